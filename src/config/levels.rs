@@ -1,0 +1,114 @@
+//! Settings of a deployment, each of which can stand at four levels.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Template;
+use crate::id::Application;
+
+/// What happens to a waiting deployment when a newer one of the same application is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// It is superseded.
+    Latest,
+    /// It runs, in its turn.
+    All,
+}
+
+/// What happens to a deployment whose runner or machine died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInterrupt {
+    /// A person decides.
+    Stop,
+    /// It is queued again, under a new number.
+    Retry,
+}
+
+/// What one section of the file says; `None`: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Level {
+    pub(super) command: Option<Vec<Template>>,
+    pub(super) checkout: Option<Template>,
+    pub(super) repository: Option<Template>,
+    pub(super) allowed_refs: Option<Vec<String>>,
+    pub(super) after: Option<Vec<Application>>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) kill_after: Option<Duration>,
+    pub(super) grace: Option<Duration>,
+    pub(super) queue: Option<Queue>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) user: Option<String>,
+    pub(super) keep_releases: Option<usize>,
+    pub(super) log_limit: Option<u64>,
+    pub(super) on_interrupt: Option<OnInterrupt>,
+}
+
+/// The settings of one application in one environment, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The argument vector; no shell reads it.
+    pub command: Option<Vec<Template>>,
+    /// The folder of `releases` and `current`; absolute.
+    pub checkout: Option<Template>,
+    /// The application repository; absolute.
+    pub repository: Option<Template>,
+    /// The refs of the application repository from which a revision may be deployed.
+    pub allowed_refs: Vec<String>,
+    /// The applications that go first when they are in the same rollout.
+    pub after: Vec<Application>,
+    /// How long the command may take.
+    pub timeout: Duration,
+    /// How long after SIGTERM comes SIGKILL.
+    pub kill_after: Duration,
+    /// How long processes that the command left behind are waited for.
+    pub grace: Duration,
+    /// What a newer deployment does to a waiting one.
+    pub queue: Queue,
+    /// Added to the command's environment.
+    pub env: BTreeMap<String, String>,
+    /// The user that the command runs as; `None`: the runner's.
+    pub user: Option<String>,
+    /// How many releases of a checkout are kept, at least 1.
+    pub keep_releases: usize,
+    /// How many bytes of output are kept.
+    pub log_limit: u64,
+    /// What happens after the runner or the machine died.
+    pub on_interrupt: OnInterrupt,
+}
+
+/// The first of the levels that says something decides; `env` is merged name by name.
+pub(super) fn resolve<'a>(levels: impl Iterator<Item = &'a Level> + Clone) -> Settings {
+    fn first<'a, T: Clone + 'a>(
+        levels: impl Iterator<Item = &'a Level>,
+        pick: impl Fn(&'a Level) -> &'a Option<T>,
+    ) -> Option<T> {
+        levels.map(pick).find_map(Clone::clone)
+    }
+    macro_rules! pick {
+        ($key:ident) => {
+            first(levels.clone(), |level| &level.$key)
+        };
+    }
+    let mut env = BTreeMap::new();
+    for level in levels.clone() {
+        for (name, value) in &level.env {
+            env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Settings {
+        command: pick!(command),
+        checkout: pick!(checkout),
+        repository: pick!(repository),
+        allowed_refs: pick!(allowed_refs).unwrap_or_else(|| vec!["refs/heads/main".to_owned()]),
+        after: pick!(after).unwrap_or_default(),
+        timeout: pick!(timeout).unwrap_or(Duration::from_secs(30 * 60)),
+        kill_after: pick!(kill_after).unwrap_or(Duration::from_secs(10)),
+        grace: pick!(grace).unwrap_or(Duration::from_secs(5)),
+        queue: pick!(queue).unwrap_or(Queue::Latest),
+        env,
+        user: pick!(user),
+        keep_releases: pick!(keep_releases).unwrap_or(5),
+        log_limit: pick!(log_limit).unwrap_or(16 * 1024 * 1024),
+        on_interrupt: pick!(on_interrupt).unwrap_or(OnInterrupt::Stop),
+    }
+}

@@ -1,0 +1,161 @@
+use super::*;
+use crate::id::Target;
+
+/// The problems of a text, one a line.
+fn check(text: &str, expect: &[&str]) {
+    let (_, problems) = parse(text);
+    let shown: Vec<String> = problems
+        .iter()
+        .map(|problem| match &problem.hint {
+            Some(hint) => format!("{problem} ({hint})"),
+            None => problem.to_string(),
+        })
+        .collect();
+    assert_eq!(shown, expect, "{text}");
+}
+
+fn target(environment: &str, application: &str) -> Target {
+    Target { environment: Environment::new(environment).unwrap(), application: Application::new(application).unwrap() }
+}
+
+const CONTRACT: &str = r#"
+branch = "main"
+root = ""
+state_dir = "/var/lib/deploy"
+
+[defaults]
+command = ["/usr/local/bin/deploy", "{environment}", "{application}", "{revision}"]
+checkout = "/srv/apps/{environment}/{application}"
+timeout = "30m"
+queue = "latest"
+env = { REGION = "eu" }
+user = "deploy"
+
+[environments.production]
+parallel = 1
+promotes_from = "staging"
+soak = "1h"
+prepend_only = true
+timeout = "1h"
+
+[applications.application_A]
+repository = "/srv/git/application_A.git"
+allowed_refs = ["refs/heads/main", "refs/tags/v*"]
+after = ["application_B"]
+
+[environments.production.applications.application_A]
+timeout = "2h"
+env = { ZONE = "a" }
+"#;
+
+#[test]
+fn the_contracts_sample() {
+    check(CONTRACT, &[]);
+    let (config, _) = parse(CONTRACT);
+    let minutes = |environment, application| config.settings(&target(environment, application)).timeout.as_secs() / 60;
+    assert_eq!(minutes("production", "application_A"), 120);
+    assert_eq!(minutes("production", "application_B"), 60);
+    assert_eq!(minutes("staging", "application_A"), 30);
+    let settings = config.settings(&target("production", "application_A"));
+    let env: Vec<_> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(env, ["REGION=eu", "ZONE=a"]);
+    assert_eq!(settings.checkout.unwrap().fill(&[("environment", "e"), ("application", "a")]), "/srv/apps/e/a");
+    assert_eq!(
+        config.not_enforced(),
+        [
+            "environments.production.promotes_from",
+            "environments.production.soak",
+            "environments.production.prepend_only",
+            "allowed_refs"
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_has_the_defaults() {
+    check("", &[]);
+    let settings = Config::default().settings(&target("a", "b"));
+    assert_eq!(settings.timeout, Duration::from_secs(1800));
+    assert_eq!((settings.keep_releases, settings.log_limit), (5, 16 << 20));
+    assert!(settings.command.is_none() && settings.checkout.is_none());
+}
+
+#[test]
+fn every_problem_at_once_with_its_place() {
+    let text = r#"brnach = "main"
+root = 5
+[defaults]
+timout = "1h"
+timeout = "soon"
+queue = "newest"
+command = "deploy {revision}"
+[environments.production]
+parallel = 0
+promotes_from = "stagging"
+env = { "A-B" = "x", DEPLOY_ID = "1" }
+[environments.staging]
+soak = "1h"
+command = ["x", "{revison}", "{"]
+[environments."a b"]
+[applications.app]
+checkout = "srv/{application}"
+allowed_refs = ["main"]
+log_limit = "16 MB"
+"#;
+    check(
+        text,
+        &[
+            "1:1: unknown key \"brnach\" (did you mean \"branch\"?)",
+            "2:8: root is of type integer, not a string",
+            "4:1: unknown key \"timout\" in defaults (did you mean \"timeout\"?)",
+            "5:11: defaults.timeout: \"soon\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"",
+            "6:9: unknown value \"newest\" of defaults.queue (known here: latest, all)",
+            "7:11: defaults.command is a string, not an array of strings (no shell reads it: write [\"/path/to/program\", \"argument\"])",
+            "9:12: environments.production.parallel is not between 1 and 64",
+            "10:17: unknown environment \"stagging\" in environments.production.promotes_from (did you mean \"staging\"?)",
+            "11:9: environments.production.env.A-B is no name of an environment variable",
+            "11:22: environments.production.env.DEPLOY_ID is set by deploy-by-code itself (names that begin with DEPLOY_ tell the command what it deploys)",
+            "13:8: environments.staging.soak stands without promotes_from (soak is how long ago a revision must have succeeded in the environment of promotes_from)",
+            "14:17: environments.staging.command names {revison}, which is not known here (did you mean {revision}?)",
+            "15:15: environments: \"a b\": the name has a character outside A-Z a-z 0-9 . _ -",
+            "17:12: applications.app.checkout: \"srv/{application}\" is no absolute path",
+            "18:17: applications.app.allowed_refs: \"main\" is no full ref name (write \"refs/heads/main\")",
+            "19:13: applications.app.log_limit: \"16 MB\" is no size like \"64KiB\" or \"16MiB\"",
+        ],
+    );
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    let (_, problems) = parse("branch = \"main\"\n[defaults\ntimeout = 5\n");
+    assert!(problems[0].to_string().starts_with("2:10: not TOML: "), "{problems:?}");
+}
+
+#[test]
+fn cycles() {
+    check(
+        "[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"a\"]\n",
+        &["2:9: after makes a cycle: a after b after a"],
+    );
+    check(
+        "[applications.a]\nafter = [\"b\"]\n[environments.e.applications.b]\nafter = [\"a\"]\n",
+        &["2:9: after makes a cycle: a after b after a"],
+    );
+    check("[applications.a]\nafter = [\"b\"]\n[environments.e.applications.a]\nafter = []\n", &[]);
+}
+
+#[test]
+fn branches_and_roots() {
+    for good in ["main", "release/1.x", "deploy"] {
+        check(&format!("branch = \"{good}\"\n"), &[]);
+    }
+    for bad in ["", "refs/heads/main", "-h", "a..b", "a b", "a.lock", "/a", "a//b", ".a"] {
+        assert_eq!(parse(&format!("branch = \"{bad}\"\n")).1.len(), 1, "{bad:?}");
+    }
+    for (given, expect) in [("", ""), ("deploys", "deploys"), ("a/b/", "a/b")] {
+        assert_eq!(parse(&format!("root = \"{given}\"\n")).0.root, expect);
+    }
+    for bad in ["/deploys", "../x", "a/../b", "a//b", "."] {
+        assert_eq!(parse(&format!("root = \"{bad}\"\n")).1.len(), 1, "{bad:?}");
+    }
+}

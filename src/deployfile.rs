@@ -1,0 +1,148 @@
+//! What a deploy file says: its first word is the revision, all that follows is history.
+
+use std::fmt;
+
+use crate::id::{Revision, RevisionError};
+use crate::text;
+
+/// The largest deploy file that is read, in bytes.
+pub const SIZE_MAX: u64 = 1024 * 1024;
+
+/// The ending of a deploy file's name.
+pub const EXTENSION: &str = ".deploy";
+
+/// Why a file's content asks for no revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentError {
+    /// Nothing but white space.
+    NoRevision,
+    /// The first word is no whole commit hash.
+    NotARevision {
+        /// Its line, from 1.
+        line: usize,
+        /// The word, escaped and bounded.
+        word: String,
+        /// What it is instead.
+        error: RevisionError,
+    },
+}
+
+impl ContentError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoRevision => {
+                "write the whole commit hash to deploy as the first word; to retire the application, delete the file"
+            }
+            Self::NotARevision { word, .. } if word.starts_with("\\u{feff}") => {
+                "save the file without a byte order mark"
+            }
+            Self::NotARevision { error: RevisionError::Null, .. } => "to retire the application, delete the file",
+            Self::NotARevision { .. } => {
+                "write the whole hash, 40 or 64 hexadecimal digits, as git rev-parse prints it"
+            }
+        }
+    }
+}
+
+impl fmt::Display for ContentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::NotARevision { line, word, error } = self else {
+            return write!(f, "the file names no revision");
+        };
+        write!(f, "line {line}: \"{word}\" is ")?;
+        match error {
+            RevisionError::Abbreviated => write!(f, "an abbreviated commit hash"),
+            RevisionError::WrongLength => write!(f, "neither 40 nor 64 hexadecimal digits long"),
+            RevisionError::Null => write!(f, "the null hash, which names no commit"),
+            RevisionError::NotHexadecimal => write!(f, "no commit hash"),
+        }
+    }
+}
+
+/// The revision that a deploy file asks for: its first run of bytes that are no ASCII white space.
+///
+/// # Errors
+/// The line and word that stand there instead.
+pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
+    let is_space = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b;
+    let start = content.iter().position(|b| !is_space(b)).ok_or(ContentError::NoRevision)?;
+    let rest = &content[start..];
+    let word = &rest[..rest.iter().position(is_space).unwrap_or(rest.len())];
+    Revision::new(word).map_err(|error| ContentError::NotARevision {
+        line: 1 + content[..start].iter().filter(|b| **b == b'\n').count(),
+        word: text::escape(word, 72),
+        error,
+    })
+}
+
+/// Whether `new` is `old` with a new entry in front that names the same revision again: the way to ask for a redeploy.
+#[must_use]
+pub fn is_redeploy(old: &[u8], new: &[u8]) -> bool {
+    let Some(entry) = new.strip_suffix(old).filter(|entry| entry.ends_with(b"\n")) else {
+        return false;
+    };
+    matches!((revision(entry), revision(old)), (Ok(new), Ok(old)) if new == old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
+    const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";
+
+    #[test]
+    fn the_first_word_counts() {
+        for content in [
+            A.to_owned(),
+            format!("{A}\n* Deploy alarms\n{B}\n"),
+            format!("\n\n  {A} * why\n"),
+            format!("\t\u{b}\u{c}{A}\r\nrest"),
+            A.to_uppercase(),
+        ] {
+            assert_eq!(revision(content.as_bytes()), Ok(Revision::new(A).unwrap()), "{content:?}");
+        }
+        let mut binary = format!("{A}\n").into_bytes();
+        binary.extend([0, 255, 27]);
+        assert!(revision(&binary).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_revision_is_said() {
+        let table = [
+            ("", "the file names no revision"),
+            (" \n\t\n", "the file names no revision"),
+            ("6037512\n", "line 1: \"6037512\" is an abbreviated commit hash"),
+            ("\n\nmain\n", "line 3: \"main\" is no commit hash"),
+            ("* Deploy\n", "line 1: \"*\" is no commit hash"),
+            ("\x1b[2Jx", "line 1: \"\\u{1b}[2Jx\" is no commit hash"),
+        ];
+        for (content, expect) in table {
+            assert_eq!(revision(content.as_bytes()).unwrap_err().to_string(), expect, "{content:?}");
+        }
+        let joined = format!("{A},{B}");
+        assert!(revision(joined.as_bytes()).is_err());
+        let bom = format!("\u{feff}{A}");
+        assert!(revision(bom.as_bytes()).unwrap_err().hint().contains("byte order mark"));
+    }
+
+    #[test]
+    fn redeploys() {
+        let old = format!("{A}\n* first\n");
+        let table = [
+            (format!("{A}\n* again\n{old}"), true),
+            (format!("{A} again\n{old}"), true),
+            (format!("{}\n{old}", A.to_uppercase()), true),
+            (old.clone(), false),
+            (format!("\n{old}"), false),
+            (format!("{B}\n{old}"), false),
+            (format!("{A}\n* edited comment\n"), false),
+            (format!("{A}{old}"), false),
+        ];
+        for (new, expect) in table {
+            assert_eq!(is_redeploy(old.as_bytes(), new.as_bytes()), expect, "{new:?}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Deploy by Code, the git server's half: hooks that deploy what a reviewed deploy file names.
+//!
+//! ARCHITECTURE.md has the map and the invariants. Modules stand in layers and import only from layers below their own.
+
+#![deny(missing_docs, unsafe_code)]
+
+pub mod id;
+pub mod time;
+
+pub mod change;
+pub mod config;
+pub mod deployfile;
+pub mod event;
+pub mod plan;
+pub mod policy;
+pub mod refs;
+pub mod status;
+pub mod text;
+pub mod waves;

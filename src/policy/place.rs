@@ -1,0 +1,69 @@
+//! A deploy file stands at `<root>/<environment>/<application>.deploy`, exactly that deep, under names that are safe everywhere.
+
+use super::{Facts, Objection};
+use crate::change::Depth;
+use crate::config::Config;
+use crate::deployfile::EXTENSION;
+use crate::id::{Application, Environment};
+use crate::plan::Candidate;
+use crate::text;
+
+pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result<(), Objection> {
+    let change = &candidate.change;
+    if change.new.is_none() {
+        return Ok(());
+    }
+    let root = if config.root.is_empty() { String::new() } else { format!("{}/", config.root) };
+    let wanted = format!("deploy files stand at {root}<environment>/<application>{EXTENSION}, exactly that deep");
+    match change.depth {
+        Depth::TooShallow => return Err(Objection::new("a deploy file in no environment's folder", wanted)),
+        Depth::TooDeep => return Err(Objection::new("a deploy file below an environment's folder", wanted)),
+        Depth::Right => {}
+    }
+    let (folder, file) = change.names();
+    let name = file.strip_suffix(EXTENSION.as_bytes()).unwrap_or(file);
+    let rename = "rename it: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most";
+    Environment::new(folder).map_err(|error| Objection::new(format!("environment: {error}"), rename))?;
+    Application::new(name).map_err(|error| Objection::new(format!("application: {error}"), rename))?;
+    match &change.twin {
+        Some(twin) => Err(Objection::new(
+            format!("differs from {} in case only", text::quote(twin, 200)),
+            "keep one of the two: on some file systems they are the same",
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{A, added, ask, file};
+    use super::*;
+    use crate::change::Change;
+
+    fn check(change: Change, expect: &str) {
+        let message = ask(judge, "", change.clone(), &Facts::default());
+        assert_eq!(message, expect, "{change:?}");
+    }
+
+    #[test]
+    fn places() {
+        let at = |path: &str, depth| Change { depth, ..added(path, file(A)) };
+        check(at("production/app.deploy", Depth::Right), "");
+        check(at("app.deploy", Depth::TooShallow), "a deploy file in no environment's folder");
+        check(at("production/x/app.deploy", Depth::TooDeep), "a deploy file below an environment's folder");
+        check(
+            at("pro duction/app.deploy", Depth::Right),
+            "environment: the name has a character outside A-Z a-z 0-9 . _ -",
+        );
+        check(at("production/.deploy", Depth::Right), "application: the name is empty");
+        check(at("production/-h.deploy", Depth::Right), "application: the name does not start with a letter or digit");
+        check(
+            at(&format!("production/{}.deploy", "a".repeat(65)), Depth::Right),
+            "application: the name is longer than 64 bytes",
+        );
+        let twin = Some(b"production/App.deploy".to_vec());
+        let change = Change { twin, ..at("production/app.deploy", Depth::Right) };
+        check(change.clone(), "differs from \"production/App.deploy\" in case only");
+        check(Change { new: None, old: file(A), ..change }, "");
+    }
+}

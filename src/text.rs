@@ -1,0 +1,153 @@
+//! Text that somebody else wrote, made safe to show.
+//!
+//! Paths, comments, messages, author names and a command's output come from whoever can push or whatever was deployed.
+//! Shown raw, an escape sequence or a bidirectional override makes a terminal or a log line say something else than
+//! what stands there.
+
+use std::fmt::Write as _;
+
+/// Whether a character must not reach a terminal, log line or JSON text as it is: control characters (C0, DEL, C1), line and
+/// paragraph separators, bidirectional controls (Unicode UAX #9) and other invisible format characters.
+#[must_use]
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// One line of at most `max` characters: deceptive characters as `\n`, `\u{202e}`, bytes that are no UTF-8 as `\xff`, and a
+/// closing `…` where something was cut.
+#[must_use]
+pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
+    let mut line = String::new();
+    let mut count = 0;
+    let mut put = |line: &mut String, piece: &str| {
+        let fits = count + piece.len().min(piece.chars().count()) <= max;
+        count += piece.chars().count();
+        line.push_str(if fits { piece } else { "…" });
+        fits
+    };
+    for chunk in bytes.as_ref().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let fits = if is_deceptive(c) {
+                put(&mut line, &c.escape_default().to_string())
+            } else {
+                put(&mut line, c.encode_utf8(&mut [0; 4]))
+            };
+            if !fits {
+                return line;
+            }
+        }
+        for byte in chunk.invalid() {
+            if !put(&mut line, &format!("\\x{byte:02x}")) {
+                return line;
+            }
+        }
+    }
+    line
+}
+
+/// [`escape`], in double quotes: for what was found where something else was expected.
+#[must_use]
+pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
+    format!("\"{}\"", escape(bytes, max))
+}
+
+/// Appends one line of a command's output for a terminal: colours (SGR sequences) are dropped, a carriage return in the line
+/// begins a new one as progress bars mean it, tabs stay, everything else that is deceptive is escaped.
+pub fn push_output_line(out: &mut String, line: &[u8]) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut rest = line;
+    while !rest.is_empty() {
+        if let Some(after) = strip_colour(rest) {
+            rest = after;
+            continue;
+        }
+        let (chunk, bad) = match rest.utf8_chunks().next() {
+            Some(chunk) => (chunk.valid(), chunk.invalid()),
+            None => break,
+        };
+        if let Some(c) = chunk.chars().next() {
+            match c {
+                '\r' => out.push('\n'),
+                '\t' => out.push('\t'),
+                c if is_deceptive(c) => out.extend(c.escape_default()),
+                c => out.push(c),
+            }
+            rest = &rest[c.len_utf8()..];
+        } else {
+            for byte in bad {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+            rest = &rest[bad.len()..];
+        }
+    }
+}
+
+/// What follows an SGR escape sequence (ECMA-48, 8.3.117) at the start of the bytes.
+fn strip_colour(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(b"\x1b[")?;
+    let end = rest.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b';' | b':')))?;
+    (rest[end] == b'm').then(|| &rest[end + 1..])
+}
+
+/// The nearest of some words, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    words
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.78)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes() {
+        let table: &[(&[u8], &str)] = &[
+            (b"plain", "plain"),
+            ("é ✓".as_bytes(), "é ✓"),
+            (b"a\nb\x1b[31m", "a\\nb\\u{1b}[31m"),
+            ("x\u{202e}y".as_bytes(), "x\\u{202e}y"),
+            ("x\u{9b}y".as_bytes(), "x\\u{9b}y"),
+            (b"\xff\xfe", "\\xff\\xfe"),
+        ];
+        for (bytes, expect) in table {
+            assert_eq!(escape(bytes, 80), *expect);
+        }
+    }
+
+    #[test]
+    fn escape_is_bounded() {
+        assert_eq!(escape("abcdef", 3), "abc…");
+        assert_eq!(escape("abc", 3), "abc");
+        assert_eq!(escape("ab\n", 3), "ab…");
+    }
+
+    #[test]
+    fn output_lines() {
+        let show = |line: &[u8]| {
+            let mut out = String::new();
+            push_output_line(&mut out, line);
+            out
+        };
+        assert_eq!(show(b"\x1b[1;31mred\x1b[0m\tx\r"), "red\tx");
+        assert_eq!(show(b"10%\r20%"), "10%\n20%");
+        assert_eq!(show(b"\x1b]0;title\x07"), "\\u{1b}]0;title\\u{7}");
+        assert_eq!(show(b"a\xffb\x1b["), "a\\xffb\\u{1b}[");
+    }
+
+    #[test]
+    fn nearest_word() {
+        assert_eq!(nearest("timout", ["timeout", "user"]), Some("timeout"));
+        assert_eq!(nearest("xyz", ["timeout", "user"]), None);
+    }
+}

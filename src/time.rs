@@ -1,0 +1,137 @@
+//! Points in time and lengths of time. The clock itself is in `sys`.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::{Span, SpanRelativeTo};
+use serde::{Serialize, Serializer};
+
+/// A point in time with milliseconds, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// From milliseconds since 1970-01-01T00:00:00Z; values outside the calendar are clamped.
+    #[must_use]
+    pub fn from_ms(ms: i64) -> Self {
+        Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn as_ms(self) -> i64 {
+        self.0.as_millisecond()
+    }
+
+    /// How long after `earlier` this is; zero when it is before (clocks get set back).
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.as_ms().saturating_sub(earlier.as_ms())).unwrap_or(0))
+    }
+
+    /// For people, to the minute, in UTC: `2026-11-23 22:57`.
+    #[must_use]
+    pub fn minute(self) -> String {
+        self.0.strftime("%Y-%m-%d %H:%M").to_string()
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:.3}", self.0))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads `30m`, `1h 30m`, `2 days`: the friendly format of the jiff crate, a day being 24 hours.
+///
+/// # Errors
+/// A sentence that says what is expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wanted = || format!("\"{text}\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"");
+    let span: Span = text.parse().map_err(|_| wanted())?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wanted())?;
+    Duration::try_from(signed).map_err(|_| format!("\"{text}\" is negative"))
+}
+
+/// A length of time for people, its largest two units at most: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3 min`, `4 d`.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let s = duration.as_secs();
+    let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| {
+        if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+    };
+    match s {
+        0 => format!("{ms} ms"),
+        1..60 => format!("{s} s"),
+        60..3600 => two(s / 60, "min", s % 60, "s"),
+        3600..86400 => two(s / 3600, "h", s % 3600 / 60, "min"),
+        _ => two(s / 86400, "d", s % 86400 / 3600, "h"),
+    }
+}
+
+/// How long ago, for people, one unit: `just now`, `5 min ago`, `3 d ago`.
+#[must_use]
+pub fn show_ago(ago: Duration) -> String {
+    let s = ago.as_secs();
+    match s {
+        0..5 => "just now".to_owned(),
+        5..60 => format!("{s} s ago"),
+        60..3600 => format!("{} min ago", s / 60),
+        3600..86400 => format!("{} h ago", s / 3600),
+        _ => format!("{} d ago", s / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        let table = [
+            ("90s", Some(90)),
+            ("30m", Some(1800)),
+            ("1h 30m", Some(5400)),
+            ("1h30m", Some(5400)),
+            ("2d", Some(172_800)),
+            ("0s", Some(0)),
+            ("", None),
+            ("30", None),
+            ("soon", None),
+            ("-5s", None),
+            ("1 month", None),
+        ];
+        for (text, expect) in table {
+            assert_eq!(parse_duration(text).ok(), expect.map(Duration::from_secs), "{text:?}");
+        }
+        assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
+    }
+
+    #[test]
+    fn durations_are_shown() {
+        let table =
+            [(250, "250 ms"), (3_000, "3 s"), (125_000, "2 min 5 s"), (3_780_000, "1 h 3 min"), (345_600_000, "4 d")];
+        for (ms, expect) in table {
+            assert_eq!(show_duration(Duration::from_millis(ms)), expect);
+        }
+        assert_eq!(show_ago(Duration::from_secs(61)), "1 min ago");
+    }
+
+    #[test]
+    fn timestamps_are_rfc_3339_in_utc() {
+        assert_eq!(Timestamp::from_ms(1_000).to_string(), "1970-01-01T00:00:01.000Z");
+        assert_eq!(Timestamp::from_ms(5).since(Timestamp::from_ms(9)), Duration::ZERO);
+    }
+}
