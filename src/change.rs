@@ -1,10 +1,12 @@
 //! What differs at one path between two trees of the deploy branch, as the git layer reads it and the planner judges it.
 
+use std::sync::Arc;
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// A regular file, executable or not, with its content.
-    File(Vec<u8>),
+    File(Arc<[u8]>),
     /// A regular file of this many bytes, more than are read.
     TooLarge(u64),
     /// A symbolic link.

@@ -17,3 +17,7 @@ pub mod refs;
 pub mod status;
 pub mod text;
 pub mod waves;
+
+pub mod sys;
+
+pub mod git;

@@ -5,7 +5,7 @@ const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";
 const CONFIG: &str = "[defaults]\ncommand = [\"deploy\"]\n[applications.all]\nqueue = \"all\"\n";
 
 fn file(content: &str) -> Option<Node> {
-    Some(Node::File(content.as_bytes().to_vec()))
+    Some(Node::File(content.as_bytes().into()))
 }
 
 fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {

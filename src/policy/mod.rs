@@ -98,7 +98,7 @@ mod testing {
     pub(super) const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
 
     pub(super) fn file(content: &str) -> Option<Node> {
-        Some(Node::File(content.as_bytes().to_vec()))
+        Some(Node::File(content.as_bytes().into()))
     }
 
     pub(super) fn added(path: &str, new: Option<Node>) -> Change {

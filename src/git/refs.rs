@@ -1,0 +1,65 @@
+//! Where branches point.
+
+use gix::refs::{FullName, TargetRef};
+
+use super::command::answer;
+use super::{Error, Repository};
+use crate::id::Revision;
+
+impl Repository {
+    /// Whether refs are kept in a reftable, which gix can't read.
+    fn has_reftable(&self) -> bool {
+        self.path().join("reftable").is_dir()
+    }
+
+    /// The full name of the branch that HEAD names; the branch need not exist.
+    ///
+    /// # Errors
+    /// HEAD can't be read, or names no branch.
+    pub fn head_branch(&self) -> Result<String, Error> {
+        let name = if self.has_reftable() {
+            answer(self.path(), &["symbolic-ref", "-q", "HEAD"], 1)?
+        } else {
+            let head = std::fs::read(self.path().join("HEAD")).map_err(|error| self.error(error))?;
+            let head = String::from_utf8_lossy(&head);
+            head.strip_prefix("ref:").map(|name| name.trim().to_owned())
+        };
+        name.filter(|name| name.starts_with("refs/heads/")).ok_or_else(|| {
+            self.error(
+                "HEAD names no branch; set branch in the configuration, or git symbolic-ref HEAD refs/heads/main",
+            )
+        })
+    }
+
+    /// The commit that a branch points to, by its full name; `None`: there is no such branch.
+    ///
+    /// # Errors
+    /// It can't be told. This is never mistaken for a branch that does not exist: that would retire every application.
+    pub fn branch_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
+        if !self.has_reftable()
+            && let Some(tip) = self.tip_from_files(full_name)?
+        {
+            return Ok(Some(tip));
+        }
+        // Also for the files backend: gix looks into packed-refs before it looks for the loose file, and `git pack-refs` can move a ref
+        // from the one to the other in between.
+        let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", full_name], 1)?;
+        found
+            .map(|hash| {
+                Revision::new(&hash).map_err(|_| self.error(format_args!("{full_name} is {hash}, no commit hash")))
+            })
+            .transpose()
+    }
+
+    fn tip_from_files(&self, full_name: &str) -> Result<Option<Revision>, Error> {
+        let name = FullName::try_from(full_name).map_err(|error| self.error(error))?;
+        let store = gix::refs::file::Store::at(self.path().to_owned(), self.object_format()?);
+        let found = store.try_find(name.as_ref()).map_err(|error| self.error(error))?;
+        let Some(reference) = found.filter(|reference| reference.name == name) else { return Ok(None) };
+        match reference.target.to_ref() {
+            TargetRef::Object(id) => Ok(Revision::new(id.to_string()).ok()),
+            // A branch that is a symbolic ref: rare, and git knows how.
+            TargetRef::Symbolic(_) => Ok(None),
+        }
+    }
+}

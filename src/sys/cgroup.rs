@@ -1,0 +1,75 @@
+//! A cgroup for each deployment: the one way to know, also after the runner died, whether anything that a command started still runs.
+//!
+//! Protocol: where this process may make a folder in its own cgroup (cgroup v2; root, or delegated), it makes one for the deployment. The
+//! command joins before it begins and whatever it starts is in it for good, whichever session, parent or environment it takes. `cgroup.events`
+//! says `populated 0` when the last one ended. The controllers are not touched.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. `None`: not allowed here, or no cgroup v2.
+#[must_use]
+pub fn create(name: &str) -> Option<(PathBuf, File)> {
+    let folder = own()?.join(name);
+    fs::create_dir(&folder).ok()?;
+    match OpenOptions::new().write(true).open(folder.join("cgroup.procs")) {
+        Ok(procs) => Some((folder, procs)),
+        Err(_) => {
+            remove(&folder);
+            None
+        }
+    }
+}
+
+/// The folder of this process's cgroup.
+fn own() -> Option<PathBuf> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    // proc_pid_mountinfo(5): the mount point is the fifth field, the type the first after " - ".
+    let mount = mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let whole_hierarchy = left.split(' ').nth(3)? == "/";
+        (whole_hierarchy && right.starts_with("cgroup2 ")).then(|| left.split(' ').nth(4))?
+    })?;
+    (!path.split('/').any(|part| part == "..")).then(|| Path::new(mount).join(path))
+}
+
+/// Whether any process is in a cgroup or below it; one that is gone had none.
+#[must_use]
+pub fn is_populated(folder: &Path) -> bool {
+    fs::read_to_string(folder.join("cgroup.events"))
+        .is_ok_and(|events| !events.lines().any(|line| line == "populated 0"))
+}
+
+/// The processes in a cgroup and below it.
+#[must_use]
+pub fn pids(folder: &Path) -> Vec<i32> {
+    let mut pids = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+        pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
+        let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+        folders.extend(
+            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()),
+        );
+    }
+    pids
+}
+
+/// Kills everything in a cgroup at once; `Unsupported` before Linux 5.14.
+///
+/// # Errors
+/// The kernel refused.
+pub fn kill(folder: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).open(folder.join("cgroup.kill"))?.write_all(b"1")
+}
+
+/// Removes an empty cgroup and the empty ones below it; a populated one stays.
+pub fn remove(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).for_each(|entry| remove(&entry.path()));
+    let _ = fs::remove_dir(folder);
+}

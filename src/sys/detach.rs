@@ -1,0 +1,43 @@
+//! A process that outlives the push.
+//!
+//! Protocol: the child gets a session of its own, so no signal to the hook's process group and no hang-up of a terminal reaches it; its
+//! standard descriptors are /dev/null and every other one is closed on exec, because the push ends only when every copy of the hook's
+//! output is closed, and git 2.54 and fcgiwrap leak further ones. Its environment is what is given and nothing else: the hook's can hold
+//! the pusher's password.
+//!
+//! It does not promise to survive a kill by cgroup (logind's KillUserProcesses, a restart of the web server's unit).
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::libc;
+
+/// Starts a detached process and leaves it alone.
+///
+/// # Errors
+/// It can't be started; a program that can't be executed is told as well.
+pub fn spawn(program: &Path, arguments: &[&std::ffi::OsStr], environment: &[(&str, &str)]) -> io::Result<()> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: between fork and exec only setsid and close_range are called, which are async-signal-safe system calls.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| {
+            nix::unistd::setsid()?;
+            close_on_exec_from(3)
+        });
+    }
+    command.spawn().map(drop)
+}
+
+/// Marks every descriptor from `first` on close-on-exec. Not closed at once: the standard library reports a failed exec through one of them.
+pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: close_range(2) takes three numbers and touches no memory.
+    #[allow(unsafe_code)]
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    Errno::result(result).map(drop).map_err(io::Error::from)
+}

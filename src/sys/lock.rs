@@ -1,0 +1,39 @@
+//! A lock that ends with its holder.
+//!
+//! Protocol: flock(2) on a file that is opened close-on-exec, so that no command inherits it, and never removed, so that no second taker can
+//! lock another file of the same name. The kernel lets go when the holder ends, however it ends; there is no stale lock.
+//!
+//! It does not promise anything on a file system that does not carry flock between machines (NFS before Linux 2.6.12).
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_NOFOLLOW;
+
+use super::file::Sharing;
+
+/// A held lock; dropping it lets go.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
+
+/// Takes the lock if nobody holds it; `None` when somebody does. Creates the file where it is missing.
+///
+/// # Errors
+/// The file can't be opened or locked.
+pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
+    let is_new = !path.exists();
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(O_NOFOLLOW).open(path)?;
+    if is_new {
+        sharing.apply_to_file(&file)?;
+    }
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(held) => Ok(Some(Lock(held))),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
+    }
+}

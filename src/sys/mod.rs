@@ -1,0 +1,11 @@
+//! The kernel, one idea a file. The only modules with `unsafe` in them.
+
+pub mod cgroup;
+pub mod clock;
+pub mod detach;
+pub mod file;
+pub mod lock;
+pub mod process;
+pub mod syslog;
+pub mod tree;
+pub mod user;
