@@ -21,3 +21,4 @@ pub mod waves;
 pub mod sys;
 
 pub mod git;
+pub mod store;

@@ -1,0 +1,278 @@
+//! What the planner writes, all of it in the transaction that moves the cursor.
+
+use rusqlite::params;
+
+use super::deployments::{COLUMNS, read, target_at};
+use super::{Deployment, Error, Transaction};
+use crate::id::{DeploymentId, Revision, RolloutId, Target};
+use crate::plan;
+use crate::policy::Refusal;
+use crate::time::Timestamp;
+
+/// Up to where the deploy branch was planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// The branch's full name.
+    pub branch: String,
+    /// The commit; `None`: the branch did not exist.
+    pub commit: Option<Revision>,
+}
+
+/// Where a deployment comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The commit of the deploy branch that asked for it.
+    pub deploy_commit: Revision,
+    /// Who wrote that commit, as it claims.
+    pub author: String,
+    /// Who pushed it, where that is known.
+    pub pusher: Option<String>,
+}
+
+/// A deployment that was just recorded, and what it took the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Its number.
+    pub id: DeploymentId,
+    /// The waiting ones that it superseded.
+    pub superseded: Vec<Deployment>,
+}
+
+/// An application that is not wanted in an environment any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retired {
+    /// What and where.
+    pub target: Target,
+    /// Who pushed the deletion.
+    pub pusher: Option<String>,
+    /// When it was recorded.
+    pub retired_at: Timestamp,
+}
+
+/// Something on the deploy branch that can't be deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The path or ref.
+    pub path: Vec<u8>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// When it was found.
+    pub found_at: Timestamp,
+}
+
+impl Transaction<'_> {
+    /// Where the planner stands; `None`: it never ran and nothing was installed.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn cursor(&self) -> Result<Option<Cursor>, Error> {
+        let cursor = self.first("SELECT branch, commit_id FROM cursor", [], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+        })?;
+        let Some((branch, commit)) = cursor else { return Ok(None) };
+        let commit = commit.map(Revision::new).transpose();
+        let commit = commit.map_err(|_| Error::Damaged("the cursor is no commit hash".to_owned()))?;
+        Ok(Some(Cursor { branch, commit }))
+    }
+
+    /// Everything up to a commit of a branch is planned.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn move_cursor(&self, branch: &str, commit: Option<&Revision>) -> Result<(), Error> {
+        let sql = "INSERT INTO cursor (id, branch, commit_id) VALUES (1, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET branch = excluded.branch, commit_id = excluded.commit_id";
+        self.execute(sql, params![branch, commit.map(Revision::as_str)])?;
+        Ok(())
+    }
+
+    /// Begins a rollout for a range of the deploy branch.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn begin_rollout(
+        &self,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        now: Timestamp,
+    ) -> Result<RolloutId, Error> {
+        let sql = "INSERT INTO rollouts (old_commit, new_commit, planned_at_ms) VALUES (?, ?, ?)";
+        self.execute(sql, params![old.map(Revision::as_str), new.map(Revision::as_str), now.as_ms()])?;
+        Ok(RolloutId(self.last_id()))
+    }
+
+    /// Records a deployment, and that waiting ones of the same application give way where it says so. It ends a retirement.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn enqueue(
+        &self,
+        rollout: RolloutId,
+        planned: &plan::Deployment,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<Enqueued, Error> {
+        let (environment, application) = (planned.target().environment.as_str(), planned.target().application.as_str());
+        let deployed = self.deployed(planned.target())?.map(|deployed| deployed.revision);
+        self.execute(
+            "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
+                 author, queued_at_ms)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+            params![
+                rollout.0,
+                environment,
+                application,
+                planned.revision().as_str(),
+                deployed.as_ref().map(Revision::as_str),
+                source.deploy_commit.as_str(),
+                source.pusher,
+                source.author,
+                now.as_ms()
+            ],
+        )?;
+        let id = DeploymentId(self.last_id());
+        self.execute("DELETE FROM retirements WHERE environment = ? AND application = ?", [environment, application])?;
+        let superseded = if planned.supersedes() { self.supersede(planned.target(), id, now)? } else { Vec::new() };
+        Ok(Enqueued { id, superseded })
+    }
+
+    /// Waiting deployments of an application give way to a newer one; also those of retries.
+    fn supersede(&self, target: &Target, by: DeploymentId, now: Timestamp) -> Result<Vec<Deployment>, Error> {
+        let (environment, application) = (target.environment.as_str(), target.application.as_str());
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments
+             WHERE environment = ? AND application = ? AND status IN ('queued', 'running') AND status = 'queued' AND id < ?"
+        );
+        let waiting = self.query(&sql, params![environment, application, by.0], read)?;
+        for deployment in &waiting {
+            self.execute(
+                "UPDATE deployments SET status = 'superseded', reason = ?, superseded_by = ?, finished_at_ms = ?,
+                     finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
+                 WHERE id = ? AND status = 'queued'",
+                params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
+            )?;
+        }
+        Ok(waiting)
+    }
+
+    /// Moves waiting deployments into another rollout.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn move_to_rollout(&self, id: DeploymentId, rollout: RolloutId) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET rollout = ? WHERE id = ? AND status = 'queued'",
+            params![rollout.0, id.0],
+        )?;
+        Ok(())
+    }
+
+    /// Records that an application is not wanted any more; what waits of it is cancelled and returned.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn retire(&self, target: &Target, source: Option<&Source>, now: Timestamp) -> Result<Vec<Deployment>, Error> {
+        let (environment, application) = (target.environment.as_str(), target.application.as_str());
+        self.execute(
+            "INSERT INTO retirements (environment, application, deploy_commit, pusher, retired_at_ms) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET deploy_commit = excluded.deploy_commit, pusher = excluded.pusher,
+                 retired_at_ms = excluded.retired_at_ms",
+            params![
+                environment,
+                application,
+                source.map(|source| source.deploy_commit.as_str()),
+                source.and_then(|source| source.pusher.as_deref()),
+                now.as_ms()
+            ],
+        )?;
+        let waiting = self.open_deployments(&target.environment)?;
+        let of_it = |deployment: &Deployment| {
+            deployment.target == *target && !deployment.status.has_ended() && deployment.run.is_none()
+        };
+        let waiting: Vec<Deployment> = waiting.into_iter().filter(of_it).collect();
+        for deployment in &waiting {
+            let outcome = super::Outcome::new(crate::status::Status::Cancelled, "retired");
+            let _ = self.finish(deployment.id, &outcome, now)?;
+        }
+        Ok(waiting)
+    }
+
+    /// Records what can't be deployed, in place of what was known of that path.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_problem(&self, refusal: &Refusal, commit: Option<&Revision>, now: Timestamp) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO problems (path, message, hint, commit_id, found_at_ms) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET message = excluded.message, hint = excluded.hint, commit_id = excluded.commit_id,
+                 found_at_ms = excluded.found_at_ms",
+            params![refusal.path, refusal.message, refusal.hint, commit.map(Revision::as_str), now.as_ms()],
+        )?;
+        Ok(())
+    }
+
+    /// Nothing is wrong with a path any more.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn clear_problem(&self, path: &[u8]) -> Result<(), Error> {
+        self.execute("DELETE FROM problems WHERE path = ?", [path])?;
+        Ok(())
+    }
+
+    /// What can't be deployed, in the order of the paths.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn problems(&self) -> Result<Vec<Problem>, Error> {
+        self.query("SELECT path, message, hint, found_at_ms FROM problems ORDER BY path", [], |row| {
+            Ok(Problem {
+                path: row.get(0)?,
+                message: row.get(1)?,
+                hint: row.get(2)?,
+                found_at: Timestamp::from_ms(row.get(3)?),
+            })
+        })
+    }
+
+    /// What is retired.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn retirements(&self) -> Result<Vec<Retired>, Error> {
+        let sql =
+            "SELECT environment, application, pusher, retired_at_ms FROM retirements ORDER BY environment, application";
+        self.query(sql, [], |row| {
+            Ok(Retired { target: target_at(row, 0)?, pusher: row.get(2)?, retired_at: Timestamp::from_ms(row.get(3)?) })
+        })
+    }
+
+    /// Says who pushed some commits, for deployments that were planned before it was known.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn claim(&self, commits: &[Revision], pusher: &str) -> Result<(), Error> {
+        for commit in commits {
+            let sql =
+                "UPDATE deployments SET pusher = ? WHERE deploy_commit = ? AND pusher IS NULL AND retry_of IS NULL";
+            self.execute(sql, [pusher, commit.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// The deployments that some commits of the deploy branch asked for.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployments_of(&self, commits: &[Revision]) -> Result<Vec<Deployment>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM deployments WHERE deploy_commit = ? AND retry_of IS NULL ORDER BY id");
+        let mut found = Vec::new();
+        for commit in commits {
+            found.extend(self.query(&sql, [commit.as_str()], read)?);
+        }
+        found.sort_by_key(|deployment| deployment.id);
+        Ok(found)
+    }
+}

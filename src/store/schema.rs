@@ -1,0 +1,38 @@
+//! The versions of the database, and the way from each to the next.
+
+use super::{Error, FILE, Store};
+
+/// The step from version N to N + 1 stands at index N. A step is never changed once it was released.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = 1;
+
+/// Brings an older database up to date; each step and its number are one transaction.
+pub(super) fn migrate(store: &mut Store) -> Result<(), Error> {
+    while check(store)? < VERSION {
+        let done: Result<(), Error> = store.transaction(|transaction| {
+            // Another process may have been faster since the look above.
+            let version = read(transaction.connection).map_err(|error| transaction.error(error))?;
+            let Some(step) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version)) else {
+                return Ok(());
+            };
+            let sql = format!("{step}; PRAGMA user_version = {};", version + 1);
+            transaction.connection.execute_batch(&sql).map_err(|error| transaction.error(error))
+        });
+        done?;
+    }
+    Ok(())
+}
+
+fn check(store: &Store) -> Result<i64, Error> {
+    let found = read(&store.connection).map_err(|error| store.error(error))?;
+    if found > VERSION {
+        return Err(Error::TooNew { file: store.folder.join(FILE), found, known: VERSION });
+    }
+    Ok(found)
+}
+
+fn read(connection: &rusqlite::Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
