@@ -20,5 +20,10 @@ pub mod waves;
 
 pub mod sys;
 
+pub mod deploy_repository;
 pub mod git;
 pub mod store;
+
+pub mod facts;
+pub mod hook;
+pub mod runner;

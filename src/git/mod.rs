@@ -21,7 +21,7 @@ use std::path::Path;
 pub use checkout::export;
 pub use command::{config_value, set_config_value};
 pub use history::{Provenance, deploy_commits, first_parents};
-pub use repository::{Quarantine, Repository, find_repository};
+pub use repository::{Quarantine, Repository, find_repository, open_application};
 pub use tree::DeepScan;
 
 use crate::text;

@@ -177,3 +177,12 @@ pub fn find_repository(start: &Path) -> Option<PathBuf> {
         Some(folder.join(target))
     })
 }
+
+/// Opens an application repository by the path that the configuration names: a bare repository, or a folder with `.git` in it.
+///
+/// # Errors
+/// There is none, or it can't be read.
+pub fn open_application(path: &Path) -> Result<Repository, Error> {
+    let dot_git = path.join(".git");
+    Repository::open(if dot_git.is_dir() { &dot_git } else { path })
+}

@@ -8,9 +8,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -158,38 +157,23 @@ pub fn spawn_gated(mut command: Command, cgroup: Option<File>, user: Option<User
 }
 
 /// In the child: ends its own copy of the gate's other end, then waits.
-fn wait_at_gate(gate: &impl AsRawFdRead, parent_gate: i32) -> io::Result<()> {
+fn wait_at_gate(gate: &io::PipeReader, parent_gate: i32) -> io::Result<()> {
     // SAFETY: in the child, this number is a copy of the parent's descriptor that nothing here uses.
     #[allow(unsafe_code)]
     unsafe {
         libc::close(parent_gate);
     }
     loop {
-        match gate.read_one() {
-            Ok(true) => return Ok(()),
-            Ok(false) => return Err(Errno::ECANCELED.into()),
+        match nix::unistd::read(gate, &mut [0]) {
+            Ok(1) => return Ok(()),
+            Ok(_) => return Err(Errno::ECANCELED.into()),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
 }
 
-trait AsRawFdRead {
-    fn read_one(&self) -> Result<bool, Errno>;
-}
-
-impl AsRawFdRead for io::PipeReader {
-    fn read_one(&self) -> Result<bool, Errno> {
-        nix::unistd::read(self, &mut [0]).map(|count| count == 1)
-    }
-}
-
-/// Opens a file that a command appends its output to.
-///
-/// # Errors
-/// It can't be opened.
-pub fn open_output(path: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
-    let file = fs::OpenOptions::new().append(true).create(true).open(path)?;
-    let copy = file.try_clone()?;
-    Ok((file.into(), copy.into()))
+/// Takes the umask that releases are written with, whatever the hook's was.
+pub fn set_umask() {
+    umask(Mode::from_bits_truncate(0o022));
 }

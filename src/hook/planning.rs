@@ -1,0 +1,323 @@
+//! Planning the deploy branch's tip, level-triggered.
+//!
+//! Hooks run in the wrong order, twice, at the same time or not at all. So nobody believes what a hook was told: in one transaction the cursor
+//! and the tip are read, what lies between them is planned and recorded, and the cursor is moved. Whoever comes first does the work; whoever
+//! comes later finds nothing left to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::change::{Change, Depth, Node};
+use crate::deploy_repository::DeployRepository;
+use crate::event::Event;
+use crate::git::{self, DeepScan, Provenance};
+use crate::id::{DeploymentId, Environment, Revision, RolloutId, Target};
+use crate::plan::{self, Plan};
+use crate::policy::Refusal;
+use crate::store::{self, Deployment, Enqueued, Source, Store, Transaction};
+use crate::sys::{clock, syslog};
+use crate::{deployfile, facts, waves};
+
+/// A push to the deploy branch, as far as a hook knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Push {
+    /// Where the branch was.
+    pub old: Option<Revision>,
+    /// Where it went.
+    pub new: Option<Revision>,
+    /// Who pushed.
+    pub pusher: Option<String>,
+}
+
+/// A deployment that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its number.
+    pub id: DeploymentId,
+    /// What the plan said of it.
+    pub planned: plan::Deployment,
+    /// Who pushed it, where that is known.
+    pub pusher: Option<String>,
+    /// What it took the place of.
+    pub superseded: Vec<Deployment>,
+}
+
+/// What one run of the planner recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Planned {
+    /// The range of the deploy branch; `None`: there was nothing between cursor and tip.
+    pub range: Option<(Option<Revision>, Option<Revision>)>,
+    /// Deployments.
+    pub queued: Vec<Queued>,
+    /// Applications retired.
+    pub retired: Vec<Target>,
+    /// What can't be deployed.
+    pub problems: Vec<Refusal>,
+    /// Deployments that were waiting and were cancelled by a retirement.
+    pub cancelled: Vec<Deployment>,
+}
+
+impl Planned {
+    /// The environments that got something to do.
+    #[must_use]
+    pub fn environments(&self) -> BTreeSet<&Environment> {
+        self.queued.iter().map(|queued| &queued.planned.target().environment).collect()
+    }
+
+    /// Tells syslog.
+    pub fn log(&self, pusher: Option<&str>) {
+        let queued = self.queued.iter().map(|queued| Event::Queued {
+            id: queued.id,
+            target: queued.planned.target(),
+            revision: queued.planned.revision(),
+            pusher: queued.pusher.as_deref(),
+        });
+        let ended = |deployment, status, reason| became(deployment, status, reason);
+        let superseded = self.queued.iter().flat_map(|queued| &queued.superseded);
+        let superseded = superseded.map(|deployment| ended(deployment, crate::status::Status::Superseded, None));
+        let cancelled = self.cancelled.iter();
+        let cancelled =
+            cancelled.map(|deployment| ended(deployment, crate::status::Status::Cancelled, Some("retired")));
+        let retired = self.retired.iter().map(|target| Event::Retired { target, pusher });
+        let problems =
+            self.problems.iter().map(|refusal| Event::Problem { path: &refusal.path, message: &refusal.message });
+        syslog::log(queued.chain(superseded).chain(cancelled).chain(retired).chain(problems));
+    }
+}
+
+fn became<'a>(deployment: &'a Deployment, status: crate::status::Status, reason: Option<&'a str>) -> Event<'a> {
+    Event::Became { id: deployment.id, target: &deployment.target, revision: &deployment.revision, status, reason }
+}
+
+/// Planning failed; the cursor stands where it stood, and whoever plans next finds the same range again.
+#[derive(Debug)]
+pub enum Error {
+    /// The state can't be read or changed.
+    Store(store::Error),
+    /// The deploy repository can't be read.
+    Git(git::Error),
+    /// The state belongs to another branch than the configuration names.
+    OtherBranch {
+        /// The branch in the state.
+        state: String,
+        /// The branch in the configuration.
+        config: String,
+    },
+    /// Nothing was installed here, so nobody knows what is deployed already.
+    NotInstalled,
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Git(error) => error.fmt(f),
+            Self::OtherBranch { state, config } => {
+                write!(
+                    f,
+                    "the state was planned from {state}, and the configuration names {config}; to start from its tip, run: deploy-by-code install"
+                )
+            }
+            Self::NotInstalled => write!(f, "nothing is installed here; run: deploy-by-code install"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<git::Error> for Error {
+    fn from(error: git::Error) -> Self {
+        Self::Git(error)
+    }
+}
+
+/// Plans what lies between the cursor and the deploy branch's tip.
+///
+/// # Errors
+/// Nothing was recorded then.
+pub fn plan_tip(deploy: &DeployRepository, store: &mut Store, push: Option<&Push>) -> Result<Planned, Error> {
+    store.transaction(|transaction| plan_in(deploy, transaction, push))
+}
+
+fn plan_in(deploy: &DeployRepository, transaction: &Transaction<'_>, push: Option<&Push>) -> Result<Planned, Error> {
+    let old = match transaction.cursor()? {
+        Some(cursor) if cursor.branch != deploy.branch => {
+            return Err(Error::OtherBranch { state: cursor.branch, config: deploy.branch.clone() });
+        }
+        Some(cursor) => cursor.commit,
+        // Hooks that somebody linked by hand: the first push tells from where to start.
+        None => push.ok_or(Error::NotInstalled)?.old.clone(),
+    };
+    // A transaction of refs that did not ask for the old value tells none: then what is new since the cursor is the push's.
+    let push = push.map(|push| Push { old: push.old.clone().or_else(|| old.clone()), ..push.clone() });
+    let new = deploy.repository.branch_tip(&deploy.branch)?;
+    let now = clock::now();
+    let mut planned = Planned::default();
+    if old != new {
+        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref())?;
+        let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref());
+        planned = record(deploy, transaction, (old.as_ref(), new.as_ref()), plan, &sources, now)?;
+    }
+    transaction.move_cursor(&deploy.branch, new.as_ref())?;
+    if let Some(Push { old: pushed_old, new: Some(pushed_new), pusher: Some(pusher) }) = &push
+        && !(planned.range.is_some() && new.as_ref() == Some(pushed_new) && old == *pushed_old)
+    {
+        transaction.claim(&push_commits(deploy, pushed_old.as_ref(), pushed_new), pusher)?;
+    }
+    Ok(planned)
+}
+
+/// The commits that a push brought to the branch; just its tip where that can't be told.
+#[must_use]
+pub fn push_commits(deploy: &DeployRepository, old: Option<&Revision>, new: &Revision) -> Vec<Revision> {
+    git::first_parents(&deploy.repository, old, new).unwrap_or_else(|_| vec![new.clone()])
+}
+
+fn plan_range(
+    deploy: &DeployRepository,
+    transaction: &Transaction<'_>,
+    old: Option<&Revision>,
+    new: Option<&Revision>,
+) -> Result<Plan, Error> {
+    let root = &deploy.config.root;
+    let changes = match deploy.repository.changes(root, old, new, DeepScan::EnvironmentFolders) {
+        // The commit at the cursor was removed, as git does some time after a rewind. What was planned from it is still on record.
+        Err(error) if error.is_missing_object() && new.is_some() => {
+            let all = deploy.repository.changes(root, None, new, DeepScan::EnvironmentFolders)?;
+            since_record(root, all, transaction.last_planned()?)
+        }
+        other => other?,
+    };
+    let candidates = plan::candidates(changes);
+    let facts = facts::gather(deploy, &candidates);
+    Ok(plan::decide(&deploy.config, &candidates, &facts))
+}
+
+/// Turns all deploy files of a tree into changes since what was last planned.
+fn since_record(root: &str, mut all: Vec<Change>, mut last: BTreeMap<Target, Revision>) -> Vec<Change> {
+    let path = |target: &Target| {
+        let path = format!("{}/{}{}", target.environment, target.application, deployfile::EXTENSION);
+        if root.is_empty() { path.into_bytes() } else { format!("{root}/{path}").into_bytes() }
+    };
+    let content = |revision: &Revision| Node::File(revision.as_str().as_bytes().into());
+    let mut by_path: BTreeMap<Vec<u8>, Revision> = BTreeMap::new();
+    while let Some((target, revision)) = last.pop_first() {
+        by_path.insert(path(&target), revision);
+    }
+    for change in &mut all {
+        change.old = by_path.remove(&change.path).map(|revision| content(&revision));
+    }
+    let gone = by_path.into_iter().map(|(path, revision)| Change {
+        path,
+        depth: Depth::Right,
+        old: Some(content(&revision)),
+        new: None,
+        twin: None,
+    });
+    all.extend(gone);
+    all
+}
+
+/// Which commit asked for each path, and who pushed it.
+struct Sources {
+    by_path: BTreeMap<Vec<u8>, Provenance>,
+    /// The commits of the push that is known; `None`: all of the range.
+    pushed: Option<BTreeSet<Revision>>,
+    pusher: Option<String>,
+}
+
+impl Sources {
+    fn find(
+        deploy: &DeployRepository,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        plan: &Plan,
+        push: Option<&Push>,
+    ) -> Self {
+        let paths: BTreeSet<Vec<u8>> = plan::paths(plan).into_keys().map(<[u8]>::to_vec).collect();
+        let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, old, new, paths.clone());
+        // History that can't be read any more is no reason not to deploy what the tip says.
+        let tip = |new: &Revision| {
+            let provenance = Provenance { commit: new.clone(), author: String::new() };
+            paths.iter().map(|path| (path.clone(), provenance.clone())).collect()
+        };
+        let by_path = new.map(|new| find(new).unwrap_or_else(|_| tip(new))).unwrap_or_default();
+        let pushed = match push {
+            Some(push) if push.old.as_ref() == old && push.new.as_ref() == new => None,
+            Some(Push { old, new: Some(new), .. }) => {
+                Some(push_commits(deploy, old.as_ref(), new).into_iter().collect())
+            }
+            _ => Some(BTreeSet::new()),
+        };
+        Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()) }
+    }
+
+    fn of(&self, path: &[u8]) -> Option<Source> {
+        let Provenance { commit, author } = self.by_path.get(path)?.clone();
+        let is_pushed = self.pushed.as_ref().is_none_or(|pushed| pushed.contains(&commit));
+        Some(Source { deploy_commit: commit, author, pusher: self.pusher.clone().filter(|_| is_pushed) })
+    }
+}
+
+fn record(
+    deploy: &DeployRepository,
+    transaction: &Transaction<'_>,
+    (old, new): (Option<&Revision>, Option<&Revision>),
+    plan: Plan,
+    sources: &Sources,
+    now: crate::time::Timestamp,
+) -> Result<Planned, Error> {
+    let mut planned = Planned { range: Some((old.cloned(), new.cloned())), ..Planned::default() };
+    if !plan.deployments.is_empty() {
+        let rollout = transaction.begin_rollout(old, new, now)?;
+        for deployment in plan.deployments {
+            let Some(source) = sources.of(deployment.path()) else { continue };
+            let Enqueued { id, superseded } = transaction.enqueue(rollout, &deployment, &source, now)?;
+            planned.queued.push(Queued { id, planned: deployment, pusher: source.pusher, superseded });
+        }
+        take_dependants_along(deploy, transaction, rollout, &planned.queued)?;
+    }
+    for retirement in plan.retirements {
+        let source = sources.of(&retirement.path);
+        planned.cancelled.extend(transaction.retire(&retirement.target, source.as_ref(), now)?);
+        planned.retired.push(retirement.target);
+    }
+    for path in plan.settled {
+        transaction.clear_problem(&path)?;
+    }
+    for refusal in plan.refusals {
+        transaction.set_problem(&refusal, new, now)?;
+        planned.problems.push(refusal);
+    }
+    Ok(planned)
+}
+
+/// A waiting deployment whose predecessor (`after`) was superseded waits for the one that took its place: it moves into the new rollout.
+fn take_dependants_along(
+    deploy: &DeployRepository,
+    transaction: &Transaction<'_>,
+    into: RolloutId,
+    queued: &[Queued],
+) -> Result<(), Error> {
+    let mut left: BTreeMap<(Environment, RolloutId), BTreeSet<_>> = BTreeMap::new();
+    for deployment in queued.iter().flat_map(|queued| &queued.superseded) {
+        let Target { environment, application } = deployment.target.clone();
+        left.entry((environment, deployment.rollout)).or_default().insert(application);
+    }
+    for ((environment, rollout), superseded) in left {
+        let waiting = transaction.open_deployments(&environment)?;
+        let waiting: Vec<_> = waiting.into_iter().filter(|d| d.rollout == rollout && d.run.is_none()).collect();
+        let members = waiting.iter().map(|deployment| deployment.target.application.clone()).collect();
+        let after = deploy.config.after(&environment, &members);
+        let moving = waves::dependants(&after, &superseded, &members);
+        for deployment in waiting.iter().filter(|deployment| moving.contains(&deployment.target.application)) {
+            transaction.move_to_rollout(deployment.id, into)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! The three hooks.
+
+use std::io::BufRead;
+
+use super::environment::HookEnvironment;
+use super::planning::{self, Planned, Push, plan_tip};
+use super::wake;
+use crate::deploy_repository::{ConfigError, DeployRepository, Error};
+use crate::event::Event;
+use crate::git::{DeepScan, Repository};
+use crate::id::{DeploymentId, Revision, Target};
+use crate::policy::Refusal;
+use crate::refs::{self, RefUpdate};
+use crate::store::Store;
+use crate::sys::syslog;
+use crate::{facts, plan};
+
+/// Refs below this forge what the server reads (git-replace(1)).
+const REPLACE: &[u8] = b"refs/replace/";
+
+/// What pre-receive says.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Verdict {
+    /// What is refused and why; empty: the push may go on.
+    pub refusals: Vec<Refusal>,
+    /// Why the push can't be judged: it is refused as well.
+    pub failure: Option<String>,
+}
+
+/// What post-receive tells the pusher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Announcement {
+    /// A deployment is recorded.
+    Queued {
+        /// Its number.
+        id: DeploymentId,
+        /// What goes where.
+        target: Target,
+        /// From which revision.
+        from: Option<Revision>,
+        /// To which.
+        to: Revision,
+        /// Whether the same is deployed again.
+        redeploy: bool,
+    },
+    /// An application is not wanted any more.
+    Retired(Target),
+    /// Something on the branch can't be deployed.
+    Problem(Refusal),
+}
+
+/// What post-receive did.
+#[derive(Default)]
+#[must_use]
+pub struct Received {
+    /// What there is to tell.
+    pub announcements: Vec<Announcement>,
+    /// What did not work.
+    pub failures: Vec<String>,
+    /// The repository, for following what was queued.
+    pub deploy: Option<DeployRepository>,
+}
+
+/// Judges a push before anything has changed. A push that does not touch the deploy branch is none of its business, also when the configuration
+/// is broken.
+pub fn pre_receive(environment: &HookEnvironment, config: Option<&std::path::Path>, input: impl BufRead) -> Verdict {
+    let judged = judge(environment, config, input);
+    let mut verdict = judged.unwrap_or_else(|failure| Verdict { failure: Some(failure), ..Verdict::default() });
+    let pusher = environment.pusher.as_deref();
+    let failure = verdict.failure.as_ref();
+    let failure = failure.map(|message| Event::Failure { what: "pre-receive", message });
+    let refused = verdict.refusals.iter();
+    let refused = refused.map(|refusal| Event::Refused { path: &refusal.path, message: &refusal.message, pusher });
+    syslog::log(refused.chain(failure));
+    verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
+    verdict
+}
+
+fn judge(
+    environment: &HookEnvironment,
+    config: Option<&std::path::Path>,
+    input: impl BufRead,
+) -> Result<Verdict, String> {
+    let opened = DeployRepository::open_in_quarantine(&environment.git_dir, config, environment.quarantine.clone());
+    let (deploy, branches) = match opened {
+        Ok(deploy) => {
+            let branch = deploy.branch.clone();
+            (Ok(deploy), vec![branch])
+        }
+        Err(Error::Config(error)) => {
+            let branches = possible_branches(environment, &error);
+            (Err(error), branches)
+        }
+        Err(Error::Git(error)) => return Err(error.to_string()),
+    };
+    let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
+    let updates =
+        refs::read(input, |name| is_branch(name) || name.starts_with(REPLACE)).map_err(|error| error.to_string())?;
+    let (replaced, mut updates): (Vec<_>, Vec<_>) =
+        updates.into_iter().partition(|update| update.name.starts_with(REPLACE));
+    let mut verdict = Verdict::default();
+    verdict.refusals.extend(replaced.into_iter().map(|update| Refusal {
+        path: update.name,
+        message: "replacement objects forge what the server reads".to_owned(),
+        hint: "push to another ref".to_owned(),
+    }));
+    let Some(update) = updates.pop() else { return Ok(verdict) };
+    match deploy {
+        Ok(deploy) => {
+            let (old, new) = (update.old.as_ref(), update.new.as_ref());
+            let changes = deploy.repository.changes(&deploy.config.root, old, new, DeepScan::Everywhere);
+            let candidates = plan::candidates(changes.map_err(|error| error.to_string())?);
+            let facts = facts::gather(&deploy, &candidates);
+            verdict.refusals.extend(plan::decide(&deploy.config, &candidates, &facts).refusals);
+        }
+        Err(error) => verdict.failure = Some(format!("the server's configuration can't be used\n{error}")),
+    }
+    Ok(verdict)
+}
+
+/// With a configuration that can't be used, every branch that may be the deploy branch is one: what the file says, what HEAD names, what was
+/// planned last.
+fn possible_branches(environment: &HookEnvironment, error: &ConfigError) -> Vec<String> {
+    let mut branches: Vec<String> = error.branch.iter().map(|branch| format!("refs/heads/{branch}")).collect();
+    if let Ok(repository) = Repository::open(&environment.git_dir) {
+        branches.extend(repository.head_branch());
+        let store = Store::open(&repository.path().join("deploy-by-code"));
+        branches.extend(store.ok().and_then(|store| store.read().cursor().ok().flatten()).map(|cursor| cursor.branch));
+    }
+    branches
+}
+
+/// Records what a push deploys and wakes the runners. A push that does not touch the deploy branch ends after its lines were read.
+pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Path>, input: impl BufRead) -> Received {
+    let mut received = Received::default();
+    let deploy = match DeployRepository::open(&environment.git_dir, config) {
+        Ok(deploy) => deploy,
+        Err(error) => {
+            let branches = match &error {
+                Error::Config(error) => possible_branches(environment, error),
+                Error::Git(_) => Vec::new(),
+            };
+            let touches = refs::read(input, |name| branches.iter().any(|branch| branch.as_bytes() == name));
+            if matches!(error, Error::Git(_)) || touches.is_ok_and(|updates| !updates.is_empty()) {
+                received.fail(&format!("{error}\nwhat was pushed will be planned once this is mended, by the next push or: deploy-by-code reconcile"));
+            }
+            return received;
+        }
+    };
+    let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
+        Ok(mut updates) => updates.pop(),
+        // What could not be read may have been the deploy branch; planning finds out.
+        Err(_) => Some(RefUpdate { old: None, new: None, name: Vec::new() }),
+    };
+    let Some(RefUpdate { old, new, .. }) = update else { return received };
+    let push = Push { old, new, pusher: environment.pusher.clone() };
+    let planned = deploy.create_store().map_err(planning::Error::from).and_then(|mut store| {
+        let planned = plan_tip(&deploy, &mut store, Some(&push))?;
+        Ok((planned, store))
+    });
+    match planned {
+        Ok((planned, store)) => {
+            received.wake(&deploy, &planned);
+            planned.log(push.pusher.as_deref());
+            received.announce(&deploy, &store, &planned, &push);
+        }
+        Err(error) => {
+            received.fail(&format!("{error}\nnothing is lost: the next push or deploy-by-code reconcile plans it"));
+        }
+    }
+    received.deploy = Some(deploy);
+    received
+}
+
+impl Received {
+    fn fail(&mut self, message: &str) {
+        syslog::log([Event::Failure { what: "post-receive", message }]);
+        self.failures.push(message.to_owned());
+    }
+
+    fn wake(&mut self, deploy: &DeployRepository, planned: &Planned) {
+        for environment in planned.environments() {
+            if let Err(error) = wake::runner(deploy, environment) {
+                self.fail(&format!(
+                    "no runner could be started for {environment}: {error}\nstart it with: deploy-by-code reconcile"
+                ));
+            }
+        }
+    }
+
+    /// What this push brought, whoever planned it.
+    fn announce(&mut self, deploy: &DeployRepository, store: &Store, planned: &Planned, push: &Push) {
+        let own = planned.queued.iter().map(|queued| Announcement::Queued {
+            id: queued.id,
+            target: queued.planned.target().clone(),
+            from: queued.planned.from().cloned(),
+            to: queued.planned.revision().clone(),
+            redeploy: queued.planned.is_redeploy(),
+        });
+        let mut announcements: Vec<_> = own.collect();
+        let planned_here = planned.range.as_ref() == Some(&(push.old.clone(), push.new.clone()));
+        if let Some(new) = push.new.as_ref().filter(|_| !planned_here) {
+            let commits = planning::push_commits(deploy, push.old.as_ref(), new);
+            let others = store.read().deployments_of(&commits).unwrap_or_default();
+            let others = others.into_iter().filter(|other| planned.queued.iter().all(|queued| queued.id != other.id));
+            announcements.extend(others.map(|other| Announcement::Queued {
+                id: other.id,
+                target: other.target,
+                redeploy: other.previous_revision.as_ref() == Some(&other.revision),
+                from: other.previous_revision,
+                to: other.revision,
+            }));
+        }
+        announcements.extend(planned.retired.iter().cloned().map(Announcement::Retired));
+        announcements.extend(planned.problems.iter().cloned().map(Announcement::Problem));
+        self.announcements = announcements;
+    }
+}
+
+/// In the `committed` state, when the deploy branch is among the refs, wakes a `reconcile`: git does not call post-receive when the client went
+/// away while pre-receive ran. In every other state and for every other ref it does nothing. It never fails: in the `prepared` state that would
+/// undo somebody's push.
+pub fn reference_transaction(
+    environment: &HookEnvironment,
+    config: Option<&std::path::Path>,
+    state: &str,
+    input: impl BufRead,
+) {
+    if state != "committed" {
+        return;
+    }
+    let Ok(updates) = refs::read(input, |name| name.starts_with(b"refs/heads/")) else { return };
+    if updates.is_empty() {
+        return;
+    }
+    let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else { return };
+    let Some(update) = updates.into_iter().find(|update| update.name == deploy.branch.as_bytes()) else { return };
+    if !deploy.state_dir().exists() {
+        return;
+    }
+    let (old, new) = (update.old.as_ref(), update.new.as_ref());
+    if let Err(error) = wake::reconcile(&deploy, old, new, environment.pusher.as_deref()) {
+        let message = format!("no reconcile could be started: {error}");
+        syslog::log([Event::Failure { what: "reference-transaction", message: &message }]);
+    }
+}

@@ -1,0 +1,111 @@
+//! A deployment's output.
+//!
+//! The command writes straight into the file, so a killed runner breaks no command. What exceeds the limit is given back by punching a hole
+//! into the middle while it runs, and by rewriting the file as head, a line that says how much is gone, and tail when it has ended.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::sys::file::{Sharing, punch_hole};
+
+/// A log file with a limit.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    limit: u64,
+    punched_up_to: u64,
+}
+
+impl Log {
+    /// Makes the file.
+    pub(super) fn create(path: PathBuf, sharing: Sharing, limit: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+        sharing.apply_to_file(&file)?;
+        Ok(Self { path, file, limit, punched_up_to: 0 })
+    }
+
+    /// A descriptor that a command appends to.
+    pub(super) fn for_command(&self) -> io::Result<File> {
+        OpenOptions::new().append(true).open(&self.path)
+    }
+
+    /// Writes a line of this program's own; a log that can't be written stops nothing.
+    pub(super) fn say(&mut self, line: &str) {
+        let _ = writeln!(self.file, "deploy-by-code: {line}");
+    }
+
+    fn size(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    /// Gives back the space of what is neither head nor tail.
+    pub(super) fn keep_within_limit(&mut self) {
+        let half = self.limit / 2;
+        let start = self.punched_up_to.max(half);
+        let end = self.size().saturating_sub(half);
+        // Not for each line: a hole is made of whole blocks.
+        if end > start + half / 2 && punch_hole(&self.file, start, end - start).is_ok_and(|punched| punched) {
+            self.punched_up_to = end;
+        }
+    }
+
+    /// Rewrites a file above the limit as head and tail. Whoever has the old file open keeps it.
+    pub(super) fn close(self, sharing: Sharing) -> io::Result<()> {
+        let size = self.size();
+        if size <= self.limit {
+            return Ok(());
+        }
+        let new = self.path.with_extension("log.new");
+        rewrite(&self.file, size, self.limit / 2, &new, sharing)?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+fn rewrite(old: &File, size: u64, half: u64, path: &Path, sharing: Sharing) -> io::Result<()> {
+    let mut new = File::create(path)?;
+    sharing.apply_to_file(&new)?;
+    let mut old = old;
+    old.seek(SeekFrom::Start(0))?;
+    io::copy(&mut old.take(half), &mut new)?;
+    writeln!(new, "\n[deploy-by-code: {} bytes left out]", size - 2 * half)?;
+    old.seek(SeekFrom::Start(size - half))?;
+    io::copy(&mut old.take(half), &mut new)?;
+    new.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_and_tail_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut log = Log::create(path.clone(), Sharing::PRIVATE, 8192).unwrap();
+        let mut command = log.for_command().unwrap();
+        for number in 0..100_000 {
+            writeln!(command, "line {number:06}").unwrap();
+            if number % 1000 == 0 {
+                log.keep_within_limit();
+            }
+        }
+        log.close(Sharing::PRIVATE).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("line 000000\n"));
+        assert!(text.ends_with("line 099999\n"));
+        assert!(text.contains("\n[deploy-by-code: 1191808 bytes left out]\n"), "{}", text.len());
+        assert!(text.len() < 8300 && !text.contains('\0'));
+    }
+
+    #[test]
+    fn a_short_log_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut log = Log::create(path.clone(), Sharing::PRIVATE, 8192).unwrap();
+        log.say("hello");
+        log.keep_within_limit();
+        log.close(Sharing::PRIVATE).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "deploy-by-code: hello\n");
+    }
+}

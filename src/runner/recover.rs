@@ -1,0 +1,97 @@
+//! What a dead runner left.
+//!
+//! Its deployments are `running` on record, though nobody watches them. A command that lives on still holds the environment: the next one begins
+//! when its whole process tree has ended, or when somebody released it. What became of it nobody knows, so it is `interrupted`.
+
+use std::time::Duration;
+
+use super::{Error, Runner, finish, tell};
+use crate::config::OnInterrupt;
+use crate::deploy_repository::DeployRepository;
+use crate::status::Status;
+use crate::store::{Deployment, Outcome, Run, Store};
+use crate::sys::cgroup;
+use crate::sys::clock;
+use crate::sys::tree::Tree;
+
+/// How often it is looked whether what was left running has ended.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How many times in a row a deployment is tried again by itself: one that takes the machine down would do so for ever.
+const RETRIES_MAX: usize = 3;
+
+/// Waits for what dead runners left, and marks it interrupted. Called with the environment's lock held, so every run on record is a dead one's.
+pub(super) fn recover(runner: &Runner, deploy: &DeployRepository, store: &mut Store) -> Result<(), Error> {
+    loop {
+        let open = store.read().open_deployments(&runner.environment)?;
+        let left: Vec<Deployment> =
+            open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for deployment in &left {
+            if let Some(reason) = ended(store, &runner.boot_id, deployment) {
+                interrupt(deploy, store, deployment, &reason)?;
+            }
+        }
+        if !store.read().open_deployments(&runner.environment)?.iter().any(|open| open.status == Status::Running) {
+            return Ok(());
+        }
+        clock::sleep(LOOK);
+    }
+}
+
+/// Why nobody need wait for a dead runner's deployment any more; `None`: something of it runs.
+fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String> {
+    if let Some(by) = &deployment.released_by {
+        return Some(format!("the runner died; released by {by}"));
+    }
+    let Some(run) = deployment.run.as_ref().filter(|run| run.boot_id == boot_id) else {
+        return Some("the machine restarted".to_owned());
+    };
+    let tree = tree(store, deployment, run);
+    if tree.is_alive() {
+        if deployment.cancelled_by.is_some() {
+            tree.kill();
+        }
+        return None;
+    }
+    if let Some(cgroup) = &run.cgroup {
+        cgroup::remove(cgroup);
+    }
+    Some("the runner died".to_owned())
+}
+
+/// What a deployment's command started.
+pub(super) fn tree(store: &Store, deployment: &Deployment, run: &Run) -> Tree {
+    let marks =
+        vec![format!("DEPLOY_ID={}", deployment.id.0), format!("DEPLOY_STATE_DIR={}", store.folder().display())];
+    Tree { leader: run.leader, cgroup: run.cgroup.clone(), marks }
+}
+
+fn interrupt(deploy: &DeployRepository, store: &mut Store, deployment: &Deployment, reason: &str) -> Result<(), Error> {
+    finish(store, deployment, &Outcome::new(Status::Interrupted, reason))?;
+    if deploy.config.settings(&deployment.target).on_interrupt == OnInterrupt::Stop {
+        return Ok(());
+    }
+    let retried = store.transaction(|transaction| {
+        // A newer deployment of the application does what trying again would do, and one that somebody wants to end is not tried again.
+        let open = transaction.open_deployments(&deployment.target.environment)?;
+        let has_newer = open.iter().any(|other| other.target == deployment.target && other.id > deployment.id);
+        let mut tries = 0;
+        let mut earlier = deployment.retry_of;
+        while let Some(id) = earlier.filter(|_| tries < RETRIES_MAX) {
+            tries += 1;
+            earlier = transaction.deployment(id)?.and_then(|deployment| deployment.retry_of);
+        }
+        if has_newer || tries >= RETRIES_MAX || deployment.cancelled_by.is_some() || deployment.released_by.is_some() {
+            return Ok::<_, crate::store::Error>(None);
+        }
+        transaction.retry(deployment, deployment.pusher.as_deref(), clock::now()).map(Some)
+    })?;
+    if let Some(id) = retried {
+        let retry = store.read().deployment(id)?;
+        retry.iter().for_each(|retry| tell(retry, Status::Queued, Some(&format!("retry of {}", deployment.id))));
+    }
+    Ok(())
+}
