@@ -24,6 +24,10 @@ pub mod deploy_repository;
 pub mod git;
 pub mod store;
 
+pub mod cli;
+pub mod doctor;
 pub mod facts;
 pub mod hook;
+pub mod install;
+pub mod report;
 pub mod runner;

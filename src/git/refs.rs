@@ -51,6 +51,16 @@ impl Repository {
             .transpose()
     }
 
+    /// The commit that a person means by a name: a hash, a branch, `main~3`.
+    ///
+    /// # Errors
+    /// git could not be asked.
+    pub fn resolve(&self, name: &str) -> Result<Option<Revision>, Error> {
+        let commit = format!("{name}^{{commit}}");
+        let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], 1)?;
+        Ok(found.and_then(|hash| Revision::new(hash).ok()))
+    }
+
     fn tip_from_files(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         let name = FullName::try_from(full_name).map_err(|error| self.error(error))?;
         let store = gix::refs::file::Store::at(self.path().to_owned(), self.object_format()?);

@@ -1,0 +1,256 @@
+//! What may stand on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, Subcommand};
+
+use crate::id::{Application, DeploymentId, Environment, Revision};
+use crate::store::Filter;
+
+/// Deploy by Code: what a reviewed deploy file names is what gets deployed.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "deploy-by-code",
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git status\n\nExit codes: 0 done, 1 refused or failed, 2 usage, 3 configuration, 4 state or I/O."
+)]
+pub(super) struct Arguments {
+    /// The deploy repository [default: $GIT_DIR, or the one above the current folder]
+    #[arg(short = 'C', long = "repository", visible_alias = "dir", value_name = "DIR", global = true)]
+    pub(super) repository: Option<PathBuf>,
+
+    /// The configuration file [default: deploy-by-code.toml in the repository, or /etc/deploy-by-code/config.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// `ENV` or `ENV/APP`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FilterArgument(pub(super) Filter);
+
+impl FromStr for FilterArgument {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (environment, application) = match text.trim_end_matches('/').split_once('/') {
+            Some((environment, application)) => (environment, Some(application)),
+            None => (text.trim_end_matches('/'), None),
+        };
+        let environment = Environment::new(environment).map_err(|error| error.to_string())?;
+        let application = application.map(Application::new).transpose().map_err(|error| error.to_string())?;
+        Ok(Self(Filter { environment: Some(environment), application }))
+    }
+}
+
+fn revision(text: &str) -> Result<Revision, String> {
+    Revision::new(text).map_err(|_| "not a whole commit hash".to_owned())
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Command {
+    /// The hook that judges a push before anything has changed
+    #[command(
+        after_help = "Example, as git calls it:\n  echo \"$old $new refs/heads/main\" | deploy-by-code pre-receive"
+    )]
+    PreReceive,
+
+    /// The hook that records what a push deploys and wakes the runners
+    #[command(
+        after_help = "Example, as git calls it:\n  echo \"$old $new refs/heads/main\" | deploy-by-code post-receive"
+    )]
+    PostReceive,
+
+    /// The hook that sees to pushes whose post-receive never came
+    #[command(
+        after_help = "Example, as git calls it:\n  echo \"$old $new refs/heads/main\" | deploy-by-code reference-transaction committed"
+    )]
+    ReferenceTransaction {
+        /// prepared, committed or aborted
+        state: String,
+    },
+
+    /// Put the hooks into a repository, beside those that are there
+    #[command(after_help = "Example:\n  deploy-by-code install --dry-run /srv/git/deploy.git")]
+    Install {
+        /// Deploy what stands on the deploy branch now
+        #[arg(long)]
+        deploy_existing: bool,
+        /// Show what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// The repository
+        #[arg(value_name = "REPO")]
+        repository: Option<PathBuf>,
+    },
+
+    /// Take the hooks out again; the state stays
+    #[command(after_help = "Example:\n  deploy-by-code uninstall /srv/git/deploy.git")]
+    Uninstall {
+        /// Show what would be done
+        #[arg(long)]
+        dry_run: bool,
+        /// The repository
+        #[arg(value_name = "REPO")]
+        repository: Option<PathBuf>,
+    },
+
+    /// Check the installation, and say how to mend it
+    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git doctor")]
+    Doctor {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Check the configuration and every deploy file of a revision against every rule
+    #[command(after_help = "Example:\n  deploy-by-code check main")]
+    Check {
+        /// A commit of the deploy repository [default: the deploy branch]
+        #[arg(value_name = "REV")]
+        revision: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show what a push from OLD to NEW would deploy or have refused
+    #[command(after_help = "Example:\n  deploy-by-code plan main topic")]
+    Plan {
+        /// A commit of the deploy repository
+        #[arg(value_name = "OLD")]
+        old: String,
+        /// A commit of the deploy repository
+        #[arg(value_name = "NEW")]
+        new: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show what is deployed and wanted where
+    #[command(after_help = "Example:\n  deploy-by-code status production")]
+    Status {
+        /// One environment, or one application of it
+        #[arg(value_name = "ENV[/APP]")]
+        filter: Option<FilterArgument>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show the history, newest first
+    #[command(after_help = "Example:\n  deploy-by-code log production/application_A -n 5")]
+    Log {
+        /// One environment, or one application of it
+        #[arg(value_name = "ENV[/APP]")]
+        filter: Option<FilterArgument>,
+        /// How many at the most
+        #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20)]
+        number: usize,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show everything about one deployment
+    #[command(after_help = "Example:\n  deploy-by-code show 42")]
+    Show {
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Show a deployment's output
+    #[command(after_help = "Example:\n  deploy-by-code logs -f 42")]
+    Logs {
+        /// Follow until it ends, and exit with its outcome
+        #[arg(short, long)]
+        follow: bool,
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// Wait until a deployment ends, and exit with its outcome
+    #[command(after_help = "Example:\n  deploy-by-code wait 42 && echo deployed")]
+    Wait {
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// Queue a failed, interrupted, cancelled or skipped deployment again
+    #[command(after_help = "Example:\n  deploy-by-code retry 42")]
+    Retry {
+        /// Also when its revision is no longer what the deploy file asks for
+        #[arg(long)]
+        stale: bool,
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// End a queued or running deployment
+    #[command(after_help = "Example:\n  deploy-by-code cancel 42")]
+    Cancel {
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// Give up waiting for what a dead runner left running
+    #[command(after_help = "Example:\n  deploy-by-code release production")]
+    Release {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+
+    /// Plan what hooks missed, mark dead runs interrupted, start runners where something waits
+    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git reconcile")]
+    Reconcile {
+        #[arg(long, hide = true)]
+        after_push: bool,
+        #[arg(long, hide = true, value_parser = revision)]
+        push_old: Option<Revision>,
+        #[arg(long, hide = true, value_parser = revision)]
+        push_new: Option<Revision>,
+        #[arg(long, hide = true)]
+        pusher: Option<String>,
+    },
+
+    /// Carry out what is queued for an environment
+    #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]
+    Run {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example"), "{}", command.get_name());
+        }
+    }
+}

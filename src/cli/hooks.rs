@@ -1,0 +1,207 @@
+//! The hooks as git calls them, and the hook that was there before.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, BufRead, Cursor, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::{Exit, follow, output};
+use crate::hook::environment::HookEnvironment;
+use crate::hook::{self, Announcement, Received};
+use crate::install::{CHAINED, HOOKS};
+use crate::policy::Refusal;
+use crate::text;
+
+/// The hook whose name the program was called by: `hooks/post-receive`, or `hooks/post-receive.d/…`.
+pub(super) fn called_as(program: &OsStr) -> Option<&'static str> {
+    let path = Path::new(program);
+    let name = path.file_name()?;
+    let folder = path.parent().and_then(Path::file_name);
+    let is = |hook: &&&str| name == **hook || folder.is_some_and(|folder| folder == format!("{hook}.d").as_str());
+    HOOKS.iter().find(is).copied()
+}
+
+/// Runs a hook, and the one that stood under its name before it was installed.
+pub(super) fn run(
+    hook: &'static str,
+    config: Option<&Path>,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> anyhow::Result<Exit> {
+    let environment = HookEnvironment::read();
+    match Chained::find(hook, program) {
+        None => Ok(own(hook, config, arguments, &environment, io::stdin().lock())),
+        Some(chained) => {
+            let mut input = Vec::new();
+            io::stdin().lock().read_to_end(&mut input)?;
+            let own = own(hook, config, arguments, &environment, Cursor::new(&input));
+            // A refused push must not look accepted to the other hook.
+            if hook == "pre-receive" && own != Exit::Done {
+                return Ok(own);
+            }
+            let other = chained.run(arguments, &input)?;
+            Ok(if other == Exit::Done { own } else { other })
+        }
+    }
+}
+
+fn own(
+    hook: &str,
+    config: Option<&Path>,
+    arguments: &[OsString],
+    environment: &HookEnvironment,
+    input: impl BufRead,
+) -> Exit {
+    match hook {
+        "pre-receive" => pre_receive(&hook::pre_receive(environment, config, input)),
+        "post-receive" => post_receive(hook::post_receive(environment, config, input), environment),
+        _ => {
+            let state = arguments.first().map(|state| state.to_string_lossy()).unwrap_or_default();
+            hook::reference_transaction(environment, config, &state, input);
+            Exit::Done
+        }
+    }
+}
+
+struct Chained(PathBuf);
+
+impl Chained {
+    fn find(hook: &str, program: &OsStr) -> Option<Self> {
+        let path = Path::new(program);
+        if path.file_name()? != hook {
+            return None;
+        }
+        let kept = path.with_extension(CHAINED);
+        nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).ok().map(|()| Self(kept))
+    }
+
+    fn run(&self, arguments: &[OsString], input: &[u8]) -> anyhow::Result<Exit> {
+        let mut command = Command::new(&self.0);
+        // It may look at its own name to know which hook it is.
+        command.arg0(self.0.with_extension("")).args(arguments).stdin(Stdio::piped());
+        let mut child: Child = command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A hook need not read what it does not want.
+            let _ = stdin.write_all(input);
+        }
+        let status = child.wait()?;
+        if let Some(signal) = status.signal() {
+            output::complain(&format!("{} was ended by signal {signal}", self.0.display()), None);
+        }
+        Ok(if status.success() { Exit::Done } else { Exit::Refused })
+    }
+}
+
+fn refusal_lines(word: &str, refusal: &Refusal) -> String {
+    let Refusal { message, hint, .. } = refusal;
+    format!("deploy-by-code: {word} {}: {message}\n  hint: {hint}\n", refusal.shown_path())
+}
+
+fn pre_receive(verdict: &hook::Verdict) -> Exit {
+    let mut text: String = verdict.refusals.iter().map(|refusal| refusal_lines("refused", refusal)).collect();
+    if let Some(failure) = &verdict.failure {
+        let mut lines = failure.lines();
+        text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
+        lines.for_each(|line| text.push_str(&format!("  {}\n", line.trim_start())));
+    }
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+    if text.is_empty() { Exit::Done } else { Exit::Refused }
+}
+
+fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
+    let Received { announcements, failures, deploy } = received;
+    let mut text = String::new();
+    let mut ids = Vec::new();
+    for announcement in &announcements {
+        match announcement {
+            Announcement::Queued { id, target, from, to, redeploy } => {
+                ids.push(*id);
+                let to = to.short();
+                let change = match from {
+                    _ if *redeploy => format!("{to} again"),
+                    Some(from) => format!("{} -> {to}", from.short()),
+                    None => format!("new -> {to}"),
+                };
+                text.push_str(&format!("deploy-by-code: {id} {target} {change} queued\n"));
+            }
+            Announcement::Retired(target) => {
+                text.push_str(&format!("deploy-by-code: retired {target} (its deploy file was deleted)\n"));
+            }
+            Announcement::Problem(refusal) => text.push_str(&refusal_lines("problem", refusal)),
+        }
+    }
+    let wish = Wish::read(&environment.push_options, &mut text);
+    if let (Some(first), None) = (ids.first(), &wish) {
+        text.push_str(&format!(
+            "deploy-by-code: follow with: git push -o follow, or on the server: deploy-by-code logs -f {}\n",
+            first.0
+        ));
+    }
+    failures.iter().for_each(|failure| output::complain(failure, None));
+    // All is recorded; whether anybody reads this changes nothing.
+    let heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
+    if let (Some(wish), Some(deploy), true) = (wish, deploy, heard && !ids.is_empty()) {
+        let _ = follow::for_pusher(&deploy, &ids, wish == Wish::Follow);
+    }
+    if failures.is_empty() { Exit::Done } else { Exit::Refused }
+}
+
+/// What the pusher asked for with `git push -o`.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    Follow,
+    Wait,
+}
+
+impl Wish {
+    /// Other programs have push options too, so an unknown one is only told about when it looks like one of these.
+    fn read(options: &[String], text: &mut String) -> Option<Self> {
+        for option in options {
+            let near = text::nearest(option, ["follow", "wait", "skip-deploy"]);
+            let shown = text::escape(option, 40);
+            match (option.as_str(), near) {
+                ("follow" | "wait", _) | (_, None) => {}
+                (_, Some("skip-deploy")) => text
+                    .push_str(&format!("deploy-by-code: there is no push option {shown}: what is merged is wanted\n")),
+                (_, Some(near)) => {
+                    text.push_str(&format!("deploy-by-code: unknown push option {shown}; did you mean {near}?\n"));
+                }
+            }
+        }
+        let has = |wanted: &str| options.iter().any(|option| option == wanted);
+        if has("follow") { Some(Self::Follow) } else { has("wait").then_some(Self::Wait) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_known_by_name_and_by_folder() {
+        let table = [
+            ("hooks/post-receive", Some("post-receive")),
+            ("/srv/x.git/hooks/pre-receive", Some("pre-receive")),
+            ("hooks/post-receive.d/deploy-by-code", Some("post-receive")),
+            ("/usr/bin/deploy-by-code", None),
+            ("deploy-by-code", None),
+        ];
+        for (program, expect) in table {
+            assert_eq!(called_as(OsStr::new(program)), expect, "{program}");
+        }
+    }
+
+    #[test]
+    fn push_options() {
+        let read = |options: &[&str]| {
+            let mut text = String::new();
+            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            (Wish::read(&options, &mut text), text)
+        };
+        assert_eq!(read(&["follow"]), (Some(Wish::Follow), String::new()));
+        assert_eq!(read(&["wait", "ci.skip"]), (Some(Wish::Wait), String::new()));
+        assert!(read(&["folow"]).1.contains("did you mean follow?"));
+        assert!(read(&["skip-deploy"]).1.contains("what is merged is wanted"));
+    }
+}

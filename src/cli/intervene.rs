@@ -1,0 +1,115 @@
+//! What a person does about a deployment: `retry`, `cancel`, `release`.
+
+use super::follow::find;
+use super::{Context, Exit, Refusal, status};
+use crate::event::Event;
+use crate::hook::wake;
+use crate::id::{DeploymentId, Environment};
+use crate::status::Status;
+use crate::store::{self, Deployment, Outcome};
+use crate::sys::process::{Identity, boot_id};
+use crate::sys::{clock, syslog};
+
+fn tell(deployment: &Deployment, id: DeploymentId, status: Status, reason: &str) {
+    let (target, revision) = (&deployment.target, &deployment.revision);
+    syslog::log([Event::Became { id, target, revision, status, reason: Some(reason) }]);
+}
+
+pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow::Result<Exit> {
+    let (deploy, mut store) = context.deploy_and_store()?;
+    let deployment = find(&store, id)?;
+    let target = deployment.target.clone();
+    if !deployment.status.may_be_retried() {
+        let message = format!("{id} {target} is {}", deployment.status);
+        let hint = "only failed, interrupted, cancelled and skipped deployments are tried again; to deploy the same revision again, repeat its entry in the deploy file";
+        return Err(Refusal::new(message, hint));
+    }
+    let wanted = status::wanted(&deploy)?.remove(&target);
+    if !stale && wanted.as_ref() != Some(&deployment.revision) {
+        let wanted = wanted.as_ref().map_or("nothing", |wanted| wanted.short());
+        let message = format!("{id} asks for {}, but {wanted} is wanted for {target} now", deployment.revision.short());
+        return Err(Refusal::new(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
+    }
+    let by = Context::person();
+    let retried = store.transaction(|transaction| {
+        let open = transaction.open_deployments(&target.environment)?;
+        match open.into_iter().find(|open| open.target == target && open.revision == deployment.revision) {
+            Some(open) => Ok::<_, store::Error>(Err(open.id)),
+            None => transaction.retry(&deployment, Some(&by), clock::now()).map(Ok),
+        }
+    })?;
+    match retried {
+        Err(open) => Err(Refusal::new(
+            format!("{target} {} is under way already, as {open}", deployment.revision.short()),
+            format!("deploy-by-code logs -f {} follows it", open.0),
+        )),
+        Ok(new) => {
+            tell(&deployment, new, Status::Queued, &format!("retry of {id} by {by}"));
+            wake::runner(&deploy, &target.environment)?;
+            context.output.line(&format!("{new} {target} {} queued, a retry of {id}", deployment.revision.short()))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
+    let (deploy, mut store) = context.deploy_and_store()?;
+    let deployment = find(&store, id)?;
+    let by = Context::person();
+    let reason = format!("by {by}");
+    let now = store.transaction(|transaction| {
+        let status = transaction.deployment(id)?.map_or(deployment.status, |deployment| deployment.status);
+        match status {
+            Status::Queued => {
+                let outcome = Outcome::new(Status::Cancelled, &reason);
+                // In this transaction nobody can be faster.
+                let _ = transaction.finish(id, &outcome, clock::now())?;
+            }
+            Status::Running => transaction.ask_to_cancel(id, &by)?,
+            _ => {}
+        }
+        Ok::<_, store::Error>(status)
+    })?;
+    let target = &deployment.target;
+    match now {
+        Status::Queued => {
+            tell(&deployment, id, Status::Cancelled, &reason);
+            context.output.line(&format!("{id} {target} cancelled before it began"))?;
+        }
+        Status::Running => {
+            context.output.line(&format!("{id} {target} is told to end; deploy-by-code wait {} waits for it", id.0))?;
+        }
+        ended => return Err(Refusal::new(format!("{id} {target} has ended: {ended}"), "there is nothing to cancel")),
+    }
+    // Those that waited for it are to be skipped, and a dead runner's command to be ended.
+    wake::runner(&deploy, &target.environment)?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
+    let (deploy, mut store) = context.deploy_and_store()?;
+    let boot_id = boot_id()?;
+    let open = store.read().open_deployments(environment)?;
+    let running: Vec<Deployment> = open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
+    let is_watched = |deployment: &Deployment| {
+        deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && Identity::is_alive(run.runner))
+    };
+    let watched = running.iter().find(|deployment| is_watched(deployment));
+    if let Some(deployment) = watched {
+        let message = format!("{environment} is not held: {} {} runs under a runner", deployment.id, deployment.target);
+        return Err(Refusal::new(message, format!("to end it: deploy-by-code cancel {}", deployment.id.0)));
+    }
+    if running.is_empty() {
+        return Err(Refusal::new(
+            format!("{environment} is not held by anything"),
+            "deploy-by-code status shows what waits",
+        ));
+    }
+    let by = Context::person();
+    store.transaction(|transaction| transaction.ask_to_release(environment, &by))?;
+    for deployment in &running {
+        context.output.line(&format!("{} {}: not waited for any more", deployment.id, deployment.target))?;
+    }
+    wake::runner(&deploy, environment)?;
+    Ok(Exit::Done)
+}

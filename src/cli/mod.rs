@@ -1,0 +1,219 @@
+//! The command line: arguments, terminal, exit codes. The only place that prints.
+
+mod arguments;
+mod check;
+mod doctor;
+mod follow;
+mod history;
+mod hooks;
+mod install;
+mod intervene;
+mod output;
+mod plan;
+mod run;
+mod status;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Parser;
+
+use crate::deploy_repository::{self, DeployRepository};
+use crate::git::find_repository;
+use crate::hook::{environment, planning};
+use crate::store::{self, Store};
+use crate::{git, install as installing, runner, text};
+use arguments::{Arguments, Command};
+use output::Output;
+
+/// The exit codes, as the manual page lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    /// A refusal, or what was asked about failed.
+    Refused = 1,
+    Usage = 2,
+    Configuration = 3,
+    State = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Something is not done, for a reason that the user can do something about.
+#[derive(Debug)]
+struct Refusal {
+    exit: Exit,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Refusal {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        anyhow!(Self { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) })
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Where a command works.
+struct Context {
+    git_dir: PathBuf,
+    config: Option<PathBuf>,
+    output: Output,
+}
+
+impl Context {
+    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+        let missing = |place: &std::path::Path| {
+            let place = text::escape(place.as_os_str().as_encoded_bytes(), 200);
+            anyhow!(Refusal {
+                exit: Exit::State,
+                message: format!("{place}: there is no git repository here"),
+                hint: Some("name it: deploy-by-code -C /path/to/repository.git …".to_owned()),
+            })
+        };
+        let git_dir = match (&arguments.repository, env::var_os("GIT_DIR")) {
+            (Some(named), _) => find_repository(named).ok_or_else(|| missing(named))?,
+            (None, Some(git_dir)) => PathBuf::from(git_dir),
+            (None, None) => {
+                let current = env::current_dir()?;
+                find_repository(&current).ok_or_else(|| missing(&current))?
+            }
+        };
+        Ok(Self { git_dir, config: arguments.config.clone(), output: Output::new() })
+    }
+
+    fn deploy(&self) -> Result<DeployRepository, deploy_repository::Error> {
+        DeployRepository::open(&self.git_dir, self.config.as_deref())
+    }
+
+    fn deploy_and_store(&self) -> anyhow::Result<(DeployRepository, Store)> {
+        let deploy = self.deploy()?;
+        let store = deploy.open_store()?;
+        Ok((deploy, store))
+    }
+
+    /// Who types this: the user behind sudo, or as a hook would say.
+    fn person() -> String {
+        let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+        behind_sudo.or_else(environment::pusher).unwrap_or_else(|| "somebody".to_owned())
+    }
+}
+
+/// Runs the program and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut words = env::args_os();
+    let program = words.next().unwrap_or_default();
+    let result = match hooks::called_as(&program) {
+        Some(hook) => hooks::run(hook, None, &program, &words.collect::<Vec<OsString>>()),
+        None => dispatch(&program),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => fail(&error).into(),
+    }
+}
+
+fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return Ok(exit);
+        }
+    };
+    let config = arguments.config.as_deref();
+    match &arguments.command {
+        Command::PreReceive => return hooks::run("pre-receive", config, program, &[]),
+        Command::PostReceive => return hooks::run("post-receive", config, program, &[]),
+        Command::ReferenceTransaction { state } => {
+            return hooks::run("reference-transaction", config, program, &[state.into()]);
+        }
+        _ => {}
+    }
+    let named = match &arguments.command {
+        Command::Install { repository, .. } | Command::Uninstall { repository, .. } => repository.clone(),
+        _ => None,
+    };
+    let repository = named.or_else(|| arguments.repository.clone());
+    let context = Context::new(&Arguments { repository, ..arguments.clone() })?;
+    match arguments.command {
+        Command::PreReceive | Command::PostReceive | Command::ReferenceTransaction { .. } => Ok(Exit::Usage),
+        Command::Install { deploy_existing, dry_run, .. } => install::install(&context, deploy_existing, dry_run),
+        Command::Uninstall { dry_run, .. } => install::uninstall(&context, dry_run),
+        Command::Doctor { json } => doctor::doctor(&context, json),
+        Command::Check { revision, json } => check::check(&context, revision.as_deref(), json),
+        Command::Plan { old, new, json } => plan::plan(&context, &old, &new, json),
+        Command::Status { filter, json } => status::status(&context, &filter.unwrap_or_default().0, json),
+        Command::Log { filter, number, json } => history::log(&context, &filter.unwrap_or_default().0, number, json),
+        Command::Show { id, json } => history::show(&context, id, json),
+        Command::Logs { id, follow } => follow::logs(&context, id, follow),
+        Command::Wait { id } => follow::wait(&context, id),
+        Command::Retry { id, stale } => intervene::retry(&context, id, stale),
+        Command::Cancel { id } => intervene::cancel(&context, id),
+        Command::Release { environment } => intervene::release(&context, &environment),
+        Command::Reconcile { after_push, push_old, push_new, pusher } => {
+            let push = planning::Push { old: push_old, new: push_new, pusher };
+            run::reconcile(&context, after_push.then_some(&push))
+        }
+        Command::Run { environment } => run::run(&context, &environment),
+    }
+}
+
+/// Says what went wrong, and with which exit code the program ends.
+fn fail(error: &anyhow::Error) -> Exit {
+    let (exit, hint) = explain(error);
+    // A reader that went away wants to hear nothing, also not that it did.
+    let is_pipe = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    if !error.downcast_ref::<std::io::Error>().is_some_and(is_pipe) {
+        output::complain(&format!("{error:#}"), hint.as_deref());
+    }
+    exit
+}
+
+fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return (refusal.exit, refusal.hint.clone());
+    }
+    let of_store = |error: &store::Error| (Exit::State, Some(error.hint().to_owned()));
+    if let Some(error) = error.downcast_ref::<store::Error>() {
+        return of_store(error);
+    }
+    match error.downcast_ref::<planning::Error>() {
+        Some(planning::Error::Store(error)) => return of_store(error),
+        Some(_) => return (Exit::State, None),
+        None => {}
+    }
+    match error.downcast_ref::<installing::Error>() {
+        Some(installing::Error::Store(error)) => return of_store(error),
+        Some(_) => return (Exit::State, None),
+        None => {}
+    }
+    match error.downcast_ref::<runner::Error>() {
+        Some(runner::Error::Store(error)) => return of_store(error),
+        Some(runner::Error::Config(_)) => return (Exit::Configuration, None),
+        _ => {}
+    }
+    match error.downcast_ref::<deploy_repository::Error>() {
+        Some(deploy_repository::Error::Config(_)) => (Exit::Configuration, None),
+        _ => (
+            Exit::State,
+            error.downcast_ref::<git::Error>().map(|_| "see that this user may read the repository".to_owned()),
+        ),
+    }
+}

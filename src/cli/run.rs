@@ -1,0 +1,107 @@
+//! `reconcile`, and the runner's process.
+
+use std::time::Duration;
+
+use super::{Context, Exit};
+use crate::deploy_repository::DeployRepository;
+use crate::event::Event;
+use crate::hook::planning::{Planned, Push, plan_tip};
+use crate::hook::wake;
+use crate::id::Environment;
+use crate::runner;
+use crate::store::{self, Store};
+use crate::sys::{clock, process, syslog};
+
+/// How long post-receive has before a `reconcile` that was woken beside it looks.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+/// Plans what hooks missed and starts a runner wherever something waits or a dead one left something.
+pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow::Result<Exit> {
+    if after_push.is_some() {
+        clock::sleep(HEAD_START);
+    }
+    let done = reconcile_now(context, after_push);
+    if let (Err(error), Some(_)) = (&done, after_push) {
+        let message = format!("{error:#}");
+        syslog::log([Event::Failure { what: "reconcile", message: &message }]);
+    }
+    done
+}
+
+fn reconcile_now(context: &Context, after_push: Option<&Push>) -> anyhow::Result<Exit> {
+    let deploy = context.deploy()?;
+    let mut store = match deploy.open_store() {
+        // The hook was linked by hand and post-receive has not made the state yet.
+        Err(store::Error::Missing(_)) if after_push.is_some() => return Ok(Exit::Done),
+        other => other?,
+    };
+    let planned = plan_tip(&deploy, &mut store, after_push)?;
+    planned.log(after_push.and_then(|push| push.pusher.as_deref()));
+    let busy = store.read().busy_environments()?;
+    for environment in &busy {
+        wake::runner(&deploy, environment)?;
+    }
+    if after_push.is_none() {
+        tell(context, &planned, &busy)?;
+    }
+    store.checkpoint();
+    Ok(Exit::Done)
+}
+
+fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::Result<()> {
+    for queued in &planned.queued {
+        let (id, target, revision) = (queued.id, queued.planned.target(), queued.planned.revision().short());
+        context.output.line(&format!("{id} {target} {revision} queued"))?;
+    }
+    for target in &planned.retired {
+        context.output.line(&format!("retired {target}"))?;
+    }
+    for problem in &planned.problems {
+        context.output.line(&format!(
+            "problem {}: {}\n  hint: {}",
+            problem.shown_path(),
+            problem.message,
+            problem.hint
+        ))?;
+    }
+    for environment in busy {
+        context.output.line(&format!("woke the runner of {environment}"))?;
+    }
+    if planned.range.is_none() && busy.is_empty() {
+        context.output.line("nothing to do")?;
+    }
+    Ok(())
+}
+
+/// The runner's process: picks up what hooks left, then carries out what is queued for its environment.
+pub(super) fn run(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
+    process::set_umask();
+    let done = context.deploy().map_err(anyhow::Error::from).and_then(|mut deploy| {
+        pick_up(&deploy, environment);
+        runner::run(&mut deploy, environment).map_err(anyhow::Error::from)
+    });
+    if let Err(error) = &done {
+        let message = format!("{error:#}");
+        syslog::log([Event::Failure { what: "run", message: &message }]);
+    }
+    done.map(|()| Exit::Done)
+}
+
+/// Plans what hooks missed. What goes wrong here goes wrong for the next hook too, which says so; what is queued is carried out all the same.
+fn pick_up(deploy: &DeployRepository, own: &Environment) {
+    let Ok(mut store) = deploy.open_store() else { return };
+    let is_behind = |store: &Store| {
+        let tip = deploy.repository.branch_tip(&deploy.branch).ok()?;
+        let cursor = store.read().cursor().ok()??;
+        Some(cursor.branch == deploy.branch && cursor.commit != tip)
+    };
+    if is_behind(&store) != Some(true) {
+        return;
+    }
+    if let Ok(planned) = plan_tip(deploy, &mut store, None) {
+        planned.log(None);
+        for environment in planned.environments().into_iter().filter(|environment| *environment != own) {
+            let _ = wake::runner(deploy, environment);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Putting the hooks into a repository, and taking them out again.
+//!
+//! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there already is moved to `<name>.chained`, and
+//! this program runs it with a full copy of its input. Everything is done in an order in which a crash leaves something that a second
+//! `install` completes: the state and its cursor come first, so that no hook ever runs without them.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::deploy_repository::DeployRepository;
+use crate::git;
+use crate::id::Revision;
+use crate::store::{self, Cursor, Store};
+use crate::text;
+
+/// The hooks that this program is.
+pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transaction"];
+
+/// What is added to the name of a hook that was there before.
+pub const CHAINED: &str = "chained";
+
+/// Something that `install` or `uninstall` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The state is made, with the cursor there.
+    CreateState(PathBuf, Option<Revision>),
+    /// A state of another branch gets its cursor there.
+    MoveCursor(String, Option<Revision>),
+    /// A hook that is there is kept under another name.
+    Keep(PathBuf, PathBuf),
+    /// A hook that was kept gets its name back.
+    PutBack(PathBuf, PathBuf),
+    /// A link to this program.
+    Link(PathBuf, PathBuf),
+    /// A link to this program goes.
+    Unlink(PathBuf),
+    /// A value in the repository's git configuration.
+    Configure(&'static str, &'static str),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |path: &Path| text::escape(path.as_os_str().as_encoded_bytes(), 300);
+        let at = |commit: &Option<Revision>| match commit {
+            Some(commit) => format!("planned up to {}", commit.short()),
+            None => "nothing planned yet".to_owned(),
+        };
+        match self {
+            Self::CreateState(folder, commit) => write!(f, "make {} ({})", shown(folder), at(commit)),
+            Self::MoveCursor(branch, commit) => write!(f, "start from {} ({})", text::escape(branch, 200), at(commit)),
+            Self::Keep(from, to) | Self::PutBack(from, to) => write!(f, "rename {} to {}", shown(from), shown(to)),
+            Self::Link(from, to) => write!(f, "link {} -> {}", shown(from), shown(to)),
+            Self::Unlink(path) => write!(f, "remove {}", shown(path)),
+            Self::Configure(key, value) => write!(f, "git config {key} {value}"),
+        }
+    }
+}
+
+/// It can't be installed or taken out; what was done by then is done again by the next try.
+#[derive(Debug)]
+pub enum Error {
+    /// The repository can't be read or configured.
+    Git(git::Error),
+    /// The state can't be made.
+    Store(store::Error),
+    /// A file can't be changed.
+    Io(PathBuf, io::Error),
+    /// A hook stands in the way and its place aside is taken.
+    Taken(PathBuf),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |path: &Path| text::escape(path.as_os_str().as_encoded_bytes(), 300);
+        match self {
+            Self::Git(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Io(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Taken(path) => write!(f, "{} exists already; move it away, or call it from the hook", shown(path)),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<git::Error> for Error {
+    fn from(error: git::Error) -> Self {
+        Self::Git(error)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The folder from which git runs this repository's hooks.
+///
+/// # Errors
+/// git can't be asked.
+pub fn hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, git::Error> {
+    let repository = deploy.repository.path();
+    let configured = git::config_value(repository, "core.hooksPath")?;
+    // A relative path is taken from where hooks run: in a bare repository, the repository itself (git-config(1)).
+    Ok(configured.map_or_else(|| repository.join("hooks"), |path| repository.join(path)))
+}
+
+/// Whether a path is one of this program's links, whichever build of it they point to.
+#[must_use]
+pub fn is_own_link(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|target| target.file_name().is_some_and(|name| name == "deploy-by-code"))
+}
+
+/// What has to be done so that `program` is this repository's hooks.
+///
+/// # Errors
+/// The repository or its state can't be read, or a hook can't be kept.
+pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: bool) -> Result<Vec<Step>, Error> {
+    let mut steps = Vec::new();
+    let tip = || if deploy_existing { Ok(None) } else { deploy.repository.branch_tip(&deploy.branch) };
+    match deploy.open_store() {
+        Err(store::Error::Missing(_)) => steps.push(Step::CreateState(deploy.state_dir(), tip()?)),
+        Err(error) => return Err(error.into()),
+        Ok(store) => match store.read().cursor()? {
+            Some(Cursor { branch, .. }) if branch == deploy.branch => {}
+            _ => steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?)),
+        },
+    }
+    let folder = hooks_folder(deploy)?;
+    for name in HOOKS {
+        let hook = folder.join(name);
+        if is_own_link(&hook) {
+            if fs::read_link(&hook).ok().as_deref() != Some(program) {
+                steps.push(Step::Link(hook, program.to_owned()));
+            }
+            continue;
+        }
+        if hook.symlink_metadata().is_ok() {
+            let kept = hook.with_extension(CHAINED);
+            if kept.symlink_metadata().is_ok() {
+                return Err(Error::Taken(kept));
+            }
+            steps.push(Step::Keep(hook.clone(), kept));
+        }
+        steps.push(Step::Link(hook, program.to_owned()));
+    }
+    if git::config_value(deploy.repository.path(), "receive.advertisePushOptions")?.as_deref() != Some("true") {
+        steps.push(Step::Configure("receive.advertisePushOptions", "true"));
+    }
+    Ok(steps)
+}
+
+/// What has to be done so that the hooks are as they were. The state stays.
+///
+/// # Errors
+/// git can't be asked where the hooks are.
+pub fn plan_uninstall(deploy: &DeployRepository) -> Result<Vec<Step>, Error> {
+    let folder = hooks_folder(deploy)?;
+    let mut steps = Vec::new();
+    for hook in HOOKS.iter().map(|name| folder.join(name)).filter(|hook| is_own_link(hook)) {
+        let kept = hook.with_extension(CHAINED);
+        steps.push(Step::Unlink(hook.clone()));
+        if kept.symlink_metadata().is_ok() {
+            steps.push(Step::PutBack(kept, hook));
+        }
+    }
+    Ok(steps)
+}
+
+/// Does a step.
+///
+/// # Errors
+/// It can't be done.
+pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::Io(path, error)
+    };
+    match step {
+        Step::CreateState(_, commit) => {
+            let mut store = deploy.create_store()?;
+            set_cursor(&mut store, deploy, commit.as_ref())
+        }
+        Step::MoveCursor(_, commit) => set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref()),
+        Step::Keep(from, to) | Step::PutBack(from, to) => fs::rename(from, to).map_err(at(from)),
+        Step::Link(link, program) => {
+            let folder = link.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder).map_err(at(folder))?;
+            // Renamed over an older link, so that there is no moment without a hook.
+            let new = link.with_extension("new");
+            let _ = fs::remove_file(&new);
+            symlink(program, &new).and_then(|()| fs::rename(&new, link)).map_err(at(link))
+        }
+        Step::Unlink(path) => fs::remove_file(path).map_err(at(path)),
+        Step::Configure(key, value) => Ok(git::set_config_value(deploy.repository.path(), key, value)?),
+    }
+}
+
+fn set_cursor(store: &mut Store, deploy: &DeployRepository, commit: Option<&Revision>) -> Result<(), Error> {
+    Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, commit))?)
+}

@@ -1,0 +1,11 @@
+//! What is shown of the state: rows for people and for programs, without printing anything.
+
+mod json;
+mod rows;
+mod table;
+mod tail;
+
+pub use json::to_json;
+pub use rows::{DeploymentRow, StatusRow, outcome_line, status_rows};
+pub use table::{Colour, Table};
+pub use tail::Tail;

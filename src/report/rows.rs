@@ -1,0 +1,182 @@
+//! Rows: one deployment, and one application in one environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::id::{Revision, Target};
+use crate::status::Status;
+use crate::store::{self, Deployment, Filter, Problem, Store};
+use crate::sys::process::Identity;
+use crate::time::{Timestamp, show_duration};
+
+/// A deployment for programs. The keys are stable.
+#[derive(Debug, Serialize)]
+pub struct DeploymentRow {
+    /// Its number.
+    pub id: i64,
+    /// Its rollout's number.
+    pub rollout: i64,
+    /// Where.
+    pub environment: String,
+    /// What.
+    pub application: String,
+    /// To which revision.
+    pub revision: String,
+    /// What was deployed before.
+    pub previous_revision: Option<String>,
+    /// Where it stands.
+    pub status: &'static str,
+    /// Why, or a remark.
+    pub reason: Option<String>,
+    /// The commit of the deploy branch.
+    pub deploy_commit: Option<String>,
+    /// Who pushed.
+    pub pusher: Option<String>,
+    /// Who wrote the commit.
+    pub author: Option<String>,
+    /// When it was recorded.
+    pub queued_at: Timestamp,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The command's exit status.
+    pub exit_status: Option<i32>,
+    /// The log file, once there is one.
+    pub log: Option<String>,
+}
+
+impl DeploymentRow {
+    /// Makes a row of a record.
+    #[must_use]
+    pub fn new(deployment: &Deployment, store: &Store) -> Self {
+        let text = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
+        let log = store.log_file(deployment.id);
+        Self {
+            id: deployment.id.0,
+            rollout: deployment.rollout.0,
+            environment: deployment.target.environment.to_string(),
+            application: deployment.target.application.to_string(),
+            revision: deployment.revision.to_string(),
+            previous_revision: text(&deployment.previous_revision),
+            status: deployment.status.as_str(),
+            reason: deployment.reason.clone(),
+            deploy_commit: text(&deployment.deploy_commit),
+            pusher: deployment.pusher.clone(),
+            author: deployment.author.clone(),
+            queued_at: deployment.queued_at,
+            started_at: deployment.started_at,
+            finished_at: deployment.finished_at,
+            exit_status: deployment.exit_status,
+            log: log.exists().then(|| log.to_string_lossy().into_owned()),
+        }
+    }
+}
+
+/// How a deployment ended, in words: `succeeded in 3 s`, `failed: exit status 7`.
+#[must_use]
+pub fn outcome_line(deployment: &Deployment) -> String {
+    let lasted = deployment.started_at.zip(deployment.finished_at).map(|(start, end)| show_duration(end.since(start)));
+    match (deployment.status, &deployment.reason, lasted) {
+        (Status::Succeeded, None, Some(lasted)) => format!("succeeded in {lasted}"),
+        (Status::Succeeded, Some(remark), Some(lasted)) => format!("succeeded in {lasted}: {remark}"),
+        (status, Some(reason), _) => format!("{status}: {reason}"),
+        (status, None, _) => status.to_string(),
+    }
+}
+
+/// One application in one environment. The first eight keys are those that programs get.
+#[derive(Debug, Serialize)]
+pub struct StatusRow {
+    /// Where.
+    pub environment: String,
+    /// What.
+    pub application: String,
+    /// The revision in the deploy file at the branch's tip.
+    pub wanted: Option<String>,
+    /// The revision of the last deployment that succeeded.
+    pub deployed: Option<String>,
+    /// The newest deployment's status; `retired`, or `problem` where the deploy file can't be deployed; null where there was never one.
+    pub status: Option<&'static str>,
+    /// The newest deployment's number.
+    pub deployment: Option<i64>,
+    /// Since when that is so.
+    pub since: Option<Timestamp>,
+    /// Who pushed it.
+    pub pusher: Option<String>,
+    /// Words for people where the status alone does not say it.
+    #[serde(skip)]
+    pub remark: Option<String>,
+}
+
+/// The rows of every application that is wanted or was ever deployed.
+///
+/// # Errors
+/// The state can't be read.
+pub fn status_rows(
+    store: &Store,
+    wanted: &BTreeMap<Target, Revision>,
+    filter: &Filter,
+    boot_id: &str,
+) -> Result<Vec<StatusRow>, store::Error> {
+    let state = store.read();
+    let newest = state.newest()?;
+    let retired: BTreeMap<Target, _> =
+        state.retirements()?.into_iter().map(|retired| (retired.target.clone(), retired)).collect();
+    let problems = state.problems()?;
+    let targets: BTreeSet<&Target> = wanted.keys().chain(newest.keys()).chain(retired.keys()).collect();
+    let mut rows = Vec::new();
+    for target in targets.into_iter().filter(|target| filter.lets_through(target)) {
+        let deployed = state.deployed(target)?;
+        let mut row = StatusRow {
+            environment: target.environment.to_string(),
+            application: target.application.to_string(),
+            wanted: wanted.get(target).map(ToString::to_string),
+            deployed: deployed.map(|deployed| deployed.revision.to_string()),
+            status: None,
+            deployment: None,
+            since: None,
+            pusher: None,
+            remark: None,
+        };
+        if let Some(newest) = newest.get(target) {
+            row.status = Some(newest.status.as_str());
+            row.deployment = Some(newest.id.0);
+            row.since = newest.finished_at.or(newest.started_at).or(Some(newest.queued_at));
+            row.pusher.clone_from(&newest.pusher);
+            row.remark = remark(newest, boot_id);
+        }
+        if let Some(retired) = retired.get(target) {
+            row.status = Some("retired");
+            row.since = Some(retired.retired_at);
+            row.pusher.clone_from(&retired.pusher);
+            row.remark = None;
+        } else if problems.iter().any(|problem| is_about(problem, target)) {
+            row.status = Some("problem");
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn is_about(problem: &Problem, target: &Target) -> bool {
+    let file = format!("{target}{}", crate::deployfile::EXTENSION);
+    problem.path == file.as_bytes() || problem.path.ends_with(format!("/{file}").as_bytes())
+}
+
+fn remark(newest: &Deployment, boot_id: &str) -> Option<String> {
+    if newest.status == Status::Running && !is_supervised(newest, boot_id) {
+        return Some(format!("held by what {} left running", newest.id));
+    }
+    match newest.status {
+        Status::Succeeded => newest.reason.clone(),
+        Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => Some(outcome_line(newest)),
+        Status::Queued | Status::Running | Status::Superseded => None,
+    }
+}
+
+/// Whether the runner that carries a deployment out is alive.
+fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
+    deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && Identity::is_alive(run.runner))
+}

@@ -1,0 +1,77 @@
+//! Reading a log from its beginning while it grows.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use crate::sys::file::next_data;
+
+/// How much is read at once, in bytes.
+const CHUNK: u64 = 256 * 1024;
+
+/// A log that is followed. It may not exist yet, have holes, and be replaced when it is shortened at the end: what was open is read on.
+#[derive(Debug)]
+pub struct Tail {
+    path: PathBuf,
+    file: Option<File>,
+    offset: u64,
+}
+
+impl Tail {
+    /// Follows a file from its beginning.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: None, offset: 0 }
+    }
+
+    /// What was written since the last time, a bounded piece of it; empty: nothing more for now.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn read(&mut self) -> io::Result<Vec<u8>> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => match File::open(&self.path) {
+                Ok(file) => self.file.insert(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            },
+        };
+        let mut bytes = Vec::new();
+        if let Some(data) = next_data(file, self.offset)?.filter(|data| *data > self.offset) {
+            bytes = format!("\n[deploy-by-code: {} bytes left out]\n", data - self.offset).into_bytes();
+            self.offset = data;
+        }
+        file.seek(SeekFrom::Start(self.offset))?;
+        self.offset += file.take(CHUNK).read_to_end(&mut bytes)? as u64;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::file::punch_hole;
+    use std::io::Write;
+
+    #[test]
+    fn a_growing_file_with_a_hole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut tail = Tail::new(path.clone());
+        assert_eq!(tail.read().unwrap(), b"");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"one\n").unwrap();
+        assert_eq!(tail.read().unwrap(), b"one\n");
+        assert_eq!(tail.read().unwrap(), b"");
+        file.write_all(&[b'x'; 64 * 1024]).unwrap();
+        file.write_all(b"\nend\n").unwrap();
+        let mut rest =
+            || String::from_utf8(std::iter::from_fn(|| tail.read().ok().filter(|b| !b.is_empty())).flatten().collect());
+        let holed = punch_hole(&file, 0, 32 * 1024).unwrap();
+        let text = rest().unwrap();
+        assert!(text.ends_with("x\nend\n"));
+        assert_eq!(text.contains("\n[deploy-by-code: 32764 bytes left out]\n"), holed, "{}", text.len());
+        assert!(!text.contains('\0'));
+    }
+}
