@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Target;
-use crate::install::{HOOKS, hooks_folder, is_own_link};
+use crate::install::{HOOKS, is_own_link};
 use crate::store::{Filter, Store};
 use crate::sys::lock::try_lock;
 use crate::sys::{cgroup, clock, syslog};
@@ -115,7 +115,7 @@ fn config_permissions(deploy: &DeployRepository) -> Check {
 }
 
 fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
-    let folder = match hooks_folder(deploy) {
+    let folder = match git::hooks_folder(deploy.repository.path()) {
         Ok(folder) => folder,
         Err(error) => return vec![problem("hooks", error.to_string(), "see that git is installed")],
     };

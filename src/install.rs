@@ -70,6 +70,8 @@ pub enum Error {
     Io(PathBuf, io::Error),
     /// A hook stands in the way and its place aside is taken.
     Taken(PathBuf),
+    /// git runs hooks from a folder outside the repository.
+    HooksElsewhere(PathBuf),
 }
 
 impl fmt::Display for Error {
@@ -79,6 +81,11 @@ impl fmt::Display for Error {
             Self::Git(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Io(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::HooksElsewhere(path) => write!(
+                f,
+                "core.hooksPath is {}, outside the repository, and other repositories may run what is put there; unset it for this one",
+                shown(path)
+            ),
             Self::Taken(path) => write!(f, "{} exists already; move it away, or call it from the hook", shown(path)),
         }
     }
@@ -98,15 +105,14 @@ impl From<store::Error> for Error {
     }
 }
 
-/// The folder from which git runs this repository's hooks.
+/// The hooks folder of this repository, and of it alone.
 ///
 /// # Errors
-/// git can't be asked.
-pub fn hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, git::Error> {
-    let repository = deploy.repository.path();
-    let configured = git::config_value(repository, "core.hooksPath")?;
-    // A relative path is taken from where hooks run: in a bare repository, the repository itself (git-config(1)).
-    Ok(configured.map_or_else(|| repository.join("hooks"), |path| repository.join(path)))
+/// git can't be asked, or `core.hooksPath` names a folder whose hooks other repositories may run as well.
+fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
+    let folder = git::hooks_folder(deploy.repository.path())?;
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+    if real.starts_with(deploy.repository.path()) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
 }
 
 /// Whether a path is one of this program's links, whichever build of it they point to.
@@ -130,7 +136,7 @@ pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: 
             _ => steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?)),
         },
     }
-    let folder = hooks_folder(deploy)?;
+    let folder = own_hooks_folder(deploy)?;
     for name in HOOKS {
         let hook = folder.join(name);
         if is_own_link(&hook) {
@@ -159,7 +165,7 @@ pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: 
 /// # Errors
 /// git can't be asked where the hooks are.
 pub fn plan_uninstall(deploy: &DeployRepository) -> Result<Vec<Step>, Error> {
-    let folder = hooks_folder(deploy)?;
+    let folder = git::hooks_folder(deploy.repository.path())?;
     let mut steps = Vec::new();
     for hook in HOOKS.iter().map(|name| folder.join(name)).filter(|hook| is_own_link(hook)) {
         let kept = hook.with_extension(CHAINED);

@@ -59,5 +59,5 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
 /// A name that is no commit of the deploy repository.
 pub(super) fn unknown(name: &str) -> anyhow::Error {
     let name = crate::text::quote(name, 100);
-    Refusal::new(format!("{name} is no commit of the deploy repository"), "name a branch or a commit that was pushed")
+    Refusal::error(format!("{name} is no commit of the deploy repository"), "name a branch or a commit that was pushed")
 }

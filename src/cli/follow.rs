@@ -23,7 +23,8 @@ const LINE_MAX: usize = 64 * 1024;
 
 pub(super) fn find(store: &Store, id: DeploymentId) -> anyhow::Result<Deployment> {
     let found = store.read().deployment(id)?;
-    found.ok_or_else(|| Refusal::new(format!("there is no deployment {id}"), "deploy-by-code log shows what there is"))
+    found
+        .ok_or_else(|| Refusal::error(format!("there is no deployment {id}"), "deploy-by-code log shows what there is"))
 }
 
 fn exit(deployment: &Deployment) -> Exit {

@@ -1,6 +1,7 @@
 //! `log` and `show`.
 
 use super::follow::find;
+use super::status::check_filter;
 use super::{Context, Exit};
 use crate::id::{DeploymentId, Revision};
 use crate::report::{Colour, DeploymentRow, Table, outcome_line, to_json};
@@ -27,6 +28,7 @@ pub(super) fn name_cell(name: Option<&str>) -> String {
 
 pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool) -> anyhow::Result<Exit> {
     let (_, store) = context.deploy_and_store()?;
+    check_filter(filter, store.read().newest()?.keys())?;
     let deployments = store.read().history(filter, number)?;
     if json {
         let rows: Vec<DeploymentRow> =

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::hook::wake;
 use crate::id::{DeploymentId, Environment};
 use crate::status::Status;
-use crate::store::{self, Deployment, Outcome};
+use crate::store::{self, Deployment, Filter, Outcome};
 use crate::sys::process::{Identity, boot_id};
 use crate::sys::{clock, syslog};
 
@@ -22,13 +22,13 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     if !deployment.status.may_be_retried() {
         let message = format!("{id} {target} is {}", deployment.status);
         let hint = "only failed, interrupted, cancelled and skipped deployments are tried again; to deploy the same revision again, repeat its entry in the deploy file";
-        return Err(Refusal::new(message, hint));
+        return Err(Refusal::error(message, hint));
     }
     let wanted = status::wanted(&deploy)?.remove(&target);
     if !stale && wanted.as_ref() != Some(&deployment.revision) {
         let wanted = wanted.as_ref().map_or("nothing", |wanted| wanted.short());
         let message = format!("{id} asks for {}, but {wanted} is wanted for {target} now", deployment.revision.short());
-        return Err(Refusal::new(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
+        return Err(Refusal::error(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
     }
     let by = Context::person();
     let retried = store.transaction(|transaction| {
@@ -39,7 +39,7 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
         }
     })?;
     match retried {
-        Err(open) => Err(Refusal::new(
+        Err(open) => Err(Refusal::error(
             format!("{target} {} is under way already, as {open}", deployment.revision.short()),
             format!("deploy-by-code logs -f {} follows it", open.0),
         )),
@@ -79,7 +79,7 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
         Status::Running => {
             context.output.line(&format!("{id} {target} is told to end; deploy-by-code wait {} waits for it", id.0))?;
         }
-        ended => return Err(Refusal::new(format!("{id} {target} has ended: {ended}"), "there is nothing to cancel")),
+        ended => return Err(Refusal::error(format!("{id} {target} has ended: {ended}"), "there is nothing to cancel")),
     }
     // Those that waited for it are to be skipped, and a dead runner's command to be ended.
     wake::runner(&deploy, &target.environment)?;
@@ -88,6 +88,8 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
 
 pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
     let (deploy, mut store) = context.deploy_and_store()?;
+    let filter = Filter { environment: Some(environment.clone()), application: None };
+    status::check_filter(&filter, store.read().newest()?.keys())?;
     let boot_id = boot_id()?;
     let open = store.read().open_deployments(environment)?;
     let running: Vec<Deployment> = open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
@@ -97,10 +99,10 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
     let watched = running.iter().find(|deployment| is_watched(deployment));
     if let Some(deployment) = watched {
         let message = format!("{environment} is not held: {} {} runs under a runner", deployment.id, deployment.target);
-        return Err(Refusal::new(message, format!("to end it: deploy-by-code cancel {}", deployment.id.0)));
+        return Err(Refusal::error(message, format!("to end it: deploy-by-code cancel {}", deployment.id.0)));
     }
     if running.is_empty() {
-        return Err(Refusal::new(
+        return Err(Refusal::error(
             format!("{environment} is not held by anything"),
             "deploy-by-code status shows what waits",
         ));

@@ -55,7 +55,7 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         anyhow!(Self { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{colour, name_cell, short_reason};
-use super::{Context, Exit};
+use super::{Context, Exit, Refusal};
 use crate::deploy_repository::DeployRepository;
 use crate::git::DeepScan;
 use crate::id::{Revision, Target};
@@ -28,9 +28,30 @@ pub(super) fn wanted(deploy: &DeployRepository) -> anyhow::Result<BTreeMap<Targe
     Ok(wanted.collect())
 }
 
+/// For a filter that lets nothing through: that it names something nobody knows, and the nearest name that somebody does.
+pub(super) fn check_filter<'a>(filter: &Filter, known: impl Iterator<Item = &'a Target> + Clone) -> anyhow::Result<()> {
+    let Some(environment) = &filter.environment else { return Ok(()) };
+    let (what, name, names): (_, _, Vec<&str>) = match &filter.application {
+        _ if known.clone().any(|target| filter.lets_through(target)) => return Ok(()),
+        Some(application) if known.clone().any(|target| target.environment == *environment) => {
+            let own = known.filter(|target| target.environment == *environment);
+            ("application", application.as_str(), own.map(|target| target.application.as_str()).collect())
+        }
+        _ => ("environment", environment.as_str(), known.map(|target| target.environment.as_str()).collect()),
+    };
+    let hint = match text::nearest(name, names) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "deploy-by-code status shows what there is".to_owned(),
+    };
+    Err(Refusal::error(format!("nothing was deployed to or is wanted for {what} {name}"), hint))
+}
+
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::Result<Exit> {
     let (deploy, store) = context.deploy_and_store()?;
-    let rows = status_rows(&store, &wanted(&deploy)?, filter, &boot_id()?)?;
+    let wanted = wanted(&deploy)?;
+    let newest = store.read().newest()?;
+    check_filter(filter, wanted.keys().chain(newest.keys()))?;
+    let rows = status_rows(&store, &wanted, filter, &boot_id()?)?;
     if json {
         context.output.line(&to_json(&rows))?;
         return Ok(Exit::Done);
@@ -76,7 +97,7 @@ fn cells(row: &StatusRow, is_due: bool) -> Vec<(String, Colour)> {
     };
     let status = match (&row.remark, row.deployment) {
         (Some(remark), _) if remark.starts_with("held by") => "held".to_owned(),
-        (_, Some(id)) => format!("{word} #{id}"),
+        (_, Some(id)) if word != "retired" => format!("{word} #{id}"),
         _ => word.to_owned(),
     };
     let since = row.since.map_or_else(|| "-".to_owned(), |since| show_ago(clock::now().since(since)));

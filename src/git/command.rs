@@ -1,6 +1,6 @@
 //! Asking git itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::Error;
@@ -38,7 +38,7 @@ pub(super) fn git(git_dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
     command.output().map_err(|error| Error::new(git_dir, format_args!("git could not be started: {error}")))
 }
 
-/// What git printed, for an exit status that means success or, with `none_is` , "there is none".
+/// What git printed, for an exit status that means success or, with `none_is`, "there is none".
 ///
 /// git exits with 0 when its own write fails, so an empty answer is no answer.
 pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result<Option<String>, Error> {
@@ -61,6 +61,15 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
 /// git could not be asked.
 pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> {
     answer(git_dir, &["config", "--get", key], 1)
+}
+
+/// The folder from which git runs a repository's hooks.
+///
+/// # Errors
+/// git could not be asked.
+pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
+    let folder = answer(git_dir, &["rev-parse", "--path-format=absolute", "--git-path", "hooks"], 1)?;
+    Ok(folder.map_or_else(|| git_dir.join("hooks"), PathBuf::from))
 }
 
 /// Sets a value in the repository's own git configuration.

@@ -175,6 +175,10 @@ impl Walk<'_> {
             let path = [prefix, name].concat();
             if is_deploy_name(name) {
                 self.change(path, Depth::TooShallow, difference, None)?;
+            } else if name.contains(&b'/') {
+                // One entry named like a path: it must not pass for the folder that its last part names.
+                let tree = |tree: Option<&oid>| tree.map(ToOwned::to_owned);
+                self.below(vec![(path, tree(difference.old_tree()), tree(difference.new_tree()))])?;
             } else {
                 let twin = folders.get(name.as_slice()).map(|twin| [prefix, twin].concat());
                 self.environment(&path, difference, twin.as_deref())?;
@@ -196,7 +200,8 @@ impl Walk<'_> {
                 (None, None) if difference.new.len() > 1 => Some(path.clone()),
                 (None, None) => None,
             };
-            self.change(path, Depth::Right, difference, twin)?;
+            let depth = if name.contains(&b'/') { Depth::TooDeep } else { Depth::Right };
+            self.change(path, depth, difference, twin)?;
         }
         let scan = self.deep == DeepScan::Everywhere || self.holds_deploy_files(new)?;
         let mut below = Vec::new();

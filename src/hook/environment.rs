@@ -24,8 +24,6 @@ pub struct HookEnvironment {
     pub git_dir: PathBuf,
     /// Where the pushed objects are while the push is not accepted.
     pub quarantine: Quarantine,
-    /// Who pushes, as the host authenticated them.
-    pub pusher: Option<String>,
     /// What the pusher gave with `git push -o`.
     pub push_options: Vec<String>,
 }
@@ -39,13 +37,13 @@ impl HookEnvironment {
         Self {
             git_dir: env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
             quarantine: quarantine(),
-            pusher: pusher(),
             push_options: (0..count.min(OPTIONS_MAX)).filter_map(option).collect(),
         }
     }
 }
 
-/// Who acts: the name that the host authenticated, or the unix user.
+/// Who acts: the name that the host authenticated, or the unix user. Asked for only when there is something to record, since it can mean a look into
+/// the user database.
 #[must_use]
 pub fn pusher() -> Option<String> {
     let named = PUSHER_VARIABLES.iter().filter_map(env::var_os).find(|name| !name.is_empty());

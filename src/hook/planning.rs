@@ -163,7 +163,9 @@ fn plan_in(deploy: &DeployRepository, transaction: &Transaction<'_>, push: Optio
         let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref());
         planned = record(deploy, transaction, (old.as_ref(), new.as_ref()), plan, &sources, now)?;
     }
-    transaction.move_cursor(&deploy.branch, new.as_ref())?;
+    if old != new || transaction.cursor()?.is_none() {
+        transaction.move_cursor(&deploy.branch, new.as_ref())?;
+    }
     if let Some(Push { old: pushed_old, new: Some(pushed_new), pusher: Some(pusher) }) = &push
         && !(planned.range.is_some() && new.as_ref() == Some(pushed_new) && old == *pushed_old)
     {
@@ -257,6 +259,11 @@ impl Sources {
         Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()) }
     }
 
+    /// Who pushed the whole range, where one push did: also the deletion of the branch, which no commit asks for.
+    fn pusher_of_all(&self) -> Option<&str> {
+        self.pusher.as_deref().filter(|_| self.pushed.is_none())
+    }
+
     fn of(&self, path: &[u8]) -> Option<Source> {
         let Provenance { commit, author } = self.by_path.get(path)?.clone();
         let is_pushed = self.pushed.as_ref().is_none_or(|pushed| pushed.contains(&commit));
@@ -284,7 +291,9 @@ fn record(
     }
     for retirement in plan.retirements {
         let source = sources.of(&retirement.path);
-        planned.cancelled.extend(transaction.retire(&retirement.target, source.as_ref(), now)?);
+        let commit = source.as_ref().map(|source| &source.deploy_commit);
+        let pusher = source.as_ref().map_or(sources.pusher_of_all(), |source| source.pusher.as_deref());
+        planned.cancelled.extend(transaction.retire(&retirement.target, commit, pusher, now)?);
         planned.retired.push(retirement.target);
     }
     for path in plan.settled {

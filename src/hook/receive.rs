@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use super::environment::HookEnvironment;
+use super::environment::{HookEnvironment, pusher};
 use super::planning::{self, Planned, Push, plan_tip};
 use super::wake;
 use crate::deploy_repository::{ConfigError, DeployRepository, Error};
@@ -67,7 +67,11 @@ pub struct Received {
 pub fn pre_receive(environment: &HookEnvironment, config: Option<&std::path::Path>, input: impl BufRead) -> Verdict {
     let judged = judge(environment, config, input);
     let mut verdict = judged.unwrap_or_else(|failure| Verdict { failure: Some(failure), ..Verdict::default() });
-    let pusher = environment.pusher.as_deref();
+    if verdict.refusals.is_empty() && verdict.failure.is_none() {
+        return verdict;
+    }
+    let pusher = pusher();
+    let pusher = pusher.as_deref();
     let failure = verdict.failure.as_ref();
     let failure = failure.map(|message| Event::Failure { what: "pre-receive", message });
     let refused = verdict.refusals.iter();
@@ -154,7 +158,7 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
         Err(_) => Some(RefUpdate { old: None, new: None, name: Vec::new() }),
     };
     let Some(RefUpdate { old, new, .. }) = update else { return received };
-    let push = Push { old, new, pusher: environment.pusher.clone() };
+    let push = Push { old, new, pusher: pusher() };
     let planned = deploy.create_store().map_err(planning::Error::from).and_then(|mut store| {
         let planned = plan_tip(&deploy, &mut store, Some(&push))?;
         Ok((planned, store))
@@ -240,7 +244,7 @@ pub fn reference_transaction(
         return;
     }
     let (old, new) = (update.old.as_ref(), update.new.as_ref());
-    if let Err(error) = wake::reconcile(&deploy, old, new, environment.pusher.as_deref()) {
+    if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_deref()) {
         let message = format!("no reconcile could be started: {error}");
         syslog::log([Event::Failure { what: "reference-transaction", message: &message }]);
     }

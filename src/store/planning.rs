@@ -173,7 +173,13 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn retire(&self, target: &Target, source: Option<&Source>, now: Timestamp) -> Result<Vec<Deployment>, Error> {
+    pub fn retire(
+        &self,
+        target: &Target,
+        deploy_commit: Option<&Revision>,
+        pusher: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Vec<Deployment>, Error> {
         let (environment, application) = (target.environment.as_str(), target.application.as_str());
         self.execute(
             "INSERT INTO retirements (environment, application, deploy_commit, pusher, retired_at_ms) VALUES (?, ?, ?, ?, ?)
@@ -182,8 +188,8 @@ impl Transaction<'_> {
             params![
                 environment,
                 application,
-                source.map(|source| source.deploy_commit.as_str()),
-                source.and_then(|source| source.pusher.as_deref()),
+                deploy_commit.map(Revision::as_str),
+                pusher,
                 now.as_ms()
             ],
         )?;

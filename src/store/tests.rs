@@ -145,7 +145,8 @@ fn retirement_cancels_what_waits_and_ends_with_the_next_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
-    let cancelled = store.transaction(|t| t.retire(&target("a"), Some(&source()), Timestamp::from_ms(NOW))).unwrap();
+    let cancelled =
+        store.transaction(|t| t.retire(&target("a"), None, Some("alice"), Timestamp::from_ms(NOW))).unwrap();
     assert_eq!(cancelled.len(), 1);
     assert_eq!(store.read().deployment(id).unwrap().unwrap().status, Status::Cancelled);
     assert_eq!(store.read().retirements().unwrap().len(), 1);

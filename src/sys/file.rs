@@ -65,12 +65,15 @@ impl Sharing {
         }
     }
 
-    /// Gives a file its mode; only its owner can.
+    /// Gives a file that was just made its mode. Where another user was faster, it is theirs to give.
     ///
     /// # Errors
     /// The mode can't be set.
     pub fn apply_to_file(self, file: &File) -> io::Result<()> {
-        file.set_permissions(Permissions::from_mode(self.file))
+        match file.set_permissions(Permissions::from_mode(self.file)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
     }
 }
 
