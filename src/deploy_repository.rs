@@ -28,8 +28,8 @@ pub struct ConfigError {
     pub file: PathBuf,
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
-    /// The deploy branch that it names, if that much could be read.
-    pub branch: Option<String>,
+    /// What could be read of it.
+    pub config: Config,
 }
 
 impl fmt::Display for ConfigError {
@@ -112,6 +112,26 @@ impl DeployRepository {
         Ok(Self { repository, config, config_file, branch })
     }
 
+    /// For looking at what is recorded: [`DeployRepository::open`], but a configuration with problems is used as far as it could be read, and the
+    /// problems are returned beside it. Nothing is ever deployed by it.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub fn open_to_look(git_dir: &Path, config_file: Option<&Path>) -> Result<(Self, Option<ConfigError>), Error> {
+        match Self::open(git_dir, config_file) {
+            Err(Error::Config(error)) => {
+                let repository = Repository::open(git_dir)?;
+                let branch = match &error.config.branch {
+                    Some(branch) => format!("refs/heads/{branch}"),
+                    None => repository.head_branch()?,
+                };
+                let config_file = Some(error.file.clone());
+                Ok((Self { repository, config: error.config.clone(), config_file, branch }, Some(error)))
+            }
+            opened => opened.map(|deploy| (deploy, None)),
+        }
+    }
+
     /// Reads the configuration again, for a process that lives long.
     ///
     /// # Errors
@@ -177,14 +197,14 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
             Err(error) => {
                 let message = format!("can't be read: {}", text::escape(error.to_string(), 200));
                 let problem = Problem { line: 0, column: 0, message, hint: None };
-                return Err(ConfigError { file: file.to_owned(), problems: vec![problem], branch: None });
+                return Err(ConfigError { file: file.to_owned(), problems: vec![problem], config: Config::default() });
             }
         };
         let (config, problems) = Config::parse(&text);
         return if problems.is_empty() {
             Ok((Some(file.to_owned()), config))
         } else {
-            Err(ConfigError { file: file.to_owned(), problems, branch: config.branch })
+            Err(ConfigError { file: file.to_owned(), problems, config })
         };
     }
     Ok((None, Config::default()))

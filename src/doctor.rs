@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::deploy_repository::DeployRepository;
 use crate::git;
+use crate::hook_files::{HOOKS, is_own_link};
 use crate::id::Target;
-use crate::install::{HOOKS, is_own_link};
 use crate::store::{Filter, Store};
 use crate::sys::lock::try_lock;
 use crate::sys::{cgroup, clock, syslog};

@@ -12,15 +12,10 @@ use std::path::{Path, PathBuf};
 
 use crate::deploy_repository::DeployRepository;
 use crate::git;
+use crate::hook_files::{CHAINED, HOOKS, is_own_link};
 use crate::id::Revision;
 use crate::store::{self, Cursor, Store};
 use crate::text;
-
-/// The hooks that this program is.
-pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transaction"];
-
-/// What is added to the name of a hook that was there before.
-pub const CHAINED: &str = "chained";
 
 /// Something that `install` or `uninstall` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,12 +108,6 @@ fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
     let folder = git::hooks_folder(deploy.repository.path())?;
     let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     if real.starts_with(deploy.repository.path()) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
-}
-
-/// Whether a path is one of this program's links, whichever build of it they point to.
-#[must_use]
-pub fn is_own_link(path: &Path) -> bool {
-    fs::read_link(path).is_ok_and(|target| target.file_name().is_some_and(|name| name == "deploy-by-code"))
 }
 
 /// What has to be done so that `program` is this repository's hooks.

@@ -50,6 +50,19 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
     line
 }
 
+/// Bytes as text to keep: what is no UTF-8 becomes `\xff`, everything else stays as it is, to be escaped where it is shown.
+#[must_use]
+pub fn decode(bytes: &[u8], max: usize) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text.chars().take(max).collect()
+}
+
 /// [`escape`], in double quotes: for what was found where something else was expected.
 #[must_use]
 pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
@@ -123,6 +136,12 @@ mod tests {
         for (bytes, expect) in table {
             assert_eq!(escape(bytes, 80), *expect);
         }
+    }
+
+    #[test]
+    fn decodes() {
+        assert_eq!(decode(b"a\xff\n", 9), "a\\xff\n");
+        assert_eq!(decode(b"abcdef", 3), "abc");
     }
 
     #[test]

@@ -127,6 +127,9 @@ pub(super) enum Command {
         /// A commit of the deploy repository
         #[arg(value_name = "NEW")]
         new: String,
+        /// As Markdown, for a merge request
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -32,7 +32,7 @@ fn exit(deployment: &Deployment) -> Exit {
 }
 
 pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
-    let (_, store) = context.deploy_and_store()?;
+    let (_, store) = context.look()?;
     loop {
         let deployment = find(&store, id)?;
         if deployment.status.has_ended() {
@@ -44,7 +44,7 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> 
 }
 
 pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow::Result<Exit> {
-    let (_, store) = context.deploy_and_store()?;
+    let (_, store) = context.look()?;
     let mut stream = Stream::new(&store, id, String::new());
     // A file or another program gets the bytes as they are, a terminal only what can't deceive it.
     let raw = !context.output.is_terminal;

@@ -27,7 +27,7 @@ pub(super) fn name_cell(name: Option<&str>) -> String {
 }
 
 pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool) -> anyhow::Result<Exit> {
-    let (_, store) = context.deploy_and_store()?;
+    let (_, store) = context.look()?;
     check_filter(filter, store.read().newest()?.keys())?;
     let deployments = store.read().history(filter, number)?;
     if json {
@@ -57,7 +57,7 @@ pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool)
 }
 
 pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::Result<Exit> {
-    let (_, store) = context.deploy_and_store()?;
+    let (_, store) = context.look()?;
     let deployment = find(&store, id)?;
     let row = DeploymentRow::new(&deployment, &store);
     if json {

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use super::{Exit, follow, output};
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
-use crate::install::{CHAINED, HOOKS};
+use crate::hook_files::{CHAINED, HOOKS};
 use crate::policy::Refusal;
 use crate::text;
 
@@ -105,7 +105,7 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
         text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
         lines.for_each(|line| text.push_str(&format!("  {}\n", line.trim_start())));
     }
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    output::print_error(&text);
     if text.is_empty() { Exit::Done } else { Exit::Refused }
 }
 

@@ -5,9 +5,9 @@ use super::{Context, Exit, Refusal, status};
 use crate::event::Event;
 use crate::hook::wake;
 use crate::id::{DeploymentId, Environment};
+use crate::report::left_running;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Outcome};
-use crate::sys::process::{Identity, boot_id};
 use crate::sys::{clock, syslog};
 
 fn tell(deployment: &Deployment, id: DeploymentId, status: Status, reason: &str) {
@@ -90,18 +90,15 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
     let (deploy, mut store) = context.deploy_and_store()?;
     let filter = Filter { environment: Some(environment.clone()), application: None };
     status::check_filter(&filter, store.read().newest()?.keys())?;
-    let boot_id = boot_id()?;
     let open = store.read().open_deployments(environment)?;
-    let running: Vec<Deployment> = open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
-    let is_watched = |deployment: &Deployment| {
-        deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && Identity::is_alive(run.runner))
-    };
-    let watched = running.iter().find(|deployment| is_watched(deployment));
+    let left = left_running(&store, &filter)?;
+    let is_watched = |open: &&Deployment| open.status == Status::Running && left.iter().all(|left| left.id != open.id);
+    let watched = open.iter().find(is_watched);
     if let Some(deployment) = watched {
         let message = format!("{environment} is not held: {} {} runs under a runner", deployment.id, deployment.target);
         return Err(Refusal::error(message, format!("to end it: deploy-by-code cancel {}", deployment.id.0)));
     }
-    if running.is_empty() {
+    if left.is_empty() {
         return Err(Refusal::error(
             format!("{environment} is not held by anything"),
             "deploy-by-code status shows what waits",
@@ -109,7 +106,7 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
     }
     let by = Context::person();
     store.transaction(|transaction| transaction.ask_to_release(environment, &by))?;
-    for deployment in &running {
+    for deployment in &left {
         context.output.line(&format!("{} {}: not waited for any more", deployment.id, deployment.target))?;
     }
     wake::runner(&deploy, environment)?;

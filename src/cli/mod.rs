@@ -106,6 +106,16 @@ impl Context {
         Ok((deploy, store))
     }
 
+    /// For commands that only look: what is recorded can be seen also while the configuration is broken.
+    fn look(&self) -> anyhow::Result<(DeployRepository, Store)> {
+        let (deploy, problems) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
+        if let Some(problems) = problems {
+            output::complain(&format!("warning: nothing is deployed until this is mended\n{problems}"), None);
+        }
+        let store = deploy.open_store()?;
+        Ok((deploy, store))
+    }
+
     /// Who types this: the user behind sudo, or as a hook would say.
     fn person() -> String {
         let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
@@ -132,9 +142,7 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            let _ = error.print();
-            return Ok(exit);
+            return usage(&error);
         }
     };
     let config = arguments.config.as_deref();
@@ -158,7 +166,16 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Uninstall { dry_run, .. } => install::uninstall(&context, dry_run),
         Command::Doctor { json } => doctor::doctor(&context, json),
         Command::Check { revision, json } => check::check(&context, revision.as_deref(), json),
-        Command::Plan { old, new, json } => plan::plan(&context, &old, &new, json),
+        Command::Plan { old, new, markdown, json } => {
+            let form = if json {
+                plan::Form::Json
+            } else if markdown {
+                plan::Form::Markdown
+            } else {
+                plan::Form::Text
+            };
+            plan::plan(&context, &old, &new, form)
+        }
         Command::Status { filter, json } => status::status(&context, &filter.unwrap_or_default().0, json),
         Command::Log { filter, number, json } => history::log(&context, &filter.unwrap_or_default().0, number, json),
         Command::Show { id, json } => history::show(&context, id, json),
@@ -173,6 +190,21 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         }
         Command::Run { environment } => run::run(&context, &environment),
     }
+}
+
+/// Prints what the command line's parser has to say: help, the version, or what is wrong with the words, which may be hostile too.
+fn usage(error: &clap::Error) -> anyhow::Result<Exit> {
+    let mut shown = String::new();
+    for line in error.render().to_string().lines() {
+        shown.push_str(&text::escape(line, usize::MAX));
+        shown.push('\n');
+    }
+    if error.use_stderr() {
+        output::print_error(&shown);
+        return Ok(Exit::Usage);
+    }
+    Output::new().print(&shown)?;
+    Ok(Exit::Done)
 }
 
 /// Says what went wrong, and with which exit code the program ends.

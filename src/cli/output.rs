@@ -38,6 +38,11 @@ impl Output {
     }
 }
 
+/// Writes to standard error, if anybody still listens.
+pub(super) fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Says on standard error what went wrong, if anybody still listens.
 pub(super) fn complain(message: &str, hint: Option<&str>) {
     let mut text = String::new();
@@ -49,5 +54,5 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         text.push_str(&format!("  hint: {hint}\n"));
     }
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    print_error(&text);
 }

@@ -28,7 +28,15 @@ enum Row {
     Refused(RefusalRow),
 }
 
-pub(super) fn plan(context: &Context, old: &str, new: &str, json: bool) -> anyhow::Result<Exit> {
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Markdown,
+    Json,
+}
+
+pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
     let resolve =
         |name: &str| -> anyhow::Result<Revision> { deploy.repository.resolve(name)?.ok_or_else(|| unknown(name)) };
@@ -37,31 +45,80 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, json: bool) -> anyho
     let candidates = planning::candidates(changes);
     let facts = facts::gather(&deploy, &candidates);
     let plan = planning::decide(&deploy.config, &candidates, &facts);
-    let exit = if plan.refusals.is_empty() { Exit::Done } else { Exit::Refused };
-    if json {
-        context.output.line(&to_json(&rows(&plan)))?;
-        return Ok(exit);
+    context.output.print(&match form {
+        Form::Json => format!("{}\n", to_json(&rows(&plan))),
+        Form::Markdown => markdown(&plan),
+        Form::Text => text(&plan),
+    })?;
+    Ok(if plan.refusals.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn is_empty(plan: &planning::Plan) -> bool {
+    plan.deployments.is_empty() && plan.retirements.is_empty() && plan.refusals.is_empty()
+}
+
+/// From where to where a deployment goes.
+fn change(deployment: &planning::Deployment) -> String {
+    let to = deployment.revision().short();
+    match deployment.from() {
+        _ if deployment.is_redeploy() => format!("{to} again"),
+        Some(from) => format!("{} -> {to}", from.short()),
+        None => format!("new -> {to}"),
+    }
+}
+
+fn text(plan: &planning::Plan) -> String {
+    if is_empty(plan) {
+        return "nothing to deploy\n".to_owned();
+    }
+    let deployments =
+        plan.deployments.iter().map(|deployment| format!("deploy {} {}\n", deployment.target(), change(deployment)));
+    let retirements = plan.retirements.iter().map(|retirement| format!("retire {}\n", retirement.target));
+    let refusals = plan.refusals.iter();
+    let refusals = refusals
+        .map(|refusal| format!("refuse {}: {}\n  hint: {}\n", refusal.shown_path(), refusal.message, refusal.hint));
+    deployments.chain(retirements).chain(refusals).collect()
+}
+
+/// Text in which Markdown (CommonMark 0.31, section 2.4) and HTML see nothing but text.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars() {
+        match c {
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '&' => plain.push_str("&amp;"),
+            // A mention would call somebody.
+            '@' => plain.push_str("&#64;"),
+            c if c.is_ascii_punctuation() && !matches!(c, '.' | ',' | ':' | '/' | '-') => plain.extend(['\\', c]),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+fn markdown(plan: &planning::Plan) -> String {
+    if is_empty(plan) {
+        return "Nothing to deploy.\n".to_owned();
+    }
+    let mut out = String::new();
+    if !plan.deployments.is_empty() || !plan.retirements.is_empty() {
+        out.push_str("| Application | Change |\n| --- | --- |\n");
     }
     for deployment in &plan.deployments {
-        let to = deployment.revision().short();
-        let change = match deployment.from() {
-            _ if deployment.is_redeploy() => format!("{to} again"),
-            Some(from) => format!("{} -> {to}", from.short()),
-            None => format!("new -> {to}"),
-        };
-        context.output.line(&format!("deploy {} {change}", deployment.target()))?;
+        out.push_str(&format!("| {} | {} |\n", plain(&deployment.target().to_string()), plain(&change(deployment))));
     }
     for retirement in &plan.retirements {
-        context.output.line(&format!("retire {}", retirement.target))?;
+        out.push_str(&format!("| {} | retired |\n", plain(&retirement.target.to_string())));
+    }
+    if !plan.refusals.is_empty() {
+        out.push_str("\n**Refused:**\n\n");
     }
     for refusal in &plan.refusals {
-        let path = refusal.shown_path();
-        context.output.line(&format!("refuse {path}: {}\n  hint: {}", refusal.message, refusal.hint))?;
+        let (message, hint) = (plain(&refusal.message), plain(&refusal.hint));
+        out.push_str(&format!("- {}: {message} ({hint})\n", plain(&refusal.shown_path())));
     }
-    if plan.deployments.is_empty() && plan.retirements.is_empty() && plan.refusals.is_empty() {
-        context.output.line("nothing to deploy")?;
-    }
-    Ok(exit)
+    out
 }
 
 fn rows(plan: &planning::Plan) -> Vec<Row> {

@@ -8,11 +8,10 @@ use crate::deploy_repository::DeployRepository;
 use crate::git::DeepScan;
 use crate::id::{Revision, Target};
 use crate::plan;
-use crate::report::{Colour, StatusRow, Table, status_rows, to_json};
+use crate::report::{Colour, StatusRow, Table, left_running, status_rows, to_json};
 use crate::status::Status;
 use crate::store::Filter;
 use crate::sys::clock;
-use crate::sys::process::boot_id;
 use crate::text;
 use crate::time::show_ago;
 
@@ -47,11 +46,11 @@ pub(super) fn check_filter<'a>(filter: &Filter, known: impl Iterator<Item = &'a 
 }
 
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::Result<Exit> {
-    let (deploy, store) = context.deploy_and_store()?;
+    let (deploy, store) = context.look()?;
     let wanted = wanted(&deploy)?;
     let newest = store.read().newest()?;
     check_filter(filter, wanted.keys().chain(newest.keys()))?;
-    let rows = status_rows(&store, &wanted, filter, &boot_id()?)?;
+    let rows = status_rows(&store, &wanted, filter)?;
     if json {
         context.output.line(&to_json(&rows))?;
         return Ok(Exit::Done);
@@ -75,6 +74,14 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
     if differs {
         context.output.line("* wanted, but not what is deployed")?;
     }
+    for left in left_running(&store, filter)? {
+        let environment = &left.target.environment;
+        let held = format!("{environment}: held by what {} left running", left.id);
+        let held = context.output.paint(Colour::Bad, &held);
+        context
+            .output
+            .line(&format!("{held}\n  hint: to stop waiting for it: deploy-by-code release {environment}"))?;
+    }
     for remark in remarks {
         context.output.line(&remark)?;
     }
@@ -95,9 +102,8 @@ fn cells(row: &StatusRow, is_due: bool) -> Vec<(String, Colour)> {
         Err(()) if word == "problem" => Colour::Bad,
         Err(()) => Colour::Plain,
     };
-    let status = match (&row.remark, row.deployment) {
-        (Some(remark), _) if remark.starts_with("held by") => "held".to_owned(),
-        (_, Some(id)) if word != "retired" => format!("{word} #{id}"),
+    let status = match row.deployment {
+        Some(id) if word != "retired" => format!("{word} #{id}"),
         _ => word.to_owned(),
     };
     let since = row.since.map_or_else(|| "-".to_owned(), |since| show_ago(clock::now().since(since)));

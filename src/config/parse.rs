@@ -83,7 +83,7 @@ impl Reader<'_> {
         let hint = match text::nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None if known.is_empty() => "there is none".to_owned(),
-            None => format!("known here: {}", known.join(", ")),
+            None => format!("known here: \"{}\"", known.join("\", \"")),
         };
         self.problem(at, format!("unknown {kind} \"{}\"{path}", text::escape(word, 64)), Some(hint));
     }

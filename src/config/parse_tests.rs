@@ -109,7 +109,7 @@ log_limit = "16 MB"
             "2:8: root is of type integer, not a string",
             "4:1: unknown key \"timout\" in defaults (did you mean \"timeout\"?)",
             "5:11: defaults.timeout: \"soon\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"",
-            "6:9: unknown value \"newest\" of defaults.queue (known here: latest, all)",
+            "6:9: unknown value \"newest\" of defaults.queue (known here: \"latest\", \"all\")",
             "7:11: defaults.command is a string, not an array of strings (no shell reads it: write [\"/path/to/program\", \"argument\"])",
             "9:12: environments.production.parallel is not between 1 and 64",
             "10:17: unknown environment \"stagging\" in environments.production.promotes_from (did you mean \"staging\"?)",

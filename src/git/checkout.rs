@@ -16,6 +16,11 @@ use gix::worktree::state::checkout::{Options, Outcome};
 use super::{Error, Repository};
 use crate::id::Revision;
 
+/// Which names a tree may have: what git itself takes on Linux, and nothing that some file system takes for `.git`. What Windows can't name is no
+/// concern of a server that deploys.
+const VALIDATE: gix::validate::path::component::Options =
+    gix::validate::path::component::Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };
+
 /// Writes the tree of `revision` into `destination`, an empty folder, with as many threads as there are processors.
 ///
 /// # Errors
@@ -24,8 +29,7 @@ use crate::id::Revision;
 pub fn export(repository: &Repository, revision: &Revision, destination: &Path) -> Result<(), Error> {
     let tree = repository.commit_tree(revision)?;
     let objects = repository.objects()?;
-    let mut index = State::from_tree(&tree, objects, gix::validate::path::component::Options::default())
-        .map_err(|error| repository.error(error))?;
+    let mut index = State::from_tree(&tree, objects, VALIDATE).map_err(|error| repository.error(error))?;
     if let Some(path) = conflict(&index) {
         let path = crate::text::quote(path, 200);
         return Err(repository
@@ -36,7 +40,7 @@ pub fn export(repository: &Repository, revision: &Revision, destination: &Path) 
         objects.kind,
         gix::filter::plumbing::pipeline::Options::default(),
     );
-    let options = Options { destination_is_initially_empty: true, ..Options::new(filters) };
+    let options = Options { destination_is_initially_empty: true, validate: VALIDATE, ..Options::new(filters) };
     let interrupt = AtomicBool::new(false);
     let outcome = gix::worktree::state::checkout(
         &mut index,

@@ -6,9 +6,13 @@ use gix::objs::{CommitRefIter, Kind};
 
 use super::{DeepScan, Error, Repository};
 use crate::id::Revision;
+use crate::text;
 
 /// How many commits of the deploy branch are looked at for one range. Beyond it the tip stands for the commit that made a change.
 const WALK_MAX: usize = 1000;
+
+/// The longest author that is kept, in characters.
+const AUTHOR_MAX: usize = 256;
 
 /// The commit that made a change and its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +38,12 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
     let author = match iter().author() {
         Ok(author) => {
             let author = author.trim();
-            format!("{} <{}>", String::from_utf8_lossy(author.name), String::from_utf8_lossy(author.email))
+            let (name, email): (&[u8], &[u8]) = (author.name, author.email);
+            text::decode(&[name, b" <", email, b">"].concat(), AUTHOR_MAX)
         }
         Err(_) => String::new(),
     };
-    Ok(Commit { parent, author: author.chars().take(256).collect() })
+    Ok(Commit { parent, author })
 }
 
 /// The commits from `new` back along first parents, newest first, up to but without `old`, [`WALK_MAX`] at most: what one push brought to a

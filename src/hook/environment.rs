@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::git::Quarantine;
 use crate::sys::user::User;
+use crate::text;
 
 /// The longest name of a pusher that is kept, in characters.
 const PUSHER_MAX: usize = 128;
@@ -47,9 +48,8 @@ impl HookEnvironment {
 #[must_use]
 pub fn pusher() -> Option<String> {
     let named = PUSHER_VARIABLES.iter().filter_map(env::var_os).find(|name| !name.is_empty());
-    let named = named.map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned());
-    let name = named.or_else(|| User::current().ok().map(|user| user.name))?;
-    Some(name.chars().take(PUSHER_MAX).collect())
+    let named = named.map(|name| text::decode(name.as_bytes(), PUSHER_MAX));
+    named.or_else(|| User::current().ok().map(|user| user.name))
 }
 
 /// The object folders that a hook in quarantine reads from, before the repository's own (git(1), `GIT_OBJECT_DIRECTORY`).

@@ -126,7 +126,7 @@ fn judge(
 /// With a configuration that can't be used, every branch that may be the deploy branch is one: what the file says, what HEAD names, what was
 /// planned last.
 fn possible_branches(environment: &HookEnvironment, error: &ConfigError) -> Vec<String> {
-    let mut branches: Vec<String> = error.branch.iter().map(|branch| format!("refs/heads/{branch}")).collect();
+    let mut branches: Vec<String> = error.config.branch.iter().map(|branch| format!("refs/heads/{branch}")).collect();
     if let Ok(repository) = Repository::open(&environment.git_dir) {
         branches.extend(repository.head_branch());
         let store = Store::open(&repository.path().join("deploy-by-code"));

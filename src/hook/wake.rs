@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Revision};
 use crate::sys::detach;
+use crate::sys::process::PATH;
 
 /// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
-const ENVIRONMENT: &[(&str, &str)] = &[("PATH", crate::runner::PATH), ("LANG", "C.UTF-8")];
+const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
 
 /// This program's file, also when a newer one was put in its place meanwhile.
 fn own_program() -> io::Result<PathBuf> {

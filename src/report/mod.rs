@@ -6,6 +6,6 @@ mod table;
 mod tail;
 
 pub use json::to_json;
-pub use rows::{DeploymentRow, StatusRow, outcome_line, status_rows};
+pub use rows::{DeploymentRow, StatusRow, left_running, outcome_line, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;

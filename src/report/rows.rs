@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::id::{Revision, Target};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Store};
-use crate::sys::process::Identity;
+use crate::sys::process::boot_id;
 use crate::time::{Timestamp, show_duration};
 
 /// A deployment for programs. The keys are stable.
@@ -118,7 +118,6 @@ pub fn status_rows(
     store: &Store,
     wanted: &BTreeMap<Target, Revision>,
     filter: &Filter,
-    boot_id: &str,
 ) -> Result<Vec<StatusRow>, store::Error> {
     let state = store.read();
     let newest = state.newest()?;
@@ -145,7 +144,7 @@ pub fn status_rows(
             row.deployment = Some(newest.id.0);
             row.since = newest.finished_at.or(newest.started_at).or(Some(newest.queued_at));
             row.pusher.clone_from(&newest.pusher);
-            row.remark = remark(newest, boot_id);
+            row.remark = remark(newest);
         }
         if let Some(retired) = retired.get(target) {
             row.status = Some("retired");
@@ -165,10 +164,7 @@ fn is_about(problem: &Problem, target: &Target) -> bool {
     problem.path == file.as_bytes() || problem.path.ends_with(format!("/{file}").as_bytes())
 }
 
-fn remark(newest: &Deployment, boot_id: &str) -> Option<String> {
-    if newest.status == Status::Running && !is_supervised(newest, boot_id) {
-        return Some(format!("held by what {} left running", newest.id));
-    }
+fn remark(newest: &Deployment) -> Option<String> {
     match newest.status {
         Status::Succeeded => newest.reason.clone(),
         Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => Some(outcome_line(newest)),
@@ -176,7 +172,25 @@ fn remark(newest: &Deployment, boot_id: &str) -> Option<String> {
     }
 }
 
+/// The deployments that hold their environment though their runner is dead.
+///
+/// # Errors
+/// The state can't be read, or the kernel does not tell its boot id.
+pub fn left_running(store: &Store, filter: &Filter) -> Result<Vec<Deployment>, store::Error> {
+    let boot_id = boot_id().unwrap_or_default();
+    let mut running = Vec::new();
+    for environment in store.read().busy_environments()? {
+        running.extend(store.read().open_deployments(&environment)?);
+    }
+    running.retain(|deployment| {
+        deployment.status == Status::Running
+            && filter.lets_through(&deployment.target)
+            && !is_supervised(deployment, &boot_id)
+    });
+    Ok(running)
+}
+
 /// Whether the runner that carries a deployment out is alive.
 fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
-    deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && Identity::is_alive(run.runner))
+    deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && run.runner.is_alive())
 }

@@ -8,10 +8,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::git;
 use crate::id::{Revision, Target};
+use crate::sys::clock;
 use crate::sys::file::{sync_file_system, sync_folder};
 use crate::text;
 
@@ -84,7 +84,7 @@ impl Checkout {
         let current = self.folder.join("current");
         let flip = || -> io::Result<()> {
             // What was deployed last is the last to be removed.
-            File::open(self.release(revision))?.set_modified(SystemTime::now())?;
+            File::open(self.release(revision))?.set_modified(clock::file_time())?;
             let new = self.folder.join(format!("{UNFINISHED}current"));
             match fs::remove_file(&new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

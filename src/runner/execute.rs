@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::checkout::Checkout;
 use super::log::Log;
-use super::{Error, PATH, Runner, recover, schedule};
+use super::{Error, Runner, recover, schedule};
 use crate::config::Settings;
 use crate::deploy_repository::{DeployRepository, folder_values};
 use crate::id::Revision;
@@ -17,7 +17,7 @@ use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
 use crate::sys::cgroup;
 use crate::sys::clock::{self, Deadline};
-use crate::sys::process::{Gated, spawn_gated};
+use crate::sys::process::{Gated, PATH, spawn_gated};
 use crate::sys::tree::Tree;
 use crate::sys::user::User;
 use crate::time::show_duration;
@@ -36,6 +36,8 @@ pub(super) struct Job {
     repository: Option<PathBuf>,
     run: Run,
     previous: Option<Revision>,
+    /// Whether this job, and no other, made the deployment `running`.
+    has_begun: bool,
 }
 
 impl Job {
@@ -53,6 +55,7 @@ impl Job {
             run: Run { boot_id: runner.boot_id.clone(), runner: runner.identity, leader: None, cgroup: None },
             previous: store.read().deployed(&deployment.target)?.map(|deployed| deployed.revision),
             deployment,
+            has_begun: false,
         })
     }
 
@@ -61,7 +64,7 @@ impl Job {
         let (id, run, previous) = (self.deployment.id, &self.run, self.previous.as_ref());
         let begun = self.store.transaction(|transaction| transaction.begin(id, run, previous, clock::now()))?;
         if begun.is_ok() {
-            self.deployment.status = Status::Running;
+            self.has_begun = true;
             schedule::tell_running(&self.deployment);
         }
         Ok(begun)
@@ -154,17 +157,16 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
 }
 
 fn run_command(job: &mut Job, log: &mut Log, release: Option<PathBuf>) -> Result<Option<Outcome>, Error> {
-    let cancelled_before = job.deployment.status == Status::Running;
     let gated = match start(job, log, release) {
         Ok(gated) => gated,
         Err(error) => {
             remove_cgroup(job);
             let outcome = Outcome::new(Status::Failed, format!("could not start the command: {error}"));
-            return Ok(if cancelled_before || job.begin()?.is_ok() { Some(outcome) } else { None });
+            return Ok(if job.has_begun || job.begin()?.is_ok() { Some(outcome) } else { None });
         }
     };
     job.run.leader = Some(gated.identity);
-    let begun = if cancelled_before {
+    let begun = if job.has_begun {
         job.store.transaction(|transaction| transaction.set_leader(job.deployment.id, &job.run))?
     } else {
         job.begin()?

@@ -24,9 +24,6 @@ use crate::sys::lock::try_lock;
 use crate::sys::process::{Identity, boot_id};
 use crate::sys::{clock, syslog};
 
-/// Where programs are looked for, by runners and by the commands that they start.
-pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// A runner can't go on. What is queued stays queued.
 #[derive(Debug)]
 pub enum Error {

@@ -73,15 +73,22 @@ fn next(
     let applications: Vec<Application> = members.iter().map(|member| member.target.application.clone()).collect();
     let after = deploy.config.after(&runner.environment, &applications);
     let retired: BTreeSet<Target> = store.read().retirements()?.into_iter().map(|retired| retired.target).collect();
-    Ok(decide(&members, &after, &retired, if running.len() < parallel { running.len() } else { usize::MAX }))
+    Ok(decide(&members, &after, &retired, running, parallel))
 }
 
-/// Judges one rollout, pure. `running`: how many of it run, or `usize::MAX` when no more may.
-fn decide(members: &[Deployment], after: &After, retired: &BTreeSet<Target>, running: usize) -> Step {
+/// Judges one rollout, pure. `running`: those that have a thread; the first moments of a thread pass before its deployment is `running` on record.
+fn decide(
+    members: &[Deployment],
+    after: &After,
+    retired: &BTreeSet<Target>,
+    running: &BTreeSet<DeploymentId>,
+    parallel: usize,
+) -> Step {
     // A rollout can hold two of one application, where a waiting one moved into it: the newer one decides for those that wait.
     let newest: BTreeMap<&Application, &Deployment> =
         members.iter().map(|member| (&member.target.application, member)).collect();
-    let queued: Vec<&Deployment> = members.iter().filter(|member| member.status == Status::Queued).collect();
+    let is_queued = |member: &&Deployment| member.status == Status::Queued && !running.contains(&member.id);
+    let queued: Vec<&Deployment> = members.iter().filter(is_queued).collect();
     for deployment in &queued {
         let own = &deployment.target.application;
         let earlier = members.iter().filter(|other| other.target.application == *own && other.id < deployment.id);
@@ -95,13 +102,13 @@ fn decide(members: &[Deployment], after: &After, retired: &BTreeSet<Target>, run
             let reason = format!("{} {} {}", failed.id, failed.target.application, failed.status);
             return Step::Skip(deployment.id, reason);
         }
-        if running != usize::MAX && before.iter().all(|before| before.status == Status::Succeeded) {
+        if running.len() < parallel && before.iter().all(|before| before.status == Status::Succeeded) {
             return Step::Begin(deployment.id);
         }
     }
     match queued.first() {
         // Everybody waits for somebody who waits: the configuration got a cycle after the hook looked.
-        Some(first) if running == 0 => Step::Skip(first.id, "after makes a cycle".to_owned()),
+        Some(first) if running.is_empty() => Step::Skip(first.id, "after makes a cycle".to_owned()),
         Some(_) => Step::Wait,
         None if members.iter().all(|member| member.status.has_ended()) => Step::Leave,
         None => Step::Wait,
@@ -154,23 +161,31 @@ mod tests {
         let cycle: After = [(app("a"), BTreeSet::from([app("b")])), (app("b"), BTreeSet::from([app("a")]))].into();
         let begin = |id| Step::Begin(DeploymentId(id));
         let skip = |id, why: &str| Step::Skip(DeploymentId(id), why.to_owned());
-        let table = [
-            (vec![member(1, "a", Queued), member(2, "b", Queued)], 0, begin(2)),
-            (vec![member(1, "a", Queued), member(2, "b", Running)], 1, Step::Wait),
-            (vec![member(1, "a", Queued), member(2, "b", Succeeded)], 0, begin(1)),
-            (vec![member(1, "a", Queued), member(2, "b", Failed)], 0, skip(1, "#2 b failed")),
-            (vec![member(1, "a", Queued), member(2, "b", Skipped)], usize::MAX, skip(1, "#2 b skipped")),
-            (vec![member(1, "c", Queued), member(2, "d", Queued)], usize::MAX, Step::Wait),
-            (vec![member(1, "c", Running), member(2, "c", Queued), member(3, "d", Queued)], 1, begin(3)),
-            (vec![member(1, "c", Succeeded)], 0, Step::Leave),
+        let table: [(Vec<Deployment>, &[i64], usize, Step); 9] = [
+            (vec![member(1, "a", Queued), member(2, "b", Queued)], &[], 1, begin(2)),
+            (vec![member(1, "a", Queued), member(2, "b", Queued)], &[2], 9, Step::Wait),
+            (vec![member(1, "a", Queued), member(2, "b", Running)], &[2], 9, Step::Wait),
+            (vec![member(1, "a", Queued), member(2, "b", Succeeded)], &[], 1, begin(1)),
+            (vec![member(1, "a", Queued), member(2, "b", Failed)], &[], 1, skip(1, "#2 b failed")),
+            (
+                vec![member(1, "a", Queued), member(2, "b", Skipped), member(3, "c", Running)],
+                &[3],
+                1,
+                skip(1, "#2 b skipped"),
+            ),
+            (vec![member(1, "c", Queued), member(2, "d", Queued)], &[1], 1, Step::Wait),
+            (vec![member(1, "c", Running), member(2, "c", Queued), member(3, "d", Queued)], &[1], 2, begin(3)),
+            (vec![member(1, "c", Succeeded)], &[], 1, Step::Leave),
         ];
-        for (members, running, expect) in table {
-            assert_eq!(decide(&members, &after, &BTreeSet::new(), running), expect, "{members:?}");
+        let ids = |ids: &[i64]| ids.iter().copied().map(DeploymentId).collect::<BTreeSet<_>>();
+        for (members, running, parallel, expect) in table {
+            let step = decide(&members, &after, &BTreeSet::new(), &ids(running), parallel);
+            assert_eq!(step, expect, "{members:?}");
         }
         let members = [member(1, "a", Queued), member(2, "b", Queued)];
-        assert_eq!(decide(&members, &cycle, &BTreeSet::new(), 0), skip(1, "after makes a cycle"));
+        assert_eq!(decide(&members, &cycle, &BTreeSet::new(), &ids(&[]), 1), skip(1, "after makes a cycle"));
         let members = [member(1, "a", Queued), member(2, "b", Cancelled)];
         let retired = BTreeSet::from([members[1].target.clone()]);
-        assert_eq!(decide(&members, &after, &retired, 0), begin(1));
+        assert_eq!(decide(&members, &after, &retired, &ids(&[]), 1), begin(1));
     }
 }

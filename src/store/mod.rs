@@ -64,7 +64,7 @@ impl fmt::Display for Error {
             Self::Missing(file) => write!(f, "{}: there is no state here", shown(file)),
             Self::TooNew { file, found, known } => write!(
                 f,
-                "{}: the database has version {found}, and this program knows versions up to {known}",
+                "{}: the database is of a newer deploy-by-code: it has version {found}, and this program knows up to {known}",
                 shown(file)
             ),
             Self::Database(file, error) => write!(f, "{}: {}", shown(file), text::escape(error.to_string(), 300)),

@@ -11,6 +11,12 @@ pub fn now() -> Timestamp {
     Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
+/// The present, as files have it.
+#[must_use]
+pub fn file_time() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Waits.
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);

@@ -21,6 +21,9 @@ use nix::sys::stat::{Mode, umask};
 use super::detach::close_on_exec_from;
 use super::user::User;
 
+/// Where programs are looked for, by runners and by the commands that they start.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// One process on one machine since one start of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
