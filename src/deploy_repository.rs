@@ -29,7 +29,7 @@ pub struct ConfigError {
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
     /// What could be read of it.
-    pub config: Config,
+    pub config: Box<Config>,
 }
 
 impl fmt::Display for ConfigError {
@@ -126,7 +126,7 @@ impl DeployRepository {
                     None => repository.head_branch()?,
                 };
                 let config_file = Some(error.file.clone());
-                Ok((Self { repository, config: error.config.clone(), config_file, branch }, Some(error)))
+                Ok((Self { repository, config: (*error.config).clone(), config_file, branch }, Some(error)))
             }
             opened => opened.map(|deploy| (deploy, None)),
         }
@@ -197,14 +197,14 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
             Err(error) => {
                 let message = format!("can't be read: {}", text::escape(error.to_string(), 200));
                 let problem = Problem { line: 0, column: 0, message, hint: None };
-                return Err(ConfigError { file: file.to_owned(), problems: vec![problem], config: Config::default() });
+                return Err(ConfigError { file: file.to_owned(), problems: vec![problem], config: Box::default() });
             }
         };
         let (config, problems) = Config::parse(&text);
         return if problems.is_empty() {
             Ok((Some(file.to_owned()), config))
         } else {
-            Err(ConfigError { file: file.to_owned(), problems, config })
+            Err(ConfigError { file: file.to_owned(), problems, config: Box::new(config) })
         };
     }
     Ok((None, Config::default()))
