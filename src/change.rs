@@ -39,7 +39,7 @@ pub struct Change {
     pub old: Option<Node>,
     /// What stands there now.
     pub new: Option<Node>,
-    /// Another path in the new tree that differs from this one in case only.
+    /// Another path in the new tree that differs from this one in case only; this path itself, where the tree names it twice.
     pub twin: Option<Vec<u8>>,
 }
 

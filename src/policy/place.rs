@@ -26,6 +26,10 @@ pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result
     Environment::new(folder).map_err(|error| Objection::new(format!("environment: {error}"), rename))?;
     Application::new(name).map_err(|error| Objection::new(format!("application: {error}"), rename))?;
     match &change.twin {
+        Some(twin) if *twin == change.path => Err(Objection::new(
+            "stands twice in the tree, so that it is not clear which one counts",
+            "write the commit anew with git; git fsck finds such trees",
+        )),
         Some(twin) => Err(Objection::new(
             format!("differs from {} in case only", text::quote(twin, 200)),
             "keep one of the two: on some file systems they are the same",
@@ -61,6 +65,9 @@ mod tests {
             at(&format!("production/{}.deploy", "a".repeat(65)), Depth::Right),
             "application: the name is longer than 64 bytes",
         );
+        let twice = Some(b"production/app.deploy".to_vec());
+        let change = Change { twin: twice, ..at("production/app.deploy", Depth::Right) };
+        check(change, "stands twice in the tree, so that it is not clear which one counts");
         let twin = Some(b"production/App.deploy".to_vec());
         let change = Change { twin, ..at("production/app.deploy", Depth::Right) };
         check(change.clone(), "differs from \"production/App.deploy\" in case only");
