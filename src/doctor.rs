@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,10 +12,14 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{HOOKS, is_own_link};
 use crate::id::Target;
-use crate::store::{Filter, Store};
+use crate::status::Status;
+use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::lock::try_lock;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
+
+/// How long a deployment may wait before its runner must have begun.
+const RUNNER_START: Duration = Duration::from_secs(30);
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,6 +75,7 @@ pub fn examine(deploy: &DeployRepository, program: &Path, wanted: &[Target]) -> 
                 database(&store),
                 lock(&store),
                 cursor(deploy, &store),
+                queue(&store),
                 clock(&store),
             ]);
         }
@@ -206,6 +212,31 @@ fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
             "run: deploy-by-code reconcile",
         ),
         Err(error) => problem(name, error.to_string(), "see that this user may read the repository"),
+    }
+}
+
+/// Something that waits while nothing runs, for longer than a runner takes to start.
+fn queue(store: &Store) -> Check {
+    let name = "queue";
+    let look = || -> Result<Vec<String>, store::Error> {
+        let mut stuck = Vec::new();
+        for environment in store.read().busy_environments()? {
+            let open = store.read().open_deployments(&environment)?;
+            let waits = |open: &&Deployment| clock::now().since(open.queued_at) > RUNNER_START;
+            if let Some(first) = open.first().filter(|first| first.status == Status::Queued).filter(waits) {
+                stuck.push(format!("{} {}", first.id, first.target));
+            }
+        }
+        Ok(stuck)
+    };
+    match look() {
+        Ok(stuck) if stuck.is_empty() => ok(name, "nothing waits without a runner"),
+        Ok(stuck) => problem(
+            name,
+            format!("no runner carries out {}", stuck.join(", ")),
+            "run: deploy-by-code reconcile; syslog says why a runner left",
+        ),
+        Err(error) => problem(name, error.to_string(), error.hint()),
     }
 }
 
