@@ -1,0 +1,78 @@
+# deploy-by-code: `make help` lists what there is to make.
+
+CARGO ?= cargo
+INSTALL ?= install
+DEMO_DIR ?= demo
+DESTDIR ?=
+prefix ?= /usr/local
+bindir = $(prefix)/bin
+datadir = $(prefix)/share
+docdir = $(datadir)/doc/deploy-by-code
+mandir = $(datadir)/man
+
+target = $(or $(CARGO_TARGET_DIR),target)
+binary = $(target)/release/deploy-by-code
+hooks = pre-receive post-receive reference-transaction
+man1 = packaging/man/deploy-by-code.1
+man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
+scripts = .ci/run scripts/demo.sh scripts/test-packages.sh
+
+.DEFAULT_GOAL := all
+
+all: need-compilers ## build the release binary (the default)
+	$(CARGO) build --release --locked
+
+demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
+	scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
+
+test: ## run every test; as root on Debian it first installs the packages that they need
+	scripts/test-packages.sh
+	$(CARGO) test --locked
+
+lint: need-compilers ## check formatting, clippy, man pages and scripts
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
+		echo '$(CARGO) fmt --check'; $(CARGO) fmt --check; \
+	else echo 'lint: no rustfmt here, formatting not checked'; fi
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
+		echo '$(CARGO) clippy'; $(CARGO) clippy --locked --all-targets -- -D warnings; \
+	else echo 'lint: no clippy here, code not checked'; fi
+	@if command -v mandoc >/dev/null; then \
+		echo 'mandoc -T lint -W warning $(man1) $(man5)'; mandoc -T lint -W warning $(man1) $(man5); \
+	else echo 'lint: no mandoc here, man pages not checked'; fi
+	@if command -v shellcheck >/dev/null; then \
+		echo 'shellcheck $(scripts)'; shellcheck $(scripts); \
+	else echo 'lint: no shellcheck here, scripts not checked'; fi
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make first
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(datadir)/deploy-by-code/hooks' '$(DESTDIR)$(docdir)' \
+		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
+	$(INSTALL) -m 755 '$(binary)' '$(DESTDIR)$(bindir)/deploy-by-code.new'
+	mv -f '$(DESTDIR)$(bindir)/deploy-by-code.new' '$(DESTDIR)$(bindir)/deploy-by-code'
+	for hook in $(hooks); do \
+		ln -sfn ../../../bin/deploy-by-code '$(DESTDIR)$(datadir)/deploy-by-code/hooks/'$$hook || exit 1; \
+	done
+	$(INSTALL) -m 644 $(man1) '$(DESTDIR)$(mandir)/man1'
+	$(INSTALL) -m 644 $(man5) '$(DESTDIR)$(mandir)/man5'
+	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
+
+# Only when there is none: root, who installs, often has no Rust toolchain and should not build in another's folder.
+$(binary):
+	$(CARGO) build --release --locked
+
+clean: ## remove what was built, and ./demo
+	$(CARGO) clean
+	scripts/demo.sh --remove '$(DEMO_DIR)'
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+need-compilers:
+	@command -v $(CARGO) >/dev/null || { \
+		echo 'cargo is not in PATH: install a Rust toolchain (package rustup, or cargo where it is new enough)' >&2; exit 1; }
+	@command -v cc >/dev/null || { \
+		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
+
+.PHONY: all demo test lint fmt install clean help need-compilers

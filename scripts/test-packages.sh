@@ -1,0 +1,73 @@
+#!/bin/sh
+# Makes sure that the programs which the tests run are there. On Debian and as root it installs the packages of those that are missing;
+# otherwise it says which they are. When nothing is missing it does nothing, and needs no network.
+set -eu
+
+PATH="$PATH:/usr/sbin:/sbin"
+packages=
+programs=
+
+need() { # need PROGRAM PACKAGE
+    if command -v "$1" >/dev/null 2>&1; then
+        return
+    fi
+    programs="$programs $1"
+    case " $packages " in
+    *" $2 "*) ;;
+    *) packages="$packages $2" ;;
+    esac
+}
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "test-packages: cargo is not in PATH: install a Rust toolchain, see rust-version in Cargo.toml for the oldest that will do" >&2
+    echo "  (package rustup, or package cargo where it is new enough)" >&2
+    exit 1
+fi
+if ! command -v cc >/dev/null 2>&1; then
+    echo "test-packages: there is no C compiler (cc), which SQLite is built with: install the packages gcc and libc6-dev" >&2
+    exit 1
+fi
+
+need git git
+need ssh openssh-client
+need ssh-keygen openssh-client
+need sshd openssh-server
+need rsyslogd rsyslog
+need strace strace
+need ps procps
+need pgrep procps
+need flock util-linux
+need setsid util-linux
+need script bsdutils
+
+if [ -n "$packages" ]; then
+    packages=${packages# }
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "test-packages: the tests need programs that are not here:$programs" >&2
+        echo "  in Debian they are in the packages: $packages" >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "test-packages: the tests need packages that are not here: $packages" >&2
+        echo "  install them with: sudo apt-get install --no-install-recommends $packages" >&2
+        exit 1
+    fi
+    echo "test-packages: installing $packages"
+    # A package's service must not start here: the tests start their own sshd and rsyslogd.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 1' HUP INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get -qq update || echo "test-packages: apt-get update had trouble, trying with the lists that are here" >&2
+    # shellcheck disable=SC2086 # one word for each package
+    apt-get -qq -y -o Dpkg::Options::=--force-confold install --no-install-recommends $packages >/dev/null
+fi
+
+# sshd as root wants this folder, which otherwise the service makes at every boot.
+if [ "$(id -u)" -eq 0 ] && [ ! -d /run/sshd ]; then
+    mkdir -m 755 /run/sshd
+fi
