@@ -35,9 +35,10 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = text::escape(self.file.as_os_str().as_encoded_bytes(), 200);
-        for (index, problem) in self.problems.iter().enumerate() {
-            let newline = if index == 0 { "" } else { "\n" };
-            write!(f, "{newline}{file}:{problem}")?;
+        write!(f, "the configuration can't be used")?;
+        for problem in &self.problems {
+            let space = if problem.line == 0 { " " } else { "" };
+            write!(f, "\n{file}:{space}{problem}")?;
             if let Some(hint) = &problem.hint {
                 write!(f, "\n  hint: {hint}")?;
             }

@@ -184,8 +184,10 @@ fn database(store: &Store) -> Check {
 }
 
 fn lock(store: &Store) -> Check {
-    let file = store.folder().join("locks").join(".doctor");
-    match try_lock(&file, store.sharing()) {
+    let file = store.folder().join("locks").join(format!(".doctor.{}", std::process::id()));
+    let locked = try_lock(&file, store.sharing());
+    let _ = fs::remove_file(&file);
+    match locked {
         Ok(_) => ok("lock", "kernel locks work"),
         Err(error) => {
             problem("lock", format!("{}: {error}", shown(&file)), "put the state on a local file system (state_dir)")

@@ -56,6 +56,9 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow:
             if !follow {
                 return Ok(Exit::Done);
             }
+            if !stream.ended_its_line {
+                super::output::print_error("\n");
+            }
             super::output::complain(&format!("{id} {} {}", deployment.target, outcome_line(&deployment)), None);
             return Ok(exit(&deployment));
         }
@@ -114,11 +117,13 @@ struct Stream {
     prefix: String,
     /// The beginning of a line whose end has not come yet.
     pending: Vec<u8>,
+    /// Whether what was copied as it is ended with a whole line.
+    ended_its_line: bool,
 }
 
 impl Stream {
     fn new(store: &Store, id: DeploymentId, prefix: String) -> Self {
-        Self { id, tail: Tail::new(store.log_file(id)), prefix, pending: Vec::new() }
+        Self { id, tail: Tail::new(store.log_file(id)), prefix, pending: Vec::new(), ended_its_line: true }
     }
 
     /// Copies what is new; says whether there may be more at once. At the end an unfinished line is shown as well.
@@ -127,6 +132,7 @@ impl Stream {
         if raw {
             output.write_all(&bytes)?;
             output.flush()?;
+            self.ended_its_line = bytes.last().map_or(self.ended_its_line, |last| *last == b'\n');
             return Ok(!bytes.is_empty());
         }
         self.pending.extend_from_slice(&bytes);

@@ -103,7 +103,7 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
     if let Some(failure) = &verdict.failure {
         let mut lines = failure.lines();
         text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
-        lines.for_each(|line| text.push_str(&format!("  {}\n", line.trim_start())));
+        lines.for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     output::print_error(&text);
     if text.is_empty() { Exit::Done } else { Exit::Refused }

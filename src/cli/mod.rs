@@ -110,7 +110,7 @@ impl Context {
     fn look(&self) -> anyhow::Result<(DeployRepository, Store)> {
         let (deploy, problems) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
         if let Some(problems) = problems {
-            output::complain(&format!("warning: nothing is deployed until this is mended\n{problems}"), None);
+            output::complain(&format!("warning: {problems}"), Some("nothing is deployed until this is mended"));
         }
         let store = deploy.open_store()?;
         Ok((deploy, store))

@@ -48,7 +48,7 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
     let mut text = String::new();
     for (index, line) in message.lines().enumerate() {
         text.push_str(if index == 0 { "deploy-by-code: " } else { "  " });
-        text.push_str(line.trim_start_matches(' '));
+        text.push_str(line);
         text.push('\n');
     }
     if let Some(hint) = hint {

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::check::{RefusalRow, unknown};
 use super::{Context, Exit};
-use crate::facts;
-use crate::git::DeepScan;
-use crate::id::Revision;
-use crate::plan as planning;
+use crate::deploy_repository::DeployRepository;
+use crate::git::{self, DeepScan};
+use crate::id::{Revision, RevisionError};
 use crate::report::to_json;
+use crate::{facts, plan as planning};
 
 /// One line of a plan, for programs.
 #[derive(Debug, Serialize)]
@@ -18,6 +18,8 @@ struct PlanRow {
     action: &'static str,
     from: Option<String>,
     to: Option<String>,
+    gained: Option<u64>,
+    lost: Option<u64>,
 }
 
 /// A plan, for programs: one array, first what would be done, then what would be refused.
@@ -36,19 +38,33 @@ pub(super) enum Form {
     Json,
 }
 
+/// A commit by name; `None`: the null hash, which in git stands for a branch that does not exist.
+fn resolve(deploy: &DeployRepository, name: &str) -> anyhow::Result<Option<Revision>> {
+    if Revision::new(name) == Err(RevisionError::Null) {
+        return Ok(None);
+    }
+    deploy.repository.resolve(name)?.map(Some).ok_or_else(|| unknown(name))
+}
+
+/// How many commits of the application a deployment gains and loses; `None` where there is nothing to compare or no repository to ask.
+fn gained_and_lost(deploy: &DeployRepository, deployment: &planning::Deployment) -> Option<(u64, u64)> {
+    let path = deploy.application_repository(deployment.target())?;
+    let repository = git::open_application(&path).ok()?;
+    git::gained_and_lost(&repository, deployment.from()?, deployment.revision()).ok()
+}
+
 pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
-    let resolve =
-        |name: &str| -> anyhow::Result<Revision> { deploy.repository.resolve(name)?.ok_or_else(|| unknown(name)) };
-    let (old, new) = (resolve(old)?, resolve(new)?);
-    let changes = deploy.repository.changes(&deploy.config.root, Some(&old), Some(&new), DeepScan::Everywhere)?;
+    let old = resolve(&deploy, old)?;
+    let new = resolve(&deploy, new)?;
+    let changes = deploy.repository.changes(&deploy.config.root, old.as_ref(), new.as_ref(), DeepScan::Everywhere)?;
     let candidates = planning::candidates(changes);
     let facts = facts::gather(&deploy, &candidates);
     let plan = planning::decide(&deploy.config, &candidates, &facts);
     context.output.print(&match form {
-        Form::Json => format!("{}\n", to_json(&rows(&plan))),
-        Form::Markdown => markdown(&plan),
-        Form::Text => text(&plan),
+        Form::Json => format!("{}\n", to_json(&rows(&deploy, &plan))),
+        Form::Markdown => markdown(&deploy, &plan),
+        Form::Text => text(&deploy, &plan),
     })?;
     Ok(if plan.refusals.is_empty() { Exit::Done } else { Exit::Refused })
 }
@@ -57,22 +73,29 @@ fn is_empty(plan: &planning::Plan) -> bool {
     plan.deployments.is_empty() && plan.retirements.is_empty() && plan.refusals.is_empty()
 }
 
-/// From where to where a deployment goes.
-fn change(deployment: &planning::Deployment) -> String {
+/// From where to where a deployment goes, and which way.
+fn change(deploy: &DeployRepository, deployment: &planning::Deployment) -> String {
     let to = deployment.revision().short();
-    match deployment.from() {
-        _ if deployment.is_redeploy() => format!("{to} again"),
+    let change = match deployment.from() {
+        _ if deployment.is_redeploy() => return format!("{to} again"),
         Some(from) => format!("{} -> {to}", from.short()),
-        None => format!("new -> {to}"),
+        None => return format!("new -> {to}"),
+    };
+    match gained_and_lost(deploy, deployment) {
+        Some((gained, 0)) => format!("{change}, {gained} commits gained"),
+        Some((gained, lost)) => format!("{change}, {gained} commits gained, {lost} lost"),
+        None => change,
     }
 }
 
-fn text(plan: &planning::Plan) -> String {
+fn text(deploy: &DeployRepository, plan: &planning::Plan) -> String {
     if is_empty(plan) {
         return "nothing to deploy\n".to_owned();
     }
-    let deployments =
-        plan.deployments.iter().map(|deployment| format!("deploy {} {}\n", deployment.target(), change(deployment)));
+    let deployments = plan
+        .deployments
+        .iter()
+        .map(|deployment| format!("deploy {} {}\n", deployment.target(), change(deploy, deployment)));
     let retirements = plan.retirements.iter().map(|retirement| format!("retire {}\n", retirement.target));
     let refusals = plan.refusals.iter();
     let refusals = refusals
@@ -97,7 +120,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-fn markdown(plan: &planning::Plan) -> String {
+fn markdown(deploy: &DeployRepository, plan: &planning::Plan) -> String {
     if is_empty(plan) {
         return "Nothing to deploy.\n".to_owned();
     }
@@ -106,13 +129,17 @@ fn markdown(plan: &planning::Plan) -> String {
         out.push_str("| Application | Change |\n| --- | --- |\n");
     }
     for deployment in &plan.deployments {
-        out.push_str(&format!("| {} | {} |\n", plain(&deployment.target().to_string()), plain(&change(deployment))));
+        out.push_str(&format!(
+            "| {} | {} |\n",
+            plain(&deployment.target().to_string()),
+            plain(&change(deploy, deployment))
+        ));
     }
     for retirement in &plan.retirements {
         out.push_str(&format!("| {} | retired |\n", plain(&retirement.target.to_string())));
     }
     if !plan.refusals.is_empty() {
-        out.push_str("\n**Refused:**\n\n");
+        out.push_str(if out.is_empty() { "**Refused:**\n\n" } else { "\n**Refused:**\n\n" });
     }
     for refusal in &plan.refusals {
         let (message, hint) = (plain(&refusal.message), plain(&refusal.hint));
@@ -121,14 +148,17 @@ fn markdown(plan: &planning::Plan) -> String {
     out
 }
 
-fn rows(plan: &planning::Plan) -> Vec<Row> {
+fn rows(deploy: &DeployRepository, plan: &planning::Plan) -> Vec<Row> {
     let deployments = plan.deployments.iter().map(|deployment| {
+        let counts = gained_and_lost(deploy, deployment);
         Row::Planned(PlanRow {
             environment: deployment.target().environment.to_string(),
             application: deployment.target().application.to_string(),
             action: if deployment.is_redeploy() { "redeploy" } else { "deploy" },
             from: deployment.from().map(ToString::to_string),
             to: Some(deployment.revision().to_string()),
+            gained: counts.map(|(gained, _)| gained),
+            lost: counts.map(|(_, lost)| lost),
         })
     });
     let retirements = plan.retirements.iter().map(|retirement| {
@@ -138,6 +168,8 @@ fn rows(plan: &planning::Plan) -> Vec<Row> {
             action: "retire",
             from: None,
             to: None,
+            gained: None,
+            lost: None,
         })
     });
     let refusals = plan.refusals.iter().map(|refusal| Row::Refused(RefusalRow::new(refusal)));

@@ -10,7 +10,7 @@ use crate::hook::wake;
 use crate::id::Environment;
 use crate::runner;
 use crate::store::{self, Store};
-use crate::sys::{clock, process, syslog};
+use crate::sys::{clock, syslog};
 
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -75,7 +75,6 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
 
 /// The runner's process: picks up what hooks left, then carries out what is queued for its environment.
 pub(super) fn run(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
-    process::set_umask();
     let done = context.deploy().map_err(anyhow::Error::from).and_then(|mut deploy| {
         pick_up(&deploy, environment);
         runner::run(&mut deploy, environment).map_err(anyhow::Error::from)

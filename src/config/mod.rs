@@ -21,7 +21,7 @@ pub use template::{Template, Values};
 /// Something wrong in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Line, from 1.
+    /// Line, from 1; 0 where the whole file is meant.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
@@ -33,7 +33,10 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        f.write_str(&self.message)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::Error;
+use super::{Error, Repository};
+use crate::id::Revision;
 
 /// What of a hook's environment would make git look at another repository or tell something else than the repository at hand says.
 const FORGET: &[&str] = &[
@@ -52,6 +53,21 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
             let message = format!("git {} failed ({}): {}", arguments.join(" "), output.status, complaint.trim());
             Err(Error::new(git_dir, message))
         }
+    }
+}
+
+/// How many commits `to` has that `from` has not, and the other way round.
+///
+/// # Errors
+/// git could not tell.
+pub fn gained_and_lost(repository: &Repository, from: &Revision, to: &Revision) -> Result<(u64, u64), Error> {
+    let range = format!("{from}...{to}");
+    let counts =
+        answer(repository.path(), &["rev-list", "--left-right", "--count", &range, "--"], 1)?.unwrap_or_default();
+    let mut counts = counts.split_whitespace().map(str::parse::<u64>);
+    match (counts.next(), counts.next()) {
+        (Some(Ok(lost)), Some(Ok(gained))) => Ok((gained, lost)),
+        _ => Err(Error::new(repository.path(), format_args!("git rev-list {range} gave no counts"))),
     }
 }
 

@@ -19,7 +19,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use checkout::export;
-pub use command::{config_value, hooks_folder, set_config_value};
+pub use command::{config_value, gained_and_lost, hooks_folder, set_config_value};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use repository::{Quarantine, Repository, find_repository, open_application};
 pub use tree::DeepScan;

@@ -51,14 +51,19 @@ impl Repository {
             .transpose()
     }
 
-    /// The commit that a person means by a name: a hash, a branch, `main~3`.
+    /// The commit that a person means by a name: a branch, `main~3`, a hash, a full ref name. A branch goes before a tag of the same name, which
+    /// anybody can push.
     ///
     /// # Errors
     /// git could not be asked.
     pub fn resolve(&self, name: &str) -> Result<Option<Revision>, Error> {
-        let commit = format!("{name}^{{commit}}");
-        let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], 1)?;
-        Ok(found.and_then(|hash| Revision::new(hash).ok()))
+        for commit in [format!("refs/heads/{name}^{{commit}}"), format!("{name}^{{commit}}")] {
+            let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], 1)?;
+            if let Some(commit) = found.and_then(|hash| Revision::new(hash).ok()) {
+                return Ok(Some(commit));
+            }
+        }
+        Ok(None)
     }
 
     fn tip_from_files(&self, full_name: &str) -> Result<Option<Revision>, Error> {

@@ -118,7 +118,7 @@ fn judge(
             let facts = facts::gather(&deploy, &candidates);
             verdict.refusals.extend(plan::decide(&deploy.config, &candidates, &facts).refusals);
         }
-        Err(error) => verdict.failure = Some(format!("the server's configuration can't be used\n{error}")),
+        Err(error) => verdict.failure = Some(error.to_string()),
     }
     Ok(verdict)
 }

@@ -21,7 +21,7 @@ use crate::id::Environment;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Store};
 use crate::sys::lock::try_lock;
-use crate::sys::process::{Identity, boot_id};
+use crate::sys::process::{Identity, boot_id, set_umask};
 use crate::sys::{clock, syslog};
 
 /// A runner can't go on. What is queued stays queued.
@@ -79,6 +79,7 @@ struct Runner {
 pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
     let runner = Runner { environment: environment.clone(), identity: Identity::own(), boot_id: boot_id()? };
     let mut store = deploy.open_store()?;
+    set_umask(store.sharing());
     loop {
         let Some(lock) = try_lock(&store.lock_file(environment), store.sharing())? else { return Ok(()) };
         deploy.reload_config()?;

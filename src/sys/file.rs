@@ -49,6 +49,12 @@ impl Sharing {
         Ok(Self { folder: mode, file: mode & 0o666 })
     }
 
+    /// Whether the group may write.
+    #[must_use]
+    pub fn is_with_group(self) -> bool {
+        self.file & 0o020 != 0
+    }
+
     /// Makes a folder, and those above it, where they are missing.
     ///
     /// # Errors

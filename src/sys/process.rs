@@ -19,6 +19,7 @@ use nix::libc;
 use nix::sys::stat::{Mode, umask};
 
 use super::detach::close_on_exec_from;
+use super::file::Sharing;
 use super::user::User;
 
 /// Where programs are looked for, by runners and by the commands that they start.
@@ -176,7 +177,7 @@ fn wait_at_gate(gate: &io::PipeReader, parent_gate: i32) -> io::Result<()> {
     }
 }
 
-/// Takes the umask that releases are written with, whatever the hook's was.
-pub fn set_umask() {
-    umask(Mode::from_bits_truncate(0o022));
+/// Takes the umask that releases are written with, whatever the hook's was: of a shared repository the next release can be another user's to write.
+pub fn set_umask(sharing: Sharing) {
+    umask(Mode::from_bits_truncate(if sharing.is_with_group() { 0o002 } else { 0o022 }));
 }
