@@ -1,0 +1,246 @@
+//! The hooks as git calls them: quarantine, work trees, alternates, many refs, other hooks beside them, push options.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::run::run;
+use crate::world::{World, rev};
+
+fn script(world: &World, path: &str, text: &str) {
+    fs::write(world.path(path), format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(world.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn objects_in_quarantine_are_read_loose_and_packed() {
+    for limit in ["1", "100000"] {
+        let world = World::installed();
+        world.server_git(&["config", "transfer.unpackLimit", limit]);
+        world.deploy("production/a", 1);
+        world.push();
+        world.deploy_file("production/a", "nonsense\n");
+        world.try_push().exits(1).says("production/a.deploy");
+        world.deploy_file("production/a", rev(2));
+        world.push();
+        world.settled();
+        assert_eq!(world.show(2)["revision"], rev(2));
+    }
+}
+
+#[test]
+fn a_linked_work_tree_shares_hooks_and_state() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.server_git(&["worktree", "add", "-q", "--detach", "../linked", "main"]);
+    world.deploy("production/a", 2);
+    world.commit();
+    world.push_with(&["../linked", "HEAD:refs/heads/main"]).ok().says("#2 production/a 0000001 -> 0000002 queued");
+    assert_eq!(world.settled().len(), 2);
+    let status = run(world.command(crate::processes::BINARY, "linked").args(["status", "--json"]), b"").ok();
+    assert!(status.stdout.contains(&rev(2)), "{status:#?}");
+}
+
+#[test]
+fn objects_in_alternates_are_found() {
+    let world = World::new();
+    world.deploy("production/a", 1);
+    world.deploy("production/b", 1);
+    world.push();
+    fs::rename(world.repository(), world.path("old.git")).unwrap();
+    world.git_in(".", &["clone", "-q", "--bare", "--shared", "old.git", "deploy.git"]);
+    world.config("");
+    world.install();
+    world.deploy("production/a", 2);
+    let said = world.push().remote();
+    assert_eq!(said[0], "deploy-by-code: #1 production/a 0000001 -> 0000002 queued");
+    assert_eq!(world.settled().len(), 1);
+}
+
+#[test]
+fn thousands_of_refs_in_one_push() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    let commit = world.commit();
+    let refs: String = (0..4000).map(|n| format!("create refs/heads/topic/{n} {commit}\n")).collect();
+    run(world.command("git", "work").args(["update-ref", "--stdin"]), refs.as_bytes()).ok();
+    let push = world.push_with(&["-q", "origin", "refs/heads/*:refs/heads/*"]).ok();
+    assert_eq!(push.remote()[0], "deploy-by-code: #1 production/a new -> 0000001 queued");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn hooks_that_were_there_get_all_of_stdin_and_decide() {
+    let world = World::new();
+    for hook in ["pre-receive", "post-receive"] {
+        script(
+            &world,
+            &format!("deploy.git/hooks/{hook}"),
+            &format!(
+                "cat > '{}.'$$; env > /dev/null; cat /dev/null; echo chained {hook}; ! test -e ../refuse",
+                world.path(hook).display()
+            ),
+        );
+    }
+    let refs: Vec<_> = (0..1500).map(|n| format!("HEAD:refs/tags/t{n}")).collect();
+    world.install();
+    world.deploy("production/a", 1);
+    let mut arguments = vec!["origin", "HEAD:refs/heads/main"];
+    arguments.extend(refs.iter().map(String::as_str));
+    world.push_with(&arguments).ok().says("chained pre-receive").says("chained post-receive").says("#1 production/a");
+    for hook in ["pre-receive", "post-receive"] {
+        let copies = fs::read_dir(world.path(".")).unwrap().flatten();
+        let copies: Vec<_> =
+            copies.filter(|entry| entry.file_name().to_string_lossy().starts_with(&format!("{hook}."))).collect();
+        assert_eq!(copies.len(), 1, "{hook} ran once");
+        assert_eq!(fs::read_to_string(copies[0].path()).unwrap().lines().count(), 1501, "lines of {hook}");
+    }
+    world.settled();
+
+    fs::write(world.path("refuse"), "").unwrap();
+    world.deploy("production/a", 2);
+    world.try_push().exits(1).says("chained pre-receive");
+    assert_eq!(world.settled().len(), 1);
+    fs::remove_file(world.path("refuse")).unwrap();
+    world.push();
+    assert_eq!(world.settled().len(), 2);
+}
+
+#[test]
+fn a_chained_hook_that_reads_nothing_is_no_problem() {
+    let world = World::new();
+    for hook in ["pre-receive", "post-receive"] {
+        script(&world, &format!("deploy.git/hooks/{hook}"), "exec 0</dev/null; exit 0");
+    }
+    world.install();
+    world.deploy("production/a", 1);
+    let refs: Vec<_> = (0..1500).map(|n| format!("HEAD:refs/tags/a-rather-long-name-to-fill-the-pipe-{n}")).collect();
+    let mut arguments = vec!["origin", "HEAD:refs/heads/main"];
+    arguments.extend(refs.iter().map(String::as_str));
+    world.push_with(&arguments).ok();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn a_script_of_ones_own_can_call_the_subcommands() {
+    let world = World::installed();
+    for hook in ["pre-receive", "post-receive", "reference-transaction"] {
+        fs::remove_file(world.path(&format!("deploy.git/hooks/{hook}"))).unwrap();
+        let call = format!("exec '{}' {hook} \"$@\"", crate::processes::BINARY);
+        script(&world, &format!("deploy.git/hooks/{hook}"), &call);
+    }
+    world.deploy("production/a", 1);
+    world.push().says("#1 production/a new -> 0000001 queued");
+    world.deploy_file("production/b", "nonsense");
+    world.try_push().exits(1).says("refused production/b.deploy");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn symlinks_made_by_hand_work_without_install() {
+    let world = World::new();
+    world.deploy("production/a", 1);
+    world.deploy("production/b", 1);
+    world.push();
+    for hook in ["pre-receive", "post-receive"] {
+        std::os::unix::fs::symlink(crate::processes::BINARY, world.path(&format!("deploy.git/hooks/{hook}"))).unwrap();
+    }
+    world.deploy("production/a", 2);
+    assert_eq!(world.push().remote()[0], "deploy-by-code: #1 production/a 0000001 -> 0000002 queued");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn the_pusher_is_recorded() {
+    let world = World::installed();
+    let variables =
+        [("REMOTE_USER", "remote"), ("GITEA_PUSHER_NAME", "gitea"), ("GL_USER", "gitolite"), ("GL_USERNAME", "gitlab")];
+    for at in 0..=variables.len() {
+        world.deploy("production/a", u32::try_from(at).unwrap() + 1);
+        world.commit();
+        let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+        run(push.envs(variables[..at].iter().copied()), b"").ok();
+        world.settled();
+    }
+    let pushers: Vec<_> = (2..=5).map(|id| world.show(id)["pusher"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(pushers, ["remote", "gitea", "gitolite", "gitlab"]);
+    let unix = nix::unistd::User::from_uid(nix::unistd::Uid::current()).unwrap().unwrap().name;
+    assert_eq!(world.show(1)["pusher"], unix);
+}
+
+#[test]
+fn push_option_follow_streams_the_log() {
+    let world = World::installed();
+    world.job("echo first line; sleep 0.3; echo last line >&2");
+    world.deploy("production/a", 1);
+    let push = world.push_with(&["-o", "follow", "origin", "HEAD:refs/heads/main"]).ok();
+    let said = push.remote();
+    let end = said.iter().position(|line| line.starts_with("deploy-by-code: #1 production/a succeeded in "));
+    let at = |line: &str| said.iter().position(|said| said == line).unwrap_or_else(|| panic!("no {line:?}: {said:#?}"));
+    assert!(at("first line") < at("last line") && Some(at("last line")) < end, "{said:#?}");
+}
+
+#[test]
+fn push_option_follow_of_several_names_each() {
+    let world = World::installed();
+    world.job("echo from $DEPLOY_APPLICATION; test $DEPLOY_APPLICATION = a");
+    world.deploy("production/a", 1);
+    world.deploy("production/b", 1);
+    let said = world.push_with(&["-o", "follow", "origin", "HEAD:refs/heads/main"]).ok().remote();
+    for expect in
+        ["production/a | from a", "production/b | from b", "deploy-by-code: #2 production/b failed: exit status 1"]
+    {
+        assert!(said.contains(&expect.to_owned()), "{expect:?} is missing: {said:#?}");
+    }
+    assert!(said.iter().any(|line| line.starts_with("deploy-by-code: #1 production/a succeeded in ")), "{said:#?}");
+}
+
+#[test]
+fn push_option_wait_says_the_outcome_only() {
+    let world = World::installed();
+    world.job("echo output; kill -9 $$");
+    world.deploy("production/a", 1);
+    let push = world.push_with(&["-o", "wait", "origin", "HEAD:refs/heads/main"]).ok();
+    push.says("deploy-by-code: #1 production/a failed: signal 9").says_nothing_of("output");
+    assert_eq!(world.settled(), ["#1 production/a failed: signal 9"]);
+}
+
+#[test]
+fn push_option_wait_ends_when_a_newer_one_takes_its_place() {
+    let world = World::installed();
+    world.job("note start; hold end");
+    world.deploy("production/a", 1);
+    world.push();
+    world.wait_for("production/a #1 start");
+    world.deploy("production/a", 2);
+    world.commit();
+    std::thread::scope(|scope| {
+        let waits =
+            scope.spawn(|| run(&mut world.push_command(&["-o", "wait", "origin", "HEAD:refs/heads/main"]), b"").ok());
+        world.wait_until("it is queued", || world.history().len() == 2);
+        world.git(&["fetch", "-q", "origin"]);
+        world.deploy("production/a", 3);
+        world.push();
+        waits.join().unwrap().says("deploy-by-code: #2 production/a superseded");
+    });
+    world.cmd(&["wait", "2"]).exits(1);
+    world.open("end");
+    assert_eq!(world.settled().len(), 3);
+}
+
+#[test]
+fn push_options_without_anything_to_deploy_do_not_wait() {
+    let world = World::installed();
+    world.write("README.md", "Nothing to deploy.\n");
+    let push = world.push_with(&["-o", "follow", "-o", "wait", "origin", "HEAD:refs/heads/main"]).ok();
+    assert_eq!(push.remote(), [""; 0]);
+}
+
+#[test]
+fn there_is_no_option_to_skip() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push_with(&["-o", "skip-deploy", "origin", "HEAD:refs/heads/main"]);
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}

@@ -1,0 +1,171 @@
+//! `install`, `uninstall`, `doctor`, and what they make and look at.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use crate::commands::with_history;
+use crate::processes::BINARY;
+use crate::run::run;
+use crate::world::World;
+
+fn hooks(world: &World) -> Vec<(String, Option<PathBuf>)> {
+    let entries = fs::read_dir(world.path("deploy.git/hooks")).unwrap().flatten();
+    let entry = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read_link(entry.path()).ok());
+    let mut hooks: Vec<_> = entries.map(entry).filter(|(name, _)| !name.ends_with(".sample")).collect();
+    hooks.sort();
+    hooks
+}
+
+#[test]
+fn install_is_idempotent_and_uninstall_restores() {
+    let world = World::new();
+    fs::write(world.path("deploy.git/hooks/post-receive"), "#!/bin/sh\nexit 0\n").unwrap();
+    let before = hooks(&world);
+    world.cmd(&["install", "--dry-run"]).ok().says("post-receive");
+    assert_eq!(hooks(&world), before);
+    assert!(!world.state().exists(), "a dry run makes nothing");
+    world.install();
+    let installed = hooks(&world);
+    let names: Vec<_> = installed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["post-receive", "post-receive.chained", "pre-receive", "reference-transaction"]);
+    assert_eq!(world.server_git(&["config", "receive.advertisePushOptions"]), "true");
+    world.install();
+    assert_eq!(hooks(&world), installed);
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+    world.cmd(&["uninstall"]).ok().says(world.state().to_str().unwrap());
+    assert_eq!(hooks(&world), before);
+    assert_eq!(fs::read_to_string(world.path("deploy.git/hooks/post-receive")).unwrap(), "#!/bin/sh\nexit 0\n");
+    world.cmd(&["uninstall"]).ok();
+    // What happens while it is uninstalled is picked up afterwards, and nothing twice.
+    world.install();
+    world.deploy("production/a", 2);
+    world.push();
+    assert_eq!(world.settled().len(), 2);
+}
+
+#[test]
+fn the_repository_is_found() {
+    let world = World::new();
+    let repository = world.repository();
+    let repository = repository.to_str().unwrap();
+    run(world.command(BINARY, ".").args(["install", repository]), b"").ok();
+    for (folder, arguments, git_dir) in [
+        ("deploy.git", &["status"][..], None),
+        ("deploy.git/hooks", &["status"], None),
+        (".", &["--repository", repository, "status"], None),
+        (".", &["-C", "deploy.git", "status"], None),
+        (".", &["status"], Some(repository)),
+    ] {
+        let mut command = world.command(BINARY, folder);
+        command.args(arguments).envs(git_dir.map(|dir| ("GIT_DIR", dir)));
+        run(&mut command, b"").ok();
+    }
+    let lost = run(world.command(BINARY, ".").arg("status"), b"");
+    assert!(matches!(lost.code, Some(2 | 4)), "{lost:#?}");
+    assert!(lost.stderr.contains("-C"), "it says how to name one: {lost:#?}");
+    let missing = run(world.command(BINARY, ".").args(["-C", "/nonexistent", "status"]), b"").exits(4);
+    assert!(missing.stderr.contains("/nonexistent"), "{missing:#?}");
+}
+
+#[test]
+fn permissions_follow_the_repository() {
+    for (shared, folder, file) in [("umask", 0o700, 0o600), ("group", 0o2770, 0o660), ("all", 0o2775, 0o664)] {
+        let world = World::new();
+        world.server_git(&["config", "core.sharedRepository", shared]);
+        world.install();
+        world.deploy("production/a", 1);
+        world.commit();
+        let mut shell = world.command("sh", "work");
+        run(shell.args(["-c", "umask 077; git push origin HEAD:refs/heads/main"]), b"").ok();
+        world.settled();
+        let mode = |name: &str| fs::metadata(world.state().join(name)).unwrap().permissions().mode() & 0o7777;
+        for name in ["", "logs", "locks", "work"] {
+            assert_eq!(mode(name), folder, "{shared}: folder {name:?} has {:o}", mode(name));
+        }
+        for name in ["state.db", "logs/1.log", "locks/production.lock"] {
+            assert_eq!(mode(name), file, "{shared}: file {name} has {:o}", mode(name));
+        }
+    }
+}
+
+#[test]
+fn doctor_names_what_is_wrong_and_the_fix() {
+    let world = World::installed();
+    world.cmd(&["doctor"]).ok();
+    fs::remove_file(world.path("deploy.git/hooks/post-receive")).unwrap();
+    world.cmd(&["doctor"]).exits(1).says("post-receive").says("install");
+    world.install();
+    world.cmd(&["doctor"]).ok();
+    // A dangling symlink is skipped by git in silence.
+    fs::remove_file(world.path("deploy.git/hooks/pre-receive")).unwrap();
+    std::os::unix::fs::symlink("/nonexistent/deploy-by-code", world.path("deploy.git/hooks/pre-receive")).unwrap();
+    world.cmd(&["doctor"]).exits(1).says("pre-receive");
+    world.install();
+    world.server_git(&["config", "receive.advertisePushOptions", "false"]);
+    world.cmd(&["doctor"]).says("receive.advertisePushOptions");
+    world.config_file("nonsense = 1");
+    let doctor = world.cmd(&["doctor"]).says("deploy-by-code.toml:1:1");
+    assert!(matches!(doctor.code, Some(1 | 3)), "{doctor:#?}");
+}
+
+#[test]
+fn a_damaged_database_is_an_error_of_state() {
+    let world = with_history();
+    for name in ["state.db-wal", "state.db-shm"] {
+        let _ = fs::remove_file(world.state().join(name));
+    }
+    fs::write(
+        world.state().join("state.db"),
+        "This is no database, but it is long enough to be read as one. ".repeat(100),
+    )
+    .unwrap();
+    for command in [&["status"][..], &["log"], &["reconcile"]] {
+        world.cmd(command).exits(4).says("state.db");
+    }
+    world.cmd(&["doctor"]).exits(1).says("state.db");
+}
+
+#[test]
+fn two_users_share_a_repository() {
+    let world = World::new();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |folder: &str, command: &str| {
+        let mut other = world.command("setpriv", folder);
+        other.args(["--reuid", "nobody", "--regid", "0", "--clear-groups", "sh", "-c", command]);
+        run(other.env("GIT_CONFIG_GLOBAL", world.path("gitconfig")), b"")
+    };
+    if !nix::unistd::Uid::effective().is_root() || as_nobody(".", &format!("'{BINARY}' --version")).code != Some(0) {
+        println!("skipped: not root, or another user can't run {BINARY}");
+        return;
+    }
+    fs::write(world.path("gitconfig"), "[safe]\n\tdirectory = *\n").unwrap();
+    fs::create_dir(world.path("other")).unwrap();
+    std::os::unix::fs::chown(world.path("other"), Some(65534), Some(0)).unwrap();
+    world.server_git(&["config", "core.sharedRepository", "group"]);
+    run(world.command("chmod", ".").args(["-R", "g+w", "deploy.git"]), b"").ok();
+    world.config_file("[defaults]\ncommand = [\"/usr/bin/id\", \"-un\"]");
+    world.install();
+    for n in 1..=4 {
+        if n % 2 == 1 {
+            if n > 1 {
+                world.git(&["pull", "-q", "--rebase", "origin", "main"]);
+            }
+            world.deploy("production/a", n);
+            world.push();
+        } else {
+            let deploy = format!(
+                "rm -rf c; git clone -q ../deploy.git c && cd c && printf %07d%033d {n} 0 > production/a.deploy"
+            );
+            let push = "git commit -q -a -m Deploy && umask 077 && git push -q origin HEAD:refs/heads/main";
+            as_nobody("other", &format!("{deploy} && {push}")).ok();
+        }
+        assert_eq!(world.settled().last().unwrap(), &format!("#{n} production/a succeeded"));
+    }
+    let pushers = [1, 2, 3, 4].map(|id| world.show(id)["pusher"].as_str().unwrap().to_owned());
+    assert_eq!(pushers, ["root", "nobody", "root", "nobody"]);
+    assert_eq!(world.logs(2), "nobody\n");
+    as_nobody(".", &format!("'{BINARY}' -C deploy.git logs 1")).ok();
+}

@@ -1,0 +1,145 @@
+//! What happened in a world: history, status, logs, processes; and waiting until something did.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::processes;
+use crate::run::DEADLINE;
+use crate::world::World;
+
+impl World {
+    /// Every deployment, oldest first: `#1 production/a failed: exit status 1`.
+    #[track_caller]
+    pub fn history(&self) -> Vec<String> {
+        let log = self.json(&["log", "-n", "100000"]);
+        let line = |row: &Value| {
+            let text = |key: &str| row[key].as_str().map(str::to_owned);
+            let reason = text("reason").map_or(String::new(), |reason| format!(": {reason}"));
+            let [environment, application, status] =
+                ["environment", "application", "status"].map(|key| text(key).unwrap());
+            format!("#{} {environment}/{application} {status}{reason}", row["id"])
+        };
+        log.as_array().unwrap().iter().rev().map(line).collect()
+    }
+
+    /// Waits until no deployment is queued or running, and says the history.
+    #[track_caller]
+    pub fn settled(&self) -> Vec<String> {
+        let is_open = |line: &String| {
+            let before_the_reason = line.split(": ").next().unwrap();
+            before_the_reason.ends_with(" queued") || before_the_reason.ends_with(" running")
+        };
+        self.wait_until("every deployment ended", || !self.history().iter().any(is_open));
+        self.history()
+    }
+
+    /// Everything about one deployment.
+    #[track_caller]
+    pub fn show(&self, id: u32) -> Value {
+        self.json(&["show", &id.to_string()])
+    }
+
+    /// The row of `status` for `environment/application`.
+    #[track_caller]
+    pub fn status(&self, target: &str) -> Value {
+        let rows = self.json(&["status", target]);
+        assert_eq!(rows.as_array().map(Vec::len), Some(1), "rows of status {target}: {rows:#}");
+        rows[0].clone()
+    }
+
+    /// The output of a deployment.
+    #[track_caller]
+    pub fn logs(&self, id: u32) -> String {
+        self.cmd(&["logs", &id.to_string()]).ok().stdout
+    }
+
+    /// The lines that jobs have noted.
+    pub fn ran(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("ran")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until a job has noted a line.
+    #[track_caller]
+    pub fn wait_for(&self, line: &str) {
+        self.wait_until(&format!("a job noted {line:?}"), || self.ran().iter().any(|ran| ran == line));
+    }
+
+    /// Waits until a condition holds; a failure shows what the world looks like.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+        let end = Instant::now() + DEADLINE;
+        while !condition() {
+            if Instant::now() > end {
+                panic!("waited in vain until {what}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The processes of the binary under test that work for this world.
+    pub fn ours(&self) -> Vec<i32> {
+        processes::ours(&self.path(""))
+    }
+
+    /// Kills them with SIGKILL, wherever they are.
+    #[track_caller]
+    pub fn kill_runner(&self) {
+        let runners = self.ours();
+        assert!(!runners.is_empty(), "no runner is there to be killed");
+        runners.into_iter().for_each(processes::kill_one);
+        self.wait_until("the runner is gone", || self.ours().is_empty());
+    }
+
+    /// For a failed test: folder, status, log, logs.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        let mut show = |title: &str, command: &mut Command| {
+            let output = command.output();
+            let (out, err) =
+                output.map_or_else(|error| (Vec::new(), error.to_string().into()), |o| (o.stdout, o.stderr));
+            let both = [out, err].concat();
+            let _ = writeln!(text, "--- {title}\n{}", String::from_utf8_lossy(&both));
+        };
+        let mut find = self.command("find", ".");
+        find.args([
+            ".",
+            "-path",
+            "*/objects",
+            "-prune",
+            "-o",
+            "-path",
+            "./work/.git",
+            "-prune",
+            "-o",
+            "-printf",
+            "%M %s %P -> %l\n",
+        ]);
+        show("files", &mut find);
+        show("status", self.binary().args(["status"]));
+        show("log", self.binary().args(["log", "--json"]));
+        show("configuration", self.command("cat", ".").arg("deploy.git/deploy-by-code.toml"));
+        show("noted by jobs", self.command("cat", ".").arg("ran"));
+        show("logs", self.command("sh", ".").args(["-c", "tail -c 2000 deploy.git/deploy-by-code/logs/*.log"]));
+        let own = processes::of(&self.path(""));
+        let shown = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let own = own.iter().map(|pid| {
+            format!(
+                "{pid} {}
+",
+                String::from_utf8_lossy(&shown(pid)).replace('\0', " ")
+            )
+        });
+        let _ = writeln!(
+            text,
+            "--- processes
+{}",
+            own.collect::<String>()
+        );
+        text
+    }
+}
