@@ -227,8 +227,7 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
     let output: File = log.for_command()?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
 
-    let name = format!("deploy-by-code.{}.{}.{}", job.run.runner.pid, job.run.runner.start_ticks, deployment.id.0);
-    let joined = cgroup::create(&name);
+    let joined = cgroup::create(&deployment.id.0.to_string());
     let (folder, procs) = joined.unzip();
     job.run.cgroup = folder;
     spawn_gated(command, procs, other)

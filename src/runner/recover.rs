@@ -27,17 +27,19 @@ pub(super) fn recover(runner: &Runner, deploy: &DeployRepository, store: &mut St
         let left: Vec<Deployment> =
             open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
         if left.is_empty() {
+            cgroup::sweep();
             return Ok(());
         }
+        let mut is_held = false;
         for deployment in &left {
-            if let Some(reason) = ended(store, &runner.boot_id, deployment) {
-                interrupt(deploy, store, deployment, &reason)?;
+            match ended(store, &runner.boot_id, deployment) {
+                Some(reason) => interrupt(deploy, store, deployment, &reason)?,
+                None => is_held = true,
             }
         }
-        if !store.read().open_deployments(&runner.environment)?.iter().any(|open| open.status == Status::Running) {
-            return Ok(());
+        if is_held {
+            clock::sleep(LOOK);
         }
-        clock::sleep(LOOK);
     }
 }
 

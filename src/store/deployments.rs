@@ -170,13 +170,40 @@ impl Transaction<'_> {
         self.query(&sql, [environment.as_str()], read)
     }
 
-    /// The deployments of a rollout.
+    /// The first queued and running deployments of the rollout whose turn it is in an environment, `most` of them.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn rollout(&self, rollout: RolloutId, environment: &Environment) -> Result<Vec<Deployment>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM deployments WHERE rollout = ? AND environment = ? ORDER BY id");
-        self.query(&sql, params![rollout.0, environment.as_str()], read)
+    pub fn current_rollout(&self, environment: &Environment, most: usize) -> Result<Vec<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND status IN ('queued', 'running') ORDER BY rollout, id LIMIT ?"
+        );
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut first = self.query(&sql, params![environment.as_str(), most], read)?;
+        if let Some(rollout) = first.first().map(|first| first.rollout) {
+            first.retain(|deployment| deployment.rollout == rollout);
+        }
+        Ok(first)
+    }
+
+    /// The newest deployment of an application in a rollout.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn member(&self, rollout: RolloutId, target: &Target) -> Result<Option<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE rollout = ? AND environment = ? AND application = ? ORDER BY id DESC LIMIT 1"
+        );
+        self.first(&sql, params![rollout.0, target.environment.as_str(), target.application.as_str()], read)
+    }
+
+    /// Whether an application is not wanted in an environment any more.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn is_retired(&self, target: &Target) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM retirements WHERE environment = ? AND application = ?";
+        Ok(self.first(sql, [target.environment.as_str(), target.application.as_str()], |_| Ok(()))?.is_some())
     }
 
     /// The environments in which something is queued or running.

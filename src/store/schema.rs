@@ -3,10 +3,24 @@
 use super::{Error, FILE, Store};
 
 /// The step from version N to N + 1 stands at index N. A step is never changed once it was released.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
+
+/// Makes a database as an earlier version made it.
+#[cfg(test)]
+pub(super) fn make_version(connection: &rusqlite::Connection, version: i64) {
+    let steps = MIGRATIONS.iter().take(usize::try_from(version).unwrap());
+    steps.for_each(|step| connection.execute_batch(step).unwrap());
+    connection.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
+}
+
+/// The version that a database has.
+#[cfg(test)]
+pub(super) fn version_of(store: &Store) -> i64 {
+    read(&store.connection).unwrap()
+}
 
 /// Brings an older database up to date; each step and its number are one transaction.
 pub(super) fn migrate(store: &mut Store) -> Result<(), Error> {

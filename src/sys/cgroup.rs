@@ -8,10 +8,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. `None`: not allowed here, or no cgroup v2.
+use super::process::Identity;
+
+/// The beginning of the names of the cgroups that [`create`] makes.
+const PREFIX: &str = "deploy-by-code.";
+
+/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name tells whose it is: this process's, and among those
+/// the one called `name`. `None`: not allowed here, or no cgroup v2.
 #[must_use]
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
-    let folder = own()?.join(name);
+    let Identity { pid, start_ticks } = Identity::own();
+    let folder = own()?.join(format!("{PREFIX}{pid}.{start_ticks}.{name}"));
     fs::create_dir(&folder).ok()?;
     match OpenOptions::new().write(true).open(folder.join("cgroup.procs")) {
         Ok(procs) => Some((folder, procs)),
@@ -65,6 +72,21 @@ pub fn pids(folder: &Path) -> Vec<i32> {
 /// The kernel refused.
 pub fn kill(folder: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).open(folder.join("cgroup.kill"))?.write_all(b"1")
+}
+
+/// Removes the empty cgroups of processes that died before they could record or remove them.
+pub fn sweep() {
+    let Some(own) = own() else { return };
+    for entry in fs::read_dir(own).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|name| {
+            let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '.');
+            Some(Identity { pid: parts.next()?.parse().ok()?, start_ticks: parts.next()?.parse().ok()? })
+        });
+        if maker.is_some_and(|maker| !maker.is_alive()) {
+            remove(&entry.path());
+        }
+    }
 }
 
 /// Removes an empty cgroup and the empty ones below it; a populated one stays.

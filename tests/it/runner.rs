@@ -140,6 +140,19 @@ fn after_orders_the_applications_of_a_rollout() {
 }
 
 #[test]
+fn many_that_wait_for_the_last_one_are_no_cycle() {
+    let world = World::installed();
+    world.config("after = [\"z\"]\n[applications.z]\nafter = []");
+    for application in 0..20 {
+        world.deploy(&format!("production/a{application}"), 1);
+    }
+    world.deploy("production/z", 1);
+    world.push();
+    assert!(world.settled().iter().all(|line| line.ends_with(" succeeded")), "{:#?}", world.history());
+    assert_eq!(starts(&world)[0], "production/z #21");
+}
+
+#[test]
 fn dependants_of_what_failed_are_skipped() {
     let world = World::installed();
     world.config("[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"c\"]");
