@@ -9,6 +9,7 @@ use crate::config::{Config, Problem};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store};
+use crate::sys::clock;
 use crate::sys::file::Sharing;
 use crate::text;
 
@@ -156,6 +157,17 @@ impl DeployRepository {
         Store::open(&self.state_dir())
     }
 
+    /// Opens the state, where there is one.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn find_store(&self) -> Result<Option<Store>, store::Error> {
+        match self.open_store() {
+            Err(store::Error::Missing(_)) => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// Opens the state, making it where it is missing, shared as the repository is.
     ///
     /// # Errors
@@ -201,7 +213,7 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
                 return Err(ConfigError { file: file.to_owned(), problems: vec![problem], config: Box::default() });
             }
         };
-        let (config, problems) = Config::parse(&text);
+        let (config, problems) = Config::parse(&text, &clock::zone);
         return if problems.is_empty() {
             Ok((Some(file.to_owned()), config))
         } else {

@@ -87,19 +87,13 @@ pub fn examine(deploy: &DeployRepository, program: &Path, wanted: &[Target]) -> 
 }
 
 fn configuration(deploy: &DeployRepository) -> Check {
-    let not_enforced = deploy.config.not_enforced();
     match &deploy.config_file {
         None => problem(
             "configuration",
             "there is no configuration file, so nothing can be deployed",
             format!("write {}/deploy-by-code.toml; see deploy-by-code.toml(5)", shown(deploy.repository.path())),
         ),
-        Some(file) if not_enforced.is_empty() => ok("configuration", shown(file)),
-        Some(file) => warning(
-            "configuration",
-            format!("{}: set, but not enforced by this version: {}", shown(file), not_enforced.join(", ")),
-            "do not rely on them yet",
-        ),
+        Some(file) => ok("configuration", shown(file)),
     }
 }
 

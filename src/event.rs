@@ -1,6 +1,6 @@
 //! What happened, as the one line that syslog gets for it: `key=value` pairs after a word.
 
-use crate::id::{DeploymentId, Revision, Target};
+use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::status::Status;
 use crate::text;
 
@@ -31,6 +31,8 @@ pub enum Event<'a> {
         revision: &'a Revision,
         /// Who pushed it.
         pusher: Option<&'a str>,
+        /// What it was allowed for although a rule stands against it: kinds and reasons.
+        exception: Option<&'a str>,
     },
     /// A deployment's status changed otherwise.
     Became {
@@ -68,6 +70,22 @@ pub enum Event<'a> {
         /// Why.
         message: &'a str,
     },
+    /// Nothing is to change in an environment any more.
+    Frozen {
+        /// Where.
+        environment: &'a Environment,
+        /// Who decided that.
+        by: &'a str,
+        /// Why.
+        reason: &'a str,
+    },
+    /// An environment may change again.
+    Thawed {
+        /// Where.
+        environment: &'a Environment,
+        /// Who decided that.
+        by: &'a str,
+    },
     /// A hook or runner could not do its work.
     Failure {
         /// Which.
@@ -82,6 +100,7 @@ impl Event<'_> {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
+            Self::Queued { exception: Some(_), .. } | Self::Frozen { .. } | Self::Thawed { .. } => Severity::Warning,
             Self::Queued { .. } | Self::Retired { .. } => Severity::Info,
             Self::Became { status, .. } => match status {
                 Status::Failed | Status::Interrupted => Severity::Error,
@@ -97,8 +116,22 @@ impl Event<'_> {
     #[must_use]
     pub fn line(&self) -> String {
         match self {
-            Self::Queued { id, target, revision, pusher } => {
-                line("queued", &[("id", &id.0.to_string())], Some(target), Some(revision), &[("pusher", *pusher)])
+            Self::Queued { id, target, revision, pusher, exception } => line(
+                "queued",
+                &[("id", &id.0.to_string())],
+                Some(target),
+                Some(revision),
+                &[("pusher", *pusher), ("exception", *exception)],
+            ),
+            Self::Frozen { environment, by, reason } => line(
+                "frozen",
+                &[("environment", environment.as_str()), ("by", by), ("reason", reason)],
+                None,
+                None,
+                &[],
+            ),
+            Self::Thawed { environment, by } => {
+                line("thawed", &[("environment", environment.as_str()), ("by", by)], None, None, &[])
             }
             Self::Became { id, target, revision, status, reason } => line(
                 status.as_str(),
@@ -153,7 +186,7 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Application, Environment};
+    use crate::id::Application;
 
     #[test]
     fn lines() {
@@ -163,7 +196,7 @@ mod tests {
         };
         let revision = Revision::new("60375125abec57111e2eaeac7081f8f45bdfe28b").unwrap();
         let id = DeploymentId(42);
-        let queued = Event::Queued { id, target: &target, revision: &revision, pusher: Some("alice") };
+        let queued = Event::Queued { id, target: &target, revision: &revision, pusher: Some("alice"), exception: None };
         assert_eq!(
             queued.line(),
             "queued id=42 environment=production application=app revision=60375125abec57111e2eaeac7081f8f45bdfe28b pusher=alice"

@@ -4,13 +4,14 @@
 //! anything. pre-receive, post-receive, `check` and `plan` are four callers of the same two functions. A refused candidate cannot be
 //! recorded as a deployment, because only [`decide`] makes a [`Deployment`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::change::{Change, Depth, Node};
 use crate::config::{Config, Queue};
 use crate::deployfile;
 use crate::id::{Application, Environment, Revision, Target};
-use crate::policy::{self, Facts, Refusal};
+use crate::policy::{self, Exception, ExceptionKind, Facts, Gate, Need, Pass, Refusal, Stage};
+use crate::waves;
 
 /// What a change to a deploy file asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +61,11 @@ pub struct Deployment {
     revision: Revision,
     redeploy: bool,
     supersedes: bool,
+    rolled_back: Option<Revision>,
+    exceptions: Vec<Exception>,
+    first: BTreeSet<Application>,
+    needs: Vec<Need>,
+    waits: Option<String>,
 }
 
 impl Deployment {
@@ -98,6 +104,36 @@ impl Deployment {
     pub fn supersedes(&self) -> bool {
         self.supersedes
     }
+
+    /// For a rollback: what is rolled back.
+    #[must_use]
+    pub fn rolled_back(&self) -> Option<&Revision> {
+        self.rolled_back.as_ref()
+    }
+
+    /// The reasons by which it got past rules.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// The applications of the same plan that go first, beside those that the configuration names.
+    #[must_use]
+    pub fn first(&self) -> &BTreeSet<Application> {
+        &self.first
+    }
+
+    /// What the commits that it gains declare to need.
+    #[must_use]
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    /// Why it does not begin at once, where a rule says so.
+    #[must_use]
+    pub fn waits(&self) -> Option<&str> {
+        self.waits.as_deref()
+    }
 }
 
 /// An application that is no longer wanted in an environment.
@@ -107,6 +143,40 @@ pub struct Retirement {
     pub path: Vec<u8>,
     /// What is retired where.
     pub target: Target,
+}
+
+/// What the rules said of one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The deploy file's path.
+    pub path: Vec<u8>,
+    /// Whom it is about, where the path names somebody.
+    pub target: Option<Target>,
+    /// What the file asked for before.
+    pub from: Option<Revision>,
+    /// What it asks for.
+    pub to: Option<Revision>,
+    /// Each rule's answer.
+    pub gates: Vec<Gate>,
+}
+
+impl Judgement {
+    fn passes(&self) -> impl Iterator<Item = &Pass> {
+        self.gates.iter().filter_map(|gate| gate.answer.as_ref().ok())
+    }
+
+    fn is_refused(&self) -> bool {
+        self.gates.iter().any(|gate| gate.answer.is_err())
+    }
+
+    /// Which applications the rules want deployed by the same push.
+    fn companions(&self) -> BTreeSet<&Application> {
+        self.passes().flat_map(|pass| pass.with.iter().chain(&pass.first)).collect()
+    }
+
+    fn first(&self) -> BTreeSet<Application> {
+        self.passes().flat_map(|pass| pass.first.iter().cloned()).collect()
+    }
 }
 
 /// What one range of the deploy branch comes to.
@@ -120,6 +190,10 @@ pub struct Plan {
     pub refusals: Vec<Refusal>,
     /// The paths that changed without a refusal: an earlier problem with one of them is over.
     pub settled: Vec<Vec<u8>>,
+    /// What whoever merges it should know: the path, and a line.
+    pub warnings: Vec<(Vec<u8>, String)>,
+    /// What each rule said of each change, in the order of the paths.
+    pub judgements: Vec<Judgement>,
 }
 
 /// What each change asks for.
@@ -172,29 +246,129 @@ fn read(change: &Change) -> (Option<Revision>, Intent) {
 #[must_use]
 pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan {
     let mut plan = Plan::default();
-    for candidate in candidates {
-        let refusals = policy::judge(config, candidate, facts);
-        if !refusals.is_empty() {
-            plan.refusals.extend(refusals);
-            continue;
-        }
-        let path = candidate.change.path.clone();
-        plan.settled.push(path.clone());
-        let Some(target) = candidate.target.clone() else { continue };
-        match &candidate.intent {
-            Intent::Deploy(revision) | Intent::Redeploy(revision) => plan.deployments.push(Deployment {
-                path,
-                from: candidate.from.clone(),
-                revision: revision.clone(),
-                redeploy: matches!(candidate.intent, Intent::Redeploy(_)),
-                supersedes: config.settings(&target).queue == Queue::Latest,
-                target,
-            }),
-            Intent::Retire => plan.retirements.push(Retirement { path, target }),
-            Intent::Nothing | Intent::Unclear => {}
-        }
+    match policy::judge_branch(config, facts) {
+        Ok(()) => plan.settled.push(facts.branch.0.as_bytes().to_vec()),
+        Err(refusal) => plan.refusals.push(refusal),
+    }
+    let judgement = |candidate: &Candidate| Judgement {
+        path: candidate.change.path.clone(),
+        target: candidate.target.clone(),
+        from: candidate.from.clone(),
+        to: candidate.revision().cloned(),
+        gates: policy::judge(config, candidate, candidates, facts),
+    };
+    let mut judgements: Vec<Judgement> = candidates.iter().map(judgement).collect();
+    refuse_cycles(config, &mut judgements);
+    if facts.stage == Stage::After {
+        refuse_abandoned(&mut judgements);
+    }
+    for (candidate, judged) in candidates.iter().zip(judgements) {
+        add(&mut plan, config, candidate, &judged, facts);
+        plan.judgements.push(judged);
     }
     plan
+}
+
+/// What a rule adds that looks at more than one candidate.
+fn refuse(judged: &mut Judgement, rule: &'static str, message: String, hint: &str) {
+    let objection = policy::Objection { message, hint: hint.to_owned() };
+    judged.gates.push(Gate { rule, answer: Err(objection) });
+}
+
+/// Where the order that commits declare contradicts itself or the configuration's, nobody could begin.
+fn refuse_cycles(config: &Config, judgements: &mut [Judgement]) {
+    let environments: BTreeSet<Environment> = judgements
+        .iter()
+        .filter(|judged| !judged.first().is_empty())
+        .filter_map(|judged| judged.target.as_ref().map(|target| target.environment.clone()))
+        .collect();
+    for environment in environments {
+        let mut own: Vec<&mut Judgement> = judgements
+            .iter_mut()
+            .filter(|judged| judged.target.as_ref().is_some_and(|target| target.environment == environment))
+            .collect();
+        let names = own.iter().filter_map(|judged| judged.target.as_ref().map(|target| &target.application));
+        let mut after = config.after(&environment, names);
+        for judged in &own {
+            let Some(target) = &judged.target else { continue };
+            after.entry(target.application.clone()).or_default().extend(judged.first());
+        }
+        let Some(cycle) = waves::cycle(&after) else { continue };
+        let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+        let in_it =
+            |judged: &Judgement| judged.target.as_ref().is_some_and(|target| cycle.contains(&target.application));
+        for judged in own.iter_mut().filter(|judged| in_it(judged) && !judged.first().is_empty()) {
+            let message = format!("Deploy-After and after make a cycle: {}", names.join(" after "));
+            refuse(judged, "needs", message, "deploy them in pushes of their own");
+        }
+    }
+}
+
+/// Once the branch has moved, a refusal stops one application alone: then also those that must not go without it.
+fn refuse_abandoned(judgements: &mut [Judgement]) {
+    loop {
+        let refused: Vec<Target> =
+            judgements.iter().filter(|judged| judged.is_refused()).filter_map(|judged| judged.target.clone()).collect();
+        let abandoned = judgements.iter_mut().filter(|judged| !judged.is_refused()).find_map(|judged| {
+            let environment = &judged.target.as_ref()?.environment;
+            let companions = judged.companions();
+            let missing = refused
+                .iter()
+                .find(|refused| refused.environment == *environment && companions.contains(&refused.application))?;
+            Some((missing.application.clone(), judged))
+        });
+        let Some((missing, judged)) = abandoned else { return };
+        let message = format!("must not be deployed without {missing}, which is refused");
+        refuse(judged, "together", message, "mend what is wrong there, in a commit that changes both");
+    }
+}
+
+/// Adds to a plan what one candidate comes to.
+fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgement, facts: &Facts) {
+    let path = || candidate.change.path.clone();
+    let objections = judged.gates.iter().filter_map(|gate| gate.answer.as_ref().err());
+    plan.refusals.extend(objections.map(|objection| Refusal {
+        path: path(),
+        message: objection.message.clone(),
+        hint: objection.hint.clone(),
+    }));
+    if judged.is_refused() {
+        return;
+    }
+    plan.settled.push(path());
+    plan.warnings.extend(judged.passes().flat_map(|pass| &pass.warnings).map(|warning| (path(), warning.clone())));
+    let Some(target) = candidate.target.clone() else { return };
+    match &candidate.intent {
+        Intent::Deploy(revision) | Intent::Redeploy(revision) => {
+            // The same again stays the rollback that it was; one that is meant to be quick does not let older ones undo it later.
+            let redeploy = matches!(candidate.intent, Intent::Redeploy(_));
+            let known = facts.targets.get(&target);
+            let before =
+                known.and_then(|known| known.newest.as_ref()).filter(|newest| redeploy && newest.revision == *revision);
+            let before = before.and_then(|newest| newest.rollback.as_ref());
+            let rolled_back = judged.passes().find_map(|pass| pass.rolled_back.clone());
+            let rolled_back = rolled_back.or(before.map(|rollback| rollback.from.clone()));
+            let mut exceptions: Vec<Exception> = judged.passes().filter_map(|pass| pass.exception.clone()).collect();
+            exceptions.extend(
+                before.map(|rollback| Exception { kind: ExceptionKind::Rollback, reason: rollback.reason.clone() }),
+            );
+            plan.deployments.push(Deployment {
+                path: path(),
+                from: candidate.from.clone(),
+                revision: revision.clone(),
+                redeploy,
+                supersedes: config.settings(&target).queue == Queue::Latest || rolled_back.is_some(),
+                rolled_back,
+                exceptions,
+                first: judged.first(),
+                needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
+                waits: judged.passes().find_map(|pass| pass.waits.clone()),
+                target,
+            });
+        }
+        Intent::Retire => plan.retirements.push(Retirement { path: path(), target }),
+        Intent::Nothing | Intent::Unclear => {}
+    }
 }
 
 /// The deployments of a plan by their paths, for looking up which commit asked for each.

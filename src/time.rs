@@ -7,7 +7,7 @@ use jiff::{Span, SpanRelativeTo};
 use serde::{Serialize, Serializer};
 
 /// A point in time with milliseconds, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
@@ -19,6 +19,15 @@ impl Timestamp {
         } else {
             jiff::Timestamp::MAX
         }))
+    }
+
+    /// Reads RFC 3339, or a date with or without a time of day, which is UTC then.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let utc = |local: jiff::civil::DateTime| jiff::tz::TimeZone::UTC.to_timestamp(local).ok();
+        let time = || jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M", text).ok().and_then(utc);
+        let date = || jiff::civil::Date::strptime("%Y-%m-%d", text).ok().and_then(|date| utc(date.at(0, 0, 0, 0)));
+        text.parse().ok().or_else(time).or_else(date).map(Self)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.

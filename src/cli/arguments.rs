@@ -209,6 +209,33 @@ pub(super) enum Command {
         id: DeploymentId,
     },
 
+    /// Let nothing change in an environment until it is thawed
+    #[command(
+        after_help = "Example:\n  deploy-by-code freeze production --reason \"incident 7\" --until 2h\n\nTimes without a zone are UTC."
+    )]
+    Freeze {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+        /// Why; whoever pushes meanwhile is told
+        #[arg(long, value_name = "REASON")]
+        reason: String,
+        /// Until when: 2h, 2026-12-24, "2026-12-24 16:00" [default: until thaw]
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+
+    /// Show what waits in a frozen environment, and let it go on
+    #[command(after_help = "Example:\n  deploy-by-code thaw production --dry-run")]
+    Thaw {
+        /// Only show what would deploy
+        #[arg(long)]
+        dry_run: bool,
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+
     /// Give up waiting for what a dead runner left running
     #[command(after_help = "Example:\n  deploy-by-code release production")]
     Release {

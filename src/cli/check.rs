@@ -1,31 +1,19 @@
 //! `check`.
 
-use serde::Serialize;
+use std::collections::BTreeSet;
 
 use super::{Context, Exit, Refusal, output};
-use crate::facts;
-use crate::git::DeepScan;
-use crate::plan;
-use crate::policy;
-use crate::report::to_json;
-
-/// A refusal for programs.
-#[derive(Debug, Serialize)]
-pub(super) struct RefusalRow {
-    path: String,
-    message: String,
-    hint: String,
-}
-
-impl RefusalRow {
-    pub(super) fn new(refusal: &policy::Refusal) -> Self {
-        let policy::Refusal { message, hint, .. } = refusal;
-        Self { path: String::from_utf8_lossy(&refusal.path).into_owned(), message: message.clone(), hint: hint.clone() }
-    }
-}
+use crate::deploy_repository::DeployRepository;
+use crate::facts::{self, Question};
+use crate::git::{self, DeepScan};
+use crate::policy::{Facts, Stage};
+use crate::report::{RefusalRow, to_json};
+use crate::{plan, policy};
 
 pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
+    let store = deploy.find_store()?;
+    let state = store.as_ref().map(crate::store::Store::read);
     let name = revision.unwrap_or(&deploy.branch);
     let commit = match revision {
         Some(name) => Some(deploy.repository.resolve(name)?.ok_or_else(|| unknown(name))?),
@@ -33,20 +21,34 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
     };
     let changes = deploy.repository.changes(&deploy.config.root, None, commit.as_ref(), DeepScan::Everywhere)?;
     let candidates = plan::candidates(changes);
-    let facts = facts::gather(&deploy, &candidates);
-    let refusals = plan::decide(&deploy.config, &candidates, &facts).refusals;
-    let not_enforced = deploy.config.not_enforced();
-    if !not_enforced.is_empty() {
-        let message = format!("warning: set, but not enforced by this version: {}", not_enforced.join(", "));
-        output::complain(&message, None);
+    let facts = facts::gather(&Question {
+        deploy: &deploy,
+        candidates: &candidates,
+        state: state.as_ref(),
+        range: (None, commit.as_ref()),
+        stage: Stage::Look,
+        pusher: None,
+    })?;
+    let mut refusals = plan::decide(&deploy.config, &candidates, &facts).refusals;
+    refusals.extend(repositories(&deploy, &facts));
+    let not_judged: Vec<String> = facts
+        .targets
+        .iter()
+        .filter(|(_, known)| known.revision.is_none())
+        .map(|(target, _)| target.to_string())
+        .collect();
+    if !not_judged.is_empty() {
+        let which = not_judged.join(", ");
+        let message =
+            format!("warning: where the revision comes from and what it would lose is not judged for {which}");
+        output::complain(&message, Some("set repository for them in the configuration"));
     }
     if json {
         let rows: Vec<_> = refusals.iter().map(RefusalRow::new).collect();
         context.output.line(&to_json(&rows))?;
     } else {
         for refusal in &refusals {
-            let path = refusal.shown_path();
-            context.output.line(&format!("refused {path}: {}\n  hint: {}", refusal.message, refusal.hint))?;
+            context.output.print(&output::refusal_lines("refused", refusal))?;
         }
         if refusals.is_empty() {
             let name = crate::text::escape(name, 200);
@@ -54,6 +56,22 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
         }
     }
     Ok(if refusals.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+/// The repositories of applications that the configuration names and no deploy file asks for.
+fn repositories(deploy: &DeployRepository, facts: &Facts) -> Vec<policy::Refusal> {
+    let mut seen = BTreeSet::new();
+    let targets = deploy.config.named_targets().into_iter().filter(|target| !facts.targets.contains_key(target));
+    let broken = targets.filter_map(|target| {
+        let path = deploy.application_repository(&target).filter(|path| seen.insert(path.clone()))?;
+        let error = git::open_application(&path).err()?;
+        Some(policy::Refusal {
+            path: target.to_string().into_bytes(),
+            message: format!("the repository of {} can't be read: {error}", target.application),
+            hint: "see that it is there and that this user may read it".to_owned(),
+        })
+    });
+    broken.collect()
 }
 
 /// A name that is no commit of the deploy repository.

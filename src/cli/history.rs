@@ -4,7 +4,7 @@ use super::follow::find;
 use super::status::check_filter;
 use super::{Context, Exit};
 use crate::id::{DeploymentId, Revision};
-use crate::report::{Colour, DeploymentRow, Table, outcome_line, to_json};
+use crate::report::{Colour, DeploymentRow, ExceptionRow, Table, outcome_line, to_json};
 use crate::status::Status;
 use crate::store::Filter;
 use crate::text;
@@ -31,9 +31,8 @@ pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool)
     check_filter(filter, store.read().newest()?.keys())?;
     let deployments = store.read().history(filter, number)?;
     if json {
-        let rows: Vec<DeploymentRow> =
-            deployments.iter().map(|deployment| DeploymentRow::new(deployment, &store)).collect();
-        context.output.line(&to_json(&rows))?;
+        let rows = deployments.iter().map(|deployment| DeploymentRow::new(deployment, &store));
+        context.output.line(&to_json(&rows.collect::<Result<Vec<_>, _>>()?))?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&["ID", "WHEN (UTC)", "APPLICATION", "REVISION", "STATUS", "BY"]);
@@ -59,7 +58,7 @@ pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool)
 pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::Result<Exit> {
     let (_, store) = context.look()?;
     let deployment = find(&store, id)?;
-    let row = DeploymentRow::new(&deployment, &store);
+    let row = DeploymentRow::new(&deployment, &store)?;
     if json {
         context.output.line(&to_json(&row))?;
         return Ok(Exit::Done);
@@ -67,12 +66,13 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
     let escaped = |text: &Option<String>| text.as_ref().map(|text| text::escape(text, 256));
     let hash = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
     let status = context.output.paint(colour(deployment.status), &text::escape(outcome_line(&deployment), 300));
-    let lines: [(&str, Option<String>); 15] = [
+    let lines: [(&str, Option<String>); 16] = [
         ("deployment", Some(deployment.id.to_string())),
         ("rollout", Some(deployment.rollout.to_string())),
         ("application", Some(deployment.target.to_string())),
         ("revision", Some(deployment.revision.to_string())),
         ("previous", hash(&deployment.previous_revision)),
+        ("rolled back", hash(&deployment.rolled_back)),
         ("status", Some(status)),
         ("exit status", deployment.exit_status.map(|status| status.to_string())),
         ("pusher", escaped(&deployment.pusher)),
@@ -88,6 +88,9 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
         if let Some(value) = value {
             context.output.line(&format!("{name:<14} {value}"))?;
         }
+    }
+    for ExceptionRow { kind, reason } in row.exceptions {
+        context.output.line(&format!("{kind:<14} {}", text::escape(reason, 500)))?;
     }
     Ok(Exit::Done)
 }

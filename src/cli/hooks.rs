@@ -10,7 +10,6 @@ use super::{Exit, follow, output};
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
 use crate::hook_files::{CHAINED, HOOKS};
-use crate::policy::Refusal;
 use crate::text;
 
 /// The hook whose name the program was called by: `hooks/post-receive`, or `hooks/post-receive.d/…`.
@@ -93,20 +92,21 @@ impl Chained {
     }
 }
 
-fn refusal_lines(word: &str, refusal: &Refusal) -> String {
-    let Refusal { message, hint, .. } = refusal;
-    format!("deploy-by-code: {word} {}: {message}\n  hint: {hint}\n", refusal.shown_path())
-}
-
 fn pre_receive(verdict: &hook::Verdict) -> Exit {
-    let mut text: String = verdict.refusals.iter().map(|refusal| refusal_lines("refused", refusal)).collect();
+    let mut text: String =
+        verdict.refusals.iter().map(|refusal| output::refusal_lines("deploy-by-code: refused", refusal)).collect();
+    let accepted = text.is_empty() && verdict.failure.is_none();
     if let Some(failure) = &verdict.failure {
         let mut lines = failure.lines();
         text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
         lines.for_each(|line| text.push_str(&format!("  {line}\n")));
     }
+    for (path, warning) in &verdict.warnings {
+        let path = text::escape(path, 200);
+        text.push_str(&format!("deploy-by-code: warning {path}: {warning}\n"));
+    }
     output::print_error(&text);
-    if text.is_empty() { Exit::Done } else { Exit::Refused }
+    if accepted { Exit::Done } else { Exit::Refused }
 }
 
 fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
@@ -115,7 +115,7 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
     let mut ids = Vec::new();
     for announcement in &announcements {
         match announcement {
-            Announcement::Queued { id, target, from, to, redeploy } => {
+            Announcement::Queued { id, target, from, to, redeploy, waits } => {
                 ids.push(*id);
                 let to = to.short();
                 let change = match from {
@@ -124,11 +124,18 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
                     None => format!("new -> {to}"),
                 };
                 text.push_str(&format!("deploy-by-code: {id} {target} {change} queued\n"));
+                if let Some(waits) = waits {
+                    let waits = text::escape(waits, 300);
+                    text.push_str(&format!(
+                        "deploy-by-code: {id} waits until {} is thawed: {waits}\n",
+                        target.environment
+                    ));
+                }
             }
             Announcement::Retired(target) => {
                 text.push_str(&format!("deploy-by-code: retired {target} (its deploy file was deleted)\n"));
             }
-            Announcement::Problem(refusal) => text.push_str(&refusal_lines("problem", refusal)),
+            Announcement::Problem(refusal) => text.push_str(&output::refusal_lines("deploy-by-code: problem", refusal)),
         }
     }
     let wish = Wish::read(&environment.push_options, &mut text);

@@ -5,6 +5,7 @@ use super::{Context, Exit, Refusal, status};
 use crate::event::Event;
 use crate::hook::wake;
 use crate::id::{DeploymentId, Environment};
+use crate::policy::{Exception, ExceptionKind};
 use crate::report::left_running;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Outcome};
@@ -35,7 +36,15 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
         let open = transaction.open_deployments(&target.environment)?;
         match open.into_iter().find(|open| open.target == target && open.revision == deployment.revision) {
             Some(open) => Ok::<_, store::Error>(Err(open.id)),
-            None => transaction.retry(&deployment, Some(&by), clock::now()).map(Ok),
+            None => {
+                let new = transaction.retry(&deployment, Some(&by), clock::now())?;
+                if wanted.as_ref() != Some(&deployment.revision) {
+                    // This can go back; whoever finds it later is told who wanted that.
+                    let reason = format!("retry --stale of {id} by {by}");
+                    transaction.add_exception(new, &Exception { kind: ExceptionKind::Stale, reason })?;
+                }
+                Ok(Ok(new))
+            }
         }
     })?;
     match retried {

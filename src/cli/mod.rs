@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod doctor;
 mod follow;
+mod freeze;
 mod history;
 mod hooks;
 mod install;
@@ -57,6 +58,10 @@ struct Refusal {
 impl Refusal {
     fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         anyhow!(Self { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) })
+    }
+
+    fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        anyhow!(Self { exit: Exit::Usage, message: message.into(), hint: Some(hint.into()) })
     }
 }
 
@@ -183,6 +188,10 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Wait { id } => follow::wait(&context, id),
         Command::Retry { id, stale } => intervene::retry(&context, id, stale),
         Command::Cancel { id } => intervene::cancel(&context, id),
+        Command::Freeze { environment, reason, until } => {
+            freeze::freeze(&context, &environment, &reason, until.as_deref())
+        }
+        Command::Thaw { environment, dry_run } => freeze::thaw(&context, &environment, dry_run),
         Command::Release { environment } => intervene::release(&context, &environment),
         Command::Reconcile { after_push, push_old, push_new, pusher } => {
             let push = planning::Push { old: push_old, new: push_new, pusher };

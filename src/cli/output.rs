@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, IsTerminal, Write};
 
+use crate::policy::Refusal;
 use crate::report::{Colour, Table};
 
 /// Standard output.
@@ -36,6 +37,15 @@ impl Output {
     pub(super) fn paint(&self, colour: Colour, text: &str) -> String {
         if self.coloured { colour.paint(text) } else { text.to_owned() }
     }
+}
+
+/// A refusal or problem: what, where and why, further lines of why indented, and what to do.
+pub(super) fn refusal_lines(word: &str, refusal: &Refusal) -> String {
+    let mut message = refusal.message.lines();
+    let mut lines = format!("{word} {}: {}\n", refusal.shown_path(), message.next().unwrap_or_default());
+    message.for_each(|line| lines.push_str(&format!("    {line}\n")));
+    lines.push_str(&format!("  hint: {}\n", refusal.hint));
+    lines
 }
 
 /// Writes to standard error, if anybody still listens.

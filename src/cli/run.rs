@@ -57,12 +57,7 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
         context.output.line(&format!("retired {target}"))?;
     }
     for problem in &planned.problems {
-        context.output.line(&format!(
-            "problem {}: {}\n  hint: {}",
-            problem.shown_path(),
-            problem.message,
-            problem.hint
-        ))?;
+        context.output.print(&super::output::refusal_lines("problem", problem))?;
     }
     for environment in busy {
         context.output.line(&format!("woke the runner of {environment}"))?;

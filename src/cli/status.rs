@@ -1,30 +1,24 @@
 //! `status`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{colour, name_cell, short_reason};
-use super::{Context, Exit, Refusal};
+use super::{Context, Exit, Refusal, output};
 use crate::deploy_repository::DeployRepository;
-use crate::git::DeepScan;
-use crate::id::{Revision, Target};
-use crate::plan;
+use crate::facts;
+use crate::id::{Environment, Revision, Target};
+use crate::policy::{self, Freeze, freeze_of};
 use crate::report::{Colour, StatusRow, Table, left_running, status_rows, to_json};
 use crate::status::Status;
-use crate::store::Filter;
+use crate::store::{Filter, Problem, Store};
 use crate::sys::clock;
 use crate::text;
 use crate::time::show_ago;
 
-/// The revision that each deploy file at the deploy branch's tip asks for; files that ask for none are left out.
+/// The revision that each deploy file at the deploy branch's tip asks for.
 pub(super) fn wanted(deploy: &DeployRepository) -> anyhow::Result<BTreeMap<Target, Revision>> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let changes = deploy.repository.changes(&deploy.config.root, None, tip.as_ref(), DeepScan::EnvironmentFolders)?;
-    let candidates = plan::candidates(changes);
-    let wanted = candidates.into_iter().filter_map(|candidate| {
-        let revision = candidate.revision()?.clone();
-        Some((candidate.target?, revision))
-    });
-    Ok(wanted.collect())
+    Ok(facts::wanted(deploy, tip.as_ref())?)
 }
 
 /// For a filter that lets nothing through: that it names something nobody knows, and the nearest name that somebody does.
@@ -45,12 +39,29 @@ pub(super) fn check_filter<'a>(filter: &Filter, known: impl Iterator<Item = &'a 
     Err(Refusal::error(format!("nothing was deployed to or is wanted for {what} {name}"), hint))
 }
 
+/// Which environments are frozen: of those that somebody named anywhere.
+pub(super) fn freezes<'a>(
+    deploy: &DeployRepository,
+    store: &Store,
+    known: impl Iterator<Item = &'a Target>,
+) -> anyhow::Result<BTreeMap<Environment, Freeze>> {
+    let now = clock::now();
+    let by_hand = store.read().freezes(now)?;
+    let configured = deploy.config.environments().map(|(name, _)| name);
+    let names: BTreeSet<&Environment> =
+        known.map(|target| &target.environment).chain(configured).chain(by_hand.keys()).collect();
+    let freeze = |name: &Environment| freeze_of(&deploy.config.environment(name), by_hand.get(name), now);
+    Ok(names.into_iter().filter_map(|name| Some((name.clone(), freeze(name)?))).collect())
+}
+
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::Result<Exit> {
     let (deploy, store) = context.look()?;
     let wanted = wanted(&deploy)?;
     let newest = store.read().newest()?;
     check_filter(filter, wanted.keys().chain(newest.keys()))?;
-    let rows = status_rows(&store, &wanted, filter)?;
+    let freezes = freezes(&deploy, &store, wanted.keys().chain(newest.keys()))?;
+    let shown: BTreeMap<_, _> = freezes.iter().map(|(name, freeze)| (name.clone(), freeze.describe())).collect();
+    let rows = status_rows(&store, &wanted, &shown, filter)?;
     if json {
         context.output.line(&to_json(&rows))?;
         return Ok(Exit::Done);
@@ -62,8 +73,13 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
         let is_due = row.wanted.is_some() && row.wanted != row.deployed;
         differs |= is_due;
         table.row(cells(row, is_due));
+        let target = format!("{}/{}", row.environment, row.application);
         if let Some(remark) = &row.remark {
-            remarks.push(format!("{}/{}: {}", row.environment, row.application, short_reason(remark)));
+            remarks.push(format!("{target}: {}", short_reason(remark)));
+        }
+        if let Some(hold) = &row.hold {
+            let hold = format!("{target}: held back: {}", text::escape(hold, 300));
+            remarks.push(context.output.paint(Colour::Attention, &hold));
         }
     }
     if table.is_empty() {
@@ -73,6 +89,12 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
     }
     if differs {
         context.output.line("* wanted, but not what is deployed")?;
+    }
+    for (environment, freeze) in
+        shown.iter().filter(|(name, _)| filter.environment.as_ref().is_none_or(|of| of == *name))
+    {
+        let line = format!("{environment}: {freeze}");
+        context.output.line(&context.output.paint(Colour::Attention, &line))?;
     }
     for left in left_running(&store, filter)? {
         let environment = &left.target.environment;
@@ -85,10 +107,10 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
     for remark in remarks {
         context.output.line(&remark)?;
     }
-    for problem in store.read().problems()? {
-        let path = text::escape(&problem.path, 200);
-        let line = context.output.paint(Colour::Bad, &format!("problem {path}: {}", problem.message));
-        context.output.line(&format!("{line}\n  hint: {}", problem.hint))?;
+    for Problem { path, message, hint, .. } in store.read().problems()? {
+        let lines = output::refusal_lines("problem", &policy::Refusal { path, message, hint });
+        let (first, rest) = lines.split_once('\n').unwrap_or((&lines, ""));
+        context.output.print(&format!("{}\n{rest}", context.output.paint(Colour::Bad, first)))?;
     }
     Ok(Exit::Done)
 }

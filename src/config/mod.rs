@@ -3,6 +3,7 @@
 //! Reading returns the configuration *and* all its problems, so that one look shows everything there is to mend. A configuration with
 //! problems is never used to deploy.
 
+mod calendar;
 mod levels;
 mod parse;
 mod template;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use crate::id::{Application, Environment, Target};
 use crate::waves::After;
 
+pub use calendar::{OnFreeze, Window, Zones};
 pub use levels::{Level, OnInterrupt, Queue, Settings};
 pub use parse::{ENVIRONMENT_KEYS, SETTING_KEYS, TOP_KEYS};
 pub use template::{Template, Values};
@@ -51,6 +53,14 @@ pub struct EnvironmentSection {
     pub soak: Option<std::time::Duration>,
     /// Whether a deploy file's old content must stay below its new entry.
     pub prepend_only: bool,
+    /// When the calendar freezes it.
+    pub frozen: Vec<Window>,
+    /// What happens to a push to it while it is frozen.
+    pub on_freeze: OnFreeze,
+    /// Whom the host authenticates as one of these may deploy while it is frozen.
+    pub override_by: Vec<String>,
+    /// Groups of applications that change in the same push.
+    pub together: Vec<Vec<Application>>,
     level: Level,
     applications: BTreeMap<Application, Level>,
 }
@@ -62,6 +72,10 @@ impl Default for EnvironmentSection {
             promotes_from: None,
             soak: None,
             prepend_only: false,
+            frozen: Vec::new(),
+            on_freeze: OnFreeze::Refuse,
+            override_by: Vec::new(),
+            together: Vec::new(),
             level: Level::default(),
             applications: BTreeMap::new(),
         }
@@ -75,6 +89,8 @@ pub struct Config {
     pub branch: Option<String>,
     /// The folder above the environment folders, without slashes at its ends; empty: the top.
     pub root: String,
+    /// Whether the deploy branch may be rewound or deleted.
+    pub allow_rewind: bool,
     /// Where the state lies; `None`: `deploy-by-code` in the deploy repository.
     pub state_dir: Option<PathBuf>,
     defaults: Level,
@@ -85,8 +101,8 @@ pub struct Config {
 impl Config {
     /// Reads a configuration file's text; an empty list of problems means that the configuration may be used.
     #[must_use]
-    pub fn parse(text: &str) -> (Self, Vec<Problem>) {
-        parse::parse(text)
+    pub fn parse(text: &str, zones: Zones<'_>) -> (Self, Vec<Problem>) {
+        parse::parse(text, zones)
     }
 
     /// The settings of one application in one environment, the most specific level first: environment and application, application,
@@ -114,6 +130,18 @@ impl Config {
         self.environments.iter()
     }
 
+    /// The applications that have a section of their own, each in every environment that has one.
+    #[must_use]
+    pub fn named_targets(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+        for environment in self.environments.keys() {
+            let named = self.named_applications(environment).cloned().collect::<std::collections::BTreeSet<_>>();
+            targets
+                .extend(named.into_iter().map(|application| Target { environment: environment.clone(), application }));
+        }
+        targets
+    }
+
     /// What `after` says about some applications of one environment.
     #[must_use]
     pub fn after<'a>(
@@ -132,26 +160,5 @@ impl Config {
     fn named_applications(&self, environment: &Environment) -> impl Iterator<Item = &Application> {
         let own = self.environments.get(environment).into_iter().flat_map(|section| section.applications.keys());
         self.applications.keys().chain(own)
-    }
-
-    /// The keys of safeguards that this version reads but does not enforce yet, each as written.
-    #[must_use]
-    pub fn not_enforced(&self) -> Vec<String> {
-        let mut keys = Vec::new();
-        for (name, section) in &self.environments {
-            let set = [
-                ("promotes_from", section.promotes_from.is_some()),
-                ("soak", section.soak.is_some()),
-                ("prepend_only", section.prepend_only),
-            ];
-            keys.extend(set.iter().filter(|(_, set)| *set).map(|(key, _)| format!("environments.{name}.{key}")));
-        }
-        let sections = self.environments.values();
-        let levels = sections.flat_map(|section| [&section.level].into_iter().chain(section.applications.values()));
-        let mut levels = levels.chain([&self.defaults]).chain(self.applications.values());
-        if levels.any(|level| level.allowed_refs.is_some()) {
-            keys.push("allowed_refs".to_owned());
-        }
-        keys
     }
 }

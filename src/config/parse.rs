@@ -9,17 +9,28 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::template::{COMMAND_NAMES, FOLDER_NAMES};
-use super::{Config, EnvironmentSection, Level, OnInterrupt, Problem, Queue, Template};
+use super::{Config, EnvironmentSection, Level, OnFreeze, OnInterrupt, Problem, Queue, Template, Window, Zones};
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::parse_duration;
 use crate::waves;
 
 /// The keys at the top of the file.
-pub const TOP_KEYS: &[&str] = &["branch", "root", "state_dir", "defaults", "environments", "applications"];
+pub const TOP_KEYS: &[&str] =
+    &["branch", "root", "state_dir", "allow_rewind", "defaults", "environments", "applications"];
 
 /// The keys of an environment's section, beside [`SETTING_KEYS`].
-pub const ENVIRONMENT_KEYS: &[&str] = &["parallel", "promotes_from", "soak", "prepend_only", "applications"];
+pub const ENVIRONMENT_KEYS: &[&str] = &[
+    "parallel",
+    "promotes_from",
+    "soak",
+    "prepend_only",
+    "frozen",
+    "on_freeze",
+    "override_by",
+    "together",
+    "applications",
+];
 
 /// The settings of a deployment, which can stand at each of the four levels.
 pub const SETTING_KEYS: &[&str] = &[
@@ -45,9 +56,9 @@ const PARALLEL_MAX: i64 = 64;
 type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Reads a whole file.
-pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
+pub(super) fn parse(text: &str, zones: Zones<'_>) -> (Config, Vec<Problem>) {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, problems: Vec::new() };
+    let mut reader = Reader { text, zones, problems: Vec::new() };
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
         reader.problem(at, format!("not TOML: {}", text::escape(error.message(), 200)), None);
@@ -60,6 +71,7 @@ pub(super) fn parse(text: &str) -> (Config, Vec<Problem>) {
 
 struct Reader<'t> {
     text: &'t str,
+    zones: Zones<'t>,
     problems: Vec<Problem>,
 }
 
@@ -197,6 +209,7 @@ impl Reader<'_> {
                 "branch" => config.branch = self.read(value, name, branch),
                 "root" => config.root = self.read(value, name, root).unwrap_or_default(),
                 "state_dir" => config.state_dir = self.read(value, name, absolute).map(PathBuf::from),
+                "allow_rewind" => config.allow_rewind = self.boolean(value, name).unwrap_or_default(),
                 "defaults" => {
                     if let Some(table) = self.table(value, name) {
                         config.defaults = self.level(table, name, &[]);
@@ -263,11 +276,51 @@ impl Reader<'_> {
                 }
                 "soak" => section.soak = self.duration(value, &full),
                 "prepend_only" => section.prepend_only = self.boolean(value, &full).unwrap_or_default(),
+                "frozen" => section.frozen = self.frozen(value, &full),
+                "on_freeze" => {
+                    let choices = [("refuse", OnFreeze::Refuse), ("hold", OnFreeze::Hold)];
+                    section.on_freeze = self.choice(value, &full, &choices).unwrap_or(OnFreeze::Refuse);
+                }
+                "override_by" => {
+                    let names = self.strings(value, &full).unwrap_or_default();
+                    section.override_by = names.into_iter().map(|(_, name)| name).collect();
+                }
+                "together" => section.together = self.together(value, &full),
                 "applications" => section.applications = self.applications(value, &full),
                 _ => {}
             }
         }
         section
+    }
+
+    fn frozen(&mut self, value: &Value<'_>, key: &str) -> Vec<Window> {
+        let mut windows = Vec::new();
+        for (at, text) in self.strings(value, key).unwrap_or_default() {
+            match Window::parse(&text, self.zones) {
+                Ok(window) => windows.push(window),
+                Err(error) => self.problem(at, format!("{key}: {error}"), None),
+            }
+        }
+        windows
+    }
+
+    /// One group of applications, or an array of groups.
+    fn together(&mut self, value: &Value<'_>, key: &str) -> Vec<Vec<Application>> {
+        let is_group = |value: &&Value<'_>| value.get_ref().as_array().is_some();
+        let groups: Vec<&Value<'_>> = match value.get_ref().as_array() {
+            Some(array) if array.iter().any(|item| is_group(&item)) => array.iter().collect(),
+            _ => vec![value],
+        };
+        let mut read = Vec::new();
+        for group in groups {
+            let Some(applications) = self.application_names(group, key) else { continue };
+            if applications.len() < 2 {
+                let hint = "name two or more applications that change in the same push";
+                self.problem(group.span().start, format!("{key} is no group of applications"), Some(hint.to_owned()));
+            }
+            read.push(applications);
+        }
+        read
     }
 
     /// The settings in a table; `others` are keys of the table that the caller reads.
@@ -281,7 +334,7 @@ impl Reader<'_> {
                 "checkout" => level.checkout = self.folder(value, full),
                 "repository" => level.repository = self.folder(value, full),
                 "allowed_refs" => level.allowed_refs = self.allowed_refs(value, full),
-                "after" => level.after = self.after(value, full),
+                "after" => level.after = self.application_names(value, full),
                 "timeout" => level.timeout = self.duration(value, full),
                 "kill_after" => level.kill_after = self.duration(value, full),
                 "grace" => level.grace = self.duration(value, full),
@@ -336,7 +389,7 @@ impl Reader<'_> {
         Some(refs.into_iter().map(|(_, name)| name).collect())
     }
 
-    fn after(&mut self, value: &Value<'_>, key: &str) -> Option<Vec<Application>> {
+    fn application_names(&mut self, value: &Value<'_>, key: &str) -> Option<Vec<Application>> {
         let mut applications = Vec::new();
         for (at, name) in self.strings(value, key)? {
             match Application::new(&name) {

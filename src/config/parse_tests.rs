@@ -1,6 +1,10 @@
 use super::*;
 use crate::id::Target;
 
+fn parse(text: &str) -> (Config, Vec<Problem>) {
+    super::parse(text, &|_| None)
+}
+
 /// The problems of a text, one a line.
 fn check(text: &str, expect: &[&str]) {
     let (_, problems) = parse(text);
@@ -60,15 +64,11 @@ fn the_contracts_sample() {
     let env: Vec<_> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["REGION=eu", "ZONE=a"]);
     assert_eq!(settings.checkout.unwrap().fill(&[("environment", "e"), ("application", "a")]), "/srv/apps/e/a");
-    assert_eq!(
-        config.not_enforced(),
-        [
-            "environments.production.promotes_from",
-            "environments.production.soak",
-            "environments.production.prepend_only",
-            "allowed_refs"
-        ]
-    );
+    assert_eq!(settings.allowed_refs, ["refs/heads/main", "refs/tags/v*"]);
+    let production = config.environment(&Environment::new("production").unwrap());
+    assert_eq!(production.promotes_from.as_ref().map(Environment::as_str), Some("staging"));
+    assert_eq!(production.soak, Some(Duration::from_secs(3600)));
+    assert!(production.prepend_only);
 }
 
 #[test]
@@ -158,4 +158,44 @@ fn branches_and_roots() {
     for bad in ["/deploys", "../x", "a/../b", "a//b", "."] {
         assert_eq!(parse(&format!("root = \"{bad}\"\n")).1.len(), 1, "{bad:?}");
     }
+}
+
+#[test]
+fn freezes_and_groups() {
+    let text = r#"
+allow_rewind = true
+[environments.production]
+frozen = ["Fri 16:00 .. Mon 08:00", "2026-12-24 .. 2027-01-02"]
+on_freeze = "hold"
+override_by = ["alice"]
+together = ["a", "b"]
+[environments.staging]
+together = [["a", "b"], ["c", "d"]]
+"#;
+    check(text, &[]);
+    let (config, _) = parse(text);
+    assert!(config.allow_rewind);
+    let section = |name| config.environment(&Environment::new(name).unwrap());
+    let production = section("production");
+    assert_eq!((production.frozen.len(), production.on_freeze), (2, OnFreeze::Hold));
+    assert_eq!(production.override_by, ["alice"]);
+    assert_eq!((production.together.len(), section("staging").together.len()), (1, 2));
+    check(
+        r#"
+allow_rewind = "yes"
+[environments.production]
+frozen = ["Fri", "Fri 16:00 .. Mon 08:00 Mars/Base"]
+on_freeze = "wait"
+override_by = "alice"
+together = ["a"]
+"#,
+        &[
+            r#"2:16: allow_rewind is of type string, not true or false"#,
+            r#"4:11: environments.production.frozen: "Fri" is no stretch of time like "Fri 16:00 .. Mon 08:00 Europe/Zurich" or "2026-12-24 .. 2027-01-02""#,
+            r#"4:18: environments.production.frozen: unknown time zone "Mars/Base"; names are those of the package tzdata"#,
+            r#"5:13: unknown value "wait" of environments.production.on_freeze (known here: "refuse", "hold")"#,
+            r#"6:15: environments.production.override_by is of type string, not an array of strings"#,
+            r#"7:12: environments.production.together is no group of applications (name two or more applications that change in the same push)"#,
+        ],
+    );
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::{Error, Repository};
+use super::Error;
 use crate::id::Revision;
+use crate::policy::{Commit, Commits};
+use crate::time::Timestamp;
 
 /// What of a hook's environment would make git look at another repository or tell something else than the repository at hand says.
 const FORGET: &[&str] = &[
@@ -56,19 +58,62 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
     }
 }
 
-/// How many commits `to` has that `from` has not, and the other way round.
+/// How many commits of a range are named.
+const NAMED_MAX: usize = 20;
+
+/// The commits that `to` has and `without` has not, newest first.
 ///
 /// # Errors
 /// git could not tell.
-pub fn gained_and_lost(repository: &Repository, from: &Revision, to: &Revision) -> Result<(u64, u64), Error> {
-    let range = format!("{from}...{to}");
-    let counts =
-        answer(repository.path(), &["rev-list", "--left-right", "--count", &range, "--"], 1)?.unwrap_or_default();
-    let mut counts = counts.split_whitespace().map(str::parse::<u64>);
-    match (counts.next(), counts.next()) {
-        (Some(Ok(lost)), Some(Ok(gained))) => Ok((gained, lost)),
-        _ => Err(Error::new(repository.path(), format_args!("git rev-list {range} gave no counts"))),
+pub fn commits_between(git_dir: &Path, without: &Revision, to: &Revision) -> Result<Commits, Error> {
+    let range = format!("{without}..{to}");
+    let count = answer(git_dir, &["rev-list", "--count", &range, "--"], 1)?.unwrap_or_default();
+    let count = count.parse().map_err(|_| Error::new(git_dir, format_args!("git rev-list {range} gave no count")))?;
+    if count == 0 {
+        return Ok(Commits::default());
     }
+    let most = format!("--max-count={NAMED_MAX}");
+    // A NUL ends each field, so that no subject can pass for another commit.
+    let form = "--format=%H%x00%an%x00%ct%x00%s%x00";
+    let arguments = ["rev-list", &most, "--no-commit-header", "--encoding=UTF-8", form, &range, "--"];
+    let text = answer(git_dir, &arguments, 1)?.unwrap_or_default();
+    let fields: Vec<&str> = text.split('\0').collect();
+    let commit = |fields: &[&str]| {
+        Some(Commit {
+            id: Revision::new(fields.first()?.trim_start()).ok()?,
+            author: (*fields.get(1)?).to_owned(),
+            committed_at: Timestamp::from_ms(fields.get(2)?.parse::<i64>().ok()?.saturating_mul(1000)),
+            subject: (*fields.get(3)?).to_owned(),
+        })
+    };
+    Ok(Commits { count, newest: fields.chunks_exact(4).filter_map(commit).collect() })
+}
+
+/// The branches and tags in whose history a commit is, branches first, some of them at most. Only for telling a person: where git can't tell, none.
+pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Vec<String> {
+    let contains = format!("--contains={commit}");
+    let arguments = ["for-each-ref", "--count=20", "--format=%(refname)", &contains, "refs/heads/", "refs/tags/"];
+    let output = git(git_dir, &arguments).ok().filter(|output| output.status.success());
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The refs below a prefix and the commits that they lead to, for kinds of ref storage that gix can't read.
+pub(super) fn list_refs(git_dir: &Path, prefix: &str) -> Result<Vec<(String, Revision)>, Error> {
+    let form = "--format=%(refname)%00%(objectname)%00%(*objectname)";
+    let output = git(git_dir, &["for-each-ref", form, "--", prefix])?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(Error::new(git_dir, format_args!("git for-each-ref {prefix} failed: {complaint}")));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let read = |line: &str| {
+        let mut fields = line.split('\0');
+        let name = fields.next()?.to_owned();
+        let (own, peeled) = (fields.next()?, fields.next()?);
+        Some((name, Revision::new(if peeled.is_empty() { own } else { peeled }).ok()?))
+    };
+    Ok(text.lines().filter_map(read).collect())
 }
 
 /// A value of a repository's git configuration, the user's and the system's included.

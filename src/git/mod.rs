@@ -8,20 +8,23 @@
 //!
 //! It does not promise a consistent view of several refs, and reads nothing that a ref's present value does not lead to.
 
+mod ancestry;
 mod checkout;
 mod command;
 mod history;
 mod refs;
 mod repository;
+mod trailers;
 mod tree;
 
 use std::fmt;
 use std::path::Path;
 
 pub use checkout::export;
-pub use command::{config_value, gained_and_lost, hooks_folder, set_config_value};
+pub use command::{commits_between, config_value, hooks_folder, set_config_value};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use repository::{Quarantine, Repository, find_repository, open_application};
+pub use trailers::{DeclaredNeed, GAINED_MAX};
 pub use tree::DeepScan;
 
 use crate::text;

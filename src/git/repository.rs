@@ -8,7 +8,6 @@ use gix::objs::{Data, Find};
 
 use super::Error;
 use crate::id::Revision;
-use crate::policy::RevisionFact;
 
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive (git-receive-pack(1), "Quarantine environment").
 #[derive(Debug, Clone, Default)]
@@ -110,28 +109,36 @@ impl Repository {
         Err(Error::missing(&self.common_dir, id))
     }
 
-    /// What this repository says about a revision.
-    #[must_use]
-    pub fn revision(&self, revision: &Revision) -> RevisionFact {
-        let fact = || -> Result<RevisionFact, Error> {
-            let Some(id) = self.object_id(revision)? else { return Ok(RevisionFact::Missing) };
-            let mut buffer = Vec::new();
-            let found = self.objects()?.try_find(&id, &mut buffer).map_err(|error| self.error(error))?;
-            Ok(match found.map(|object| object.kind) {
-                None => RevisionFact::Missing,
-                Some(gix::objs::Kind::Commit) => RevisionFact::Commit,
-                Some(gix::objs::Kind::Tag) => RevisionFact::NotACommit("tag"),
-                Some(gix::objs::Kind::Tree) => RevisionFact::NotACommit("tree"),
-                Some(gix::objs::Kind::Blob) => RevisionFact::NotACommit("blob"),
-            })
-        };
-        fact().unwrap_or_else(|error| RevisionFact::Unreadable(error.to_string()))
+    /// The kind of an object; `None`: there is none.
+    pub(super) fn kind_of(&self, id: &oid) -> Result<Option<gix::objs::Kind>, Error> {
+        use gix::odb::Header as _;
+        for store in &self.objects()?.stores {
+            if let Some(header) = store.try_header(id).map_err(|error| self.error(error))? {
+                return Ok(Some(header.kind()));
+            }
+        }
+        Ok(None)
     }
 
     /// The id of a revision; `None` when it is of another kind of hash than this repository's.
     pub(super) fn object_id(&self, revision: &Revision) -> Result<Option<ObjectId>, Error> {
         let id = ObjectId::from_hex(revision.as_str().as_bytes()).map_err(|error| self.error(error))?;
         Ok((id.kind() == self.objects()?.kind).then_some(id))
+    }
+}
+
+impl Objects {
+    /// The whole names of objects whose names begin like this.
+    pub(super) fn completions(&self, prefix: gix::hash::Prefix) -> Vec<ObjectId> {
+        let mut found = Vec::new();
+        for store in &self.stores {
+            let mut candidates = std::collections::HashSet::new();
+            let _ = store.lookup_prefix(prefix, Some(&mut candidates));
+            found.extend(candidates);
+        }
+        found.sort();
+        found.dedup();
+        found
     }
 }
 

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change::{Change, Depth, Node};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
+use crate::facts::{self, Question};
 use crate::git::{self, DeepScan, Provenance};
 use crate::id::{DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::plan::{self, Plan};
-use crate::policy::Refusal;
+use crate::policy::{Refusal, Stage};
 use crate::store::{self, Deployment, Enqueued, Source, Store, Transaction};
 use crate::sys::{clock, syslog};
-use crate::{deployfile, facts, waves};
+use crate::{deployfile, waves};
 
 /// A push to the deploy branch, as far as a hook knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,11 +66,13 @@ impl Planned {
 
     /// Tells syslog.
     pub fn log(&self, pusher: Option<&str>) {
-        let queued = self.queued.iter().map(|queued| Event::Queued {
+        let exceptions: Vec<Option<String>> = self.queued.iter().map(|queued| exceptions(&queued.planned)).collect();
+        let queued = self.queued.iter().zip(&exceptions).map(|(queued, exception)| Event::Queued {
             id: queued.id,
             target: queued.planned.target(),
             revision: queued.planned.revision(),
             pusher: queued.pusher.as_deref(),
+            exception: exception.as_deref(),
         });
         let ended = |deployment, status, reason| became(deployment, status, reason);
         let superseded = self.queued.iter().flat_map(|queued| &queued.superseded);
@@ -82,6 +85,13 @@ impl Planned {
             self.problems.iter().map(|refusal| Event::Problem { path: &refusal.path, message: &refusal.message });
         syslog::log(queued.chain(superseded).chain(cancelled).chain(retired).chain(problems));
     }
+}
+
+/// What a deployment was allowed for although a rule stands against it, in one line.
+fn exceptions(planned: &plan::Deployment) -> Option<String> {
+    let each =
+        planned.exceptions().iter().map(|exception| format!("{}: {}", exception.kind.as_str(), exception.reason));
+    Some(each.collect::<Vec<_>>().join("; ")).filter(|all| !all.is_empty())
 }
 
 fn became<'a>(deployment: &'a Deployment, status: crate::status::Status, reason: Option<&'a str>) -> Event<'a> {
@@ -159,7 +169,7 @@ fn plan_in(deploy: &DeployRepository, transaction: &Transaction<'_>, push: Optio
     let now = clock::now();
     let mut planned = Planned::default();
     if old != new {
-        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref())?;
+        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref(), push.as_ref())?;
         let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref());
         planned = record(deploy, transaction, (old.as_ref(), new.as_ref()), plan, &sources, now)?;
     }
@@ -185,6 +195,7 @@ fn plan_range(
     transaction: &Transaction<'_>,
     old: Option<&Revision>,
     new: Option<&Revision>,
+    push: Option<&Push>,
 ) -> Result<Plan, Error> {
     let root = &deploy.config.root;
     let changes = match deploy.repository.changes(root, old, new, DeepScan::EnvironmentFolders) {
@@ -196,7 +207,16 @@ fn plan_range(
         other => other?,
     };
     let candidates = plan::candidates(changes);
-    let facts = facts::gather(deploy, &candidates);
+    // What somebody may do holds for all of a range only if it is all theirs.
+    let is_theirs = |push: &&Push| push.old.as_ref() == old && push.new.as_ref() == new;
+    let facts = facts::gather(&Question {
+        deploy,
+        candidates: &candidates,
+        state: Some(transaction),
+        range: (old, new),
+        stage: Stage::After,
+        pusher: push.filter(is_theirs).and_then(|push| push.pusher.as_deref()),
+    })?;
     Ok(plan::decide(&deploy.config, &candidates, &facts))
 }
 

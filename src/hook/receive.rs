@@ -7,13 +7,15 @@ use super::planning::{self, Planned, Push, plan_tip};
 use super::wake;
 use crate::deploy_repository::{ConfigError, DeployRepository, Error};
 use crate::event::Event;
+use crate::facts::{self, Question};
 use crate::git::{DeepScan, Repository};
 use crate::id::{DeploymentId, Revision, Target};
-use crate::policy::Refusal;
+use crate::plan;
+use crate::policy::{Refusal, Stage};
 use crate::refs::{self, RefUpdate};
+use crate::status::Status;
 use crate::store::Store;
 use crate::sys::syslog;
-use crate::{facts, plan};
 
 /// Refs below this forge what the server reads (git-replace(1)).
 const REPLACE: &[u8] = b"refs/replace/";
@@ -26,6 +28,8 @@ pub struct Verdict {
     pub refusals: Vec<Refusal>,
     /// Why the push can't be judged: it is refused as well.
     pub failure: Option<String>,
+    /// What whoever pushes should know: the path, and a line.
+    pub warnings: Vec<(Vec<u8>, String)>,
 }
 
 /// What post-receive tells the pusher.
@@ -43,6 +47,8 @@ pub enum Announcement {
         to: Revision,
         /// Whether the same is deployed again.
         redeploy: bool,
+        /// Why it does not begin at once.
+        waits: Option<String>,
     },
     /// An application is not wanted any more.
     Retired(Target),
@@ -115,8 +121,23 @@ fn judge(
             let (old, new) = (update.old.as_ref(), update.new.as_ref());
             let changes = deploy.repository.changes(&deploy.config.root, old, new, DeepScan::Everywhere);
             let candidates = plan::candidates(changes.map_err(|error| error.to_string())?);
-            let facts = facts::gather(&deploy, &candidates);
-            verdict.refusals.extend(plan::decide(&deploy.config, &candidates, &facts).refusals);
+            let store = deploy.find_store().map_err(|error| error.to_string())?;
+            let state = store.as_ref().map(Store::read);
+            // Looking up who pushes can mean a look into the user database.
+            let asks_who = deploy.config.environments().any(|(_, section)| !section.override_by.is_empty());
+            let pusher = asks_who.then(pusher).flatten();
+            let facts = facts::gather(&Question {
+                deploy: &deploy,
+                candidates: &candidates,
+                state: state.as_ref(),
+                range: (old, new),
+                stage: Stage::Before,
+                pusher: pusher.as_deref(),
+            });
+            let facts = facts.map_err(|error| error.to_string())?;
+            let plan = plan::decide(&deploy.config, &candidates, &facts);
+            verdict.refusals.extend(plan.refusals);
+            verdict.warnings = plan.warnings;
         }
         Err(error) => verdict.failure = Some(error.to_string()),
     }
@@ -201,6 +222,7 @@ impl Received {
             from: queued.planned.from().cloned(),
             to: queued.planned.revision().clone(),
             redeploy: queued.planned.is_redeploy(),
+            waits: queued.planned.waits().map(str::to_owned),
         });
         let mut announcements: Vec<_> = own.collect();
         let planned_here = planned.range.as_ref() == Some(&(push.old.clone(), push.new.clone()));
@@ -214,6 +236,7 @@ impl Received {
                 redeploy: other.previous_revision.as_ref() == Some(&other.revision),
                 from: other.previous_revision,
                 to: other.revision,
+                waits: other.reason.filter(|_| other.status == Status::Queued),
             }));
         }
         announcements.extend(planned.retired.iter().cloned().map(Announcement::Retired));

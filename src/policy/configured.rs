@@ -1,11 +1,10 @@
 //! What is deployed has something to run or a place to go: a `command`, or a `checkout` with the `repository` that it is taken from.
 
-use super::{Facts, Objection};
-use crate::config::Config;
-use crate::plan::Candidate;
+use super::{Answer, Case, Objection, Pass};
 
-pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result<(), Objection> {
-    let (Some(target), Some(_)) = (&candidate.target, candidate.revision()) else { return Ok(()) };
+pub(super) fn judge(case: &Case<'_>) -> Answer {
+    let (config, candidate) = (case.config, case.candidate);
+    let (Some(target), Some(_)) = (&candidate.target, candidate.revision()) else { return Ok(Pass::default()) };
     let settings = config.settings(target);
     let section = format!("in the server's configuration, for example under [applications.{}]", target.application);
     if settings.command.is_none() && settings.checkout.is_none() {
@@ -16,12 +15,12 @@ pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result
         let message = format!("checkout is configured for {target}, but no repository to take it from");
         return Err(Objection::new(message, format!("set repository {section}")));
     }
-    Ok(())
+    Ok(Pass::default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, added, ask, file};
+    use super::super::testing::{A, PATH, added, ask_file, file};
     use super::*;
 
     #[test]
@@ -40,9 +39,9 @@ mod tests {
             ("[defaults]\ncheckout = \"/srv\"\nrepository = \"/git\"\n", ""),
         ];
         for (config, expect) in table {
-            let change = added("production/app.deploy", file(A));
-            assert_eq!(ask(judge, config, change, &Facts::default()), expect, "{config}");
+            let expect = if expect.is_empty() { String::new() } else { format!("refused: {expect}") };
+            assert_eq!(ask_file(judge, config, added(PATH, file(A))), expect, "{config}");
         }
-        assert_eq!(ask(judge, "", added("production/app.deploy", None), &Facts::default()), "");
+        assert_eq!(ask_file(judge, "", added(PATH, None)), "");
     }
 }

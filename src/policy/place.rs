@@ -1,17 +1,15 @@
 //! A deploy file stands at `<root>/<environment>/<application>.deploy`, exactly that deep, under names that are safe everywhere.
 
-use super::{Facts, Objection};
+use super::{Answer, Case, Objection, Pass};
 use crate::change::Depth;
-use crate::config::Config;
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
-use crate::plan::Candidate;
 use crate::text;
 
-pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result<(), Objection> {
-    let change = &candidate.change;
+pub(super) fn judge(case: &Case<'_>) -> Answer {
+    let (config, change) = (case.config, &case.candidate.change);
     if change.new.is_none() {
-        return Ok(());
+        return Ok(Pass::default());
     }
     let root = if config.root.is_empty() { String::new() } else { format!("{}/", config.root) };
     let wanted = format!("deploy files stand at {root}<environment>/<application>{EXTENSION}, exactly that deep");
@@ -34,19 +32,19 @@ pub(super) fn judge(config: &Config, candidate: &Candidate, _: &Facts) -> Result
             format!("differs from {} in case only", text::quote(twin, 200)),
             "keep one of the two: on some file systems they are the same",
         )),
-        None => Ok(()),
+        None => Ok(Pass::default()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, added, ask, file};
+    use super::super::testing::{A, added, ask_file, file};
     use super::*;
     use crate::change::Change;
 
     fn check(change: Change, expect: &str) {
-        let message = ask(judge, "", change.clone(), &Facts::default());
-        assert_eq!(message, expect, "{change:?}");
+        let expect = if expect.is_empty() { String::new() } else { format!("refused: {expect}") };
+        assert_eq!(ask_file(judge, "", change.clone()), expect, "{change:?}");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What is shown of the state: rows for people and for programs, without printing anything.
 
 mod json;
+mod plan;
 mod rows;
 mod table;
 mod tail;
 
 pub use json::to_json;
-pub use rows::{DeploymentRow, StatusRow, left_running, outcome_line, status_rows};
+pub use plan::{PlanRow, RefusalRow, plan_markdown, plan_rows, plan_text};
+pub use rows::{DeploymentRow, ExceptionRow, StatusRow, left_running, outcome_line, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;

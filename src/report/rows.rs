@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::id::{Revision, Target};
+use crate::id::{Environment, Revision, Target};
+use crate::policy::{Exception, ExceptionKind};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Store};
 use crate::sys::process::boot_id;
@@ -45,15 +46,32 @@ pub struct DeploymentRow {
     pub exit_status: Option<i32>,
     /// The log file, once there is one.
     pub log: Option<String>,
+    /// For a rollback, the revision that was gone back from.
+    pub rolled_back: Option<String>,
+    /// The reasons by which it got past rules.
+    pub exceptions: Vec<ExceptionRow>,
+}
+
+/// A reason by which a deployment got past a rule.
+#[derive(Debug, Serialize)]
+pub struct ExceptionRow {
+    /// `rollback`, `release`, `override`, `alone` or `stale`.
+    pub kind: &'static str,
+    /// The reason that was given.
+    pub reason: String,
 }
 
 impl DeploymentRow {
     /// Makes a row of a record.
-    #[must_use]
-    pub fn new(deployment: &Deployment, store: &Store) -> Self {
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn new(deployment: &Deployment, store: &Store) -> Result<Self, store::Error> {
         let text = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
         let log = store.log_file(deployment.id);
-        Self {
+        let exceptions = store.read().exceptions(deployment.id)?;
+        let exception = |exception: Exception| ExceptionRow { kind: exception.kind.as_str(), reason: exception.reason };
+        Ok(Self {
             id: deployment.id.0,
             rollout: deployment.rollout.0,
             environment: deployment.target.environment.to_string(),
@@ -70,7 +88,9 @@ impl DeploymentRow {
             finished_at: deployment.finished_at,
             exit_status: deployment.exit_status,
             log: log.exists().then(|| log.to_string_lossy().into_owned()),
-        }
+            rolled_back: text(&deployment.rolled_back),
+            exceptions: exceptions.into_iter().map(exception).collect(),
+        })
     }
 }
 
@@ -86,7 +106,7 @@ pub fn outcome_line(deployment: &Deployment) -> String {
     }
 }
 
-/// One application in one environment. The first eight keys are those that programs get.
+/// One application in one environment. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct StatusRow {
     /// Where.
@@ -105,9 +125,16 @@ pub struct StatusRow {
     pub since: Option<Timestamp>,
     /// Who pushed it.
     pub pusher: Option<String>,
+    /// While the newest deployment is a rollback: the revision that was gone back from, which is held back.
+    pub rolled_back: Option<String>,
+    /// Why the environment is frozen, if it is.
+    pub frozen: Option<String>,
     /// Words for people where the status alone does not say it.
     #[serde(skip)]
     pub remark: Option<String>,
+    /// The same for a revision that is held back.
+    #[serde(skip)]
+    pub hold: Option<String>,
 }
 
 /// The rows of every application that is wanted or was ever deployed.
@@ -117,6 +144,7 @@ pub struct StatusRow {
 pub fn status_rows(
     store: &Store,
     wanted: &BTreeMap<Target, Revision>,
+    freezes: &BTreeMap<Environment, String>,
     filter: &Filter,
 ) -> Result<Vec<StatusRow>, store::Error> {
     let state = store.read();
@@ -137,7 +165,10 @@ pub fn status_rows(
             deployment: None,
             since: None,
             pusher: None,
+            rolled_back: None,
+            frozen: freezes.get(&target.environment).cloned(),
             remark: None,
+            hold: None,
         };
         if let Some(newest) = newest.get(target) {
             row.status = Some(newest.status.as_str());
@@ -145,6 +176,13 @@ pub fn status_rows(
             row.since = newest.finished_at.or(newest.started_at).or(Some(newest.queued_at));
             row.pusher.clone_from(&newest.pusher);
             row.remark = remark(newest);
+            if let Some(from) = newest.rolled_back.as_ref() {
+                row.rolled_back = Some(from.to_string());
+                let reasons = state.exceptions(newest.id)?;
+                let reason = reasons.into_iter().find(|exception| exception.kind == ExceptionKind::Rollback);
+                let reason = reason.map(|exception| format!(": {}", exception.reason)).unwrap_or_default();
+                row.hold = Some(format!("{} was rolled back by {}{reason}", from.short(), newest.id));
+            }
         }
         if let Some(retired) = retired.get(target) {
             row.status = Some("retired");
@@ -168,7 +206,8 @@ fn remark(newest: &Deployment) -> Option<String> {
     match newest.status {
         Status::Succeeded => newest.reason.clone(),
         Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => Some(outcome_line(newest)),
-        Status::Queued | Status::Running | Status::Superseded => None,
+        Status::Queued => newest.reason.as_ref().map(|reason| format!("queued: {reason}")),
+        Status::Running | Status::Superseded => None,
     }
 }
 

@@ -59,6 +59,11 @@ impl Job {
         })
     }
 
+    /// What it carries out.
+    pub(super) fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
     /// Queued becomes running, if nobody was faster.
     fn begin(&mut self) -> Result<Result<(), Stale>, store::Error> {
         let (id, run, previous) = (self.deployment.id, &self.run, self.previous.as_ref());

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use super::execute::{Job, execute};
 use super::{Error, Runner, finish, tell};
 use crate::deploy_repository::DeployRepository;
-use crate::id::{Application, DeploymentId, Target};
+use crate::id::{Application, DeploymentId, RolloutId, Target};
+use crate::policy::freeze_of;
 use crate::status::Status;
 use crate::store::{Deployment, Outcome, Store};
+use crate::sys::clock;
 use crate::waves::After;
 
 /// What to do next.
@@ -18,14 +21,19 @@ enum Step {
     Skip(DeploymentId, String),
     /// Something has to end first.
     Wait,
+    /// The environment is frozen, and all that is left waits for the thaw.
+    Thaw,
     /// Nothing is open.
     Leave,
 }
 
+/// How often it is looked whether a frozen environment was thawed, or the configuration changed.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Runs what is queued until nothing is.
 pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut Store) -> Result<(), Error> {
     let (sender, ended) = mpsc::channel();
-    let mut running: BTreeSet<DeploymentId> = BTreeSet::new();
+    let mut running: BTreeMap<DeploymentId, Turn> = BTreeMap::new();
     std::thread::scope(|scope| {
         loop {
             let step = next(runner, deploy, store, &running);
@@ -36,7 +44,7 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
                     let Some(deployment) = store.read().deployment(id)? else { continue };
                     let job = Job::new(runner, deploy, store, deployment)?;
                     let sender = sender.clone();
-                    running.insert(id);
+                    running.insert(id, Turn::of(job.deployment()));
                     scope.spawn(move || {
                         let result = execute(job);
                         let _ = sender.send((id, result));
@@ -49,8 +57,13 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
                     }
                     continue;
                 }
+                Ok(Step::Thaw) if running.is_empty() => {
+                    clock::sleep(LOOK);
+                    deploy.reload_config()?;
+                    continue;
+                }
                 Err(error) if running.is_empty() => return Err(error),
-                Ok(Step::Wait | Step::Leave) | Err(_) => {}
+                Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
             }
             // Every ending is a message, so this waits no longer than needed.
             let Ok((id, result)) = ended.recv() else { return Ok(()) };
@@ -63,20 +76,46 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
 /// How many of a rollout are looked at first. Usually the first one may begin; only where all of these wait for others are more looked at.
 const FIRST_LOOK: usize = 16;
 
+/// What runs side by side: deployments of one rollout, its rollbacks before the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Turn {
+    rollout: RolloutId,
+    is_rollback: bool,
+}
+
+impl Turn {
+    fn of(deployment: &Deployment) -> Self {
+        Self { rollout: deployment.rollout, is_rollback: deployment.rolled_back.is_some() }
+    }
+}
+
 fn next(
     runner: &Runner,
     deploy: &DeployRepository,
-    store: &Store,
-    running: &BTreeSet<DeploymentId>,
+    store: &mut Store,
+    running: &BTreeMap<DeploymentId, Turn>,
 ) -> Result<Step, Error> {
     if running.len() >= deploy.config.environment(&runner.environment).parallel {
         return Ok(Step::Wait);
     }
-    let state = store.read();
+    let section = deploy.config.environment(&runner.environment);
+    let now = clock::now();
+    let freeze = freeze_of(&section, store.read().freezes(now)?.get(&runner.environment), now);
     let mut look = FIRST_LOOK + running.len();
+    let running_ids: BTreeSet<DeploymentId> = running.keys().copied().collect();
     loop {
-        let members = state.current_rollout(&runner.environment, look)?;
-        let after = deploy.config.after(&runner.environment, members.iter().map(|member| &member.target.application));
+        let state = store.read();
+        let members = state.current_rollout(&runner.environment, freeze.is_some(), look)?;
+        let turn = members.first().map(Turn::of);
+        if turn.is_some_and(|turn| running.values().any(|running| *running != turn)) {
+            return Ok(Step::Wait);
+        }
+        let mut after =
+            deploy.config.after(&runner.environment, members.iter().map(|member| &member.target.application));
+        for member in &members {
+            // By the commits' own word; that of the configuration stands there already.
+            after.entry(member.target.application.clone()).or_default().extend(state.goes_after(member.id)?);
+        }
         let mut before = BTreeMap::new();
         for name in after.values().flatten() {
             let target = Target { environment: runner.environment.clone(), application: name.clone() };
@@ -88,11 +127,15 @@ fn next(
             }
         }
         let is_all = members.len() < look;
-        match decide(&members, is_all, &after, &before, running) {
+        match decide(&members, is_all, &after, &before, &running_ids) {
             Step::Wait if !is_all => look *= 2,
+            Step::Leave if freeze.is_some() && !state.open_deployments(&runner.environment)?.is_empty() => break,
             step => return Ok(step),
         }
     }
+    let reason = freeze.map(|freeze| freeze.describe()).unwrap_or_default();
+    store.transaction(|transaction| transaction.set_waiting(&runner.environment, &reason))?;
+    Ok(Step::Thaw)
 }
 
 /// Judges the open deployments of one rollout, in their order, or the first of them, pure. `before`: the newest of each application that one of
@@ -139,7 +182,7 @@ pub(super) fn tell_running(deployment: &Deployment) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Environment, Revision, RolloutId};
+    use crate::id::{Environment, Revision};
     use crate::time::Timestamp;
 
     fn app(name: &str) -> Application {
@@ -167,6 +210,8 @@ mod tests {
             run: None,
             cancelled_by: None,
             released_by: None,
+            rolled_back: None,
+            overrides_freeze: false,
         }
     }
 

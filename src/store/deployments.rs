@@ -51,6 +51,10 @@ pub struct Deployment {
     pub cancelled_by: Option<String>,
     /// Who asked not to wait for what it left running.
     pub released_by: Option<String>,
+    /// For a rollback: the revision that was gone back from.
+    pub rolled_back: Option<Revision>,
+    /// Whether it may begin while its environment is frozen.
+    pub overrides_freeze: bool,
 }
 
 /// Who carries a deployment out.
@@ -92,14 +96,14 @@ pub struct Stale;
 
 pub(super) const COLUMNS: &str = "id, rollout, environment, application, revision, previous_revision, status, reason, deploy_commit, pusher, \
      author, retry_of, superseded_by, queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
-     leader_pid, leader_ticks, cgroup, cancelled_by, released_by";
+     leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze";
 
 /// A value that this program never writes.
 fn damaged(index: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, format!("not a {what}").into())
 }
 
-fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
+pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
     let text: Option<String> = row.get(index)?;
     text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash"))).transpose()
 }
@@ -143,6 +147,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         run: boot_id.zip(runner).map(|(boot_id, runner)| Run { boot_id, runner, leader, cgroup }),
         cancelled_by: row.get(23)?,
         released_by: row.get(24)?,
+        rolled_back: revision_at(row, 25)?,
+        overrides_freeze: row.get(26)?,
     })
 }
 
@@ -170,16 +176,30 @@ impl Transaction<'_> {
         self.query(&sql, [environment.as_str()], read)
     }
 
-    /// The first queued and running deployments of the rollout whose turn it is in an environment, `most` of them.
+    /// The first queued and running deployments of the rollout whose turn it is in an environment, `most` of them. Rollbacks come first; while it is
+    /// frozen, what waits for the thaw is passed over.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn current_rollout(&self, environment: &Environment, most: usize) -> Result<Vec<Deployment>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND status IN ('queued', 'running') ORDER BY rollout, id LIMIT ?"
-        );
+    pub fn current_rollout(
+        &self,
+        environment: &Environment,
+        is_frozen: bool,
+        most: usize,
+    ) -> Result<Vec<Deployment>, Error> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut first = self.query(&sql, params![environment.as_str(), most], read)?;
+        let first_of = |condition: &str| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND status IN ('queued', 'running') {condition}
+                 ORDER BY rollout, id LIMIT ?"
+            );
+            self.query(&sql, params![environment.as_str(), most], read)
+        };
+        let thawed = if is_frozen { "AND (overrides_freeze = 1 OR status = 'running')" } else { "" };
+        let mut first = first_of(&format!("AND rolled_back IS NOT NULL {thawed}"))?;
+        if first.is_empty() {
+            first = first_of(thawed)?;
+        }
         if let Some(rollout) = first.first().map(|first| first.rollout) {
             first.retain(|deployment| deployment.rollout == rollout);
         }
@@ -324,8 +344,8 @@ impl Transaction<'_> {
         self.execute("INSERT INTO rollouts (planned_at_ms) VALUES (?)", [now.as_ms()])?;
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
-                 author, retry_of, queued_at_ms)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                 author, retry_of, queued_at_ms, rolled_back)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
             params![
                 self.last_id(),
                 of.target.environment.as_str(),
@@ -336,9 +356,12 @@ impl Transaction<'_> {
                 pusher,
                 of.author,
                 of.id.0,
-                now.as_ms()
+                now.as_ms(),
+                text(of.rolled_back.as_ref())
             ],
         )?;
-        Ok(DeploymentId(self.last_id()))
+        let id = DeploymentId(self.last_id());
+        self.copy_details(of.id, id)?;
+        Ok(id)
     }
 }

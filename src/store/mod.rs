@@ -8,6 +8,7 @@
 
 mod deployments;
 mod planning;
+mod safeguards;
 mod schema;
 mod views;
 
@@ -27,6 +28,7 @@ use crate::text;
 
 pub use deployments::{Deployment, Outcome, Run, Stale};
 pub use planning::{Cursor, Enqueued, Problem, Retired, Source};
+pub use safeguards::RecordedNeed;
 pub use views::Filter;
 
 /// How long a writer waits for another one before it gives up.

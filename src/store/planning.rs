@@ -6,7 +6,7 @@ use super::deployments::{COLUMNS, read, target_at};
 use super::{Deployment, Error, Transaction};
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::plan;
-use crate::policy::Refusal;
+use crate::policy::{ExceptionKind, Refusal};
 use crate::time::Timestamp;
 
 /// Up to where the deploy branch was planned.
@@ -118,8 +118,8 @@ impl Transaction<'_> {
         let deployed = self.deployed(planned.target())?.map(|deployed| deployed.revision);
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
-                 author, queued_at_ms)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+                 author, queued_at_ms, rolled_back, overrides_freeze, reason)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
             params![
                 rollout.0,
                 environment,
@@ -129,10 +129,14 @@ impl Transaction<'_> {
                 source.deploy_commit.as_str(),
                 source.pusher,
                 source.author,
-                now.as_ms()
+                now.as_ms(),
+                planned.rolled_back().map(Revision::as_str),
+                planned.exceptions().iter().any(|exception| exception.kind == ExceptionKind::Override),
+                planned.waits()
             ],
         )?;
         let id = DeploymentId(self.last_id());
+        self.add_details(id, planned)?;
         self.execute("DELETE FROM retirements WHERE environment = ? AND application = ?", [environment, application])?;
         let superseded = if planned.supersedes() { self.supersede(planned.target(), id, now)? } else { Vec::new() };
         Ok(Enqueued { id, superseded })
@@ -226,6 +230,14 @@ impl Transaction<'_> {
     pub fn clear_problem(&self, path: &[u8]) -> Result<(), Error> {
         self.execute("DELETE FROM problems WHERE path = ?", [path])?;
         Ok(())
+    }
+
+    /// Whether something is wrong with a path.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn has_problem(&self, path: &[u8]) -> Result<bool, Error> {
+        Ok(self.first("SELECT 1 FROM problems WHERE path = ?", [path], |_| Ok(()))?.is_some())
     }
 
     /// What can't be deployed, in the order of the paths.

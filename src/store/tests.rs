@@ -18,7 +18,7 @@ fn target(application: &str) -> Target {
 
 /// A planned deployment can only come from the planner.
 fn planned(application: &str, digit: char) -> plan::Deployment {
-    let (config, _) = Config::parse("[defaults]\ncommand = [\"x\"]\n");
+    let (config, _) = Config::parse("[defaults]\ncommand = [\"x\"]\n", &|_| None);
     let change = Change {
         path: format!("production/{application}.deploy").into_bytes(),
         depth: Depth::Right,

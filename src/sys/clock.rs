@@ -17,6 +17,12 @@ pub fn file_time() -> SystemTime {
     SystemTime::now()
 }
 
+/// The rules of a time zone from the machine's IANA database (package tzdata); `None`: there is none of that name.
+#[must_use]
+pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
+    jiff::tz::TimeZone::get(name).ok()
+}
+
 /// Waits.
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);

@@ -53,6 +53,13 @@ pub fn deploy(world: &World, revision: &str) -> String {
     world.settled().pop().unwrap()
 }
 
+#[track_caller]
+fn roll_back(world: &World, revision: &str) -> String {
+    world.deploy_rev("production/a", revision);
+    world.try_push_saying("Deploy-Rollback: a test").ok();
+    world.settled().pop().unwrap()
+}
+
 #[test]
 fn files_executable_bits_and_symlinks() {
     let world = world("");
@@ -104,7 +111,7 @@ fn current_is_flipped_and_a_release_is_used_again() {
     let inode = fs::metadata(release(&world, &one).join("file")).unwrap().ino();
     deploy(&world, &two);
     assert_eq!(current(&world), "two");
-    deploy(&world, &one);
+    roll_back(&world, &one);
     assert_eq!(current(&world), "one");
     assert_eq!(fs::metadata(release(&world, &one).join("file")).unwrap().ino(), inode, "made once");
     assert_eq!(deploy(&world, &one), "#4 production/a succeeded");
@@ -119,7 +126,7 @@ fn plan_counts_the_commits_gained_and_lost() {
         world.deploy_rev("production/a", revision);
         commits.push(world.commit());
     }
-    world.push();
+    world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
     world.cmd(&["plan", &commits[0], &commits[1]]).ok().says("3 commits gained").says_nothing_of("lost");
     let back = world.cmd(&["plan", &commits[1], &commits[2]]).says("2 lost");
     assert!(matches!(back.code, Some(0 | 1)), "{back:?}");
@@ -150,7 +157,7 @@ fn the_newest_releases_and_the_current_one_are_kept() {
     let kept =
         |world: &World| -> Vec<bool> { revisions.iter().map(|revision| release(world, revision).exists()).collect() };
     world.wait_until("old releases are gone", || kept(&world) == [false, false, true, true]);
-    assert_eq!(deploy(&world, &revisions[2]), "#5 production/a succeeded");
+    assert_eq!(roll_back(&world, &revisions[2]), "#5 production/a succeeded");
     assert_eq!(kept(&world), [false, false, true, true]);
     let names = fs::read_dir(world.path("srv/production/a/releases")).unwrap().count();
     assert_eq!(names, 2, "no half-made release is left");

@@ -110,11 +110,25 @@ fn json_keys_are_those_of_the_documentation() {
         "finished_at",
         "exit_status",
         "log",
+        "rolled_back",
+        "exceptions",
     ]
     .map(str::to_owned)
     .into();
-    let row = ["environment", "application", "wanted", "deployed", "status", "deployment", "since", "pusher"];
-    let row: BTreeSet<String> = row.map(str::to_owned).into();
+    let row: BTreeSet<String> = [
+        "environment",
+        "application",
+        "wanted",
+        "deployed",
+        "status",
+        "deployment",
+        "since",
+        "pusher",
+        "rolled_back",
+        "frozen",
+    ]
+    .map(str::to_owned)
+    .into();
     let log = world.json(&["log"]);
     assert_eq!(log.as_array().unwrap().len(), 4);
     assert!(log.as_array().unwrap().iter().all(|each| keys(each) == deployment), "{log:#}");

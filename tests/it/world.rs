@@ -218,6 +218,14 @@ impl World {
         run(self.command("git", "work").args(["rev-parse", "-q", "--verify", "HEAD"]), b"").line().to_owned()
     }
 
+    /// Commits with a message of its own and pushes to the deploy branch; the result can be a refusal.
+    #[track_caller]
+    pub fn try_push_saying(&self, message: &str) -> Run {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", "Deploy", "-m", message]);
+        run(&mut self.push_command(&["origin", "HEAD:refs/heads/main"]), b"")
+    }
+
     /// Commits and pushes to the deploy branch; the result can be a refusal.
     #[track_caller]
     pub fn try_push(&self) -> Run {

@@ -1,0 +1,201 @@
+//! What the safeguards need to know of what happened, and what they leave on record.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Row, params};
+
+use super::deployments::{COLUMNS, read, revision_at};
+use super::{Deployment, Error, Transaction};
+use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::plan;
+use crate::policy::{Exception, ExceptionKind, Freeze, NeedState};
+use crate::time::Timestamp;
+
+/// Something that an application declares to need, as it was recorded with a deployment of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedNeed {
+    /// Who needs it.
+    pub by: Target,
+    /// The commit of it that says so.
+    pub declared_by: Revision,
+    /// The commit that is needed.
+    pub commit: Revision,
+}
+
+fn kind(word: &str) -> Option<ExceptionKind> {
+    use ExceptionKind::{Alone, Override, Release, Rollback, Stale};
+    [Rollback, Release, Override, Alone, Stale].into_iter().find(|kind| kind.as_str() == word)
+}
+
+impl Transaction<'_> {
+    /// The newest deployment of an application in an environment.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn newest_of(&self, target: &Target) -> Result<Option<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? ORDER BY id DESC LIMIT 1"
+        );
+        self.first(&sql, [target.environment.as_str(), target.application.as_str()], read)
+    }
+
+    /// The newest deployment of a revision of an application in an environment.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn newest_of_revision(&self, target: &Target, revision: &Revision) -> Result<Option<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? AND revision = ? ORDER BY id DESC LIMIT 1"
+        );
+        let (environment, application) = (target.environment.as_str(), target.application.as_str());
+        self.first(&sql, [environment, application, revision.as_str()], read)
+    }
+
+    /// The first deployment of a revision of an application in an environment that succeeded.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn first_success(&self, target: &Target, revision: &Revision) -> Result<Option<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? AND revision = ? AND status = 'succeeded'
+             ORDER BY finish_order LIMIT 1"
+        );
+        let (environment, application) = (target.environment.as_str(), target.application.as_str());
+        self.first(&sql, [environment, application, revision.as_str()], read)
+    }
+
+    /// The reasons by which a deployment got past rules.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn exceptions(&self, id: DeploymentId) -> Result<Vec<Exception>, Error> {
+        let sql = "SELECT kind, reason FROM exceptions WHERE deployment = ? ORDER BY kind";
+        let exception = |row: &Row<'_>| Ok(kind(&row.get::<_, String>(0)?).zip(row.get(1)?));
+        let rows = self.query(sql, [id.0], exception)?;
+        Ok(rows.into_iter().flatten().map(|(kind, reason)| Exception { kind, reason }).collect())
+    }
+
+    /// Records a reason by which a deployment got past a rule.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn add_exception(&self, id: DeploymentId, exception: &Exception) -> Result<(), Error> {
+        let sql = "INSERT INTO exceptions (deployment, kind, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        self.execute(sql, params![id.0, exception.kind.as_str(), exception.reason])?;
+        Ok(())
+    }
+
+    /// Records what goes along with a deployment that was just planned.
+    pub(super) fn add_details(&self, id: DeploymentId, planned: &plan::Deployment) -> Result<(), Error> {
+        planned.exceptions().iter().try_for_each(|exception| self.add_exception(id, exception))?;
+        // What was not found as one commit can't be looked for later either.
+        for need in planned.needs().iter().filter(|need| Revision::new(&need.commit).is_ok()) {
+            let goes_first = matches!(need.state, NeedState::SamePush(_));
+            self.execute(
+                "INSERT INTO needs (deployment, application, commit_id, declared_by, goes_first) VALUES (?, ?, ?, ?, ?)
+                 ON CONFLICT DO NOTHING",
+                params![id.0, need.application.as_str(), need.commit, need.declared_by.as_str(), goes_first],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Gives a deployment that tries another one again what that one had, but for leave to begin in a freeze: that was given once.
+    pub(super) fn copy_details(&self, from: DeploymentId, to: DeploymentId) -> Result<(), Error> {
+        let exceptions = "INSERT INTO exceptions SELECT ?2, kind, reason FROM exceptions WHERE deployment = ?1 AND kind <> 'override'";
+        let needs = "INSERT INTO needs SELECT ?2, application, commit_id, declared_by, goes_first FROM needs WHERE deployment = ?1";
+        for sql in [exceptions, needs] {
+            self.execute(sql, [from.0, to.0])?;
+        }
+        Ok(())
+    }
+
+    /// The applications that go before a deployment because its commits say so.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn goes_after(&self, id: DeploymentId) -> Result<Vec<Application>, Error> {
+        let sql = "SELECT DISTINCT application FROM needs WHERE deployment = ? AND goes_first = 1";
+        let names = self.query(sql, [id.0], |row| row.get::<_, String>(0))?;
+        Ok(names.into_iter().filter_map(|name| Application::new(name).ok()).collect())
+    }
+
+    /// What the applications of an environment were recorded to need of one of them.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn needs_of(&self, target: &Target) -> Result<Vec<RecordedNeed>, Error> {
+        let sql = "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id FROM needs
+             JOIN deployments ON deployments.id = needs.deployment
+             WHERE needs.application = ? AND deployments.environment = ?";
+        let rows = self.query(sql, [target.application.as_str(), target.environment.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, revision_at(row, 1)?, revision_at(row, 2)?))
+        })?;
+        let need = |(name, declared_by, commit): (String, _, _)| {
+            let by = Target { environment: target.environment.clone(), application: Application::new(name).ok()? };
+            Some(RecordedNeed { by, declared_by: declared_by?, commit: commit? })
+        };
+        Ok(rows.into_iter().filter_map(need).collect())
+    }
+
+    /// Who froze which environment. A freeze whose time is over is none any more.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn freezes(&self, now: Timestamp) -> Result<BTreeMap<Environment, Freeze>, Error> {
+        let sql =
+            "SELECT environment, reason, frozen_by, frozen_at_ms, until_ms FROM freezes WHERE thawed_at_ms IS NULL";
+        let rows = self.query(sql, [], |row| {
+            let freeze = Freeze {
+                by: row.get(2)?,
+                reason: row.get(1)?,
+                since: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+                until: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
+            };
+            Ok((row.get::<_, String>(0)?, freeze))
+        })?;
+        let in_force = rows.into_iter().filter(|(_, freeze)| freeze.until.is_none_or(|until| until > now));
+        Ok(in_force.filter_map(|(name, freeze)| Some((Environment::new(name).ok()?, freeze))).collect())
+    }
+
+    /// Freezes an environment, in place of a freeze that was in force.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn freeze(
+        &self,
+        environment: &Environment,
+        reason: &str,
+        by: &str,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.thaw(environment, by, now)?;
+        self.execute(
+            "INSERT INTO freezes (environment, reason, frozen_by, frozen_at_ms, until_ms) VALUES (?, ?, ?, ?, ?)",
+            params![environment.as_str(), reason, by, now.as_ms(), until.map(Timestamp::as_ms)],
+        )?;
+        Ok(())
+    }
+
+    /// Ends the freeze of an environment.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn thaw(&self, environment: &Environment, by: &str, now: Timestamp) -> Result<(), Error> {
+        let sql = "UPDATE freezes SET thawed_by = ?, thawed_at_ms = ? WHERE environment = ? AND thawed_at_ms IS NULL";
+        self.execute(sql, params![by, now.as_ms(), environment.as_str()])?;
+        Ok(())
+    }
+
+    /// Says why what is queued in an environment waits, where that is not said yet; those that may begin all the same are left out.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_waiting(&self, environment: &Environment, reason: &str) -> Result<(), Error> {
+        let sql = "UPDATE deployments SET reason = ?1
+             WHERE environment = ?2 AND status = 'queued' AND overrides_freeze = 0 AND reason IS NOT ?1";
+        self.execute(sql, [reason, environment.as_str()])?;
+        Ok(())
+    }
+}
