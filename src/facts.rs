@@ -12,7 +12,7 @@ use crate::plan::{self, Candidate};
 use crate::policy::{
     Base, Dependant, Direction, ExceptionKind, Facts, Need, NeedState, Newest, Promotion, Rollback, Stage, TargetFacts,
 };
-use crate::store::{self, Deployment, Transaction};
+use crate::store::{self, Deployment, Fault, Transaction};
 use crate::sys::clock;
 
 /// What is to be judged.
@@ -29,6 +29,8 @@ pub struct Question<'a> {
     pub stage: Stage,
     /// Who pushes.
     pub pusher: Option<&'a str>,
+    /// What is judged again, and where the branch was before it.
+    pub faults: &'a [Fault],
 }
 
 /// Gathers what the rules need to know. What can't be found out about an application is a fact about it; each repository is opened once.
@@ -36,7 +38,7 @@ pub struct Question<'a> {
 /// # Errors
 /// The state can't be read.
 pub fn gather(question: &Question<'_>) -> Result<Facts, store::Error> {
-    let Question { deploy, candidates, state, range: (old, new), stage, pusher } = *question;
+    let Question { deploy, candidates, state, range: (old, new), stage, pusher, faults } = *question;
     let now = clock::now();
     let mut facts = Facts {
         now,
@@ -54,6 +56,10 @@ pub fn gather(question: &Question<'_>) -> Result<Facts, store::Error> {
         let read =
             new.filter(|_| !candidates.is_empty()).map(|new| deploy.repository.reasons(&deploy.config.root, old, new));
         reasons = read.and_then(Result::ok).unwrap_or_default();
+        for Fault { path, since, .. } in faults {
+            let read = new.map(|new| deploy.repository.reasons(&deploy.config.root, since.as_ref(), new));
+            reasons.extend(read.and_then(Result::ok).unwrap_or_default().remove_entry(path));
+        }
     }
     let mut gatherer = Gatherer { question, repositories: HashMap::new(), wanted_before: None };
     for candidate in candidates {
@@ -120,9 +126,7 @@ impl Gatherer<'_> {
 
     /// What was wanted before: what the file asked for, or, where that was refused after the branch had moved, what was accepted last.
     fn accepted_before(&self, target: &Target, candidate: &Candidate) -> Result<Option<Revision>, store::Error> {
-        let Some(state) = self.question.state.filter(|_| candidate.from.is_some()) else {
-            return Ok(candidate.from.clone());
-        };
+        let Some(state) = self.question.state else { return Ok(candidate.from.clone()) };
         if !state.has_problem(&candidate.change.path)? {
             return Ok(candidate.from.clone());
         }

@@ -271,8 +271,7 @@ pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan 
 
 /// What a rule adds that looks at more than one candidate.
 fn refuse(judged: &mut Judgement, rule: &'static str, message: String, hint: &str) {
-    let objection = policy::Objection { message, hint: hint.to_owned() };
-    judged.gates.push(Gate { rule, answer: Err(objection) });
+    judged.gates.push(Gate { rule, answer: Err(policy::Objection::new(message, hint)) });
 }
 
 /// Where the order that commits declare contradicts itself or the configuration's, nobody could begin.
@@ -327,11 +326,7 @@ fn refuse_abandoned(judgements: &mut [Judgement]) {
 fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgement, facts: &Facts) {
     let path = || candidate.change.path.clone();
     let objections = judged.gates.iter().filter_map(|gate| gate.answer.as_ref().err());
-    plan.refusals.extend(objections.map(|objection| Refusal {
-        path: path(),
-        message: objection.message.clone(),
-        hint: objection.hint.clone(),
-    }));
+    plan.refusals.extend(objections.map(|objection| objection.at(&candidate.change.path)));
     if judged.is_refused() {
         return;
     }

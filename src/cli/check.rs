@@ -28,6 +28,7 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
         range: (None, commit.as_ref()),
         stage: Stage::Look,
         pusher: None,
+        faults: &[],
     })?;
     let mut refusals = plan::decide(&deploy.config, &candidates, &facts).refusals;
     refusals.extend(repositories(&deploy, &facts));
@@ -69,6 +70,7 @@ fn repositories(deploy: &DeployRepository, facts: &Facts) -> Vec<policy::Refusal
             path: target.to_string().into_bytes(),
             message: format!("the repository of {} can't be read: {error}", target.application),
             hint: "see that it is there and that this user may read it".to_owned(),
+            is_fault: true,
         })
     });
     broken.collect()

@@ -194,7 +194,7 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Thaw { environment, dry_run } => freeze::thaw(&context, &environment, dry_run),
         Command::Release { environment } => intervene::release(&context, &environment),
         Command::Reconcile { after_push, push_old, push_new, pusher } => {
-            let push = planning::Push { old: push_old, new: push_new, pusher };
+            let push = planning::Push { old_is_told: push_old.is_some(), old: push_old, new: push_new, pusher };
             run::reconcile(&context, after_push.then_some(&push))
         }
         Command::Run { environment } => run::run(&context, &environment),

@@ -52,6 +52,7 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyho
         range: (old.as_ref(), new.as_ref()),
         stage: Stage::Before,
         pusher: None,
+        faults: &[],
     })?;
     let plan = planning::decide(&deploy.config, &candidates, &facts);
     let rows = plan_rows(&deploy, state.as_ref(), &plan, &facts)?;

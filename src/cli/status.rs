@@ -108,7 +108,7 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
         context.output.line(&remark)?;
     }
     for Problem { path, message, hint, .. } in store.read().problems()? {
-        let lines = output::refusal_lines("problem", &policy::Refusal { path, message, hint });
+        let lines = output::refusal_lines("problem", &policy::Refusal { path, message, hint, is_fault: false });
         let (first, rest) = lines.split_once('\n').unwrap_or((&lines, ""));
         context.output.print(&format!("{}\n{rest}", context.output.paint(Colour::Bad, first)))?;
     }

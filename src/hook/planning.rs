@@ -13,16 +13,18 @@ use crate::facts::{self, Question};
 use crate::git::{self, DeepScan, Provenance};
 use crate::id::{DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::plan::{self, Plan};
-use crate::policy::{Refusal, Stage};
-use crate::store::{self, Deployment, Enqueued, Source, Store, Transaction};
+use crate::policy::{BranchMove, Refusal, Stage};
+use crate::store::{self, Deployment, Enqueued, Fault, Source, Store, Transaction};
 use crate::sys::{clock, syslog};
 use crate::{deployfile, waves};
 
 /// A push to the deploy branch, as far as a hook knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Push {
-    /// Where the branch was.
+    /// Where the branch was; `None`: it did not exist, or that was not told.
     pub old: Option<Revision>,
+    /// Whether it was told where the branch was: a transaction of refs that did not ask for the old value tells none.
+    pub old_is_told: bool,
     /// Where it went.
     pub new: Option<Revision>,
     /// Who pushed.
@@ -55,6 +57,19 @@ pub struct Planned {
     pub problems: Vec<Refusal>,
     /// Deployments that were waiting and were cancelled by a retirement.
     pub cancelled: Vec<Deployment>,
+    /// What the push asked for and somebody else planned.
+    pub others: Others,
+}
+
+/// What a push asked for and somebody else planned: it is told again, but it did not happen again.
+#[derive(Debug, Clone, Default)]
+pub struct Others {
+    /// Deployments.
+    pub queued: Vec<Deployment>,
+    /// Applications retired.
+    pub retired: Vec<Target>,
+    /// What can't be deployed.
+    pub problems: Vec<Refusal>,
 }
 
 impl Planned {
@@ -163,31 +178,64 @@ fn plan_in(deploy: &DeployRepository, transaction: &Transaction<'_>, push: Optio
         // Hooks that somebody linked by hand: the first push tells from where to start.
         None => push.ok_or(Error::NotInstalled)?.old.clone(),
     };
-    // A transaction of refs that did not ask for the old value tells none: then what is new since the cursor is the push's.
-    let push = push.map(|push| Push { old: push.old.clone().or_else(|| old.clone()), ..push.clone() });
+    // Where it was not told from where, what is new since the cursor is the push's.
+    let push = push.map(|push| match &push.old {
+        None if !push.old_is_told => Push { old: old.clone(), ..push.clone() },
+        _ => push.clone(),
+    });
     let new = deploy.repository.branch_tip(&deploy.branch)?;
     let now = clock::now();
     let mut planned = Planned::default();
-    if old != new {
-        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref(), push.as_ref())?;
-        let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref());
+    let faults = transaction.faults()?;
+    if old != new || !faults.is_empty() {
+        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref(), push.as_ref(), &faults)?;
+        let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref(), &faults);
         planned = record(deploy, transaction, (old.as_ref(), new.as_ref()), plan, &sources, now)?;
     }
     if old != new || transaction.cursor()?.is_none() {
         transaction.move_cursor(&deploy.branch, new.as_ref())?;
     }
-    if let Some(Push { old: pushed_old, new: Some(pushed_new), pusher: Some(pusher) }) = &push
-        && !(planned.range.is_some() && new.as_ref() == Some(pushed_new) && old == *pushed_old)
+    if let Some(push) = &push
+        && !(planned.range.is_some() && new == push.new && old == push.old)
     {
-        transaction.claim(&push_commits(deploy, pushed_old.as_ref(), pushed_new), pusher)?;
+        let mut others = planned_by_others(deploy, transaction, push)?;
+        if let Some(pusher) = &push.pusher {
+            transaction.claim(&others.queued.iter().map(|other| other.id).collect::<Vec<_>>(), pusher)?;
+        }
+        others.queued.retain(|other| planned.queued.iter().all(|queued| queued.id != other.id));
+        others.retired.retain(|target| !planned.retired.contains(target));
+        others.problems.retain(|other| planned.problems.iter().all(|problem| problem.path != other.path));
+        planned.others = others;
     }
     Ok(planned)
 }
 
 /// The commits that a push brought to the branch; just its tip where that can't be told.
-#[must_use]
-pub fn push_commits(deploy: &DeployRepository, old: Option<&Revision>, new: &Revision) -> Vec<Revision> {
+fn push_commits(deploy: &DeployRepository, old: Option<&Revision>, new: &Revision) -> Vec<Revision> {
     git::first_parents(&deploy.repository, old, new).unwrap_or_else(|_| vec![new.clone()])
+}
+
+/// What a push asked for, by the record. Where it took the branch forward, its deployments are those of its commits. Where it made the branch or took
+/// it elsewhere, its commits can have been deployed long ago: then they are those that were planned from just this range, the last time.
+fn planned_by_others(
+    deploy: &DeployRepository,
+    transaction: &Transaction<'_>,
+    push: &Push,
+) -> Result<Others, store::Error> {
+    let Some(new) = &push.new else {
+        return Ok(Others { retired: transaction.retirements_of(None)?, ..Others::default() });
+    };
+    let moves = deploy.repository.branch_move(push.old.as_ref(), Some(new));
+    let is_forward = push.old.is_some() && moves.is_ok_and(|moves| moves == BranchMove::Forward);
+    let commits = push_commits(deploy, push.old.as_ref(), new);
+    Ok(Others {
+        queued: match is_forward {
+            true => transaction.deployments_of(&commits)?,
+            false => transaction.deployments_of_range(push.old.as_ref(), new)?,
+        },
+        retired: if is_forward { transaction.retirements_of(Some(&commits))? } else { Vec::new() },
+        problems: transaction.problems_of(new)?,
+    })
 }
 
 fn plan_range(
@@ -196,9 +244,10 @@ fn plan_range(
     old: Option<&Revision>,
     new: Option<&Revision>,
     push: Option<&Push>,
+    faults: &[Fault],
 ) -> Result<Plan, Error> {
     let root = &deploy.config.root;
-    let changes = match deploy.repository.changes(root, old, new, DeepScan::EnvironmentFolders) {
+    let mut changes = match deploy.repository.changes(root, old, new, DeepScan::EnvironmentFolders) {
         // The commit at the cursor was removed, as git does some time after a rewind. What was planned from it is still on record.
         Err(error) if error.is_missing_object() && new.is_some() => {
             let all = deploy.repository.changes(root, None, new, DeepScan::EnvironmentFolders)?;
@@ -206,6 +255,14 @@ fn plan_range(
         }
         other => other?,
     };
+    if !faults.is_empty() {
+        // What the server stood in the way of is judged again, as new: what it changed was never accepted.
+        let is_fault = |change: &Change| faults.iter().any(|fault| fault.path == change.path);
+        let all = deploy.repository.changes(root, None, new, DeepScan::EnvironmentFolders)?;
+        changes.retain(|change| !is_fault(change) || change.new.is_none());
+        changes.extend(all.into_iter().filter(is_fault));
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+    }
     let candidates = plan::candidates(changes);
     // What somebody may do holds for all of a range only if it is all theirs.
     let is_theirs = |push: &&Push| push.old.as_ref() == old && push.new.as_ref() == new;
@@ -216,6 +273,7 @@ fn plan_range(
         range: (old, new),
         stage: Stage::After,
         pusher: push.filter(is_theirs).and_then(|push| push.pusher.as_deref()),
+        faults,
     })?;
     Ok(plan::decide(&deploy.config, &candidates, &facts))
 }
@@ -251,6 +309,8 @@ struct Sources {
     /// The commits of the push that is known; `None`: all of the range.
     pushed: Option<BTreeSet<Revision>>,
     pusher: Option<String>,
+    /// Who pushed what is judged again.
+    pushers: BTreeMap<Vec<u8>, String>,
 }
 
 impl Sources {
@@ -260,6 +320,7 @@ impl Sources {
         new: Option<&Revision>,
         plan: &Plan,
         push: Option<&Push>,
+        faults: &[Fault],
     ) -> Self {
         let paths: BTreeSet<Vec<u8>> = plan::paths(plan).into_keys().map(<[u8]>::to_vec).collect();
         let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, old, new, paths.clone());
@@ -268,7 +329,15 @@ impl Sources {
             let provenance = Provenance { commit: new.clone(), author: String::new() };
             paths.iter().map(|path| (path.clone(), provenance.clone())).collect()
         };
-        let by_path = new.map(|new| find(new).unwrap_or_else(|_| tip(new))).unwrap_or_default();
+        let mut by_path = new.map(|new| find(new).unwrap_or_else(|_| tip(new))).unwrap_or_default();
+        let mut pushers = BTreeMap::new();
+        for Fault { path, since, pusher } in faults {
+            let one = BTreeSet::from([path.clone()]);
+            let root = &deploy.config.root;
+            let find = |new| git::deploy_commits(&deploy.repository, root, since.as_ref(), new, one).ok();
+            by_path.extend(new.and_then(find).unwrap_or_default());
+            pushers.extend(pusher.clone().map(|pusher| (path.clone(), pusher)));
+        }
         let pushed = match push {
             Some(push) if push.old.as_ref() == old && push.new.as_ref() == new => None,
             Some(Push { old, new: Some(new), .. }) => {
@@ -276,7 +345,7 @@ impl Sources {
             }
             _ => Some(BTreeSet::new()),
         };
-        Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()) }
+        Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()), pushers }
     }
 
     /// Who pushed the whole range, where one push did: also the deletion of the branch, which no commit asks for.
@@ -287,7 +356,8 @@ impl Sources {
     fn of(&self, path: &[u8]) -> Option<Source> {
         let Provenance { commit, author } = self.by_path.get(path)?.clone();
         let is_pushed = self.pushed.as_ref().is_none_or(|pushed| pushed.contains(&commit));
-        Some(Source { deploy_commit: commit, author, pusher: self.pusher.clone().filter(|_| is_pushed) })
+        let pusher = self.pusher.clone().filter(|_| is_pushed).or_else(|| self.pushers.get(path).cloned());
+        Some(Source { deploy_commit: commit, author, pusher })
     }
 }
 
@@ -319,11 +389,30 @@ fn record(
     for path in plan.settled {
         transaction.clear_problem(&path)?;
     }
-    for refusal in plan.refusals {
-        transaction.set_problem(&refusal, new, now)?;
-        planned.problems.push(refusal);
+    for refusal in one_for_each_path(plan.refusals) {
+        let pusher = sources.pusher_of_all();
+        // What is judged again and again is news once.
+        if transaction.set_problem(&refusal, old, new, pusher, now)? || old != new {
+            planned.problems.push(refusal);
+        }
     }
     Ok(planned)
+}
+
+/// All that is wrong with a path, as one problem.
+fn one_for_each_path(refusals: Vec<Refusal>) -> Vec<Refusal> {
+    let mut joined: Vec<Refusal> = Vec::new();
+    for refusal in refusals {
+        match joined.iter_mut().find(|earlier| earlier.path == refusal.path) {
+            Some(earlier) => {
+                earlier.message = format!("{}\n{}", earlier.message, refusal.message);
+                earlier.hint = format!("{}; {}", earlier.hint, refusal.hint);
+                earlier.is_fault |= refusal.is_fault;
+            }
+            None => joined.push(refusal),
+        }
+    }
+    joined
 }
 
 /// A waiting deployment whose predecessor (`after`) was superseded waits for the one that took its place: it moves into the new rollout.

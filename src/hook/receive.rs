@@ -114,6 +114,7 @@ fn judge(
         path: update.name,
         message: "replacement objects forge what the server reads".to_owned(),
         hint: "push to another ref".to_owned(),
+        is_fault: false,
     }));
     let Some(update) = updates.pop() else { return Ok(verdict) };
     match deploy {
@@ -133,6 +134,7 @@ fn judge(
                 range: (old, new),
                 stage: Stage::Before,
                 pusher: pusher.as_deref(),
+                faults: &[],
             });
             let facts = facts.map_err(|error| error.to_string())?;
             let plan = plan::decide(&deploy.config, &candidates, &facts);
@@ -178,17 +180,18 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
         // What could not be read may have been the deploy branch; planning finds out.
         Err(_) => Some(RefUpdate { old: None, new: None, name: Vec::new() }),
     };
-    let Some(RefUpdate { old, new, .. }) = update else { return received };
-    let push = Push { old, new, pusher: pusher() };
+    let Some(RefUpdate { old, new, name }) = update else { return received };
+    let old_is_told = !name.is_empty();
+    let push = Push { old, old_is_told, new, pusher: pusher() };
     let planned = deploy.create_store().map_err(planning::Error::from).and_then(|mut store| {
         let planned = plan_tip(&deploy, &mut store, Some(&push))?;
-        Ok((planned, store))
+        Ok(planned)
     });
     match planned {
-        Ok((planned, store)) => {
+        Ok(planned) => {
             received.wake(&deploy, &planned);
             planned.log(push.pusher.as_deref());
-            received.announce(&deploy, &store, &planned, &push);
+            received.announce(planned);
         }
         Err(error) => {
             received.fail(&format!("{error}\nnothing is lost: the next push or deploy-by-code reconcile plans it"));
@@ -215,8 +218,8 @@ impl Received {
     }
 
     /// What this push brought, whoever planned it.
-    fn announce(&mut self, deploy: &DeployRepository, store: &Store, planned: &Planned, push: &Push) {
-        let own = planned.queued.iter().map(|queued| Announcement::Queued {
+    fn announce(&mut self, planned: Planned) {
+        let own = planned.queued.into_iter().map(|queued| Announcement::Queued {
             id: queued.id,
             target: queued.planned.target().clone(),
             from: queued.planned.from().cloned(),
@@ -224,24 +227,17 @@ impl Received {
             redeploy: queued.planned.is_redeploy(),
             waits: queued.planned.waits().map(str::to_owned),
         });
-        let mut announcements: Vec<_> = own.collect();
-        let planned_here = planned.range.as_ref() == Some(&(push.old.clone(), push.new.clone()));
-        if let Some(new) = push.new.as_ref().filter(|_| !planned_here) {
-            let commits = planning::push_commits(deploy, push.old.as_ref(), new);
-            let others = store.read().deployments_of(&commits).unwrap_or_default();
-            let others = others.into_iter().filter(|other| planned.queued.iter().all(|queued| queued.id != other.id));
-            announcements.extend(others.map(|other| Announcement::Queued {
-                id: other.id,
-                target: other.target,
-                redeploy: other.previous_revision.as_ref() == Some(&other.revision),
-                from: other.previous_revision,
-                to: other.revision,
-                waits: other.reason.filter(|_| other.status == Status::Queued),
-            }));
-        }
-        announcements.extend(planned.retired.iter().cloned().map(Announcement::Retired));
-        announcements.extend(planned.problems.iter().cloned().map(Announcement::Problem));
-        self.announcements = announcements;
+        let others = planned.others.queued.into_iter().map(|other| Announcement::Queued {
+            id: other.id,
+            target: other.target,
+            redeploy: other.previous_revision.as_ref() == Some(&other.revision),
+            from: other.previous_revision,
+            to: other.revision,
+            waits: other.reason.filter(|_| other.status == Status::Queued),
+        });
+        let retired = planned.retired.into_iter().chain(planned.others.retired).map(Announcement::Retired);
+        let problems = planned.problems.into_iter().chain(planned.others.problems).map(Announcement::Problem);
+        self.announcements = own.chain(others).chain(retired).chain(problems).collect();
     }
 }
 

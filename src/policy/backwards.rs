@@ -50,7 +50,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("merge {short} into it first; {mean_it}"),
         ),
         Direction::Unknown(why) => {
-            Objection::new(format!("can't be compared with {short}, {which}: {}", text::escape(why, 300)), mean_it)
+            Objection::fault(format!("can't be compared with {short}, {which}: {}", text::escape(why, 300)), mean_it)
         }
         Direction::Same | Direction::Ahead => return Ok(Pass::default()),
     })

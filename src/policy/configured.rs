@@ -9,11 +9,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let section = format!("in the server's configuration, for example under [applications.{}]", target.application);
     if settings.command.is_none() && settings.checkout.is_none() {
         let message = format!("neither command nor checkout is configured for {target}");
-        return Err(Objection::new(message, format!("set one of them {section}")));
+        return Err(Objection::fault(message, format!("set one of them {section}")));
     }
     if settings.checkout.is_some() && settings.repository.is_none() {
         let message = format!("checkout is configured for {target}, but no repository to take it from");
-        return Err(Objection::new(message, format!("set repository {section}")));
+        return Err(Objection::fault(message, format!("set repository {section}")));
     }
     Ok(Pass::default())
 }

@@ -35,6 +35,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// Whether the server stands in the way, not what was pushed: once that is mended, it is judged again.
+    pub is_fault: bool,
 }
 
 impl Refusal {
@@ -53,11 +55,24 @@ pub struct Objection {
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// See [`Refusal::is_fault`].
+    pub is_fault: bool,
 }
 
 impl Objection {
-    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+    pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), is_fault: false }
+    }
+
+    fn fault(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { is_fault: true, ..Self::new(message, hint) }
+    }
+
+    /// The refusal of what stands at a path.
+    #[must_use]
+    pub fn at(&self, path: &[u8]) -> Refusal {
+        let Self { message, hint, is_fault } = self.clone();
+        Refusal { path: path.to_vec(), message, hint, is_fault }
     }
 }
 
@@ -205,11 +220,7 @@ pub fn judge(config: &Config, candidate: &Candidate, all: &[Candidate], facts: &
 /// It may not.
 pub fn judge_branch(config: &Config, facts: &Facts) -> Result<(), Refusal> {
     let (name, moves) = &facts.branch;
-    deploy_branch::judge(config, moves).map_err(|Objection { message, hint }| Refusal {
-        path: name.as_bytes().to_vec(),
-        message,
-        hint,
-    })
+    deploy_branch::judge(config, moves).map_err(|objection| objection.at(name.as_bytes()))
 }
 
 #[cfg(test)]

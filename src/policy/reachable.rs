@@ -19,7 +19,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             let found = format!("{short} is {} of {application}", on_none(&allowed));
             Err(Objection::new(found, format!("merge it there first; it is {}", only_on(others))))
         }
-        Some(RevisionFact::Missing) => Err(Objection::new(
+        Some(RevisionFact::Missing) => Err(Objection::fault(
             format!("{short} is not in the repository of {application}"),
             "push it there first, or correct the hash",
         )),
@@ -27,12 +27,12 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("{short} is a {kind} of {application}, not a commit"),
             "write the hash of the commit, as git rev-parse NAME^{commit} prints it",
         )),
-        Some(RevisionFact::Shallow) => Err(Objection::new(
+        Some(RevisionFact::Shallow) => Err(Objection::fault(
             format!("the repository of {application} is shallow: its history is cut off and can't be judged"),
             "ask the server's administrator to complete it: git fetch --unshallow",
         )),
         Some(RevisionFact::Unreadable(why)) => {
-            Err(Objection::new(format!("the repository of {application} can't be read: {why}"), doctor))
+            Err(Objection::fault(format!("the repository of {application} can't be read: {why}"), doctor))
         }
     }
 }

@@ -32,7 +32,7 @@ impl RefusalRow {
     /// Makes a row of a refusal.
     #[must_use]
     pub fn new(refusal: &Refusal) -> Self {
-        let Refusal { path, message, hint } = refusal;
+        let Refusal { path, message, hint, .. } = refusal;
         Self { path: String::from_utf8_lossy(path).into_owned(), message: message.clone(), hint: hint.clone() }
     }
 }
@@ -173,7 +173,7 @@ fn row(
             let note = note.clone()?;
             Some(GateRow { rule: gate.rule, allowed: true, message: Some(note), hint: None })
         }
-        Err(Objection { message, hint }) => {
+        Err(Objection { message, hint, .. }) => {
             Some(GateRow { rule: gate.rule, allowed: false, message: Some(message.clone()), hint: Some(hint.clone()) })
         }
     };

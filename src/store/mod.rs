@@ -27,7 +27,7 @@ use crate::sys::file::{Sharing, sync_folder};
 use crate::text;
 
 pub use deployments::{Deployment, Outcome, Run, Stale};
-pub use planning::{Cursor, Enqueued, Problem, Retired, Source};
+pub use planning::{Cursor, Enqueued, Fault, Problem, Retired, Source};
 pub use safeguards::RecordedNeed;
 pub use views::Filter;
 

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::deployments::{COLUMNS, read, target_at};
+use super::deployments::{COLUMNS, read, revision_at, target_at};
 use super::{Deployment, Error, Transaction};
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::plan;
@@ -60,6 +60,17 @@ pub struct Problem {
     pub hint: String,
     /// When it was found.
     pub found_at: Timestamp,
+}
+
+/// What could not be deployed because the server stood in the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The deploy file's path.
+    pub path: Vec<u8>,
+    /// Where the branch was before the change.
+    pub since: Option<Revision>,
+    /// Who pushed it.
+    pub pusher: Option<String>,
 }
 
 impl Transaction<'_> {
@@ -209,18 +220,49 @@ impl Transaction<'_> {
         Ok(waiting)
     }
 
-    /// Records what can't be deployed, in place of what was known of that path.
+    /// Records what can't be deployed, in place of what was known of that path; says whether that is news. `since` is where the branch was before,
+    /// unless it is known from earlier.
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn set_problem(&self, refusal: &Refusal, commit: Option<&Revision>, now: Timestamp) -> Result<(), Error> {
+    pub fn set_problem(
+        &self,
+        refusal: &Refusal,
+        since: Option<&Revision>,
+        commit: Option<&Revision>,
+        pusher: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let same = "SELECT 1 FROM problems WHERE path = ? AND message = ?";
+        let known = self.first(same, params![refusal.path, refusal.message], |_| Ok(()))?;
         self.execute(
-            "INSERT INTO problems (path, message, hint, commit_id, found_at_ms) VALUES (?, ?, ?, ?, ?)
+            "INSERT INTO problems (path, message, hint, commit_id, found_at_ms, is_fault, since_commit, pusher)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET message = excluded.message, hint = excluded.hint, commit_id = excluded.commit_id,
-                 found_at_ms = excluded.found_at_ms",
-            params![refusal.path, refusal.message, refusal.hint, commit.map(Revision::as_str), now.as_ms()],
+                 found_at_ms = excluded.found_at_ms, is_fault = excluded.is_fault, pusher = COALESCE(excluded.pusher, pusher),
+                 since_commit = CASE WHEN is_fault THEN since_commit ELSE excluded.since_commit END",
+            params![
+                refusal.path,
+                refusal.message,
+                refusal.hint,
+                commit.map(Revision::as_str),
+                now.as_ms(),
+                refusal.is_fault,
+                since.map(Revision::as_str),
+                pusher
+            ],
         )?;
-        Ok(())
+        Ok(known.is_none())
+    }
+
+    /// What could not be deployed because the server stood in the way.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
+        self.query("SELECT path, since_commit, pusher FROM problems WHERE is_fault = 1", [], |row| {
+            Ok(Fault { path: row.get(0)?, since: revision_at(row, 1)?, pusher: row.get(2)? })
+        })
     }
 
     /// Nothing is wrong with a path any more.
@@ -267,17 +309,58 @@ impl Transaction<'_> {
         })
     }
 
-    /// Says who pushed some commits, for deployments that were planned before it was known.
+    /// Says who pushed what some deployments carry out, where it was planned before that was known.
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn claim(&self, commits: &[Revision], pusher: &str) -> Result<(), Error> {
-        for commit in commits {
-            let sql =
-                "UPDATE deployments SET pusher = ? WHERE deploy_commit = ? AND pusher IS NULL AND retry_of IS NULL";
-            self.execute(sql, [pusher, commit.as_str()])?;
+    pub fn claim(&self, ids: &[DeploymentId], pusher: &str) -> Result<(), Error> {
+        for id in ids {
+            let sql = "UPDATE deployments SET pusher = ? WHERE id = ? AND pusher IS NULL AND retry_of IS NULL";
+            self.execute(sql, params![pusher, id.0])?;
         }
         Ok(())
+    }
+
+    /// The deployments that were planned together from just this range of the deploy branch, the last time that it was planned.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployments_of_range(&self, old: Option<&Revision>, new: &Revision) -> Result<Vec<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE retry_of IS NULL AND rollout =
+                 (SELECT MAX(id) FROM rollouts WHERE old_commit IS ? AND new_commit = ?) ORDER BY id"
+        );
+        self.query(&sql, params![old.map(Revision::as_str), new.as_str()], read)
+    }
+
+    /// The problems that were found in just this state of the deploy branch.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn problems_of(&self, commit: &Revision) -> Result<Vec<Refusal>, Error> {
+        self.query(
+            "SELECT path, message, hint, is_fault FROM problems WHERE commit_id = ? ORDER BY path",
+            [commit.as_str()],
+            |row| Ok(Refusal { path: row.get(0)?, message: row.get(1)?, hint: row.get(2)?, is_fault: row.get(3)? }),
+        )
+    }
+
+    /// What was retired by some commits of the deploy branch; `None`: by its deletion.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn retirements_of(&self, commits: Option<&[Revision]>) -> Result<Vec<Target>, Error> {
+        let sql = "SELECT environment, application FROM retirements WHERE deploy_commit IS ? ORDER BY environment, application";
+        let mut found = Vec::new();
+        match commits {
+            None => found.extend(self.query(sql, [None::<&str>], |row| target_at(row, 0))?),
+            Some(commits) => {
+                for commit in commits {
+                    found.extend(self.query(sql, [commit.as_str()], |row| target_at(row, 0))?);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The deployments that some commits of the deploy branch asked for.

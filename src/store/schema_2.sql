@@ -37,6 +37,13 @@ CREATE TABLE needs (
 
 CREATE INDEX needs_application ON needs (application);
 
+-- 1: the server stood in the way; it is judged again until that is mended.
+ALTER TABLE problems ADD COLUMN is_fault INTEGER NOT NULL DEFAULT 0;
+
+-- Where the branch was before the change, and who pushed it, for judging it again.
+ALTER TABLE problems ADD COLUMN since_commit TEXT;
+ALTER TABLE problems ADD COLUMN pusher TEXT;
+
 -- Environments that somebody froze. One that is over stays, for the record.
 CREATE TABLE freezes (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -183,7 +183,7 @@ fn claims_fill_in_only_what_is_unknown() {
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
     for pusher in ["alice", "mallory"] {
-        store.transaction(|t| t.claim(&[revision('c'), revision('d')], pusher)).unwrap();
+        store.transaction(|t| t.claim(&[id], pusher)).unwrap();
         assert_eq!(store.read().deployment(id).unwrap().unwrap().pusher.as_deref(), Some("alice"));
     }
     assert_eq!(store.read().deployments_of(&[revision('c')]).unwrap().len(), 1);
