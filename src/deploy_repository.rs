@@ -168,6 +168,15 @@ impl DeployRepository {
         }
     }
 
+    /// Opens the state, making it in the repository where it is missing: the hooks may have been linked by hand. One that the configuration puts
+    /// elsewhere is made by `install` alone: that it is missing can mean that its file system is not mounted, and history would be forgotten.
+    ///
+    /// # Errors
+    /// As for [`DeployRepository::create_store`].
+    pub fn open_or_create_store(&self) -> Result<Store, store::Error> {
+        if self.config.state_dir.is_some() { self.open_store() } else { self.create_store() }
+    }
+
     /// Opens the state, making it where it is missing, shared as the repository is.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use crate::id::Target;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::lock::try_lock;
+use crate::sys::process::{Identity, boot_id};
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
 
@@ -214,14 +215,20 @@ fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
 /// Something that waits while nothing runs, for longer than a runner takes to start.
 fn queue(store: &Store) -> Check {
     let name = "queue";
+    let boot_id = boot_id().unwrap_or_default();
+    let is_dead = |open: &Deployment| {
+        let runner = open.run.as_ref().filter(|run| run.boot_id == boot_id).map(|run| run.runner);
+        open.status == Status::Running && !runner.is_some_and(Identity::is_alive)
+    };
     let look = || -> Result<Vec<String>, store::Error> {
         let mut stuck = Vec::new();
         for environment in store.read().busy_environments()? {
             let open = store.read().open_deployments(&environment)?;
             let waits = |open: &&Deployment| clock::now().since(open.queued_at) > RUNNER_START;
-            if let Some(first) = open.first().filter(|first| first.status == Status::Queued).filter(waits) {
-                stuck.push(format!("{} {}", first.id, first.target));
-            }
+            // What a rule keeps waiting says so.
+            let first = open.first().filter(|first| first.status == Status::Queued && first.reason.is_none());
+            stuck.extend(first.filter(waits).map(|first| format!("{} {}", first.id, first.target)));
+            stuck.extend(open.iter().filter(|open| is_dead(open)).map(|open| format!("{} {}", open.id, open.target)));
         }
         Ok(stuck)
     };

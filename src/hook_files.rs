@@ -1,12 +1,18 @@
 //! What a hooks folder holds of this program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The hooks that this program is.
 pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transaction"];
 
-/// What is added to the name of a hook that was there before.
+/// The folder, in the hooks folder, of the hooks that were there before.
 pub const CHAINED: &str = "chained";
+
+/// Where a hook that was there before is kept. Under its own name, since it may look at that: a script's `$0` is the path that it is started by.
+#[must_use]
+pub fn kept(hook: &Path) -> Option<PathBuf> {
+    Some(hook.parent()?.join(CHAINED).join(hook.file_name()?))
+}
 
 /// Whether a path is one of this program's links, whichever build of it they point to.
 #[must_use]

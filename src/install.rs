@@ -1,9 +1,11 @@
 //! Putting the hooks into a repository, and taking them out again.
 //!
-//! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there already is moved to `<name>.chained`, and
-//! this program runs it with a full copy of its input. Everything is done in an order in which a crash leaves something that a second
+//! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there already is moved to `chained/<name>`, and
+//! this program runs it with a full copy of its input; what lies beside it is linked there, so that it finds that where it looks. Everything is done in an order in which a crash leaves something that a second
 //! `install` completes: the state and its cursor come first, so that no hook ever runs without them.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::hook_files::{CHAINED, HOOKS, is_own_link};
+use crate::hook_files::{CHAINED, HOOKS, is_own_link, kept};
 use crate::id::Revision;
 use crate::store::{self, Cursor, Store};
 use crate::text;
@@ -26,8 +28,12 @@ pub enum Step {
     MoveCursor(String, Option<Revision>),
     /// A hook that is there is kept under another name.
     Keep(PathBuf, PathBuf),
+    /// What lies beside the hooks is linked beside those that are kept.
+    LinkBeside(PathBuf, OsString),
     /// A hook that was kept gets its name back.
     PutBack(PathBuf, PathBuf),
+    /// The folder of kept hooks goes, with its links.
+    RemoveKept(PathBuf),
     /// A link to this program.
     Link(PathBuf, PathBuf),
     /// A link to this program goes.
@@ -48,6 +54,10 @@ impl fmt::Display for Step {
             Self::MoveCursor(branch, commit) => write!(f, "start from {} ({})", text::escape(branch, 200), at(commit)),
             Self::Keep(from, to) | Self::PutBack(from, to) => write!(f, "rename {} to {}", shown(from), shown(to)),
             Self::Link(from, to) => write!(f, "link {} -> {}", shown(from), shown(to)),
+            Self::LinkBeside(folder, name) => {
+                write!(f, "link {} -> ../{}", shown(&folder.join(name)), text::escape(name.as_encoded_bytes(), 100))
+            }
+            Self::RemoveKept(folder) => write!(f, "remove {}", shown(folder)),
             Self::Unlink(path) => write!(f, "remove {}", shown(path)),
             Self::Configure(key, value) => write!(f, "git config {key} {value}"),
         }
@@ -126,6 +136,8 @@ pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: 
         },
     }
     let folder = own_hooks_folder(deploy)?;
+    let first_hook = steps.len();
+    let mut keeps = Vec::new();
     for name in HOOKS {
         let hook = folder.join(name);
         if is_own_link(&hook) {
@@ -135,18 +147,36 @@ pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: 
             continue;
         }
         if hook.symlink_metadata().is_ok() {
-            let kept = hook.with_extension(CHAINED);
+            let kept = kept(&hook).unwrap_or_else(|| hook.clone());
             if kept.symlink_metadata().is_ok() {
                 return Err(Error::Taken(kept));
             }
             steps.push(Step::Keep(hook.clone(), kept));
+            keeps.push(OsString::from(format!("{name}.d")));
         }
         steps.push(Step::Link(hook, program.to_owned()));
+    }
+    if !keeps.is_empty() {
+        let chained = folder.join(CHAINED);
+        let beside = beside(&folder).chain(keeps).collect::<BTreeSet<OsString>>();
+        let missing = beside.into_iter().filter(|name| chained.join(name).symlink_metadata().is_err());
+        // Before the hooks are moved: what they need stands there when they run.
+        let links = missing.map(|name| Step::LinkBeside(chained.clone(), name));
+        steps.splice(first_hook..first_hook, links);
     }
     if git::config_value(deploy.repository.path(), "receive.advertisePushOptions")?.as_deref() != Some("true") {
         steps.push(Step::Configure("receive.advertisePushOptions", "true"));
     }
     Ok(steps)
+}
+
+/// What lies in the hooks folder beside the hooks of this program, and may be used by those that were there before.
+fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
+    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
+    names.filter(|name| {
+        let is_sample = name.as_encoded_bytes().ends_with(b".sample");
+        name != CHAINED && !is_sample && !HOOKS.iter().any(|hook| name == hook)
+    })
 }
 
 /// What has to be done so that the hooks are as they were. The state stays.
@@ -157,11 +187,14 @@ pub fn plan_uninstall(deploy: &DeployRepository) -> Result<Vec<Step>, Error> {
     let folder = git::hooks_folder(deploy.repository.path())?;
     let mut steps = Vec::new();
     for hook in HOOKS.iter().map(|name| folder.join(name)).filter(|hook| is_own_link(hook)) {
-        let kept = hook.with_extension(CHAINED);
         steps.push(Step::Unlink(hook.clone()));
-        if kept.symlink_metadata().is_ok() {
+        if let Some(kept) = kept(&hook).filter(|kept| kept.symlink_metadata().is_ok()) {
             steps.push(Step::PutBack(kept, hook));
         }
+    }
+    let chained = folder.join(CHAINED);
+    if chained.is_dir() {
+        steps.push(Step::RemoveKept(chained));
     }
     Ok(steps)
 }
@@ -181,7 +214,26 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             set_cursor(&mut store, deploy, commit.as_ref())
         }
         Step::MoveCursor(_, commit) => set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref()),
-        Step::Keep(from, to) | Step::PutBack(from, to) => fs::rename(from, to).map_err(at(from)),
+        Step::Keep(from, to) => {
+            let folder = to.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder).map_err(at(folder))?;
+            fs::rename(from, to).map_err(at(from))
+        }
+        Step::LinkBeside(folder, name) => {
+            fs::create_dir_all(folder).map_err(at(folder))?;
+            symlink(Path::new("..").join(name), folder.join(name)).map_err(at(&folder.join(name)))
+        }
+        Step::PutBack(from, to) => fs::rename(from, to).map_err(at(from)),
+        Step::RemoveKept(folder) => {
+            let links = fs::read_dir(folder).map_err(at(folder))?.filter_map(Result::ok);
+            let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+            { links }.try_for_each(|link| fs::remove_file(link.path())).map_err(at(folder))?;
+            match fs::remove_dir(folder) {
+                // What somebody else put there stays.
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(Error::Io(folder.clone(), error)),
+                _ => Ok(()),
+            }
+        }
         Step::Link(link, program) => {
             let folder = link.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(at(folder))?;

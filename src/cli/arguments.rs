@@ -14,6 +14,7 @@ use crate::store::Filter;
     name = "deploy-by-code",
     version,
     arg_required_else_help = true,
+    max_term_width = 80,
     after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git status\n\nExit codes: 0 done, 1 refused or failed, 2 usage, 3 configuration, 4 state or I/O."
 )]
 pub(super) struct Arguments {
@@ -37,9 +38,11 @@ impl FromStr for FilterArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (environment, application) = match text.trim_end_matches('/').split_once('/') {
+        let (environment, application) = match text.split_once('/') {
+            Some((_, application)) if application.contains('/') => return Err("write ENV or ENV/APP".to_owned()),
+            Some((environment, "")) => (environment, None),
             Some((environment, application)) => (environment, Some(application)),
-            None => (text.trim_end_matches('/'), None),
+            None => (text, None),
         };
         let environment = Environment::new(environment).map_err(|error| error.to_string())?;
         let application = application.map(Application::new).transpose().map_err(|error| error.to_string())?;
@@ -153,8 +156,8 @@ pub(super) enum Command {
         #[arg(value_name = "ENV[/APP]")]
         filter: Option<FilterArgument>,
         /// How many at the most
-        #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20)]
-        number: usize,
+        #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        number: u32,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -53,7 +53,11 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
         }
         if refusals.is_empty() {
             let name = crate::text::escape(name, 200);
-            context.output.line(&format!("{name}: {} deploy files, nothing refused", candidates.len()))?;
+            let files = match candidates.len() {
+                1 => "1 deploy file".to_owned(),
+                count => format!("{count} deploy files"),
+            };
+            context.output.line(&format!("{name}: {files}, nothing refused"))?;
         }
     }
     Ok(if refusals.is_empty() { Exit::Done } else { Exit::Refused })

@@ -1,5 +1,6 @@
 //! Watching deployments: their output, and how they end.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -8,15 +9,53 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Context, Exit, Refusal};
 use crate::deploy_repository::DeployRepository;
-use crate::id::DeploymentId;
-use crate::report::{Tail, outcome_line};
+use crate::hook::wake;
+use crate::id::{DeploymentId, Environment};
+use crate::report::{Tail, has_runner, outcome_line};
 use crate::status::Status;
 use crate::store::{Deployment, Store};
-use crate::sys::clock;
+use crate::sys::clock::{self, Deadline};
 use crate::text;
 
 /// How often it is looked whether there is more.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long something may wait without a runner before one is started, and how long until the next try.
+const RUNNER_MISSING: Duration = Duration::from_secs(5);
+
+/// Sees to it that what somebody waits for is carried out: a runner can have died, or left because of the configuration.
+struct Nudge {
+    next: Deadline,
+    has_told: bool,
+}
+
+impl Nudge {
+    fn new() -> Self {
+        Self { next: Deadline::after(RUNNER_MISSING), has_told: false }
+    }
+
+    /// Starts a runner where none is at work; one that finds the lock taken leaves again. What can't be started is said once.
+    fn look(&mut self, deploy: &DeployRepository, store: &Store, environment: &Environment) {
+        if !self.next.is_over() {
+            return;
+        }
+        self.next = Deadline::after(RUNNER_MISSING);
+        if has_runner(store, environment).unwrap_or(true) {
+            return;
+        }
+        let opened = DeployRepository::open(deploy.repository.path(), deploy.config_file.as_deref());
+        let started = match opened {
+            Ok(deploy) => {
+                wake::runner(&deploy, environment).map_err(|error| format!("no runner can be started: {error}"))
+            }
+            Err(error) => Err(format!("{error}\nwhat is queued waits until this is mended")),
+        };
+        if let (Err(error), false) = (started, self.has_told) {
+            super::output::complain(&error, None);
+            self.has_told = true;
+        }
+    }
+}
 
 /// The longest line that is held back until its end comes, in bytes.
 const LINE_MAX: usize = 64 * 1024;
@@ -32,19 +71,22 @@ fn exit(deployment: &Deployment) -> Exit {
 }
 
 pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
-    let (_, store) = context.look()?;
+    let (deploy, store) = context.look()?;
+    let mut nudge = Nudge::new();
     loop {
         let deployment = find(&store, id)?;
         if deployment.status.has_ended() {
             context.output.line(&format!("{id} {} {}", deployment.target, outcome_line(&deployment)))?;
             return Ok(exit(&deployment));
         }
+        nudge.look(&deploy, &store, &deployment.target.environment);
         clock::sleep(LOOK);
     }
 }
 
 pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow::Result<Exit> {
-    let (_, store) = context.look()?;
+    let (deploy, store) = context.look()?;
+    let mut nudge = Nudge::new();
     let mut stream = Stream::new(&store, id, String::new());
     // A file or another program gets the bytes as they are, a terminal only what can't deceive it.
     let raw = !context.output.is_terminal;
@@ -63,6 +105,7 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow:
             return Ok(exit(&deployment));
         }
         if !more {
+            nudge.look(&deploy, &store, &deployment.target.environment);
             clock::sleep(LOOK);
         }
     }
@@ -76,6 +119,7 @@ pub(super) fn for_pusher(deploy: &DeployRepository, ids: &[DeploymentId], with_o
         let prefix = if ids.len() > 1 { format!("{} | ", find(&store, *id)?.target) } else { String::new() };
         open.push(Stream::new(&store, *id, prefix));
     }
+    let mut nudges: BTreeMap<Environment, Nudge> = BTreeMap::new();
     while !open.is_empty() {
         let mut left = Vec::new();
         let mut busy = false;
@@ -89,6 +133,8 @@ pub(super) fn for_pusher(deploy: &DeployRepository, ids: &[DeploymentId], with_o
                     format!("deploy-by-code: {} {} {}\n", stream.id, deployment.target, outcome_line(&deployment));
                 io::stdout().lock().write_all(line.as_bytes())?;
             } else {
+                let environment = deployment.target.environment;
+                nudges.entry(environment.clone()).or_insert_with(Nudge::new).look(deploy, &store, &environment);
                 left.push(stream);
             }
         }

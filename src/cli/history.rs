@@ -26,10 +26,10 @@ pub(super) fn name_cell(name: Option<&str>) -> String {
     name.map_or_else(|| "-".to_owned(), |name| text::escape(name, 24))
 }
 
-pub(super) fn log(context: &Context, filter: &Filter, number: usize, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn log(context: &Context, filter: &Filter, number: u32, json: bool) -> anyhow::Result<Exit> {
     let (_, store) = context.look()?;
     check_filter(filter, store.read().newest()?.keys())?;
-    let deployments = store.read().history(filter, number)?;
+    let deployments = store.read().history(filter, usize::try_from(number)?)?;
     if json {
         let rows = deployments.iter().map(|deployment| DeploymentRow::new(deployment, &store));
         context.output.line(&to_json(&rows.collect::<Result<Vec<_>, _>>()?))?;

@@ -2,14 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Cursor, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::{Exit, follow, output};
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
-use crate::hook_files::{CHAINED, HOOKS};
+use crate::hook_files::{HOOKS, kept};
 use crate::text;
 
 /// The hook whose name the program was called by: `hooks/post-receive`, or `hooks/post-receive.d/…`.
@@ -71,14 +71,13 @@ impl Chained {
         if path.file_name()? != hook {
             return None;
         }
-        let kept = path.with_extension(CHAINED);
+        let kept = kept(path)?;
         nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).ok().map(|()| Self(kept))
     }
 
     fn run(&self, arguments: &[OsString], input: &[u8]) -> anyhow::Result<Exit> {
         let mut command = Command::new(&self.0);
-        // It may look at its own name to know which hook it is.
-        command.arg0(self.0.with_extension("")).args(arguments).stdin(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped());
         let mut child: Child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             // A hook need not read what it does not want.

@@ -46,6 +46,9 @@ pub(super) fn uninstall(context: &Context, dry_run: bool) -> anyhow::Result<Exit
     if steps.is_empty() {
         context.output.line("no hook of deploy-by-code is installed here")?;
     }
+    if !steps.is_empty() {
+        context.output.line("receive.advertisePushOptions stays as it is: other hooks may need it")?;
+    }
     if state.exists() {
         context.output.line(&format!("the state stays: {state_shown}"))?;
     }

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::hook::wake;
 use crate::id::{DeploymentId, Environment};
 use crate::policy::{Exception, ExceptionKind};
-use crate::report::left_running;
+use crate::report::unwatched;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Outcome};
 use crate::sys::{clock, syslog};
@@ -100,7 +100,7 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
     let filter = Filter { environment: Some(environment.clone()), application: None };
     status::check_filter(&filter, store.read().newest()?.keys())?;
     let open = store.read().open_deployments(environment)?;
-    let left = left_running(&store, &filter)?;
+    let left: Vec<Deployment> = unwatched(&store, &filter)?.into_iter().map(|left| left.deployment).collect();
     let is_watched = |open: &&Deployment| open.status == Status::Running && left.iter().all(|left| left.id != open.id);
     let watched = open.iter().find(is_watched);
     if let Some(deployment) = watched {

@@ -8,7 +8,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::facts;
 use crate::id::{Environment, Revision, Target};
 use crate::policy::{self, Freeze, freeze_of};
-use crate::report::{Colour, StatusRow, Table, left_running, status_rows, to_json};
+use crate::report::{Colour, StatusRow, Table, Unwatched, status_rows, to_json, unwatched};
 use crate::status::Status;
 use crate::store::{Filter, Problem, Store};
 use crate::sys::clock;
@@ -96,13 +96,16 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
         let line = format!("{environment}: {freeze}");
         context.output.line(&context.output.paint(Colour::Attention, &line))?;
     }
-    for left in left_running(&store, filter)? {
-        let environment = &left.target.environment;
-        let held = format!("{environment}: held by what {} left running", left.id);
-        let held = context.output.paint(Colour::Bad, &held);
-        context
-            .output
-            .line(&format!("{held}\n  hint: to stop waiting for it: deploy-by-code release {environment}"))?;
+    for Unwatched { deployment, is_alive } in unwatched(&store, filter)? {
+        let (id, environment) = (deployment.id, &deployment.target.environment);
+        let (what, hint) = if is_alive {
+            let hint = format!("to stop waiting for it: deploy-by-code release {environment}");
+            (format!("{environment}: held by what {id} left running"), hint)
+        } else {
+            let what = format!("{environment}: the runner of {id} died");
+            (what, "to find out what became of it and go on: deploy-by-code reconcile".to_owned())
+        };
+        context.output.line(&format!("{}\n  hint: {hint}", context.output.paint(Colour::Bad, &what)))?;
     }
     for remark in remarks {
         context.output.line(&remark)?;

@@ -179,10 +179,15 @@ pub fn find_repository(start: &Path) -> Option<PathBuf> {
         if dot_git.is_dir() {
             return is_git_dir(&dot_git).then_some(dot_git);
         }
-        let link = std::fs::read_to_string(&dot_git).ok()?;
-        let target = link.strip_prefix("gitdir:")?.trim();
-        Some(folder.join(target))
+        linked(&dot_git)
     })
+}
+
+/// The git folder that a `.git` file names (gitrepository-layout(5)).
+fn linked(dot_git: &Path) -> Option<PathBuf> {
+    let link = std::fs::read_to_string(dot_git).ok()?;
+    let target = link.strip_prefix("gitdir:")?.trim();
+    Some(dot_git.parent()?.join(target))
 }
 
 /// Opens an application repository by the path that the configuration names: a bare repository, or a folder with `.git` in it.
@@ -191,5 +196,9 @@ pub fn find_repository(start: &Path) -> Option<PathBuf> {
 /// There is none, or it can't be read.
 pub fn open_application(path: &Path) -> Result<Repository, Error> {
     let dot_git = path.join(".git");
-    Repository::open(if dot_git.is_dir() { &dot_git } else { path })
+    match linked(&dot_git) {
+        Some(git_dir) => Repository::open(&git_dir),
+        None if dot_git.is_dir() => Repository::open(&dot_git),
+        None => Repository::open(path),
+    }
 }

@@ -183,7 +183,7 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
     let Some(RefUpdate { old, new, name }) = update else { return received };
     let old_is_told = !name.is_empty();
     let push = Push { old, old_is_told, new, pusher: pusher() };
-    let planned = deploy.create_store().map_err(planning::Error::from).and_then(|mut store| {
+    let planned = deploy.open_or_create_store().map_err(planning::Error::from).and_then(|mut store| {
         let planned = plan_tip(&deploy, &mut store, Some(&push))?;
         Ok(planned)
     });

@@ -1,7 +1,7 @@
 //! A deploy file stands at `<root>/<environment>/<application>.deploy`, exactly that deep, under names that are safe everywhere.
 
 use super::{Answer, Case, Objection, Pass};
-use crate::change::Depth;
+use crate::change::{Depth, Node};
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
 use crate::text;
@@ -13,6 +13,9 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
     let root = if config.root.is_empty() { String::new() } else { format!("{}/", config.root) };
     let wanted = format!("deploy files stand at {root}<environment>/<application>{EXTENSION}, exactly that deep");
+    if change.depth != Depth::Right && change.new == Some(Node::Folder) {
+        return Err(Objection::new("a folder called like a deploy file", wanted));
+    }
     match change.depth {
         Depth::TooShallow => return Err(Objection::new("a deploy file in no environment's folder", wanted)),
         Depth::TooDeep => return Err(Objection::new("a deploy file below an environment's folder", wanted)),
@@ -52,6 +55,8 @@ mod tests {
         let at = |path: &str, depth| Change { depth, ..added(path, file(A)) };
         check(at("production/app.deploy", Depth::Right), "");
         check(at("app.deploy", Depth::TooShallow), "a deploy file in no environment's folder");
+        let folder = Change { new: Some(Node::Folder), ..at("app.deploy", Depth::TooShallow) };
+        check(folder, "a folder called like a deploy file");
         check(at("production/x/app.deploy", Depth::TooDeep), "a deploy file below an environment's folder");
         check(
             at("pro duction/app.deploy", Depth::Right),

@@ -211,9 +211,10 @@ impl PlanRow {
     }
 
     fn counts(&self) -> String {
+        let commits = |count| if count == 1 { "1 commit".to_owned() } else { format!("{count} commits") };
         match (self.gained, self.lost) {
-            (Some(gained), Some(0)) => format!(", {gained} commits gained"),
-            (Some(gained), Some(lost)) => format!(", {gained} commits gained, {lost} lost"),
+            (Some(gained), Some(0)) => format!(", {} gained", commits(gained)),
+            (Some(gained), Some(lost)) => format!(", {} gained, {lost} lost", commits(gained)),
             _ => String::new(),
         }
     }

@@ -211,11 +211,20 @@ fn remark(newest: &Deployment) -> Option<String> {
     }
 }
 
-/// The deployments that hold their environment though their runner is dead.
+/// A deployment that is running on record, though no runner looks after it.
+#[derive(Debug, Clone)]
+pub struct Unwatched {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Whether something that its command started still runs, and holds the environment.
+    pub is_alive: bool,
+}
+
+/// The deployments that are running on record, though their runner is dead.
 ///
 /// # Errors
-/// The state can't be read, or the kernel does not tell its boot id.
-pub fn left_running(store: &Store, filter: &Filter) -> Result<Vec<Deployment>, store::Error> {
+/// The state can't be read.
+pub fn unwatched(store: &Store, filter: &Filter) -> Result<Vec<Unwatched>, store::Error> {
     let boot_id = boot_id().unwrap_or_default();
     let mut running = Vec::new();
     for environment in store.read().busy_environments()? {
@@ -226,7 +235,21 @@ pub fn left_running(store: &Store, filter: &Filter) -> Result<Vec<Deployment>, s
             && filter.lets_through(&deployment.target)
             && !is_supervised(deployment, &boot_id)
     });
-    Ok(running)
+    let look = |deployment: Deployment| {
+        let run = deployment.run.as_ref().filter(|run| run.boot_id == boot_id);
+        let is_alive = run.is_some_and(|run| run.tree(deployment.id, store.folder()).is_alive());
+        Unwatched { deployment, is_alive }
+    };
+    Ok(running.into_iter().map(look).collect())
+}
+
+/// Whether a runner is at work in an environment: one that looks after a deployment.
+///
+/// # Errors
+/// The state can't be read.
+pub fn has_runner(store: &Store, environment: &Environment) -> Result<bool, store::Error> {
+    let boot_id = boot_id().unwrap_or_default();
+    Ok(store.read().open_deployments(environment)?.iter().any(|deployment| is_supervised(deployment, &boot_id)))
 }
 
 /// Whether the runner that carries a deployment out is alive.

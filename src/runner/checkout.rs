@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::git;
 use crate::id::{Revision, Target};
-use crate::sys::clock;
-use crate::sys::file::{sync_file_system, sync_folder};
+use crate::sys::file::{sync_file_system, sync_folder, touch};
 use crate::text;
 
 /// The file that names a checkout's owner.
@@ -83,8 +82,11 @@ impl Checkout {
     pub(super) fn flip(&self, revision: &Revision) -> Result<(), String> {
         let current = self.folder.join("current");
         let flip = || -> io::Result<()> {
-            // What was deployed last is the last to be removed.
-            File::open(self.release(revision))?.set_modified(clock::file_time())?;
+            // What was deployed last is the last to be removed. A release that another user wrote, and shares with nobody, goes earlier.
+            match touch(&self.release(revision)) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
             let new = self.folder.join(format!("{UNFINISHED}current"));
             match fs::remove_file(&new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::checkout::Checkout;
 use super::log::Log;
-use super::{Error, Runner, recover, schedule};
+use super::{Error, Runner, schedule};
 use crate::config::Settings;
 use crate::deploy_repository::{DeployRepository, folder_values};
 use crate::id::Revision;
@@ -20,6 +20,7 @@ use crate::sys::clock::{self, Deadline};
 use crate::sys::process::{Gated, PATH, spawn_gated};
 use crate::sys::tree::Tree;
 use crate::sys::user::User;
+use crate::text;
 use crate::time::show_duration;
 
 /// How often a running command is looked after.
@@ -62,6 +63,16 @@ impl Job {
     /// What it carries out.
     pub(super) fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+
+    /// The end of a deployment whose command can't be executed.
+    fn not_started(&self, error: &io::Error) -> Outcome {
+        let program = self.settings.command.iter().flatten().next();
+        let program = program.map(|program| program.fill(&folder_values(&self.deployment.target))).unwrap_or_default();
+        let missing = error.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
+        let interpreter = if missing { ", or the interpreter in its first line" } else { "" };
+        let program = text::quote(&program, 100);
+        Outcome::new(Status::Failed, format!("could not start the command {program}{interpreter}: {error}"))
     }
 
     /// Queued becomes running, if nobody was faster.
@@ -166,7 +177,7 @@ fn run_command(job: &mut Job, log: &mut Log, release: Option<PathBuf>) -> Result
         Ok(gated) => gated,
         Err(error) => {
             remove_cgroup(job);
-            let outcome = Outcome::new(Status::Failed, format!("could not start the command: {error}"));
+            let outcome = job.not_started(&error);
             return Ok(if job.has_begun || job.begin()?.is_ok() { Some(outcome) } else { None });
         }
     };
@@ -181,10 +192,10 @@ fn run_command(job: &mut Job, log: &mut Log, release: Option<PathBuf>) -> Result
         remove_cgroup(job);
         return Ok(None);
     }
-    let tree = recover::tree(&job.store, &job.deployment, &job.run);
+    let tree = job.run.tree(job.deployment.id, job.store.folder());
     let outcome = match gated.open() {
         Ok(ended) => supervise(job, log, &tree, &ended)?,
-        Err(error) => Outcome::new(Status::Failed, format!("could not start the command: {error}")),
+        Err(error) => job.not_started(&error),
     };
     remove_cgroup(job);
     Ok(Some(outcome))
@@ -200,7 +211,7 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
     let user = job.settings.user.as_deref().map(User::find).transpose()?;
     let other = user.clone().filter(|user| !user.is_current());
     let as_whom = user.or(current);
-    let text =
+    let shown =
         |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let optional = |text: Option<&str>| text.unwrap_or_default().replace('\0', "");
     let deployment = &job.deployment;
@@ -212,8 +223,8 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
         ("previous_revision", optional(job.previous.as_ref().map(Revision::as_str))),
         ("commit", optional(deployment.deploy_commit.as_ref().map(Revision::as_str))),
         ("pusher", optional(deployment.pusher.as_deref())),
-        ("repository", text(&job.repository)),
-        ("checkout", text(&release)),
+        ("repository", shown(&job.repository)),
+        ("checkout", shown(&release)),
     ];
     let by_name: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let arguments: Vec<String> =
@@ -253,8 +264,13 @@ fn supervise(
 ) -> Result<Outcome, Error> {
     let timeout = Deadline::after(job.settings.timeout);
     let mut seen_version = job.store.data_version()?;
-    let mut stop: Option<Stop> = None;
+    // Whoever cancelled it before that is not seen as a change after it.
+    let mut stop: Option<Stop> = job.is_cancelled()?.map(Stop::Cancelled);
     let mut kill_at: Option<Deadline> = None;
+    if stop.is_some() {
+        tree.terminate();
+        kill_at = Some(Deadline::after(job.settings.kill_after));
+    }
     let exit = loop {
         match ended.recv_timeout(TICK.min(if stop.is_none() { timeout.left() } else { TICK })) {
             Ok(exit) => break exit,
@@ -309,7 +325,7 @@ fn outcome(job: &Job, exit: io::Result<ExitStatus>, stop: Option<Stop>, left: bo
     use std::os::unix::process::ExitStatusExt;
     let exit = match exit {
         Ok(exit) => exit,
-        Err(error) => return Outcome::new(Status::Failed, format!("could not start the command: {error}")),
+        Err(error) => return job.not_started(&error),
     };
     let remark = |reason: Option<String>| match (reason, left) {
         (reason, false) => reason,

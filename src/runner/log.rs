@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::sys::file::{Sharing, punch_hole};
@@ -32,7 +33,15 @@ impl Log {
 
     /// Writes a line of this program's own; a log that can't be written stops nothing.
     pub(super) fn say(&mut self, line: &str) {
-        let _ = writeln!(self.file, "deploy-by-code: {line}");
+        let unfinished = if self.ends_its_line() { "" } else { "\n" };
+        let _ = writeln!(self.file, "{unfinished}deploy-by-code: {line}");
+    }
+
+    /// Whether what was written last ended with a whole line.
+    fn ends_its_line(&self) -> bool {
+        let mut last = [0];
+        let Some(at) = self.size().checked_sub(1) else { return true };
+        self.file.read_exact_at(&mut last, at).is_err() || last == *b"\n"
     }
 
     fn size(&self) -> u64 {
@@ -104,8 +113,10 @@ mod tests {
         let path = folder.path().join("1.log");
         let mut log = Log::create(path.clone(), Sharing::PRIVATE, 8192).unwrap();
         log.say("hello");
+        write!(log.for_command().unwrap(), "tail").unwrap();
+        log.say("bye");
         log.keep_within_limit();
         log.close(Sharing::PRIVATE).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "deploy-by-code: hello\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "deploy-by-code: hello\ntail\ndeploy-by-code: bye\n");
     }
 }

@@ -9,10 +9,9 @@ use super::{Error, Runner, finish, tell};
 use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
 use crate::status::Status;
-use crate::store::{Deployment, Outcome, Run, Store};
+use crate::store::{Deployment, Outcome, Store};
 use crate::sys::cgroup;
 use crate::sys::clock;
-use crate::sys::tree::Tree;
 
 /// How often it is looked whether what was left running has ended.
 const LOOK: Duration = Duration::from_millis(250);
@@ -51,7 +50,7 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
     let Some(run) = deployment.run.as_ref().filter(|run| run.boot_id == boot_id) else {
         return Some("the machine restarted".to_owned());
     };
-    let tree = tree(store, deployment, run);
+    let tree = run.tree(deployment.id, store.folder());
     if tree.is_alive() {
         if deployment.cancelled_by.is_some() {
             tree.kill();
@@ -62,13 +61,6 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
         cgroup::remove(cgroup);
     }
     Some("the runner died".to_owned())
-}
-
-/// What a deployment's command started.
-pub(super) fn tree(store: &Store, deployment: &Deployment, run: &Run) -> Tree {
-    let marks =
-        vec![format!("DEPLOY_ID={}", deployment.id.0), format!("DEPLOY_STATE_DIR={}", store.folder().display())];
-    Tree { leader: run.leader, cgroup: run.cgroup.clone(), marks }
 }
 
 fn interrupt(deploy: &DeployRepository, store: &mut Store, deployment: &Deployment, reason: &str) -> Result<(), Error> {

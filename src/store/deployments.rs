@@ -1,6 +1,6 @@
 //! One deployment's way through its states.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Row, params};
 
@@ -8,6 +8,7 @@ use super::{Error, Transaction};
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::status::Status;
 use crate::sys::process::Identity;
+use crate::sys::tree::Tree;
 use crate::time::Timestamp;
 
 /// A deployment as it is recorded.
@@ -68,6 +69,15 @@ pub struct Run {
     pub leader: Option<Identity>,
     /// The command's cgroup, where it has one.
     pub cgroup: Option<PathBuf>,
+}
+
+impl Run {
+    /// What the command of a deployment started. `folder`: the state directory, which tells it from another one's deployment of the same number.
+    #[must_use]
+    pub fn tree(&self, id: DeploymentId, folder: &Path) -> Tree {
+        let marks = vec![format!("DEPLOY_ID={}", id.0), format!("DEPLOY_STATE_DIR={}", folder.display())];
+        Tree { leader: self.leader, cgroup: self.cgroup.clone(), marks }
+    }
 }
 
 /// How a deployment ended.

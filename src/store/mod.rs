@@ -83,7 +83,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "run: deploy-by-code install",
+            Self::Missing(_) => "run: deploy-by-code install; if it was there, see that its file system is mounted",
             Self::TooNew { .. } => "install the newer deploy-by-code again; the state is as it was",
             Self::Database(..) | Self::Io(..) => "see that this user may write there and that the disk is not full",
             Self::Damaged(_) => "run: deploy-by-code doctor",
@@ -106,8 +106,10 @@ impl Store {
     /// [`Error::Missing`] where there is none, [`Error::TooNew`], or it can't be opened.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
-        if !file.exists() {
-            return Err(Error::Missing(file));
+        match std::fs::metadata(&file) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing(file)),
+            Err(error) => return Err(Error::Io(file, error)),
         }
         let sharing = Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
         Self::connect(folder, sharing)

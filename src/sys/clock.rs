@@ -11,12 +11,6 @@ pub fn now() -> Timestamp {
     Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
-/// The present, as files have it.
-#[must_use]
-pub fn file_time() -> SystemTime {
-    SystemTime::now()
-}
-
 /// The rules of a time zone from the machine's IANA database (package tzdata); `None`: there is none of that name.
 #[must_use]
 pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {

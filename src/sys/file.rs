@@ -8,6 +8,8 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::stat::futimens;
+use nix::sys::time::TimeSpec;
 use nix::unistd::{Whence, lseek};
 
 /// The modes of the state's folders and files, set explicitly: the umask is whoever's pushed.
@@ -89,6 +91,14 @@ impl Sharing {
 /// The folder can't be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Says that a file or folder was changed now. Unlike with a time of one's own choice, whoever may write to it may do that (utimensat(2)).
+///
+/// # Errors
+/// It can't be opened or its time not be set.
+pub fn touch(path: &Path) -> io::Result<()> {
+    Ok(futimens(File::open(path)?.as_fd(), &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)?)
 }
 
 /// Waits until everything written to a folder's file system is on disk: a tree of files is not complete before.

@@ -54,7 +54,7 @@ pub fn deploy(world: &World, revision: &str) -> String {
 }
 
 #[track_caller]
-fn roll_back(world: &World, revision: &str) -> String {
+pub fn roll_back(world: &World, revision: &str) -> String {
     world.deploy_rev("production/a", revision);
     world.try_push_saying("Deploy-Rollback: a test").ok();
     world.settled().pop().unwrap()
@@ -223,6 +223,22 @@ fn an_application_repository_of_the_other_hash_kind() {
     assert_eq!(revision.len(), 64);
     assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
     assert_eq!(current(&world), "sha256");
+}
+
+#[test]
+fn an_application_repository_can_be_a_work_tree() {
+    for linked in [false, true] {
+        let world = world("");
+        let revision = one_file(&world, "one");
+        if linked {
+            world.git_in("apps/a.git", &["worktree", "add", "-q", "--detach", "../linked", "main"]);
+        } else {
+            world.git_in("apps", &["clone", "-q", "a.git", "linked"]);
+        }
+        let config = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
+        world.config_file(&config.replace("/{application}.git", "/linked"));
+        assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
+    }
 }
 
 #[test]

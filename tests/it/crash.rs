@@ -82,6 +82,25 @@ fn what_the_dead_runners_command_started_holds_it_too() {
 }
 
 #[test]
+fn whoever_waits_for_a_dead_runner_gets_a_new_one() {
+    let world = World::installed();
+    // Nobody comes by.
+    fs::remove_file(world.path("deploy.git/hooks/reference-transaction")).unwrap();
+    world.job("note start; hold end; note end");
+    world.deploy("production/a", 1);
+    world.push();
+    world.wait_for("production/a #1 start");
+    world.kill_runner();
+    world.open("end");
+    world.wait_for("production/a #1 end");
+    world.wait_until("status says that its runner died", || {
+        world.cmd(&["status"]).ok().stdout.contains("production: the runner of #1 died")
+    });
+    world.cmd(&["doctor"]).exits(1).says("no runner carries out #1 production/a");
+    world.cmd(&["wait", "1"]).exits(1).says("#1 production/a interrupted: the runner died");
+}
+
+#[test]
 fn release_gives_up_waiting() {
     let world = with_dead_runner("");
     world.deploy("production/b", 1);

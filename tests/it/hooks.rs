@@ -107,6 +107,23 @@ fn hooks_that_were_there_get_all_of_stdin_and_decide() {
 }
 
 #[test]
+fn a_hook_that_was_there_finds_what_lies_beside_it() {
+    let world = World::new();
+    let dispatch = "for hook in \"$(dirname \"$0\")/$(basename \"$0\").d\"/*; do \"$hook\"; done";
+    script(&world, "deploy.git/hooks/post-receive", &format!(". \"$(dirname \"$0\")/lib.sh\"; {dispatch}"));
+    script(&world, "deploy.git/hooks/lib.sh", "echo from the library");
+    fs::create_dir(world.path("deploy.git/hooks/post-receive.d")).unwrap();
+    world.install();
+    script(&world, "deploy.git/hooks/post-receive.d/ci", "echo from ci");
+    world.deploy("production/a", 1);
+    world.push().says("from the library").says("from ci").says("#1 production/a");
+    world.cmd(&["uninstall"]).ok();
+    assert!(!world.path("deploy.git/hooks/chained").exists());
+    world.deploy("production/a", 2);
+    world.push().says("from ci").says_nothing_of("#2");
+}
+
+#[test]
 fn a_chained_hook_that_reads_nothing_is_no_problem() {
     let world = World::new();
     for hook in ["pre-receive", "post-receive"] {

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::commands::with_history;
 use crate::processes::BINARY;
-use crate::run::run;
+use crate::run::{Run, run};
 use crate::world::World;
 
 fn hooks(world: &World) -> Vec<(String, Option<PathBuf>)> {
@@ -28,7 +28,7 @@ fn install_is_idempotent_and_uninstall_restores() {
     world.install();
     let installed = hooks(&world);
     let names: Vec<_> = installed.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["post-receive", "post-receive.chained", "pre-receive", "reference-transaction"]);
+    assert_eq!(names, ["chained", "post-receive", "pre-receive", "reference-transaction"]);
     assert_eq!(world.server_git(&["config", "receive.advertisePushOptions"]), "true");
     world.install();
     assert_eq!(hooks(&world), installed);
@@ -128,24 +128,37 @@ fn a_damaged_database_is_an_error_of_state() {
     world.cmd(&["doctor"]).exits(1).says("state.db");
 }
 
-#[test]
-fn two_users_share_a_repository() {
-    let world = World::new();
+/// Runs a command line as the user nobody, in root's group.
+fn as_nobody(world: &World, folder: &str, gitconfig: &Path, command: &str) -> Run {
+    let mut other = world.command("setpriv", folder);
+    other.args(["--reuid", "nobody", "--regid", "0", "--clear-groups", "sh", "-c", command]);
+    run(other.env("GIT_CONFIG_GLOBAL", gitconfig), b"")
+}
+
+/// Shares the deploy repository with the user nobody, who gets a folder `other`; says with which configuration git works for them.
+fn shared_with_nobody(world: &World) -> Option<PathBuf> {
     fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-    let as_nobody = |folder: &str, command: &str| {
-        let mut other = world.command("setpriv", folder);
-        other.args(["--reuid", "nobody", "--regid", "0", "--clear-groups", "sh", "-c", command]);
-        run(other.env("GIT_CONFIG_GLOBAL", world.path("gitconfig")), b"")
-    };
-    if !nix::unistd::Uid::effective().is_root() || as_nobody(".", &format!("'{BINARY}' --version")).code != Some(0) {
+    let gitconfig = world.path("gitconfig");
+    fs::write(&gitconfig, "[safe]\n\tdirectory = *\n").unwrap();
+    let version = format!("'{BINARY}' --version");
+    if !nix::unistd::Uid::effective().is_root() || as_nobody(world, ".", &gitconfig, &version).code != Some(0) {
         println!("skipped: not root, or another user can't run {BINARY}");
-        return;
+        return None;
     }
-    fs::write(world.path("gitconfig"), "[safe]\n\tdirectory = *\n").unwrap();
     fs::create_dir(world.path("other")).unwrap();
     std::os::unix::fs::chown(world.path("other"), Some(65534), Some(0)).unwrap();
     world.server_git(&["config", "core.sharedRepository", "group"]);
     run(world.command("chmod", ".").args(["-R", "g+w", "deploy.git"]), b"").ok();
+    // A state that install made before is made anew, shared.
+    let _ = fs::remove_dir_all(world.state());
+    Some(gitconfig)
+}
+
+#[test]
+fn two_users_share_a_repository() {
+    let world = World::new();
+    let Some(gitconfig) = shared_with_nobody(&world) else { return };
+    let as_nobody = |folder: &str, command: &str| as_nobody(&world, folder, &gitconfig, command);
     world.config_file("[defaults]\ncommand = [\"/usr/bin/id\", \"-un\"]");
     world.install();
     for n in 1..=4 {
@@ -168,4 +181,26 @@ fn two_users_share_a_repository() {
     assert_eq!(pushers, ["root", "nobody", "root", "nobody"]);
     assert_eq!(world.logs(2), "nobody\n");
     as_nobody(".", &format!("'{BINARY}' -C deploy.git logs 1")).ok();
+    // Somebody who may not look is not told to install.
+    fs::set_permissions(world.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    let refused = as_nobody(".", &format!("'{BINARY}' -C deploy.git status")).exits(4);
+    assert!(refused.stderr.contains("Permission denied") && !refused.stderr.contains("install"), "{refused:#?}");
+}
+
+#[test]
+fn another_users_release_is_rolled_back_to() {
+    let world = crate::checkout::world("");
+    let Some(gitconfig) = shared_with_nobody(&world) else { return };
+    world.install();
+    fs::create_dir(world.path("srv")).unwrap();
+    fs::set_permissions(world.path("srv"), fs::Permissions::from_mode(0o2775)).unwrap();
+    let (one, two) = (crate::checkout::one_file(&world, "one"), crate::checkout::one_file(&world, "two"));
+    crate::checkout::deploy(&world, &one);
+    crate::checkout::deploy(&world, &two);
+    let clone = format!("git clone -q ../deploy.git c && cd c && printf {one} > production/a.deploy");
+    let push = "git commit -q -a -m Back -m 'Deploy-Rollback: alarms' && git push -q origin HEAD:refs/heads/main";
+    as_nobody(&world, "other", &gitconfig, &format!("{clone} && {push}")).ok();
+    assert_eq!(world.settled().last().unwrap(), "#3 production/a succeeded");
+    assert_eq!(world.show(3)["pusher"], "nobody");
+    assert_eq!(crate::checkout::current(&world), "one");
 }

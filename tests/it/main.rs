@@ -17,6 +17,7 @@ mod hooks;
 mod hostile;
 mod hostile_trees;
 mod install;
+mod late;
 mod planning;
 mod races;
 mod refusals;
