@@ -15,7 +15,7 @@ binary = $(target)/release/deploy-by-code
 hooks = pre-receive post-receive reference-transaction
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
-scripts = .ci/run scripts/demo.sh scripts/test-packages.sh
+scripts = .ci/run scripts/demo.sh scripts/test-packages.sh benches/history.sh
 
 .DEFAULT_GOAL := all
 

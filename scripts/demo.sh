@@ -227,16 +227,24 @@ run deploy-by-code -C git/deploys.git status
 echo
 run deploy-by-code -C git/deploys.git log
 
-chapter '7. A push that would deploy something wrong is refused before anything has changed'
-entry work/deploys/production/handbook.deploy "${handbook_2:0:7}" 'Second edition'
+chapter '7. The incident: somebody picks an old branch. It is refused before anything has changed'
+run git -C work/website checkout -q -b old-fixes "$website_1"
 tick
-run git -C work/deploys commit -q --all -m 'Deploy handbook version 2 to production'
+run git -C work/website commit -q --allow-empty -m 'Fix the prices, on an old branch'
+run git -C work/website push -q origin old-fixes
+old=$(git -C work/website rev-parse HEAD)
+git -C work/website checkout -q main
+entry work/deploys/production/website.deploy "$old" 'Fixed prices'
+tick
+run git -C work/deploys commit -q --all -m 'Deploy the fixed prices to production'
 if push origin main; then
     fail 'this push should have been refused'
 fi
-said 'refused production/handbook.deploy'
+said "refused production/website.deploy: ${old:0:7} is not on refs/heads/main of website"
+said 'it is only on refs/heads/old-fixes'
+said "has diverged from ${website_2:0:7}, which is deployed: it would gain 1 commit and lose 1 commit:"
 run git -C work/deploys reset -q --hard origin/main
-live production handbook "$handbook_1" 1
+live production website "$website_2" 2
 
 chapter 'Everything has worked, and stays here to play on with'
 cat <<EOF
@@ -251,7 +259,7 @@ To try next, for example a rollback, which is a commit like any other:
   cd '$folder/work/deploys'
   export PATH='$folder/bin':"\$PATH"
   sed -i '1i $website_1\n* Back to version 1' production/website.deploy
-  git commit -am 'Back to version 1' && git push -o follow origin main
+  git commit -am 'Back to version 1' -m 'Deploy-Rollback: trying it out' && git push -o follow origin main
   deploy-by-code -C ../../git/deploys.git status production
   deploy-by-code -C ../../git/deploys.git show 6
   deploy-by-code -C ../../git/deploys.git doctor

@@ -113,7 +113,9 @@ impl Gatherer<'_> {
         if let Some(state) = self.question.state {
             self.record(state, target, revision, &mut known)?;
         }
-        if candidate.from.as_ref() != Some(revision) {
+        let is_back = |base: &Option<Base>| matches!(base, Some(Base { direction: Direction::Behind(_), .. }));
+        // Going back gains nothing that could need something.
+        if candidate.from.as_ref() != Some(revision) && !is_back(&known.deployed) {
             let base = deployed.as_ref().or(candidate.from.as_ref());
             self.needs(target, base, revision, &mut known)?;
         }

@@ -89,13 +89,18 @@ pub fn commits_between(git_dir: &Path, without: &Revision, to: &Revision) -> Res
     Ok(Commits { count, newest: fields.chunks_exact(4).filter_map(commit).collect() })
 }
 
-/// The branches and tags in whose history a commit is, branches first, some of them at most. Only for telling a person: where git can't tell, none.
+/// The branches in whose history a commit is, or, where there is none, the tags; some of them at most. Only for telling a person: where git can't
+/// tell, none. Tags are looked at last because there can be thousands, and git walks for each.
 pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Vec<String> {
     let contains = format!("--contains={commit}");
-    let arguments = ["for-each-ref", "--count=20", "--format=%(refname)", &contains, "refs/heads/", "refs/tags/"];
-    let output = git(git_dir, &arguments).ok().filter(|output| output.status.success());
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    let below = |prefix: &str| {
+        let arguments = ["for-each-ref", "--count=20", "--format=%(refname)", &contains, prefix];
+        let output = git(git_dir, &arguments).ok().filter(|output| output.status.success());
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let branches = below("refs/heads/");
+    if branches.is_empty() { below("refs/tags/") } else { branches }
 }
 
 /// The refs below a prefix and the commits that they lead to, for kinds of ref storage that gix can't read.
