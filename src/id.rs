@@ -162,6 +162,15 @@ impl fmt::Display for Revision {
     }
 }
 
+/// Who pushed, as the host authenticated them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pusher {
+    /// The name; anything can stand in it.
+    pub name: String,
+    /// How it is known, in a word or two: `signature`, `gitolite`, `unix`.
+    pub known_by: String,
+}
+
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -258,6 +258,8 @@ pub(super) enum Command {
         push_new: Option<Revision>,
         #[arg(long, hide = true)]
         pusher: Option<String>,
+        #[arg(long, hide = true)]
+        pusher_known_by: Option<String>,
     },
 
     /// Carry out what is queued for an environment

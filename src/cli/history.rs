@@ -6,7 +6,7 @@ use super::{Context, Exit};
 use crate::id::{DeploymentId, Revision};
 use crate::report::{Colour, DeploymentRow, ExceptionRow, Table, outcome_line, to_json};
 use crate::status::Status;
-use crate::store::Filter;
+use crate::store::{Deployment, Filter};
 use crate::text;
 
 /// The widest reason in a listing, in characters.
@@ -24,6 +24,15 @@ pub(super) fn colour(status: Status) -> Colour {
 /// A name that somebody else chose, for a cell of a table.
 pub(super) fn name_cell(name: Option<&str>) -> String {
     name.map_or_else(|| "-".to_owned(), |name| text::escape(name, 24))
+}
+
+/// Who pushed a deployment, and how that is known.
+fn who_cell(deployment: &Deployment) -> String {
+    let name = name_cell(deployment.pusher.as_deref());
+    match deployment.pusher_known_by.as_deref() {
+        None | Some("") => name,
+        Some(known_by) => format!("{name} ({})", text::escape(known_by, 12)),
+    }
 }
 
 pub(super) fn log(context: &Context, filter: &Filter, number: u32, json: bool) -> anyhow::Result<Exit> {
@@ -44,7 +53,7 @@ pub(super) fn log(context: &Context, filter: &Filter, number: u32, json: bool) -
             plain(deployment.target.to_string()),
             plain(deployment.revision.short().to_owned()),
             (deployment.status.to_string(), colour(deployment.status)),
-            plain(name_cell(deployment.pusher.as_deref())),
+            plain(who_cell(deployment)),
         ]);
     }
     if table.is_empty() {
@@ -66,7 +75,7 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
     let escaped = |text: &Option<String>| text.as_ref().map(|text| text::escape(text, 256));
     let hash = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
     let status = context.output.paint(colour(deployment.status), &text::escape(outcome_line(&deployment), 300));
-    let lines: [(&str, Option<String>); 16] = [
+    let lines: [(&str, Option<String>); 17] = [
         ("deployment", Some(deployment.id.to_string())),
         ("rollout", Some(deployment.rollout.to_string())),
         ("application", Some(deployment.target.to_string())),
@@ -76,6 +85,7 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
         ("status", Some(status)),
         ("exit status", deployment.exit_status.map(|status| status.to_string())),
         ("pusher", escaped(&deployment.pusher)),
+        ("known by", escaped(&deployment.pusher_known_by)),
         ("author", escaped(&deployment.author)),
         ("deploy commit", hash(&deployment.deploy_commit)),
         ("retry of", deployment.retry_of.map(|id| id.to_string())),

@@ -31,13 +31,14 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
         let message = format!("{id} asks for {}, but {wanted} is wanted for {target} now", deployment.revision.short());
         return Err(Refusal::error(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
     }
-    let by = Context::person();
+    let person = Context::person();
+    let by = &person.name;
     let retried = store.transaction(|transaction| {
         let open = transaction.open_deployments(&target.environment)?;
         match open.into_iter().find(|open| open.target == target && open.revision == deployment.revision) {
             Some(open) => Ok::<_, store::Error>(Err(open.id)),
             None => {
-                let new = transaction.retry(&deployment, Some(&by), clock::now())?;
+                let new = transaction.retry(&deployment, Some(&person), clock::now())?;
                 if wanted.as_ref() != Some(&deployment.revision) {
                     // This can go back; whoever finds it later is told who wanted that.
                     let reason = format!("retry --stale of {id} by {by}");
@@ -64,7 +65,7 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
 pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
     let (deploy, mut store) = context.deploy_and_store()?;
     let deployment = find(&store, id)?;
-    let by = Context::person();
+    let by = Context::person().name;
     let reason = format!("by {by}");
     let now = store.transaction(|transaction| {
         let status = transaction.deployment(id)?.map_or(deployment.status, |deployment| deployment.status);
@@ -113,7 +114,7 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
             "deploy-by-code status shows what waits",
         ));
     }
-    let by = Context::person();
+    let by = Context::person().name;
     store.transaction(|transaction| transaction.ask_to_release(environment, &by))?;
     for deployment in &left {
         context.output.line(&format!("{} {}: not waited for any more", deployment.id, deployment.target))?;

@@ -25,6 +25,7 @@ use clap::Parser;
 use crate::deploy_repository::{self, DeployRepository};
 use crate::git::find_repository;
 use crate::hook::{environment, planning};
+use crate::id::Pusher;
 use crate::store::{self, Store};
 use crate::{git, install as installing, runner, text};
 use arguments::{Arguments, Command};
@@ -122,9 +123,11 @@ impl Context {
     }
 
     /// Who types this: the user behind sudo, or as a hook would say.
-    fn person() -> String {
+    fn person() -> Pusher {
         let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
-        behind_sudo.or_else(environment::pusher).unwrap_or_else(|| "somebody".to_owned())
+        let behind_sudo = behind_sudo.map(|name| Pusher { name, known_by: "sudo".to_owned() });
+        let nobody = || Pusher { name: "somebody".to_owned(), known_by: String::new() };
+        behind_sudo.or_else(environment::pusher).unwrap_or_else(nobody)
     }
 }
 
@@ -193,7 +196,9 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         }
         Command::Thaw { environment, dry_run } => freeze::thaw(&context, &environment, dry_run),
         Command::Release { environment } => intervene::release(&context, &environment),
-        Command::Reconcile { after_push, push_old, push_new, pusher } => {
+        Command::Reconcile { after_push, push_old, push_new, pusher, pusher_known_by } => {
+            let known_by = pusher_known_by.unwrap_or_default();
+            let pusher = pusher.map(|name| Pusher { name, known_by });
             let push = planning::Push { old_is_told: push_old.is_some(), old: push_old, new: push_new, pusher };
             run::reconcile(&context, after_push.then_some(&push))
         }

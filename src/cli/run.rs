@@ -36,7 +36,7 @@ fn reconcile_now(context: &Context, after_push: Option<&Push>) -> anyhow::Result
         other => other?,
     };
     let planned = plan_tip(&deploy, &mut store, after_push)?;
-    planned.log(after_push.and_then(|push| push.pusher.as_deref()));
+    planned.log(after_push.and_then(|push| push.pusher.as_ref()).map(|pusher| pusher.name.as_str()));
     let busy = store.read().busy_environments()?;
     for environment in &busy {
         wake::runner(&deploy, environment)?;

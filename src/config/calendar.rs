@@ -60,6 +60,8 @@ impl Window {
         let has_zone = to.last().is_some_and(|word| word.starts_with(|c: char| c.is_alphabetic())) && to.len() > 1;
         let zone = match to.pop_if(|_| has_zone) {
             None => TimeZone::UTC,
+            // Also where the machine has no time zone data.
+            Some("UTC") => TimeZone::UTC,
             Some(name) => {
                 let unknown =
                     || format!("unknown time zone {}; names are those of the package tzdata", text::quote(name, 60));

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use crate::git::Quarantine;
+use crate::id::Pusher;
 use crate::sys::user::User;
 use crate::text;
 
@@ -15,8 +16,15 @@ const PUSHER_MAX: usize = 128;
 /// How many push options are looked at.
 const OPTIONS_MAX: usize = 64;
 
-/// The variables in which hosts name whom they authenticated, the surest first: GitLab, Gitolite, Gitea and Forgejo, a web server.
-const PUSHER_VARIABLES: &[&str] = &["GL_USERNAME", "GL_USER", "GITEA_PUSHER_NAME", "REMOTE_USER"];
+/// The variables in which hosts name whom they authenticated, the surest first, and how that is called. The first is for a forced command of an ssh
+/// key (sshd(8), AUTHORIZED_KEYS), the last for web servers.
+const PUSHER_VARIABLES: &[(&str, &str)] = &[
+    ("DEPLOY_BY_CODE_PUSHER", "ssh key"),
+    ("GL_USERNAME", "gitlab"),
+    ("GL_USER", "gitolite"),
+    ("GITEA_PUSHER_NAME", "gitea"),
+    ("REMOTE_USER", "http"),
+];
 
 /// What a hook was told.
 #[derive(Debug, Clone, Default)]
@@ -43,13 +51,27 @@ impl HookEnvironment {
     }
 }
 
-/// Who acts: the name that the host authenticated, or the unix user. Asked for only when there is something to record, since it can mean a look into
-/// the user database.
+/// Who acts: who signed the push, else the name that the host authenticated, else the unix user. Asked for only when there is something to record, since it
+/// can mean a look into the user database.
 #[must_use]
-pub fn pusher() -> Option<String> {
-    let named = PUSHER_VARIABLES.iter().filter_map(env::var_os).find(|name| !name.is_empty());
-    let named = named.map(|name| text::decode(name.as_bytes(), PUSHER_MAX));
-    named.or_else(|| User::current().ok().map(|user| user.name))
+pub fn pusher() -> Option<Pusher> {
+    let named = |(variable, known_by): &(&str, &'static str)| {
+        let name = env::var_os(variable).filter(|name| !name.is_empty())?;
+        Some((text::decode(name.as_bytes(), PUSHER_MAX), *known_by))
+    };
+    let unix = || User::current().ok().map(|user| (user.name, "unix"));
+    let signer = signer().map(|signer| (signer, "signature"));
+    let found = signer.or_else(|| PUSHER_VARIABLES.iter().find_map(named)).or_else(unix);
+    found.map(|(name, known_by)| Pusher { name, known_by: known_by.to_owned() })
+}
+
+/// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git calls a signature by an unknown key good too, with an empty signer, and does not
+/// refuse one that is played back: its nonce tells.
+fn signer() -> Option<String> {
+    let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
+    let is_good = is("GIT_PUSH_CERT_STATUS", "G") && is("GIT_PUSH_CERT_NONCE_STATUS", "OK");
+    let signer = env::var_os("GIT_PUSH_CERT_SIGNER").filter(|signer| is_good && !signer.is_empty())?;
+    Some(text::decode(signer.as_bytes(), PUSHER_MAX))
 }
 
 /// The object folders that a hook in quarantine reads from, before the repository's own (git(1), `GIT_OBJECT_DIRECTORY`).

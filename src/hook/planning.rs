@@ -11,7 +11,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::facts::{self, Question};
 use crate::git::{self, DeepScan, Provenance};
-use crate::id::{DeploymentId, Environment, Revision, RolloutId, Target};
+use crate::id::{DeploymentId, Environment, Pusher, Revision, RolloutId, Target};
 use crate::plan::{self, Plan};
 use crate::policy::{BranchMove, Refusal, Stage};
 use crate::store::{self, Deployment, Enqueued, Fault, Source, Store, Transaction};
@@ -28,7 +28,7 @@ pub struct Push {
     /// Where it went.
     pub new: Option<Revision>,
     /// Who pushed.
-    pub pusher: Option<String>,
+    pub pusher: Option<Pusher>,
 }
 
 /// A deployment that was recorded.
@@ -272,7 +272,7 @@ fn plan_range(
         state: Some(transaction),
         range: (old, new),
         stage: Stage::After,
-        pusher: push.filter(is_theirs).and_then(|push| push.pusher.as_deref()),
+        pusher: push.filter(is_theirs).and_then(|push| push.pusher.as_ref()).map(|pusher| pusher.name.as_str()),
         faults,
     })?;
     Ok(plan::decide(&deploy.config, &candidates, &facts))
@@ -308,9 +308,9 @@ struct Sources {
     by_path: BTreeMap<Vec<u8>, Provenance>,
     /// The commits of the push that is known; `None`: all of the range.
     pushed: Option<BTreeSet<Revision>>,
-    pusher: Option<String>,
+    pusher: Option<Pusher>,
     /// Who pushed what is judged again.
-    pushers: BTreeMap<Vec<u8>, String>,
+    pushers: BTreeMap<Vec<u8>, Pusher>,
 }
 
 impl Sources {
@@ -349,8 +349,8 @@ impl Sources {
     }
 
     /// Who pushed the whole range, where one push did: also the deletion of the branch, which no commit asks for.
-    fn pusher_of_all(&self) -> Option<&str> {
-        self.pusher.as_deref().filter(|_| self.pushed.is_none())
+    fn pusher_of_all(&self) -> Option<&Pusher> {
+        self.pusher.as_ref().filter(|_| self.pushed.is_none())
     }
 
     fn of(&self, path: &[u8]) -> Option<Source> {
@@ -375,14 +375,16 @@ fn record(
         for deployment in plan.deployments {
             let Some(source) = sources.of(deployment.path()) else { continue };
             let Enqueued { id, superseded } = transaction.enqueue(rollout, &deployment, &source, now)?;
-            planned.queued.push(Queued { id, planned: deployment, pusher: source.pusher, superseded });
+            let pusher = source.pusher.map(|pusher| pusher.name);
+            planned.queued.push(Queued { id, planned: deployment, pusher, superseded });
         }
         take_dependants_along(deploy, transaction, rollout, &planned.queued)?;
     }
     for retirement in plan.retirements {
         let source = sources.of(&retirement.path);
         let commit = source.as_ref().map(|source| &source.deploy_commit);
-        let pusher = source.as_ref().map_or(sources.pusher_of_all(), |source| source.pusher.as_deref());
+        let pusher = source.as_ref().map_or(sources.pusher_of_all(), |source| source.pusher.as_ref());
+        let pusher = pusher.map(|pusher| pusher.name.as_str());
         planned.cancelled.extend(transaction.retire(&retirement.target, commit, pusher, now)?);
         planned.retired.push(retirement.target);
     }

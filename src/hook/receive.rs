@@ -77,7 +77,7 @@ pub fn pre_receive(environment: &HookEnvironment, config: Option<&std::path::Pat
         return verdict;
     }
     let pusher = pusher();
-    let pusher = pusher.as_deref();
+    let pusher = pusher.as_ref().map(|pusher| pusher.name.as_str());
     let failure = verdict.failure.as_ref();
     let failure = failure.map(|message| Event::Failure { what: "pre-receive", message });
     let refused = verdict.refusals.iter();
@@ -133,7 +133,7 @@ fn judge(
                 state: state.as_ref(),
                 range: (old, new),
                 stage: Stage::Before,
-                pusher: pusher.as_deref(),
+                pusher: pusher.as_ref().map(|pusher| pusher.name.as_str()),
                 faults: &[],
             });
             let facts = facts.map_err(|error| error.to_string())?;
@@ -190,7 +190,7 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
     match planned {
         Ok(planned) => {
             received.wake(&deploy, &planned);
-            planned.log(push.pusher.as_deref());
+            planned.log(push.pusher.as_ref().map(|pusher| pusher.name.as_str()));
             received.announce(planned);
         }
         Err(error) => {
@@ -263,7 +263,7 @@ pub fn reference_transaction(
         return;
     }
     let (old, new) = (update.old.as_ref(), update.new.as_ref());
-    if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_deref()) {
+    if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_ref()) {
         let message = format!("no reconcile could be started: {error}");
         syslog::log([Event::Failure { what: "reference-transaction", message: &message }]);
     }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::deploy_repository::DeployRepository;
-use crate::id::{Environment, Revision};
+use crate::id::{Environment, Pusher, Revision};
 use crate::sys::detach;
 use crate::sys::process::PATH;
 
@@ -47,12 +47,16 @@ pub fn reconcile(
     deploy: &DeployRepository,
     old: Option<&Revision>,
     new: Option<&Revision>,
-    pusher: Option<&str>,
+    pusher: Option<&Pusher>,
 ) -> io::Result<()> {
     let mut arguments: Vec<OsString> = vec!["reconcile".into(), "--after-push".into()];
-    for (option, value) in
-        [("--push-old", old.map(Revision::as_str)), ("--push-new", new.map(Revision::as_str)), ("--pusher", pusher)]
-    {
+    let (name, known_by) = pusher.map(|pusher| (pusher.name.as_str(), pusher.known_by.as_str())).unzip();
+    for (option, value) in [
+        ("--push-old", old.map(Revision::as_str)),
+        ("--push-new", new.map(Revision::as_str)),
+        ("--pusher", name),
+        ("--pusher-known-by", known_by),
+    ] {
         // In one word: a pusher's name may begin with a dash.
         arguments.extend(value.map(|value| format!("{option}={value}").into()));
     }

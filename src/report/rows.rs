@@ -34,6 +34,8 @@ pub struct DeploymentRow {
     pub deploy_commit: Option<String>,
     /// Who pushed.
     pub pusher: Option<String>,
+    /// How that is known.
+    pub pusher_known_by: Option<String>,
     /// Who wrote the commit.
     pub author: Option<String>,
     /// When it was recorded.
@@ -82,6 +84,7 @@ impl DeploymentRow {
             reason: deployment.reason.clone(),
             deploy_commit: text(&deployment.deploy_commit),
             pusher: deployment.pusher.clone(),
+            pusher_known_by: deployment.pusher_known_by.clone(),
             author: deployment.author.clone(),
             queued_at: deployment.queued_at,
             started_at: deployment.started_at,

@@ -81,7 +81,7 @@ fn interrupt(deploy: &DeployRepository, store: &mut Store, deployment: &Deployme
         if has_newer || tries >= RETRIES_MAX || deployment.cancelled_by.is_some() || deployment.released_by.is_some() {
             return Ok::<_, crate::store::Error>(None);
         }
-        transaction.retry(deployment, deployment.pusher.as_deref(), clock::now()).map(Some)
+        transaction.retry(deployment, deployment.pusher().as_ref(), clock::now()).map(Some)
     })?;
     if let Some(id) = retried {
         let retry = store.read().deployment(id)?;

@@ -200,6 +200,7 @@ mod tests {
             reason: None,
             deploy_commit: None,
             pusher: None,
+            pusher_known_by: None,
             author: None,
             retry_of: None,
             superseded_by: None,

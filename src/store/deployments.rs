@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Row, params};
 
 use super::{Error, Transaction};
-use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
+use crate::id::{Application, DeploymentId, Environment, Pusher, Revision, RolloutId, Target};
 use crate::status::Status;
 use crate::sys::process::Identity;
 use crate::sys::tree::Tree;
@@ -32,6 +32,8 @@ pub struct Deployment {
     pub deploy_commit: Option<Revision>,
     /// Who pushed that commit, as the host authenticated them.
     pub pusher: Option<String>,
+    /// How that is known: by a signature, a host's variable, the unix user.
+    pub pusher_known_by: Option<String>,
     /// Who wrote that commit, as the commit claims.
     pub author: Option<String>,
     /// The deployment that it tries again.
@@ -71,6 +73,15 @@ pub struct Run {
     pub cgroup: Option<PathBuf>,
 }
 
+impl Deployment {
+    /// Who pushed it.
+    #[must_use]
+    pub fn pusher(&self) -> Option<Pusher> {
+        let known_by = self.pusher_known_by.clone().unwrap_or_default();
+        self.pusher.clone().map(|name| Pusher { name, known_by })
+    }
+}
+
 impl Run {
     /// What the command of a deployment started. `folder`: the state directory, which tells it from another one's deployment of the same number.
     #[must_use]
@@ -106,7 +117,7 @@ pub struct Stale;
 
 pub(super) const COLUMNS: &str = "id, rollout, environment, application, revision, previous_revision, status, reason, deploy_commit, pusher, \
      author, retry_of, superseded_by, queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
-     leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze";
+     leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, pusher_known_by";
 
 /// A value that this program never writes.
 fn damaged(index: usize, what: &str) -> rusqlite::Error {
@@ -159,6 +170,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         released_by: row.get(24)?,
         rolled_back: revision_at(row, 25)?,
         overrides_freeze: row.get(26)?,
+        pusher_known_by: row.get(27)?,
     })
 }
 
@@ -350,12 +362,12 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn retry(&self, of: &Deployment, pusher: Option<&str>, now: Timestamp) -> Result<DeploymentId, Error> {
+    pub fn retry(&self, of: &Deployment, pusher: Option<&Pusher>, now: Timestamp) -> Result<DeploymentId, Error> {
         self.execute("INSERT INTO rollouts (planned_at_ms) VALUES (?)", [now.as_ms()])?;
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
-                 author, retry_of, queued_at_ms, rolled_back)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?)",
+                 author, retry_of, queued_at_ms, rolled_back, pusher_known_by)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
             params![
                 self.last_id(),
                 of.target.environment.as_str(),
@@ -363,11 +375,12 @@ impl Transaction<'_> {
                 of.revision.as_str(),
                 text(of.previous_revision.as_ref()),
                 text(of.deploy_commit.as_ref()),
-                pusher,
+                pusher.map(|pusher| &pusher.name),
                 of.author,
                 of.id.0,
                 now.as_ms(),
-                text(of.rolled_back.as_ref())
+                text(of.rolled_back.as_ref()),
+                pusher.map(|pusher| &pusher.known_by)
             ],
         )?;
         let id = DeploymentId(self.last_id());

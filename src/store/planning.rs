@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::deployments::{COLUMNS, read, revision_at, target_at};
 use super::{Deployment, Error, Transaction};
-use crate::id::{DeploymentId, Revision, RolloutId, Target};
+use crate::id::{DeploymentId, Pusher, Revision, RolloutId, Target};
 use crate::plan;
 use crate::policy::{ExceptionKind, Refusal};
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ pub struct Source {
     /// Who wrote that commit, as it claims.
     pub author: String,
     /// Who pushed it, where that is known.
-    pub pusher: Option<String>,
+    pub pusher: Option<Pusher>,
 }
 
 /// A deployment that was just recorded, and what it took the place of.
@@ -70,7 +70,7 @@ pub struct Fault {
     /// Where the branch was before the change.
     pub since: Option<Revision>,
     /// Who pushed it.
-    pub pusher: Option<String>,
+    pub pusher: Option<Pusher>,
 }
 
 impl Transaction<'_> {
@@ -129,8 +129,8 @@ impl Transaction<'_> {
         let deployed = self.deployed(planned.target())?.map(|deployed| deployed.revision);
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
-                 author, queued_at_ms, rolled_back, overrides_freeze, reason)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                 author, queued_at_ms, rolled_back, overrides_freeze, reason, pusher_known_by)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 rollout.0,
                 environment,
@@ -138,12 +138,13 @@ impl Transaction<'_> {
                 planned.revision().as_str(),
                 deployed.as_ref().map(Revision::as_str),
                 source.deploy_commit.as_str(),
-                source.pusher,
+                source.pusher.as_ref().map(|pusher| &pusher.name),
                 source.author,
                 now.as_ms(),
                 planned.rolled_back().map(Revision::as_str),
                 planned.exceptions().iter().any(|exception| exception.kind == ExceptionKind::Override),
-                planned.waits()
+                planned.waits(),
+                source.pusher.as_ref().map(|pusher| &pusher.known_by)
             ],
         )?;
         let id = DeploymentId(self.last_id());
@@ -230,16 +231,18 @@ impl Transaction<'_> {
         refusal: &Refusal,
         since: Option<&Revision>,
         commit: Option<&Revision>,
-        pusher: Option<&str>,
+        pusher: Option<&Pusher>,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let same = "SELECT 1 FROM problems WHERE path = ? AND message = ?";
         let known = self.first(same, params![refusal.path, refusal.message], |_| Ok(()))?;
         self.execute(
-            "INSERT INTO problems (path, message, hint, commit_id, found_at_ms, is_fault, since_commit, pusher)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO problems (path, message, hint, commit_id, found_at_ms, is_fault, since_commit, pusher,
+                 pusher_known_by)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET message = excluded.message, hint = excluded.hint, commit_id = excluded.commit_id,
                  found_at_ms = excluded.found_at_ms, is_fault = excluded.is_fault, pusher = COALESCE(excluded.pusher, pusher),
+                 pusher_known_by = COALESCE(excluded.pusher_known_by, pusher_known_by),
                  since_commit = CASE WHEN is_fault THEN since_commit ELSE excluded.since_commit END",
             params![
                 refusal.path,
@@ -249,7 +252,8 @@ impl Transaction<'_> {
                 now.as_ms(),
                 refusal.is_fault,
                 since.map(Revision::as_str),
-                pusher
+                pusher.map(|pusher| &pusher.name),
+                pusher.map(|pusher| &pusher.known_by)
             ],
         )?;
         Ok(known.is_none())
@@ -260,8 +264,10 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        self.query("SELECT path, since_commit, pusher FROM problems WHERE is_fault = 1", [], |row| {
-            Ok(Fault { path: row.get(0)?, since: revision_at(row, 1)?, pusher: row.get(2)? })
+        self.query("SELECT path, since_commit, pusher, pusher_known_by FROM problems WHERE is_fault = 1", [], |row| {
+            let pusher = row.get::<_, Option<String>>(2)?.zip(row.get(3)?);
+            let pusher = pusher.map(|(name, known_by)| Pusher { name, known_by });
+            Ok(Fault { path: row.get(0)?, since: revision_at(row, 1)?, pusher })
         })
     }
 
@@ -313,10 +319,10 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn claim(&self, ids: &[DeploymentId], pusher: &str) -> Result<(), Error> {
+    pub fn claim(&self, ids: &[DeploymentId], pusher: &Pusher) -> Result<(), Error> {
         for id in ids {
-            let sql = "UPDATE deployments SET pusher = ? WHERE id = ? AND pusher IS NULL AND retry_of IS NULL";
-            self.execute(sql, params![pusher, id.0])?;
+            let sql = "UPDATE deployments SET pusher = ?, pusher_known_by = ? WHERE id = ? AND pusher IS NULL AND retry_of IS NULL";
+            self.execute(sql, params![pusher.name, pusher.known_by, id.0])?;
         }
         Ok(())
     }

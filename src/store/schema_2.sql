@@ -43,6 +43,10 @@ ALTER TABLE problems ADD COLUMN is_fault INTEGER NOT NULL DEFAULT 0;
 -- Where the branch was before the change, and who pushed it, for judging it again.
 ALTER TABLE problems ADD COLUMN since_commit TEXT;
 ALTER TABLE problems ADD COLUMN pusher TEXT;
+ALTER TABLE problems ADD COLUMN pusher_known_by TEXT;
+
+-- How it is known who pushed: by a signature, a host's variable, the unix user.
+ALTER TABLE deployments ADD COLUMN pusher_known_by TEXT;
 
 -- Environments that somebody froze. One that is over stays, for the record.
 CREATE TABLE freezes (

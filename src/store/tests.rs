@@ -1,7 +1,7 @@
 use super::*;
 use crate::change::{Change, Depth, Node};
 use crate::config::Config;
-use crate::id::{Application, Environment, Revision, RolloutId, Target};
+use crate::id::{Application, Environment, Pusher, Revision, RolloutId, Target};
 use crate::plan;
 use crate::policy::Facts;
 use crate::status::Status;
@@ -182,8 +182,9 @@ fn claims_fill_in_only_what_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
-    for pusher in ["alice", "mallory"] {
-        store.transaction(|t| t.claim(&[id], pusher)).unwrap();
+    for name in ["alice", "mallory"] {
+        let pusher = Pusher { name: name.to_owned(), known_by: "test".to_owned() };
+        store.transaction(|t| t.claim(&[id], &pusher)).unwrap();
         assert_eq!(store.read().deployment(id).unwrap().unwrap().pusher.as_deref(), Some("alice"));
     }
     assert_eq!(store.read().deployments_of(&[revision('c')]).unwrap().len(), 1);

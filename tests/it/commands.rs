@@ -112,6 +112,7 @@ fn json_keys_are_those_of_the_documentation() {
         "log",
         "rolled_back",
         "exceptions",
+        "pusher_known_by",
     ]
     .map(str::to_owned)
     .into();

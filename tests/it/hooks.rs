@@ -168,21 +168,63 @@ fn symlinks_made_by_hand_work_without_install() {
 }
 
 #[test]
-fn the_pusher_is_recorded() {
+fn the_pusher_is_recorded_and_how_it_is_known() {
     let world = World::installed();
-    let variables =
-        [("REMOTE_USER", "remote"), ("GITEA_PUSHER_NAME", "gitea"), ("GL_USER", "gitolite"), ("GL_USERNAME", "gitlab")];
+    // The first of these that is set counts; a host sets its own, and others do no harm.
+    let variables = [
+        ("REMOTE_USER", "remote", "http"),
+        ("GITEA_PUSHER_NAME", "gitea", "gitea"),
+        ("GL_USER", "gitolite", "gitolite"),
+        ("GL_USERNAME", "gitlab", "gitlab"),
+        ("DEPLOY_BY_CODE_PUSHER", "key", "ssh key"),
+    ];
     for at in 0..=variables.len() {
         world.deploy("production/a", u32::try_from(at).unwrap() + 1);
         world.commit();
         let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
-        run(push.envs(variables[..at].iter().copied()), b"").ok();
+        run(push.envs(variables[..at].iter().map(|(variable, name, _)| (variable, name))), b"").ok();
         world.settled();
+        let shown = world.show(u32::try_from(at).unwrap() + 1);
+        let unix = nix::unistd::User::from_uid(nix::unistd::Uid::current()).unwrap().unwrap().name;
+        let (name, known_by) =
+            at.checked_sub(1).map_or((unix.as_str(), "unix"), |at| (variables[at].1, variables[at].2));
+        assert_eq!((&shown["pusher"], &shown["pusher_known_by"]), (&name.into(), &known_by.into()));
     }
-    let pushers: Vec<_> = (2..=5).map(|id| world.show(id)["pusher"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(pushers, ["remote", "gitea", "gitolite", "gitlab"]);
-    let unix = nix::unistd::User::from_uid(nix::unistd::Uid::current()).unwrap().unwrap().name;
-    assert_eq!(world.show(1)["pusher"], unix);
+    world.cmd(&["log"]).ok().says(" (gitolite)").says("unix");
+}
+
+#[test]
+fn a_signed_push_names_its_signer() {
+    let world = World::installed();
+    run(world.command("ssh-keygen", ".").args(["-q", "-t", "ed25519", "-N", "", "-f", "key"]), b"").ok();
+    run(world.command("ssh-keygen", ".").args(["-q", "-t", "ed25519", "-N", "", "-f", "unknown"]), b"").ok();
+    let public = fs::read_to_string(world.path("key.pub")).unwrap();
+    fs::write(world.path("signers"), format!("alice@example.org {public}")).unwrap();
+    let signers = world.path("signers");
+    for (key, value) in [
+        ("receive.certNonceSeed", "a secret of the server"),
+        ("gpg.format", "ssh"),
+        ("gpg.ssh.allowedSignersFile", signers.to_str().unwrap()),
+    ] {
+        world.server_git(&["config", key, value]);
+    }
+    let push = |n: u32, key: &str| {
+        world.deploy("production/a", n);
+        world.commit();
+        let key = world.path(key);
+        for (name, value) in [("gpg.format", "ssh"), ("user.signingKey", key.to_str().unwrap())] {
+            world.git(&["config", name, value]);
+        }
+        let push = world.push_with(&["--signed", "origin", "HEAD:refs/heads/main"]).ok();
+        world.settled();
+        (push, world.show(n))
+    };
+    let (said, shown) = push(1, "key");
+    let known = (&shown["pusher"], &shown["pusher_known_by"]);
+    assert_eq!(known, (&"alice@example.org".into(), &"signature".into()), "{said:#?}");
+    // git calls a signature by a key that nobody knows good as well.
+    let (said, shown) = push(2, "unknown");
+    assert_eq!(shown["pusher_known_by"], "unix", "{said:#?}");
 }
 
 #[test]
