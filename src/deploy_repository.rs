@@ -149,6 +149,12 @@ impl DeployRepository {
         self.config.state_dir.clone().unwrap_or_else(|| self.repository.path().join("deploy-by-code"))
     }
 
+    /// Where hooks leave word for systemd that a runner is needed.
+    #[must_use]
+    pub fn wake_folder(&self) -> PathBuf {
+        self.state_dir().join("wake")
+    }
+
     /// Opens the state.
     ///
     /// # Errors

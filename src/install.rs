@@ -11,13 +11,19 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, is_own_link, kept};
 use crate::id::Revision;
+use crate::registry;
 use crate::store::{self, Cursor, Store};
 use crate::text;
+
+/// Where an administrator configures systemd.
+const UNITS: &str = "/etc/systemd/system";
 
 /// Something that `install` or `uninstall` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +46,23 @@ pub enum Step {
     Unlink(PathBuf),
     /// A value in the repository's git configuration.
     Configure(&'static str, &'static str),
+    /// The timer looks after the repository from now on.
+    Register(PathBuf),
+    /// The timer looks after it no more.
+    Unregister(PathBuf),
+    /// What root does.
+    System(SystemStep),
+}
+
+/// Something that root does for a repository whose runner systemd starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SystemStep {
+    /// A file of systemd's configuration.
+    Write(PathBuf, String),
+    /// A folder of it goes.
+    Remove(PathBuf),
+    /// A call of systemctl.
+    Systemctl(Vec<String>),
 }
 
 impl fmt::Display for Step {
@@ -60,6 +83,11 @@ impl fmt::Display for Step {
             Self::RemoveKept(folder) => write!(f, "remove {}", shown(folder)),
             Self::Unlink(path) => write!(f, "remove {}", shown(path)),
             Self::Configure(key, value) => write!(f, "git config {key} {value}"),
+            Self::Register(folder) => write!(f, "register with the timer, in {}", shown(folder)),
+            Self::Unregister(folder) => write!(f, "take out of the timer's list, in {}", shown(folder)),
+            Self::System(SystemStep::Write(file, _)) => write!(f, "write {}", shown(file)),
+            Self::System(SystemStep::Remove(folder)) => write!(f, "remove {}", shown(folder)),
+            Self::System(SystemStep::Systemctl(words)) => write!(f, "systemctl {}", words.join(" ")),
         }
     }
 }
@@ -77,6 +105,8 @@ pub enum Error {
     Taken(PathBuf),
     /// git runs hooks from a folder outside the repository.
     HooksElsewhere(PathBuf),
+    /// systemd could not be told.
+    Systemctl(String),
 }
 
 impl fmt::Display for Error {
@@ -86,6 +116,7 @@ impl fmt::Display for Error {
             Self::Git(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Io(path, error) => write!(f, "{}: {error}", shown(path)),
+            Self::Systemctl(what) => f.write_str(what),
             Self::HooksElsewhere(path) => write!(
                 f,
                 "core.hooksPath is {}, outside the repository, and other repositories may run what is put there; unset it for this one",
@@ -124,7 +155,12 @@ fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 /// The repository or its state can't be read, or a hook can't be kept.
-pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: bool) -> Result<Vec<Step>, Error> {
+pub fn plan_install(
+    deploy: &DeployRepository,
+    program: &Path,
+    deploy_existing: bool,
+    registry: &Path,
+) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     let tip = || if deploy_existing { Ok(None) } else { deploy.repository.branch_tip(&deploy.branch) };
     match deploy.open_store() {
@@ -167,7 +203,48 @@ pub fn plan_install(deploy: &DeployRepository, program: &Path, deploy_existing: 
     if git::config_value(deploy.repository.path(), "receive.advertisePushOptions")?.as_deref() != Some("true") {
         steps.push(Step::Configure("receive.advertisePushOptions", "true"));
     }
+    // Without the package there is no timer.
+    if registry.is_dir() && !registry::has(registry, deploy.repository.path()) {
+        steps.push(Step::Register(registry.to_owned()));
+    }
     Ok(steps)
+}
+
+/// What root has to do so that systemd starts the runners of a repository, or starts them no more.
+#[must_use]
+pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Vec<Step> {
+    let instance = format!("deploy-by-code-runner@{}", registry::escape(deploy.repository.path()));
+    let service = Path::new(UNITS).join(format!("{instance}.service.d"));
+    let path = Path::new(UNITS).join(format!("{instance}.path.d"));
+    let systemctl = |words: &[&str]| SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect());
+    let unit = format!("{instance}.path");
+    let system = if is_installed && deploy.config.runner == RunnerKind::Systemd {
+        let user = format!("[Service]\nUser={owner}\n");
+        // A percent sign would begin a specifier (systemd.unit(5)).
+        let folder = deploy.wake_folder().to_string_lossy().replace('%', "%%");
+        let path_text = format!("[Path]\nDirectoryNotEmpty={folder}\n");
+        let (service, path) = (service.join("repository.conf"), path.join("repository.conf"));
+        let is_there = |file: &Path, text: &str| fs::read(file).is_ok_and(|found| found == text.as_bytes());
+        if is_there(&service, &user) && is_there(&path, &path_text) {
+            return Vec::new();
+        }
+        vec![
+            SystemStep::Write(service, user),
+            SystemStep::Write(path, path_text),
+            systemctl(&["daemon-reload"]),
+            systemctl(&["enable", "--now", &unit]),
+        ]
+    } else if path.exists() || service.exists() {
+        vec![
+            systemctl(&["disable", "--now", &unit]),
+            SystemStep::Remove(path),
+            SystemStep::Remove(service),
+            systemctl(&["daemon-reload"]),
+        ]
+    } else {
+        Vec::new()
+    };
+    system.into_iter().map(Step::System).collect()
 }
 
 /// What lies in the hooks folder beside the hooks of this program, and may be used by those that were there before.
@@ -183,7 +260,7 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
 ///
 /// # Errors
 /// git can't be asked where the hooks are.
-pub fn plan_uninstall(deploy: &DeployRepository) -> Result<Vec<Step>, Error> {
+pub fn plan_uninstall(deploy: &DeployRepository, registry: &Path) -> Result<Vec<Step>, Error> {
     let folder = git::hooks_folder(deploy.repository.path())?;
     let mut steps = Vec::new();
     for hook in HOOKS.iter().map(|name| folder.join(name)).filter(|hook| is_own_link(hook)) {
@@ -195,6 +272,9 @@ pub fn plan_uninstall(deploy: &DeployRepository) -> Result<Vec<Step>, Error> {
     let chained = folder.join(CHAINED);
     if chained.is_dir() {
         steps.push(Step::RemoveKept(chained));
+    }
+    if registry::has(registry, deploy.repository.path()) {
+        steps.push(Step::Unregister(registry.to_owned()));
     }
     Ok(steps)
 }
@@ -244,6 +324,25 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         }
         Step::Unlink(path) => fs::remove_file(path).map_err(at(path)),
         Step::Configure(key, value) => Ok(git::set_config_value(deploy.repository.path(), key, value)?),
+        Step::Register(folder) => registry::add(folder, deploy.repository.path()).map_err(at(folder)),
+        Step::Unregister(folder) => registry::remove(folder, deploy.repository.path()).map_err(at(folder)),
+        Step::System(SystemStep::Write(file, content)) => {
+            let folder = file.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder).map_err(at(folder))?;
+            fs::write(file, content).map_err(at(file))
+        }
+        Step::System(SystemStep::Remove(folder)) => match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Io(folder.clone(), error)),
+            _ => Ok(()),
+        },
+        Step::System(SystemStep::Systemctl(words)) => {
+            let status = Command::new("systemctl").args(words).status();
+            match status {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(Error::Systemctl(format!("systemctl {}: {status}", words.join(" ")))),
+                Err(error) => Err(Error::Systemctl(format!("systemctl could not be started: {error}"))),
+            }
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod sys;
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;
+pub mod registry;
 pub mod store;
 
 pub mod cli;

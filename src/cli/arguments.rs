@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Parser, Subcommand};
 
 use crate::id::{Application, DeploymentId, Environment, Revision};
+use crate::registry;
 use crate::store::Filter;
 
 /// Deploy by Code: what a reviewed deploy file names is what gets deployed.
@@ -86,6 +87,8 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
+        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
         repository: Option<PathBuf>,
@@ -97,6 +100,8 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
+        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
         repository: Option<PathBuf>,
@@ -250,6 +255,11 @@ pub(super) enum Command {
     /// Plan what hooks missed, mark dead runs interrupted, start runners where something waits
     #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git reconcile")]
     Reconcile {
+        /// All repositories that install registered, each as its owner: what the timer does
+        #[arg(long)]
+        registered: bool,
+        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        registry: PathBuf,
         #[arg(long, hide = true)]
         after_push: bool,
         #[arg(long, hide = true, value_parser = revision)]
@@ -261,6 +271,10 @@ pub(super) enum Command {
         #[arg(long, hide = true)]
         pusher_known_by: Option<String>,
     },
+
+    /// Start the runners that hooks ask for, until none is needed: the process of the systemd service
+    #[command(hide = true, after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve")]
+    Serve,
 
     /// Carry out what is queued for an environment
     #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]

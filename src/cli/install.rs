@@ -1,20 +1,58 @@
 //! `install` and `uninstall`.
 
-use super::{Context, Exit, run};
+use std::path::Path;
+
+use super::{Context, Exit, Refusal, run};
+use crate::deploy_repository::DeployRepository;
 use crate::install::{self, Step};
+use crate::sys::user::User;
 use crate::text;
 
-pub(super) fn install(context: &Context, deploy_existing: bool, dry_run: bool) -> anyhow::Result<Exit> {
-    let deploy = context.deploy()?;
-    let program = std::env::current_exe()?;
-    let steps = install::plan_install(&deploy, &program, deploy_existing)?;
-    let repository = text::escape(deploy.repository.path().as_os_str().as_encoded_bytes(), 200);
-    for step in &steps {
-        context.output.line(&describe(step, dry_run))?;
+/// Shows the steps, and takes them unless this is a dry run.
+fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
+    for step in steps {
+        context.output.line(&if dry_run { format!("would {step}") } else { step.to_string() })?;
         if !dry_run {
-            install::take(&deploy, step)?;
+            install::take(deploy, step)?;
         }
     }
+    Ok(())
+}
+
+/// What root does, before it becomes the repository's owner.
+fn system(
+    context: &Context,
+    deploy: &DeployRepository,
+    is_installed: bool,
+    dry_run: bool,
+) -> anyhow::Result<Vec<Step>> {
+    let owner = context.owner()?;
+    let steps = install::plan_system(deploy, owner, is_installed);
+    if !steps.is_empty() && !User::is_root() && !dry_run {
+        let message = "runner = \"systemd\" needs units that only root can set up";
+        return Err(Refusal::error(
+            message,
+            "run this as root; the hooks and the state will be the repository's owner's",
+        ));
+    }
+    take(context, deploy, &steps, dry_run)?;
+    context.become_owner()?;
+    Ok(steps)
+}
+
+pub(super) fn install(
+    context: &Context,
+    deploy_existing: bool,
+    dry_run: bool,
+    registry: &Path,
+) -> anyhow::Result<Exit> {
+    let deploy = context.deploy()?;
+    let program = std::env::current_exe()?;
+    let mut steps = system(context, &deploy, true, dry_run)?;
+    let own = install::plan_install(&deploy, &program, deploy_existing, registry)?;
+    take(context, &deploy, &own, dry_run)?;
+    steps.extend(own);
+    let repository = text::escape(deploy.repository.path().as_os_str().as_encoded_bytes(), 200);
     if dry_run {
         return Ok(Exit::Done);
     }
@@ -26,35 +64,33 @@ pub(super) fn install(context: &Context, deploy_existing: bool, dry_run: bool) -
     if deploy.config_file.is_none() {
         context.output.line(&format!("next: write {repository}/deploy-by-code.toml; see deploy-by-code.toml(5)"))?;
     }
+    if steps.iter().any(|step| matches!(step, Step::Register(_))) {
+        context.output.line(TIMER)?;
+    }
     if deploy_existing {
         return run::reconcile(context, None);
     }
     Ok(Exit::Done)
 }
 
-pub(super) fn uninstall(context: &Context, dry_run: bool) -> anyhow::Result<Exit> {
+/// The package starts nothing by itself.
+const TIMER: &str = "for what hooks miss, once on this machine: systemctl enable --now deploy-by-code-reconcile.timer";
+
+pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
-    let steps = install::plan_uninstall(&deploy)?;
-    for step in &steps {
-        context.output.line(&describe(step, dry_run))?;
-        if !dry_run {
-            install::take(&deploy, step)?;
-        }
-    }
+    let mut steps = system(context, &deploy, false, dry_run)?;
+    let own = install::plan_uninstall(&deploy, registry)?;
+    take(context, &deploy, &own, dry_run)?;
+    steps.extend(own);
     let state = deploy.state_dir();
     let state_shown = text::escape(state.as_os_str().as_encoded_bytes(), 200);
     if steps.is_empty() {
         context.output.line("no hook of deploy-by-code is installed here")?;
-    }
-    if !steps.is_empty() {
+    } else {
         context.output.line("receive.advertisePushOptions stays as it is: other hooks may need it")?;
     }
     if state.exists() {
         context.output.line(&format!("the state stays: {state_shown}"))?;
     }
     Ok(Exit::Done)
-}
-
-fn describe(step: &Step, dry_run: bool) -> String {
-    if dry_run { format!("would {step}") } else { step.to_string() }
 }

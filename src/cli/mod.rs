@@ -16,6 +16,7 @@ mod status;
 
 use std::env;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ use crate::git::find_repository;
 use crate::hook::{environment, planning};
 use crate::id::Pusher;
 use crate::store::{self, Store};
+use crate::sys::user::User;
 use crate::{git, install as installing, runner, text};
 use arguments::{Arguments, Command};
 use output::Output;
@@ -102,6 +104,29 @@ impl Context {
         Ok(Self { git_dir, config: arguments.config.clone(), output: Output::new() })
     }
 
+    /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
+    fn become_owner(&self) -> anyhow::Result<()> {
+        if !User::is_root() {
+            return Ok(());
+        }
+        let owner = self.owner()?;
+        if std::fs::metadata(&self.git_dir)?.mode() & 0o002 != 0 {
+            let shown = text::escape(self.git_dir.as_os_str().as_encoded_bytes(), 200);
+            let message =
+                format!("{shown} is writable by everybody, and its configuration would be followed as its owner");
+            return Err(Refusal::error(message, format!("chmod o-w {shown}")));
+        }
+        if owner != 0 {
+            User::by_number(owner)?.become_for_good()?;
+        }
+        Ok(())
+    }
+
+    /// The number of the user whose repository it is.
+    fn owner(&self) -> std::io::Result<u32> {
+        Ok(std::fs::metadata(&self.git_dir)?.uid())
+    }
+
     fn deploy(&self) -> Result<DeployRepository, deploy_repository::Error> {
         DeployRepository::open(&self.git_dir, self.config.as_deref())
     }
@@ -167,11 +192,22 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         _ => None,
     };
     let repository = named.or_else(|| arguments.repository.clone());
+    if let Command::Reconcile { registered: true, registry, .. } = &arguments.command {
+        return run::reconcile_registered(registry);
+    }
     let context = Context::new(&Arguments { repository, ..arguments.clone() })?;
     match arguments.command {
+        // These have something to do as root first, or were started by the hook as whoever it is.
+        Command::Install { .. } | Command::Uninstall { .. } | Command::Run { .. } => {}
+        Command::Reconcile { after_push: true, .. } => {}
+        _ => context.become_owner()?,
+    }
+    match arguments.command {
         Command::PreReceive | Command::PostReceive | Command::ReferenceTransaction { .. } => Ok(Exit::Usage),
-        Command::Install { deploy_existing, dry_run, .. } => install::install(&context, deploy_existing, dry_run),
-        Command::Uninstall { dry_run, .. } => install::uninstall(&context, dry_run),
+        Command::Install { deploy_existing, dry_run, registry, .. } => {
+            install::install(&context, deploy_existing, dry_run, &registry)
+        }
+        Command::Uninstall { dry_run, registry, .. } => install::uninstall(&context, dry_run, &registry),
         Command::Doctor { json } => doctor::doctor(&context, json),
         Command::Check { revision, json } => check::check(&context, revision.as_deref(), json),
         Command::Plan { old, new, markdown, json } => {
@@ -196,12 +232,13 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         }
         Command::Thaw { environment, dry_run } => freeze::thaw(&context, &environment, dry_run),
         Command::Release { environment } => intervene::release(&context, &environment),
-        Command::Reconcile { after_push, push_old, push_new, pusher, pusher_known_by } => {
+        Command::Reconcile { after_push, push_old, push_new, pusher, pusher_known_by, .. } => {
             let known_by = pusher_known_by.unwrap_or_default();
             let pusher = pusher.map(|name| Pusher { name, known_by });
             let push = planning::Push { old_is_told: push_old.is_some(), old: push_old, new: push_new, pusher };
             run::reconcile(&context, after_push.then_some(&push))
         }
+        Command::Serve => run::serve(&context),
         Command::Run { environment } => run::run(&context, &environment),
     }
 }

@@ -1,5 +1,6 @@
 //! `reconcile`, and the runner's process.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Context, Exit};
@@ -8,12 +9,17 @@ use crate::event::Event;
 use crate::hook::planning::{Planned, Push, plan_tip};
 use crate::hook::wake;
 use crate::id::Environment;
+use crate::registry::{self, Registered};
 use crate::runner;
 use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
+use crate::text;
 
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
 const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How often the systemd service looks for word.
+const SERVE_LOOK: Duration = Duration::from_millis(100);
 
 /// Plans what hooks missed and starts a runner wherever something waits or a dead one left something.
 pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow::Result<Exit> {
@@ -66,6 +72,40 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
         context.output.line("nothing to do")?;
     }
     Ok(())
+}
+
+/// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another.
+pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
+    let mut exit = Exit::Done;
+    for registered in registry::all(registry)? {
+        let done = registered.and_then(|Registered { repository, owner }| {
+            let shown = text::escape(repository.as_os_str().as_encoded_bytes(), 200);
+            wake::reconcile_as(&repository, owner).map_err(|error| format!("{shown}: {error}"))
+        });
+        if let Err(error) = done {
+            super::output::complain(&error, None);
+            exit = Exit::Refused;
+        }
+    }
+    Ok(exit)
+}
+
+/// The process of the systemd service: a runner for each environment that somebody left word for. It ends when no runner is left and no word.
+pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
+    let deploy = context.deploy()?;
+    let mut runners: Vec<std::process::Child> = Vec::new();
+    loop {
+        let words = wake::take_words(&deploy)?;
+        for environment in &words {
+            // One that finds the lock taken leaves: whoever holds it looks once more before it goes.
+            runners.push(wake::runner_as_child(&deploy, environment)?);
+        }
+        runners.retain_mut(|runner| !matches!(runner.try_wait(), Ok(Some(_)) | Err(_)));
+        if runners.is_empty() && words.is_empty() {
+            return Ok(Exit::Done);
+        }
+        clock::sleep(SERVE_LOOK);
+    }
 }
 
 /// The runner's process: picks up what hooks left, then carries out what is queued for its environment.

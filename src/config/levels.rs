@@ -15,6 +15,16 @@ pub enum Queue {
     All,
 }
 
+/// Who starts runners.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RunnerKind {
+    /// The hook, as a process of its own.
+    #[default]
+    Detached,
+    /// systemd, outside the session that pushed.
+    Systemd,
+}
+
 /// What happens to a deployment whose runner or machine died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnInterrupt {

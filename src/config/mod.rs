@@ -16,7 +16,7 @@ use crate::id::{Application, Environment, Target};
 use crate::waves::After;
 
 pub use calendar::{OnFreeze, Window, Zones};
-pub use levels::{Level, OnInterrupt, Queue, Settings};
+pub use levels::{Level, OnInterrupt, Queue, RunnerKind, Settings};
 pub use parse::{ENVIRONMENT_KEYS, SETTING_KEYS, TOP_KEYS};
 pub use template::{Template, Values};
 
@@ -91,6 +91,8 @@ pub struct Config {
     pub root: String,
     /// Whether the deploy branch may be rewound or deleted.
     pub allow_rewind: bool,
+    /// Who starts runners.
+    pub runner: RunnerKind,
     /// Where the state lies; `None`: `deploy-by-code` in the deploy repository.
     pub state_dir: Option<PathBuf>,
     defaults: Level,

@@ -9,7 +9,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::template::{COMMAND_NAMES, FOLDER_NAMES};
-use super::{Config, EnvironmentSection, Level, OnFreeze, OnInterrupt, Problem, Queue, Template, Window, Zones};
+use super::{
+    Config, EnvironmentSection, Level, OnFreeze, OnInterrupt, Problem, Queue, RunnerKind, Template, Window, Zones,
+};
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::parse_duration;
@@ -17,7 +19,7 @@ use crate::waves;
 
 /// The keys at the top of the file.
 pub const TOP_KEYS: &[&str] =
-    &["branch", "root", "state_dir", "allow_rewind", "defaults", "environments", "applications"];
+    &["branch", "root", "state_dir", "allow_rewind", "runner", "defaults", "environments", "applications"];
 
 /// The keys of an environment's section, beside [`SETTING_KEYS`].
 pub const ENVIRONMENT_KEYS: &[&str] = &[
@@ -210,6 +212,10 @@ impl Reader<'_> {
                 "root" => config.root = self.read(value, name, root).unwrap_or_default(),
                 "state_dir" => config.state_dir = self.read(value, name, absolute).map(PathBuf::from),
                 "allow_rewind" => config.allow_rewind = self.boolean(value, name).unwrap_or_default(),
+                "runner" => {
+                    let choices = [("detached", RunnerKind::Detached), ("systemd", RunnerKind::Systemd)];
+                    config.runner = self.choice(value, name, &choices).unwrap_or_default();
+                }
                 "defaults" => {
                     if let Some(table) = self.table(value, name) {
                         config.defaults = self.level(table, name, &[]);

@@ -2,14 +2,19 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
+use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Pusher, Revision};
 use crate::sys::detach;
+use crate::sys::file::Sharing;
 use crate::sys::process::PATH;
+use crate::sys::user::User;
 
 /// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
 const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
@@ -21,22 +26,83 @@ fn own_program() -> io::Result<PathBuf> {
     Ok(path.strip_suffix(b" (deleted)").map_or(program.clone(), |path| PathBuf::from(OsStr::from_bytes(path))))
 }
 
-fn spawn(deploy: &DeployRepository, arguments: &[OsString]) -> io::Result<()> {
+/// What this program has to be told beside a command, so that it works on the same repository by the same configuration.
+fn arguments(deploy: &DeployRepository, command: &[OsString]) -> io::Result<Vec<OsString>> {
     let mut all: Vec<OsString> = vec!["--repository".into(), deploy.repository.path().into()];
     if let Some(file) = &deploy.config_file {
         all.extend(["--config".into(), file.canonicalize()?.into()]);
     }
-    all.extend_from_slice(arguments);
+    all.extend_from_slice(command);
+    Ok(all)
+}
+
+fn spawn(deploy: &DeployRepository, command: &[OsString]) -> io::Result<()> {
+    let all = arguments(deploy, command)?;
     let all: Vec<&OsStr> = all.iter().map(OsString::as_os_str).collect();
     detach::spawn(&own_program()?, &all, ENVIRONMENT)
 }
 
-/// Starts a runner for an environment; where one runs already, the new one leaves again.
+/// Starts a runner for an environment, or leaves word for systemd to do it; where one runs already, the new one leaves again.
 ///
 /// # Errors
 /// It can't be started. What is queued stays queued.
 pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Result<()> {
-    spawn(deploy, &["run".into(), environment.as_str().into()])
+    match deploy.config.runner {
+        RunnerKind::Detached => spawn(deploy, &["run".into(), environment.as_str().into()]),
+        RunnerKind::Systemd => {
+            // A file for each environment, which the path unit sees. Whoever starts the runner removes it first.
+            let folder = deploy.wake_folder();
+            let sharing = Sharing::of_folder(&deploy.state_dir())?;
+            sharing.create_folder(&folder)?;
+            let file = OpenOptions::new().append(true).create(true).open(folder.join(environment.as_str()))?;
+            sharing.apply_to_file(&file)
+        }
+    }
+}
+
+/// The environments for which somebody left word that a runner is needed; the word is taken away.
+///
+/// # Errors
+/// The folder can't be read or a file not be removed.
+pub fn take_words(deploy: &DeployRepository) -> io::Result<Vec<Environment>> {
+    let entries = match fs::read_dir(deploy.wake_folder()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut woken = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        fs::remove_file(entry.path())?;
+        woken.extend(Environment::new(entry.file_name().as_bytes()));
+    }
+    Ok(woken)
+}
+
+/// Starts a runner as a child of this process.
+///
+/// # Errors
+/// It can't be started.
+pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> io::Result<Child> {
+    let arguments = arguments(deploy, &["run".into(), environment.as_str().into()])?;
+    let mut command = Command::new(own_program()?);
+    command.args(arguments).env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+}
+
+/// Runs `reconcile` on a repository as its owner, and waits for it.
+///
+/// # Errors
+/// It can't be run, or did not succeed.
+pub fn reconcile_as(repository: &Path, owner: u32) -> io::Result<()> {
+    let mut command = Command::new(own_program()?);
+    command.arg("--repository").arg(repository).arg("reconcile");
+    command.env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    // Here and not in the child, which finds the repository by what lies in the folder: that is the owner's to write.
+    if User::is_root() && owner != 0 {
+        User::by_number(owner)?.run(&mut command);
+    }
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("reconcile: {status}"))) }
 }
 
 /// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.

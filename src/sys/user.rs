@@ -1,6 +1,8 @@
 //! Users of the machine.
 
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use nix::unistd::{Gid, Uid, getgrouplist, setgid, setgroups, setuid};
 
@@ -24,6 +26,21 @@ impl User {
     pub fn find(name: &str) -> io::Result<Self> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"));
         Self::new(nix::unistd::User::from_name(name)?.ok_or_else(missing)?)
+    }
+
+    /// Looks a user up by number.
+    ///
+    /// # Errors
+    /// The number has no entry, or it can't be told.
+    pub fn by_number(uid: u32) -> io::Result<Self> {
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("the user number {uid} has no name"));
+        Self::new(nix::unistd::User::from_uid(Uid::from_raw(uid))?.ok_or_else(missing)?)
+    }
+
+    /// Whether this process runs as root.
+    #[must_use]
+    pub fn is_root() -> bool {
+        Uid::effective().is_root()
     }
 
     /// The user that this process runs as.
@@ -53,8 +70,20 @@ impl User {
         self.uid == Uid::effective()
     }
 
-    /// Gives up every right but this user's; between fork and exec.
-    pub(super) fn become_for_good(&self) -> io::Result<()> {
+    /// Lets a command run as this user.
+    pub fn run(self, command: &mut Command) {
+        // SAFETY: between fork and exec only setgroups, setgid and setuid are called, on values made before the fork.
+        #[allow(unsafe_code)]
+        unsafe {
+            command.pre_exec(move || self.become_for_good());
+        }
+    }
+
+    /// Gives up every right but this user's, for this process and what it starts. Between fork and exec it makes system calls alone.
+    ///
+    /// # Errors
+    /// The kernel refused: only root may.
+    pub fn become_for_good(&self) -> io::Result<()> {
         setgroups(&self.groups)?;
         setgid(self.gid)?;
         setuid(self.uid)?;

@@ -204,3 +204,81 @@ fn another_users_release_is_rolled_back_to() {
     assert_eq!(world.show(3)["pusher"], "nobody");
     assert_eq!(crate::checkout::current(&world), "one");
 }
+
+#[test]
+fn the_timer_reconciles_what_is_registered_each_as_its_owner() {
+    let world = World::new();
+    let registry = world.path("registry");
+    fs::create_dir(&registry).unwrap();
+    fs::set_permissions(&registry, fs::Permissions::from_mode(0o1777)).unwrap();
+    let registry = registry.to_str().unwrap();
+    world.cmd(&["install", "--registry", registry]).ok().says("register with the timer");
+    world.cmd(&["install", "--registry", registry]).ok().says("everything is in place");
+    world.deploy("production/a", 1);
+    world.push_unseen();
+    run(world.command(BINARY, ".").args(["reconcile", "--registered", "--registry", registry]), b"").ok();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    // What somebody registers that is not theirs is not touched.
+    if nix::unistd::Uid::effective().is_root() {
+        let entry = fs::read_dir(registry).unwrap().flatten().next().unwrap().path();
+        std::os::unix::fs::chown(&entry, Some(65534), None).unwrap();
+        world.deploy("production/a", 2);
+        world.push_unseen();
+        let refused = run(world.command(BINARY, ".").args(["reconcile", "--registered", "--registry", registry]), b"");
+        refused.exits(1).says("registered by user 65534, but it belongs to user 0");
+        assert_eq!(world.settled().len(), 1);
+        std::os::unix::fs::chown(&entry, Some(0), None).unwrap();
+    }
+    world.cmd(&["uninstall", "--registry", registry]).ok().says("take out of the timer's list");
+    assert_eq!(fs::read_dir(registry).unwrap().count(), 0);
+}
+
+#[test]
+fn root_acts_as_the_repositorys_owner() {
+    let world = World::new();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let nobody = |command: &str| {
+        let mut other = world.command("setpriv", "deploy.git");
+        run(other.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "sh", "-c", command]), b"")
+    };
+    if !nix::unistd::Uid::effective().is_root() || nobody(&format!("'{BINARY}' --version")).code != Some(0) {
+        println!("skipped: not root, or another user can't run {BINARY}");
+        return;
+    }
+    world.config_file("[defaults]\ncommand = [\"/usr/bin/id\", \"-un\"]");
+    world.deploy("production/a", 1);
+    world.push();
+    run(world.command("chown", ".").args(["-R", "nobody:nogroup", "deploy.git"]), b"").ok();
+    world.cmd(&["install", "--deploy-existing"]).ok();
+    let owner = |path: &str| std::os::unix::fs::MetadataExt::uid(&fs::metadata(world.state().join(path)).unwrap());
+    assert_eq!(["", "state.db", "locks"].map(owner), [65534; 3]);
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    assert_eq!(world.logs(1), "nobody\n");
+    fs::set_permissions(world.repository(), fs::Permissions::from_mode(0o777)).unwrap();
+    world.cmd(&["status"]).exits(1).says("is writable by everybody");
+}
+
+#[test]
+fn with_systemd_hooks_leave_word_and_the_service_starts_the_runners() {
+    let world = World::installed();
+    let config = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
+    world.config_file(&format!("runner = \"systemd\"\n{config}"));
+    world.job("note start; test $DEPLOY_ENVIRONMENT != production || hold end");
+    world.deploy("production/a", 1);
+    world.push();
+    assert!(world.state().join("wake/production").exists());
+    let mut service = world.binary().arg("serve").spawn().unwrap();
+    world.wait_for("production/a #1 start");
+    // Word that comes while it serves is taken too.
+    world.deploy("staging/a", 1);
+    world.push();
+    world.wait_until("the other environment is served", || {
+        world.history().get(1).is_some_and(|line| line == "#2 staging/a succeeded")
+    });
+    world.open("end");
+    assert_eq!(world.settled()[0], "#1 production/a succeeded");
+    assert!(service.wait().unwrap().success());
+    world.wait_until("no word is left", || fs::read_dir(world.state().join("wake")).unwrap().count() == 0);
+    let unit = world.cmd(&["install", "--dry-run"]).ok();
+    unit.says("write /etc/systemd/system/deploy-by-code-runner@").says("systemctl enable --now deploy-by-code-runner@");
+}

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("refs", 10), ("status", 10), ("event", 10), ("waves", 10), ("deployfile", 10), ("config", 10), ("policy", 10), ("plan", 10),
     ("text", 10), ("change", 10),
     ("sys", 20),
-    ("git", 30), ("store", 30), ("hook_files", 30),
+    ("git", 30), ("store", 30), ("hook_files", 30), ("registry", 30),
     // What every verb starts from: a repository with its configuration.
     ("deploy_repository", 35),
     ("facts", 38), ("notify", 38), ("hook_files", 38),

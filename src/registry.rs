@@ -1,0 +1,166 @@
+//! Which repositories the timer looks after.
+//!
+//! Protocol: a folder of the machine, writable by everybody and sticky like /tmp, because repositories belong to different users. Each entry is a
+//! file that holds the path of one repository. An entry counts only where it belongs to root or to the repository's owner: nobody can make the
+//! timer, which runs as root and becomes the owner, do something in a folder that is not theirs.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::libc::O_NOFOLLOW;
+
+/// Where the package puts it.
+pub const FOLDER: &str = "/var/lib/deploy-by-code/repositories";
+
+/// The longest path that is read, in bytes.
+const PATH_MAX: u64 = 4096;
+
+/// How many entries are looked at.
+const ENTRIES_MAX: usize = 10_000;
+
+/// A repository that the timer looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The repository.
+    pub repository: PathBuf,
+    /// The user number of its owner.
+    pub owner: u32,
+}
+
+/// The name of a path in a unit's name, as systemd-escape(1) `--path` makes it.
+#[must_use]
+pub fn escape(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    let trimmed: Vec<u8> = bytes.split(|b| *b == b'/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(&b'/');
+    if trimmed.is_empty() {
+        return "-".to_owned();
+    }
+    let mut name = String::new();
+    for (at, byte) in trimmed.iter().enumerate() {
+        match byte {
+            b'/' => name.push('-'),
+            b'.' if at == 0 => name.push_str("\\x2e"),
+            b if b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'.') => name.push(char::from(*b)),
+            b => name.push_str(&format!("\\x{b:02x}")),
+        }
+    }
+    name
+}
+
+fn entry(folder: &Path, repository: &Path) -> PathBuf {
+    folder.join(escape(repository))
+}
+
+/// Whether a repository is registered already.
+#[must_use]
+pub fn has(folder: &Path, repository: &Path) -> bool {
+    entry(folder, repository).symlink_metadata().is_ok()
+}
+
+/// Registers a repository.
+///
+/// # Errors
+/// The entry can't be written, or is somebody else's.
+pub fn add(folder: &Path, repository: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW);
+    let mut file = options.open(entry(folder, repository))?;
+    file.write_all(repository.as_os_str().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Takes a repository out again.
+///
+/// # Errors
+/// The entry can't be removed.
+pub fn remove(folder: &Path, repository: &Path) -> io::Result<()> {
+    match fs::remove_file(entry(folder, repository)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The repositories that are registered; for an entry that does not count, why.
+///
+/// # Errors
+/// The folder can't be read; that there is none is no error.
+pub fn all(folder: &Path) -> io::Result<Vec<Result<Registered, String>>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).take(ENTRIES_MAX).collect();
+    paths.sort();
+    Ok(paths.iter().map(|path| read(path)).collect())
+}
+
+fn read(path: &Path) -> Result<Registered, String> {
+    let shown = |path: &Path| crate::text::escape(path.as_os_str().as_bytes(), 200);
+    let at = |error: io::Error| format!("{}: {error}", shown(path));
+    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path).map_err(at)?;
+    let entry = file.metadata().map_err(at)?;
+    let mut text = Vec::new();
+    file.take(PATH_MAX).read_to_end(&mut text).map_err(at)?;
+    let repository = PathBuf::from(std::ffi::OsStr::from_bytes(text.trim_ascii_end()));
+    if !entry.is_file() || !repository.is_absolute() {
+        return Err(format!("{}: no entry of a repository", shown(path)));
+    }
+    let folder = repository.symlink_metadata().map_err(|error| format!("{}: {error}", shown(&repository)))?;
+    if !folder.is_dir() {
+        return Err(format!("{}: no folder", shown(&repository)));
+    }
+    if entry.uid() != 0 && entry.uid() != folder.uid() {
+        return Err(format!(
+            "{}: registered by user {}, but it belongs to user {}",
+            shown(&repository),
+            entry.uid(),
+            folder.uid()
+        ));
+    }
+    Ok(Registered { repository, owner: folder.uid() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_systemd_escape() {
+        let table = [
+            ("/srv/git/deploys.git", "srv-git-deploys.git"),
+            ("/srv//a-b/.x/", "srv-a\\x2db-.x"),
+            ("/.x", "\\x2ex"),
+            ("/", "-"),
+            ("/é", "\\xc3\\xa9"),
+        ];
+        for (path, expect) in table {
+            assert_eq!(escape(Path::new(path)), expect);
+        }
+    }
+
+    #[test]
+    fn entries_come_and_go_and_bad_ones_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = folder.path().join("x.git");
+        fs::create_dir(&repository).unwrap();
+        let entries = folder.path().join("entries");
+        assert_eq!(all(&entries).unwrap(), []);
+        fs::create_dir(&entries).unwrap();
+        assert!(!has(&entries, &repository));
+        add(&entries, &repository).unwrap();
+        add(&entries, &repository).unwrap();
+        let owner = fs::metadata(&repository).unwrap().uid();
+        assert_eq!(all(&entries).unwrap(), [Ok(Registered { repository: repository.clone(), owner })]);
+        fs::write(entries.join("bad"), "relative\n").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", entries.join("link")).unwrap();
+        let found = all(&entries).unwrap();
+        assert_eq!(found.iter().filter(|entry| entry.is_err()).count(), 2, "{found:?}");
+        remove(&entries, &repository).unwrap();
+        remove(&entries, &repository).unwrap();
+        assert!(!has(&entries, &repository));
+    }
+}
