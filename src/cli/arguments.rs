@@ -276,6 +276,14 @@ pub(super) enum Command {
     #[command(hide = true, after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve")]
     Serve,
 
+    /// Say what can come next on a command line, for the shells
+    #[command(hide = true, after_help = "Example:\n  deploy-by-code complete -- sta")]
+    Complete {
+        /// The words so far; the last is to be completed
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+
     /// Carry out what is queued for an environment
     #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]
     Run {

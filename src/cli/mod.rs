@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod complete;
 mod doctor;
 mod follow;
 mod freeze;
@@ -84,7 +85,8 @@ struct Context {
 }
 
 impl Context {
-    fn new(arguments: &Arguments) -> anyhow::Result<Self> {
+    /// Of a repository that is named, of `GIT_DIR`, or of the one above the current folder.
+    fn find(named: Option<PathBuf>, config: Option<PathBuf>) -> anyhow::Result<Self> {
         let missing = |place: &std::path::Path| {
             let place = text::escape(place.as_os_str().as_encoded_bytes(), 200);
             anyhow!(Refusal {
@@ -93,7 +95,7 @@ impl Context {
                 hint: Some("name it: deploy-by-code -C /path/to/repository.git …".to_owned()),
             })
         };
-        let git_dir = match (&arguments.repository, env::var_os("GIT_DIR")) {
+        let git_dir = match (&named, env::var_os("GIT_DIR")) {
             (Some(named), _) => find_repository(named).ok_or_else(|| missing(named))?,
             (None, Some(git_dir)) => PathBuf::from(git_dir),
             (None, None) => {
@@ -101,7 +103,7 @@ impl Context {
                 find_repository(&current).ok_or_else(|| missing(&current))?
             }
         };
-        Ok(Self { git_dir, config: arguments.config.clone(), output: Output::new() })
+        Ok(Self { git_dir, config, output: Output::new() })
     }
 
     /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
@@ -156,6 +158,12 @@ impl Context {
     }
 }
 
+/// The command line's description, for manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -195,7 +203,10 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
     if let Command::Reconcile { registered: true, registry, .. } = &arguments.command {
         return run::reconcile_registered(registry);
     }
-    let context = Context::new(&Arguments { repository, ..arguments.clone() })?;
+    if let Command::Complete { words } = &arguments.command {
+        return complete::complete(words);
+    }
+    let context = Context::find(repository, arguments.config.clone())?;
     match arguments.command {
         // These have something to do as root first, or were started by the hook as whoever it is.
         Command::Install { .. } | Command::Uninstall { .. } | Command::Run { .. } => {}
@@ -203,7 +214,10 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         _ => context.become_owner()?,
     }
     match arguments.command {
-        Command::PreReceive | Command::PostReceive | Command::ReferenceTransaction { .. } => Ok(Exit::Usage),
+        Command::PreReceive
+        | Command::PostReceive
+        | Command::ReferenceTransaction { .. }
+        | Command::Complete { .. } => Ok(Exit::Usage),
         Command::Install { deploy_existing, dry_run, registry, .. } => {
             install::install(&context, deploy_existing, dry_run, &registry)
         }

@@ -264,3 +264,41 @@ fn retry_makes_a_new_deployment_of_what_is_still_wanted() {
     assert_eq!(world.settled()[7], "#8 production/a succeeded");
     assert_eq!(world.status("production/a")["deployed"], rev(5));
 }
+
+#[test]
+fn completion_knows_commands_options_environments_applications_and_numbers() {
+    let world = with_history();
+    let complete = |words: &[&str]| {
+        let arguments = [&["complete", "--"][..], words].concat();
+        let run = run(world.command(BINARY, "deploy.git").args(arguments), b"").ok();
+        run.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["sta"]), ["status"]);
+    assert_eq!(complete(&["st"]), ["status"]);
+    assert!(!complete(&[""]).contains(&"run".to_owned()), "what is hidden stays hidden");
+    assert_eq!(complete(&["retry", "--st"]), ["--stale"]);
+    assert_eq!(complete(&["freeze", "prod"]), ["production"]);
+    assert_eq!(complete(&["freeze", "--reason", "production", "prod"]), ["production"]);
+    assert_eq!(complete(&["status", "production/"]), ["production/a", "production/b"]);
+    assert_eq!(complete(&["logs", "-f", ""]), ["1", "2", "3", "4"]);
+    assert_eq!(complete(&["install", ""]), [""; 0], "a file");
+    let elsewhere = run(world.command(BINARY, ".").args(["complete", "--", "-C", "deploy.git", "show", "2"]), b"").ok();
+    assert_eq!(elsewhere.stdout, "2\n");
+    assert_eq!(run(world.command(BINARY, ".").args(["complete", "--", "show", ""]), b"").ok().stdout, "");
+}
+
+/// The shells' own completion, as somebody types it.
+#[test]
+fn the_shells_complete() {
+    let world = with_history();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = root.join("packaging/completions/deploy-by-code.bash");
+    let bin = std::path::Path::new(BINARY).parent().unwrap();
+    let type_it = format!(
+        "PATH='{}':$PATH; . '{}'; COMP_WORDS=(deploy-by-code -C deploy.git show 1); COMP_CWORD=4; _deploy_by_code; echo \"${{COMPREPLY[@]}}\"",
+        bin.display(),
+        script.display()
+    );
+    let bash = run(world.command("bash", ".").args(["-c", &type_it]), b"").ok();
+    assert_eq!(bash.stdout, "1\n", "{bash:#?}");
+}
