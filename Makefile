@@ -17,6 +17,11 @@ man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 scripts = .ci/run scripts/demo.sh scripts/test-packages.sh benches/history.sh
 
+cargo_deb = 3.8.0
+epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
+package_flags = SOURCE_DATE_EPOCH=$(epoch) \
+	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"
+
 .DEFAULT_GOAL := all
 
 all: need-compilers ## build the release binary (the default)
@@ -24,6 +29,18 @@ all: need-compilers ## build the release binary (the default)
 
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
 	scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
+
+# The package is the same bit for bit wherever it is built: no path of this machine gets into it, and times are those of its changelog.
+deb: need-compilers ## build the Debian package, in target/debian; installs cargo-deb where it is missing
+	@command -v cargo-deb >/dev/null || { \
+		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
+	$(package_flags) $(CARGO) build --release --locked
+	rm -rf '$(target)/man'
+	$(CARGO) run --quiet --locked --example manpages -- '$(target)/man'
+	$(package_flags) PATH="$$PATH:$${CARGO_HOME:-$$HOME/.cargo}/bin" $(CARGO) deb --no-build --locked
+
+lint-deb: deb ## check the Debian package with lintian
+	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
@@ -67,7 +84,7 @@ clean: ## remove what was built, and ./demo
 	scripts/demo.sh --remove '$(DEMO_DIR)'
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 need-compilers:
 	@command -v $(CARGO) >/dev/null || { \
@@ -75,4 +92,4 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo test lint fmt install clean help need-compilers
+.PHONY: all demo deb lint-deb test lint fmt install clean help need-compilers

@@ -139,7 +139,8 @@ impl DeployRepository {
     /// # Errors
     /// The configuration can't be used.
     pub fn reload_config(&mut self) -> Result<(), ConfigError> {
-        (_, self.config) = load(&self.repository, self.config_file.as_deref())?;
+        let (_, config) = load(&self.repository, self.config_file.as_deref())?;
+        self.config = config;
         Ok(())
     }
 

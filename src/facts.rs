@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use crate::change::Node;
 use crate::deploy_repository::DeployRepository;
 use crate::deployfile::{self, ContentError};
-use crate::git::{self, DeclaredNeed, DeepScan, Repository};
+use crate::git::{self, Bound, DeclaredNeed, DeepScan, Repository};
 use crate::id::{Revision, RevisionError, Target};
 use crate::plan::{self, Candidate};
-use crate::policy::{
-    Base, Dependant, Direction, ExceptionKind, Facts, Need, NeedState, Newest, Promotion, Rollback, Stage, TargetFacts,
-};
+use crate::policy::{Base, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion, Stage, TargetFacts};
+use crate::status::Status;
 use crate::store::{self, Deployment, Fault, Transaction};
 use crate::sys::clock;
 
@@ -90,6 +89,9 @@ impl Gatherer<'_> {
     fn about(&mut self, target: &Target, candidate: &Candidate) -> Result<TargetFacts, store::Error> {
         let mut known = TargetFacts::default();
         let Some(revision) = candidate.revision() else {
+            if let Some(state) = self.question.state {
+                known.newest = newest(state, target)?;
+            }
             known.whole_hash = self.whole_hash(target, candidate);
             return Ok(known);
         };
@@ -115,8 +117,10 @@ impl Gatherer<'_> {
         }
         let is_back = |base: &Option<Base>| matches!(base, Some(Base { direction: Direction::Behind(_), .. }));
         // Going back gains nothing that could need something.
-        if candidate.from.as_ref() != Some(revision) && !is_back(&known.deployed) {
-            let base = deployed.as_ref().or(candidate.from.as_ref());
+        let is_there = deployed.as_ref() == Some(revision)
+            || self.question.state.is_none() && candidate.from.as_ref() == Some(revision);
+        if !is_there && !is_back(&known.deployed) {
+            let base = deployed.as_ref().or(candidate.from.as_ref().filter(|from| *from != revision));
             self.needs(target, base, revision, &mut known)?;
         }
         let goes_back = |base: &Base| !matches!(base.direction, Direction::Same | Direction::Ahead);
@@ -152,20 +156,20 @@ impl Gatherer<'_> {
         revision: &Revision,
         known: &mut TargetFacts,
     ) -> Result<(), store::Error> {
-        if let Some(Deployment { id, revision: of, rolled_back, .. }) = state.newest_of(target)? {
-            let mut rollback = None;
-            if let Some(from) = rolled_back {
-                let reasons = state.exceptions(id)?;
-                let reason = reasons.into_iter().find(|exception| exception.kind == ExceptionKind::Rollback);
-                // What can't be told holds: going on is said with a reason.
-                let is_contained = match self.repository(target) {
-                    Some(Ok(repository)) => repository.contains(revision, &from).unwrap_or(true),
-                    Some(Err(_)) | None => true,
-                };
-                let reason = reason.map(|exception| exception.reason).unwrap_or_default();
-                rollback = Some(Rollback { from, reason, is_contained });
-            }
-            known.newest = Some(Newest { id, revision: of, rollback });
+        for (by, from, reason) in state.holds(target)? {
+            // What can't be told holds: going on is said with a reason.
+            let is_contained = match self.repository(target) {
+                Some(Ok(repository)) => repository.contains(revision, &from).unwrap_or(true),
+                Some(Err(_)) | None => true,
+            };
+            known.holds.push(Hold { by, from, reason, is_contained });
+        }
+        known.newest = newest(state, target)?;
+        if let Some(under_way) = state.newest_of(target)?.filter(|newest| {
+            matches!(newest.status, Status::Queued | Status::Running | Status::Interrupted)
+                && newest.revision != *revision
+        }) {
+            known.under_way = self.base(target, &under_way.revision, revision);
         }
         known.succeeded_here = state.first_success(target, revision)?.is_some();
         let section = self.question.deploy.config.environment(&target.environment);
@@ -194,7 +198,12 @@ impl Gatherer<'_> {
         let Some(Ok(repository)) = self.repository(target) else { return Ok(()) };
         // A base that is gone, or a history that can't be walked: the other rules refuse that.
         let Ok((declared, bound)) = repository.declared_needs(base, revision) else { return Ok(()) };
-        known.needs_bound = bound;
+        known.needs_bound = bound.map(|bound| match bound {
+            Bound::Commits(count) => format!("only the newest {count} commits gained were looked at"),
+            Bound::Needs(count) => format!("only the newest {count} of what they need were looked at"),
+        });
+        // A commit of the application itself comes along with it.
+        let declared = declared.into_iter().filter(|need| need.application != target.application);
         for DeclaredNeed { declared_by, application, commit } in declared {
             let needed = Target { environment: target.environment.clone(), application };
             let (commit, state) = self.need(&needed, commit)?;
@@ -226,7 +235,7 @@ impl Gatherer<'_> {
         let state = match (has(&same_push), has(&there)) {
             (Err(why), _) | (_, Err(why)) => NeedState::Unknown(why),
             (Ok(true), Ok(false)) => same_push.map_or(NeedState::Missing(None), NeedState::SamePush),
-            (Ok(false), Ok(_)) if same_push.is_some() => NeedState::Missing(same_push),
+            (Ok(false), Ok(_)) if same_push.is_some() => same_push.map_or(NeedState::Missing(None), NeedState::TooOld),
             (Ok(_), Ok(true)) => there.map_or(NeedState::Missing(None), NeedState::Deployed),
             (Ok(_), Ok(false)) => NeedState::Missing(there),
         };
@@ -279,6 +288,13 @@ impl Gatherer<'_> {
             _ => None,
         }
     }
+}
+
+/// The newest deployment of a target, and why it went back, if it did.
+fn newest(state: &Transaction<'_>, target: &Target) -> Result<Option<Newest>, store::Error> {
+    let Some(Deployment { id, revision, .. }) = state.newest_of(target)? else { return Ok(None) };
+    let went_back = state.exceptions(id)?.into_iter().find(|exception| exception.kind.goes_back());
+    Ok(Some(Newest { id, revision, went_back }))
 }
 
 /// The revision that each deploy file of a commit asks for; files that ask for none are left out.

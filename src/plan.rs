@@ -62,6 +62,7 @@ pub struct Deployment {
     redeploy: bool,
     supersedes: bool,
     rolled_back: Option<Revision>,
+    released: Vec<Revision>,
     exceptions: Vec<Exception>,
     first: BTreeSet<Application>,
     needs: Vec<Need>,
@@ -81,7 +82,7 @@ impl Deployment {
         &self.target
     }
 
-    /// The revision that the file asked for before.
+    /// What the file asked for before, or else what is deployed.
     #[must_use]
     pub fn from(&self) -> Option<&Revision> {
         self.from.as_ref()
@@ -109,6 +110,12 @@ impl Deployment {
     #[must_use]
     pub fn rolled_back(&self) -> Option<&Revision> {
         self.rolled_back.as_ref()
+    }
+
+    /// What rollbacks took away, and is held back no more.
+    #[must_use]
+    pub fn released(&self) -> &[Revision] {
+        &self.released
     }
 
     /// The reasons by which it got past rules.
@@ -176,6 +183,16 @@ impl Judgement {
 
     fn first(&self) -> BTreeSet<Application> {
         self.passes().flat_map(|pass| pass.first.iter().cloned()).collect()
+    }
+
+    /// Nothing need go first, for a reason that is given.
+    fn go_alone(&mut self, reason: &str) {
+        for pass in
+            self.gates.iter_mut().filter_map(|gate| gate.answer.as_mut().ok()).filter(|pass| !pass.first.is_empty())
+        {
+            pass.first.clear();
+            pass.exception = Some(Exception { kind: ExceptionKind::Alone, reason: reason.to_owned() });
+        }
     }
 }
 
@@ -258,7 +275,7 @@ pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan 
         gates: policy::judge(config, candidate, candidates, facts),
     };
     let mut judgements: Vec<Judgement> = candidates.iter().map(judgement).collect();
-    refuse_cycles(config, &mut judgements);
+    refuse_cycles(config, &mut judgements, facts);
     if facts.stage == Stage::After {
         refuse_abandoned(&mut judgements);
     }
@@ -275,7 +292,7 @@ fn refuse(judged: &mut Judgement, rule: &'static str, message: String, hint: &st
 }
 
 /// Where the order that commits declare contradicts itself or the configuration's, nobody could begin.
-fn refuse_cycles(config: &Config, judgements: &mut [Judgement]) {
+fn refuse_cycles(config: &Config, judgements: &mut [Judgement], facts: &Facts) {
     let environments: BTreeSet<Environment> = judgements
         .iter()
         .filter(|judged| !judged.first().is_empty())
@@ -294,11 +311,18 @@ fn refuse_cycles(config: &Config, judgements: &mut [Judgement]) {
         }
         let Some(cycle) = waves::cycle(&after) else { continue };
         let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
-        let in_it =
-            |judged: &Judgement| judged.target.as_ref().is_some_and(|target| cycle.contains(&target.application));
-        for judged in own.iter_mut().filter(|judged| in_it(judged) && !judged.first().is_empty()) {
-            let message = format!("Deploy-After and after make a cycle: {}", names.join(" after "));
-            refuse(judged, "needs", message, "deploy them in pushes of their own");
+        for judged in own.iter_mut().filter(|judged| !judged.first().is_empty()) {
+            let Some(target) = judged.target.clone().filter(|target| cycle.contains(&target.application)) else {
+                continue;
+            };
+            match facts.targets.get(&target).and_then(|known| known.trailers.alone.clone()) {
+                Some(reason) => judged.go_alone(&reason),
+                None => {
+                    let message = format!("Deploy-After and after make a cycle: {}", names.join(" after "));
+                    let hint = "nobody can go first; say which order is right in the deploy commit, with a trailer: Deploy-Alone: <reason>";
+                    refuse(judged, "needs", message, hint);
+                }
+            }
         }
     }
 }
@@ -330,31 +354,36 @@ fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgeme
     if judged.is_refused() {
         return;
     }
-    plan.settled.push(path());
+    // A comment mends nothing: what the file asks for may never have been accepted.
+    let newest = candidate.target.as_ref().and_then(|target| facts.targets.get(target)?.newest.as_ref());
+    let was_accepted = newest.map(|newest| &newest.revision) == candidate.from.as_ref();
+    if candidate.intent != Intent::Nothing || was_accepted {
+        plan.settled.push(path());
+    }
     plan.warnings.extend(judged.passes().flat_map(|pass| &pass.warnings).map(|warning| (path(), warning.clone())));
     let Some(target) = candidate.target.clone() else { return };
     match &candidate.intent {
         Intent::Deploy(revision) | Intent::Redeploy(revision) => {
-            // The same again stays the rollback that it was; one that is meant to be quick does not let older ones undo it later.
-            let redeploy = matches!(candidate.intent, Intent::Redeploy(_));
             let known = facts.targets.get(&target);
-            let before =
-                known.and_then(|known| known.newest.as_ref()).filter(|newest| redeploy && newest.revision == *revision);
-            let before = before.and_then(|newest| newest.rollback.as_ref());
+            let newest = known.and_then(|known| known.newest.as_ref());
+            // Only what was accepted before is deployed again.
+            let redeploy = matches!(candidate.intent, Intent::Redeploy(_))
+                && (!facts.has_record || newest.is_some_and(|newest| newest.revision == *revision));
+            let deployed = known.and_then(|known| known.deployed.as_ref()).map(|deployed| deployed.revision.clone());
             let rolled_back = judged.passes().find_map(|pass| pass.rolled_back.clone());
-            let rolled_back = rolled_back.or(before.map(|rollback| rollback.from.clone()));
-            let mut exceptions: Vec<Exception> = judged.passes().filter_map(|pass| pass.exception.clone()).collect();
-            exceptions.extend(
-                before.map(|rollback| Exception { kind: ExceptionKind::Rollback, reason: rollback.reason.clone() }),
-            );
             plan.deployments.push(Deployment {
                 path: path(),
-                from: candidate.from.clone(),
+                from: if redeploy {
+                    candidate.from.clone()
+                } else {
+                    candidate.from.clone().filter(|from| from != revision).or(deployed)
+                },
                 revision: revision.clone(),
                 redeploy,
                 supersedes: config.settings(&target).queue == Queue::Latest || rolled_back.is_some(),
                 rolled_back,
-                exceptions,
+                exceptions: judged.passes().filter_map(|pass| pass.exception.clone()).collect(),
+                released: judged.passes().flat_map(|pass| pass.released.iter().cloned()).collect(),
                 first: judged.first(),
                 needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
                 waits: judged.passes().find_map(|pass| pass.waits.clone()),

@@ -10,7 +10,7 @@ use crate::store::{Deployment, Filter};
 use crate::text;
 
 /// The widest reason in a listing, in characters.
-const REASON_MAX: usize = 60;
+pub(super) const REASON_MAX: usize = 60;
 
 pub(super) fn colour(status: Status) -> Colour {
     match status {
@@ -103,9 +103,4 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
         context.output.line(&format!("{kind:<14} {}", text::escape(reason, 500)))?;
     }
     Ok(Exit::Done)
-}
-
-/// A deployment's end in a listing.
-pub(super) fn short_reason(remark: &str) -> String {
-    text::escape(remark, REASON_MAX)
 }

@@ -10,6 +10,7 @@ use super::{Exit, follow, output};
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
 use crate::hook_files::{HOOKS, kept};
+use crate::policy::Exception;
 use crate::text;
 
 /// The hook whose name the program was called by: `hooks/post-receive`, or `hooks/post-receive.d/…`.
@@ -100,6 +101,10 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
         text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
         lines.for_each(|line| text.push_str(&format!("  {line}\n")));
     }
+    for queued in &verdict.caught_up {
+        let (id, target, to) = (queued.id, queued.planned.target(), queued.planned.revision().short());
+        text.push_str(&format!("deploy-by-code: {id} {target} {to} queued, from an earlier push\n"));
+    }
     for (path, warning) in &verdict.warnings {
         let path = text::escape(path, 200);
         text.push_str(&format!("deploy-by-code: warning {path}: {warning}\n"));
@@ -114,7 +119,7 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
     let mut ids = Vec::new();
     for announcement in &announcements {
         match announcement {
-            Announcement::Queued { id, target, from, to, redeploy, waits } => {
+            Announcement::Queued { id, target, from, to, redeploy, waits, exceptions } => {
                 ids.push(*id);
                 let to = to.short();
                 let change = match from {
@@ -123,6 +128,10 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
                     None => format!("new -> {to}"),
                 };
                 text.push_str(&format!("deploy-by-code: {id} {target} {change} queued\n"));
+                for Exception { kind, reason } in exceptions {
+                    let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
+                    text.push_str(&format!("deploy-by-code: {id} {kind}: {reason}\n"));
+                }
                 if let Some(waits) = waits {
                     let waits = text::escape(waits, 300);
                     text.push_str(&format!(

@@ -2,13 +2,17 @@
 
 use super::follow::find;
 use super::{Context, Exit, Refusal, status};
+use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
+use crate::facts::{self, Question};
+use crate::git::DeepScan;
 use crate::hook::wake;
 use crate::id::{DeploymentId, Environment};
-use crate::policy::{Exception, ExceptionKind};
+use crate::plan;
+use crate::policy::{Exception, ExceptionKind, Stage};
 use crate::report::unwatched;
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Outcome};
+use crate::store::{self, Deployment, Filter, Outcome, Store};
 use crate::sys::{clock, syslog};
 
 fn tell(deployment: &Deployment, id: DeploymentId, status: Status, reason: &str) {
@@ -31,6 +35,9 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
         let message = format!("{id} asks for {}, but {wanted} is wanted for {target} now", deployment.revision.short());
         return Err(Refusal::error(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
     }
+    if !stale {
+        judge_again(&deploy, &store, &deployment)?;
+    }
     let person = Context::person();
     let by = &person.name;
     let retried = store.transaction(|transaction| {
@@ -39,7 +46,7 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
             Some(open) => Ok::<_, store::Error>(Err(open.id)),
             None => {
                 let new = transaction.retry(&deployment, Some(&person), clock::now())?;
-                if wanted.as_ref() != Some(&deployment.revision) {
+                if stale {
                     // This can go back; whoever finds it later is told who wanted that.
                     let reason = format!("retry --stale of {id} by {by}");
                     transaction.add_exception(new, &Exception { kind: ExceptionKind::Stale, reason })?;
@@ -60,6 +67,46 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
             Ok(Exit::Done)
         }
     }
+}
+
+/// Whether a deployment may be tried again: it is the newest of its application, and no rule stands against it now.
+fn judge_again(deploy: &DeployRepository, store: &Store, deployment: &Deployment) -> anyhow::Result<()> {
+    let (id, target) = (deployment.id, &deployment.target);
+    let stale = format!("deploy-by-code retry --stale {} deploys it all the same, on record", id.0);
+    let state = store.read();
+    if let Some(newest) = state.newest_of(target)?.filter(|newest| newest.id != id) {
+        let message = format!("{id} {target} is not the newest any more: {} is {}", newest.id, newest.status);
+        let hint = if newest.revision == deployment.revision && newest.status.may_be_retried() {
+            format!("deploy-by-code retry {}", newest.id.0)
+        } else {
+            stale
+        };
+        return Err(Refusal::error(message, hint));
+    }
+    let tip = deploy.repository.branch_tip(&deploy.branch)?;
+    let changes = deploy.repository.changes(&deploy.config.root, None, tip.as_ref(), DeepScan::EnvironmentFolders)?;
+    let mut candidates = plan::candidates(changes);
+    candidates.retain(|candidate| candidate.target.as_ref() == Some(target));
+    let mut facts = facts::gather(&Question {
+        deploy,
+        candidates: &candidates,
+        state: Some(&state),
+        range: (None, tip.as_ref()),
+        stage: Stage::Look,
+        pusher: None,
+        faults: &[],
+    })?;
+    // The reasons by which it came count for the second try too.
+    let reasons = state.exceptions(id)?;
+    let reason =
+        |kind| reasons.iter().find(|exception| exception.kind == kind).map(|exception| exception.reason.clone());
+    if let Some(known) = facts.targets.get_mut(target) {
+        known.trailers.alone = reason(ExceptionKind::Alone);
+        known.trailers.release = reason(ExceptionKind::Release);
+    }
+    let refusals = plan::decide(&deploy.config, &candidates, &facts).refusals;
+    let Some(first) = refusals.first() else { return Ok(()) };
+    Err(Refusal::error(format!("{id} {target}: {}", first.message), format!("{}; {stale}", first.hint)))
 }
 
 pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::history::{colour, name_cell, short_reason};
+use super::history::{REASON_MAX, colour, name_cell};
 use super::{Context, Exit, Refusal, output};
 use crate::deploy_repository::DeployRepository;
 use crate::facts;
@@ -75,9 +75,11 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
         table.row(cells(row, is_due));
         let target = format!("{}/{}", row.environment, row.application);
         if let Some(remark) = &row.remark {
-            remarks.push(format!("{target}: {}", short_reason(remark)));
+            // Why something waits is worth its whole line.
+            let most = if row.status == Some("queued") { 300 } else { REASON_MAX };
+            remarks.push(format!("{target}: {}", text::escape(remark, most)));
         }
-        if let Some(hold) = &row.hold {
+        for hold in &row.holds {
             let hold = format!("{target}: held back: {}", text::escape(hold, 300));
             remarks.push(context.output.paint(Colour::Attention, &hold));
         }

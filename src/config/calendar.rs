@@ -69,6 +69,9 @@ impl Window {
             }
         };
         let days = match (end(&from).ok_or_else(wanted)?, end(&to).ok_or_else(wanted)?) {
+            (End::Weekday(from, at), End::Weekday(to, until)) if (from, at) == (to, until) => {
+                return Err(format!("{} ends where it begins", text::quote(text, 80)));
+            }
             (End::Weekday(from, at), End::Weekday(to, until)) => Days::Weekly { from: (from, at), to: (to, until) },
             (End::Date(from, at), End::Date(to, until)) => {
                 let from = from.to_datetime(at.unwrap_or(Time::midnight()));
@@ -233,6 +236,7 @@ mod tests {
             error("Fri 16:00 .. Mon 08:00 Europe/Zürich"),
             "unknown time zone \"Europe/Zürich\"; names are those of the package tzdata"
         );
+        assert_eq!(error("Fri 16:00 .. Fri 16:00"), "\"Fri 16:00 .. Fri 16:00\" ends where it begins");
         assert_eq!(error("2026-12-24 .. 2026-12-23"), "\"2026-12-24 .. 2026-12-23\" ends before it begins");
     }
 }

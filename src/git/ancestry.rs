@@ -12,7 +12,7 @@ use gix::revwalk::Graph;
 use gix::revwalk::graph::Commit as GraphCommit;
 use gix::traverse::commit::Simple;
 
-use super::command::{commits_between, refs_with};
+use super::command::{check_history, commits_between, refs_with};
 use super::{Error, Repository};
 use crate::id::Revision;
 use crate::policy::{BranchMove, Direction, RevisionFact};
@@ -40,7 +40,15 @@ impl Repository {
             }
             Ok(match self.reached_from(id, allowed_refs)? {
                 Some(name) => RevisionFact::On(name),
-                None => RevisionFact::Elsewhere(refs_with(self.path(), revision)),
+                None => {
+                    // What is missing looks like history that ends.
+                    for (_, tip) in
+                        allowed_refs.iter().filter_map(|name| self.commits_of_refs(name).ok()).flatten().take(1)
+                    {
+                        check_history(self.path(), revision.as_str(), &tip.to_string())?;
+                    }
+                    RevisionFact::Elsewhere(refs_with(self.path(), revision))
+                }
             })
         };
         find().unwrap_or_else(|error| RevisionFact::Unreadable(error.to_string()))
@@ -154,6 +162,15 @@ impl Repository {
         }
         let lost = Simple::new([old], self.objects()?).hide([new]).map(Iterator::count);
         Ok(BranchMove::Rewound(lost.ok().and_then(|lost| u64::try_from(lost).ok())))
+    }
+
+    /// The best commit that is in the history of two others.
+    ///
+    /// # Errors
+    /// A commit can't be read.
+    pub fn common_commit(&self, one: &Revision, other: &Revision) -> Result<Option<Revision>, Error> {
+        let bases = self.merge_bases(self.commit_id(one)?, &[self.commit_id(other)?])?;
+        Ok(bases.first().and_then(|base| Revision::new(base.to_string()).ok()))
     }
 
     /// The one commit whose hash begins like this, of at least 4 digits.

@@ -37,7 +37,12 @@ pub(super) fn git(git_dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
     FORGET.iter().for_each(|name| {
         command.env_remove(name);
     });
-    command.env("LC_ALL", "C").env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_OPTIONAL_LOCKS", "0");
+    // Neither replacement objects nor grafts change what history says: gix, which judges it, knows neither.
+    command
+        .env("LC_ALL", "C")
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_GRAFT_FILE", "/dev/null")
+        .env("GIT_OPTIONAL_LOCKS", "0");
     command.output().map_err(|error| Error::new(git_dir, format_args!("git could not be started: {error}")))
 }
 
@@ -52,8 +57,9 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
         Some(code) if code == none_is => Ok(None),
         _ => {
             let complaint = String::from_utf8_lossy(&output.stderr);
-            let message = format!("git {} failed ({}): {}", arguments.join(" "), output.status, complaint.trim());
-            Err(Error::new(git_dir, message))
+            let first = complaint.lines().next().unwrap_or_default();
+            let command = arguments.first().copied().unwrap_or_default();
+            Err(Error::new(git_dir, format_args!("git {command} failed ({}): {first}", output.status)))
         }
     }
 }
@@ -101,6 +107,19 @@ pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Vec<String> {
     };
     let branches = below("refs/heads/");
     if branches.is_empty() { below("refs/tags/") } else { branches }
+}
+
+/// Whether git can walk the whole history between two commits; what is missing, if not.
+pub(super) fn check_history(git_dir: &Path, commit: &str, tip: &str) -> Result<(), Error> {
+    let output = git(git_dir, &["merge-base", "--is-ancestor", commit, tip])?;
+    match output.status.code() {
+        Some(0 | 1) => Ok(()),
+        _ => {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            let first = complaint.lines().next().unwrap_or_default();
+            Err(Error::new(git_dir, format_args!("the history is broken: {first}")))
+        }
+    }
 }
 
 /// The refs below a prefix and the commits that they lead to, for kinds of ref storage that gix can't read.

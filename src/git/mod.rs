@@ -24,7 +24,7 @@ pub use checkout::export;
 pub use command::{commits_between, config_value, hooks_folder, set_config_value};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use repository::{Quarantine, Repository, find_repository, open_application};
-pub use trailers::{DeclaredNeed, GAINED_MAX};
+pub use trailers::{Bound, DeclaredNeed};
 pub use tree::DeepScan;
 
 use crate::text;

@@ -16,13 +16,10 @@ use crate::text;
 const DEPLOY_COMMITS_MAX: usize = 1000;
 
 /// How many commits that a deployment gains are read for what they need.
-pub const GAINED_MAX: usize = 1000;
+const GAINED_MAX: usize = 1000;
 
 /// How many needs are collected for one deployment.
 const NEEDS_MAX: usize = 200;
-
-/// How many parents of a commit are compared with it.
-const PARENTS_MAX: usize = 16;
 
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 500;
@@ -36,6 +33,15 @@ pub struct DeclaredNeed {
     pub application: Application,
     /// A commit of it, as written: hexadecimal digits, 4 at least, in lower case.
     pub commit: String,
+}
+
+/// Where looking for what is needed ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// After so many commits, the newest.
+    Commits(usize),
+    /// After so many different needs, those of the newest commits.
+    Needs(usize),
 }
 
 impl Repository {
@@ -69,7 +75,8 @@ impl Repository {
             for trailer in body.trailers() {
                 let name = String::from_utf8_lossy(trailer.token).to_ascii_lowercase();
                 let value = text::decode(&trailer.value, REASON_MAX);
-                if let Some(name) = name.strip_prefix("deploy-").filter(|_| !value.is_empty()) {
+                let says_something = value.chars().any(char::is_alphanumeric);
+                if let Some(name) = name.strip_prefix("deploy-").filter(|_| says_something) {
                     each(&id, &info.parent_ids, name, value)?;
                 }
             }
@@ -77,7 +84,8 @@ impl Repository {
         Ok(None)
     }
 
-    /// The reasons that the commits of a push give, for each deploy file that they touch. A commit touches what differs from any of its parents.
+    /// The reasons that the commits of a push give, for each deploy file that they touch. A commit touches what differs from its first parent: of a merge
+    /// that is what it brings to the branch, and not what the branch had before.
     ///
     /// # Errors
     /// A commit or tree can't be read.
@@ -113,12 +121,9 @@ impl Repository {
 
     fn touched(&self, root: &str, commit: &Revision, parents: &[ObjectId]) -> Result<BTreeSet<Vec<u8>>, Error> {
         let mut paths = BTreeSet::new();
-        let named = parents.iter().take(PARENTS_MAX).map(|parent| Revision::new(parent.to_string()).ok());
-        let root_commit = std::iter::once(None).filter(|_| parents.is_empty());
-        for parent in named.chain(root_commit) {
-            let changes = self.changes(root, parent.as_ref(), Some(commit), DeepScan::EnvironmentFolders)?;
-            paths.extend(changes.into_iter().map(|change| change.path));
-        }
+        let parent = parents.first().and_then(|parent| Revision::new(parent.to_string()).ok());
+        let changes = self.changes(root, parent.as_ref(), Some(commit), DeepScan::EnvironmentFolders)?;
+        paths.extend(changes.into_iter().map(|change| change.path));
         Ok(paths)
     }
 
@@ -131,21 +136,26 @@ impl Repository {
         &self,
         old: Option<&Revision>,
         new: &Revision,
-    ) -> Result<(BTreeSet<DeclaredNeed>, Option<usize>), Error> {
-        let mut needs = BTreeSet::new();
+    ) -> Result<(Vec<DeclaredNeed>, Option<Bound>), Error> {
+        let mut needs: BTreeMap<(Application, String), Revision> = BTreeMap::new();
+        let mut left_out = false;
         let bound = self.each_trailer(old, new, GAINED_MAX, |commit, _, name, value| {
             let mut words = value.split_whitespace();
             let (Some(application), Some(hash), "after") = (words.next(), words.next(), name) else { return Ok(()) };
             let is_hash = (4..=64).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_hexdigit());
-            if let (Ok(application), true, true) = (Application::new(application), is_hash, needs.len() < NEEDS_MAX) {
-                needs.insert(DeclaredNeed {
-                    declared_by: commit.clone(),
-                    application,
-                    commit: hash.to_ascii_lowercase(),
-                });
+            if let (Ok(application), true) = (Application::new(application), is_hash) {
+                let need = (application, hash.to_ascii_lowercase());
+                left_out |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
+                if !left_out {
+                    needs.entry(need).or_insert_with(|| commit.clone());
+                }
             }
             Ok(())
         })?;
+        let need = |((application, commit), declared_by)| DeclaredNeed { declared_by, application, commit };
+        let count = needs.len();
+        let needs = needs.into_iter().map(need).collect();
+        let bound = if left_out { Some(Bound::Needs(count)) } else { bound.map(Bound::Commits) };
         Ok((needs, bound))
     }
 }

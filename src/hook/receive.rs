@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::environment::{HookEnvironment, pusher};
-use super::planning::{self, Planned, Push, plan_tip};
+use super::planning::{self, Planned, Push, Queued, plan_tip};
 use super::wake;
 use crate::deploy_repository::{ConfigError, DeployRepository, Error};
 use crate::event::Event;
@@ -11,7 +11,7 @@ use crate::facts::{self, Question};
 use crate::git::{DeepScan, Repository};
 use crate::id::{DeploymentId, Revision, Target};
 use crate::plan;
-use crate::policy::{Refusal, Stage};
+use crate::policy::{Exception, Refusal, Stage};
 use crate::refs::{self, RefUpdate};
 use crate::status::Status;
 use crate::store::Store;
@@ -30,6 +30,8 @@ pub struct Verdict {
     pub failure: Option<String>,
     /// What whoever pushes should know: the path, and a line.
     pub warnings: Vec<(Vec<u8>, String)>,
+    /// What earlier pushes asked for, and nobody had planned before this one came.
+    pub caught_up: Vec<Queued>,
 }
 
 /// What post-receive tells the pusher.
@@ -49,6 +51,8 @@ pub enum Announcement {
         redeploy: bool,
         /// Why it does not begin at once.
         waits: Option<String>,
+        /// What it was allowed for although a rule stands against it.
+        exceptions: Vec<Exception>,
     },
     /// An application is not wanted any more.
     Retired(Target),
@@ -122,7 +126,10 @@ fn judge(
             let (old, new) = (update.old.as_ref(), update.new.as_ref());
             let changes = deploy.repository.changes(&deploy.config.root, old, new, DeepScan::Everywhere);
             let candidates = plan::candidates(changes.map_err(|error| error.to_string())?);
-            let store = deploy.find_store().map_err(|error| error.to_string())?;
+            let mut store = deploy.find_store().map_err(|error| error.to_string())?;
+            if let Some(store) = &mut store {
+                verdict.caught_up = catch_up(&deploy, store, old).map_err(|error| error.to_string())?;
+            }
             let state = store.as_ref().map(Store::read);
             // Looking up who pushes can mean a look into the user database.
             let asks_who = deploy.config.environments().any(|(_, section)| !section.override_by.is_empty());
@@ -144,6 +151,26 @@ fn judge(
         Err(error) => verdict.failure = Some(error.to_string()),
     }
     Ok(verdict)
+}
+
+/// Plans what earlier pushes brought and nobody planned yet: otherwise this one would be judged as if they had never been, and be joined with them
+/// afterwards. What is on the branch is wanted, whatever becomes of this push.
+fn catch_up(
+    deploy: &DeployRepository,
+    store: &mut Store,
+    old: Option<&Revision>,
+) -> Result<Vec<Queued>, planning::Error> {
+    let cursor = store.read().cursor()?;
+    if cursor.is_none_or(|cursor| cursor.branch != deploy.branch || cursor.commit.as_ref() == old) {
+        return Ok(Vec::new());
+    }
+    let planned = plan_tip(deploy, store, None)?;
+    planned.log(None);
+    for environment in planned.environments() {
+        // Where none can be started, whoever comes next starts one.
+        let _ = wake::runner(deploy, environment);
+    }
+    Ok(planned.queued)
 }
 
 /// With a configuration that can't be used, every branch that may be the deploy branch is one: what the file says, what HEAD names, what was
@@ -226,6 +253,7 @@ impl Received {
             to: queued.planned.revision().clone(),
             redeploy: queued.planned.is_redeploy(),
             waits: queued.planned.waits().map(str::to_owned),
+            exceptions: queued.planned.exceptions().to_vec(),
         });
         let others = planned.others.queued.into_iter().map(|other| Announcement::Queued {
             id: other.id,
@@ -234,6 +262,7 @@ impl Received {
             from: other.previous_revision,
             to: other.revision,
             waits: other.reason.filter(|_| other.status == Status::Queued),
+            exceptions: Vec::new(),
         });
         let retired = planned.retired.into_iter().chain(planned.others.retired).map(Announcement::Retired);
         let problems = planned.problems.into_iter().chain(planned.others.problems).map(Announcement::Problem);

@@ -1,7 +1,8 @@
 //! What is deployed, and what was wanted last, must be part of what comes: nothing that was deployed is taken away again by accident. This is the
 //! incident that the product exists for. A deploy commit that means it says `Deploy-Rollback: <reason>`.
 
-use super::{Answer, Base, Case, Commits, Direction, ExceptionKind, Objection, Pass};
+use super::{Answer, Base, Case, Commits, Direction, ExceptionKind, Objection, Pass, Stage};
+use crate::plan::Intent;
 use crate::text;
 
 /// How many of the commits that would be lost are named.
@@ -9,29 +10,30 @@ const NAMED_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some((_, revision, facts)) = case.asked() else { return Ok(Pass::default()) };
-    // What waits or failed was judged against what is deployed when it was planned.
-    let was_judged = facts.newest.as_ref().is_some_and(|newest| newest.revision == *revision);
-    let deployed = facts.deployed.as_ref().filter(|_| !was_judged);
-    let is_forward = |base: &&Base| matches!(base.direction, Direction::Same | Direction::Ahead);
-    let wanted_goes_back = facts.wanted.as_ref().filter(|base| !is_forward(base));
-    let deployed_goes_back = deployed.filter(|base| !is_forward(base));
-    let Some(base) = wanted_goes_back.or(deployed_goes_back) else {
+    let bases = [
+        (&facts.wanted, "which was wanted last"),
+        (&facts.deployed, "which is deployed"),
+        (&facts.under_way, "which is under way"),
+    ];
+    let known = bases.into_iter().filter_map(|(base, which)| Some((base.as_ref()?, which)));
+    let goes_back = |(base, _): &(&Base, &str)| !matches!(base.direction, Direction::Same | Direction::Ahead);
+    let Some((base, which)) = known.clone().find(goes_back) else {
         let note = |base: &Base| match base.direction {
             Direction::Same => format!("the same as {}", base.revision.short()),
             _ => format!("contains {}", base.revision.short()),
         };
         return Ok(Pass { note: facts.deployed.as_ref().or(facts.wanted.as_ref()).map(note), ..Pass::default() });
     };
-    let is_both = wanted_goes_back.is_some() && deployed_goes_back.is_some_and(|other| other.revision == base.revision);
-    let which = match (wanted_goes_back, is_both) {
-        (Some(_), true) => "which is deployed",
-        (Some(_), false) => "which was wanted last",
-        (None, _) => "which is deployed",
-    };
-    if let Some(reason) = &facts.trailers.rollback {
+    let is_deployed = facts.deployed.as_ref().is_some_and(|deployed| deployed.revision == base.revision);
+    let which = if is_deployed { "which is deployed" } else { which };
+    // The same again, and what merely stands there, keep the reason by which they came.
+    let is_new = matches!(case.candidate.intent, Intent::Deploy(_)) && case.facts.stage != Stage::Look;
+    let earlier = facts.newest.as_ref().filter(|newest| !is_new && newest.revision == *revision);
+    let given = facts.trailers.rollback.as_ref().map(|reason| (ExceptionKind::Rollback, reason));
+    let earlier = earlier.and_then(|newest| newest.went_back.as_ref()).map(|went| (went.kind, &went.reason));
+    if let Some((kind, reason)) = given.or(earlier) {
         let note = format!("a rollback from {}: {}", base.revision.short(), text::escape(reason, 200));
-        let rolled_back = Some(base.revision.clone());
-        return Ok(Pass { rolled_back, ..Pass::because(ExceptionKind::Rollback, reason, note) });
+        return Ok(Pass { rolled_back: Some(base.revision.clone()), ..Pass::because(kind, reason, note) });
     }
     let short = base.revision.short();
     let mean_it = "if that is meant, say why in the deploy commit, with a trailer: Deploy-Rollback: <reason>";
@@ -74,9 +76,10 @@ fn named(commits: &Commits) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, B, PATH, added, answer, ask_deploy, file, revision};
-    use super::super::{Commit, Facts, Newest, TargetFacts, Trailers};
+    use super::super::testing::{A, B, PATH, added, answer, ask, ask_deploy, file, revision};
+    use super::super::{Commit, Exception, Facts, Newest, TargetFacts, Trailers};
     use super::*;
+    use crate::change::Change;
     use crate::id::DeploymentId;
     use crate::time::Timestamp;
 
@@ -94,16 +97,16 @@ mod tests {
         Some(Base { revision: revision(B), direction })
     }
 
-    fn ask(wanted: Option<Base>, deployed: Option<Base>) -> String {
+    fn ask_bases(wanted: Option<Base>, deployed: Option<Base>) -> String {
         let facts = TargetFacts { wanted, deployed, ..TargetFacts::default() };
         ask_deploy(judge, "", &Facts::default(), facts)
     }
 
     #[test]
     fn forward_is_free() {
-        assert_eq!(ask(None, None), "");
-        assert_eq!(ask(base(Direction::Ahead), base(Direction::Ahead)), "contains 0170b60");
-        assert_eq!(ask(base(Direction::Same), None), "the same as 0170b60");
+        assert_eq!(ask_bases(None, None), "");
+        assert_eq!(ask_bases(base(Direction::Ahead), base(Direction::Ahead)), "contains 0170b60");
+        assert_eq!(ask_bases(base(Direction::Same), None), "the same as 0170b60");
     }
 
     #[test]
@@ -112,16 +115,16 @@ mod tests {
         let lost =
             "and lose:\n0170b60 one\n0170b60 two\\u{1b}[31m\n0170b60 three\n0170b60 four\n0170b60 five\n… and 32 more";
         let back = |which| format!("refused: would go back 37 commits from 0170b60, {which}, {lost}");
-        assert_eq!(ask(behind(), behind()), back("which is deployed"));
-        assert_eq!(ask(behind(), None), back("which was wanted last"));
-        assert_eq!(ask(base(Direction::Ahead), behind()), back("which is deployed"));
+        assert_eq!(ask_bases(behind(), behind()), back("which is deployed"));
+        assert_eq!(ask_bases(behind(), None), back("which was wanted last"));
+        assert_eq!(ask_bases(base(Direction::Ahead), behind()), back("which is deployed"));
         let diverged = Direction::Diverged { gained: commits(2, &["new"]), lost: commits(1, &["old"]) };
         assert_eq!(
-            ask(None, base(diverged)),
+            ask_bases(None, base(diverged)),
             "refused: has diverged from 0170b60, which is deployed: it would gain 2 commits and lose 1 commit:\n0170b60 old"
         );
         assert_eq!(
-            ask(None, base(Direction::Unknown("it is gone".into()))),
+            ask_bases(None, base(Direction::Unknown("it is gone".into()))),
             "refused: can't be compared with 0170b60, which is deployed: it is gone"
         );
     }
@@ -141,10 +144,31 @@ mod tests {
     }
 
     #[test]
-    fn what_was_judged_when_it_was_planned_is_not_judged_again() {
-        let newest = Some(Newest { id: DeploymentId(7), revision: revision(A), rollback: None });
-        let facts =
-            TargetFacts { deployed: base(Direction::Behind(commits(1, &["x"]))), newest, ..TargetFacts::default() };
-        assert_eq!(ask_deploy(judge, "", &Facts::default(), facts), "contains 0170b60");
+    fn the_same_again_keeps_its_reason() {
+        let facts = |went_back: Option<&str>| {
+            let exception = |reason: &str| Exception { kind: ExceptionKind::Rollback, reason: reason.to_owned() };
+            let newest = Newest { id: DeploymentId(7), revision: revision(A), went_back: went_back.map(exception) };
+            let deployed = base(Direction::Behind(commits(1, &["x"])));
+            TargetFacts { deployed, newest: Some(newest), ..TargetFacts::default() }
+        };
+        let again = || {
+            let old = format!("{A}\n");
+            vec![Change { old: file(&old), ..added(PATH, file(&format!("{A}\n{old}"))) }]
+        };
+        let ask_again = |went_back| ask(judge, "", again(), &Facts::default(), facts(went_back));
+        assert_eq!(ask_again(Some("alarms")), "a rollback from 0170b60: alarms");
+        assert!(ask_again(None).starts_with("refused: would go back"));
+        // A file that comes back asks anew; what merely stands there does not.
+        let new = |stage| ask_deploy(judge, "", &Facts { stage, ..Facts::default() }, facts(Some("alarms")));
+        assert!(new(Stage::Before).starts_with("refused: would go back"));
+        assert_eq!(new(Stage::Look), "a rollback from 0170b60: alarms");
+    }
+
+    #[test]
+    fn what_is_under_way_counts_too() {
+        let under_way = base(Direction::Behind(commits(1, &["x"])));
+        let facts = TargetFacts { under_way, ..TargetFacts::default() };
+        let said = ask_deploy(judge, "", &Facts::default(), facts);
+        assert_eq!(said, "refused: would go back 1 commit from 0170b60, which is under way, and lose:\n0170b60 x");
     }
 }

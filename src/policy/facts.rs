@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Exception;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -105,13 +106,15 @@ pub struct Newest {
     pub id: DeploymentId,
     /// To which revision.
     pub revision: Revision,
-    /// Where it is a rollback: what was rolled back.
-    pub rollback: Option<Rollback>,
+    /// Why it was allowed to go back, where it did.
+    pub went_back: Option<Exception>,
 }
 
-/// What a rollback took away.
+/// A revision that a rollback took away, and that nobody released since.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
+pub struct Hold {
+    /// The rollback.
+    pub by: DeploymentId,
     /// The revision that was gone back from.
     pub from: Revision,
     /// The reason that was given.
@@ -151,6 +154,8 @@ pub enum NeedState {
     Deployed(Revision),
     /// The same push brings it.
     SamePush(Revision),
+    /// The same push brings a revision that does not contain it.
+    TooOld(Revision),
     /// What is deployed, if anything, does not contain it.
     Missing(Option<Revision>),
     /// It can't be told, for this reason.
@@ -203,8 +208,12 @@ pub struct TargetFacts {
     pub wanted: Option<Base>,
     /// What is deployed.
     pub deployed: Option<Base>,
+    /// What is on its way, or may have got there: the newest deployment, where that is queued, running or interrupted.
+    pub under_way: Option<Base>,
     /// Its newest deployment.
     pub newest: Option<Newest>,
+    /// What rollbacks took away.
+    pub holds: Vec<Hold>,
     /// Whether the revision asked for succeeded here before.
     pub succeeded_here: bool,
     /// What it did where it must come from; `None`: it need not come from anywhere, or there is no record to ask.
@@ -213,8 +222,8 @@ pub struct TargetFacts {
     pub trailers: Trailers,
     /// What the commits that are gained need.
     pub needs: Vec<Need>,
-    /// How many gained commits were looked at for that, where there were more.
-    pub needs_bound: Option<usize>,
+    /// How far that was looked for, where there was more.
+    pub needs_bound: Option<String>,
     /// Who needs what would be lost.
     pub dependants: Vec<Dependant>,
     /// The whole hash of an abbreviated one, where only one commit has it.

@@ -22,8 +22,8 @@ use crate::plan::{Candidate, Intent};
 use crate::text;
 
 pub use facts::{
-    Base, BranchMove, Commit, Commits, Dependant, Direction, Facts, Freeze, Need, NeedState, Newest, Promotion,
-    RevisionFact, Rollback, Stage, TargetFacts, Trailers, freeze_of,
+    Base, BranchMove, Commit, Commits, Dependant, Direction, Facts, Freeze, Hold, Need, NeedState, Newest, Promotion,
+    RevisionFact, Stage, TargetFacts, Trailers, freeze_of,
 };
 
 /// Why something must not be deployed, in words that are safe to show.
@@ -92,6 +92,12 @@ pub enum ExceptionKind {
 }
 
 impl ExceptionKind {
+    /// Whether it is a reason to go back.
+    #[must_use]
+    pub fn goes_back(self) -> bool {
+        matches!(self, Self::Rollback | Self::Stale)
+    }
+
     /// The word that users see and the store keeps.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -123,6 +129,8 @@ pub struct Pass {
     pub exception: Option<Exception>,
     /// What is rolled back.
     pub rolled_back: Option<Revision>,
+    /// What rollbacks took away and may come back.
+    pub released: Vec<Revision>,
     /// What has to be deployed by the same push, and goes first.
     pub first: BTreeSet<Application>,
     /// What has to be deployed by the same push.

@@ -16,7 +16,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         match need.state {
             NeedState::Deployed(_) => {}
             NeedState::SamePush(_) => pass.first.extend([need.application.clone()]),
-            NeedState::Missing(_) | NeedState::Unknown(_) => unmet.push(describe(need)),
+            NeedState::TooOld(_) | NeedState::Missing(_) | NeedState::Unknown(_) => unmet.push(describe(need)),
         }
     }
     for dependant in &facts.dependants {
@@ -32,7 +32,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if !facts.needs.is_empty() {
         notes.push(format!("{} declared by the commits gained", facts.needs.len()));
     }
-    notes.extend(facts.needs_bound.map(|bound| format!("only the newest {bound} commits gained were looked at")));
+    notes.extend(facts.needs_bound.clone());
     pass.note = (!notes.is_empty()).then(|| notes.join("; "));
     if unmet.is_empty() {
         return Ok(pass);
@@ -58,6 +58,7 @@ fn describe(need: &Need) -> String {
     let by = need.declared_by.short();
     let (application, commit) = (&need.application, text::escape(need.commit.get(..7).unwrap_or(&need.commit), 64));
     let there = match &need.state {
+        NeedState::TooOld(revision) => format!("this push brings {}, which does not contain it", revision.short()),
         NeedState::Missing(Some(deployed)) => format!("{} is deployed, which does not contain it", deployed.short()),
         NeedState::Missing(None) => format!("{application} was never deployed there"),
         NeedState::Unknown(why) => text::escape(why, 200),

@@ -101,7 +101,7 @@ mod tests {
     fn what_is_here_already_stays() {
         let deployed = Some(Base { revision: revision(A), direction: Direction::Same });
         assert_eq!(ask_at(Stage::Before, TargetFacts { deployed, ..TargetFacts::default() }), "is here already");
-        let newest = || Some(Newest { id: DeploymentId(1), revision: revision(A), rollback: None });
+        let newest = || Some(Newest { id: DeploymentId(1), revision: revision(A), went_back: None });
         let target = || TargetFacts { newest: newest(), ..TargetFacts::default() };
         assert_eq!(ask_at(Stage::Look, target()), "is here already");
         assert_eq!(ask_at(Stage::Before, target()), "refused: 6037512 was never deployed to staging");

@@ -10,8 +10,14 @@ use crate::text;
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let candidate = case.candidate;
     let Some(target) = &candidate.target else { return Ok(Pass::default()) };
-    // Deploying the same again changes nothing that the others could depend on; and a look is at all files at once.
-    if !matches!(candidate.intent, Intent::Deploy(_) | Intent::Retire) || case.facts.stage == Stage::Look {
+    // Deploying again what was accepted before changes nothing that the others could depend on; and a look is at all files at once.
+    let newest = case.facts.targets.get(target).and_then(|facts| facts.newest.as_ref());
+    let is_change = match &candidate.intent {
+        Intent::Deploy(_) | Intent::Retire => true,
+        Intent::Redeploy(revision) => case.facts.has_record && newest.is_none_or(|newest| newest.revision != *revision),
+        Intent::Nothing | Intent::Unclear => false,
+    };
+    if !is_change || case.facts.stage == Stage::Look {
         return Ok(Pass::default());
     }
     let groups = case.config.environment(&target.environment).together;

@@ -101,6 +101,8 @@ pub struct PlanRow {
     pub frozen: Option<String>,
     /// What is queued or running in the environment and goes first.
     pub waits_for: Vec<WaitingRow>,
+    /// The applications of the same push that go first.
+    pub after: Vec<String>,
     /// What whoever merges it should know.
     pub warnings: Vec<String>,
 }
@@ -145,14 +147,29 @@ pub fn plan_rows(
             None if plan.retirements.iter().any(|retired| retired.target == *target) => "retire",
             None => continue,
         };
-        rows.push(row(deploy, state, judged, target, action, facts)?);
+        rows.push(row(deploy, state, plan, judged, target, action, facts)?);
     }
     Ok(rows)
+}
+
+/// The applications of a plan that go before one: what the configuration says, and what its commits do.
+fn goes_after(deploy: &DeployRepository, plan: &Plan, judged: &Judgement, target: &Target) -> Vec<String> {
+    let mut first = deploy.config.settings(target).after.into_iter().collect::<std::collections::BTreeSet<_>>();
+    first.extend(
+        judged.gates.iter().filter_map(|gate| gate.answer.as_ref().ok()).flat_map(|pass| pass.first.iter().cloned()),
+    );
+    let is_planned = |name: &crate::id::Application| {
+        plan.deployments
+            .iter()
+            .any(|planned| planned.target().environment == target.environment && planned.target().application == *name)
+    };
+    first.iter().filter(|name| is_planned(name)).map(ToString::to_string).collect()
 }
 
 fn row(
     deploy: &DeployRepository,
     state: Option<&Transaction<'_>>,
+    plan: &Plan,
     judged: &Judgement,
     target: &Target,
     action: &'static str,
@@ -191,6 +208,7 @@ fn row(
         gates: judged.gates.iter().filter_map(gate).collect(),
         frozen: frozen.map(|freeze| freeze.describe()),
         waits_for: open.iter().map(waiting).collect(),
+        after: goes_after(deploy, plan, judged, target),
         warnings: passes.flat_map(|pass| pass.warnings.clone()).collect(),
     })
 }
@@ -220,6 +238,7 @@ impl PlanRow {
     }
 
     fn waiting(&self) -> Option<String> {
+        let same_push = (!self.after.is_empty()).then(|| format!("{} of the same push", self.after.join(", ")));
         let named = self.waits_for.iter().take(WAITING_MAX);
         let mut named: Vec<String> =
             named.map(|waiting| format!("#{} {} {}", waiting.id, waiting.application, waiting.status)).collect();
@@ -227,6 +246,7 @@ impl PlanRow {
         if more > 0 {
             named.push(format!("{more} more"));
         }
+        named.extend(same_push);
         (!named.is_empty()).then(|| named.join(", "))
     }
 }

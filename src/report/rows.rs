@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::id::{Environment, Revision, Target};
-use crate::policy::{Exception, ExceptionKind};
+use crate::policy::Exception;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Store};
 use crate::sys::process::boot_id;
@@ -128,16 +128,16 @@ pub struct StatusRow {
     pub since: Option<Timestamp>,
     /// Who pushed it.
     pub pusher: Option<String>,
-    /// While the newest deployment is a rollback: the revision that was gone back from, which is held back.
+    /// The revision that was gone back from last and is held back, until somebody releases it.
     pub rolled_back: Option<String>,
     /// Why the environment is frozen, if it is.
     pub frozen: Option<String>,
     /// Words for people where the status alone does not say it.
     #[serde(skip)]
     pub remark: Option<String>,
-    /// The same for a revision that is held back.
+    /// The same for revisions that are held back.
     #[serde(skip)]
-    pub hold: Option<String>,
+    pub holds: Vec<String>,
 }
 
 /// The rows of every application that is wanted or was ever deployed.
@@ -171,7 +171,7 @@ pub fn status_rows(
             rolled_back: None,
             frozen: freezes.get(&target.environment).cloned(),
             remark: None,
-            hold: None,
+            holds: Vec::new(),
         };
         if let Some(newest) = newest.get(target) {
             row.status = Some(newest.status.as_str());
@@ -179,12 +179,9 @@ pub fn status_rows(
             row.since = newest.finished_at.or(newest.started_at).or(Some(newest.queued_at));
             row.pusher.clone_from(&newest.pusher);
             row.remark = remark(newest);
-            if let Some(from) = newest.rolled_back.as_ref() {
-                row.rolled_back = Some(from.to_string());
-                let reasons = state.exceptions(newest.id)?;
-                let reason = reasons.into_iter().find(|exception| exception.kind == ExceptionKind::Rollback);
-                let reason = reason.map(|exception| format!(": {}", exception.reason)).unwrap_or_default();
-                row.hold = Some(format!("{} was rolled back by {}{reason}", from.short(), newest.id));
+            for (by, from, reason) in state.holds(target)? {
+                row.rolled_back.get_or_insert_with(|| from.to_string());
+                row.holds.push(format!("{} was rolled back by {by}: {reason}", from.short()));
             }
         }
         if let Some(retired) = retired.get(target) {

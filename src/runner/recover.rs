@@ -69,9 +69,10 @@ fn interrupt(deploy: &DeployRepository, store: &mut Store, deployment: &Deployme
         return Ok(());
     }
     let retried = store.transaction(|transaction| {
-        // A newer deployment of the application does what trying again would do, and one that somebody wants to end is not tried again.
-        let open = transaction.open_deployments(&deployment.target.environment)?;
-        let has_newer = open.iter().any(|other| other.target == deployment.target && other.id > deployment.id);
+        // What came after it is what is wanted now, however that ended, and what is retired is not; one that somebody wants to end is not tried again.
+        let newest = transaction.newest_of(&deployment.target)?;
+        let has_newer =
+            newest.is_some_and(|newest| newest.id != deployment.id) || transaction.is_retired(&deployment.target)?;
         let mut tries = 0;
         let mut earlier = deployment.retry_of;
         while let Some(id) = earlier.filter(|_| tries < RETRIES_MAX) {

@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::execute::{Job, execute};
 use super::{Error, Runner, finish, tell};
 use crate::deploy_repository::DeployRepository;
+use crate::event::Event;
 use crate::id::{Application, DeploymentId, RolloutId, Target};
 use crate::policy::freeze_of;
 use crate::status::Status;
 use crate::store::{Deployment, Outcome, Store};
-use crate::sys::clock;
+use crate::sys::{clock, syslog};
 use crate::waves::After;
 
 /// What to do next.
@@ -34,13 +35,23 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut Store) -> Result<(), Error> {
     let (sender, ended) = mpsc::channel();
     let mut running: BTreeMap<DeploymentId, Turn> = BTreeMap::new();
+    let mut has_told = false;
     std::thread::scope(|scope| {
         loop {
             let step = next(runner, deploy, store, &running);
             match step {
                 Ok(Step::Leave) if running.is_empty() => return Ok(()),
                 Ok(Step::Begin(id)) => {
-                    deploy.reload_config()?;
+                    // Nothing begins by a configuration that can't be used, and nothing that waits is forgotten for it.
+                    if let Err(error) = deploy.reload_config() {
+                        if !std::mem::replace(&mut has_told, true) {
+                            let message = format!("waiting until it is mended: {error}");
+                            syslog::log([Event::Failure { what: "run", message: &message }]);
+                        }
+                        clock::sleep(LOOK);
+                        continue;
+                    }
+                    has_told = false;
                     let Some(deployment) = store.read().deployment(id)? else { continue };
                     let job = Job::new(runner, deploy, store, deployment)?;
                     let sender = sender.clone();
@@ -59,7 +70,8 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
                 }
                 Ok(Step::Thaw) if running.is_empty() => {
                     clock::sleep(LOOK);
-                    deploy.reload_config()?;
+                    // One that can't be used now leaves the last one in force, which can only make wait.
+                    let _ = deploy.reload_config();
                     continue;
                 }
                 Err(error) if running.is_empty() => return Err(error),

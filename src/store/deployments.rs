@@ -330,6 +330,9 @@ impl Transaction<'_> {
         if !found.status.may_become(outcome.status) {
             return Ok(Err(Stale));
         }
+        if (found.status, outcome.status) == (Status::Queued, Status::Cancelled) {
+            self.unhold(id)?;
+        }
         self.execute(
             "UPDATE deployments SET status = ?, reason = ?, exit_status = ?, finished_at_ms = ?,
                  finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
@@ -384,7 +387,7 @@ impl Transaction<'_> {
             ],
         )?;
         let id = DeploymentId(self.last_id());
-        self.copy_details(of.id, id)?;
+        self.copy_details(of, id)?;
         Ok(id)
     }
 }

@@ -8,7 +8,7 @@ use super::deployments::{COLUMNS, read, revision_at};
 use super::{Deployment, Error, Transaction};
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::plan;
-use crate::policy::{Exception, ExceptionKind, Freeze, NeedState};
+use crate::policy::{Exception, ExceptionKind, Freeze};
 use crate::time::Timestamp;
 
 /// Something that an application declares to need, as it was recorded with a deployment of it.
@@ -85,12 +85,48 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// What rollbacks took away from an application in an environment and nobody released since: the rollback, the revision, the reason.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn holds(&self, target: &Target) -> Result<Vec<(DeploymentId, Revision, String)>, Error> {
+        let sql = "SELECT deployment, revision, reason FROM holds WHERE environment = ? AND application = ? ORDER BY deployment DESC";
+        let rows = self.query(sql, [target.environment.as_str(), target.application.as_str()], |row| {
+            Ok((DeploymentId(row.get(0)?), revision_at(row, 1)?, row.get(2)?))
+        })?;
+        Ok(rows.into_iter().filter_map(|(id, revision, reason)| Some((id, revision?, reason))).collect())
+    }
+
+    fn hold(&self, id: DeploymentId, target: &Target, revision: &Revision, reason: &str) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO holds (environment, application, revision, reason, deployment) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET reason = excluded.reason, deployment = excluded.deployment",
+            params![target.environment.as_str(), target.application.as_str(), revision.as_str(), reason, id.0],
+        )?;
+        Ok(())
+    }
+
+    /// A rollback that was cancelled before it began took nothing away.
+    pub(super) fn unhold(&self, id: DeploymentId) -> Result<(), Error> {
+        self.execute("DELETE FROM holds WHERE deployment = ?", [id.0])?;
+        Ok(())
+    }
+
     /// Records what goes along with a deployment that was just planned.
     pub(super) fn add_details(&self, id: DeploymentId, planned: &plan::Deployment) -> Result<(), Error> {
+        let target = planned.target();
+        for revision in planned.released() {
+            let sql = "DELETE FROM holds WHERE environment = ? AND application = ? AND revision = ?";
+            self.execute(sql, [target.environment.as_str(), target.application.as_str(), revision.as_str()])?;
+        }
+        if let Some(from) = planned.rolled_back() {
+            let went_back = planned.exceptions().iter().find(|exception| exception.kind.goes_back());
+            self.hold(id, target, from, went_back.map(|exception| exception.reason.as_str()).unwrap_or_default())?;
+        }
         planned.exceptions().iter().try_for_each(|exception| self.add_exception(id, exception))?;
         // What was not found as one commit can't be looked for later either.
         for need in planned.needs().iter().filter(|need| Revision::new(&need.commit).is_ok()) {
-            let goes_first = matches!(need.state, NeedState::SamePush(_));
+            let goes_first = planned.first().contains(&need.application);
             self.execute(
                 "INSERT INTO needs (deployment, application, commit_id, declared_by, goes_first) VALUES (?, ?, ?, ?, ?)
                  ON CONFLICT DO NOTHING",
@@ -101,7 +137,13 @@ impl Transaction<'_> {
     }
 
     /// Gives a deployment that tries another one again what that one had, but for leave to begin in a freeze: that was given once.
-    pub(super) fn copy_details(&self, from: DeploymentId, to: DeploymentId) -> Result<(), Error> {
+    pub(super) fn copy_details(&self, from: &Deployment, to: DeploymentId) -> Result<(), Error> {
+        if let Some(back) = &from.rolled_back {
+            let reasons = self.exceptions(from.id)?;
+            let went_back = reasons.into_iter().find(|exception| exception.kind.goes_back());
+            self.hold(to, &from.target, back, &went_back.map(|exception| exception.reason).unwrap_or_default())?;
+        }
+        let from = from.id;
         let exceptions = "INSERT INTO exceptions SELECT ?2, kind, reason FROM exceptions WHERE deployment = ?1 AND kind <> 'override'";
         let needs = "INSERT INTO needs SELECT ?2, application, commit_id, declared_by, goes_first FROM needs WHERE deployment = ?1";
         for sql in [exceptions, needs] {

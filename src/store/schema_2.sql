@@ -24,6 +24,16 @@ CREATE TABLE exceptions (
     PRIMARY KEY (deployment, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- What rollbacks took away, until somebody releases it.
+CREATE TABLE holds (
+    environment TEXT    NOT NULL,
+    application TEXT    NOT NULL,
+    revision    TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    deployment  INTEGER NOT NULL REFERENCES deployments (id),
+    PRIMARY KEY (environment, application, revision)
+) STRICT, WITHOUT ROWID;
+
 -- What the commits that a deployment gained declare to need of another application of the same environment.
 CREATE TABLE needs (
     deployment  INTEGER NOT NULL REFERENCES deployments (id),

@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_trees;
 mod install;
 mod late;
+mod loopholes;
 mod plan;
 mod planning;
 mod properties;

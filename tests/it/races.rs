@@ -61,7 +61,8 @@ fn a_hook_that_git_never_started() {
     world.push_unseen();
     world.deploy("production/b", 1);
     let said = world.push().remote();
-    assert!(said.iter().any(|line| line.contains("production/a new -> 0000001 queued")), "{said:#?}");
+    assert_eq!(said[0], "deploy-by-code: #1 production/a 0000001 queued, from an earlier push");
+    assert_eq!(said[1], "deploy-by-code: #2 production/b new -> 0000001 queued");
     assert_eq!(world.settled().len(), 2);
 }
 
