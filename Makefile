@@ -15,7 +15,8 @@ binary = $(target)/release/deploy-by-code
 hooks = pre-receive post-receive reference-transaction
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
-scripts = .ci/run scripts/demo.sh scripts/test-packages.sh benches/history.sh
+scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
+	.ci/run scripts/demo.sh scripts/test-packages.sh benches/history.sh
 
 cargo_deb = 3.8.0
 epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
@@ -35,6 +36,7 @@ deb: need-compilers ## build the Debian package, in target/debian; installs carg
 	@command -v cargo-deb >/dev/null || { \
 		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
 	$(package_flags) $(CARGO) build --release --locked
+	strip --remove-section=.comment '$(binary)'
 	rm -rf '$(target)/man'
 	$(CARGO) run --quiet --locked --example manpages -- '$(target)/man'
 	$(package_flags) PATH="$$PATH:$${CARGO_HOME:-$$HOME/.cargo}/bin" $(CARGO) deb --no-build --locked
