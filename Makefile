@@ -16,7 +16,7 @@ hooks = pre-receive post-receive reference-transaction
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
-	.ci/run scripts/demo.sh scripts/test-packages.sh benches/history.sh
+	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/units.sh benches/history.sh
 
 cargo_deb = 3.8.0
 epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
@@ -44,6 +44,9 @@ deb: need-compilers ## build the Debian package, in target/debian; installs carg
 lint-deb: deb ## check the Debian package with lintian
 	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
+test-deb: deb ## try the Debian package in fresh machines: installed, upgraded, removed, booted with systemd (root)
+	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot piuparts units
+
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
 	$(CARGO) test --locked
@@ -59,7 +62,7 @@ lint: need-compilers ## check formatting, clippy, man pages and scripts
 		echo 'mandoc -T lint -W warning $(man1) $(man5)'; mandoc -T lint -W warning $(man1) $(man5); \
 	else echo 'lint: no mandoc here, man pages not checked'; fi
 	@if command -v shellcheck >/dev/null; then \
-		echo 'shellcheck $(scripts)'; shellcheck $(scripts); \
+		echo 'shellcheck -x $(scripts)'; shellcheck -x $(scripts); \
 	else echo 'lint: no shellcheck here, scripts not checked'; fi
 
 fmt: ## format the code
@@ -94,4 +97,4 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test lint fmt install clean help need-compilers
+.PHONY: all demo deb lint-deb test-deb test lint fmt install clean help need-compilers

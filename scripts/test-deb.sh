@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
+#
+#   scripts/test-deb.sh DEB [chroot] [piuparts] [units] [reproduce]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+deb=$(realpath "$1")
+shift
+[ $# -gt 0 ] || set -- chroot
+[ "$(id -u)" -eq 0 ] || { echo 'test-deb: this needs root, for machines of its own' >&2; exit 1; }
+
+need() { # need PROGRAM PACKAGE
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+missing=()
+need mmdebstrap mmdebstrap
+need systemd-nspawn systemd-container
+[[ " $* " != *' piuparts '* ]] || need piuparts piuparts
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "test-deb: installing ${missing[*]}"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+scratch=$(mktemp -d /var/tmp/deploy-by-code-deb.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+
+# The same package under a higher version, for upgrades.
+mkdir "$scratch/deb"
+cp "$deb" "$scratch/deb/old.deb"
+dpkg-deb --raw-extract "$deb" "$scratch/raw"
+sed -i 's/^Version: .*/&+next/' "$scratch/raw/DEBIAN/control"
+dpkg-deb --build --root-owner-group "$scratch/raw" "$scratch/deb/new.deb" >/dev/null
+mkdir "$scratch/test"
+cp tests/deb/*.sh scripts/demo.sh "$scratch/test"
+
+root() { # root: a fresh machine's folder
+    if [ ! -d "$scratch/$1" ]; then
+        echo "test-deb: making a fresh $suite" >&2
+        mmdebstrap --quiet --variant=minbase --include="$2" "$suite" "$scratch/$1.tar"
+        mkdir "$scratch/$1"
+        tar -C "$scratch/$1" -xf "$scratch/$1.tar"
+    fi
+}
+
+chroot_test() {
+    root plain git,procps
+    cp -r "$scratch/deb" "$scratch/test" "$scratch/plain"
+    # In name spaces of its own, so that nothing of it is left behind.
+    unshare --mount --pid --fork --mount-proc="$scratch/plain/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        chroot "$scratch/plain" /bin/bash /test/chroot.sh
+}
+
+piuparts_test() {
+    root plain git,procps
+    piuparts --no-eatmydata --distribution="$suite" --basetgz="$scratch/plain.tar" --warn-on-leftovers-after-purge "$deb" >"$scratch/piuparts.log" 2>&1 ||
+        { tail -n 60 "$scratch/piuparts.log"; return 1; }
+    tail -n 2 "$scratch/piuparts.log"
+}
+
+units_test() {
+    root booting git,procps,systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,rsyslog
+    bash tests/deb/boot.sh "$scratch"
+}
+
+reproduce_test() {
+    for folder in one two; do
+        git clone -q . "$scratch/$folder/source"
+        (cd "$scratch/$folder/source" && cp -r "${CARGO_HOME:-$HOME/.cargo}" "../cargo" && CARGO_HOME="$scratch/$folder/cargo" CARGO_TARGET_DIR='' make --silent deb >/dev/null 2>&1)
+        sha256sum "$scratch/$folder"/source/target/debian/*.deb | cut -d ' ' -f 1
+    done | uniq -c | { read -r count hash; [ "$count" -eq 2 ] && echo "the same twice: $hash"; }
+}
+
+for test in "$@"; do
+    printf '\n==> %s\n' "$test"
+    "${test}_test"
+done

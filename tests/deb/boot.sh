@@ -1,0 +1,27 @@
+#!/bin/bash
+# Boots the machine in FOLDER/booting with systemd, lets it run units.sh, and shows what that said.
+#
+#   boot.sh FOLDER
+set -euo pipefail
+folder=$1
+machine=$folder/booting
+cp -r "$folder/deb" "$folder/test" "$machine"
+mkdir -p "$machine/etc/systemd/logind.conf.d"
+printf '[Login]\nKillUserProcesses=yes\n' >"$machine/etc/systemd/logind.conf.d/kill.conf"
+cat >"$machine/etc/systemd/system/test.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+
+[Service]
+Type=oneshot
+TimeoutStartSec=300
+ExecStart=/bin/sh -c '/bin/bash /test/units.sh >/result.log 2>&1; echo $? >/result; systemctl poweroff --no-block'
+UNIT
+ln -sf ../test.service "$machine/etc/systemd/system/multi-user.target.wants/test.service"
+timeout 400 systemd-nspawn --quiet --keep-unit --register=no --private-network --boot --directory="$machine" --console=pipe \
+    </dev/null >"$folder/console.log" 2>&1 || true
+cat "$machine/result.log"
+if [ "$(cat "$machine/result" 2>/dev/null)" != 0 ]; then
+    tail -n 20 "$folder/console.log"
+    exit 1
+fi

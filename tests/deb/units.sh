@@ -1,0 +1,95 @@
+#!/bin/bash
+# The units, in a machine that was booted with systemd, whose logind kills what a session leaves behind (KillUserProcesses=yes).
+set -euo pipefail
+# shellcheck source=tests/deb/lib.sh
+. /test/lib.sh
+export DEBIAN_FRONTEND=noninteractive HOME=/root
+
+dump() {
+    status=$?
+    [ "$status" -eq 0 ] || { deploy-by-code -C /srv/deploys.git log; cat /var/tmp/ran; journalctl --no-pager -n 60; } || true
+}
+trap dump EXIT
+
+say 'install: nothing is enabled or started'
+dpkg --install /deb/old.deb
+[ "$(systemctl is-enabled deploy-by-code-reconcile.timer)" = disabled ] || fail 'the timer was enabled by the package'
+! systemctl is-active --quiet deploy-by-code-reconcile.timer || fail 'the timer was started by the package'
+
+say 'a server with ssh'
+useradd --create-home --shell /bin/bash git
+mkdir -p /root/.ssh /home/git/.ssh /run/sshd
+ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+cp /root/.ssh/id_ed25519.pub /home/git/.ssh/authorized_keys
+chown -R git: /home/git/.ssh
+systemctl start ssh
+printf 'StrictHostKeyChecking accept-new\n' >/root/.ssh/config
+until_true 20 ssh git@127.0.0.1 true
+expect session ssh git@127.0.0.1 cat /proc/self/cgroup
+job
+repository /srv/deploys.git git
+git clone -q git@127.0.0.1:/srv/deploys.git /root/work 2>/dev/null
+cd /root
+push() { git -C work push origin HEAD:refs/heads/main 2>&1; }
+at() { deploy-by-code -C /srv/deploys.git "$@"; }
+ended() { [[ $(at show --json "$1") != *'"queued"'* && $(at show --json "$1") != *'"running"'* ]]; }
+no_runner() { ! pgrep -u git -f 'run production' >/dev/null; }
+idle() { ! systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.service; }
+
+say 'control: with the default runner, logind kills the deployment with the session'
+touch /var/tmp/hold
+deploy work 1
+# Following keeps the session open until the client goes away.
+git -C work push -o follow origin HEAD:refs/heads/main >/dev/null 2>&1 &
+until_true 20 grep -q 'start 1 git' /var/tmp/ran
+expect 'session-' cat /var/tmp/ran
+kill $!; pkill -x ssh || true
+until_true 30 no_runner
+rm /var/tmp/hold
+at reconcile >/dev/null
+until_true 30 ended 1
+expect interrupted at log
+
+say 'runner = "systemd": the deployment outlives the session, as its owner, in a control group of its own'
+sed -i '1i runner = "systemd"' /srv/deploys.git/deploy-by-code.toml
+deploy-by-code install /srv/deploys.git
+: >/var/tmp/ran
+touch /var/tmp/hold
+deploy work 2
+expect '#2 production/app' push
+until_true 20 grep -q 'start 2 git' /var/tmp/ran
+expect 'deploy-by-code-runner@' cat /var/tmp/ran
+sleep 2
+! grep -q 'end 2' /var/tmp/ran || fail 'it did not hold'
+rm /var/tmp/hold
+at wait 2
+grep -Eq '/deploy-by-code\.[0-9]+\.[0-9]+\.2' /var/tmp/ran || fail 'the deployment has no control group of its own'
+systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is not active'
+until_true 20 idle
+
+say 'an upgrade, and a stop of the service, spare what runs'
+touch /var/tmp/hold
+deploy work 3
+push >/dev/null
+until_true 20 grep -q 'start 3' /var/tmp/ran
+dpkg --install /deb/new.deb >/dev/null
+systemctl stop deploy-by-code-runner@srv-deploys.git.service
+rm /var/tmp/hold
+at wait 3
+
+say 'the timer picks up what hooks missed, also at boot'
+mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
+deploy work 4
+push >/dev/null
+mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
+systemctl enable --now deploy-by-code-reconcile.timer 2>/dev/null
+# 30 s after the boot.
+until_true 60 grep -q 'start 4 git' /var/tmp/ran
+at wait 4
+
+say 'uninstall takes the units out again'
+deploy-by-code uninstall /srv/deploys.git
+! systemctl is-enabled --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is still enabled'
+[ ! -e '/etc/systemd/system/deploy-by-code-runner@srv-deploys.git.path.d' ] || fail 'the drop-in is still there'
+
+say 'all of it worked'
