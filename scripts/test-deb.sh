@@ -55,7 +55,8 @@ chroot_test() {
 
 piuparts_test() {
     root plain git,procps
-    piuparts --no-eatmydata --distribution="$suite" --basetgz="$scratch/plain.tar" --warn-on-leftovers-after-purge "$deb" >"$scratch/piuparts.log" 2>&1 ||
+    gzip -1 --keep "$scratch/plain.tar"
+    piuparts --no-eatmydata --distribution="$suite" --basetgz="$scratch/plain.tar.gz" --warn-on-leftovers-after-purge "$deb" >"$scratch/piuparts.log" 2>&1 ||
         { tail -n 60 "$scratch/piuparts.log"; return 1; }
     tail -n 2 "$scratch/piuparts.log"
 }

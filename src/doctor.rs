@@ -3,19 +3,22 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::hook_files::{HOOKS, is_own_link};
+use crate::hook_files::{Host, is_own_link};
 use crate::id::Target;
+use crate::registry;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::lock::try_lock;
 use crate::sys::process::{Identity, boot_id};
+use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
 
@@ -63,12 +66,12 @@ fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_encoded_bytes(), 200)
 }
 
-/// Looks at everything that an installation needs.
+/// Looks at everything that an installation needs. `of_program`: its version.
 #[must_use]
-pub fn examine(deploy: &DeployRepository, program: &Path, wanted: &[Target]) -> Vec<Check> {
-    let mut checks = vec![configuration(deploy), config_permissions(deploy)];
+pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, wanted: &[Target]) -> Vec<Check> {
+    let mut checks = vec![version(of_program), configuration(deploy), config_permissions(deploy)];
     checks.extend(hooks(deploy, program));
-    checks.push(push_options(deploy));
+    checks.extend([firing(deploy), push_options(deploy), git_settings(deploy), leftover_locks(deploy)]);
     match deploy.open_store() {
         Ok(store) => {
             checks.extend([
@@ -83,8 +86,118 @@ pub fn examine(deploy: &DeployRepository, program: &Path, wanted: &[Target]) -> 
         Err(error) => checks.push(problem("state", error.to_string(), error.hint())),
     }
     checks.extend(repositories(deploy, wanted));
-    checks.extend([process_tracking(), system_log()]);
+    checks.extend(users(deploy, wanted));
+    checks.extend([runner(deploy), process_tracking(), system_log(), time_zones()]);
     checks
+}
+
+fn version(version: &str) -> Check {
+    let user = User::current().map_or_else(|error| error.to_string(), |user| user.name);
+    ok("version", format!("deploy-by-code {version}, as the user {}", text::escape(user, 64)))
+}
+
+/// What git should be told for what comes over the network and must outlive a power cut; recommended, and up to the administrator.
+fn git_settings(deploy: &DeployRepository) -> Check {
+    let value = |key| git::config_value(deploy.repository.path(), key).ok().flatten();
+    let checks_objects =
+        ["receive.fsckObjects", "transfer.fsckObjects"].iter().any(|key| value(key).as_deref() == Some("true"));
+    let syncs = value("core.fsync")
+        .is_some_and(|value| value.contains("all") || value.contains("committed") && value.contains("reference"));
+    let mut missing = Vec::new();
+    if !checks_objects {
+        missing.push("git config receive.fsckObjects true");
+    }
+    if !syncs {
+        missing.push("git config core.fsync committed,reference");
+    }
+    match missing.as_slice() {
+        [] => ok("git settings", "objects are checked, refs and objects are synced"),
+        _ => warning(
+            "git settings",
+            "git takes malformed objects, or may lose a push that it acknowledged in a power cut",
+            missing.join("; "),
+        ),
+    }
+}
+
+/// How old a lock file of git's is before nobody can be at work with it.
+const LOCK_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Lock files that a git which died has left: pushes to those refs fail until they are removed.
+fn leftover_locks(deploy: &DeployRepository) -> Check {
+    let name = "lock files";
+    let mut folders = vec![deploy.repository.path().join("refs")];
+    let top = ["HEAD.lock", "packed-refs.lock", "config.lock", "shallow.lock"];
+    let mut files: Vec<PathBuf> = top.iter().map(|file| deploy.repository.path().join(file)).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                _ if entry.path().extension().is_some_and(|ending| ending == "lock") => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    let is_old = |file: &&PathBuf| {
+        let changed = file.symlink_metadata().and_then(|metadata| metadata.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > LOCK_AGE))
+    };
+    match files.iter().find(is_old) {
+        None => ok(name, "no leftover lock of git's"),
+        Some(file) => problem(
+            name,
+            format!("{} is older than an hour, and git refuses what needs it", shown(file)),
+            "if no git is at work there, remove it",
+        ),
+    }
+}
+
+/// Whether the users that commands run as are there, and can be become.
+fn users(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
+    let name = "deploy user";
+    let names: std::collections::BTreeSet<String> =
+        wanted.iter().filter_map(|target| deploy.config.settings(target).user).collect();
+    let check = |user: String| match User::find(&user) {
+        Err(error) => {
+            problem(name, text::escape(error.to_string(), 200), "make the user, or change user in the configuration")
+        }
+        Ok(found) if found.is_current() || User::is_root() => ok(name, text::escape(user, 64)),
+        Ok(_) => problem(
+            name,
+            format!("only root can become {}", text::escape(user, 64)),
+            "let the hooks run as that user, or let the command use sudo",
+        ),
+    };
+    names.into_iter().map(check).collect()
+}
+
+/// Whether whoever is to start runners is set up.
+fn runner(deploy: &DeployRepository) -> Check {
+    let name = "runner";
+    if deploy.config.runner == RunnerKind::Detached {
+        return ok(name, "started by the hooks");
+    }
+    let instance = registry::escape(deploy.repository.path());
+    let link = format!("/etc/systemd/system/paths.target.wants/deploy-by-code-runner@{instance}.path");
+    match Path::new(&link).symlink_metadata() {
+        Ok(_) => ok(name, format!("started by systemd, deploy-by-code-runner@{instance}")),
+        Err(_) => problem(
+            name,
+            "runner = \"systemd\", and no unit is enabled for this repository",
+            "run as root: deploy-by-code install",
+        ),
+    }
+}
+
+fn time_zones() -> Check {
+    match clock::zone("Europe/Zurich") {
+        Some(_) => ok("time zones", "known"),
+        None => warning(
+            "time zones",
+            "the machine has no time zone data, so calendars can name no zone but UTC",
+            "apt-get install tzdata",
+        ),
+    }
 }
 
 fn configuration(deploy: &DeployRepository) -> Check {
@@ -116,12 +229,15 @@ fn config_permissions(deploy: &DeployRepository) -> Check {
 }
 
 fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
-    let folder = match git::hooks_folder(deploy.repository.path()) {
-        Ok(folder) => folder,
+    let git_dir = deploy.repository.path();
+    let found =
+        git::hooks_folder(git_dir).and_then(|folder| Ok((folder, git::config_value(git_dir, "gitlab.fullpath")?)));
+    let (folder, gitlab) = match found {
+        Ok(found) => found,
         Err(error) => return vec![problem("hooks", error.to_string(), "see that git is installed")],
     };
-    let check = |name: &&'static str| {
-        let hook = folder.join(name);
+    let host = Host::of(git_dir, gitlab.is_some());
+    let check = |(name, hook): (&'static str, PathBuf)| {
         let install = "run: deploy-by-code install";
         if hook.symlink_metadata().is_err() {
             return problem(name, format!("{} is missing", shown(&hook)), install);
@@ -135,10 +251,92 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
             Ok(metadata) if metadata.mode() & 0o111 == 0 => {
                 problem(name, format!("{} is not executable", shown(&hook)), format!("chmod +x {}", shown(program)))
             }
+            Ok(metadata) if metadata.mode() & 0o022 != 0 => {
+                let found = format!("{} is writable by others than its owner", shown(&hook));
+                problem(name, found, format!("chmod go-w {}", shown(program)))
+            }
             Ok(_) => ok(name, shown(&hook)),
         }
     };
-    HOOKS.iter().map(check).collect()
+    host.places(git_dir, &folder).into_iter().map(check).collect()
+}
+
+/// Proves that the hooks fire: a real push of a commit to a scratch repository that has this repository's hooks, and nothing else of it.
+fn firing(deploy: &DeployRepository) -> Check {
+    let name = "a push";
+    match try_push(deploy) {
+        Ok(said) if said.contains("#1 scratch/doctor") => {
+            ok(name, "to a scratch repository with these hooks was planned and deployed")
+        }
+        Ok(said) => {
+            let said = text::escape(said.trim(), 300);
+            problem(
+                name,
+                format!("to a scratch repository with these hooks was not planned; it said: {said}"),
+                "see the checks of the hooks above",
+            )
+        }
+        Err(error) => problem(
+            name,
+            format!("could not be tried: {error}"),
+            "see that git works for this user and that there is room for temporary files",
+        ),
+    }
+}
+
+/// What a push to a scratch repository says. It has links to the hooks' targets, a configuration that deploys by `true`, and a state of its own.
+fn try_push(deploy: &DeployRepository) -> io::Result<String> {
+    let git_dir = deploy.repository.path();
+    let folder = git::hooks_folder(git_dir).map_err(io::Error::other)?;
+    let gitlab = git::config_value(git_dir, "gitlab.fullpath").map_err(io::Error::other)?;
+    let scratch = Scratch::new()?;
+    let git = |folder: &Path, words: &[&str]| git::scratch(folder, words).map_err(io::Error::other);
+    git(&scratch.0, &["init", "-q", "--bare", "-b", "main", "deploy.git"])?;
+    git(&scratch.0, &["init", "-q", "-b", "main", "work"])?;
+    let (bare, work) = (scratch.0.join("deploy.git"), scratch.0.join("work"));
+    fs::write(bare.join("deploy-by-code.toml"), "[defaults]\ncommand = [\"true\"]\n")?;
+    for (hook, place) in Host::of(git_dir, gitlab.is_some()).places(git_dir, &folder) {
+        let link = bare.join("hooks").join(hook);
+        let _ = fs::remove_file(&link);
+        if let Ok(target) = fs::read_link(&place) {
+            std::os::unix::fs::symlink(target, &link)?;
+        }
+    }
+    fs::create_dir(work.join("scratch"))?;
+    fs::write(work.join("scratch/doctor.deploy"), format!("{:040x}\n", 1))?;
+    git(&work, &["add", "scratch"])?;
+    git(&work, &["commit", "-q", "-m", "Try the hooks"])?;
+    let url = bare.to_string_lossy().into_owned();
+    let said = git(&work, &["push", "-q", &url, "HEAD:refs/heads/main"])?;
+    // The runner that it started has nothing to do any more once it is on record.
+    let deadline = clock::Deadline::after(Duration::from_secs(10));
+    let is_open = |store: &Store| store.read().busy_environments().is_ok_and(|busy| !busy.is_empty());
+    while let Ok(store) = Store::open(&bare.join("deploy-by-code")) {
+        if !is_open(&store) || deadline.is_over() {
+            break;
+        }
+        clock::sleep(Duration::from_millis(20));
+    }
+    Ok(said)
+}
+
+/// A folder that goes when it is done with.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let name = format!("deploy-by-code-doctor.{}.{}", std::process::id(), clock::now().as_ms());
+        let folder = std::env::temp_dir().join(name);
+        // Fails where something of that name is there already: nobody else's folder is used.
+        std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn push_options(deploy: &DeployRepository) -> Check {

@@ -14,6 +14,80 @@ pub fn kept(hook: &Path) -> Option<PathBuf> {
     Some(hook.parent()?.join(CHAINED).join(hook.file_name()?))
 }
 
+/// The path of each hook's link, by the hook's name.
+pub type Places = Vec<(&'static str, PathBuf)>;
+
+/// What manages a repository and its hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// Nobody: git runs what lies in the hooks folder.
+    Plain,
+    /// Gitea or Forgejo: hooks of its own call what lies in `hooks/<name>.d`.
+    Gitea,
+    /// GitLab: Gitaly runs what lies in `custom_hooks/<name>.d`, and no hook of this program on reference transactions.
+    GitLab,
+    /// Gitolite: it sets links to what lies in `hooks/common` of its `LOCAL_CODE` and leaves others alone.
+    Gitolite,
+}
+
+/// The name of this program's link where a host has a folder for each hook.
+const NAME: &str = "deploy-by-code";
+
+impl Host {
+    /// Who manages a repository, by what its folder shows. `is_gitlabs`: whether its configuration has `gitlab.fullpath`.
+    #[must_use]
+    pub fn of(git_dir: &Path, is_gitlabs: bool) -> Self {
+        // A script beside a folder of its name, which calls what is in there.
+        let dispatches = |name: &str| {
+            let hook = git_dir.join("hooks").join(name);
+            let text = std::fs::read(&hook).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            hook.with_extension("d").is_dir()
+                && !hook.is_symlink()
+                && (text.contains("}.d/") || text.contains(&format!("{name}.d/")))
+        };
+        if is_gitlabs || git_dir.join("custom_hooks").is_dir() {
+            Self::GitLab
+        } else if git_dir.join("gl-conf").exists() {
+            Self::Gitolite
+        } else if dispatches("pre-receive") && dispatches("post-receive") {
+            Self::Gitea
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// Where each hook's link stands. `hooks`: the folder that git runs hooks from.
+    #[must_use]
+    pub fn places(self, git_dir: &Path, hooks: &Path) -> Places {
+        let place = |name: &'static str| {
+            let in_folder = |folder: &Path| folder.join(format!("{name}.d")).join(NAME);
+            match (self, name) {
+                (Self::GitLab, "reference-transaction") => None,
+                (Self::GitLab, _) => Some((name, in_folder(&git_dir.join("custom_hooks")))),
+                (Self::Gitea, "pre-receive" | "post-receive") => Some((name, in_folder(hooks))),
+                _ => Some((name, hooks.join(name))),
+            }
+        };
+        HOOKS.iter().copied().filter_map(place).collect()
+    }
+
+    /// What its administrator should know, if anything.
+    #[must_use]
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gitea => Some("Gitea or Forgejo: its own hooks call these; see docs/hosts/gitea.md"),
+            Self::GitLab => {
+                Some("GitLab: what a broken connection misses, only the timer picks up; see docs/hosts/gitlab.md")
+            }
+            Self::Gitolite => Some(
+                "Gitolite: a hook of the same name in hooks/common of LOCAL_CODE would take the place of these; see docs/hosts/gitolite.md",
+            ),
+        }
+    }
+}
+
 /// Whether a path is one of this program's links, whichever build of it they point to.
 #[must_use]
 pub fn is_own_link(path: &Path) -> bool {

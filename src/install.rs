@@ -16,7 +16,7 @@ use std::process::Command;
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::hook_files::{CHAINED, HOOKS, is_own_link, kept};
+use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept};
 use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
@@ -151,6 +151,18 @@ fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
     if real.starts_with(deploy.repository.path()) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
 }
 
+/// Who manages a repository, and where its hooks stand.
+///
+/// # Errors
+/// git can't be asked.
+pub fn host(deploy: &DeployRepository) -> Result<(Host, Places), Error> {
+    let git_dir = deploy.repository.path();
+    let host = Host::of(git_dir, git::config_value(git_dir, "gitlab.fullpath")?.is_some());
+    // GitLab's own folder of hooks is none of ours.
+    let hooks = if host == Host::GitLab { git_dir.join("hooks") } else { own_hooks_folder(deploy)? };
+    Ok((host, host.places(git_dir, &hooks)))
+}
+
 /// What has to be done so that `program` is this repository's hooks.
 ///
 /// # Errors
@@ -171,11 +183,10 @@ pub fn plan_install(
             _ => steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?)),
         },
     }
-    let folder = own_hooks_folder(deploy)?;
+    let (host, places) = host(deploy)?;
     let first_hook = steps.len();
     let mut keeps = Vec::new();
-    for name in HOOKS {
-        let hook = folder.join(name);
+    for (name, hook) in places {
         if is_own_link(&hook) {
             if fs::read_link(&hook).ok().as_deref() != Some(program) {
                 steps.push(Step::Link(hook, program.to_owned()));
@@ -192,7 +203,8 @@ pub fn plan_install(
         }
         steps.push(Step::Link(hook, program.to_owned()));
     }
-    if !keeps.is_empty() {
+    if host != Host::GitLab && !keeps.is_empty() {
+        let folder = own_hooks_folder(deploy)?;
         let chained = folder.join(CHAINED);
         let beside = beside(&folder).chain(keeps).collect::<BTreeSet<OsString>>();
         let missing = beside.into_iter().filter(|name| chained.join(name).symlink_metadata().is_err());
@@ -261,9 +273,10 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
 /// # Errors
 /// git can't be asked where the hooks are.
 pub fn plan_uninstall(deploy: &DeployRepository, registry: &Path) -> Result<Vec<Step>, Error> {
-    let folder = git::hooks_folder(deploy.repository.path())?;
+    let (_, places) = host(deploy)?;
+    let folder = deploy.repository.path().join("hooks");
     let mut steps = Vec::new();
-    for hook in HOOKS.iter().map(|name| folder.join(name)).filter(|hook| is_own_link(hook)) {
+    for (_, hook) in places.into_iter().filter(|(_, hook)| is_own_link(hook)) {
         steps.push(Step::Unlink(hook.clone()));
         if let Some(kept) = kept(&hook).filter(|kept| kept.symlink_metadata().is_ok()) {
             steps.push(Step::PutBack(kept, hook));

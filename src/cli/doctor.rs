@@ -8,7 +8,7 @@ use crate::report::{Colour, to_json};
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
     let wanted: Vec<Target> = status::wanted(&deploy).map(|wanted| wanted.into_keys().collect()).unwrap_or_default();
-    let checks = examine(&deploy, &std::env::current_exe()?, &wanted);
+    let checks = examine(&deploy, &std::env::current_exe()?, env!("CARGO_PKG_VERSION"), &wanted);
     let exit = if checks.iter().any(|check| check.level == Level::Problem) { Exit::Refused } else { Exit::Done };
     if json {
         context.output.line(&to_json(&checks))?;

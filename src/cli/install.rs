@@ -61,6 +61,9 @@ pub(super) fn install(
     } else {
         format!("{repository}: installed; {} is the deploy branch", text::escape(&deploy.branch, 200))
     })?;
+    if let Some(note) = install::host(&deploy)?.0.note() {
+        context.output.line(note)?;
+    }
     if deploy.config_file.is_none() {
         context.output.line(&format!("next: write {repository}/deploy-by-code.toml; see deploy-by-code.toml(5)"))?;
     }

@@ -64,6 +64,30 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
     }
 }
 
+/// Runs a git command in a scratch folder, by nobody's configuration, and says what it printed, its errors included.
+///
+/// # Errors
+/// It did not succeed.
+pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
+    let mut command = Command::new("git");
+    FORGET.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "doctor").env(format!("GIT_{who}_EMAIL"), "doctor@localhost");
+    }
+    command.env("LC_ALL", "C").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let output = command.arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Error::new(folder, format_args!("git could not be started: {error}")))?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(Error::new(folder, format_args!("git {}: {said}", arguments.join(" "))))
+    }
+}
+
 /// How many commits of a range are named.
 const NAMED_MAX: usize = 20;
 

@@ -19,6 +19,7 @@ mod freezing;
 mod hooks;
 mod hostile;
 mod hostile_trees;
+mod hosts;
 mod install;
 mod late;
 mod loopholes;

@@ -156,3 +156,22 @@ fn the_server_side_dying_takes_no_job_along() {
     world.open("end");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }
+
+/// Keys that may only push and fetch, each with a name: one account for all, as many servers have it.
+#[test]
+fn a_forced_command_names_the_pusher_and_git_shell_lets_nothing_else_through() {
+    let world = World::installed();
+    let Some(sshd) = Sshd::start(&world) else { return };
+    let key = fs::read_to_string(world.path("authorized")).unwrap();
+    let forced = r#"command="DEPLOY_BY_CODE_PUSHER=alice git-shell -c \"$SSH_ORIGINAL_COMMAND\"",restrict "#;
+    fs::write(world.path("authorized"), format!("{forced}{key}")).unwrap();
+    world.deploy("production/a", 1);
+    run(&mut sshd.push(&["-o", "wait"]), b"").ok().says("#1 production/a succeeded");
+    let shown = world.show(1);
+    assert_eq!((&shown["pusher"], &shown["pusher_known_by"]), (&"alice".into(), &"ssh key".into()));
+    // Nobody chooses another name from outside.
+    world.deploy("production/a", 2);
+    let mut push = sshd.push(&["--receive-pack=DEPLOY_BY_CODE_PUSHER=bob git-receive-pack"]);
+    assert_ne!(run(&mut push, b"").code, Some(0));
+    assert_eq!(world.history().len(), 1);
+}
