@@ -16,26 +16,25 @@ hooks = pre-receive post-receive reference-transaction
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
-	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/units.sh benches/history.sh
+	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/units.sh tests/deb/hosts.sh benches/history.sh
 
 cargo_deb = 3.8.0
 epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
 package_flags = SOURCE_DATE_EPOCH=$(epoch) \
-	RUSTFLAGS="--remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"
+	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"
 
 .DEFAULT_GOAL := all
 
 all: need-compilers ## build the release binary (the default)
-	$(CARGO) build --release --locked
+	$(package_flags) $(CARGO) build --release --locked
 
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
 	scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
 
 # The package is the same bit for bit wherever it is built: no path of this machine gets into it, and times are those of its changelog.
-deb: need-compilers ## build the Debian package, in target/debian; installs cargo-deb where it is missing
+deb: all ## build the Debian package, in target/debian; installs cargo-deb where it is missing
 	@command -v cargo-deb >/dev/null || { \
 		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
-	$(package_flags) $(CARGO) build --release --locked
 	strip --remove-section=.comment '$(binary)'
 	rm -rf '$(target)/man'
 	$(CARGO) run --quiet --locked --example manpages -- '$(target)/man'
@@ -45,7 +44,7 @@ lint-deb: deb ## check the Debian package with lintian
 	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
 test-deb: deb ## try the Debian package in fresh machines: installed, upgraded, removed, booted with systemd (root)
-	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot piuparts units
+	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot piuparts units hosts
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
 #
-#   scripts/test-deb.sh DEB [chroot] [piuparts] [units] [reproduce]
+#   scripts/test-deb.sh DEB [chroot] [piuparts] [units] [hosts] [reproduce]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -64,6 +64,14 @@ piuparts_test() {
 units_test() {
     root booting git,procps,systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,openssh-client,rsyslog
     bash tests/deb/boot.sh "$scratch"
+}
+
+hosts_test() {
+    root hosts git,procps,iproute2,openssh-server,openssh-client,apache2,nginx-light,fcgiwrap,gitolite3,openssl
+    cp -r "$scratch/deb" "$scratch/test" "$scratch/hosts"
+    # With a network of its own: nobody else's servers are in the way.
+    unshare --mount --pid --fork --net --mount-proc="$scratch/hosts/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        chroot "$scratch/hosts" /bin/bash /test/hosts.sh
 }
 
 reproduce_test() {

@@ -39,6 +39,12 @@ need pgrep procps
 need flock util-linux
 need setsid util-linux
 need script bsdutils
+need bash bash
+# More of them: PROGRAM PACKAGE…
+while [ $# -gt 1 ]; do
+    need "$1" "$2"
+    shift 2
+done
 
 if [ -n "$packages" ]; then
     packages=${packages# }

@@ -64,6 +64,8 @@ deploy-by-code -C /srv/deploys.git wait 4
 say 'purge'
 expect 'the state of /srv/deploys.git stays' dpkg --purge deploy-by-code
 [ -f /srv/deploys.git/deploy-by-code/state.db ] || fail 'the state was purged'
-[ ! -e /etc/deploy-by-code ] && [ ! -e /var/lib/deploy-by-code ] || fail 'purge left something of the package'
+if [ -e /etc/deploy-by-code ] || [ -e /var/lib/deploy-by-code ]; then
+    fail 'purge left something of the package'
+fi
 
 say 'all of it worked'

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts in this folder share. They run inside of a fresh machine, with the packages in /deb.
 
 say() { printf '\n== %s\n' "$*"; }
