@@ -88,6 +88,21 @@ pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     }
 }
 
+/// Whether git, called as a pusher's receive-pack is, takes a repository for safe in the eyes of this user.
+///
+/// # Errors
+/// git could not be asked.
+pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
+    let mut command = Command::new("git");
+    FORGET.iter().for_each(|name| {
+        command.env_remove(name);
+    });
+    command.arg("-C").arg(git_dir).args(["rev-parse", "--git-dir"]).env("LC_ALL", "C").stdin(Stdio::null());
+    let output = command.output();
+    let output = output.map_err(|error| Error::new(git_dir, format_args!("git could not be started: {error}")))?;
+    Ok(output.status.success() || !String::from_utf8_lossy(&output.stderr).contains("dubious ownership"))
+}
+
 /// How many commits of a range are named.
 const NAMED_MAX: usize = 20;
 

@@ -22,6 +22,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             Direction::Same => format!("the same as {}", base.revision.short()),
             _ => format!("contains {}", base.revision.short()),
         };
+        // Without a repository nobody can tell; what the commit says goes on record all the same.
+        if let (None, Some(reason)) = (&facts.revision, &facts.trailers.rollback) {
+            let note = format!("a rollback, not judged: {}", text::escape(reason, 200));
+            return Ok(Pass::because(ExceptionKind::Rollback, reason, note));
+        }
         return Ok(Pass { note: facts.deployed.as_ref().or(facts.wanted.as_ref()).map(note), ..Pass::default() });
     };
     let is_deployed = facts.deployed.as_ref().is_some_and(|deployed| deployed.revision == base.revision);

@@ -19,6 +19,12 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             let note = format!("{described}; overridden: {}", text::escape(reason, 200));
             return Ok(Pass::because(ExceptionKind::Override, reason, note));
         }
+        // A plan does not know who will push.
+        (Some(reason), Stage::Before) if case.facts.pusher.is_none() && !section.override_by.is_empty() => {
+            let who: Vec<String> = section.override_by.iter().map(|name| text::escape(name, 64)).collect();
+            let reason = text::escape(reason, 200);
+            return Ok(Pass::note(format!("{described}; overridden if {} pushes it: {reason}", who.join(" or "))));
+        }
         // What is on the branch is wanted: it goes on after the thaw.
         (_, Stage::After) => return Ok(waiting(described)),
         (None, Stage::Before) if section.on_freeze == OnFreeze::Hold => return Ok(waiting(described)),
@@ -91,6 +97,9 @@ mod tests {
         assert_eq!(ask(ALICE, "alice", None, None), refused);
         assert_eq!(ask(ALICE, "alice", None, Some("fire")), format!("{FROZEN}; overridden: fire"));
         assert_eq!(ask_deploy(judge, "", &facts(Stage::Look, "alice", None), over(None)), FROZEN);
+        let nobody = Facts { pusher: None, ..facts(Stage::Before, "", None) };
+        let note = ask_deploy(judge, ALICE, &nobody, over(Some("fire")));
+        assert_eq!(note, format!("{FROZEN}; overridden if alice pushes it: fire"));
     }
 
     #[test]

@@ -142,6 +142,8 @@ fn doctor_tries_a_push_and_looks_at_what_surrounds_it() {
     world.settled();
     world.config("user = \"nobody-knows\"");
     world.cmd(&["doctor"]).exits(1).says("there is no user nobody-knows");
+    world.config_file("[defaults]\ncommand = [\"/no/such/program\"]\n");
+    world.cmd(&["doctor"]).exits(1).says("command: /no/such/program: No such file");
     let config = "runner = \"systemd\"\n[defaults]\ncommand = [\"true\"]\n";
     world.config_file(config);
     world.cmd(&["doctor"]).exits(1).says("no unit is enabled for this repository");

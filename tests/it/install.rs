@@ -181,6 +181,9 @@ fn two_users_share_a_repository() {
     assert_eq!(pushers, ["root", "nobody", "root", "nobody"]);
     assert_eq!(world.logs(2), "nobody\n");
     as_nobody(".", &format!("'{BINARY}' -C deploy.git logs 1")).ok();
+    // Without safe.directory git would refuse this user's pushes.
+    let untrusted = format!("GIT_CONFIG_GLOBAL=/dev/null '{BINARY}' -C deploy.git doctor");
+    as_nobody(".", &untrusted).says("ownership: the repository is another user's").says("--add safe.directory");
     // Somebody who may not look is not told to install.
     fs::set_permissions(world.state(), fs::Permissions::from_mode(0o700)).unwrap();
     let refused = as_nobody(".", &format!("'{BINARY}' -C deploy.git status")).exits(4);

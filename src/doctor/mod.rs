@@ -1,5 +1,7 @@
 //! Named checks of one installation, each with its fix.
 
+mod trial;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -71,7 +73,13 @@ fn shown(path: &Path) -> String {
 pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, wanted: &[Target]) -> Vec<Check> {
     let mut checks = vec![version(of_program), configuration(deploy), config_permissions(deploy)];
     checks.extend(hooks(deploy, program));
-    checks.extend([firing(deploy), push_options(deploy), git_settings(deploy), leftover_locks(deploy)]);
+    checks.extend([
+        trial::firing(deploy),
+        push_options(deploy),
+        ownership(deploy),
+        git_settings(deploy),
+        leftover_locks(deploy),
+    ]);
     match deploy.open_store() {
         Ok(store) => {
             checks.extend([
@@ -86,6 +94,7 @@ pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, want
         Err(error) => checks.push(problem("state", error.to_string(), error.hint())),
     }
     checks.extend(repositories(deploy, wanted));
+    checks.extend(programs(deploy, wanted));
     checks.extend(users(deploy, wanted));
     checks.extend([runner(deploy), process_tracking(), system_log(), time_zones()]);
     checks
@@ -120,6 +129,20 @@ fn git_settings(deploy: &DeployRepository) -> Check {
     }
 }
 
+/// Whether git works here for this user, who may not be the repository's owner (git-config(1), `safe.directory`).
+fn ownership(deploy: &DeployRepository) -> Check {
+    let name = "ownership";
+    match git::trusts(deploy.repository.path()) {
+        Ok(true) => ok(name, "git trusts the repository"),
+        Ok(false) => problem(
+            name,
+            "the repository is another user's, and git refuses to work in it for this one",
+            format!("git config --global --add safe.directory {}", shown(deploy.repository.path())),
+        ),
+        Err(error) => problem(name, error.to_string(), "see that git is installed"),
+    }
+}
+
 /// How old a lock file of git's is before nobody can be at work with it.
 const LOCK_AGE: Duration = Duration::from_secs(60 * 60);
 
@@ -150,6 +173,31 @@ fn leftover_locks(deploy: &DeployRepository) -> Check {
             "if no git is at work there, remove it",
         ),
     }
+}
+
+/// Whether the programs that commands name are there and may be executed; those in a checkout or with braces in their path are not known yet.
+fn programs(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
+    let name = "command";
+    let program = |target: &Target| {
+        let settings = deploy.config.settings(target);
+        Some(settings.command?.first()?.fill(&crate::deploy_repository::folder_values(target)))
+    };
+    let programs: std::collections::BTreeSet<String> =
+        wanted.iter().filter_map(program).filter(|program| program.starts_with('/')).collect();
+    let check = |program: String| match fs::metadata(&program) {
+        Ok(metadata) if metadata.is_file() && metadata.mode() & 0o111 != 0 => ok(name, shown(Path::new(&program))),
+        Ok(_) => problem(
+            name,
+            format!("{} is no program that can be executed", shown(Path::new(&program))),
+            "chmod +x, or change command in the configuration",
+        ),
+        Err(error) => problem(
+            name,
+            format!("{}: {error}", shown(Path::new(&program))),
+            "put it there, or change command in the configuration",
+        ),
+    };
+    programs.into_iter().map(check).collect()
 }
 
 /// Whether the users that commands run as are there, and can be become.
@@ -259,84 +307,6 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
         }
     };
     host.places(git_dir, &folder).into_iter().map(check).collect()
-}
-
-/// Proves that the hooks fire: a real push of a commit to a scratch repository that has this repository's hooks, and nothing else of it.
-fn firing(deploy: &DeployRepository) -> Check {
-    let name = "a push";
-    match try_push(deploy) {
-        Ok(said) if said.contains("#1 scratch/doctor") => {
-            ok(name, "to a scratch repository with these hooks was planned and deployed")
-        }
-        Ok(said) => {
-            let said = text::escape(said.trim(), 300);
-            problem(
-                name,
-                format!("to a scratch repository with these hooks was not planned; it said: {said}"),
-                "see the checks of the hooks above",
-            )
-        }
-        Err(error) => problem(
-            name,
-            format!("could not be tried: {error}"),
-            "see that git works for this user and that there is room for temporary files",
-        ),
-    }
-}
-
-/// What a push to a scratch repository says. It has links to the hooks' targets, a configuration that deploys by `true`, and a state of its own.
-fn try_push(deploy: &DeployRepository) -> io::Result<String> {
-    let git_dir = deploy.repository.path();
-    let folder = git::hooks_folder(git_dir).map_err(io::Error::other)?;
-    let gitlab = git::config_value(git_dir, "gitlab.fullpath").map_err(io::Error::other)?;
-    let scratch = Scratch::new()?;
-    let git = |folder: &Path, words: &[&str]| git::scratch(folder, words).map_err(io::Error::other);
-    git(&scratch.0, &["init", "-q", "--bare", "-b", "main", "deploy.git"])?;
-    git(&scratch.0, &["init", "-q", "-b", "main", "work"])?;
-    let (bare, work) = (scratch.0.join("deploy.git"), scratch.0.join("work"));
-    fs::write(bare.join("deploy-by-code.toml"), "[defaults]\ncommand = [\"true\"]\n")?;
-    for (hook, place) in Host::of(git_dir, gitlab.is_some()).places(git_dir, &folder) {
-        let link = bare.join("hooks").join(hook);
-        let _ = fs::remove_file(&link);
-        if let Ok(target) = fs::read_link(&place) {
-            std::os::unix::fs::symlink(target, &link)?;
-        }
-    }
-    fs::create_dir(work.join("scratch"))?;
-    fs::write(work.join("scratch/doctor.deploy"), format!("{:040x}\n", 1))?;
-    git(&work, &["add", "scratch"])?;
-    git(&work, &["commit", "-q", "-m", "Try the hooks"])?;
-    let url = bare.to_string_lossy().into_owned();
-    let said = git(&work, &["push", "-q", &url, "HEAD:refs/heads/main"])?;
-    // The runner that it started has nothing to do any more once it is on record.
-    let deadline = clock::Deadline::after(Duration::from_secs(10));
-    let is_open = |store: &Store| store.read().busy_environments().is_ok_and(|busy| !busy.is_empty());
-    while let Ok(store) = Store::open(&bare.join("deploy-by-code")) {
-        if !is_open(&store) || deadline.is_over() {
-            break;
-        }
-        clock::sleep(Duration::from_millis(20));
-    }
-    Ok(said)
-}
-
-/// A folder that goes when it is done with.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> io::Result<Self> {
-        let name = format!("deploy-by-code-doctor.{}.{}", std::process::id(), clock::now().as_ms());
-        let folder = std::env::temp_dir().join(name);
-        // Fails where something of that name is there already: nobody else's folder is used.
-        std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 fn push_options(deploy: &DeployRepository) -> Check {
