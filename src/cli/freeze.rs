@@ -67,7 +67,7 @@ pub(super) fn freeze(
     let end = end.map_err(|error| {
         Refusal::usage(format!("--until: {error}"), "deploy-by-code freeze --help shows an example")
     })?;
-    let by = Context::person().name;
+    let by = context.person().name.clone();
     store.transaction(|transaction| transaction.freeze(environment, &reason, &by, end, now))?;
     syslog::log([Event::Frozen { environment, by: &by, reason: &reason }]);
     let frozen = store.read().freezes(now)?.remove(environment).map(|freeze| freeze.describe()).unwrap_or_default();
@@ -108,7 +108,7 @@ pub(super) fn thaw(context: &Context, environment: &Environment, dry_run: bool) 
     if dry_run {
         return Ok(Exit::Done);
     }
-    let by = Context::person().name;
+    let by = context.person().name.clone();
     store.transaction(|transaction| transaction.thaw(environment, &by, now))?;
     syslog::log([Event::Thawed { environment, by: &by }]);
     wake::runner(&deploy, environment)?;

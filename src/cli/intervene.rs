@@ -38,7 +38,7 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     if !stale {
         judge_again(&deploy, &store, &deployment)?;
     }
-    let person = Context::person();
+    let person = context.person().clone();
     let by = &person.name;
     let retried = store.transaction(|transaction| {
         let open = transaction.open_deployments(&target.environment)?;
@@ -112,7 +112,7 @@ fn judge_again(deploy: &DeployRepository, store: &Store, deployment: &Deployment
 pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
     let (deploy, mut store) = context.deploy_and_store()?;
     let deployment = find(&store, id)?;
-    let by = Context::person().name;
+    let by = context.person().name.clone();
     let reason = format!("by {by}");
     let now = store.transaction(|transaction| {
         let status = transaction.deployment(id)?.map_or(deployment.status, |deployment| deployment.status);
@@ -161,7 +161,7 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
             "deploy-by-code status shows what waits",
         ));
     }
-    let by = Context::person().name;
+    let by = context.person().name.clone();
     store.transaction(|transaction| transaction.ask_to_release(environment, &by))?;
     for deployment in &left {
         context.output.line(&format!("{} {}: not waited for any more", deployment.id, deployment.target))?;

@@ -15,6 +15,7 @@ mod plan;
 mod run;
 mod status;
 
+use std::cell::OnceCell;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -82,6 +83,7 @@ struct Context {
     git_dir: PathBuf,
     config: Option<PathBuf>,
     output: Output,
+    person: OnceCell<Pusher>,
 }
 
 impl Context {
@@ -103,7 +105,7 @@ impl Context {
                 find_repository(&current).ok_or_else(|| missing(&current))?
             }
         };
-        Ok(Self { git_dir, config, output: Output::new() })
+        Ok(Self { git_dir, config, output: Output::new(), person: OnceCell::new() })
     }
 
     /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
@@ -111,6 +113,7 @@ impl Context {
         if !User::is_root() {
             return Ok(());
         }
+        self.person();
         let owner = self.owner()?;
         if std::fs::metadata(&self.git_dir)?.mode() & 0o002 != 0 {
             let shown = text::escape(self.git_dir.as_os_str().as_encoded_bytes(), 200);
@@ -149,8 +152,12 @@ impl Context {
         Ok((deploy, store))
     }
 
-    /// Who types this: the user behind sudo, or as a hook would say.
-    fn person() -> Pusher {
+    /// Who types this: the user behind sudo, or as a hook would say. Asked before root becomes somebody else.
+    fn person(&self) -> &Pusher {
+        self.person.get_or_init(Self::find_person)
+    }
+
+    fn find_person() -> Pusher {
         let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
         let behind_sudo = behind_sudo.map(|name| Pusher { name, known_by: "sudo".to_owned() });
         let nobody = || Pusher { name: "somebody".to_owned(), known_by: String::new() };

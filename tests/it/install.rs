@@ -257,6 +257,9 @@ fn root_acts_as_the_repositorys_owner() {
     assert_eq!(["", "state.db", "locks"].map(owner), [65534; 3]);
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(world.logs(1), "nobody\n");
+    // Who did it is root all the same.
+    world.cmd(&["freeze", "production", "--reason", "x"]).ok().says("frozen by root");
+    world.cmd(&["thaw", "production"]).ok();
     fs::set_permissions(world.repository(), fs::Permissions::from_mode(0o777)).unwrap();
     world.cmd(&["status"]).exits(1).says("is writable by everybody");
 }
