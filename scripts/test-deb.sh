@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
 #
-#   scripts/test-deb.sh DEB [chroot] [piuparts] [units] [hosts] [reproduce]
+#   scripts/test-deb.sh DEB [chroot] [piuparts] [autopkgtest] [units] [hosts] [reproduce]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,6 +17,7 @@ missing=()
 need mmdebstrap mmdebstrap
 need systemd-nspawn systemd-container
 [[ " $* " != *' piuparts '* ]] || need piuparts piuparts
+[[ " $* " != *' autopkgtest '* ]] || need autopkgtest autopkgtest
 if [ ${#missing[@]} -gt 0 ]; then
     echo "test-deb: installing ${missing[*]}"
     apt-get -qq update
@@ -59,6 +60,15 @@ piuparts_test() {
     piuparts --no-eatmydata --distribution="$suite" --basetgz="$scratch/plain.tar.gz" --warn-on-leftovers-after-purge "$deb" >"$scratch/piuparts.log" 2>&1 ||
         { tail -n 60 "$scratch/piuparts.log"; return 1; }
     tail -n 2 "$scratch/piuparts.log"
+}
+
+autopkgtest_test() {
+    root tested git,procps,apt-utils
+    # In a mount name space of its own: /proc goes with it.
+    unshare --mount --pid --fork --mount-proc="$scratch/tested/proc" \
+        autopkgtest --quiet --no-built-binaries "$deb" tests/deb/autopkgtest/ -- chroot "$scratch/tested" >"$scratch/autopkgtest.log" 2>&1 ||
+        { tail -n 60 "$scratch/autopkgtest.log"; return 1; }
+    tail -n 3 "$scratch/autopkgtest.log"
 }
 
 units_test() {

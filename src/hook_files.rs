@@ -88,8 +88,20 @@ impl Host {
     }
 }
 
-/// Whether a path is one of this program's links, whichever build of it they point to.
+/// Whether a path is one of this program's links, whichever build of it they lead to; also by way of the package's own links, as in Gitolite's common hooks.
 #[must_use]
 pub fn is_own_link(path: &Path) -> bool {
-    std::fs::read_link(path).is_ok_and(|target| target.file_name().is_some_and(|name| name == "deploy-by-code"))
+    let is_own = |target: &Path| target.file_name().is_some_and(|name| name == NAME);
+    std::fs::read_link(path).is_ok_and(|target| {
+        // A link that leads nowhere is known by its name alone.
+        is_own(&target)
+            || target.parent().is_some_and(|folder| folder.ends_with("deploy-by-code/hooks"))
+            || path.canonicalize().is_ok_and(|end| is_own(&end))
+    })
+}
+
+/// Whether a link leads to a program, directly or by way of others.
+#[must_use]
+pub fn leads_to(link: &Path, program: &Path) -> bool {
+    link.canonicalize().is_ok_and(|end| program.canonicalize().is_ok_and(|program| end == program))
 }

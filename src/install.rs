@@ -16,7 +16,7 @@ use std::process::Command;
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept};
+use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept, leads_to};
 use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
@@ -188,7 +188,7 @@ pub fn plan_install(
     let mut keeps = Vec::new();
     for (name, hook) in places {
         if is_own_link(&hook) {
-            if fs::read_link(&hook).ok().as_deref() != Some(program) {
+            if !leads_to(&hook, program) {
                 steps.push(Step::Link(hook, program.to_owned()));
             }
             continue;

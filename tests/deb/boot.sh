@@ -1,5 +1,5 @@
 #!/bin/bash
-# Boots the machine in FOLDER/booting with systemd, lets it run units.sh, and shows what that said.
+# Boots the machine in FOLDER/booting with systemd, lets it run units.sh, boots it again for units-rebooted.sh, and shows what they said.
 #
 #   boot.sh FOLDER
 set -euo pipefail
@@ -15,13 +15,20 @@ After=multi-user.target
 [Service]
 Type=oneshot
 TimeoutStartSec=300
-ExecStart=/bin/sh -c '/bin/bash /test/units.sh >/result.log 2>&1; echo $? >/result; systemctl poweroff --no-block'
+ExecStart=/bin/sh -c '/bin/bash /test/$(cat /phase).sh >/result.log 2>&1; echo $? >/result; systemctl poweroff --no-block'
 UNIT
 ln -sf ../test.service "$machine/etc/systemd/system/multi-user.target.wants/test.service"
-timeout 400 systemd-nspawn --quiet --keep-unit --register=no --private-network --boot --directory="$machine" --console=pipe \
-    </dev/null >"$folder/console.log" 2>&1 || true
-cat "$machine/result.log"
-if [ "$(cat "$machine/result" 2>/dev/null)" != 0 ]; then
-    tail -n 20 "$folder/console.log"
-    exit 1
-fi
+boot() { # boot PHASE: runs a script in the booted machine, and shows what it said
+    printf '%s\n' "$1" >"$machine/phase"
+    rm -f "$machine/result"
+    timeout 400 systemd-nspawn --quiet --keep-unit --register=no --private-network --boot --directory="$machine" --console=pipe \
+        </dev/null >"$folder/console.log" 2>&1 || true
+    cat "$machine/result.log"
+    if [ "$(cat "$machine/result" 2>/dev/null)" != 0 ]; then
+        tail -n 20 "$folder/console.log"
+        exit 1
+    fi
+}
+
+boot units
+boot units-rebooted

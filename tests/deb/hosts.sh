@@ -123,6 +123,9 @@ at uninstall >/dev/null
 sed -i "s|# LOCAL_CODE *=>  \"\$ENV{HOME}/local\",|LOCAL_CODE => \"\$ENV{HOME}/local\",|" /home/gitolite/.gitolite.rc
 as 'mkdir -p local/hooks/common && ln -s /usr/share/deploy-by-code/hooks/* local/hooks/common/ && gitolite setup --hooks-only' >/dev/null 2>&1
 [ -L "$repository/hooks/post-receive" ] || fail 'Gitolite did not link the common hook'
+expect 'register with the timer' deploy-by-code install "$repository"
+expect 'everything is in place' deploy-by-code install "$repository"
+expect 'to a scratch repository with these hooks was planned' at doctor
 pushes /root/gitolite alice gitolite
 
 say 'all of it worked'

@@ -77,7 +77,7 @@ systemctl stop deploy-by-code-runner@srv-deploys.git.service
 rm /var/tmp/hold
 at wait 3
 
-say 'the timer picks up what hooks missed, also at boot'
+say 'the timer picks up what hooks missed'
 mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
 deploy work 4
 push >/dev/null
@@ -87,9 +87,14 @@ systemctl enable --now deploy-by-code-reconcile.timer 2>/dev/null
 until_true 60 grep -q 'start 4 git' /var/tmp/ran
 at wait 4
 
-say 'uninstall takes the units out again'
-deploy-by-code uninstall /srv/deploys.git
-! systemctl is-enabled --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is still enabled'
-[ ! -e '/etc/systemd/system/deploy-by-code-runner@srv-deploys.git.path.d' ] || fail 'the drop-in is still there'
+say 'the machine goes down while something deploys, and after a push that no hook saw'
+touch /var/tmp/hold
+deploy work 5
+push >/dev/null
+until_true 20 grep -q 'start 5 git' /var/tmp/ran
+mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
+deploy work 6
+push >/dev/null
+mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
 
 say 'all of it worked'

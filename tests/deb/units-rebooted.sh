@@ -1,0 +1,21 @@
+#!/bin/bash
+# After the second boot of the machine of units.sh.
+set -euo pipefail
+# shellcheck source=tests/deb/lib.sh
+. /test/lib.sh
+export HOME=/root
+at() { deploy-by-code -C /srv/deploys.git "$@"; }
+rm -f /var/tmp/hold
+
+say 'at boot the timer finds what was interrupted, and what nobody had planned'
+interrupted() { at show 5 | grep -q 'interrupted: the machine restarted'; }
+until_true 90 interrupted
+until_true 20 at show 6
+at wait 6
+
+say 'uninstall takes the units out again'
+deploy-by-code uninstall /srv/deploys.git
+! systemctl is-enabled --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is still enabled'
+[ ! -e '/etc/systemd/system/deploy-by-code-runner@srv-deploys.git.path.d' ] || fail 'the drop-in is still there'
+
+say 'all of it worked'
