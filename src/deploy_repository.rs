@@ -1,8 +1,9 @@
 //! A deploy repository with its configuration: what every command and hook starts from.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Problem};
@@ -241,7 +242,12 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
 
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(file)?.take(CONFIG_MAX + 1).read_to_string(&mut text)?;
+    // A pipe in its place would be waited for.
+    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file)?;
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    opened.take(CONFIG_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > CONFIG_MAX {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }

@@ -46,7 +46,8 @@ impl Host {
                 && !hook.is_symlink()
                 && (text.contains("}.d/") || text.contains(&format!("{name}.d/")))
         };
-        if is_gitlabs || git_dir.join("custom_hooks").is_dir() {
+        // GitLab keeps repositories under names that are hashes.
+        if is_gitlabs || git_dir.components().any(|part| part.as_os_str() == "@hashed") {
             Self::GitLab
         } else if git_dir.join("gl-conf").exists() {
             Self::Gitolite

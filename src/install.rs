@@ -21,9 +21,7 @@ use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
 use crate::text;
-
-/// Where an administrator configures systemd.
-const UNITS: &str = "/etc/systemd/system";
+use crate::units;
 
 /// Something that `install` or `uninstall` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +83,9 @@ impl fmt::Display for Step {
             Self::Configure(key, value) => write!(f, "git config {key} {value}"),
             Self::Register(folder) => write!(f, "register with the timer, in {}", shown(folder)),
             Self::Unregister(folder) => write!(f, "take out of the timer's list, in {}", shown(folder)),
-            Self::System(SystemStep::Write(file, _)) => write!(f, "write {}", shown(file)),
+            Self::System(SystemStep::Write(file, text)) => {
+                write!(f, "write {}: {}", shown(file), text::escape(text.trim_end().replace('\n', " "), 400))
+            }
             Self::System(SystemStep::Remove(folder)) => write!(f, "remove {}", shown(folder)),
             Self::System(SystemStep::Systemctl(words)) => write!(f, "systemctl {}", words.join(" ")),
         }
@@ -105,8 +105,8 @@ pub enum Error {
     Taken(PathBuf),
     /// git runs hooks from a folder outside the repository.
     HooksElsewhere(PathBuf),
-    /// systemd could not be told.
-    Systemctl(String),
+    /// systemd can't or could not be told.
+    Systemd(String),
 }
 
 impl fmt::Display for Error {
@@ -116,7 +116,7 @@ impl fmt::Display for Error {
             Self::Git(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Io(path, error) => write!(f, "{}: {error}", shown(path)),
-            Self::Systemctl(what) => f.write_str(what),
+            Self::Systemd(what) => f.write_str(what),
             Self::HooksElsewhere(path) => write!(
                 f,
                 "core.hooksPath is {}, outside the repository, and other repositories may run what is put there; unset it for this one",
@@ -223,40 +223,37 @@ pub fn plan_install(
 }
 
 /// What root has to do so that systemd starts the runners of a repository, or starts them no more.
-#[must_use]
-pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Vec<Step> {
-    let instance = format!("deploy-by-code-runner@{}", registry::escape(deploy.repository.path()));
-    let service = Path::new(UNITS).join(format!("{instance}.service.d"));
-    let path = Path::new(UNITS).join(format!("{instance}.path.d"));
+///
+/// # Errors
+/// A path can't stand in a unit.
+pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Result<Vec<Step>, Error> {
     let systemctl = |words: &[&str]| SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect());
-    let unit = format!("{instance}.path");
-    let system = if is_installed && deploy.config.runner == RunnerKind::Systemd {
-        let user = format!("[Service]\nUser={owner}\n");
-        // A percent sign would begin a specifier (systemd.unit(5)).
-        let folder = deploy.wake_folder().to_string_lossy().replace('%', "%%");
-        let path_text = format!("[Path]\nDirectoryNotEmpty={folder}\n");
-        let (service, path) = (service.join("repository.conf"), path.join("repository.conf"));
-        let is_there = |file: &Path, text: &str| fs::read(file).is_ok_and(|found| found == text.as_bytes());
-        if is_there(&service, &user) && is_there(&path, &path_text) {
-            return Vec::new();
-        }
+    let folder = |file: &Path| SystemStep::Remove(file.parent().unwrap_or(file).to_owned());
+    let is_wanted = is_installed && deploy.config.runner == RunnerKind::Systemd;
+    let units = match units::of(deploy, owner) {
+        Ok(units) => units,
+        Err(error) if is_wanted => return Err(Error::Systemd(error)),
+        // What can't be set up never was.
+        Err(_) => return Ok(Vec::new()),
+    };
+    let steps = if is_wanted && !units.are_set_up() {
         vec![
-            SystemStep::Write(service, user),
-            SystemStep::Write(path, path_text),
+            SystemStep::Write(units.service.0, units.service.1),
+            SystemStep::Write(units.path.0, units.path.1),
             systemctl(&["daemon-reload"]),
-            systemctl(&["enable", "--now", &unit]),
+            systemctl(&["enable", "--now", &units.path_unit]),
         ]
-    } else if path.exists() || service.exists() {
+    } else if !is_wanted && units.is_anything_there() {
         vec![
-            systemctl(&["disable", "--now", &unit]),
-            SystemStep::Remove(path),
-            SystemStep::Remove(service),
+            systemctl(&["disable", "--now", &units.path_unit]),
+            folder(&units.path.0),
+            folder(&units.service.0),
             systemctl(&["daemon-reload"]),
         ]
     } else {
         Vec::new()
     };
-    system.into_iter().map(Step::System).collect()
+    Ok(steps.into_iter().map(Step::System).collect())
 }
 
 /// What lies in the hooks folder beside the hooks of this program, and may be used by those that were there before.
@@ -274,7 +271,7 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
 /// git can't be asked where the hooks are.
 pub fn plan_uninstall(deploy: &DeployRepository, registry: &Path) -> Result<Vec<Step>, Error> {
     let (_, places) = host(deploy)?;
-    let folder = deploy.repository.path().join("hooks");
+    let folder = git::hooks_folder(deploy.repository.path())?;
     let mut steps = Vec::new();
     for (_, hook) in places.into_iter().filter(|(_, hook)| is_own_link(hook)) {
         steps.push(Step::Unlink(hook.clone()));
@@ -310,13 +307,22 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         Step::Keep(from, to) => {
             let folder = to.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(at(folder))?;
-            fs::rename(from, to).map_err(at(from))
+            // A link that is relative leads to the same place from one folder further down.
+            match fs::read_link(from) {
+                Ok(target) if target.is_relative() => symlink(Path::new("..").join(target), to).map_err(at(to)),
+                _ => fs::rename(from, to).map_err(at(from)),
+            }
         }
         Step::LinkBeside(folder, name) => {
             fs::create_dir_all(folder).map_err(at(folder))?;
             symlink(Path::new("..").join(name), folder.join(name)).map_err(at(&folder.join(name)))
         }
-        Step::PutBack(from, to) => fs::rename(from, to).map_err(at(from)),
+        Step::PutBack(from, to) => {
+            match fs::read_link(from).ok().and_then(|link| Some(link.strip_prefix("..").ok()?.to_owned())) {
+                Some(target) => symlink(target, to).and_then(|()| fs::remove_file(from)).map_err(at(to)),
+                None => fs::rename(from, to).map_err(at(from)),
+            }
+        }
         Step::RemoveKept(folder) => {
             let links = fs::read_dir(folder).map_err(at(folder))?.filter_map(Result::ok);
             let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
@@ -352,8 +358,8 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             let status = Command::new("systemctl").args(words).status();
             match status {
                 Ok(status) if status.success() => Ok(()),
-                Ok(status) => Err(Error::Systemctl(format!("systemctl {}: {status}", words.join(" ")))),
-                Err(error) => Err(Error::Systemctl(format!("systemctl could not be started: {error}"))),
+                Ok(status) => Err(Error::Systemd(format!("systemctl {}: {status}", words.join(" ")))),
+                Err(error) => Err(Error::Systemd(format!("systemctl could not be started: {error}"))),
             }
         }
     }

@@ -25,6 +25,7 @@ pub mod git;
 pub mod hook_files;
 pub mod registry;
 pub mod store;
+pub mod units;
 
 pub mod cli;
 pub mod doctor;

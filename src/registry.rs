@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 /// Where the package puts it.
 pub const FOLDER: &str = "/var/lib/deploy-by-code/repositories";
@@ -50,14 +50,25 @@ pub fn escape(path: &Path) -> String {
     name
 }
 
+/// The longest name of an entry that says the whole path, in bytes.
+const NAME_MAX: usize = 200;
+
+/// An entry's file: the path's name, or, where that is too long for a file's, its beginning and a number that differs from path to path (FNV-1a).
 fn entry(folder: &Path, repository: &Path) -> PathBuf {
-    folder.join(escape(repository))
+    let name = escape(repository);
+    if name.len() <= NAME_MAX {
+        return folder.join(name);
+    }
+    let number = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    folder.join(format!("{}-{number:016x}", &name[..NAME_MAX / 2]))
 }
 
-/// Whether a repository is registered already.
+/// Whether a repository is registered already, by an entry that counts.
 #[must_use]
 pub fn has(folder: &Path, repository: &Path) -> bool {
-    entry(folder, repository).symlink_metadata().is_ok()
+    read(folder, &entry(folder, repository)).is_ok_and(|registered| registered.repository == repository)
 }
 
 /// Registers a repository.
@@ -66,7 +77,7 @@ pub fn has(folder: &Path, repository: &Path) -> bool {
 /// The entry can't be written, or is somebody else's.
 pub fn add(folder: &Path, repository: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW);
+    options.write(true).create(true).truncate(true).mode(0o644).custom_flags(O_NOFOLLOW | O_NONBLOCK);
     let mut file = options.open(entry(folder, repository))?;
     file.write_all(repository.as_os_str().as_bytes())?;
     file.write_all(b"\n")?;
@@ -93,21 +104,26 @@ pub fn all(folder: &Path) -> io::Result<Vec<Result<Registered, String>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).take(ENTRIES_MAX).collect();
+    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
-    Ok(paths.iter().map(|path| read(path)).collect())
+    Ok(paths.iter().take(ENTRIES_MAX).map(|path| read(folder, path)).collect())
 }
 
-fn read(path: &Path) -> Result<Registered, String> {
+fn read(registry: &Path, path: &Path) -> Result<Registered, String> {
     let shown = |path: &Path| crate::text::escape(path.as_os_str().as_bytes(), 200);
     let at = |error: io::Error| format!("{}: {error}", shown(path));
-    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path).map_err(at)?;
+    let no_entry = || format!("{}: no entry of a repository", shown(path));
+    // Whatever somebody put there: nothing that would be waited for, and nothing but a file.
+    let file = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path).map_err(at)?;
     let entry = file.metadata().map_err(at)?;
+    if !entry.is_file() {
+        return Err(no_entry());
+    }
     let mut text = Vec::new();
     file.take(PATH_MAX).read_to_end(&mut text).map_err(at)?;
     let repository = PathBuf::from(std::ffi::OsStr::from_bytes(text.trim_ascii_end()));
-    if !entry.is_file() || !repository.is_absolute() {
-        return Err(format!("{}: no entry of a repository", shown(path)));
+    if !repository.is_absolute() || self::entry(registry, &repository) != path {
+        return Err(no_entry());
     }
     let folder = repository.symlink_metadata().map_err(|error| format!("{}: {error}", shown(&repository)))?;
     if !folder.is_dir() {

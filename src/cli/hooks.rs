@@ -6,6 +6,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use anyhow::Context as _;
+
 use super::{Exit, follow, output};
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
@@ -73,13 +75,26 @@ impl Chained {
             return None;
         }
         let kept = kept(path)?;
-        nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).ok().map(|()| Self(kept))
+        // One that git would have passed over because it may not be executed is passed over here; one that leads nowhere is not: it may have refused.
+        let may_run = nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).is_ok();
+        let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
+        (may_run || leads_nowhere).then_some(Self(kept))
     }
 
     fn run(&self, arguments: &[OsString], input: &[u8]) -> anyhow::Result<Exit> {
-        let mut command = Command::new(&self.0);
-        command.args(arguments).stdin(Stdio::piped());
-        let mut child: Child = command.spawn()?;
+        let start = |mut command: Command| command.args(arguments).stdin(Stdio::piped()).spawn();
+        let started = match start(Command::new(&self.0)) {
+            // As git does for a script that does not name its interpreter.
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg(&self.0);
+                start(shell)
+            }
+            started => started,
+        };
+        let mut child: Child = started.with_context(|| {
+            format!("the hook that was there before, {}", text::escape(self.0.as_os_str().as_encoded_bytes(), 200))
+        })?;
         if let Some(mut stdin) = child.stdin.take() {
             // A hook need not read what it does not want.
             let _ = stdin.write_all(input);

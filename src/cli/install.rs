@@ -27,16 +27,16 @@ fn system(
     dry_run: bool,
 ) -> anyhow::Result<Vec<Step>> {
     let owner = context.owner()?;
-    let steps = install::plan_system(deploy, owner, is_installed);
+    let steps = install::plan_system(deploy, owner, is_installed)?;
     if !steps.is_empty() && !User::is_root() && !dry_run {
-        let message = "runner = \"systemd\" needs units that only root can set up";
+        let message = "the units of systemd for this repository are only root's to change";
         return Err(Refusal::error(
             message,
             "run this as root; the hooks and the state will be the repository's owner's",
         ));
     }
     take(context, deploy, &steps, dry_run)?;
-    context.become_owner()?;
+    context.become_owner(false)?;
     Ok(steps)
 }
 

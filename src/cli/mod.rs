@@ -109,7 +109,7 @@ impl Context {
     }
 
     /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
-    fn become_owner(&self) -> anyhow::Result<()> {
+    fn become_owner(&self, acts: bool) -> anyhow::Result<()> {
         if !User::is_root() {
             return Ok(());
         }
@@ -121,8 +121,27 @@ impl Context {
                 format!("{shown} is writable by everybody, and its configuration would be followed as its owner");
             return Err(Refusal::error(message, format!("chmod o-w {shown}")));
         }
+        if owner == 0 && acts {
+            self.belongs_to_root()?;
+        }
         if owner != 0 {
             User::by_number(owner)?.become_for_good()?;
+        }
+        Ok(())
+    }
+
+    /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
+    fn belongs_to_root(&self) -> anyhow::Result<()> {
+        for path in
+            [self.git_dir.clone(), self.git_dir.join("deploy-by-code.toml"), self.git_dir.join("deploy-by-code")]
+        {
+            let Ok(found) = std::fs::metadata(&path) else { continue };
+            if found.uid() != 0 || found.mode() & 0o022 != 0 {
+                let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+                let message = format!("{shown} is others' to write, and what they write would be carried out as root");
+                let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
+                return Err(Refusal::error(message, hint));
+            }
         }
         Ok(())
     }
@@ -218,7 +237,13 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         // These have something to do as root first, or were started by the hook as whoever it is.
         Command::Install { .. } | Command::Uninstall { .. } | Command::Run { .. } => {}
         Command::Reconcile { after_push: true, .. } => {}
-        _ => context.become_owner()?,
+        Command::Reconcile { .. }
+        | Command::Retry { .. }
+        | Command::Cancel { .. }
+        | Command::Release { .. }
+        | Command::Thaw { .. }
+        | Command::Serve => context.become_owner(true)?,
+        _ => context.become_owner(false)?,
     }
     match arguments.command {
         Command::PreReceive

@@ -18,6 +18,9 @@ use crate::text;
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
 const HEAD_START: Duration = Duration::from_secs(1);
 
+/// How long the systemd service waits before it looks again at what it can do nothing about.
+const SERVE_DAMPING: Duration = Duration::from_secs(5);
+
 /// How often the systemd service looks for word.
 const SERVE_LOOK: Duration = Duration::from_millis(100);
 
@@ -92,16 +95,35 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
 
 /// The process of the systemd service: a runner for each environment that somebody left word for. It ends when no runner is left and no word.
 pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
-    let deploy = context.deploy()?;
     let mut runners: Vec<std::process::Child> = Vec::new();
+    let mut has_told = false;
     loop {
+        let deploy = match context.deploy() {
+            Ok(deploy) => deploy,
+            // Ending would only have the path unit start it again at once.
+            Err(error) => {
+                if !std::mem::replace(&mut has_told, true) {
+                    let message = format!("waiting until it is mended: {error}");
+                    syslog::log([Event::Failure { what: "serve", message: &message }]);
+                }
+                clock::sleep(SERVE_DAMPING);
+                continue;
+            }
+        };
+        has_told = false;
         let words = wake::take_words(&deploy)?;
         for environment in &words {
-            // One that finds the lock taken leaves: whoever holds it looks once more before it goes.
-            runners.push(wake::runner_as_child(&deploy, environment)?);
+            // One that finds the lock taken leaves: whoever holds it looks once more before it goes. One that can't be started is the timer's.
+            match wake::runner_as_child(&deploy, environment) {
+                Ok(runner) => runners.push(runner),
+                Err(error) => syslog::log([Event::Failure { what: "serve", message: &error.to_string() }]),
+            }
         }
         runners.retain_mut(|runner| !matches!(runner.try_wait(), Ok(Some(_)) | Err(_)));
         if runners.is_empty() && words.is_empty() {
+            if wake::is_anything_left(&deploy) {
+                clock::sleep(SERVE_DAMPING);
+            }
             return Ok(Exit::Done);
         }
         clock::sleep(SERVE_LOOK);

@@ -491,6 +491,10 @@ fn after_key(document: &DeTable<'_>, environment: &str, application: &str) -> us
 }
 
 fn absolute(path: &str) -> Result<String, String> {
+    // It gets into units and messages, one a line.
+    if path.contains(|c: char| c.is_control()) {
+        return Err(format!("{} has a control character in it", text::quote(path, 80)));
+    }
     if !path.starts_with('/') {
         return Err(format!("{} is no absolute path", text::quote(path, 80)));
     }

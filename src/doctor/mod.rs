@@ -23,6 +23,7 @@ use crate::sys::process::{Identity, boot_id};
 use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
+use crate::units;
 
 /// How long a deployment may wait before its runner must have begun.
 const RUNNER_START: Duration = Duration::from_secs(30);
@@ -96,7 +97,7 @@ pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, want
     checks.extend(repositories(deploy, wanted));
     checks.extend(programs(deploy, wanted));
     checks.extend(users(deploy, wanted));
-    checks.extend([runner(deploy), process_tracking(), system_log(), time_zones()]);
+    checks.extend([runner(deploy), timer(deploy), process_tracking(), system_log(), time_zones()]);
     checks
 }
 
@@ -225,15 +226,41 @@ fn runner(deploy: &DeployRepository) -> Check {
     if deploy.config.runner == RunnerKind::Detached {
         return ok(name, "started by the hooks");
     }
-    let instance = registry::escape(deploy.repository.path());
-    let link = format!("/etc/systemd/system/paths.target.wants/deploy-by-code-runner@{instance}.path");
-    match Path::new(&link).symlink_metadata() {
-        Ok(_) => ok(name, format!("started by systemd, deploy-by-code-runner@{instance}")),
-        Err(_) => problem(
+    let install = "run as root: deploy-by-code install";
+    let owner = match fs::metadata(deploy.repository.path()) {
+        Ok(metadata) => metadata.uid(),
+        Err(error) => return problem(name, error.to_string(), "see that this user may read the repository"),
+    };
+    match units::of(deploy, owner) {
+        Ok(units) if units.are_set_up() => ok(name, format!("started by systemd, {}", units.path_unit)),
+        Ok(units) => problem(
             name,
-            "runner = \"systemd\", and no unit is enabled for this repository",
-            "run as root: deploy-by-code install",
+            format!("{} is not enabled, or was set up for another folder or user", units.path_unit),
+            install,
         ),
+        Err(error) => problem(name, error, "move the state or the repository"),
+    }
+}
+
+/// Whether the timer of the package looks after the repository.
+fn timer(deploy: &DeployRepository) -> Check {
+    let name = "timer";
+    let folder = Path::new(registry::FOLDER);
+    if !folder.is_dir() {
+        return warning(
+            name,
+            "there is no timer, so what hooks miss waits for the next push",
+            "install the Debian package, or call reconcile from cron",
+        );
+    }
+    if registry::has(folder, deploy.repository.path()) {
+        ok(name, "the repository is registered; deploy-by-code-reconcile.timer looks after it where it is enabled")
+    } else {
+        warning(
+            name,
+            "the repository is not registered",
+            "run: deploy-by-code install; if an entry is another user's, root has to remove it",
+        )
     }
 }
 

@@ -50,7 +50,7 @@ fn try_push(deploy: &DeployRepository) -> io::Result<String> {
     for (hook, place) in Host::of(git_dir, gitlab.is_some()).places(git_dir, &folder) {
         let link = bare.join("hooks").join(hook);
         let _ = fs::remove_file(&link);
-        if let Ok(target) = fs::read_link(&place) {
+        if let Ok(target) = place.canonicalize().or_else(|_| fs::read_link(&place)) {
             std::os::unix::fs::symlink(target, &link)?;
         }
     }

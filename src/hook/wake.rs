@@ -7,14 +7,19 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Pusher, Revision};
+use crate::sys::clock::{self, Deadline};
 use crate::sys::detach;
 use crate::sys::file::Sharing;
 use crate::sys::process::PATH;
 use crate::sys::user::User;
+
+/// How long the timer waits for one repository, so that none keeps the others waiting for ever.
+const RECONCILE_MAX: Duration = Duration::from_secs(120);
 
 /// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
 const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
@@ -71,11 +76,19 @@ pub fn take_words(deploy: &DeployRepository) -> io::Result<Vec<Environment>> {
     };
     let mut woken = Vec::new();
     for entry in entries {
-        let entry = entry?;
-        fs::remove_file(entry.path())?;
-        woken.extend(Environment::new(entry.file_name().as_bytes()));
+        let Ok(entry) = entry else { continue };
+        // What is no word, and can't be taken away, is passed over.
+        if fs::remove_file(entry.path()).is_ok() {
+            woken.extend(Environment::new(entry.file_name().as_bytes()));
+        }
     }
     Ok(woken)
+}
+
+/// Whether something lies where words are left that is none and can't be taken away.
+#[must_use]
+pub fn is_anything_left(deploy: &DeployRepository) -> bool {
+    fs::read_dir(deploy.wake_folder()).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// Starts a runner as a child of this process.
@@ -101,8 +114,20 @@ pub fn reconcile_as(repository: &Path, owner: u32) -> io::Result<()> {
     if User::is_root() && owner != 0 {
         User::by_number(owner)?.run(&mut command);
     }
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("reconcile: {status}"))) }
+    let mut child = command.spawn()?;
+    let deadline = Deadline::after(RECONCILE_MAX);
+    loop {
+        match child.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(io::Error::other(format!("reconcile: {status}"))),
+            None if deadline.is_over() => {
+                child.kill()?;
+                child.wait()?;
+                return Err(io::Error::other("reconcile took too long and was ended"));
+            }
+            None => clock::sleep(Duration::from_millis(10)),
+        }
+    }
 }
 
 /// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.

@@ -34,6 +34,9 @@ pub use views::Filter;
 /// How long a writer waits for another one before it gives up.
 const BUSY: Duration = Duration::from_secs(60);
 
+/// The folders of the state directory.
+const PARTS: [&str; 3] = ["locks", "logs", "work"];
+
 /// The database's file in the state directory.
 const FILE: &str = "state.db";
 
@@ -112,6 +115,10 @@ impl Store {
             Err(error) => return Err(Error::Io(file, error)),
         }
         let sharing = Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
+        // A restored state may lack what was empty. Where it can't be made, whoever needs it says so.
+        for part in PARTS {
+            let _ = sharing.create_folder(&folder.join(part));
+        }
         Self::connect(folder, sharing)
     }
 
@@ -121,7 +128,7 @@ impl Store {
     /// It can't be made or opened.
     pub fn create(folder: &Path, sharing: Sharing) -> Result<Self, Error> {
         let io = |error| Error::Io(folder.to_owned(), error);
-        for part in [folder.to_owned(), folder.join("locks"), folder.join("logs"), folder.join("work")] {
+        for part in std::iter::once(folder.to_owned()).chain(PARTS.map(|part| folder.join(part))) {
             sharing.create_folder(&part).map_err(|error| Error::Io(part, error))?;
         }
         let sharing = Sharing::of_folder(folder).map_err(io)?;

@@ -303,3 +303,31 @@ fn there_is_no_option_to_skip() {
     world.push();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }
+
+#[test]
+fn a_kept_hook_is_run_as_git_ran_it() {
+    // A link that is relative to the folder of hooks, and a script without an interpreter line, which git gives to /bin/sh.
+    let world = World::new();
+    std::fs::create_dir(world.path("deploy.git/custom")).unwrap();
+    let check = world.path("deploy.git/custom/check");
+    std::fs::write(&check, "echo checked\n! test -e refuse\n").unwrap();
+    std::fs::set_permissions(&check, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let hook = world.path("deploy.git/hooks/pre-receive");
+    std::os::unix::fs::symlink("../custom/check", &hook).unwrap();
+    world.install();
+    world.deploy("production/a", 1);
+    world.push().says("checked");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    std::fs::write(world.path("deploy.git/refuse"), "").unwrap();
+    world.deploy("production/a", 2);
+    world.commit();
+    world.try_push().exits(1).says("checked");
+    // A check that is gone lets nothing through.
+    std::fs::remove_file(world.path("deploy.git/refuse")).unwrap();
+    let gone = world.path("deploy.git/custom/gone");
+    std::fs::rename(&check, &gone).unwrap();
+    world.try_push().exits(1).says("pre-receive");
+    std::fs::rename(&gone, &check).unwrap();
+    world.cmd(&["uninstall"]).ok();
+    assert_eq!(std::fs::read_link(&hook).unwrap().to_str(), Some("../custom/check"));
+}

@@ -146,5 +146,5 @@ fn doctor_tries_a_push_and_looks_at_what_surrounds_it() {
     world.cmd(&["doctor"]).exits(1).says("command: /no/such/program: No such file");
     let config = "runner = \"systemd\"\n[defaults]\ncommand = [\"true\"]\n";
     world.config_file(config);
-    world.cmd(&["doctor"]).exits(1).says("no unit is enabled for this repository");
+    world.cmd(&["doctor"]).exits(1).says("is not enabled, or was set up for another folder or user");
 }

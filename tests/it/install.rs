@@ -288,3 +288,43 @@ fn with_systemd_hooks_leave_word_and_the_service_starts_the_runners() {
     let unit = world.cmd(&["install", "--dry-run"]).ok();
     unit.says("write /etc/systemd/system/deploy-by-code-runner@").says("systemctl enable --now deploy-by-code-runner@");
 }
+
+#[test]
+fn root_does_nothing_for_a_repository_that_others_can_change() {
+    let world = World::installed();
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    let (config, state) = (world.path("deploy.git/deploy-by-code.toml"), world.state());
+    for path in [world.repository(), config, state] {
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
+        world.cmd(&["reconcile"]).exits(1).says(path.to_str().unwrap());
+        world.cmd(&["status"]).ok();
+        fs::set_permissions(&path, before).unwrap();
+    }
+    world.cmd(&["reconcile"]).ok();
+}
+
+#[test]
+fn a_pipe_in_the_registry_holds_nothing_up() {
+    let world = World::new();
+    let registry = world.path("registry");
+    fs::create_dir(&registry).unwrap();
+    nix::unistd::mkfifo(&registry.join("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
+    world.cmd(&["install", "--registry", registry.to_str().unwrap()]).ok();
+    world.deploy("production/a", 1);
+    world.push_unseen();
+    let reconcile = ["reconcile", "--registered", "--registry", registry.to_str().unwrap()];
+    run(world.command(BINARY, ".").args(reconcile), b"").exits(1).says("pipe");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn a_folder_that_would_write_into_a_unit_is_refused() {
+    let world = World::new();
+    let folder = world.path("s");
+    world.config_file(&format!("state_dir = \"{}\\nExecStart=/bin/false\"\nrunner = \"systemd\"\n", folder.display()));
+    world.cmd(&["install", "--dry-run"]).exits(3).says("state_dir").says("control character");
+}

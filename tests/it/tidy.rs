@@ -17,7 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("git", 30), ("store", 30), ("hook_files", 30), ("registry", 30),
     // What every verb starts from: a repository with its configuration.
     ("deploy_repository", 35),
-    ("facts", 38), ("notify", 38), ("hook_files", 38),
+    ("facts", 38), ("units", 38), ("notify", 38), ("hook_files", 38),
     ("hook", 40), ("runner", 40), ("report", 40), ("doctor", 40), ("install", 40),
     ("cli", 50), ("main", 51),
 ];
