@@ -64,7 +64,12 @@ pub(super) fn install(
     if let Some(note) = install::host(&deploy)?.0.note() {
         context.output.line(note)?;
     }
-    if deploy.config_file.is_none() {
+    if let Some(file) = &context.config {
+        context.output.line(&format!(
+            "--config {} counts for this command alone: hooks read {repository}/deploy-by-code.toml, or else /etc/deploy-by-code/config.toml",
+            text::escape(file.as_os_str().as_encoded_bytes(), 200)
+        ))?;
+    } else if deploy.config_file.is_none() {
         context.output.line(&format!("next: write {repository}/deploy-by-code.toml; see deploy-by-code.toml(5)"))?;
     }
     if steps.iter().any(|step| matches!(step, Step::Register(_))) {

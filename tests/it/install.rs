@@ -328,3 +328,12 @@ fn a_folder_that_would_write_into_a_unit_is_refused() {
     world.config_file(&format!("state_dir = \"{}\\nExecStart=/bin/false\"\nrunner = \"systemd\"\n", folder.display()));
     world.cmd(&["install", "--dry-run"]).exits(3).says("state_dir").says("control character");
 }
+
+#[test]
+fn a_configuration_that_hooks_will_not_read_is_pointed_out() {
+    let world = World::new();
+    let file = world.path("other.toml");
+    fs::write(&file, "[defaults]\ncommand = [\"true\"]\n").unwrap();
+    let install = world.cmd(&["--config", file.to_str().unwrap(), "install"]).ok();
+    install.says("other.toml counts for this command alone").says("deploy.git/deploy-by-code.toml");
+}
