@@ -46,8 +46,10 @@ impl Host {
                 && !hook.is_symlink()
                 && (text.contains("}.d/") || text.contains(&format!("{name}.d/")))
         };
-        // GitLab keeps repositories under names that are hashes.
-        if is_gitlabs || git_dir.components().any(|part| part.as_os_str() == "@hashed") {
+        // GitLab keeps repositories under names that are hashes, and a cluster of Gitaly's under numbers.
+        if is_gitlabs
+            || git_dir.components().any(|part| part.as_os_str() == "@hashed" || part.as_os_str() == "@cluster")
+        {
             Self::GitLab
         } else if git_dir.join("gl-conf").exists() {
             Self::Gitolite

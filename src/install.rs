@@ -206,6 +206,9 @@ pub fn plan_install(
     if host != Host::GitLab && !keeps.is_empty() {
         let folder = own_hooks_folder(deploy)?;
         let chained = folder.join(CHAINED);
+        if chained.is_symlink() {
+            return Err(Error::Taken(chained));
+        }
         let beside = beside(&folder).chain(keeps).collect::<BTreeSet<OsString>>();
         let missing = beside.into_iter().filter(|name| chained.join(name).symlink_metadata().is_err());
         // Before the hooks are moved: what they need stands there when they run.
@@ -265,6 +268,12 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
     })
 }
 
+/// Whether a link's target is one of the hooks in the link's own folder.
+fn is_a_hook(target: &Path) -> bool {
+    let target = target.strip_prefix(".").unwrap_or(target);
+    HOOKS.iter().any(|hook| target == Path::new(hook))
+}
+
 /// What has to be done so that the hooks are as they were. The state stays.
 ///
 /// # Errors
@@ -280,7 +289,7 @@ pub fn plan_uninstall(deploy: &DeployRepository, registry: &Path) -> Result<Vec<
         }
     }
     let chained = folder.join(CHAINED);
-    if chained.is_dir() {
+    if chained.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         steps.push(Step::RemoveKept(chained));
     }
     if registry::has(registry, deploy.repository.path()) {
@@ -308,8 +317,11 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             let folder = to.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(at(folder))?;
             // A link that is relative leads to the same place from one folder further down.
+            // A link to a sibling hook finds that one kept beside it.
             match fs::read_link(from) {
-                Ok(target) if target.is_relative() => symlink(Path::new("..").join(target), to).map_err(at(to)),
+                Ok(target) if target.is_relative() && !is_a_hook(&target) => {
+                    symlink(Path::new("..").join(target), to).map_err(at(to))
+                }
                 _ => fs::rename(from, to).map_err(at(from)),
             }
         }

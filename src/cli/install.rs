@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Context, Exit, Refusal, run};
+use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::install::{self, Step};
 use crate::sys::user::User;
@@ -48,6 +49,11 @@ pub(super) fn install(
 ) -> anyhow::Result<Exit> {
     let deploy = context.deploy()?;
     let program = std::env::current_exe()?;
+    // As its owner, root would deploy for it.
+    let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
+    if acts && User::is_root() && context.owner()? == 0 {
+        context.belongs_to_root()?;
+    }
     let mut steps = system(context, &deploy, true, dry_run)?;
     let own = install::plan_install(&deploy, &program, deploy_existing, registry)?;
     take(context, &deploy, &own, dry_run)?;

@@ -132,9 +132,7 @@ impl Context {
 
     /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
     fn belongs_to_root(&self) -> anyhow::Result<()> {
-        for path in
-            [self.git_dir.clone(), self.git_dir.join("deploy-by-code.toml"), self.git_dir.join("deploy-by-code")]
-        {
+        for path in ["", "config", "deploy-by-code.toml", "deploy-by-code"].map(|name| self.git_dir.join(name)) {
             let Ok(found) = std::fs::metadata(&path) else { continue };
             if found.uid() != 0 || found.mode() & 0o022 != 0 {
                 let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);

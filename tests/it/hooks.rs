@@ -331,3 +331,21 @@ fn a_kept_hook_is_run_as_git_ran_it() {
     world.cmd(&["uninstall"]).ok();
     assert_eq!(std::fs::read_link(&hook).unwrap().to_str(), Some("../custom/check"));
 }
+
+#[test]
+fn a_kept_hook_that_is_a_link_to_its_sibling_is_run() {
+    let world = World::new();
+    let hooks = world.path("deploy.git/hooks");
+    std::fs::write(hooks.join("post-receive"), "#!/bin/sh\necho \"checked by ${0##*/}\"\n! test -e refuse\n").unwrap();
+    std::fs::set_permissions(hooks.join("post-receive"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("post-receive", hooks.join("pre-receive")).unwrap();
+    world.install();
+    world.deploy("production/a", 1);
+    world.push().says("checked by pre-receive").says("checked by post-receive");
+    std::fs::write(world.path("deploy.git/refuse"), "").unwrap();
+    world.deploy("production/a", 2);
+    world.commit();
+    world.try_push().exits(1).says("checked by pre-receive");
+    world.cmd(&["uninstall"]).ok();
+    assert_eq!(std::fs::read_link(hooks.join("pre-receive")).unwrap().to_str(), Some("post-receive"));
+}

@@ -301,10 +301,25 @@ fn root_does_nothing_for_a_repository_that_others_can_change() {
         let before = fs::metadata(&path).unwrap().permissions();
         fs::set_permissions(&path, fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
         world.cmd(&["reconcile"]).exits(1).says(path.to_str().unwrap());
+        world.cmd(&["install", "--deploy-existing"]).exits(1).says(path.to_str().unwrap());
         world.cmd(&["status"]).ok();
         fs::set_permissions(&path, before).unwrap();
     }
     world.cmd(&["reconcile"]).ok();
+}
+
+#[test]
+fn a_link_in_place_of_the_folder_of_kept_hooks_is_not_followed() {
+    let world = World::new();
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("target", world.path("elsewhere/link")).unwrap();
+    std::os::unix::fs::symlink("../../elsewhere", world.path("deploy.git/hooks/chained")).unwrap();
+    world.install();
+    world.cmd(&["uninstall"]).ok();
+    assert!(world.path("elsewhere/link").is_symlink());
+    fs::write(world.path("deploy.git/hooks/post-receive"), "#!/bin/sh\n").unwrap();
+    world.cmd(&["install"]).exits(4).says("chained");
+    assert_eq!(fs::read_dir(world.path("elsewhere")).unwrap().count(), 1);
 }
 
 #[test]
