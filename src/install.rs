@@ -195,10 +195,15 @@ pub fn plan_install(
         }
         if hook.symlink_metadata().is_ok() {
             let kept = kept(&hook).unwrap_or_else(|| hook.clone());
-            if kept.symlink_metadata().is_ok() {
-                return Err(Error::Taken(kept));
+            let link = |path: &Path| fs::read_link(path).ok();
+            let is_kept = |target| link(&kept) == Some(Path::new("..").join(target));
+            // An install that was stopped may have kept a link and not put its own in place.
+            if !link(&hook).is_some_and(is_kept) {
+                if kept.symlink_metadata().is_ok() {
+                    return Err(Error::Taken(kept));
+                }
+                steps.push(Step::Keep(hook.clone(), kept));
             }
-            steps.push(Step::Keep(hook.clone(), kept));
             keeps.push(OsString::from(format!("{name}.d")));
         }
         steps.push(Step::Link(hook, program.to_owned()));

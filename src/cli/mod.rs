@@ -132,7 +132,8 @@ impl Context {
 
     /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
     fn belongs_to_root(&self) -> anyhow::Result<()> {
-        for path in ["", "config", "deploy-by-code.toml", "deploy-by-code"].map(|name| self.git_dir.join(name)) {
+        let own = ["config", "deploy-by-code.toml", "deploy-by-code"].map(|name| self.git_dir.join(name));
+        for path in std::iter::once(self.git_dir.clone()).chain(own).chain(self.config.clone()) {
             let Ok(found) = std::fs::metadata(&path) else { continue };
             if found.uid() != 0 || found.mode() & 0o022 != 0 {
                 let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
@@ -232,15 +233,14 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
     }
     let context = Context::find(repository, arguments.config.clone())?;
     match arguments.command {
-        // These have something to do as root first, or were started by the hook as whoever it is.
-        Command::Install { .. } | Command::Uninstall { .. } | Command::Run { .. } => {}
+        // These have something to do first, or were started by the hook as whoever it is.
+        Command::Install { .. } | Command::Uninstall { .. } | Command::Serve | Command::Run { .. } => {}
         Command::Reconcile { after_push: true, .. } => {}
         Command::Reconcile { .. }
         | Command::Retry { .. }
         | Command::Cancel { .. }
         | Command::Release { .. }
-        | Command::Thaw { .. }
-        | Command::Serve => context.become_owner(true)?,
+        | Command::Thaw { .. } => context.become_owner(true)?,
         _ => context.become_owner(false)?,
     }
     match arguments.command {

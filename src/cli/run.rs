@@ -95,6 +95,13 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
 
 /// The process of the systemd service: a runner for each environment that somebody left word for. It ends when no runner is left and no word.
 pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
+    if let Err(error) = context.become_owner(true) {
+        let message = format!("{error:#}");
+        syslog::log([Event::Failure { what: "serve", message: &message }]);
+        // The word stays, and the path unit starts this again at once.
+        clock::sleep(SERVE_DAMPING);
+        return Err(error);
+    }
     let mut runners: Vec<std::process::Child> = Vec::new();
     let mut has_told = false;
     loop {

@@ -314,6 +314,11 @@ fn a_kept_hook_is_run_as_git_ran_it() {
     std::fs::set_permissions(&check, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let hook = world.path("deploy.git/hooks/pre-receive");
     std::os::unix::fs::symlink("../custom/check", &hook).unwrap();
+    // As an install leaves it that is stopped half way.
+    std::fs::create_dir(world.path("deploy.git/hooks/chained")).unwrap();
+    std::os::unix::fs::symlink("../../custom/check", world.path("deploy.git/hooks/chained/pre-receive")).unwrap();
+    world.install();
+    world.cmd(&["uninstall"]).ok();
     world.install();
     world.deploy("production/a", 1);
     world.push().says("checked");
