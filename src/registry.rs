@@ -4,6 +4,7 @@
 //! file that holds the path of one repository. An entry counts only where it belongs to root or to the repository's owner: nobody can make the
 //! timer, which runs as root and becomes the owner, do something in a folder that is not theirs.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -18,16 +19,19 @@ pub const FOLDER: &str = "/var/lib/deploy-by-code/repositories";
 /// The longest path that is read, in bytes.
 const PATH_MAX: u64 = 4096;
 
-/// How many entries are looked at.
-const ENTRIES_MAX: usize = 10_000;
+/// How many repositories of one user are looked after. No limit is for all users together, so that none pushes another's out.
+const REPOSITORIES_MAX: usize = 10_000;
 
-/// A repository that the timer looks after.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How many entries that do not count are told.
+const TOLD_MAX: usize = 100;
+
+/// What is registered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registered {
-    /// The repository.
-    pub repository: PathBuf,
-    /// The user number of its owner.
-    pub owner: u32,
+    /// The repositories that the timer looks after, in order, by the user numbers of their owners.
+    pub by_owner: BTreeMap<u32, Vec<PathBuf>>,
+    /// Why entries do not count.
+    pub problems: Vec<String>,
 }
 
 /// The name of a path in a unit's name, as systemd-escape(1) `--path` makes it.
@@ -68,7 +72,13 @@ fn entry(folder: &Path, repository: &Path) -> PathBuf {
 /// Whether a repository is registered already, by an entry that counts.
 #[must_use]
 pub fn has(folder: &Path, repository: &Path) -> bool {
-    read(folder, &entry(folder, repository)).is_ok_and(|registered| registered.repository == repository)
+    read(folder, &entry(folder, repository)).is_ok_and(|(registered, _)| registered == repository)
+}
+
+/// Whose entry there is for a repository, whether it counts or not.
+#[must_use]
+pub fn registrar(folder: &Path, repository: &Path) -> Option<u32> {
+    Some(entry(folder, repository).symlink_metadata().ok()?.uid())
 }
 
 /// Registers a repository.
@@ -95,21 +105,41 @@ pub fn remove(folder: &Path, repository: &Path) -> io::Result<()> {
     }
 }
 
-/// The repositories that are registered; for an entry that does not count, why.
+/// The repositories that are registered.
 ///
 /// # Errors
 /// The folder can't be read; that there is none is no error.
-pub fn all(folder: &Path) -> io::Result<Vec<Result<Registered, String>>> {
+pub fn all(folder: &Path) -> io::Result<Registered> {
+    let mut all = Registered::default();
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(all),
         entries => entries?,
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    paths.sort();
-    Ok(paths.iter().take(ENTRIES_MAX).map(|path| read(folder, path)).collect())
+    let mut untold = 0;
+    for entry in entries {
+        let counts = read(folder, &entry?.path()).and_then(|(repository, owner)| {
+            let repositories = all.by_owner.entry(owner).or_default();
+            if repositories.len() == REPOSITORIES_MAX {
+                return Err(format!("user {owner} has more than {REPOSITORIES_MAX} repositories registered"));
+            }
+            repositories.push(repository);
+            Ok(())
+        });
+        match counts {
+            Err(problem) if all.problems.len() < TOLD_MAX => all.problems.push(problem),
+            Err(_) => untold += 1,
+            Ok(()) => {}
+        }
+    }
+    if untold > 0 {
+        all.problems.push(format!("{untold} more entries do not count"));
+    }
+    all.by_owner.values_mut().for_each(|repositories| repositories.sort());
+    Ok(all)
 }
 
-fn read(registry: &Path, path: &Path) -> Result<Registered, String> {
+/// The repository that an entry registers, and its owner.
+fn read(registry: &Path, path: &Path) -> Result<(PathBuf, u32), String> {
     let shown = |path: &Path| crate::text::escape(path.as_os_str().as_bytes(), 200);
     let at = |error: io::Error| format!("{}: {error}", shown(path));
     let no_entry = || format!("{}: no entry of a repository", shown(path));
@@ -137,7 +167,7 @@ fn read(registry: &Path, path: &Path) -> Result<Registered, String> {
             folder.uid()
         ));
     }
-    Ok(Registered { repository, owner: folder.uid() })
+    Ok((repository, folder.uid()))
 }
 
 #[cfg(test)]
@@ -164,17 +194,25 @@ mod tests {
         let repository = folder.path().join("x.git");
         fs::create_dir(&repository).unwrap();
         let entries = folder.path().join("entries");
-        assert_eq!(all(&entries).unwrap(), []);
+        assert_eq!(all(&entries).unwrap(), Registered::default());
         fs::create_dir(&entries).unwrap();
         assert!(!has(&entries, &repository));
         add(&entries, &repository).unwrap();
         add(&entries, &repository).unwrap();
         let owner = fs::metadata(&repository).unwrap().uid();
-        assert_eq!(all(&entries).unwrap(), [Ok(Registered { repository: repository.clone(), owner })]);
+        let expect = Registered { by_owner: BTreeMap::from([(owner, vec![repository.clone()])]), problems: Vec::new() };
+        assert_eq!(all(&entries).unwrap(), expect);
         fs::write(entries.join("bad"), "relative\n").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", entries.join("link")).unwrap();
         let found = all(&entries).unwrap();
-        assert_eq!(found.iter().filter(|entry| entry.is_err()).count(), 2, "{found:?}");
+        assert_eq!((found.by_owner.len(), found.problems.len()), (1, 2), "{found:?}");
+        // However many there are, they push out no repository, and what is told of them is bounded.
+        for number in 0..TOLD_MAX + 5 {
+            fs::write(entries.join(format!("-{number}")), "relative\n").unwrap();
+        }
+        let found = all(&entries).unwrap();
+        assert_eq!(found.by_owner, expect.by_owner);
+        assert_eq!((found.problems.len(), &*found.problems[TOLD_MAX]), (TOLD_MAX + 1, "7 more entries do not count"));
         remove(&entries, &repository).unwrap();
         remove(&entries, &repository).unwrap();
         assert!(!has(&entries, &repository));

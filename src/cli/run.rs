@@ -1,22 +1,31 @@
 //! `reconcile`, and the runner's process.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
+use super::output::complain;
 use super::{Context, Exit};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::hook::planning::{Planned, Push, plan_tip};
 use crate::hook::wake;
 use crate::id::Environment;
-use crate::registry::{self, Registered};
+use crate::registry;
 use crate::runner;
 use crate::store::{self, Store};
+use crate::sys::clock::Deadline;
 use crate::sys::{clock, syslog};
 use crate::text;
 
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
 const HEAD_START: Duration = Duration::from_secs(1);
+
+/// How long the timer waits for one repository.
+const REPOSITORY_MAX: Duration = Duration::from_secs(60);
+
+/// How long the timer waits for the repositories of one user: it comes again every 5 minutes.
+const OWNER_MAX: Duration = Duration::from_secs(240);
 
 /// How long the systemd service waits before it looks again at what it can do nothing about.
 const SERVE_DAMPING: Duration = Duration::from_secs(5);
@@ -77,41 +86,53 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
     Ok(())
 }
 
-/// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another.
+/// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another; one user's do not wait for another's.
 pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
-    let mut exit = Exit::Done;
-    for registered in registry::all(registry)? {
-        let done = registered.and_then(|Registered { repository, owner }| {
+    let registered = registry::all(registry)?;
+    registered.problems.iter().for_each(|problem| complain(problem, None));
+    let is_done = thread::scope(|scope| {
+        let of_owner = |(owner, repositories)| scope.spawn(move || reconcile_all_of(owner, repositories));
+        let owners: Vec<_> = registered.by_owner.into_iter().map(of_owner).collect();
+        owners.into_iter().all(|owner| owner.join().unwrap_or(false))
+    });
+    Ok(if is_done && registered.problems.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+/// Reconciles the repositories of one user; `false`: something went wrong, and was said.
+fn reconcile_all_of(owner: u32, mut repositories: Vec<PathBuf>) -> bool {
+    // It begins anywhere, so that those that hang do not keep the same ones waiting each time.
+    let first = usize::try_from(clock::now().as_ms()).unwrap_or(0) % repositories.len();
+    repositories.rotate_left(first);
+    let deadline = Deadline::after(OWNER_MAX);
+    let mut is_done = true;
+    for (at, repository) in repositories.iter().enumerate() {
+        if deadline.is_over() {
+            let rest = repositories.len() - at;
+            complain(&format!("user {owner}: no time was left for {rest} repositories"), None);
+            return false;
+        }
+        if let Err(error) = wake::reconcile_as(repository, owner, REPOSITORY_MAX.min(deadline.left())) {
             let shown = text::escape(repository.as_os_str().as_encoded_bytes(), 200);
-            wake::reconcile_as(&repository, owner).map_err(|error| format!("{shown}: {error}"))
-        });
-        if let Err(error) = done {
-            super::output::complain(&error, None);
-            exit = Exit::Refused;
+            complain(&format!("{shown}: {error}"), None);
+            is_done = false;
         }
     }
-    Ok(exit)
+    is_done
 }
 
 /// The process of the systemd service: a runner for each environment that somebody left word for. It ends when no runner is left and no word.
 pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
-    if let Err(error) = context.become_owner(true) {
-        let message = format!("{error:#}");
-        syslog::log([Event::Failure { what: "serve", message: &message }]);
-        // The word stays, and the path unit starts this again at once.
-        clock::sleep(SERVE_DAMPING);
-        return Err(error);
-    }
     let mut runners: Vec<std::process::Child> = Vec::new();
     let mut has_told = false;
     loop {
-        let deploy = match context.deploy() {
+        let deploy = match context.become_owner(true).and_then(|()| Ok(context.deploy()?)) {
             Ok(deploy) => deploy,
             // Ending would only have the path unit start it again at once.
             Err(error) => {
                 if !std::mem::replace(&mut has_told, true) {
-                    let message = format!("waiting until it is mended: {error}");
+                    let message = format!("waiting until it is mended: {error:#}");
                     syslog::log([Event::Failure { what: "serve", message: &message }]);
+                    complain(&message, None);
                 }
                 clock::sleep(SERVE_DAMPING);
                 continue;

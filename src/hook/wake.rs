@@ -18,9 +18,6 @@ use crate::sys::file::Sharing;
 use crate::sys::process::PATH;
 use crate::sys::user::User;
 
-/// How long the timer waits for one repository, so that none keeps the others waiting for ever.
-const RECONCILE_MAX: Duration = Duration::from_secs(120);
-
 /// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
 const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
 
@@ -102,11 +99,11 @@ pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> 
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
-/// Runs `reconcile` on a repository as its owner, and waits for it.
+/// Runs `reconcile` on a repository as its owner, and waits for it, but not longer than `patience`.
 ///
 /// # Errors
-/// It can't be run, or did not succeed.
-pub fn reconcile_as(repository: &Path, owner: u32) -> io::Result<()> {
+/// It can't be run, or did not succeed, or not in time; then it is ended.
+pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Result<()> {
     let mut command = Command::new(own_program()?);
     command.arg("--repository").arg(repository).arg("reconcile");
     command.env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
@@ -115,7 +112,7 @@ pub fn reconcile_as(repository: &Path, owner: u32) -> io::Result<()> {
         User::by_number(owner)?.run(&mut command);
     }
     let mut child = command.spawn()?;
-    let deadline = Deadline::after(RECONCILE_MAX);
+    let deadline = Deadline::after(patience);
     loop {
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
