@@ -34,6 +34,9 @@ pub enum Host {
 const NAME: &str = "deploy-by-code";
 
 impl Host {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Plain, Self::Gitea, Self::GitLab, Self::Gitolite];
+
     /// Who manages a repository, by what its folder shows. `is_gitlabs`: whether its configuration has `gitlab.fullpath`.
     #[must_use]
     pub fn of(git_dir: &Path, is_gitlabs: bool) -> Self {
@@ -55,6 +58,9 @@ impl Host {
             Self::Gitolite
         } else if dispatches("pre-receive") && dispatches("post-receive") {
             Self::Gitea
+        } else if git_dir.join("custom_hooks").is_dir() {
+            // Not every version writes gitlab.fullpath, and nobody else has a folder of this name.
+            Self::GitLab
         } else {
             Self::Plain
         }

@@ -21,7 +21,7 @@ use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
 use crate::text;
-use crate::units;
+use crate::units::Units;
 
 /// Something that `install` or `uninstall` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,8 +147,12 @@ impl From<store::Error> for Error {
 /// git can't be asked, or `core.hooksPath` names a folder whose hooks other repositories may run as well.
 fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
     let folder = git::hooks_folder(deploy.repository.path())?;
-    let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-    if real.starts_with(deploy.repository.path()) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
+    if is_within(deploy, &folder) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
+}
+
+/// Whether a folder is one of the repository, also by way of links.
+fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
+    folder.canonicalize().as_deref().unwrap_or(folder).starts_with(deploy.repository.path())
 }
 
 /// Who manages a repository, and where its hooks stand.
@@ -163,7 +167,35 @@ pub fn host(deploy: &DeployRepository) -> Result<(Host, Places), Error> {
     Ok((host, host.places(git_dir, &hooks)))
 }
 
-/// What has to be done so that `program` is this repository's hooks.
+/// What is to be done about a repository's entry in the timer's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryChange {
+    /// Nothing.
+    None,
+    /// The repository's owner writes or removes it.
+    ByOwner,
+    /// First root removes the one of this user, who is not the owner.
+    ByRoot(u32),
+}
+
+/// What has to be done so that the timer looks after the repository of a user, or no more.
+#[must_use]
+pub fn plan_entry(deploy: &DeployRepository, owner: u32, is_installed: bool, registry: &Path) -> EntryChange {
+    let registrar = registry::registrar(registry, deploy.repository.path());
+    // Without the package there is no timer.
+    let is_due = if is_installed {
+        registry.is_dir() && !registry::has(registry, deploy.repository.path())
+    } else {
+        registrar.is_some()
+    };
+    match registrar {
+        _ if !is_due => EntryChange::None,
+        Some(other) if other != owner => EntryChange::ByRoot(other),
+        _ => EntryChange::ByOwner,
+    }
+}
+
+/// What has to be done so that `program` is this repository's hooks. `register`: the timer's list, if this is to be entered there.
 ///
 /// # Errors
 /// The repository or its state can't be read, or a hook can't be kept.
@@ -171,7 +203,7 @@ pub fn plan_install(
     deploy: &DeployRepository,
     program: &Path,
     deploy_existing: bool,
-    registry: &Path,
+    register: Option<&Path>,
 ) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     let tip = || if deploy_existing { Ok(None) } else { deploy.repository.branch_tip(&deploy.branch) };
@@ -223,10 +255,7 @@ pub fn plan_install(
     if git::config_value(deploy.repository.path(), "receive.advertisePushOptions")?.as_deref() != Some("true") {
         steps.push(Step::Configure("receive.advertisePushOptions", "true"));
     }
-    // Without the package there is no timer.
-    if registry.is_dir() && !registry::has(registry, deploy.repository.path()) {
-        steps.push(Step::Register(registry.to_owned()));
-    }
+    steps.extend(register.map(|registry| Step::Register(registry.to_owned())));
     Ok(steps)
 }
 
@@ -236,31 +265,20 @@ pub fn plan_install(
 /// A path can't stand in a unit.
 pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Result<Vec<Step>, Error> {
     let systemctl = |words: &[&str]| SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect());
-    let folder = |file: &Path| SystemStep::Remove(file.parent().unwrap_or(file).to_owned());
-    let is_wanted = is_installed && deploy.config.runner == RunnerKind::Systemd;
-    let units = match units::of(deploy, owner) {
-        Ok(units) => units,
-        Err(error) if is_wanted => return Err(Error::Systemd(error)),
-        // What can't be set up never was.
-        Err(_) => return Ok(Vec::new()),
-    };
-    let steps = if is_wanted && !units.are_set_up() {
-        vec![
-            SystemStep::Write(units.service.0, units.service.1),
-            SystemStep::Write(units.path.0, units.path.1),
-            systemctl(&["daemon-reload"]),
-            systemctl(&["enable", "--now", &units.path_unit]),
-        ]
-    } else if !is_wanted && units.is_anything_there() {
-        vec![
-            systemctl(&["disable", "--now", &units.path_unit]),
-            folder(&units.path.0),
-            folder(&units.service.0),
-            systemctl(&["daemon-reload"]),
-        ]
-    } else {
-        Vec::new()
-    };
+    let units = Units::of(deploy.repository.path());
+    let mut steps = Vec::new();
+    if is_installed && deploy.config.runner == RunnerKind::Systemd {
+        let drop_ins = units.drop_ins(&deploy.wake_folder(), owner).map_err(Error::Systemd)?;
+        if !units.are_set_up(&drop_ins) {
+            steps.extend(drop_ins.map(|(file, text)| SystemStep::Write(file, text)));
+            steps.push(systemctl(&["daemon-reload"]));
+            steps.push(systemctl(&["enable", "--now", &units.path_unit]));
+        }
+    } else if units.is_anything_there() {
+        steps.push(systemctl(&["disable", "--now", &units.path_unit]));
+        steps.extend([units.path, units.service].map(SystemStep::Remove));
+        steps.push(systemctl(&["daemon-reload"]));
+    }
     Ok(steps.into_iter().map(Step::System).collect())
 }
 
@@ -279,27 +297,28 @@ fn is_a_hook(target: &Path) -> bool {
     HOOKS.iter().any(|hook| target == Path::new(hook))
 }
 
-/// What has to be done so that the hooks are as they were. The state stays.
+/// What has to be done so that the hooks are as they were. The state stays. `unregister`: the timer's list, if this is to be taken out of it.
 ///
 /// # Errors
 /// git can't be asked where the hooks are.
-pub fn plan_uninstall(deploy: &DeployRepository, registry: &Path) -> Result<Vec<Step>, Error> {
-    let (_, places) = host(deploy)?;
-    let folder = git::hooks_folder(deploy.repository.path())?;
+pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> Result<Vec<Step>, Error> {
+    let git_dir = deploy.repository.path();
+    // Wherever an install can have put them: since then, the repository may have moved to another host, or git been told of another folder.
+    let folders = BTreeSet::from([git::hooks_folder(git_dir)?, git_dir.join("hooks")]);
+    let folders: Vec<PathBuf> = folders.into_iter().filter(|folder| is_within(deploy, folder)).collect();
+    let places = Host::ALL.iter().flat_map(|host| folders.iter().flat_map(|folder| host.places(git_dir, folder)));
+    let hooks: BTreeSet<PathBuf> = places.map(|(_, hook)| hook).filter(|hook| is_own_link(hook)).collect();
     let mut steps = Vec::new();
-    for (_, hook) in places.into_iter().filter(|(_, hook)| is_own_link(hook)) {
+    for hook in hooks {
         steps.push(Step::Unlink(hook.clone()));
         if let Some(kept) = kept(&hook).filter(|kept| kept.symlink_metadata().is_ok()) {
             steps.push(Step::PutBack(kept, hook));
         }
     }
-    let chained = folder.join(CHAINED);
-    if chained.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-        steps.push(Step::RemoveKept(chained));
-    }
-    if registry::has(registry, deploy.repository.path()) {
-        steps.push(Step::Unregister(registry.to_owned()));
-    }
+    let chained = folders.iter().map(|folder| folder.join(CHAINED));
+    let is_folder = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    steps.extend(chained.filter(is_folder).map(Step::RemoveKept));
+    steps.extend(unregister.map(|registry| Step::Unregister(registry.to_owned())));
     Ok(steps)
 }
 

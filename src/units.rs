@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::deploy_repository::DeployRepository;
 use crate::registry;
 use crate::text;
 
@@ -13,57 +12,89 @@ const FOLDER: &str = "/etc/systemd/system";
 /// The longest name of an instance, in bytes; unit names have 255 at most (systemd.unit(5)).
 const INSTANCE_MAX: usize = 200;
 
-/// The units of one repository.
+/// The units of one repository, by its path alone: they are found also when the configuration has changed since they were set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Units {
+    instance: String,
     /// The path unit's name.
     pub path_unit: String,
     /// The link that says that it is enabled.
-    pub enabled: PathBuf,
-    /// The drop-in of the service: its file and content.
-    pub service: (PathBuf, String),
-    /// The drop-in of the path unit: its file and content.
-    pub path: (PathBuf, String),
+    enabled: PathBuf,
+    /// The folder of the service's drop-ins.
+    pub service: PathBuf,
+    /// The folder of the path unit's drop-ins.
+    pub path: PathBuf,
 }
 
-/// What the units of a repository of a user are.
-///
-/// # Errors
-/// A path that can't be written into a unit: the configuration, which names one, belongs to the repository's owner, and the units to root.
-pub fn of(deploy: &DeployRepository, owner: u32) -> Result<Units, String> {
-    let instance = registry::escape(deploy.repository.path());
-    let wake = deploy.wake_folder();
-    let shown = text::quote(wake.as_os_str().as_encoded_bytes(), 200);
-    let plain = wake.to_str().filter(|path| !path.contains(|c: char| c.is_control() || c == '\\'));
-    let folder = plain.ok_or_else(|| {
-        format!("{shown} can't stand in a unit of systemd: it has a control character or backslash in it")
-    })?;
-    if instance.len() > INSTANCE_MAX {
-        return Err(format!("{shown} is too long for the name of a unit of systemd"));
-    }
-    let name = format!("deploy-by-code-runner@{instance}");
-    let drop_in = |kind: &str| Path::new(FOLDER).join(format!("{name}.{kind}.d")).join("repository.conf");
-    // A percent sign would begin a specifier (systemd.unit(5)).
-    let folder = folder.replace('%', "%%");
-    Ok(Units {
-        path_unit: format!("{name}.path"),
-        enabled: Path::new(FOLDER).join("paths.target.wants").join(format!("{name}.path")),
-        service: (drop_in("service"), format!("[Service]\nUser={owner}\n")),
-        path: (drop_in("path"), format!("[Path]\nDirectoryNotEmpty={folder}\nMakeDirectory=no\n")),
-    })
-}
+/// A drop-in: its file and what is in it.
+pub type DropIn = (PathBuf, String);
 
 impl Units {
+    /// Those of the repository with this path.
+    #[must_use]
+    pub fn of(repository: &Path) -> Self {
+        let instance = registry::escape(repository);
+        let file = |kind: &str| format!("deploy-by-code-runner@{instance}.{kind}");
+        Self {
+            path_unit: file("path"),
+            enabled: Path::new(FOLDER).join("paths.target.wants").join(file("path")),
+            service: Path::new(FOLDER).join(file("service.d")),
+            path: Path::new(FOLDER).join(file("path.d")),
+            instance,
+        }
+    }
+
+    /// What the drop-ins have to say: the folder in which hooks leave word, and whom runners run as.
+    ///
+    /// # Errors
+    /// A path that can't be written into a unit: the configuration, which names one, belongs to the repository's owner, and the units to root.
+    pub fn drop_ins(&self, wake_folder: &Path, owner: u32) -> Result<[DropIn; 2], String> {
+        let shown = text::quote(wake_folder.as_os_str().as_encoded_bytes(), 200);
+        let plain = wake_folder.to_str().filter(|path| !path.contains(|c: char| c.is_control() || c == '\\'));
+        let folder = plain.ok_or_else(|| {
+            format!("{shown} can't stand in a unit of systemd: it has a control character or backslash in it")
+        })?;
+        if self.instance.len() > INSTANCE_MAX {
+            return Err(format!("{} is too long for the name of a unit of systemd", self.instance));
+        }
+        // A percent sign would begin a specifier (systemd.unit(5)).
+        let folder = folder.replace('%', "%%");
+        let file = |folder: &Path| folder.join("repository.conf");
+        Ok([
+            (file(&self.service), format!("[Service]\nUser={owner}\n")),
+            (file(&self.path), format!("[Path]\nDirectoryNotEmpty={folder}\nMakeDirectory=no\n")),
+        ])
+    }
+
     /// Whether all of it is there as it should be.
     #[must_use]
-    pub fn are_set_up(&self) -> bool {
-        let is_there = |(file, text): &(PathBuf, String)| fs::read(file).is_ok_and(|found| found == text.as_bytes());
-        is_there(&self.service) && is_there(&self.path) && self.enabled.symlink_metadata().is_ok()
+    pub fn are_set_up(&self, drop_ins: &[DropIn]) -> bool {
+        let is_there = |(file, text): &DropIn| fs::read(file).is_ok_and(|found| found == text.as_bytes());
+        drop_ins.iter().all(is_there) && self.enabled.symlink_metadata().is_ok()
     }
 
     /// Whether anything of it is there.
     #[must_use]
     pub fn is_anything_there(&self) -> bool {
-        [&self.service.0, &self.path.0, &self.enabled].iter().any(|file| file.symlink_metadata().is_ok())
+        [&self.service, &self.path, &self.enabled].iter().any(|file| file.symlink_metadata().is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_in_a_unit_as_it_is_or_not_at_all() {
+        let units = Units::of(Path::new("/srv/a-b.git"));
+        assert_eq!(units.path_unit, "deploy-by-code-runner@srv-a\\x2db.git.path");
+        let said = |folder: &str| units.drop_ins(Path::new(folder), 7).map(|[_, path]| path.1);
+        assert_eq!(said("/a 100%/wake").unwrap(), "[Path]\nDirectoryNotEmpty=/a 100%%/wake\nMakeDirectory=no\n");
+        for folder in ["/a\nUnit=x", "/a\\x2d", "/a\r"] {
+            assert!(said(folder).unwrap_err().contains("can't stand in a unit"), "{folder:?}");
+        }
+        let long = Units::of(Path::new(&format!("/{}", "a".repeat(300))));
+        assert!(long.drop_ins(Path::new("/a"), 7).unwrap_err().contains("too long"));
+        assert!(!long.is_anything_there());
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::output::complain;
 use super::{Context, Exit, Refusal, run};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
-use crate::install::{self, Step};
+use crate::install::{self, EntryChange, Step};
 use crate::sys::user::User;
 use crate::text;
 
@@ -20,15 +21,16 @@ fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: b
     Ok(())
 }
 
-/// What root does, before it becomes the repository's owner.
-fn system(
+/// What root does, before it becomes the repository's owner; and the timer's list, if its owner has to write or remove an entry there.
+fn system<'r>(
     context: &Context,
     deploy: &DeployRepository,
     is_installed: bool,
     dry_run: bool,
-) -> anyhow::Result<Vec<Step>> {
+    registry: &'r Path,
+) -> anyhow::Result<(Vec<Step>, Option<&'r Path>)> {
     let owner = context.owner()?;
-    let steps = install::plan_system(deploy, owner, is_installed)?;
+    let mut steps = install::plan_system(deploy, owner, is_installed)?;
     if !steps.is_empty() && !User::is_root() && !dry_run {
         let message = "the units of systemd for this repository are only root's to change";
         return Err(Refusal::error(
@@ -36,9 +38,23 @@ fn system(
             "run this as root; the hooks and the state will be the repository's owner's",
         ));
     }
+    let list = match install::plan_entry(deploy, owner, is_installed, registry) {
+        EntryChange::None => None,
+        EntryChange::ByOwner => Some(registry),
+        EntryChange::ByRoot(_) if User::is_root() => {
+            steps.push(Step::Unregister(registry.to_owned()));
+            is_installed.then_some(registry)
+        }
+        EntryChange::ByRoot(other) => {
+            let what = if is_installed { "so the timer does not look after it" } else { "and stays" };
+            let message = format!("warning: this repository's entry in the timer's list is user {other}'s, {what}");
+            complain(&message, Some("run this as root: the hooks and the state will be the repository's owner's"));
+            None
+        }
+    };
     take(context, deploy, &steps, dry_run)?;
     context.become_owner(false)?;
-    Ok(steps)
+    Ok((steps, list))
 }
 
 pub(super) fn install(
@@ -54,8 +70,8 @@ pub(super) fn install(
     if acts && User::is_root() && context.owner()? == 0 {
         context.belongs_to_root()?;
     }
-    let mut steps = system(context, &deploy, true, dry_run)?;
-    let own = install::plan_install(&deploy, &program, deploy_existing, registry)?;
+    let (mut steps, list) = system(context, &deploy, true, dry_run, registry)?;
+    let own = install::plan_install(&deploy, &program, deploy_existing, list)?;
     take(context, &deploy, &own, dry_run)?;
     steps.extend(own);
     let repository = text::escape(deploy.repository.path().as_os_str().as_encoded_bytes(), 200);
@@ -91,9 +107,9 @@ pub(super) fn install(
 const TIMER: &str = "for what hooks miss, once on this machine: systemctl enable --now deploy-by-code-reconcile.timer";
 
 pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> anyhow::Result<Exit> {
-    let deploy = context.deploy()?;
-    let mut steps = system(context, &deploy, false, dry_run)?;
-    let own = install::plan_uninstall(&deploy, registry)?;
+    let deploy = context.deploy_to_look()?;
+    let (mut steps, list) = system(context, &deploy, false, dry_run, registry)?;
+    let own = install::plan_uninstall(&deploy, list)?;
     take(context, &deploy, &own, dry_run)?;
     steps.extend(own);
     let state = deploy.state_dir();

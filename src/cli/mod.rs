@@ -132,17 +132,22 @@ impl Context {
 
     /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
     fn belongs_to_root(&self) -> anyhow::Result<()> {
-        let own = ["config", "deploy-by-code.toml", "deploy-by-code"].map(|name| self.git_dir.join(name));
-        for path in std::iter::once(self.git_dir.clone()).chain(own).chain(self.config.clone()) {
-            let Ok(found) = std::fs::metadata(&path) else { continue };
-            if found.uid() != 0 || found.mode() & 0o022 != 0 {
-                let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
-                let message = format!("{shown} is others' to write, and what they write would be carried out as root");
-                let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
-                return Err(Refusal::error(message, hint));
+        let is_roots = |path: PathBuf| {
+            let is_others = std::fs::metadata(&path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0);
+            if !is_others {
+                return Ok(());
             }
-        }
-        Ok(())
+            let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+            let message = format!("{shown} is others' to write, and what they write would be carried out as root");
+            let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
+            Err(Refusal::error(message, hint))
+        };
+        let own = ["config", "deploy-by-code.toml"].map(|name| self.git_dir.join(name));
+        std::iter::once(self.git_dir.clone()).chain(own).chain(self.config.clone()).try_for_each(is_roots)?;
+        // Only now is it known that nobody else wrote where the state is.
+        let (deploy, _) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
+        let state = deploy.state_dir();
+        deploy.config_file.into_iter().chain([state.join("state.db"), state]).try_for_each(is_roots)
     }
 
     /// The number of the user whose repository it is.
@@ -160,12 +165,18 @@ impl Context {
         Ok((deploy, store))
     }
 
-    /// For commands that only look: what is recorded can be seen also while the configuration is broken.
-    fn look(&self) -> anyhow::Result<(DeployRepository, Store)> {
+    /// For what has to go also while the configuration is broken.
+    fn deploy_to_look(&self) -> anyhow::Result<DeployRepository> {
         let (deploy, problems) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
         if let Some(problems) = problems {
             output::complain(&format!("warning: {problems}"), Some("nothing is deployed until this is mended"));
         }
+        Ok(deploy)
+    }
+
+    /// For commands that only look: what is recorded can be seen also while the configuration is broken.
+    fn look(&self) -> anyhow::Result<(DeployRepository, Store)> {
+        let deploy = self.deploy_to_look()?;
         let store = deploy.open_store()?;
         Ok((deploy, store))
     }

@@ -23,7 +23,7 @@ use crate::sys::process::{Identity, boot_id};
 use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
-use crate::units;
+use crate::units::Units;
 
 /// How long a deployment may wait before its runner must have begun.
 const RUNNER_START: Duration = Duration::from_secs(30);
@@ -231,9 +231,10 @@ fn runner(deploy: &DeployRepository) -> Check {
         Ok(metadata) => metadata.uid(),
         Err(error) => return problem(name, error.to_string(), "see that this user may read the repository"),
     };
-    match units::of(deploy, owner) {
-        Ok(units) if units.are_set_up() => ok(name, format!("started by systemd, {}", units.path_unit)),
-        Ok(units) => problem(
+    let units = Units::of(deploy.repository.path());
+    match units.drop_ins(&deploy.wake_folder(), owner) {
+        Ok(drop_ins) if units.are_set_up(&drop_ins) => ok(name, format!("started by systemd, {}", units.path_unit)),
+        Ok(_) => problem(
             name,
             format!("{} is not enabled, or was set up for another folder or user", units.path_unit),
             install,

@@ -1,8 +1,10 @@
 //! `install`, `uninstall`, `doctor`, and what they make and look at.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::commands::with_history;
 use crate::processes::BINARY;
@@ -135,8 +137,8 @@ fn as_nobody(world: &World, folder: &str, gitconfig: &Path, command: &str) -> Ru
     run(other.env("GIT_CONFIG_GLOBAL", gitconfig), b"")
 }
 
-/// Shares the deploy repository with the user nobody, who gets a folder `other`; says with which configuration git works for them.
-fn shared_with_nobody(world: &World) -> Option<PathBuf> {
+/// Gives the user nobody a folder `other`; says with which configuration git works for them.
+fn with_nobody(world: &World) -> Option<PathBuf> {
     fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
     let gitconfig = world.path("gitconfig");
     fs::write(&gitconfig, "[safe]\n\tdirectory = *\n").unwrap();
@@ -147,6 +149,12 @@ fn shared_with_nobody(world: &World) -> Option<PathBuf> {
     }
     fs::create_dir(world.path("other")).unwrap();
     std::os::unix::fs::chown(world.path("other"), Some(65534), Some(0)).unwrap();
+    Some(gitconfig)
+}
+
+/// Shares the deploy repository with the user nobody as well.
+fn shared_with_nobody(world: &World) -> Option<PathBuf> {
+    let gitconfig = with_nobody(world)?;
     world.server_git(&["config", "core.sharedRepository", "group"]);
     run(world.command("chmod", ".").args(["-R", "g+w", "deploy.git"]), b"").ok();
     // A state that install made before is made anew, shared.
@@ -211,9 +219,7 @@ fn another_users_release_is_rolled_back_to() {
 #[test]
 fn the_timer_reconciles_what_is_registered_each_as_its_owner() {
     let world = World::new();
-    let registry = world.path("registry");
-    fs::create_dir(&registry).unwrap();
-    fs::set_permissions(&registry, fs::Permissions::from_mode(0o1777)).unwrap();
+    let registry = registry(&world);
     let registry = registry.to_str().unwrap();
     world.cmd(&["install", "--registry", registry]).ok().says("register with the timer");
     world.cmd(&["install", "--registry", registry]).ok().says("everything is in place");
@@ -234,6 +240,97 @@ fn the_timer_reconciles_what_is_registered_each_as_its_owner() {
     }
     world.cmd(&["uninstall", "--registry", registry]).ok().says("take out of the timer's list");
     assert_eq!(fs::read_dir(registry).unwrap().count(), 0);
+}
+
+/// A list for the timer that everybody may write to.
+fn registry(world: &World) -> PathBuf {
+    let registry = world.path("registry");
+    fs::create_dir(&registry).unwrap();
+    fs::set_permissions(&registry, fs::Permissions::from_mode(0o1777)).unwrap();
+    registry
+}
+
+#[test]
+fn one_users_repository_that_hangs_keeps_no_others_waiting() {
+    let world = World::new();
+    let registry = registry(&world);
+    let list = ["--registry", registry.to_str().unwrap()];
+    let Some(gitconfig) = with_nobody(&world) else { return };
+    // First in the order of names.
+    fs::rename(world.path("other"), world.path("a")).unwrap();
+    let install = format!("git init -q --bare -b main x.git && '{BINARY}' install x.git --registry '{}'", list[1]);
+    as_nobody(&world, "a", &gitconfig, &install).ok();
+    let pipe = world.path("a/x.git/refs/heads/main");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap();
+    std::os::unix::fs::chown(&pipe, Some(65534), Some(0)).unwrap();
+    world.cmd(&["install", list[0], list[1]]).ok();
+    world.deploy("production/a", 1);
+    world.push_unseen();
+    let mut timer = world.command(BINARY, ".");
+    let mut timer = timer.args(["reconcile", "--registered"]).args(list).spawn().unwrap();
+    world.wait_until("the other user's is deployed", || world.history() == ["#1 production/a succeeded"]);
+    assert!(timer.try_wait().unwrap().is_none(), "it waits for the one that hangs");
+    world.wait_until("the one that hangs is read to its end", || {
+        let _ = fs::File::options().write(true).custom_flags(nix::libc::O_NONBLOCK).open(&pipe);
+        timer.try_wait().unwrap().is_some()
+    });
+    assert_eq!(timer.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn an_entry_of_somebody_else_is_roots_to_remove() {
+    let world = World::new();
+    let registry = registry(&world);
+    let list = ["--registry", registry.to_str().unwrap()];
+    let Some(gitconfig) = with_nobody(&world) else { return };
+    let install = ["install", list[0], list[1]];
+    let entry = || fs::read_dir(&registry).unwrap().flatten().next().map(|entry| entry.path());
+    let give_away = || std::os::unix::fs::chown(entry().unwrap(), Some(1), None).unwrap();
+    world.cmd(&install).ok().says("register with the timer");
+    give_away();
+    world.cmd(&["install", "--dry-run", list[0], list[1]]).ok().says("would take out of").says("would register with");
+    world.cmd(&install).ok().says("take out of the timer's list").says("register with the timer");
+    world.cmd(&install).ok().says("everything is in place");
+    give_away();
+    world.cmd(&["uninstall", list[0], list[1]]).ok().says("take out of the timer's list");
+    assert_eq!(entry(), None);
+    // The owner, who is not root, is told, and has the hooks all the same.
+    let as_owner = |command: &str| {
+        let command = format!("'{BINARY}' {command} x.git --registry '{}'", list[1]);
+        as_nobody(&world, "other", &gitconfig, &command)
+    };
+    as_nobody(&world, "other", &gitconfig, "git init -q --bare -b main x.git").ok();
+    as_owner("install").ok();
+    give_away();
+    let hook = world.path("other/x.git/hooks/post-receive");
+    as_owner("uninstall").ok().says("this repository's entry in the timer's list is user 1's, and stays");
+    assert!(!hook.is_symlink() && entry().is_some());
+    as_owner("install").ok().says("so the timer does not look after it").says("run this as root");
+    assert!(hook.is_symlink());
+    run(world.command(BINARY, "other").args(["install", "x.git"]).args(list), b"").ok();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&fs::metadata(entry().unwrap()).unwrap()), 65534);
+    as_owner("uninstall").ok();
+    assert_eq!(entry(), None);
+}
+
+#[test]
+fn uninstall_finds_the_hooks_wherever_an_install_put_them() {
+    let world = World::installed();
+    let hooks = ["pre-receive", "post-receive", "reference-transaction"];
+    let gone = || hooks.iter().all(|name| world.path(&format!("deploy.git/hooks/{name}")).symlink_metadata().is_err());
+    world.config_file("nonsense = 1");
+    world.cmd(&["uninstall"]).ok().says("deploy-by-code.toml:1:1");
+    assert!(gone(), "a broken configuration is no reason to stay");
+    world.config_file("");
+    world.install();
+    fs::create_dir(world.path("deploy.git/custom_hooks")).unwrap();
+    world.cmd(&["uninstall"]).ok();
+    assert!(gone(), "it has become another host's");
+    fs::remove_dir(world.path("deploy.git/custom_hooks")).unwrap();
+    world.install();
+    world.server_git(&["config", "core.hooksPath", "/nonexistent"]);
+    world.cmd(&["uninstall"]).ok();
+    assert!(gone(), "git was told of another folder");
 }
 
 #[test]
@@ -290,14 +387,46 @@ fn with_systemd_hooks_leave_word_and_the_service_starts_the_runners() {
 }
 
 #[test]
-fn root_does_nothing_for_a_repository_that_others_can_change() {
+fn the_service_waits_until_what_is_in_its_way_is_mended() {
     let world = World::installed();
+    let config = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
+    let config = format!("runner = \"systemd\"\n{config}");
+    let mode = |mode| fs::set_permissions(world.repository(), fs::Permissions::from_mode(mode)).unwrap();
+    // That others may change the repository is in root's way alone.
+    let can_refuse = nix::unistd::Uid::effective().is_root();
+    for (number, is_refused) in [(0, false), (1, true)].into_iter().filter(|(_, refused)| can_refuse || !refused) {
+        world.config_file(&config);
+        world.deploy("production/a", number + 1);
+        world.push();
+        if is_refused {
+            mode(0o775);
+        } else {
+            world.config_file("nonsense = 1");
+        }
+        let mut service = world.binary().arg("serve").stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        BufReader::new(service.stderr.take().unwrap()).read_line(&mut told).unwrap();
+        assert!(told.contains("waiting until it is mended"), "{told}");
+        mode(0o755);
+        world.config_file(&config);
+        assert_eq!(world.settled().len(), number as usize + 1);
+        assert!(service.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn root_does_nothing_for_a_repository_that_others_can_change() {
+    let world = World::new();
     if !nix::unistd::Uid::effective().is_root() {
         println!("skipped: not root");
         return;
     }
-    let (config, state) = (world.path("deploy.git/deploy-by-code.toml"), world.state());
-    for path in [world.repository(), config, state] {
+    let elsewhere = world.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    world.config_file(&format!("state_dir = \"{}\"\n", elsewhere.join("state").display()));
+    world.install();
+    let config = world.path("deploy.git/deploy-by-code.toml");
+    for path in [world.repository(), config, elsewhere.join("state"), elsewhere.join("state/state.db")] {
         let before = fs::metadata(&path).unwrap().permissions();
         fs::set_permissions(&path, fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
         world.cmd(&["reconcile"]).exits(1).says(path.to_str().unwrap());

@@ -71,7 +71,7 @@ impl World {
 
     /// Waits until a condition holds; a failure shows what the world looks like.
     #[track_caller]
-    pub fn wait_until(&self, what: &str, condition: impl Fn() -> bool) {
+    pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let end = Instant::now() + DEADLINE;
         while !condition() {
             if Instant::now() > end {
