@@ -8,12 +8,15 @@ at() { deploy-by-code -C /srv/deploys.git "$@"; }
 rm -f /var/tmp/hold
 
 say 'at boot the timer finds what was interrupted, and what nobody had planned'
-interrupted() { at show 5 | grep -q 'interrupted: the machine restarted'; }
+interrupted() { at show 6 | grep -q 'interrupted: the machine restarted'; }
 until_true 90 interrupted
-until_true 20 at show 6
-at wait 6
+until_true 20 at show 7
+at wait 7
 
-say 'uninstall takes the units out again'
+say 'uninstall takes the units out again, also when they could not be made any more'
+printf 'state_dir = %s\n' "'/srv/a\\b'" | cat - /srv/deploys.git/deploy-by-code.toml >/root/toml
+cp /root/toml /srv/deploys.git/deploy-by-code.toml
+expect 'control character or backslash' deploy-by-code install /srv/deploys.git
 deploy-by-code uninstall /srv/deploys.git
 ! systemctl is-enabled --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is still enabled'
 [ ! -e '/etc/systemd/system/deploy-by-code-runner@srv-deploys.git.path.d' ] || fail 'the drop-in is still there'

@@ -77,23 +77,34 @@ systemctl stop deploy-by-code-runner@srv-deploys.git.service
 rm /var/tmp/hold
 at wait 3
 
+say 'removed and installed again: the path unit watches as before'
+dpkg --remove deploy-by-code >/dev/null 2>&1
+! systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit outlived the package'
+dpkg --install /deb/new.deb >/dev/null
+systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is not active again'
+deploy work 4
+push >/dev/null
+until_true 20 at show 4
+at wait 4
+grep -q 'start 4 git.*deploy-by-code-runner@' /var/tmp/ran || fail 'the path unit did not start the runner'
+
 say 'the timer picks up what hooks missed'
 mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
-deploy work 4
+deploy work 5
 push >/dev/null
 mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
 systemctl enable --now deploy-by-code-reconcile.timer 2>/dev/null
 # 30 s after the boot.
-until_true 60 grep -q 'start 4 git' /var/tmp/ran
-at wait 4
+until_true 60 grep -q 'start 5 git' /var/tmp/ran
+at wait 5
 
 say 'the machine goes down while something deploys, and after a push that no hook saw'
 touch /var/tmp/hold
-deploy work 5
-push >/dev/null
-until_true 20 grep -q 'start 5 git' /var/tmp/ran
-mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
 deploy work 6
+push >/dev/null
+until_true 20 grep -q 'start 6 git' /var/tmp/ran
+mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
+deploy work 7
 push >/dev/null
 mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
 
