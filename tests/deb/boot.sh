@@ -1,10 +1,11 @@
 #!/bin/bash
-# Boots the machine in FOLDER/booting with systemd, lets it run units.sh, boots it again for units-rebooted.sh, and shows what they said.
+# Boots the machine in FOLDER/MACHINE with systemd, once for each PHASE, which is a script in this folder, and shows what they said.
 #
-#   boot.sh FOLDER
+#   boot.sh FOLDER MACHINE PHASE…
 set -euo pipefail
 folder=$1
-machine=$folder/booting
+machine=$1/$2
+shift 2
 cp -r "$folder/deb" "$folder/test" "$machine"
 mkdir -p "$machine/etc/systemd/logind.conf.d"
 printf '[Login]\nKillUserProcesses=yes\n' >"$machine/etc/systemd/logind.conf.d/kill.conf"
@@ -30,5 +31,6 @@ boot() { # boot PHASE: runs a script in the booted machine, and shows what it sa
     fi
 }
 
-boot units
-boot units-rebooted
+for phase in "$@"; do
+    boot "$phase"
+done

@@ -1,131 +1,173 @@
 #!/bin/bash
-# Real git hosts, each from a bare server to the first deploy, as the pages in docs/hosts say: sshd with git-shell, git-http-backend behind Apache and
-# behind nginx with fcgiwrap, and Gitolite. In a fresh machine without an init and with a network of its own.
+# Real git hosts, each from a bare server to the first deploy: what stands in docs/hosts is run from the pages themselves, in a machine that was booted
+# with systemd: sshd with git-shell, git-http-backend behind Apache and behind nginx with fcgiwrap, and Gitolite.
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
-export HOME=/root
-ip link set lo up
-dpkg --install /deb/old.deb >/dev/null
-mkdir -p /run/sshd
-job
-git config --global protocol.version 2
-at() { deploy-by-code -C "$repository" "$@"; }
-# pushes CLONE NAME KNOWN: deploys the next revision, and sees who it was.
-pushes() {
-    number=$((number + 1))
-    deploy "$1" "$number"
-    expect "production/app" git -C "$1" push -o wait origin HEAD:refs/heads/main
-    expect "$2 ($3)" at log -n 1
-    expect succeeded at log -n 1
+export HOME=/root DEBIAN_FRONTEND=noninteractive
+
+dump() {
+    status=$?
+    [ "$status" -eq 0 ] || { deploy-by-code -C "$repository" log; journalctl --no-pager -n 40; } || true
 }
+trap dump EXIT
+
+# block PAGE N: the n-th block of code of a page.
+block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/hosts/$1.md"; }
+
+# The machine has everything already: that a package is named is looked at. Nobody is there to type a password.
+apt-get() { dpkg --status "${@:2}" >/dev/null; }
+htpasswd() { command htpasswd -b "$@" "$(cat /root/password)" 2>/dev/null; }
+export -f apt-get htpasswd
+
+# as_written PAGE N: runs it.
+as_written() {
+    printf -- '-- %s.md, block %s\n' "$1" "$2"
+    block "$1" "$2" >/root/block.sh
+    bash -eu /root/block.sh
+}
+
+# website URL [REPOSITORY OWNER]: the application's repository, and a clone in the current folder.
+website() {
+    [ $# -eq 1 ] || { git init -q --bare -b main "$2" && chown -R "$3:" "$2"; }
+    until_true 20 git ls-remote "$1"
+    git init -q -b main website
+    echo '<h1>Hello</h1>' >website/index.html
+    git -C website add .
+    git -C website commit -q -m 'The first page'
+    git -C website remote add origin "$1"
+    git -C website push -q origin main
+}
+
+at() { deploy-by-code -C "$repository" "$@"; }
+
+# deployed NAME KNOWN: the first deploy is done, and shown with who it was.
+deployed() {
+    at wait 1
+    expect "$1 ($2)" at log -n 1
+    expect succeeded at log -n 1
+    expect Hello cat /srv/apps/staging/website/current/index.html
+    expect 'to a scratch repository with these hooks was planned' at doctor
+}
+
+# again: a second deploy, from the clone that the page made.
+again() {
+    echo '<h1>Hello again</h1>' >../website/index.html
+    git -C ../website commit -q -a -m 'The second page'
+    git -C ../website push -q origin main
+    git -C ../website rev-parse HEAD | cat - staging/website.deploy >new
+    mv new staging/website.deploy
+    git commit -q -a -m 'Deploy the second page'
+    git push -q origin HEAD:main
+}
+
+# host NAME: a folder of its own for a page.
+host() {
+    mkdir "/root/$1"
+    cd "/root/$1"
+    cp /deb/old.deb deploy-by-code_0.deb
+    rm -rf /srv/apps
+}
+
+# spares UNIT: what is being deployed lives on when the server's unit is restarted.
+spares() {
+    # [defaults] stands last.
+    echo 'command = ["/usr/local/bin/job"]' >>"$repository/deploy-by-code.toml"
+    touch /var/tmp/hold
+    again
+    until_true 20 grep -q 'start 2 www-data' /var/tmp/ran
+    systemctl restart "$1"
+    rm /var/tmp/hold
+    at wait 2
+    expect 'end 2' cat /var/tmp/ran
+}
+
+repository=/srv
+echo secret >/root/password
+job
+echo '127.0.0.1 server' >>/etc/hosts
+mkdir -p /root/.ssh
+printf 'StrictHostKeyChecking accept-new\n' >/root/.ssh/config
+ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
+systemctl disable --now --quiet apache2 nginx fcgiwrap.socket fcgiwrap 2>/dev/null
 
 say 'docs/hosts/ssh.md: sshd with git-shell, one account, a name for each key'
-useradd --create-home --shell /bin/bash git
-repository=/srv/git/deploys.git number=0
-mkdir -p /srv/git
-repository "$repository" git
-ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519
-mkdir /home/git/.ssh
-# shellcheck disable=SC2016 # sshd's shell expands it
-printf 'command="DEPLOY_BY_CODE_PUSHER=alice git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict %s\n' "$(cat /root/.ssh/id_ed25519.pub)" >/home/git/.ssh/authorized_keys
+host ssh
+repository=/srv/git/deploys.git
+as_written ssh 1
+mkdir -m 700 /home/git/.ssh
+block ssh 2 | sed "s|ssh-ed25519 AAAA… alice|$(cat /root/.ssh/id_ed25519.pub)|" >/home/git/.ssh/authorized_keys
 chown -R git: /home/git/.ssh
-chmod 700 /home/git/.ssh
-/usr/sbin/sshd
-printf 'StrictHostKeyChecking accept-new\n' >/root/.ssh/config
-until_true 20 git ls-remote git@127.0.0.1:/srv/git/deploys.git
-git clone -q git@127.0.0.1:/srv/git/deploys.git /root/ssh 2>/dev/null
-pushes /root/ssh alice 'ssh key'
-at doctor | grep -v '^ok' || true
+website git@server:/srv/git/website.git /srv/git/website.git git
+as_written ssh 3
+as_written ssh 4
+deployed alice 'ssh key'
+! ssh git@server true 2>/dev/null || fail 'the key lets more than git through'
 
 say 'docs/hosts/http.md: git-http-backend behind Apache'
-repository=/srv/http/deploys.git number=0
-mkdir -p /srv/http
-repository "$repository" www-data
-printf 'alice:%s\n' "$(openssl passwd -apr1 secret)" >/etc/git-users
-cat >/etc/apache2/conf-available/git.conf <<'CONF'
-SetEnv GIT_PROJECT_ROOT /srv/http
-SetEnv GIT_HTTP_EXPORT_ALL
-ScriptAlias /git/ /usr/lib/git-core/git-http-backend/
-<Location /git/>
-    AuthType Basic
-    AuthName git
-    AuthUserFile /etc/git-users
-    Require valid-user
-</Location>
-CONF
-a2enmod -q cgid auth_basic authn_file >/dev/null
-a2enconf -q git >/dev/null
-sed -i 's/^Listen 80/Listen 127.0.0.1:8080/' /etc/apache2/ports.conf
-mkdir -p /run/apache2 /run/lock/apache2 /var/log/apache2
-apachectl start 2>/dev/null
-git config --global http.proactiveAuth basic 2>/dev/null || true
-until_true 20 git ls-remote http://alice:secret@127.0.0.1:8080/git/deploys.git
-git clone -q http://alice:secret@127.0.0.1:8080/git/deploys.git /root/apache 2>/dev/null
-pushes /root/apache alice http
-grep -q "start 1 www-data" /var/tmp/ran || fail 'the job was not the web server'"'"'s user'
+host apache
+repository=/srv/http/deploys.git
+as_written http 1
+as_written http 2 2>/dev/null
+git config --global http.https://server/.sslCAInfo /etc/ssl/certs/git.pem
+# shellcheck disable=SC2016 # git's shell expands it
+git config --global credential.helper '!f() { echo password=$(cat /root/password); }; f'
+block http 3 >/etc/apache2/sites-available/git.conf
+as_written http 4
+website https://alice@server/git/website.git /srv/http/website.git www-data
+as_written http 7
+as_written http 8
+deployed alice http
+cd deploys
+spares apache2
 ! grep -q secret /proc/*/environ 2>/dev/null || fail 'a process still has the password'
-apachectl stop 2>/dev/null
+systemctl stop apache2
+deploy-by-code uninstall "$repository" >/dev/null
+rm -r /srv/http
 
 say 'docs/hosts/http.md: git-http-backend behind nginx with fcgiwrap'
-cat >/etc/nginx/sites-enabled/default <<'CONF'
-server {
-    listen 127.0.0.1:8081;
-    location ~ ^/git(/.*) {
-        auth_basic git;
-        auth_basic_user_file /etc/git-users;
-        client_max_body_size 0;
-        fastcgi_pass unix:/run/fcgiwrap.socket;
-        include fastcgi_params;
-        fastcgi_param SCRIPT_FILENAME /usr/lib/git-core/git-http-backend;
-        fastcgi_param GIT_PROJECT_ROOT /srv/http;
-        fastcgi_param GIT_HTTP_EXPORT_ALL "";
-        fastcgi_param PATH_INFO $1;
-        fastcgi_param REMOTE_USER $remote_user;
-    }
-}
-CONF
-su -s /bin/sh www-data -c 'touch /tmp/x'
-install -d -o www-data /run/fcgi
-sed -i 's#unix:/run/fcgiwrap.socket#unix:/run/fcgi/socket#' /etc/nginx/sites-enabled/default
-su -s /bin/sh www-data -c 'fcgiwrap -s unix:/run/fcgi/socket >/dev/null 2>&1 &'
-nginx
-until_true 20 git ls-remote http://alice:secret@127.0.0.1:8081/git/deploys.git
-git clone -q http://alice:secret@127.0.0.1:8081/git/deploys.git /root/nginx 2>/dev/null
-number=1
-pushes /root/nginx alice http
-nginx -s stop
+host nginx
+as_written http 1
+block http 5 >/etc/nginx/sites-available/git
+as_written http 6
+website https://alice@server/git/website.git /srv/http/website.git www-data
+as_written http 7
+: >/var/tmp/ran
+as_written http 8
+deployed alice http
+cd deploys
+spares fcgiwrap
+git -c credential.helper= -c core.askPass=true ls-remote https://alice@server/git/deploys.git 2>/dev/null && fail 'it lets in who has no password'
 
-say 'docs/hosts/gitolite.md: Gitolite 3, with the hooks common to all repositories, and for one'
-useradd --create-home --shell /bin/bash gitolite
-cp /root/.ssh/id_ed25519.pub /home/gitolite/alice.pub
-as() { su gitolite -s /bin/bash -c "cd; $*"; }
-as gitolite setup -pk alice.pub >/dev/null 2>&1
-git clone -q gitolite@127.0.0.1:gitolite-admin /root/admin 2>/dev/null
-cat >>/root/admin/conf/gitolite.conf <<'CONF'
-
-repo deploys
-    RW+ = alice
-CONF
-git -C /root/admin commit -q -a -m 'The deploy repository'
-git -C /root/admin push -q origin HEAD 2>/dev/null
-repository=/home/gitolite/repositories/deploys.git number=0
-printf 'branch = "main"\n[defaults]\ncommand = ["/usr/local/bin/job"]\n' >"$repository/deploy-by-code.toml"
-chown gitolite: "$repository/deploy-by-code.toml"
-expect 'Gitolite: a hook of the same name' deploy-by-code install "$repository"
-git clone -q gitolite@127.0.0.1:deploys /root/gitolite 2>/dev/null
-pushes /root/gitolite alice gitolite
-as gitolite setup >/dev/null 2>&1
-pushes /root/gitolite alice gitolite
-expect 'update' ls "$repository/hooks"
+say 'docs/hosts/gitolite.md: Gitolite 3, with the hooks of one repository, and common to all'
+host gitolite
+repository=/var/lib/gitolite3/repositories/deploys.git
+ssh-keygen -q -t ed25519 -N '' -f /root/alice
+# What the package asks.
+echo 'gitolite3 gitolite3/adminkey string /root/.ssh/id_ed25519.pub' | debconf-set-selections
+dpkg-reconfigure gitolite3 >/dev/null 2>&1
+as_written gitolite 1
+until_true 20 git ls-remote gitolite3@server:gitolite-admin
+as_written gitolite 2 2>/dev/null
+as_written gitolite 3
+export GIT_SSH_COMMAND='ssh -i /root/alice -o IdentitiesOnly=yes'
+website gitolite3@server:website
+as_written gitolite 6
+deployed alice gitolite
+su - gitolite3 -c 'gitolite setup'
+expect 'everything is in place' deploy-by-code install "$repository"
 at uninstall >/dev/null
-# A common hook for every repository.
-sed -i "s|# LOCAL_CODE *=>  \"\$ENV{HOME}/local\",|LOCAL_CODE => \"\$ENV{HOME}/local\",|" /home/gitolite/.gitolite.rc
-as 'mkdir -p local/hooks/common && ln -s /usr/share/deploy-by-code/hooks/* local/hooks/common/ && gitolite setup --hooks-only' >/dev/null 2>&1
+# The setting that the page shows, in the file that it names.
+setting=$(block gitolite 4)
+sed -i "s|^\( *\)# LOCAL_CODE .*|\1$setting|" /etc/gitolite3/gitolite.rc
+block gitolite 5 >/tmp/common.sh
+su - gitolite3 -c 'bash -eu /tmp/common.sh'
 [ -L "$repository/hooks/post-receive" ] || fail 'Gitolite did not link the common hook'
 expect 'register with the timer' deploy-by-code install "$repository"
 expect 'everything is in place' deploy-by-code install "$repository"
+cd deploys
+again
+at wait 2
 expect 'to a scratch repository with these hooks was planned' at doctor
-pushes /root/gitolite alice gitolite
 
 say 'all of it worked'
