@@ -16,7 +16,7 @@ hooks = pre-receive post-receive reference-transaction
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
-	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/units.sh tests/deb/units-rebooted.sh tests/deb/hosts.sh benches/history.sh
+	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/shells.sh tests/deb/units.sh tests/deb/units-rebooted.sh tests/deb/hosts.sh benches/history.sh
 
 cargo_deb = 3.8.0
 epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
@@ -44,7 +44,7 @@ lint-deb: deb ## check the Debian package with lintian
 	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
 test-deb: deb ## try the Debian package in fresh machines: installed, upgraded, removed, booted with systemd (root)
-	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot piuparts autopkgtest units hosts
+	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot shells piuparts autopkgtest units hosts
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
 #
-#   scripts/test-deb.sh DEB [chroot] [piuparts] [autopkgtest] [units] [hosts] [reproduce]
+#   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [reproduce]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -35,7 +35,7 @@ dpkg-deb --raw-extract "$deb" "$scratch/raw"
 sed -i 's/^Version: .*/&+next/' "$scratch/raw/DEBIAN/control"
 dpkg-deb --build --root-owner-group "$scratch/raw" "$scratch/deb/new.deb" >/dev/null
 mkdir "$scratch/test"
-cp -r tests/deb/*.sh scripts/demo.sh docs/hosts "$scratch/test"
+cp -r tests/deb/*.*sh scripts/demo.sh docs/hosts "$scratch/test"
 
 root() { # root: a fresh machine's folder
     if [ ! -d "$scratch/$1" ]; then
@@ -46,12 +46,21 @@ root() { # root: a fresh machine's folder
     fi
 }
 
+inside() { # inside MACHINE SCRIPT: runs it there without an init
+    cp -r "$scratch/deb" "$scratch/test" "$scratch/$1"
+    # In name spaces of its own, so that nothing of it is left behind.
+    unshare --mount --pid --fork --mount-proc="$scratch/$1/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        chroot "$scratch/$1" /bin/bash "/test/$2.sh"
+}
+
 chroot_test() {
     root plain git,procps
-    cp -r "$scratch/deb" "$scratch/test" "$scratch/plain"
-    # In name spaces of its own, so that nothing of it is left behind.
-    unshare --mount --pid --fork --mount-proc="$scratch/plain/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-        chroot "$scratch/plain" /bin/bash /test/chroot.sh
+    inside plain chroot
+}
+
+shells_test() {
+    root shells git,procps,bash-completion,zsh,fish
+    inside shells shells
 }
 
 piuparts_test() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 
 use super::arguments::Arguments;
-use super::{Context, Exit, status};
+use super::{Context, Exit, freeze, status};
 use crate::store::Filter;
 
 /// How many of the newest deployments are offered.
@@ -79,14 +79,17 @@ pub(super) fn complete(words: &[String]) -> anyhow::Result<Exit> {
 /// What there is of a kind of argument, by the name that it has in the usage.
 fn values(name: &str, repository: Option<PathBuf>) -> anyhow::Result<Vec<String>> {
     let context = Context::find(repository, None)?;
+    context.become_owner(false)?;
     let (deploy, store) = context.look()?;
     let wanted = status::wanted(&deploy).unwrap_or_default();
     let newest = store.read().newest()?;
     let targets = || wanted.keys().chain(newest.keys());
-    let environments = || targets().map(|target| target.environment.to_string());
     Ok(match name {
-        "ENV" => environments().collect(),
-        "ENV[/APP]" => environments().chain(targets().map(ToString::to_string)).collect(),
+        "ENV" => freeze::known(&deploy, targets()).into_iter().map(ToString::to_string).collect(),
+        "ENV[/APP]" => {
+            let environments = targets().map(|target| target.environment.to_string());
+            environments.chain(targets().map(ToString::to_string)).collect()
+        }
         "ID" => store.read().history(&Filter::default(), NEWEST)?.iter().map(|row| row.id.0.to_string()).collect(),
         _ => Vec::new(),
     })

@@ -1,5 +1,7 @@
 //! `freeze` and `thaw`.
 
+use std::collections::BTreeSet;
+
 use super::{Context, Exit, Refusal, status};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
@@ -33,14 +35,20 @@ pub(super) fn until(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     }
 }
 
+/// The environments of some deploy files and of the configuration.
+pub(super) fn known<'a>(
+    deploy: &'a DeployRepository,
+    targets: impl Iterator<Item = &'a Target>,
+) -> BTreeSet<&'a Environment> {
+    targets.map(|target| &target.environment).chain(deploy.config.environments().map(|(name, _)| name)).collect()
+}
+
 /// An environment that nobody knows is a slip of the fingers, and freezing it would freeze nothing.
 fn check(deploy: &DeployRepository, store: &Store, environment: &Environment) -> anyhow::Result<()> {
     let wanted = status::wanted(deploy)?;
     let newest = store.read().newest()?;
-    let mut known: Vec<&Environment> =
-        wanted.keys().chain(newest.keys()).map(|target: &Target| &target.environment).collect();
-    known.extend(deploy.config.environments().map(|(name, _)| name));
-    if known.contains(&environment) {
+    let known = known(deploy, wanted.keys().chain(newest.keys()));
+    if known.contains(environment) {
         return Ok(());
     }
     let hint = match text::nearest(environment.as_str(), known.iter().map(|name| name.as_str())) {

@@ -279,6 +279,8 @@ fn completion_knows_commands_options_environments_applications_and_numbers() {
     assert_eq!(complete(&["retry", "--st"]), ["--stale"]);
     assert_eq!(complete(&["freeze", "prod"]), ["production"]);
     assert_eq!(complete(&["freeze", "--reason", "production", "prod"]), ["production"]);
+    world.config_file("[environments.staging]\n[defaults]\ncommand = [\"true\"]\n");
+    assert_eq!(complete(&["freeze", "st"]), ["staging"], "no deploy file is in it yet");
     assert_eq!(complete(&["status", "production/"]), ["production/a", "production/b"]);
     assert_eq!(complete(&["logs", "-f", ""]), ["1", "2", "3", "4"]);
     assert_eq!(complete(&["install", ""]), [""; 0], "a file");

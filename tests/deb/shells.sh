@@ -1,0 +1,40 @@
+#!/bin/bash
+# Completion as people use it: with the tab key, in interactive shells that find what the package installed.
+set -euo pipefail
+# shellcheck source=tests/deb/lib.sh
+. /test/lib.sh
+export HOME=/root TERM=xterm
+# Terminals for the shells.
+mkdir -p /dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
+ln -sf pts/ptmx /dev/ptmx
+dpkg --install /deb/old.deb >/dev/null
+job
+useradd git
+repository /srv/deploys.git git '[environments.staging]' >/dev/null
+git config --global safe.directory '*'
+git clone -q /srv/deploys.git /root/work 2>/dev/null
+deploy /root/work 1
+git -C /root/work push -q origin HEAD:refs/heads/main 2>/dev/null
+chown -R git: /srv/deploys.git
+deploy-by-code -C /srv/deploys.git wait 1 >/dev/null
+printf 'autoload -Uz compinit\ncompinit -u\n' >/root/.zshrc
+
+# tab SHELL LINE FILE TEXT: the line, completed where a ^ stands, prints the text into a file.
+tab() {
+    rm -f "$3"
+    zsh /test/tab.zsh "$1" "deploy-by-code -C /srv/deploys.git $2 >$3 2>&1" || fail "$1 did not run: $2"
+    expect "$4" cat "$3"
+    printf 'ok: %-5s %s\n' "${1%% *}" "$2"
+}
+
+for shell in 'bash --rcfile /usr/share/bash-completion/bash_completion -i' 'zsh -i' 'fish -i'; do
+    say "$shell"
+    tab "$shell" 'freeze st^ --reason x' /tmp/freeze 'staging: frozen by root'
+    tab "$shell" 'thaw st^' /tmp/thaw 'staging is thawed'
+    tab "$shell" 'status production/a^' /tmp/status $'BY\nproduction/app'
+    tab "$shell" 'show ^' /tmp/show '#1'
+    tab "$shell" 'stat^' /tmp/command 'APPLICATION'
+done
+
+say 'all of it worked'
