@@ -28,6 +28,8 @@ use crate::units::Units;
 pub enum Step {
     /// The state is made, with the cursor there.
     CreateState(PathBuf, Option<Revision>),
+    /// The state is brought from an older version to this program's.
+    UpgradeState(PathBuf, i64),
     /// A state of another branch gets its cursor there.
     MoveCursor(String, Option<Revision>),
     /// A hook that is there is kept under another name.
@@ -72,6 +74,9 @@ impl fmt::Display for Step {
         };
         match self {
             Self::CreateState(folder, commit) => write!(f, "make {} ({})", shown(folder), at(commit)),
+            Self::UpgradeState(folder, from) => {
+                write!(f, "bring {} from version {from} to {}", shown(folder), store::VERSION)
+            }
             Self::MoveCursor(branch, commit) => write!(f, "start from {} ({})", text::escape(branch, 200), at(commit)),
             Self::Keep(from, to) | Self::PutBack(from, to) => write!(f, "rename {} to {}", shown(from), shown(to)),
             Self::Link(from, to) => write!(f, "link {} -> {}", shown(from), shown(to)),
@@ -207,13 +212,22 @@ pub fn plan_install(
 ) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
     let tip = || if deploy_existing { Ok(None) } else { deploy.repository.branch_tip(&deploy.branch) };
-    match deploy.open_store() {
-        Err(store::Error::Missing(_)) => steps.push(Step::CreateState(deploy.state_dir(), tip()?)),
-        Err(error) => return Err(error.into()),
-        Ok(store) => match store.read().cursor()? {
-            Some(Cursor { branch, .. }) if branch == deploy.branch => {}
-            _ => steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?)),
-        },
+    let state = deploy.state_dir();
+    let store = match Store::open_as_it_is(&state) {
+        Err(store::Error::Missing(_)) => None,
+        opened => Some(opened?),
+    };
+    let version = store.as_ref().map_or(Ok(0), Store::version)?;
+    match store {
+        Some(store) if version > 0 => {
+            if version < store::VERSION {
+                steps.push(Step::UpgradeState(state, version));
+            }
+            if store.read().cursor()?.is_none_or(|Cursor { branch, .. }| branch != deploy.branch) {
+                steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?));
+            }
+        }
+        _ => steps.push(Step::CreateState(state, tip()?)),
     }
     let (host, places) = host(deploy)?;
     let first_hook = steps.len();
@@ -335,6 +349,10 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         Step::CreateState(_, commit) => {
             let mut store = deploy.create_store()?;
             set_cursor(&mut store, deploy, commit.as_ref())
+        }
+        Step::UpgradeState(..) => {
+            deploy.open_store()?;
+            Ok(())
         }
         Step::MoveCursor(_, commit) => set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref()),
         Step::Keep(from, to) => {

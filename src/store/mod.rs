@@ -29,6 +29,7 @@ use crate::text;
 pub use deployments::{Deployment, Outcome, Run, Stale};
 pub use planning::{Cursor, Enqueued, Fault, Problem, Retired, Source};
 pub use safeguards::RecordedNeed;
+pub use schema::VERSION;
 pub use views::Filter;
 
 /// How long a writer waits for another one before it gives up.
@@ -108,6 +109,19 @@ impl Store {
     /// # Errors
     /// [`Error::Missing`] where there is none, [`Error::TooNew`], or it can't be opened.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        let store = Self::open_as_it_is(folder)?;
+        // A restored state may lack what was empty. Where it can't be made, whoever needs it says so.
+        for part in PARTS {
+            let _ = store.sharing.create_folder(&folder.join(part));
+        }
+        store.bring_up_to_date()
+    }
+
+    /// Opens the state in a folder without changing it. Of an older version nothing but [`Store::version`] and, above 0, the cursor can be read.
+    ///
+    /// # Errors
+    /// As for [`Store::open`].
+    pub fn open_as_it_is(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
         match std::fs::metadata(&file) {
             Ok(_) => {}
@@ -115,11 +129,17 @@ impl Store {
             Err(error) => return Err(Error::Io(file, error)),
         }
         let sharing = Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
-        // A restored state may lack what was empty. Where it can't be made, whoever needs it says so.
-        for part in PARTS {
-            let _ = sharing.create_folder(&folder.join(part));
-        }
-        Self::connect(folder, sharing)
+        let store = Self::connect(folder, sharing)?;
+        store.version()?;
+        Ok(store)
+    }
+
+    /// The version of the database; 0: it is still to be made.
+    ///
+    /// # Errors
+    /// [`Error::TooNew`], or it can't be read.
+    pub fn version(&self) -> Result<i64, Error> {
+        schema::check(self)
     }
 
     /// Opens the state in a folder, making what is missing.
@@ -138,7 +158,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(io(error)),
         }
-        let store = Self::connect(folder, sharing)?;
+        let store = Self::connect(folder, sharing)?.bring_up_to_date()?;
         sync_folder(folder).map_err(io)?;
         folder.parent().map_or(Ok(()), sync_folder).map_err(io)?;
         Ok(store)
@@ -152,12 +172,15 @@ impl Store {
         let connection = Connection::open_with_flags(&file, flags).map_err(error)?;
         connection.busy_timeout(BUSY).map_err(error)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(error)?;
-        let mut store = Self { connection, folder: folder.to_owned(), sharing };
-        store.use_wal()?;
         let settings = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
-        store.connection.execute_batch(settings).map_err(error)?;
-        schema::migrate(&mut store)?;
-        Ok(store)
+        connection.execute_batch(settings).map_err(error)?;
+        Ok(Self { connection, folder: folder.to_owned(), sharing })
+    }
+
+    fn bring_up_to_date(mut self) -> Result<Self, Error> {
+        self.use_wal()?;
+        schema::migrate(&mut self)?;
+        Ok(self)
     }
 
     /// Switches to WAL. SQLite does not wait for others here, and a failed switch is told by the mode that it answers with alone.

@@ -5,8 +5,8 @@ use super::{Error, FILE, Store};
 /// The step from version N to N + 1 stands at index N. A step is never changed once it was released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
-/// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 2;
+/// The version of the database that this program reads and writes.
+pub const VERSION: i64 = 2;
 
 /// Makes a database as an earlier version made it.
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub(super) fn migrate(store: &mut Store) -> Result<(), Error> {
     Ok(())
 }
 
-fn check(store: &Store) -> Result<i64, Error> {
+pub(super) fn check(store: &Store) -> Result<i64, Error> {
     let found = read(&store.connection).map_err(|error| store.error(error))?;
     if found > VERSION {
         return Err(Error::TooNew { file: store.folder.join(FILE), found, known: VERSION });

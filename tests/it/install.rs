@@ -49,6 +49,21 @@ fn install_is_idempotent_and_uninstall_restores() {
 }
 
 #[test]
+fn a_dry_run_leaves_an_older_state_as_it_is() {
+    let world = World::installed();
+    let version = |say: &str| {
+        let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
+        database.execute_batch(say).unwrap();
+        database.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let newest = version("");
+    // What the newest step of the versions made.
+    version("PRAGMA user_version = 1");
+    world.cmd(&["install", "--dry-run"]).ok().says(&format!("from version 1 to {newest}"));
+    assert_eq!(version(""), 1);
+}
+
+#[test]
 fn the_repository_is_found() {
     let world = World::new();
     let repository = world.repository();
