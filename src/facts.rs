@@ -55,9 +55,10 @@ pub fn gather(question: &Question<'_>) -> Result<Facts, store::Error> {
         let read =
             new.filter(|_| !candidates.is_empty()).map(|new| deploy.repository.reasons(&deploy.config.root, old, new));
         reasons = read.and_then(Result::ok).unwrap_or_default();
-        for Fault { path, since, .. } in faults {
-            let read = new.map(|new| deploy.repository.reasons(&deploy.config.root, since.as_ref(), new));
-            reasons.extend(read.and_then(Result::ok).unwrap_or_default().remove_entry(path));
+        for (since, paths) in by_since(faults) {
+            let read = new.map(|new| deploy.repository.reasons(&deploy.config.root, since, new));
+            let mut read = read.and_then(Result::ok).unwrap_or_default();
+            reasons.extend(paths.into_iter().filter_map(|path| read.remove_entry(path)));
         }
     }
     let mut gatherer = Gatherer { question, repositories: HashMap::new(), wanted_before: None };
@@ -68,6 +69,16 @@ pub fn gather(question: &Question<'_>) -> Result<Facts, store::Error> {
         facts.targets.insert(target.clone(), known);
     }
     Ok(facts)
+}
+
+/// The paths that are judged again, by where the branch was before them: history is walked once for each of these.
+#[must_use]
+pub fn by_since(faults: &[Fault]) -> BTreeMap<Option<&Revision>, Vec<&[u8]>> {
+    let mut paths: BTreeMap<Option<&Revision>, Vec<&[u8]>> = BTreeMap::new();
+    for Fault { path, since, .. } in faults {
+        paths.entry(since.as_ref()).or_default().push(path);
+    }
+    paths
 }
 
 struct Gatherer<'q> {

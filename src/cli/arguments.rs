@@ -91,7 +91,7 @@ pub(super) enum Command {
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
-        repository: Option<PathBuf>,
+        named: Option<PathBuf>,
     },
 
     /// Take the hooks out again; the state stays
@@ -104,7 +104,7 @@ pub(super) enum Command {
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
-        repository: Option<PathBuf>,
+        named: Option<PathBuf>,
     },
 
     /// Check the installation, and say how to mend it

@@ -9,9 +9,12 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 
 use super::{Exit, follow, output};
+use crate::deploy_repository::DeployRepository;
+use crate::git::find_repository;
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
 use crate::hook_files::{HOOKS, kept};
+use crate::id::DeploymentId;
 use crate::policy::Exception;
 use crate::text;
 
@@ -27,25 +30,32 @@ pub(super) fn called_as(program: &OsStr) -> Option<&'static str> {
 /// Runs a hook, and the one that stood under its name before it was installed.
 pub(super) fn run(
     hook: &'static str,
+    repository: Option<&Path>,
     config: Option<&Path>,
     program: &OsStr,
     arguments: &[OsString],
 ) -> anyhow::Result<Exit> {
-    let environment = HookEnvironment::read();
-    match Chained::find(hook, program) {
-        None => Ok(own(hook, config, arguments, &environment, io::stdin().lock())),
-        Some(chained) => {
-            let mut input = Vec::new();
-            io::stdin().lock().read_to_end(&mut input)?;
-            let own = own(hook, config, arguments, &environment, Cursor::new(&input));
-            // A refused push must not look accepted to the other hook.
-            if hook == "pre-receive" && own != Exit::Done {
-                return Ok(own);
-            }
-            let other = chained.run(arguments, &input)?;
-            Ok(if other == Exit::Done { own } else { other })
-        }
+    let mut environment = HookEnvironment::read();
+    if let Some(repository) = repository {
+        environment.git_dir = find_repository(repository).unwrap_or_else(|| repository.to_owned());
     }
+    let Some(chained) = Chained::find(hook, program) else {
+        let (own, follow) = own(hook, config, arguments, &environment, io::stdin().lock());
+        follow.into_iter().for_each(Follow::follow);
+        return Ok(own);
+    };
+    let mut input = Vec::new();
+    io::stdin().lock().read_to_end(&mut input)?;
+    let (own, follow) = own(hook, config, arguments, &environment, Cursor::new(&input));
+    // A refused push must not look accepted to the other hook.
+    if hook == "pre-receive" && own != Exit::Done {
+        return Ok(own);
+    }
+    let other = chained.run(arguments, &input);
+    // Last: it can take as long as a deployment does, and whoever follows can lose patience.
+    follow.into_iter().for_each(Follow::follow);
+    let other = other?;
+    Ok(if other == Exit::Done { own } else { other })
 }
 
 fn own(
@@ -54,14 +64,14 @@ fn own(
     arguments: &[OsString],
     environment: &HookEnvironment,
     input: impl BufRead,
-) -> Exit {
+) -> (Exit, Option<Follow>) {
     match hook {
-        "pre-receive" => pre_receive(&hook::pre_receive(environment, config, input)),
+        "pre-receive" => (pre_receive(&hook::pre_receive(environment, config, input)), None),
         "post-receive" => post_receive(hook::post_receive(environment, config, input), environment),
         _ => {
             let state = arguments.first().map(|state| state.to_string_lossy()).unwrap_or_default();
             hook::reference_transaction(environment, config, &state, input);
-            Exit::Done
+            (Exit::Done, None)
         }
     }
 }
@@ -101,7 +111,8 @@ impl Chained {
         }
         let status = child.wait()?;
         if let Some(signal) = status.signal() {
-            output::complain(&format!("{} was ended by signal {signal}", self.0.display()), None);
+            let shown = text::escape(self.0.as_os_str().as_encoded_bytes(), 200);
+            output::complain(&format!("{shown} was ended by signal {signal}"), None);
         }
         Ok(if status.success() { Exit::Done } else { Exit::Refused })
     }
@@ -128,7 +139,21 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
     if accepted { Exit::Done } else { Exit::Refused }
 }
 
-fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
+/// What the pusher wants to see of the deployments of a push.
+struct Follow {
+    deploy: DeployRepository,
+    ids: Vec<DeploymentId>,
+    wish: Wish,
+}
+
+impl Follow {
+    /// All is recorded; whether anybody reads this changes nothing.
+    fn follow(self) {
+        let _ = follow::for_pusher(&self.deploy, &self.ids, self.wish == Wish::Follow);
+    }
+}
+
+fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Option<Follow>) {
     let Received { announcements, failures, deploy } = received;
     let mut text = String::new();
     let mut ids = Vec::new();
@@ -169,12 +194,12 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> Exit {
         ));
     }
     failures.iter().for_each(|failure| output::complain(failure, None));
-    // All is recorded; whether anybody reads this changes nothing.
     let heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
-    if let (Some(wish), Some(deploy), true) = (wish, deploy, heard && !ids.is_empty()) {
-        let _ = follow::for_pusher(&deploy, &ids, wish == Wish::Follow);
-    }
-    if failures.is_empty() { Exit::Done } else { Exit::Refused }
+    let follow = match (wish, deploy) {
+        (Some(wish), Some(deploy)) if heard && !ids.is_empty() => Some(Follow { deploy, ids, wish }),
+        _ => None,
+    };
+    (if failures.is_empty() { Exit::Done } else { Exit::Refused }, follow)
 }
 
 /// What the pusher asked for with `git push -o`.

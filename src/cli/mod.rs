@@ -206,7 +206,7 @@ pub fn main() -> ExitCode {
     let mut words = env::args_os();
     let program = words.next().unwrap_or_default();
     let result = match hooks::called_as(&program) {
-        Some(hook) => hooks::run(hook, None, &program, &words.collect::<Vec<OsString>>()),
+        Some(hook) => hooks::run(hook, None, None, &program, &words.collect::<Vec<OsString>>()),
         None => dispatch(&program),
     };
     match result {
@@ -222,28 +222,23 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
             return usage(&error);
         }
     };
-    let config = arguments.config.as_deref();
-    match &arguments.command {
-        Command::PreReceive => return hooks::run("pre-receive", config, program, &[]),
-        Command::PostReceive => return hooks::run("post-receive", config, program, &[]),
-        Command::ReferenceTransaction { state } => {
-            return hooks::run("reference-transaction", config, program, &[state.into()]);
-        }
-        _ => {}
-    }
-    let named = match &arguments.command {
-        Command::Install { repository, .. } | Command::Uninstall { repository, .. } => repository.clone(),
+    let Arguments { repository, config, command } = arguments;
+    let hook = |name, words: &[OsString]| hooks::run(name, repository.as_deref(), config.as_deref(), program, words);
+    // What works on no repository, or finds it as git tells it.
+    let command = match command {
+        Command::PreReceive => return hook("pre-receive", &[]),
+        Command::PostReceive => return hook("post-receive", &[]),
+        Command::ReferenceTransaction { state } => return hook("reference-transaction", &[state.into()]),
+        Command::Reconcile { registered: true, registry, .. } => return run::reconcile_registered(&registry),
+        Command::Complete { words } => return complete::complete(&words),
+        command => command,
+    };
+    let named = match &command {
+        Command::Install { named, .. } | Command::Uninstall { named, .. } => named.clone(),
         _ => None,
     };
-    let repository = named.or_else(|| arguments.repository.clone());
-    if let Command::Reconcile { registered: true, registry, .. } = &arguments.command {
-        return run::reconcile_registered(registry);
-    }
-    if let Command::Complete { words } = &arguments.command {
-        return complete::complete(words);
-    }
-    let context = Context::find(repository, arguments.config.clone())?;
-    match arguments.command {
+    let context = Context::find(named.or(repository), config)?;
+    match command {
         // These have something to do first, or were started by the hook as whoever it is.
         Command::Install { .. } | Command::Uninstall { .. } | Command::Serve | Command::Run { .. } => {}
         Command::Reconcile { after_push: true, .. } => {}
@@ -254,11 +249,11 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         | Command::Thaw { .. } => context.become_owner(true)?,
         _ => context.become_owner(false)?,
     }
-    match arguments.command {
+    match command {
         Command::PreReceive
         | Command::PostReceive
         | Command::ReferenceTransaction { .. }
-        | Command::Complete { .. } => Ok(Exit::Usage),
+        | Command::Complete { .. } => unreachable!("returned above"),
         Command::Install { deploy_existing, dry_run, registry, .. } => {
             install::install(&context, deploy_existing, dry_run, &registry)
         }

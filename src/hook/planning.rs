@@ -188,8 +188,8 @@ fn plan_in(deploy: &DeployRepository, transaction: &Transaction<'_>, push: Optio
     let mut planned = Planned::default();
     let faults = transaction.faults()?;
     if old != new || !faults.is_empty() {
-        let plan = plan_range(deploy, transaction, old.as_ref(), new.as_ref(), push.as_ref(), &faults)?;
-        let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref(), &faults);
+        let (plan, touched) = plan_range(deploy, transaction, old.as_ref(), new.as_ref(), push.as_ref(), &faults)?;
+        let sources = Sources::find(deploy, old.as_ref(), new.as_ref(), &plan, push.as_ref(), &faults, touched);
         planned = record(deploy, transaction, (old.as_ref(), new.as_ref()), plan, &sources, now)?;
     }
     if old != new || transaction.cursor()?.is_none() {
@@ -238,6 +238,7 @@ fn planned_by_others(
     })
 }
 
+/// The plan of a range, and the paths that it touches; what is judged again is in the plan too.
 fn plan_range(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
@@ -245,7 +246,7 @@ fn plan_range(
     new: Option<&Revision>,
     push: Option<&Push>,
     faults: &[Fault],
-) -> Result<Plan, Error> {
+) -> Result<(Plan, BTreeSet<Vec<u8>>), Error> {
     let root = &deploy.config.root;
     let mut changes = match deploy.repository.changes(root, old, new, DeepScan::EnvironmentFolders) {
         // The commit at the cursor was removed, as git does some time after a rewind. What was planned from it is still on record.
@@ -255,6 +256,7 @@ fn plan_range(
         }
         other => other?,
     };
+    let touched = changes.iter().map(|change| change.path.clone()).collect();
     if !faults.is_empty() {
         // What the server stood in the way of is judged again, as new: what it changed was never accepted.
         let is_fault = |change: &Change| faults.iter().any(|fault| fault.path == change.path);
@@ -275,7 +277,7 @@ fn plan_range(
         pusher: push.filter(is_theirs).and_then(|push| push.pusher.as_ref()).map(|pusher| pusher.name.as_str()),
         faults,
     })?;
-    Ok(plan::decide(&deploy.config, &candidates, &facts))
+    Ok((plan::decide(&deploy.config, &candidates, &facts), touched))
 }
 
 /// Turns all deploy files of a tree into changes since what was last planned.
@@ -311,6 +313,8 @@ struct Sources {
     pusher: Option<Pusher>,
     /// Who pushed what is judged again.
     pushers: BTreeMap<Vec<u8>, Pusher>,
+    /// The paths that the range touches.
+    touched: BTreeSet<Vec<u8>>,
 }
 
 impl Sources {
@@ -321,9 +325,14 @@ impl Sources {
         plan: &Plan,
         push: Option<&Push>,
         faults: &[Fault],
+        touched: BTreeSet<Vec<u8>>,
     ) -> Self {
-        let paths: BTreeSet<Vec<u8>> = plan::paths(plan).into_keys().map(<[u8]>::to_vec).collect();
-        let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, old, new, paths.clone());
+        let root = &deploy.config.root;
+        let mut paths: BTreeSet<Vec<u8>> = plan::paths(plan).into_keys().map(<[u8]>::to_vec).collect();
+        faults.iter().for_each(|fault| {
+            paths.remove(&fault.path);
+        });
+        let find = |new| git::deploy_commits(&deploy.repository, root, old, new, paths.clone());
         // History that can't be read any more is no reason not to deploy what the tip says.
         let tip = |new: &Revision| {
             let provenance = Provenance { commit: new.clone(), author: String::new() };
@@ -331,11 +340,12 @@ impl Sources {
         };
         let mut by_path = new.map(|new| find(new).unwrap_or_else(|_| tip(new))).unwrap_or_default();
         let mut pushers = BTreeMap::new();
-        for Fault { path, since, pusher } in faults {
-            let one = BTreeSet::from([path.clone()]);
-            let root = &deploy.config.root;
-            let find = |new| git::deploy_commits(&deploy.repository, root, since.as_ref(), new, one).ok();
+        for (since, paths) in facts::by_since(faults) {
+            let paths = paths.into_iter().map(<[u8]>::to_vec).collect();
+            let find = |new| git::deploy_commits(&deploy.repository, root, since, new, paths).ok();
             by_path.extend(new.and_then(find).unwrap_or_default());
+        }
+        for Fault { path, pusher, .. } in faults {
             pushers.extend(pusher.clone().map(|pusher| (path.clone(), pusher)));
         }
         let pushed = match push {
@@ -345,7 +355,7 @@ impl Sources {
             }
             _ => Some(BTreeSet::new()),
         };
-        Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()), pushers }
+        Self { by_path, pushed, pusher: push.and_then(|push| push.pusher.clone()), pushers, touched }
     }
 
     /// Who pushed the whole range, where one push did: also the deletion of the branch, which no commit asks for.
@@ -393,8 +403,9 @@ fn record(
     }
     for refusal in one_for_each_path(plan.refusals) {
         let pusher = sources.pusher_of_all();
-        // What is judged again and again is news once.
-        if transaction.set_problem(&refusal, old, new, pusher, now)? || old != new {
+        // What is judged again and again is news once, and to whoever touches it.
+        let is_news = transaction.set_problem(&refusal, old, new, pusher, now)?;
+        if is_news || sources.touched.contains(&refusal.path) {
             planned.problems.push(refusal);
         }
     }

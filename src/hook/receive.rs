@@ -126,7 +126,10 @@ fn judge(
             let (old, new) = (update.old.as_ref(), update.new.as_ref());
             let changes = deploy.repository.changes(&deploy.config.root, old, new, DeepScan::Everywhere);
             let candidates = plan::candidates(changes.map_err(|error| error.to_string())?);
-            let mut store = deploy.find_store().map_err(|error| error.to_string())?;
+            // Rules that ask the record would let everything pass without one; one that is elsewhere may just not be mounted.
+            let store =
+                if deploy.config.state_dir.is_some() { deploy.open_store().map(Some) } else { deploy.find_store() };
+            let mut store = store.map_err(|error| format!("{error}\nhint: {}", error.hint()))?;
             if let Some(store) = &mut store {
                 verdict.caught_up = catch_up(&deploy, store, old).map_err(|error| error.to_string())?;
             }

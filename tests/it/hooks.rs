@@ -124,6 +124,32 @@ fn a_hook_that_was_there_finds_what_lies_beside_it() {
 }
 
 #[test]
+fn whoever_follows_keeps_no_other_hook_waiting() {
+    let world = World::new();
+    script(&world, "deploy.git/hooks/post-receive", &format!("touch '{}'", world.path("told").display()));
+    world.install();
+    world.job("hold end");
+    world.deploy("production/a", 1);
+    world.commit();
+    let mut push = world.push_command(&["-o", "follow", "origin", "HEAD:refs/heads/main"]).spawn().unwrap();
+    world.wait_until("the other hook has run", || world.path("told").exists());
+    assert!(push.try_wait().unwrap().is_none());
+    world.open("end");
+    assert!(push.wait().unwrap().success());
+}
+
+#[test]
+fn a_hook_can_be_tried_on_a_repository_that_is_named() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push_unseen();
+    let input = format!("{} {} refs/heads/main\n", rev(0), world.tip());
+    let mut hook = world.command(crate::processes::BINARY, ".");
+    run(hook.args(["-C", "deploy.git", "post-receive"]), input.as_bytes()).ok().says("#1 production/a");
+    world.settled();
+}
+
+#[test]
 fn a_chained_hook_that_reads_nothing_is_no_problem() {
     let world = World::new();
     for hook in ["pre-receive", "post-receive"] {

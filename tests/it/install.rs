@@ -74,6 +74,7 @@ fn the_repository_is_found() {
         ("deploy.git/hooks", &["status"], None),
         (".", &["--repository", repository, "status"], None),
         (".", &["-C", "deploy.git", "status"], None),
+        (".", &["install", "-C", "deploy.git"], None),
         (".", &["status"], Some(repository)),
     ] {
         let mut command = world.command(BINARY, folder);

@@ -104,13 +104,39 @@ fn a_state_that_is_not_mounted_is_not_made_anew() {
     world.settled();
     fs::rename(&state, world.path("away")).unwrap();
     fs::create_dir(&state).unwrap();
+    // What was recorded can refuse it, so without the record nothing is accepted.
     world.deploy("production/a", 2);
-    let push = world.push();
-    assert!(push.remote().join("\n").contains("there is no state here"), "{push:#?}");
+    world.try_push().exits(1).says("there is no state here").says("see that its file system is mounted");
+    world.push_unseen();
+    let (zero, tip) = (rev(0), world.tip());
+    world.hook("post-receive", &format!("{zero} {tip} refs/heads/main\n")).says("there is no state here");
     assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
     fs::remove_dir(&state).unwrap();
     fs::rename(world.path("away"), &state).unwrap();
     world.cmd(&["reconcile"]).ok();
     assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
     assert_eq!(world.show(2)["revision"], rev(2));
+}
+
+#[test]
+fn a_problem_is_told_to_whoever_touches_it_and_not_with_every_push() {
+    let world = World::new();
+    for name in ["a", "b"] {
+        world.deploy(&format!("production/{name}"), 1);
+    }
+    world.push_unseen();
+    world.config_file("");
+    world.cmd(&["install", "--deploy-existing"]).ok().says("production/a.deploy").says("production/b.deploy");
+    world.write("README", "x");
+    world.push().says_nothing_of("problem");
+    world.deploy("production/a", 2);
+    world.push_unseen();
+    let problem = world.cmd(&["reconcile"]).ok().says("production/a.deploy");
+    problem.says_nothing_of("production/b.deploy");
+    // Mended, both are deployed, each by the commit that asked for it.
+    world.config_file("[defaults]\ncommand = [\"true\"]\n");
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(world.settled().len(), 2);
+    let asked = |id| world.show(id)["deploy_commit"].as_str().unwrap().to_owned();
+    assert_eq!([asked(1), asked(2)], [world.git(&["rev-parse", "HEAD"]), world.git(&["rev-parse", "HEAD~2"])]);
 }
