@@ -1,5 +1,8 @@
 //! What a hooks folder holds of this program.
 
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The hooks that this program is.
@@ -33,6 +36,9 @@ pub enum Host {
 /// The name of this program's link where a host has a folder for each hook.
 const NAME: &str = "deploy-by-code";
 
+/// The same where all hooks of the folder run in the order of their names, whatever the others did: whoever follows a deployment keeps none waiting.
+const LAST_NAME: &str = "zz-deploy-by-code";
+
 impl Host {
     /// All of them.
     pub const ALL: &[Self] = &[Self::Plain, Self::Gitea, Self::GitLab, Self::Gitolite];
@@ -43,7 +49,7 @@ impl Host {
         // A script beside a folder of its name, which calls what is in there.
         let dispatches = |name: &str| {
             let hook = git_dir.join("hooks").join(name);
-            let text = std::fs::read(&hook).unwrap_or_default();
+            let text = read_beginning(&hook).unwrap_or_default();
             let text = String::from_utf8_lossy(&text);
             hook.with_extension("d").is_dir()
                 && !hook.is_symlink()
@@ -70,11 +76,11 @@ impl Host {
     #[must_use]
     pub fn places(self, git_dir: &Path, hooks: &Path) -> Places {
         let place = |name: &'static str| {
-            let in_folder = |folder: &Path| folder.join(format!("{name}.d")).join(NAME);
+            let in_folder = |folder: &Path, own: &str| folder.join(format!("{name}.d")).join(own);
             match (self, name) {
                 (Self::GitLab, "reference-transaction") => None,
-                (Self::GitLab, _) => Some((name, in_folder(&git_dir.join("custom_hooks")))),
-                (Self::Gitea, "pre-receive" | "post-receive") => Some((name, in_folder(hooks))),
+                (Self::GitLab, _) => Some((name, in_folder(&git_dir.join("custom_hooks"), NAME))),
+                (Self::Gitea, "pre-receive" | "post-receive") => Some((name, in_folder(hooks, LAST_NAME))),
                 _ => Some((name, hooks.join(name))),
             }
         };
@@ -97,6 +103,19 @@ impl Host {
     }
 }
 
+/// How much of a hook is read, in bytes.
+const SCRIPT_MAX: u64 = 64 * 1024;
+
+/// The beginning of a file; nothing of a pipe, which would be waited for.
+fn read_beginning(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file)?;
+    if file.metadata()?.is_file() {
+        file.take(SCRIPT_MAX).read_to_end(&mut text)?;
+    }
+    Ok(text)
+}
+
 /// Whether a path is one of this program's links, whichever build of it they lead to; also by way of the package's own links, as in Gitolite's common hooks.
 #[must_use]
 pub fn is_own_link(path: &Path) -> bool {
@@ -104,7 +123,7 @@ pub fn is_own_link(path: &Path) -> bool {
     std::fs::read_link(path).is_ok_and(|target| {
         // A link that leads nowhere is known by its name alone.
         is_own(&target)
-            || target.parent().is_some_and(|folder| folder.ends_with("deploy-by-code/hooks"))
+            || target.parent().is_some_and(|folder| folder.ends_with("share/deploy-by-code/hooks"))
             || path.canonicalize().is_ok_and(|end| is_own(&end))
     })
 }

@@ -266,7 +266,7 @@ pub fn plan_install(
         let links = missing.map(|name| Step::LinkBeside(chained.clone(), name));
         steps.splice(first_hook..first_hook, links);
     }
-    if git::config_value(deploy.repository.path(), "receive.advertisePushOptions")?.as_deref() != Some("true") {
+    if !git::config_bool(deploy.repository.path(), "receive.advertisePushOptions")? {
         steps.push(Step::Configure("receive.advertisePushOptions", "true"));
     }
     steps.extend(register.map(|registry| Step::Register(registry.to_owned())));

@@ -1,14 +1,24 @@
 //! `doctor`.
 
 use super::{Context, Exit, status};
-use crate::doctor::{Level, examine};
+use crate::deploy_repository::DeployRepository;
+use crate::doctor::{Level, Patient, examine};
 use crate::id::Target;
 use crate::report::{Colour, to_json};
+use crate::sys::user::User;
 
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
-    let deploy = context.deploy()?;
+    let (deploy, problems) = DeployRepository::open_to_look(&context.git_dir, context.config.as_deref())?;
     let wanted: Vec<Target> = status::wanted(&deploy).map(|wanted| wanted.into_keys().collect()).unwrap_or_default();
-    let checks = examine(&deploy, &std::env::current_exe()?, env!("CARGO_PKG_VERSION"), &wanted);
+    let untried = if User::is_root() { context.belongs_to_root().err() } else { None };
+    let checks = examine(Patient {
+        deploy: &deploy,
+        problems: problems.map(|problems| problems.to_string()),
+        wanted: &wanted,
+        program: (&std::env::current_exe()?, env!("CARGO_PKG_VERSION")),
+        temporary: &std::env::temp_dir(),
+        untried: untried.map(|error| error.to_string()),
+    });
     let exit = if checks.iter().any(|check| check.level == Level::Problem) { Exit::Refused } else { Exit::Done };
     if json {
         context.output.line(&to_json(&checks))?;

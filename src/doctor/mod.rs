@@ -23,6 +23,7 @@ use crate::sys::process::{Identity, boot_id};
 use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
+use crate::time::Timestamp;
 use crate::units::Units;
 
 /// How long a deployment may wait before its runner must have begun.
@@ -69,13 +70,42 @@ fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_encoded_bytes(), 200)
 }
 
-/// Looks at everything that an installation needs. `of_program`: its version.
+/// What `doctor` has to be told.
+pub struct Patient<'a> {
+    /// The repository, and what is wrong with its configuration.
+    pub deploy: &'a DeployRepository,
+    /// See there.
+    pub problems: Option<String>,
+    /// What deploy files ask for.
+    pub wanted: &'a [Target],
+    /// This program's file and version.
+    pub program: (&'a Path, &'a str),
+    /// A folder for temporary files.
+    pub temporary: &'a Path,
+    /// Why the hooks may not be run by this user.
+    pub untried: Option<String>,
+}
+
+/// A command of this program on this repository, for a person to type.
+fn run(deploy: &DeployRepository, command: &str) -> String {
+    format!("run: deploy-by-code -C {} {command}", shown(deploy.repository.path()))
+}
+
+/// A setting of git's for this repository, for a person to type.
+fn set(deploy: &DeployRepository, setting: &str) -> String {
+    format!("git -C {} config {setting}", shown(deploy.repository.path()))
+}
+
+/// Looks at everything that an installation needs.
 #[must_use]
-pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, wanted: &[Target]) -> Vec<Check> {
-    let mut checks = vec![version(of_program), configuration(deploy), config_permissions(deploy)];
+pub fn examine(patient: Patient<'_>) -> Vec<Check> {
+    let Patient { deploy, problems, wanted, program: (program, of_program), temporary, untried } = patient;
+    let mut checks = vec![version(of_program), configuration(deploy, problems), config_permissions(deploy)];
     checks.extend(hooks(deploy, program));
+    let fix = "run doctor again as the repository's owner";
+    let firing = untried.map(|why| problem("a push", format!("not tried: {why}"), fix));
     checks.extend([
-        trial::firing(deploy),
+        firing.unwrap_or_else(|| trial::firing(deploy, temporary)),
         push_options(deploy),
         ownership(deploy),
         git_settings(deploy),
@@ -88,7 +118,7 @@ pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, want
                 database(&store),
                 lock(&store),
                 cursor(deploy, &store),
-                queue(&store),
+                queue(deploy, &store),
                 clock(&store),
             ]);
         }
@@ -97,6 +127,7 @@ pub fn examine(deploy: &DeployRepository, program: &Path, of_program: &str, want
     checks.extend(repositories(deploy, wanted));
     checks.extend(programs(deploy, wanted));
     checks.extend(users(deploy, wanted));
+    checks.extend(checkouts(deploy, wanted));
     checks.extend([runner(deploy), timer(deploy), process_tracking(), system_log(), time_zones()]);
     checks
 }
@@ -108,17 +139,17 @@ fn version(version: &str) -> Check {
 
 /// What git should be told for what comes over the network and must outlive a power cut; recommended, and up to the administrator.
 fn git_settings(deploy: &DeployRepository) -> Check {
-    let value = |key| git::config_value(deploy.repository.path(), key).ok().flatten();
-    let checks_objects =
-        ["receive.fsckObjects", "transfer.fsckObjects"].iter().any(|key| value(key).as_deref() == Some("true"));
-    let syncs = value("core.fsync")
-        .is_some_and(|value| value.contains("all") || value.contains("committed") && value.contains("reference"));
+    let git_dir = deploy.repository.path();
+    let is_true = |key| git::config_bool(git_dir, key).unwrap_or(false);
+    let syncs = git::config_value(git_dir, "core.fsync").ok().flatten();
+    let syncs =
+        syncs.is_some_and(|value| value.contains("all") || value.contains("committed") && value.contains("reference"));
     let mut missing = Vec::new();
-    if !checks_objects {
-        missing.push("git config receive.fsckObjects true");
+    if !is_true("receive.fsckObjects") && !is_true("transfer.fsckObjects") {
+        missing.push(set(deploy, "receive.fsckObjects true"));
     }
     if !syncs {
-        missing.push("git config core.fsync committed,reference");
+        missing.push(set(deploy, "core.fsync committed,reference"));
     }
     match missing.as_slice() {
         [] => ok("git settings", "objects are checked, refs and objects are synced"),
@@ -162,9 +193,10 @@ fn leftover_locks(deploy: &DeployRepository) -> Check {
             }
         }
     }
+    let now = clock::now();
     let is_old = |file: &&PathBuf| {
-        let changed = file.symlink_metadata().and_then(|metadata| metadata.modified());
-        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > LOCK_AGE))
+        let changed = |found: fs::Metadata| Timestamp::from_ms(found.mtime().saturating_mul(1000));
+        file.symlink_metadata().is_ok_and(|found| now.since(changed(found)) > LOCK_AGE)
     };
     match files.iter().find(is_old) {
         None => ok(name, "no leftover lock of git's"),
@@ -220,13 +252,33 @@ fn users(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
     names.into_iter().map(check).collect()
 }
 
+/// Whether releases can be put where checkouts say, or, where that is still to be made, above it.
+fn checkouts(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
+    let name = "checkout";
+    let folder = |target: &Target| {
+        Some(deploy.config.settings(target).checkout?.fill(&crate::deploy_repository::folder_values(target)))
+    };
+    let folders: std::collections::BTreeSet<String> = wanted.iter().filter_map(folder).collect();
+    let check = |folder: String| {
+        let there = Path::new(&folder).ancestors().find(|folder| folder.symlink_metadata().is_ok());
+        let there = there.unwrap_or(Path::new("/"));
+        let may_write = there.is_dir() && nix::unistd::access(there, nix::unistd::AccessFlags::W_OK).is_ok();
+        if may_write {
+            return ok(name, shown(Path::new(&folder)));
+        }
+        let found = format!("{}: this user can't write to {}", shown(Path::new(&folder)), shown(there));
+        problem(name, found, "make it this user's, or change checkout in the configuration")
+    };
+    folders.into_iter().map(check).collect()
+}
+
 /// Whether whoever is to start runners is set up.
 fn runner(deploy: &DeployRepository) -> Check {
     let name = "runner";
     if deploy.config.runner == RunnerKind::Detached {
         return ok(name, "started by the hooks");
     }
-    let install = "run as root: deploy-by-code install";
+    let install = format!("as root, {}", run(deploy, "install"));
     let owner = match fs::metadata(deploy.repository.path()) {
         Ok(metadata) => metadata.uid(),
         Err(error) => return problem(name, error.to_string(), "see that this user may read the repository"),
@@ -260,7 +312,7 @@ fn timer(deploy: &DeployRepository) -> Check {
         warning(
             name,
             "the repository is not registered",
-            "run: deploy-by-code install; if an entry is another user's, root has to remove it",
+            format!("{}; as root, if an entry is another user's", run(deploy, "install")),
         )
     }
 }
@@ -276,7 +328,10 @@ fn time_zones() -> Check {
     }
 }
 
-fn configuration(deploy: &DeployRepository) -> Check {
+fn configuration(deploy: &DeployRepository, problems: Option<String>) -> Check {
+    if let Some(problems) = problems {
+        return problem("configuration", problems, "mend it; nothing is deployed until then");
+    }
     match &deploy.config_file {
         None => problem(
             "configuration",
@@ -313,14 +368,15 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
         Err(error) => return vec![problem("hooks", error.to_string(), "see that git is installed")],
     };
     let host = Host::of(git_dir, gitlab.is_some());
+    let install = run(deploy, "install");
     let check = |(name, hook): (&'static str, PathBuf)| {
-        let install = "run: deploy-by-code install";
+        let install = install.as_str();
         if hook.symlink_metadata().is_err() {
             return problem(name, format!("{} is missing", shown(&hook)), install);
         }
         if !is_own_link(&hook) {
             let found = format!("{} is another hook", shown(&hook));
-            return problem(name, found, "run: deploy-by-code install; it keeps the other hook and runs it too");
+            return problem(name, found, format!("{install}; it keeps the other hook and runs it too"));
         }
         match fs::metadata(&hook) {
             Err(error) => problem(name, format!("{} leads nowhere: {error}", shown(&hook)), install),
@@ -339,12 +395,12 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
 
 fn push_options(deploy: &DeployRepository) -> Check {
     let name = "push options";
-    match git::config_value(deploy.repository.path(), "receive.advertisePushOptions") {
-        Ok(Some(value)) if value == "true" => ok(name, "receive.advertisePushOptions is true"),
-        Ok(_) => warning(
+    match git::config_bool(deploy.repository.path(), "receive.advertisePushOptions") {
+        Ok(true) => ok(name, "receive.advertisePushOptions is true"),
+        Ok(false) => warning(
             name,
             "git push -o follow and -o wait are refused by git",
-            "git config receive.advertisePushOptions true",
+            set(deploy, "receive.advertisePushOptions true"),
         ),
         Err(error) => problem(name, error.to_string(), "see that git is installed"),
     }
@@ -390,26 +446,24 @@ fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
     let name = "cursor";
     let cursor = match store.read().cursor() {
         Ok(Some(cursor)) => cursor,
-        Ok(None) => return problem(name, "nothing was installed", "run: deploy-by-code install"),
+        Ok(None) => return problem(name, "nothing was installed", run(deploy, "install")),
         Err(error) => return problem(name, error.to_string(), error.hint()),
     };
     if cursor.branch != deploy.branch {
         let found = format!("the state follows {}, the configuration names {}", cursor.branch, deploy.branch);
-        return problem(name, text::escape(found, 300), "run: deploy-by-code install");
+        return problem(name, text::escape(found, 300), run(deploy, "install"));
     }
     match deploy.repository.branch_tip(&deploy.branch) {
         Ok(tip) if tip == cursor.commit => ok(name, format!("everything on {} is planned", deploy.branch)),
-        Ok(_) => problem(
-            name,
-            format!("{} has moved, and no hook planned it", deploy.branch),
-            "run: deploy-by-code reconcile",
-        ),
+        Ok(_) => {
+            problem(name, format!("{} has moved, and no hook planned it", deploy.branch), run(deploy, "reconcile"))
+        }
         Err(error) => problem(name, error.to_string(), "see that this user may read the repository"),
     }
 }
 
 /// Something that waits while nothing runs, for longer than a runner takes to start.
-fn queue(store: &Store) -> Check {
+fn queue(deploy: &DeployRepository, store: &Store) -> Check {
     let name = "queue";
     let boot_id = boot_id().unwrap_or_default();
     let is_dead = |open: &Deployment| {
@@ -433,7 +487,7 @@ fn queue(store: &Store) -> Check {
         Ok(stuck) => problem(
             name,
             format!("no runner carries out {}", stuck.join(", ")),
-            "run: deploy-by-code reconcile; syslog says why a runner left",
+            format!("{}; syslog says why a runner left", run(deploy, "reconcile")),
         ),
         Err(error) => problem(name, error.to_string(), error.hint()),
     }

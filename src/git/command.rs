@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 use super::Error;
 use crate::id::Revision;
 use crate::policy::{Commit, Commits};
+use crate::sys::detach;
+use crate::sys::process::PATH;
 use crate::time::Timestamp;
 
 /// What of a hook's environment would make git look at another repository or tell something else than the repository at hand says.
@@ -30,20 +32,31 @@ const FORGET: &[&str] = &[
     "GIT_GRAFT_FILE",
 ];
 
-/// Runs a git command on a repository. An explicit `--git-dir` is no question of safe.directory.
-pub(super) fn git(git_dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
+/// git, told nothing by a hook's environment.
+fn command() -> Command {
     let mut command = Command::new("git");
-    command.arg("--git-dir").arg(git_dir).args(arguments).stdin(Stdio::null());
     FORGET.iter().for_each(|name| {
         command.env_remove(name);
     });
-    // Neither replacement objects nor grafts change what history says: gix, which judges it, knows neither.
+    command.env("LC_ALL", "C").stdin(Stdio::null());
     command
-        .env("LC_ALL", "C")
-        .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .env("GIT_GRAFT_FILE", "/dev/null")
-        .env("GIT_OPTIONAL_LOCKS", "0");
-    command.output().map_err(|error| Error::new(git_dir, format_args!("git could not be started: {error}")))
+}
+
+/// What a git command printed. `at`: for the error where there is no git.
+fn output(mut command: Command, at: &Path) -> Result<Output, Error> {
+    command.output().map_err(|error| Error::new(at, format_args!("git could not be started: {error}")))
+}
+
+/// Runs a git command on a repository, in its folder. An explicit `--git-dir` is no question of safe.directory, so the repository's configuration,
+/// which can be another user's, must not be able to name a program that these commands run: fetching what is missing would.
+pub(super) fn git(git_dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
+    let mut command = command();
+    // Settings are relative to that folder, as for hooks.
+    command.current_dir(git_dir).args(["-c", "advice.graftFileDeprecated=false", "--git-dir=."]).args(arguments);
+    command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none").env("GIT_OPTIONAL_LOCKS", "0");
+    // Neither replacement objects nor grafts change what history says: gix, which judges it, knows neither.
+    command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
+    output(command, git_dir)
 }
 
 /// What git printed, for an exit status that means success or, with `none_is`, "there is none".
@@ -64,21 +77,21 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
     }
 }
 
-/// Runs a git command in a scratch folder, by nobody's configuration, and says what it printed, its errors included.
+/// Runs a git command in a scratch folder, by nobody's configuration, and says what it printed, its errors included. Hooks that it runs may be
+/// somebody else's than whoever types this: they get neither the terminal nor anything of the environment.
 ///
 /// # Errors
 /// It did not succeed.
 pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
-    let mut command = Command::new("git");
-    FORGET.iter().for_each(|name| {
-        command.env_remove(name);
-    });
+    let mut command = command();
+    command.env_clear().env("PATH", PATH).env("HOME", folder).env("LC_ALL", "C");
     for who in ["AUTHOR", "COMMITTER"] {
         command.env(format!("GIT_{who}_NAME"), "doctor").env(format!("GIT_{who}_EMAIL"), "doctor@localhost");
     }
-    command.env("LC_ALL", "C").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let output = command.arg("-C").arg(folder).args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| Error::new(folder, format_args!("git could not be started: {error}")))?;
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    detach::in_own_session(&mut command);
+    command.arg("-C").arg(folder).args(arguments);
+    let output = output(command, folder)?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     if output.status.success() {
@@ -93,13 +106,9 @@ pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
 /// # Errors
 /// git could not be asked.
 pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
-    let mut command = Command::new("git");
-    FORGET.iter().for_each(|name| {
-        command.env_remove(name);
-    });
-    command.arg("-C").arg(git_dir).args(["rev-parse", "--git-dir"]).env("LC_ALL", "C").stdin(Stdio::null());
-    let output = command.output();
-    let output = output.map_err(|error| Error::new(git_dir, format_args!("git could not be started: {error}")))?;
+    let mut command = command();
+    command.arg("-C").arg(git_dir).args(["rev-parse", "--git-dir"]);
+    let output = output(command, git_dir)?;
     Ok(output.status.success() || !String::from_utf8_lossy(&output.stderr).contains("dubious ownership"))
 }
 
@@ -118,17 +127,17 @@ pub fn commits_between(git_dir: &Path, without: &Revision, to: &Revision) -> Res
         return Ok(Commits::default());
     }
     let most = format!("--max-count={NAMED_MAX}");
-    // A NUL ends each field, so that no subject can pass for another commit.
-    let form = "--format=%H%x00%an%x00%ct%x00%s%x00";
+    // A NUL ends each field, so that no subject can pass for another commit. A subject can be as long as a push may be.
+    let form = "--format=%H%x00%<(200,trunc)%an%x00%ct%x00%<(500,trunc)%s%x00";
     let arguments = ["rev-list", &most, "--no-commit-header", "--encoding=UTF-8", form, &range, "--"];
     let text = answer(git_dir, &arguments, 1)?.unwrap_or_default();
     let fields: Vec<&str> = text.split('\0').collect();
     let commit = |fields: &[&str]| {
         Some(Commit {
             id: Revision::new(fields.first()?.trim_start()).ok()?,
-            author: (*fields.get(1)?).to_owned(),
+            author: fields.get(1)?.trim_end().to_owned(),
             committed_at: Timestamp::from_ms(fields.get(2)?.parse::<i64>().ok()?.saturating_mul(1000)),
-            subject: (*fields.get(3)?).to_owned(),
+            subject: fields.get(3)?.trim_end().to_owned(),
         })
     };
     Ok(Commits { count, newest: fields.chunks_exact(4).filter_map(commit).collect() })
@@ -185,6 +194,14 @@ pub(super) fn list_refs(git_dir: &Path, prefix: &str) -> Result<Vec<(String, Rev
 /// git could not be asked.
 pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> {
     answer(git_dir, &["config", "--get", key], 1)
+}
+
+/// A setting of a repository that is true or false, in whichever of git's words (git-config(1), "boolean").
+///
+/// # Errors
+/// git could not be asked, or the value is neither.
+pub fn config_bool(git_dir: &Path, key: &str) -> Result<bool, Error> {
+    Ok(answer(git_dir, &["config", "--type=bool", "--get", key], 1)?.as_deref() == Some("true"))
 }
 
 /// The folder from which git runs a repository's hooks.

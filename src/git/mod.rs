@@ -21,7 +21,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use checkout::export;
-pub use command::{commits_between, config_value, hooks_folder, scratch, set_config_value, trusts};
+pub use command::{commits_between, config_bool, config_value, hooks_folder, scratch, set_config_value, trusts};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use repository::{Quarantine, Repository, find_repository, open_application};
 pub use trailers::{Bound, DeclaredNeed};

@@ -23,15 +23,23 @@ pub fn spawn(program: &Path, arguments: &[&std::ffi::OsStr], environment: &[(&st
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: between fork and exec only setsid and close_range are called, which are async-signal-safe system calls.
+    in_own_session(&mut command);
+    // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe system call.
     #[allow(unsafe_code)]
     unsafe {
-        command.pre_exec(|| {
-            nix::unistd::setsid()?;
-            close_on_exec_from(3)
-        });
+        command.pre_exec(|| close_on_exec_from(3));
     }
     command.spawn().map(drop)
+}
+
+/// Lets a command run in a session of its own, and so without a terminal: what it is given of one it can write to, but not type into (TIOCSTI,
+/// ioctl_tty(2)).
+pub fn in_own_session(command: &mut Command) {
+    // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system call.
+    #[allow(unsafe_code)]
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+    }
 }
 
 /// Marks every descriptor from `first` on close-on-exec. Not closed at once: the standard library reports a failed exec through one of them.

@@ -1,7 +1,9 @@
 //! Hostile names and contents: whatever a pusher can write or a command can print is shown, and never acts.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::run::run;
 use crate::tree::{FILE, Trees};
@@ -175,4 +177,30 @@ fn a_deploy_branch_with_an_odd_name() {
     world.push_with(&["origin", &format!("HEAD:{name}")]).ok().says("#1 production/a");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     world.cmd(&["check"]).ok();
+}
+
+/// git fetches what a partial clone lacks from where the clone's configuration says, by a program that it names: an application's repository can be another
+/// user's, and its configuration must not be carried out by whoever pushes.
+#[test]
+fn a_repository_that_would_fetch_what_it_lacks_runs_nothing() {
+    let world = World::installed();
+    let fetched = world.path("fetched");
+    let program = world.path("upload-pack");
+    fs::write(&program, format!("#!/bin/sh\ntouch '{}'\n", fetched.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for (key, value) in [
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.url", world.repository().to_str().unwrap()),
+        ("remote.origin.uploadpack", program.to_str().unwrap()),
+    ] {
+        world.server_git(&["config", key, value]);
+    }
+    let _ = world.cmd(&["plan", &"1".repeat(40), &"2".repeat(40)]);
+    assert!(!fetched.exists());
+    // The control: git by itself does run it.
+    let mut git = world.command("git", "deploy.git");
+    run(git.args(["cat-file", "-e", &"1".repeat(40)]), b"");
+    assert!(fetched.exists());
 }

@@ -75,8 +75,11 @@ fn gitea_and_forgejo() {
     }
     world.install().says("Gitea or Forgejo");
     let variables = [("GITEA_PUSHER_NAME", "alice"), ("GITEA_REPO_NAME", "deploys"), ("GITEA_REPO_USER_NAME", "ops")];
-    let places =
-        ["hooks/pre-receive.d/deploy-by-code", "hooks/post-receive.d/deploy-by-code", "hooks/reference-transaction"];
+    let places = [
+        "hooks/pre-receive.d/zz-deploy-by-code",
+        "hooks/post-receive.d/zz-deploy-by-code",
+        "hooks/reference-transaction",
+    ];
     try_host(&world, &variables, ("alice", "gitea"), &places);
     // Gitea's own hooks are as Gitea left them.
     assert_eq!(fs::read_to_string(world.path("deploy.git/hooks/post-receive")).unwrap(), GITEA);
@@ -100,6 +103,32 @@ fn gitlab() {
     let places = ["custom_hooks/pre-receive.d/deploy-by-code", "custom_hooks/post-receive.d/deploy-by-code"];
     try_host(&world, &variables, ("alice", "gitlab"), &places);
     assert!(world.path("deploy.git/hooks/reference-transaction").symlink_metadata().is_err());
+}
+
+#[test]
+fn a_hooks_folder_of_the_repositorys_own_is_found_from_everywhere() {
+    let world = World::new();
+    fs::create_dir(world.path("deploy.git/own")).unwrap();
+    world.server_git(&["config", "core.hooksPath", "own"]);
+    world.server_git(&["config", "receive.advertisePushOptions", "yes"]);
+    let elsewhere =
+        |command: &str| run(world.command(crate::processes::BINARY, ".").args([command, "deploy.git"]), b"");
+    elsewhere("install").ok().says("own/post-receive").says_nothing_of("advertisePushOptions");
+    world.cmd(&["doctor"]).ok();
+    world.deploy("production/a", 1);
+    world.push().says("#1 production/a");
+    world.settled();
+    elsewhere("uninstall").ok();
+    assert_eq!(fs::read_dir(world.path("deploy.git/own")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pipe_in_place_of_a_hook_is_not_waited_for() {
+    let world = World::new();
+    fs::create_dir(world.path("deploy.git/hooks/pre-receive.d")).unwrap();
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o755);
+    nix::unistd::mkfifo(&world.path("deploy.git/hooks/pre-receive"), mode).unwrap();
+    world.cmd(&["install", "--dry-run"]).ok().says("hooks/chained/pre-receive");
 }
 
 #[test]
@@ -131,6 +160,14 @@ fn doctor_tries_a_push_and_looks_at_what_surrounds_it() {
         std::os::unix::fs::symlink(&broken, &hook).unwrap();
     }
     world.cmd(&["doctor"]).exits(1).says("a push: to a scratch repository with these hooks was not planned");
+    // What runs there can be another user's: neither this one's environment nor terminal is for it.
+    let seen = world.path("seen");
+    script(&broken, &format!("#!/bin/sh\n{{ env; echo session $(ps -o sid= -p $$); }} >'{}'\n", seen.display()));
+    run(world.binary().arg("doctor").env("SECRET_TOKEN", "abc"), b"").exits(1);
+    let seen = fs::read_to_string(&seen).unwrap();
+    assert!(!seen.contains("SECRET_TOKEN"), "{seen}");
+    let own = nix::unistd::getsid(None).unwrap();
+    assert!(!seen.contains(&format!("session {own}\n")), "{seen}");
     world.install();
     world.cmd(&["doctor"]).ok();
     fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
@@ -148,6 +185,11 @@ fn doctor_tries_a_push_and_looks_at_what_surrounds_it() {
     world.cmd(&["doctor"]).exits(1).says("there is no user nobody-knows");
     world.config_file("[defaults]\ncommand = [\"/no/such/program\"]\n");
     world.cmd(&["doctor"]).exits(1).says("command: /no/such/program: No such file");
+    let no_folder = world.path("deploy.git/HEAD");
+    world.config_file(&format!("[defaults]\ncheckout = \"{}/{{environment}}\"\n", no_folder.display()));
+    world.cmd(&["doctor"]).exits(1).says(&format!("this user can't write to {}", no_folder.display()));
+    world.config_file("nonsense = 1\n");
+    world.cmd(&["doctor"]).exits(1).says("deploy-by-code.toml:1:1").says("database: sound");
     let config = "runner = \"systemd\"\n[defaults]\ncommand = [\"true\"]\n";
     world.config_file(config);
     world.cmd(&["doctor"]).exits(1).says("is not enabled, or was set up for another folder or user");

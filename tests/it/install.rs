@@ -447,6 +447,7 @@ fn root_does_nothing_for_a_repository_that_others_can_change() {
         fs::set_permissions(&path, fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
         world.cmd(&["reconcile"]).exits(1).says(path.to_str().unwrap());
         world.cmd(&["install", "--deploy-existing"]).exits(1).says(path.to_str().unwrap());
+        world.cmd(&["doctor"]).exits(1).says("a push: not tried").says(path.to_str().unwrap());
         world.cmd(&["status"]).ok();
         fs::set_permissions(&path, before).unwrap();
     }
