@@ -48,18 +48,18 @@ pub enum Step {
     Configure(&'static str, &'static str),
     /// The timer looks after the repository from now on.
     Register(PathBuf),
-    /// The timer looks after it no more.
-    Unregister(PathBuf),
-    /// What root does.
+    /// What is done to the machine.
     System(SystemStep),
 }
 
-/// Something that root does for a repository whose runner systemd starts.
+/// Something that is done outside of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemStep {
+    /// In this list, the timer's, the entry of this repository goes.
+    Unregister(PathBuf, PathBuf),
     /// A file of systemd's configuration.
     Write(PathBuf, String),
-    /// A folder of it goes.
+    /// A file of it goes, and its folder if nothing else is in there.
     Remove(PathBuf),
     /// A call of systemctl.
     Systemctl(Vec<String>),
@@ -87,11 +87,13 @@ impl fmt::Display for Step {
             Self::Unlink(path) => write!(f, "remove {}", shown(path)),
             Self::Configure(key, value) => write!(f, "git config {key} {value}"),
             Self::Register(folder) => write!(f, "register with the timer, in {}", shown(folder)),
-            Self::Unregister(folder) => write!(f, "take out of the timer's list, in {}", shown(folder)),
+            Self::System(SystemStep::Unregister(folder, _)) => {
+                write!(f, "take out of the timer's list, in {}", shown(folder))
+            }
             Self::System(SystemStep::Write(file, text)) => {
                 write!(f, "write {}: {}", shown(file), text::escape(text.trim_end().replace('\n', " "), 400))
             }
-            Self::System(SystemStep::Remove(folder)) => write!(f, "remove {}", shown(folder)),
+            Self::System(SystemStep::Remove(file)) => write!(f, "remove {}", shown(file)),
             Self::System(SystemStep::Systemctl(words)) => write!(f, "systemctl {}", words.join(" ")),
         }
     }
@@ -108,6 +110,8 @@ pub enum Error {
     Io(PathBuf, io::Error),
     /// A hook stands in the way and its place aside is taken.
     Taken(PathBuf),
+    /// A hook is a link that leads nowhere.
+    Dangling(PathBuf),
     /// git runs hooks from a folder outside the repository.
     HooksElsewhere(PathBuf),
     /// systemd can't or could not be told.
@@ -125,6 +129,11 @@ impl fmt::Display for Error {
             Self::HooksElsewhere(path) => write!(
                 f,
                 "core.hooksPath is {}, outside the repository, and other repositories may run what is put there; unset it for this one",
+                shown(path)
+            ),
+            Self::Dangling(path) => write!(
+                f,
+                "{} leads nowhere, so git passes over it, and kept it would refuse every push; remove it, or put back what it leads to",
                 shown(path)
             ),
             Self::Taken(path) => write!(f, "{} exists already; move it away, or call it from the hook", shown(path)),
@@ -240,11 +249,12 @@ pub fn plan_install(
             continue;
         }
         if hook.symlink_metadata().is_ok() {
+            if hook.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                return Err(Error::Dangling(hook));
+            }
             let kept = kept(&hook).unwrap_or_else(|| hook.clone());
-            let link = |path: &Path| fs::read_link(path).ok();
-            let is_kept = |target| link(&kept) == Some(Path::new("..").join(target));
             // An install that was stopped may have kept a link and not put its own in place.
-            if !link(&hook).is_some_and(is_kept) {
+            if !fs::read_link(&kept).is_ok_and(|link| is_kept_link(&link, &hook)) {
                 if kept.symlink_metadata().is_ok() {
                     return Err(Error::Taken(kept));
                 }
@@ -277,23 +287,38 @@ pub fn plan_install(
 ///
 /// # Errors
 /// A path can't stand in a unit.
-pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Result<Vec<Step>, Error> {
-    let systemctl = |words: &[&str]| SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect());
+pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Result<Vec<SystemStep>, Error> {
     let units = Units::of(deploy.repository.path());
-    let mut steps = Vec::new();
     if is_installed && deploy.config.runner == RunnerKind::Systemd {
+        let mut steps = Vec::new();
         let drop_ins = units.drop_ins(&deploy.wake_folder(), owner).map_err(Error::Systemd)?;
         if !units.are_set_up(&drop_ins) {
             steps.extend(drop_ins.map(|(file, text)| SystemStep::Write(file, text)));
             steps.push(systemctl(&["daemon-reload"]));
             steps.push(systemctl(&["enable", "--now", &units.path_unit]));
         }
-    } else if units.is_anything_there() {
-        steps.push(systemctl(&["disable", "--now", &units.path_unit]));
-        steps.extend([units.path, units.service].map(SystemStep::Remove));
-        steps.push(systemctl(&["daemon-reload"]));
+        return Ok(steps);
     }
-    Ok(steps.into_iter().map(Step::System).collect())
+    Ok(without_units(deploy.repository.path()))
+}
+
+/// What root has to do so that systemd starts the runners of the repository with this path no more, whether it is there or not.
+#[must_use]
+pub fn without_units(repository: &Path) -> Vec<SystemStep> {
+    let units = Units::of(repository);
+    if !units.is_anything_there() {
+        return Vec::new();
+    }
+    vec![
+        systemctl(&["disable", "--now", &units.path_unit]),
+        SystemStep::Remove(units.path),
+        SystemStep::Remove(units.service),
+        systemctl(&["daemon-reload"]),
+    ]
+}
+
+fn systemctl(words: &[&str]) -> SystemStep {
+    SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect())
 }
 
 /// What lies in the hooks folder beside the hooks of this program, and may be used by those that were there before.
@@ -321,19 +346,68 @@ pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> R
     let folders = BTreeSet::from([git::hooks_folder(git_dir)?, git_dir.join("hooks")]);
     let folders: Vec<PathBuf> = folders.into_iter().filter(|folder| is_within(deploy, folder)).collect();
     let places = Host::ALL.iter().flat_map(|host| folders.iter().flat_map(|folder| host.places(git_dir, folder)));
-    let hooks: BTreeSet<PathBuf> = places.map(|(_, hook)| hook).filter(|hook| is_own_link(hook)).collect();
+    let hooks: BTreeSet<PathBuf> = places.map(|(_, hook)| hook).collect();
+    // Without the state, which an install makes first, none was begun here, and a folder of that name is somebody else's.
+    let was_installed = hooks.iter().any(|hook| is_own_link(hook)) || deploy.state_dir().exists();
     let mut steps = Vec::new();
     for hook in hooks {
-        steps.push(Step::Unlink(hook.clone()));
-        if let Some(kept) = kept(&hook).filter(|kept| kept.symlink_metadata().is_ok()) {
-            steps.push(Step::PutBack(kept, hook));
+        let kept =
+            kept(&hook).filter(|kept| was_installed && is_folder(kept.parent()) && kept.symlink_metadata().is_ok());
+        match kept {
+            // An install or uninstall that was stopped left none in its place.
+            Some(kept) if is_own_link(&hook) || hook.symlink_metadata().is_err() => {
+                steps.push(Step::PutBack(kept, hook))
+            }
+            // One that was stopped had put it back.
+            Some(kept) if fs::read_link(&kept).is_ok_and(|link| is_kept_link(&link, &hook)) => {
+                steps.push(Step::Unlink(kept));
+            }
+            None if is_own_link(&hook) => steps.push(Step::Unlink(hook)),
+            _ => {}
         }
     }
-    let chained = folders.iter().map(|folder| folder.join(CHAINED));
-    let is_folder = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_dir());
-    steps.extend(chained.filter(is_folder).map(Step::RemoveKept));
-    steps.extend(unregister.map(|registry| Step::Unregister(registry.to_owned())));
+    for folder in folders.iter().map(|folder| folder.join(CHAINED)).filter(|folder| is_folder(Some(folder))) {
+        let is_putting_back =
+            steps.iter().any(|step| matches!(step, Step::PutBack(kept, _) if kept.starts_with(&folder)));
+        if is_putting_back || links_beside(&folder).next().is_some() {
+            steps.push(Step::RemoveKept(folder));
+        }
+    }
+    let path = || deploy.repository.path().to_owned();
+    steps.extend(unregister.map(|registry| Step::System(SystemStep::Unregister(registry.to_owned(), path()))));
     Ok(steps)
+}
+
+/// Whether there is a folder, and no link to one.
+fn is_folder(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir()))
+}
+
+/// Whether a kept link is this hook's, which is a relative one: one folder further down, it leads to the same place.
+fn is_kept_link(kept: &Path, hook: &Path) -> bool {
+    fs::read_link(hook).is_ok_and(|target| *kept == Path::new("..").join(target))
+}
+
+/// The links in the folder of kept hooks to what lies beside it, as [`Step::LinkBeside`] makes them.
+fn links_beside(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    names.filter(|path| {
+        path.file_name().is_some_and(|name| fs::read_link(path).is_ok_and(|link| link == Path::new("..").join(name)))
+    })
+}
+
+/// Where a link is made before it takes its place, so that there is no moment without a hook.
+fn aside(link: &Path) -> PathBuf {
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    link.with_file_name(format!(".{name}.deploy-by-code"))
+}
+
+/// Puts a link in a place, over what stands there.
+fn replace_by_link(target: &Path, link: &Path) -> io::Result<()> {
+    let aside = aside(link);
+    let _ = fs::remove_file(&aside);
+    symlink(target, &aside)?;
+    fs::rename(&aside, link)
 }
 
 /// Does a step.
@@ -372,15 +446,14 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             symlink(Path::new("..").join(name), folder.join(name)).map_err(at(&folder.join(name)))
         }
         Step::PutBack(from, to) => {
+            let _ = fs::remove_file(aside(to));
             match fs::read_link(from).ok().and_then(|link| Some(link.strip_prefix("..").ok()?.to_owned())) {
-                Some(target) => symlink(target, to).and_then(|()| fs::remove_file(from)).map_err(at(to)),
+                Some(target) => replace_by_link(&target, to).and_then(|()| fs::remove_file(from)).map_err(at(to)),
                 None => fs::rename(from, to).map_err(at(from)),
             }
         }
         Step::RemoveKept(folder) => {
-            let links = fs::read_dir(folder).map_err(at(folder))?.filter_map(Result::ok);
-            let links = links.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
-            { links }.try_for_each(|link| fs::remove_file(link.path())).map_err(at(folder))?;
+            links_beside(folder).try_for_each(fs::remove_file).map_err(at(folder))?;
             match fs::remove_dir(folder) {
                 // What somebody else put there stays.
                 Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(Error::Io(folder.clone(), error)),
@@ -390,25 +463,44 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         Step::Link(link, program) => {
             let folder = link.parent().unwrap_or(Path::new("."));
             fs::create_dir_all(folder).map_err(at(folder))?;
-            // Renamed over an older link, so that there is no moment without a hook.
-            let new = link.with_extension("new");
-            let _ = fs::remove_file(&new);
-            symlink(program, &new).and_then(|()| fs::rename(&new, link)).map_err(at(link))
+            replace_by_link(program, link).map_err(at(link))
         }
-        Step::Unlink(path) => fs::remove_file(path).map_err(at(path)),
+        Step::Unlink(path) => {
+            let _ = fs::remove_file(aside(path));
+            fs::remove_file(path).map_err(at(path))
+        }
         Step::Configure(key, value) => Ok(git::set_config_value(deploy.repository.path(), key, value)?),
         Step::Register(folder) => registry::add(folder, deploy.repository.path()).map_err(at(folder)),
-        Step::Unregister(folder) => registry::remove(folder, deploy.repository.path()).map_err(at(folder)),
-        Step::System(SystemStep::Write(file, content)) => {
+        Step::System(step) => take_system(step),
+    }
+}
+
+/// Does a step outside of the repository.
+///
+/// # Errors
+/// It can't be done.
+pub fn take_system(step: &SystemStep) -> Result<(), Error> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error| Error::Io(path, error)
+    };
+    match step {
+        SystemStep::Unregister(list, repository) => registry::remove(list, repository).map_err(at(list)),
+        SystemStep::Write(file, content) => {
             let folder = file.parent().unwrap_or(Path::new("/"));
             fs::create_dir_all(folder).map_err(at(folder))?;
             fs::write(file, content).map_err(at(file))
         }
-        Step::System(SystemStep::Remove(folder)) => match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Io(folder.clone(), error)),
-            _ => Ok(()),
-        },
-        Step::System(SystemStep::Systemctl(words)) => {
+        SystemStep::Remove(file) => {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::Io(file.clone(), error)),
+                _ => {}
+            }
+            // Others' drop-ins stay.
+            let _ = file.parent().map(fs::remove_dir);
+            Ok(())
+        }
+        SystemStep::Systemctl(words) => {
             let status = Command::new("systemctl").args(words).status();
             match status {
                 Ok(status) if status.success() => Ok(()),

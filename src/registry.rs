@@ -19,19 +19,16 @@ pub const FOLDER: &str = "/var/lib/deploy-by-code/repositories";
 /// The longest path that is read, in bytes.
 const PATH_MAX: u64 = 4096;
 
-/// How many repositories of one user are looked after. No limit is for all users together, so that none pushes another's out.
-const REPOSITORIES_MAX: usize = 10_000;
+/// How many entries of one user are looked at. No limit is for all users together, so that none pushes another's out.
+const ENTRIES_MAX: usize = 10_000;
 
-/// How many entries that do not count are told.
-const TOLD_MAX: usize = 100;
-
-/// What is registered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A repository that the timer looks after.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
-    /// The repositories that the timer looks after, in order, by the user numbers of their owners.
-    pub by_owner: BTreeMap<u32, Vec<PathBuf>>,
-    /// Why entries do not count.
-    pub problems: Vec<String>,
+    /// The repository.
+    pub repository: PathBuf,
+    /// The user number of its owner.
+    pub owner: u32,
 }
 
 /// The name of a path in a unit's name, as systemd-escape(1) `--path` makes it.
@@ -72,7 +69,7 @@ fn entry(folder: &Path, repository: &Path) -> PathBuf {
 /// Whether a repository is registered already, by an entry that counts.
 #[must_use]
 pub fn has(folder: &Path, repository: &Path) -> bool {
-    read(folder, &entry(folder, repository)).is_ok_and(|(registered, _)| registered == repository)
+    read(folder, &entry(folder, repository)).is_ok_and(|registered| registered.repository == repository)
 }
 
 /// Whose entry there is for a repository, whether it counts or not.
@@ -94,52 +91,46 @@ pub fn add(folder: &Path, repository: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Takes a repository out again.
+/// Takes a repository out again, also where somebody put a folder in its entry's place.
 ///
 /// # Errors
 /// The entry can't be removed.
 pub fn remove(folder: &Path, repository: &Path) -> io::Result<()> {
-    match fs::remove_file(entry(folder, repository)) {
+    let entry = entry(folder, repository);
+    let is_folder = entry.symlink_metadata().is_ok_and(|found| found.is_dir());
+    match if is_folder { fs::remove_dir_all(&entry) } else { fs::remove_file(&entry) } {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// The repositories that are registered.
+/// The entries, in order, by the numbers of the users whose they are. Nothing is looked at that an entry names: that can take long, and is its user's time.
 ///
 /// # Errors
 /// The folder can't be read; that there is none is no error.
-pub fn all(folder: &Path) -> io::Result<Registered> {
-    let mut all = Registered::default();
+pub fn entries(folder: &Path) -> io::Result<BTreeMap<u32, Vec<PathBuf>>> {
+    let mut all: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(all),
         entries => entries?,
     };
-    let mut untold = 0;
     for entry in entries {
-        let counts = read(folder, &entry?.path()).and_then(|(repository, owner)| {
-            let repositories = all.by_owner.entry(owner).or_default();
-            if repositories.len() == REPOSITORIES_MAX {
-                return Err(format!("user {owner} has more than {REPOSITORIES_MAX} repositories registered"));
-            }
-            repositories.push(repository);
-            Ok(())
-        });
-        match counts {
-            Err(problem) if all.problems.len() < TOLD_MAX => all.problems.push(problem),
-            Err(_) => untold += 1,
-            Ok(()) => {}
+        let entry = entry?;
+        let Ok(found) = entry.metadata() else { continue };
+        let own = all.entry(found.uid()).or_default();
+        if own.len() < ENTRIES_MAX {
+            own.push(entry.path());
         }
     }
-    if untold > 0 {
-        all.problems.push(format!("{untold} more entries do not count"));
-    }
-    all.by_owner.values_mut().for_each(|repositories| repositories.sort());
+    all.values_mut().for_each(|own| own.sort());
     Ok(all)
 }
 
-/// The repository that an entry registers, and its owner.
-fn read(registry: &Path, path: &Path) -> Result<(PathBuf, u32), String> {
+/// The repository that an entry registers.
+///
+/// # Errors
+/// Why the entry does not count.
+pub fn read(registry: &Path, path: &Path) -> Result<Registered, String> {
     let shown = |path: &Path| crate::text::escape(path.as_os_str().as_bytes(), 200);
     let at = |error: io::Error| format!("{}: {error}", shown(path));
     let no_entry = || format!("{}: no entry of a repository", shown(path));
@@ -167,11 +158,16 @@ fn read(registry: &Path, path: &Path) -> Result<(PathBuf, u32), String> {
             folder.uid()
         ));
     }
-    Ok((repository, folder.uid()))
+    if folder.mode() & 0o002 != 0 {
+        return Err(format!("{}: writable by everybody", shown(&repository)));
+    }
+    Ok(Registered { repository, owner: folder.uid() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -194,27 +190,25 @@ mod tests {
         let repository = folder.path().join("x.git");
         fs::create_dir(&repository).unwrap();
         let entries = folder.path().join("entries");
-        assert_eq!(all(&entries).unwrap(), Registered::default());
+        assert!(super::entries(&entries).unwrap().is_empty());
         fs::create_dir(&entries).unwrap();
         assert!(!has(&entries, &repository));
         add(&entries, &repository).unwrap();
         add(&entries, &repository).unwrap();
         let owner = fs::metadata(&repository).unwrap().uid();
-        let expect = Registered { by_owner: BTreeMap::from([(owner, vec![repository.clone()])]), problems: Vec::new() };
-        assert_eq!(all(&entries).unwrap(), expect);
+        let own = || super::entries(&entries).unwrap().remove(&owner).unwrap_or_default();
+        assert_eq!(own().len(), 1);
+        assert_eq!(read(&entries, &own()[0]), Ok(Registered { repository: repository.clone(), owner }));
+        fs::set_permissions(&repository, fs::Permissions::from_mode(0o757)).unwrap();
+        assert!(read(&entries, &own()[0]).unwrap_err().contains("writable by everybody"));
         fs::write(entries.join("bad"), "relative\n").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", entries.join("link")).unwrap();
-        let found = all(&entries).unwrap();
-        assert_eq!((found.by_owner.len(), found.problems.len()), (1, 2), "{found:?}");
-        // However many there are, they push out no repository, and what is told of them is bounded.
-        for number in 0..TOLD_MAX + 5 {
-            fs::write(entries.join(format!("-{number}")), "relative\n").unwrap();
-        }
-        let found = all(&entries).unwrap();
-        assert_eq!(found.by_owner, expect.by_owner);
-        assert_eq!((found.problems.len(), &*found.problems[TOLD_MAX]), (TOLD_MAX + 1, "7 more entries do not count"));
+        assert_eq!(own().iter().filter(|entry| read(&entries, entry).is_err()).count(), 3);
         remove(&entries, &repository).unwrap();
         remove(&entries, &repository).unwrap();
         assert!(!has(&entries, &repository));
+        fs::create_dir_all(super::entry(&entries, &repository).join("squatter")).unwrap();
+        remove(&entries, &repository).unwrap();
+        assert_eq!(registrar(&entries, &repository), None);
     }
 }

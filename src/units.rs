@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::registry;
 use crate::text;
 
 /// Where an administrator configures systemd.
 const FOLDER: &str = "/etc/systemd/system";
+
+/// The name of this program's drop-in; others in its folder are an administrator's.
+const DROP_IN: &str = "repository.conf";
 
 /// The longest name of an instance, in bytes; unit names have 255 at most (systemd.unit(5)).
 const INSTANCE_MAX: usize = 200;
@@ -20,9 +24,9 @@ pub struct Units {
     pub path_unit: String,
     /// The link that says that it is enabled.
     enabled: PathBuf,
-    /// The folder of the service's drop-ins.
+    /// The drop-in of the service.
     pub service: PathBuf,
-    /// The folder of the path unit's drop-ins.
+    /// The drop-in of the path unit.
     pub path: PathBuf,
 }
 
@@ -38,8 +42,8 @@ impl Units {
         Self {
             path_unit: file("path"),
             enabled: Path::new(FOLDER).join("paths.target.wants").join(file("path")),
-            service: Path::new(FOLDER).join(file("service.d")),
-            path: Path::new(FOLDER).join(file("path.d")),
+            service: Path::new(FOLDER).join(file("service.d")).join(DROP_IN),
+            path: Path::new(FOLDER).join(file("path.d")).join(DROP_IN),
             instance,
         }
     }
@@ -59,18 +63,27 @@ impl Units {
         }
         // A percent sign would begin a specifier (systemd.unit(5)).
         let folder = folder.replace('%', "%%");
-        let file = |folder: &Path| folder.join("repository.conf");
         Ok([
-            (file(&self.service), format!("[Service]\nUser={owner}\n")),
-            (file(&self.path), format!("[Path]\nDirectoryNotEmpty={folder}\nMakeDirectory=no\n")),
+            (self.service.clone(), format!("[Service]\nUser={owner}\n")),
+            (self.path.clone(), format!("[Path]\nDirectoryNotEmpty={folder}\nMakeDirectory=no\n")),
         ])
     }
 
-    /// Whether all of it is there as it should be.
+    /// Whether all of it is there as it should be, and the path unit watches, where systemd runs at all.
     #[must_use]
     pub fn are_set_up(&self, drop_ins: &[DropIn]) -> bool {
         let is_there = |(file, text): &DropIn| fs::read(file).is_ok_and(|found| found == text.as_bytes());
-        drop_ins.iter().all(is_there) && self.enabled.symlink_metadata().is_ok()
+        drop_ins.iter().all(is_there) && self.enabled.symlink_metadata().is_ok() && self.is_watching()
+    }
+
+    fn is_watching(&self) -> bool {
+        // sd_booted(3)
+        if !Path::new("/run/systemd/system").is_dir() {
+            return true;
+        }
+        let asked =
+            Command::new("systemctl").args(["is-active", "--quiet", &self.path_unit]).stdin(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
     }
 
     /// Whether anything of it is there.

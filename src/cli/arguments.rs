@@ -258,6 +258,9 @@ pub(super) enum Command {
         /// All repositories that install registered, each as its owner: what the timer does
         #[arg(long)]
         registered: bool,
+        /// Show those repositories, and do nothing
+        #[arg(long, requires = "registered")]
+        list: bool,
         #[arg(long, hide = true, default_value = registry::FOLDER)]
         registry: PathBuf,
         #[arg(long, hide = true)]

@@ -1,14 +1,36 @@
 //! `install` and `uninstall`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::output::complain;
+use super::output::{Output, complain};
 use super::{Context, Exit, Refusal, run};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
-use crate::install::{self, EntryChange, Step};
+use crate::install::{self, EntryChange, Step, SystemStep};
+use crate::registry;
+use crate::sys::clock::{self, Deadline};
+use crate::sys::lock::{Lock, try_lock_folder};
 use crate::sys::user::User;
 use crate::text;
+
+/// How long another install of the same repository is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not be so any more.
+fn alone(context: &Context) -> anyhow::Result<Lock> {
+    let deadline = Deadline::after(PATIENCE);
+    loop {
+        match try_lock_folder(&context.git_dir)? {
+            Some(lock) => return Ok(lock),
+            None if deadline.is_over() => {
+                let message = "another install or uninstall is at work here";
+                return Err(Refusal::error(message, "run this again when it has ended"));
+            }
+            None => clock::sleep(Duration::from_millis(20)),
+        }
+    }
+}
 
 /// Shows the steps, and takes them unless this is a dry run.
 fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
@@ -16,6 +38,20 @@ fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: b
         context.output.line(&if dry_run { format!("would {step}") } else { step.to_string() })?;
         if !dry_run {
             install::take(deploy, step)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows what is done to the machine so that it looks after a repository no more, and does it. What can't be done is said: that systemd does not run, or
+/// somebody is in the way, is no reason to leave hooks where they are.
+fn take_out(output: &Output, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
+    for step in steps {
+        output.line(&if dry_run { format!("would {step}") } else { step.to_string() })?;
+        if let (Step::System(step), false) = (step, dry_run)
+            && let Err(error) = install::take_system(step)
+        {
+            complain(&format!("warning: {error}"), Some("it is left undone; run this again when it can be done"));
         }
     }
     Ok(())
@@ -30,30 +66,48 @@ fn system<'r>(
     registry: &'r Path,
 ) -> anyhow::Result<(Vec<Step>, Option<&'r Path>)> {
     let owner = context.owner()?;
-    let mut steps = install::plan_system(deploy, owner, is_installed)?;
-    if !steps.is_empty() && !User::is_root() && !dry_run {
+    context.owner_to_become(false)?;
+    let is_root = User::is_root();
+    let mut steps: Vec<Step> =
+        install::plan_system(deploy, owner, is_installed)?.into_iter().map(Step::System).collect();
+    if !steps.is_empty() && !is_root && !dry_run {
         let message = "the units of systemd for this repository are only root's to change";
-        return Err(Refusal::error(
-            message,
-            "run this as root; the hooks and the state will be the repository's owner's",
-        ));
+        let hint = "run this as root; the hooks and the state will be the repository's owner's";
+        if is_installed {
+            return Err(Refusal::error(message, hint));
+        }
+        complain(&format!("warning: {message}, and stay"), Some(hint));
+        steps.clear();
     }
-    let list = match install::plan_entry(deploy, owner, is_installed, registry) {
-        EntryChange::None => None,
-        EntryChange::ByOwner => Some(registry),
-        EntryChange::ByRoot(_) if User::is_root() => {
-            steps.push(Step::Unregister(registry.to_owned()));
-            is_installed.then_some(registry)
+    let (mut clearing, mut list) = (Vec::new(), None);
+    match install::plan_entry(deploy, owner, is_installed, registry) {
+        EntryChange::None => {}
+        EntryChange::ByOwner if is_root || context.is_owner().is_ok() => list = Some(registry),
+        EntryChange::ByRoot(_) if is_root => {
+            let path = deploy.repository.path().to_owned();
+            clearing.push(Step::System(SystemStep::Unregister(registry.to_owned(), path)));
+            list = is_installed.then_some(registry);
         }
-        EntryChange::ByRoot(other) => {
+        change => {
+            let whose = match change {
+                EntryChange::ByRoot(other) => format!("this repository's entry in the timer's list is user {other}'s"),
+                _ => format!("this repository is user {owner}'s to enter into the timer's list"),
+            };
             let what = if is_installed { "so the timer does not look after it" } else { "and stays" };
-            let message = format!("warning: this repository's entry in the timer's list is user {other}'s, {what}");
-            complain(&message, Some("run this as root: the hooks and the state will be the repository's owner's"));
-            None
+            complain(
+                &format!("warning: {whose}, {what}"),
+                Some("run this as root: the hooks and the state will be the repository's owner's"),
+            );
         }
-    };
-    take(context, deploy, &steps, dry_run)?;
+    }
+    if is_installed {
+        take(context, deploy, &steps, dry_run)?;
+    } else {
+        take_out(&context.output, &steps, dry_run)?;
+    }
+    take_out(&context.output, &clearing, dry_run)?;
     context.become_owner(false)?;
+    steps.extend(clearing);
     Ok((steps, list))
 }
 
@@ -63,6 +117,7 @@ pub(super) fn install(
     dry_run: bool,
     registry: &Path,
 ) -> anyhow::Result<Exit> {
+    let _alone = alone(context)?;
     let deploy = context.deploy()?;
     let program = std::env::current_exe()?;
     // As its owner, root would deploy for it.
@@ -107,6 +162,7 @@ pub(super) fn install(
 const TIMER: &str = "for what hooks miss, once on this machine: systemctl enable --now deploy-by-code-reconcile.timer";
 
 pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> anyhow::Result<Exit> {
+    let _alone = alone(context)?;
     let deploy = context.deploy_to_look()?;
     let (mut steps, list) = system(context, &deploy, false, dry_run, registry)?;
     let own = install::plan_uninstall(&deploy, list)?;
@@ -123,4 +179,25 @@ pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> an
         context.output.line(&format!("the state stays: {state_shown}"))?;
     }
     Ok(Exit::Done)
+}
+
+/// What the machine still has of a repository that was moved or deleted is taken out by the path that it had; `None`: there is nothing of it.
+pub(super) fn uninstall_gone(named: &Path, dry_run: bool, registry: &Path) -> anyhow::Result<Option<Exit>> {
+    let path = std::path::absolute(named)?;
+    let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
+    let path: PathBuf = match (parent, path.file_name()) {
+        (Some(parent), Some(name)) => parent.join(name),
+        _ => path,
+    };
+    let mut steps: Vec<Step> = install::without_units(&path).into_iter().map(Step::System).collect();
+    if registry::registrar(registry, &path).is_some() {
+        steps.push(Step::System(SystemStep::Unregister(registry.to_owned(), path)));
+    }
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let output = Output::new();
+    output.line("there is no repository here any more")?;
+    take_out(&output, &steps, dry_run)?;
+    Ok(Some(Exit::Done))
 }

@@ -26,7 +26,7 @@ use anyhow::anyhow;
 use clap::Parser;
 
 use crate::deploy_repository::{self, DeployRepository};
-use crate::git::find_repository;
+use crate::git::{Repository, find_repository};
 use crate::hook::{environment, planning};
 use crate::id::Pusher;
 use crate::store::{self, Store};
@@ -110,10 +110,16 @@ impl Context {
 
     /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
     fn become_owner(&self, acts: bool) -> anyhow::Result<()> {
-        if !User::is_root() {
-            return Ok(());
-        }
+        let Some(owner) = self.owner_to_become(acts)? else { return Ok(()) };
         self.person();
+        Ok(owner.become_for_good()?)
+    }
+
+    /// Whom root has to become, if anybody; and whether that may be.
+    fn owner_to_become(&self, acts: bool) -> anyhow::Result<Option<User>> {
+        if !User::is_root() {
+            return Ok(None);
+        }
         let owner = self.owner()?;
         if std::fs::metadata(&self.git_dir)?.mode() & 0o002 != 0 {
             let shown = text::escape(self.git_dir.as_os_str().as_encoded_bytes(), 200);
@@ -124,10 +130,17 @@ impl Context {
         if owner == 0 && acts {
             self.belongs_to_root()?;
         }
-        if owner != 0 {
-            User::by_number(owner)?.become_for_good()?;
+        if owner == 0 { Ok(None) } else { Ok(Some(User::by_number(owner)?)) }
+    }
+
+    /// For a service whose user was set when the repository was its: what the repository says now is its owner's to carry out.
+    fn is_owner(&self) -> anyhow::Result<()> {
+        let (owner, own) = (self.owner()?, nix::unistd::Uid::effective().as_raw());
+        if owner == own {
+            return Ok(());
         }
-        Ok(())
+        let message = format!("the repository is user {owner}'s, and this is user {own}");
+        Err(Refusal::error(message, "run as root: deploy-by-code install"))
     }
 
     /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
@@ -142,7 +155,8 @@ impl Context {
             let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
             Err(Refusal::error(message, hint))
         };
-        let own = ["config", "deploy-by-code.toml"].map(|name| self.git_dir.join(name));
+        let own = ["config", "deploy-by-code.toml", "hooks", "refs", "refs/heads", "packed-refs", "objects"]
+            .map(|name| self.git_dir.join(name));
         std::iter::once(self.git_dir.clone()).chain(own).chain(self.config.clone()).try_for_each(is_roots)?;
         // Only now is it known that nobody else wrote where the state is.
         let (deploy, _) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
@@ -151,8 +165,15 @@ impl Context {
     }
 
     /// The number of the user whose repository it is.
-    fn owner(&self) -> std::io::Result<u32> {
-        Ok(std::fs::metadata(&self.git_dir)?.uid())
+    fn owner(&self) -> anyhow::Result<u32> {
+        let owner = std::fs::metadata(&self.git_dir)?.uid();
+        // A work tree's folder names the repository, and need not be the same user's.
+        let common = Repository::open(&self.git_dir)?;
+        if std::fs::metadata(common.path())?.uid() == owner {
+            return Ok(owner);
+        }
+        let message = "this folder and the repository that it leads to are not the same user's";
+        Err(Refusal::error(message, "name the repository itself: deploy-by-code -C /path/to/repository.git …"))
     }
 
     fn deploy(&self) -> Result<DeployRepository, deploy_repository::Error> {
@@ -229,6 +250,7 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::PreReceive => return hook("pre-receive", &[]),
         Command::PostReceive => return hook("post-receive", &[]),
         Command::ReferenceTransaction { state } => return hook("reference-transaction", &[state.into()]),
+        Command::Reconcile { list: true, registry, .. } => return run::list_registered(&registry),
         Command::Reconcile { registered: true, registry, .. } => return run::reconcile_registered(&registry),
         Command::Complete { words } => return complete::complete(&words),
         command => command,
@@ -237,6 +259,13 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Install { named, .. } | Command::Uninstall { named, .. } => named.clone(),
         _ => None,
     };
+    if let (Command::Uninstall { dry_run, registry, .. }, Some(gone)) =
+        (&command, named.as_ref().or(repository.as_ref()))
+        && find_repository(gone).is_none()
+        && let Some(exit) = install::uninstall_gone(gone, *dry_run, registry)?
+    {
+        return Ok(exit);
+    }
     let context = Context::find(named.or(repository), config)?;
     match command {
         // These have something to do first, or were started by the hook as whoever it is.

@@ -1,17 +1,19 @@
 //! `reconcile`, and the runner's process.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::output::complain;
+use super::output::{Output, complain};
 use super::{Context, Exit};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::hook::planning::{Planned, Push, plan_tip};
 use crate::hook::wake;
 use crate::id::Environment;
-use crate::registry;
+use crate::registry::{self, Registered};
 use crate::runner;
 use crate::store::{self, Store};
 use crate::sys::clock::Deadline;
@@ -26,6 +28,12 @@ const REPOSITORY_MAX: Duration = Duration::from_secs(60);
 
 /// How long the timer waits for the repositories of one user: it comes again every 5 minutes.
 const OWNER_MAX: Duration = Duration::from_secs(240);
+
+/// For how many users the timer works at once.
+const USERS_AT_ONCE: usize = 16;
+
+/// How much is told of what one user registered.
+const TOLD_MAX: usize = 20;
 
 /// How long the systemd service waits before it looks again at what it can do nothing about.
 const SERVE_DAMPING: Duration = Duration::from_secs(5);
@@ -88,33 +96,70 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
 
 /// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another; one user's do not wait for another's.
 pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
-    let registered = registry::all(registry)?;
-    registered.problems.iter().for_each(|problem| complain(problem, None));
-    let is_done = thread::scope(|scope| {
-        let of_owner = |(owner, repositories)| scope.spawn(move || reconcile_all_of(owner, repositories));
-        let owners: Vec<_> = registered.by_owner.into_iter().map(of_owner).collect();
-        owners.into_iter().all(|owner| owner.join().unwrap_or(false))
+    let entries = Mutex::new(registry::entries(registry)?.into_iter());
+    let is_done = AtomicBool::new(true);
+    let work = || {
+        while let Some((user, own)) = entries.lock().ok().and_then(|mut entries| entries.next()) {
+            if !reconcile_all_of(user, own, registry) {
+                is_done.store(false, Ordering::Relaxed);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        // Where no more can be started, fewer do.
+        for _ in 1..USERS_AT_ONCE {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
     });
-    Ok(if is_done && registered.problems.is_empty() { Exit::Done } else { Exit::Refused })
+    Ok(if is_done.into_inner() { Exit::Done } else { Exit::Refused })
 }
 
-/// Reconciles the repositories of one user; `false`: something went wrong, and was said.
-fn reconcile_all_of(owner: u32, mut repositories: Vec<PathBuf>) -> bool {
+/// Shows the repositories that are registered, some of each user's: for who removes the package.
+pub(super) fn list_registered(registry: &Path) -> anyhow::Result<Exit> {
+    let output = Output::new();
+    for (user, own) in registry::entries(registry)? {
+        let mut counting = own.iter().filter_map(|entry| registry::read(registry, entry).ok());
+        for Registered { repository, .. } in counting.by_ref().take(TOLD_MAX) {
+            output.line(&text::escape(repository.as_os_str().as_encoded_bytes(), 300))?;
+        }
+        if counting.next().is_some() {
+            output.line(&format!("and more of user {user}"))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Reconciles what one user registered; `false`: something went wrong. All of it is said, up to a limit; that an entry does not count is nothing that
+/// goes wrong: anybody can write one.
+fn reconcile_all_of(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> bool {
     // It begins anywhere, so that those that hang do not keep the same ones waiting each time.
-    let first = usize::try_from(clock::now().as_ms()).unwrap_or(0) % repositories.len();
-    repositories.rotate_left(first);
+    let first = usize::try_from(clock::now().as_ms()).unwrap_or(0) % entries.len().max(1);
+    entries.rotate_left(first);
     let deadline = Deadline::after(OWNER_MAX);
-    let mut is_done = true;
-    for (at, repository) in repositories.iter().enumerate() {
+    let (mut is_done, mut told) = (true, 0);
+    let mut tell = |message: &str| {
+        told += 1;
+        match told {
+            1..=TOLD_MAX => complain(message, None),
+            _ if told == TOLD_MAX + 1 => complain(&format!("user {user}: there is more that is not told"), None),
+            _ => {}
+        }
+    };
+    for (at, entry) in entries.iter().enumerate() {
         if deadline.is_over() {
-            let rest = repositories.len() - at;
-            complain(&format!("user {owner}: no time was left for {rest} repositories"), None);
+            let rest = entries.len() - at;
+            tell(&format!("user {user}: no time was left for {rest} repositories"));
             return false;
         }
-        if let Err(error) = wake::reconcile_as(repository, owner, REPOSITORY_MAX.min(deadline.left())) {
-            let shown = text::escape(repository.as_os_str().as_encoded_bytes(), 200);
-            complain(&format!("{shown}: {error}"), None);
-            is_done = false;
+        match registry::read(registry, entry) {
+            Err(problem) => tell(&problem),
+            Ok(Registered { repository, owner }) => {
+                if let Err(error) = wake::reconcile_as(&repository, owner, REPOSITORY_MAX.min(deadline.left())) {
+                    tell(&format!("{}: {error}", text::escape(repository.as_os_str().as_encoded_bytes(), 200)));
+                    is_done = false;
+                }
+            }
         }
     }
     is_done
@@ -125,8 +170,8 @@ pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
     let mut runners: Vec<std::process::Child> = Vec::new();
     let mut has_told = false;
     loop {
-        let deploy = match context.become_owner(true).and_then(|()| Ok(context.deploy()?)) {
-            Ok(deploy) => deploy,
+        let (deploy, words) = match serve_look(context) {
+            Ok(found) => found,
             // Ending would only have the path unit start it again at once.
             Err(error) => {
                 if !std::mem::replace(&mut has_told, true) {
@@ -139,7 +184,6 @@ pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
             }
         };
         has_told = false;
-        let words = wake::take_words(&deploy)?;
         for environment in &words {
             // One that finds the lock taken leaves: whoever holds it looks once more before it goes. One that can't be started is the timer's.
             match wake::runner_as_child(&deploy, environment) {
@@ -156,6 +200,15 @@ pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
         }
         clock::sleep(SERVE_LOOK);
     }
+}
+
+/// The repository as it is now, and for which environments word was left.
+fn serve_look(context: &Context) -> anyhow::Result<(DeployRepository, Vec<Environment>)> {
+    context.become_owner(true)?;
+    context.is_owner()?;
+    let deploy = context.deploy()?;
+    let words = wake::take_words(&deploy)?;
+    Ok((deploy, words))
 }
 
 /// The runner's process: picks up what hooks left, then carries out what is queued for its environment.

@@ -5,9 +5,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
@@ -17,6 +21,9 @@ use crate::sys::detach;
 use crate::sys::file::Sharing;
 use crate::sys::process::PATH;
 use crate::sys::user::User;
+
+/// How long a process that was killed is waited for.
+const KILLED_MAX: Duration = Duration::from_secs(2);
 
 /// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
 const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
@@ -107,6 +114,8 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
     let mut command = Command::new(own_program()?);
     command.arg("--repository").arg(repository).arg("reconcile");
     command.env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    // What it starts itself, git for one, ends with it; runners have sessions of their own.
+    command.process_group(0);
     // Here and not in the child, which finds the repository by what lies in the folder: that is the owner's to write.
     if User::is_root() && owner != 0 {
         User::by_number(owner)?.run(&mut command);
@@ -117,14 +126,17 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
         match child.try_wait()? {
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(io::Error::other(format!("reconcile: {status}"))),
-            None if deadline.is_over() => {
-                child.kill()?;
-                child.wait()?;
-                return Err(io::Error::other("reconcile took too long and was ended"));
-            }
+            None if deadline.is_over() => break,
             None => clock::sleep(Duration::from_millis(10)),
         }
     }
+    killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
+    // Not for as long as it takes: its user may trace it, and then it stays.
+    let deadline = Deadline::after(KILLED_MAX);
+    while child.try_wait()?.is_none() && !deadline.is_over() {
+        clock::sleep(Duration::from_millis(10));
+    }
+    Err(io::Error::other("reconcile took too long and was ended"))
 }
 
 /// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::O_NOFOLLOW;
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 
 use super::file::Sharing;
 
@@ -31,6 +31,18 @@ pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
     if is_new {
         sharing.apply_to_file(&file)?;
     }
+    lock_now(file)
+}
+
+/// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`]. Whoever may read the folder can hold it.
+///
+/// # Errors
+/// The folder can't be opened or locked.
+pub fn try_lock_folder(folder: &Path) -> io::Result<Option<Lock>> {
+    lock_now(OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder)?)
+}
+
+fn lock_now(file: File) -> io::Result<Option<Lock>> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(held) => Ok(Some(Lock(held))),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),

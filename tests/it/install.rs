@@ -241,6 +241,9 @@ fn the_timer_reconciles_what_is_registered_each_as_its_owner() {
     world.cmd(&["install", "--registry", registry]).ok().says("everything is in place");
     world.deploy("production/a", 1);
     world.push_unseen();
+    let list =
+        run(world.command(BINARY, ".").args(["reconcile", "--registered", "--list", "--registry", registry]), b"");
+    assert_eq!(list.ok().stdout, format!("{}\n", world.repository().display()));
     run(world.command(BINARY, ".").args(["reconcile", "--registered", "--registry", registry]), b"").ok();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     // What somebody registers that is not theirs is not touched.
@@ -250,7 +253,7 @@ fn the_timer_reconciles_what_is_registered_each_as_its_owner() {
         world.deploy("production/a", 2);
         world.push_unseen();
         let refused = run(world.command(BINARY, ".").args(["reconcile", "--registered", "--registry", registry]), b"");
-        refused.exits(1).says("registered by user 65534, but it belongs to user 0");
+        refused.ok().says("registered by user 65534, but it belongs to user 0");
         assert_eq!(world.settled().len(), 1);
         std::os::unix::fs::chown(&entry, Some(0), None).unwrap();
     }
@@ -327,6 +330,141 @@ fn an_entry_of_somebody_else_is_roots_to_remove() {
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&fs::metadata(entry().unwrap()).unwrap()), 65534);
     as_owner("uninstall").ok();
     assert_eq!(entry(), None);
+}
+
+#[test]
+fn what_stands_in_the_place_of_an_entry_is_in_nobodys_way() {
+    let world = World::new();
+    let registry = registry(&world);
+    let list = ["--registry", registry.to_str().unwrap()];
+    if with_nobody(&world).is_none() {
+        return;
+    }
+    let name = world.repository().to_str().unwrap().trim_start_matches('/').replace('-', "\\x2d").replace('/', "-");
+    let squatter = registry.join(name);
+    for command in ["install", "uninstall"] {
+        let _ = fs::remove_file(&squatter);
+        fs::create_dir_all(squatter.join("deep")).unwrap();
+        std::os::unix::fs::chown(&squatter, Some(65534), None).unwrap();
+        world.cmd(&[command, list[0], list[1]]).ok().says("take out of the timer's list");
+        assert_eq!(squatter.is_file(), command == "install");
+    }
+}
+
+#[test]
+fn a_repository_that_is_gone_is_taken_out_by_its_path() {
+    let world = World::new();
+    let registry = registry(&world);
+    let list = ["--registry", registry.to_str().unwrap()];
+    world.cmd(&["install", list[0], list[1]]).ok();
+    fs::rename(world.repository(), world.path("moved.git")).unwrap();
+    let at = |arguments: &[&str]| run(world.command(BINARY, ".").args(arguments).args(list), b"");
+    at(&["reconcile", "--registered"]).ok().says("deploy.git: No such file");
+    at(&["uninstall", "deploy.git", "--dry-run"]).ok().says("would take out of the timer's list");
+    at(&["uninstall", "deploy.git"]).ok().says("there is no repository here any more");
+    assert_eq!(fs::read_dir(&registry).unwrap().count(), 0);
+    at(&["uninstall", "deploy.git"]).exits(4).says("there is no git repository here");
+}
+
+#[test]
+fn one_install_waits_for_another() {
+    let world = World::new();
+    let folder = fs::File::open(world.repository()).unwrap();
+    let held = nix::fcntl::Flock::lock(folder, nix::fcntl::FlockArg::LockExclusive).unwrap();
+    let mut install = world.binary().arg("install").stdout(Stdio::null()).spawn().unwrap();
+    world.wait_until("the other one is there", || !crate::processes::of(&world.repository()).is_empty());
+    assert!(!world.state().exists() && install.try_wait().unwrap().is_none());
+    drop(held);
+    assert!(install.wait().unwrap().success());
+    assert!(world.state().exists());
+}
+
+/// A hook that was there before comes back, whichever call of an install or uninstall was the last: each leaves one of these.
+#[test]
+fn an_uninstall_completes_what_one_before_it_began() {
+    let hook = "#!/bin/sh\n";
+    for what in ["a script", "/bin/true", "../script"] {
+        let make = |path: &Path| match what {
+            "a script" => fs::write(path, hook).unwrap(),
+            target => std::os::unix::fs::symlink(target, path).unwrap(),
+        };
+        let world = World::new();
+        fs::write(world.path("deploy.git/script"), hook).unwrap();
+        let own = world.path("deploy.git/hooks/pre-receive");
+        make(&own);
+        let link = fs::read_link(&own).ok();
+        let is_back = || {
+            assert_eq!(fs::read_link(&own).ok(), link, "{what}");
+            assert!(own.symlink_metadata().is_ok(), "{what}");
+            assert!(!world.path("deploy.git/hooks/chained").exists(), "{what}");
+        };
+        // Its own link is gone, and the kept one is not back.
+        world.install();
+        fs::remove_file(&own).unwrap();
+        world.cmd(&["uninstall"]).ok();
+        is_back();
+        // It is back already, and was kept as another link.
+        if what.starts_with("..") {
+            world.install();
+            fs::remove_file(&own).unwrap();
+            make(&own);
+            world.cmd(&["uninstall"]).ok();
+            is_back();
+        }
+    }
+}
+
+#[test]
+fn what_others_have_under_such_names_is_theirs() {
+    let world = World::new();
+    let hooks = world.path("deploy.git/hooks");
+    fs::create_dir(hooks.join("chained")).unwrap();
+    fs::write(hooks.join("chained/pre-receive"), "theirs").unwrap();
+    std::os::unix::fs::symlink("/bin/true", hooks.join("chained/link")).unwrap();
+    fs::write(hooks.join("pre-receive.new"), "theirs").unwrap();
+    world.cmd(&["uninstall"]).ok().says("no hook of deploy-by-code is installed");
+    assert_eq!(fs::read_dir(hooks.join("chained")).unwrap().count(), 2);
+    fs::remove_file(hooks.join("chained/pre-receive")).unwrap();
+    // A link that only looks like one of the package's.
+    fs::create_dir_all(world.path("etc/deploy-by-code/hooks")).unwrap();
+    let script = world.path("etc/deploy-by-code/hooks/pre-receive");
+    fs::write(&script, "#!/bin/sh\necho theirs\nexit 1\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(&script, hooks.join("pre-receive")).unwrap();
+    world.install();
+    world.deploy("production/a", 1);
+    world.try_push().exits(1).says("theirs");
+    world.cmd(&["uninstall"]).ok();
+    assert_eq!(fs::read_link(hooks.join("pre-receive")).unwrap(), script);
+    assert!(hooks.join("chained/link").is_symlink() && hooks.join("pre-receive.new").exists());
+    // git passes over a link that leads nowhere, and nobody would know why pushes are refused.
+    fs::remove_file(&script).unwrap();
+    world.cmd(&["install"]).exits(4).says("pre-receive leads nowhere");
+}
+
+#[test]
+fn root_is_not_led_into_another_users_repository() {
+    let world = World::installed();
+    let registry = registry(&world);
+    let list = ["--registry", registry.to_str().unwrap()];
+    world.cmd(&["install", list[0], list[1]]).ok();
+    if with_nobody(&world).is_none() {
+        return;
+    }
+    let trap = world.path("other/trap.git");
+    fs::create_dir(&trap).unwrap();
+    fs::copy(world.path("deploy.git/HEAD"), trap.join("HEAD")).unwrap();
+    fs::write(trap.join("commondir"), format!("{}\n", world.repository().display())).unwrap();
+    std::os::unix::fs::chown(&trap, Some(65534), Some(65534)).unwrap();
+    for command in ["install", "uninstall"] {
+        let arguments = [command, trap.to_str().unwrap(), list[0], list[1]];
+        run(world.command(BINARY, ".").args(arguments), b"").exits(1).says("are not the same user's");
+    }
+    assert_eq!(fs::read_dir(&registry).unwrap().count(), 1);
+    // And a service that still has the user of before does nothing for the owner of now.
+    let gitconfig = world.path("gitconfig");
+    let serve = format!("timeout 1 '{BINARY}' -C '{}' serve", world.repository().display());
+    as_nobody(&world, "other", &gitconfig, &serve).says("the repository is user 0's, and this is user 65534");
 }
 
 #[test]
@@ -478,8 +616,15 @@ fn a_pipe_in_the_registry_holds_nothing_up() {
     world.deploy("production/a", 1);
     world.push_unseen();
     let reconcile = ["reconcile", "--registered", "--registry", registry.to_str().unwrap()];
-    run(world.command(BINARY, ".").args(reconcile), b"").exits(1).says("pipe");
+    // Anybody can put something there, so that is told, and is no failure.
+    run(world.command(BINARY, ".").args(reconcile), b"").ok().says("pipe");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    fs::set_permissions(world.repository(), fs::Permissions::from_mode(0o777)).unwrap();
+    world.deploy("production/a", 2);
+    world.push_unseen();
+    run(world.command(BINARY, ".").args(reconcile), b"").ok().says("writable by everybody");
+    fs::set_permissions(world.repository(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(world.settled().len(), 1);
 }
 
 #[test]
