@@ -13,6 +13,8 @@ mandir = $(datadir)/man
 target = $(or $(CARGO_TARGET_DIR),target)
 binary = $(target)/release/deploy-by-code
 hooks = pre-receive post-receive reference-transaction
+# Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
+pages = target/man
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
@@ -36,8 +38,8 @@ deb: all ## build the Debian package, in target/debian; installs cargo-deb where
 	@command -v cargo-deb >/dev/null || { \
 		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
 	strip --remove-section=.comment '$(binary)'
-	rm -rf '$(target)/man'
-	$(CARGO) run --quiet --locked --example manpages -- '$(target)/man'
+	rm -rf '$(pages)'
+	$(CARGO) run --quiet --locked --example manpages -- '$(pages)'
 	$(package_flags) PATH="$$PATH:$${CARGO_HOME:-$$HOME/.cargo}/bin" $(CARGO) deb --no-build --locked
 
 lint-deb: deb ## check the Debian package with lintian

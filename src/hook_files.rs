@@ -92,12 +92,14 @@ impl Host {
     pub fn note(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
-            Self::Gitea => Some("Gitea or Forgejo: its own hooks call these; see docs/hosts/gitea.md"),
-            Self::GitLab => {
-                Some("GitLab: what a broken connection misses, only the timer picks up; see docs/hosts/gitlab.md")
-            }
+            Self::Gitea => Some(
+                "Gitea or Forgejo: its own hooks call these; see /usr/share/doc/deploy-by-code/docs/hosts/gitea.md",
+            ),
+            Self::GitLab => Some(
+                "GitLab: what a broken connection misses, only the timer picks up; see /usr/share/doc/deploy-by-code/docs/hosts/gitlab.md",
+            ),
             Self::Gitolite => Some(
-                "Gitolite: a hook of the same name in hooks/common of LOCAL_CODE would take the place of these; see docs/hosts/gitolite.md",
+                "Gitolite: a hook of the same name in hooks/common of LOCAL_CODE would take the place of these; see /usr/share/doc/deploy-by-code/docs/hosts/gitolite.md",
             ),
         }
     }

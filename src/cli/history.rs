@@ -1,7 +1,7 @@
 //! `log` and `show`.
 
 use super::follow::find;
-use super::status::check_filter;
+use super::status::{self, check_filter};
 use super::{Context, Exit};
 use crate::id::{DeploymentId, Revision};
 use crate::report::{Colour, DeploymentRow, ExceptionRow, Table, outcome_line, to_json};
@@ -36,8 +36,9 @@ fn who_cell(deployment: &Deployment) -> String {
 }
 
 pub(super) fn log(context: &Context, filter: &Filter, number: u32, json: bool) -> anyhow::Result<Exit> {
-    let (_, store) = context.look()?;
-    check_filter(filter, store.read().newest()?.keys())?;
+    let (deploy, store) = context.look()?;
+    let wanted = status::wanted(&deploy).unwrap_or_default();
+    check_filter(filter, store.read().newest()?.keys().chain(wanted.keys()))?;
     let deployments = store.read().history(filter, usize::try_from(number)?)?;
     if json {
         let rows = deployments.iter().map(|deployment| DeploymentRow::new(deployment, &store));

@@ -146,7 +146,8 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
 pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
     let (deploy, mut store) = context.deploy_and_store()?;
     let filter = Filter { environment: Some(environment.clone()), application: None };
-    status::check_filter(&filter, store.read().newest()?.keys())?;
+    let wanted = status::wanted(&deploy).unwrap_or_default();
+    status::check_filter(&filter, store.read().newest()?.keys().chain(wanted.keys()))?;
     let open = store.read().open_deployments(environment)?;
     let left: Vec<Deployment> = unwatched(&store, &filter)?.into_iter().map(|left| left.deployment).collect();
     let is_watched = |open: &&Deployment| open.status == Status::Running && left.iter().all(|left| left.id != open.id);

@@ -357,6 +357,10 @@ impl Reader<'_> {
                     level.on_interrupt = self.choice(value, full, &choices);
                 }
                 other if others.contains(&other) => {}
+                other if ENVIRONMENT_KEYS.contains(&other) => {
+                    let hint = "it is an environment's: put it under [environments.NAME]".to_owned();
+                    self.problem(key.span().start, format!("unknown key \"{other}\" in {path}"), Some(hint));
+                }
                 other => {
                     let known: Vec<_> = others.iter().chain(SETTING_KEYS).copied().collect();
                     self.unknown(key.span().start, "key", &format!(" in {path}"), other, &known);

@@ -101,6 +101,7 @@ command = ["x", "{revison}", "{"]
 checkout = "srv/{application}"
 allowed_refs = ["main"]
 log_limit = "16 MB"
+parallel = 1
 "#;
     check(
         text,
@@ -121,6 +122,7 @@ log_limit = "16 MB"
             "17:12: applications.app.checkout: \"srv/{application}\" is no absolute path",
             "18:17: applications.app.allowed_refs: \"main\" is no full ref name (write \"refs/heads/main\")",
             "19:13: applications.app.log_limit: \"16 MB\" is no size like \"64KiB\" or \"16MiB\"",
+            "20:1: unknown key \"parallel\" in applications.app (it is an environment's: put it under [environments.NAME])",
         ],
     );
 }

@@ -289,6 +289,16 @@ fn completion_knows_commands_options_environments_applications_and_numbers() {
     assert_eq!(run(world.command(BINARY, ".").args(["complete", "--", "show", ""]), b"").ok().stdout, "");
 }
 
+#[test]
+fn what_is_wanted_and_was_never_deployed_is_known() {
+    let world = with_history();
+    world.deploy("testing/a", 1);
+    world.push_unseen();
+    world.cmd(&["log", "testing"]).ok().says("nothing was deployed yet");
+    world.cmd(&["release", "testing"]).exits(1).says("testing is not held by anything");
+    world.cmd(&["log", "testin"]).exits(1).says("did you mean testing?");
+}
+
 /// The shells' own completion, as somebody types it.
 #[test]
 fn the_shells_complete() {
