@@ -30,6 +30,12 @@ pub struct Units {
     pub path: PathBuf,
 }
 
+/// Whether the machine was booted with systemd (sd_booted(3)).
+#[must_use]
+pub fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// A drop-in: its file and what is in it.
 pub type DropIn = (PathBuf, String);
 
@@ -77,8 +83,7 @@ impl Units {
     }
 
     fn is_watching(&self) -> bool {
-        // sd_booted(3)
-        if !Path::new("/run/systemd/system").is_dir() {
+        if !systemd_runs() {
             return true;
         }
         let asked =

@@ -17,8 +17,10 @@ use crate::registry::{self, Registered};
 use crate::runner;
 use crate::store::{self, Store};
 use crate::sys::clock::Deadline;
+use crate::sys::user::User;
 use crate::sys::{clock, syslog};
 use crate::text;
+use crate::units;
 
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
 const HEAD_START: Duration = Duration::from_secs(1);
@@ -28,6 +30,9 @@ const REPOSITORY_MAX: Duration = Duration::from_secs(60);
 
 /// How long the timer waits for the repositories of one user: it comes again every 5 minutes.
 const OWNER_MAX: Duration = Duration::from_secs(240);
+
+/// How much longer systemd waits: what is ended from within leaves nothing behind.
+const UNIT_MARGIN: Duration = Duration::from_secs(30);
 
 /// For how many users the timer works at once.
 const USERS_AT_ONCE: usize = 16;
@@ -96,11 +101,25 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
 
 /// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another; one user's do not wait for another's.
 pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
-    let entries = Mutex::new(registry::entries(registry)?.into_iter());
+    let mut entries = registry::entries(registry)?;
+    let is_root = User::is_root();
+    if !is_root {
+        // Nobody else's could be reconciled.
+        entries.retain(|user, _| *user == nix::unistd::Uid::effective().as_raw());
+    }
+    let in_units = is_root && units::systemd_runs();
+    let entries = Mutex::new(entries.into_iter());
     let is_done = AtomicBool::new(true);
     let work = || {
         while let Some((user, own)) = entries.lock().ok().and_then(|mut entries| entries.next()) {
-            if !reconcile_all_of(user, own, registry) {
+            // A unit for each user keeps one's runners out of others' way.
+            let is_all_done = if in_units && user != 0 {
+                let done = wake::reconcile_in_unit(user, registry, OWNER_MAX + UNIT_MARGIN);
+                done.inspect_err(|error| complain(&format!("user {user}: {error}"), None)).is_ok()
+            } else {
+                reconcile_all_of(user, own, registry)
+            };
+            if !is_all_done {
                 is_done.store(false, Ordering::Relaxed);
             }
         }

@@ -139,6 +139,25 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
     Err(io::Error::other("reconcile took too long and was ended"))
 }
 
+/// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it: the runners that it starts are in that unit's control
+/// group, which is the user's to divide, and count against its limits alone. One that still runs from before is left alone.
+///
+/// # Errors
+/// It can't be run, or did not succeed.
+pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::Result<()> {
+    let unit = format!("deploy-by-code-reconcile-{user}");
+    let mut command = Command::new("systemd-run");
+    command.args(["--quiet", "--collect", "--wait", "--property=Delegate=yes", "--property=KillMode=process"]);
+    command.arg(format!("--property=RuntimeMaxSec={}", patience.as_secs()));
+    command.args([format!("--uid={user}"), format!("--unit={unit}"), "--".to_owned()]);
+    command.arg(own_program()?).args(["reconcile", "--registered", "--registry"]).arg(registry);
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{status}; see: journalctl --unit={unit}")))
+}
+
 /// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.
 ///
 /// # Errors

@@ -98,6 +98,20 @@ systemctl enable --now deploy-by-code-reconcile.timer 2>/dev/null
 until_true 60 grep -q 'start 5 git' /var/tmp/ran
 at wait 5
 
+say 'with the default runner too, what the timer starts is in a unit of the owner'"'"'s, in control groups of its own'
+repository /srv/other.git git >/dev/null
+git init -q -b main other
+deploy other 1
+mv /srv/other.git/hooks /srv/other.git/hooks.away
+git -C other push -q git@127.0.0.1:/srv/other.git HEAD:refs/heads/main
+mv /srv/other.git/hooks.away /srv/other.git/hooks
+: >/var/tmp/ran
+systemctl start deploy-by-code-reconcile.service
+deploy-by-code -C /srv/other.git wait 1
+grep -q '^start 1 git' /var/tmp/ran || fail 'it was not the owner'
+grep -Eq '/deploy-by-code-reconcile-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "it was in $(cat /var/tmp/ran)"
+deploy-by-code uninstall /srv/other.git >/dev/null
+
 say 'the machine goes down while something deploys, and after a push that no hook saw'
 touch /var/tmp/hold
 deploy work 6
