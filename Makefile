@@ -80,6 +80,12 @@ install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make
 	$(INSTALL) -m 644 $(man1) '$(DESTDIR)$(mandir)/man1'
 	$(INSTALL) -m 644 $(man5) '$(DESTDIR)$(mandir)/man5'
 	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
+	$(INSTALL) -d '$(DESTDIR)$(docdir)/docs/hosts'
+	$(INSTALL) -m 644 docs/*.md '$(DESTDIR)$(docdir)/docs'
+	$(INSTALL) -m 644 docs/hosts/*.md '$(DESTDIR)$(docdir)/docs/hosts'
+	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash '$(DESTDIR)$(datadir)/bash-completion/completions/deploy-by-code'
+	$(INSTALL) -D -m 644 packaging/completions/_deploy-by-code '$(DESTDIR)$(datadir)/zsh/site-functions/_deploy-by-code'
+	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.fish '$(DESTDIR)$(datadir)/fish/vendor_completions.d/deploy-by-code.fish'
 
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in another's folder.
 $(binary):
