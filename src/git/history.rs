@@ -1,6 +1,6 @@
 //! Which commit of the deploy branch made a change, and who wrote it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use gix::objs::{CommitRefIter, Kind};
 
@@ -61,39 +61,43 @@ pub fn first_parents(repository: &Repository, old: Option<&Revision>, new: &Revi
     Ok(commits)
 }
 
-/// For each path the newest commit on the first-parent line from `old` to `new` that changed it; `new` itself where that can't be told.
-///
-/// # Errors
-/// A commit or tree can't be read.
+/// For each path the newest commit on the first-parent line to `new` that changed it, since the commit that is named with it; `new` itself where that
+/// can't be told: history that can't be read any more is no reason not to deploy what the tip says. However many paths there are, it is walked once.
+#[must_use]
 pub fn deploy_commits(
     repository: &Repository,
     root: &str,
-    old: Option<&Revision>,
     new: &Revision,
-    mut paths: BTreeSet<Vec<u8>>,
-) -> Result<BTreeMap<Vec<u8>, Provenance>, Error> {
-    let mut found = BTreeMap::new();
+    mut paths: BTreeMap<Vec<u8>, Option<&Revision>>,
+) -> BTreeMap<Vec<u8>, Provenance> {
+    let author = read(repository, new).map(|commit| commit.author).unwrap_or_default();
+    let tip = Provenance { commit: new.clone(), author };
+    let mut found: BTreeMap<_, _> = paths.keys().map(|path| (path.clone(), tip.clone())).collect();
     let mut next = Some(new.clone());
     for _ in 0..WALK_MAX {
-        let Some(id) = next.filter(|id| Some(id) != old && !paths.is_empty()) else { break };
-        let commit = read(repository, &id)?;
-        if commit.parent.as_ref() == old {
-            // The range's first commit: all that is left is its work, and the trees need not be read again.
-            let provenance = Provenance { commit: id, author: commit.author };
-            found.extend(std::mem::take(&mut paths).into_iter().map(|path| (path, provenance.clone())));
+        paths.retain(|_, since| *since != next.as_ref());
+        let Some(id) = next.filter(|_| !paths.is_empty()) else { break };
+        let Ok(commit) = read(repository, &id) else { break };
+        let provenance = Provenance { commit: id.clone(), author: commit.author };
+        // A range's first commit: all that is left of it is its work, and the trees need not be read again.
+        paths.retain(|path, since| {
+            let is_first = *since == commit.parent.as_ref();
+            if is_first {
+                found.insert(path.clone(), provenance.clone());
+            }
+            !is_first
+        });
+        if paths.is_empty() {
             break;
         }
-        let changes = repository.changes(root, commit.parent.as_ref(), Some(&id), DeepScan::EnvironmentFolders)?;
+        let changes = repository.changes(root, commit.parent.as_ref(), Some(&id), DeepScan::EnvironmentFolders);
+        let Ok(changes) = changes else { break };
         for change in changes {
-            if let Some(path) = paths.take(&change.path) {
-                found.insert(path, Provenance { commit: id.clone(), author: commit.author.clone() });
+            if let Some((path, _)) = paths.remove_entry(&change.path) {
+                found.insert(path, provenance.clone());
             }
         }
         next = commit.parent;
     }
-    if !paths.is_empty() {
-        let tip = Provenance { commit: new.clone(), author: read(repository, new)?.author };
-        found.extend(paths.into_iter().map(|path| (path, tip.clone())));
-    }
-    Ok(found)
+    found
 }

@@ -327,27 +327,15 @@ impl Sources {
         faults: &[Fault],
         touched: BTreeSet<Vec<u8>>,
     ) -> Self {
-        let root = &deploy.config.root;
-        let mut paths: BTreeSet<Vec<u8>> = plan::paths(plan).into_keys().map(<[u8]>::to_vec).collect();
-        faults.iter().for_each(|fault| {
-            paths.remove(&fault.path);
-        });
-        let find = |new| git::deploy_commits(&deploy.repository, root, old, new, paths.clone());
-        // History that can't be read any more is no reason not to deploy what the tip says.
-        let tip = |new: &Revision| {
-            let provenance = Provenance { commit: new.clone(), author: String::new() };
-            paths.iter().map(|path| (path.clone(), provenance.clone())).collect()
-        };
-        let mut by_path = new.map(|new| find(new).unwrap_or_else(|_| tip(new))).unwrap_or_default();
-        let mut pushers = BTreeMap::new();
-        for (since, paths) in facts::by_since(faults) {
-            let paths = paths.into_iter().map(<[u8]>::to_vec).collect();
-            let find = |new| git::deploy_commits(&deploy.repository, root, since, new, paths).ok();
-            by_path.extend(new.and_then(find).unwrap_or_default());
+        let mut paths: BTreeMap<Vec<u8>, Option<&Revision>> =
+            plan::paths(plan).into_keys().map(|path| (path.to_vec(), old)).collect();
+        for Fault { path, since, .. } in faults {
+            paths.entry(path.clone()).and_modify(|begin| *begin = since.as_ref());
         }
-        for Fault { path, pusher, .. } in faults {
-            pushers.extend(pusher.clone().map(|pusher| (path.clone(), pusher)));
-        }
+        let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, new, paths);
+        let by_path = new.map(find).unwrap_or_default();
+        let pusher_of = |Fault { path, pusher, .. }: &Fault| Some((path.clone(), pusher.clone()?));
+        let pushers = faults.iter().filter_map(pusher_of).collect();
         let pushed = match push {
             Some(push) if push.old.as_ref() == old && push.new.as_ref() == new => None,
             Some(Push { old, new: Some(new), .. }) => {
@@ -383,7 +371,9 @@ fn record(
     if !plan.deployments.is_empty() {
         let rollout = transaction.begin_rollout(old, new, now)?;
         for deployment in plan.deployments {
-            let Some(source) = sources.of(deployment.path()) else { continue };
+            // All that is decided is recorded, or nothing.
+            let unsourced = || store::Error::Damaged("a deployment that no commit asks for".to_owned());
+            let source = sources.of(deployment.path()).ok_or_else(unsourced)?;
             let Enqueued { id, superseded } = transaction.enqueue(rollout, &deployment, &source, now)?;
             let pusher = source.pusher.map(|pusher| pusher.name);
             planned.queued.push(Queued { id, planned: deployment, pusher, superseded });

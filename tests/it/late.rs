@@ -140,3 +140,21 @@ fn a_problem_is_told_to_whoever_touches_it_and_not_with_every_push() {
     let asked = |id| world.show(id)["deploy_commit"].as_str().unwrap().to_owned();
     assert_eq!([asked(1), asked(2)], [world.git(&["rev-parse", "HEAD"]), world.git(&["rev-parse", "HEAD~2"])]);
 }
+
+#[test]
+fn what_is_judged_again_is_deployed_also_where_history_ends() {
+    let world = World::new();
+    world.deploy("production/a", 1);
+    world.commit();
+    world.write("README", "x");
+    world.push_unseen();
+    world.server_git(&["config", "receive.shallowUpdate", "true"]);
+    fs::write(world.path("deploy.git/shallow"), format!("{}\n", world.tip())).unwrap();
+    world.server_git(&["-c", "gc.reflogExpire=now", "gc", "-q", "--prune=now"]);
+    world.config_file("");
+    world.cmd(&["install", "--deploy-existing"]).ok().says("production/a.deploy");
+    world.config_file("[defaults]\ncommand = [\"true\"]\n");
+    world.cmd(&["reconcile"]).ok().says("#1 production/a");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    assert_eq!(world.show(1)["deploy_commit"], world.tip());
+}
