@@ -96,6 +96,8 @@ reproduce_test() {
     local folder
     for folder in one two; do
         git clone -q . "$scratch/$folder/source"
+    done
+    for folder in one two; do
         cp -r "${CARGO_HOME:-$HOME/.cargo}" "$scratch/$folder/cargo"
         env -u CARGO_TARGET_DIR CARGO_HOME="$scratch/$folder/cargo" make --silent -C "$scratch/$folder/source" deb >"$scratch/$folder.log" 2>&1 ||
             { tail -n 30 "$scratch/$folder.log"; return 1; }

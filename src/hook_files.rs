@@ -121,6 +121,11 @@ fn read_beginning(file: &Path) -> std::io::Result<Vec<u8>> {
 /// Whether a path is one of this program's links, whichever build of it they lead to; also by way of the package's own links, as in Gitolite's common hooks.
 #[must_use]
 pub fn is_own_link(path: &Path) -> bool {
+    if let Some(hook) = sibling(path).map(|name| path.with_file_name(name)) {
+        // What it led to before may be kept: then it is to be kept as well.
+        let is_kept = kept(&hook).is_some_and(|kept| kept.symlink_metadata().is_ok());
+        return !is_kept && sibling(&hook).is_none() && is_own_link(&hook);
+    }
     let is_own = |target: &Path| target.file_name().is_some_and(|name| name == NAME);
     std::fs::read_link(path).is_ok_and(|target| {
         // A link that leads nowhere is known by its name alone.
@@ -128,6 +133,15 @@ pub fn is_own_link(path: &Path) -> bool {
             || target.parent().is_some_and(|folder| folder.ends_with("share/deploy-by-code/hooks"))
             || path.canonicalize().is_ok_and(|end| is_own(&end))
     })
+}
+
+/// The hook in a link's own folder that the link leads to, if it leads to one.
+#[must_use]
+pub fn sibling(link: &Path) -> Option<&'static str> {
+    let folder = link.parent()?;
+    let target = folder.join(std::fs::read_link(link).ok()?);
+    let name = HOOKS.iter().find(|hook| target.file_name().is_some_and(|name| name == **hook))?;
+    (target.parent()?.canonicalize().ok()? == folder.canonicalize().ok()?).then_some(name)
 }
 
 /// Whether a link leads to a program, directly or by way of others.

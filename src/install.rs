@@ -13,10 +13,13 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept, leads_to};
+use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept, leads_to, sibling};
 use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
@@ -112,6 +115,8 @@ pub enum Error {
     Taken(PathBuf),
     /// A hook is a link that leads nowhere.
     Dangling(PathBuf),
+    /// A hook is a link to this other one, in words that would lead to the new one once it is kept.
+    ByPath(PathBuf, &'static str),
     /// git runs hooks from a folder outside the repository.
     HooksElsewhere(PathBuf),
     /// systemd can't or could not be told.
@@ -129,6 +134,12 @@ impl fmt::Display for Error {
             Self::HooksElsewhere(path) => write!(
                 f,
                 "core.hooksPath is {}, outside the repository, and other repositories may run what is put there; unset it for this one",
+                shown(path)
+            ),
+            Self::ByPath(path, name) => write!(
+                f,
+                "{} is a link to {name} by its path, which leads elsewhere once both are kept; link it by the name alone: ln -sfn {name} {}",
+                shown(path),
                 shown(path)
             ),
             Self::Dangling(path) => write!(
@@ -249,7 +260,17 @@ pub fn plan_install(
             continue;
         }
         if hook.symlink_metadata().is_ok() {
-            if hook.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            let sibling = sibling(&hook);
+            if let Some(name) = sibling
+                && !fs::read_link(&hook)
+                    .is_ok_and(|target| target.strip_prefix(".").unwrap_or(&target) == Path::new(name))
+            {
+                return Err(Error::ByPath(hook, name));
+            }
+            // What a stopped install has kept, it finds beside it once it is kept as well.
+            let has_kept = |name| kept(&hook.with_file_name(name)).is_some_and(|kept| kept.symlink_metadata().is_ok());
+            let leads_nowhere = hook.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            if leads_nowhere && !sibling.is_some_and(has_kept) {
                 return Err(Error::Dangling(hook));
             }
             let kept = kept(&hook).unwrap_or_else(|| hook.clone());
@@ -326,14 +347,27 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
     let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
     names.filter(|name| {
         let is_sample = name.as_encoded_bytes().ends_with(b".sample");
-        name != CHAINED && !is_sample && !HOOKS.iter().any(|hook| name == hook)
+        let is_aside = HOOKS.iter().any(|hook| aside(&folder.join(hook)).file_name() == Some(name));
+        name != CHAINED && !is_sample && !is_aside && !HOOKS.iter().any(|hook| name == hook)
     })
 }
 
-/// Whether a link's target is one of the hooks in the link's own folder.
-fn is_a_hook(target: &Path) -> bool {
-    let target = target.strip_prefix(".").unwrap_or(target);
-    HOOKS.iter().any(|hook| target == Path::new(hook))
+/// Makes the folder of kept hooks, as open to a group as the folder that it is in.
+fn create_chained(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Ok(()) => fs::set_permissions(folder, folder.parent().unwrap_or(Path::new(".")).metadata()?.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a file another name that nobody has yet.
+fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        // Not every file system knows this.
+        Err(Errno::EINVAL) => fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
 }
 
 /// What has to be done so that the hooks are as they were. The state stays. `unregister`: the timer's list, if this is to be taken out of it.
@@ -363,13 +397,15 @@ pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> R
                 steps.push(Step::Unlink(kept));
             }
             None if is_own_link(&hook) => steps.push(Step::Unlink(hook)),
+            _ if is_link(&aside(&hook)) => steps.push(Step::Unlink(aside(&hook))),
             _ => {}
         }
     }
     for folder in folders.iter().map(|folder| folder.join(CHAINED)).filter(|folder| is_folder(Some(folder))) {
         let is_putting_back =
             steps.iter().any(|step| matches!(step, Step::PutBack(kept, _) if kept.starts_with(&folder)));
-        if is_putting_back || links_beside(&folder).next().is_some() {
+        let is_empty = || fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
+        if is_putting_back || links_beside(&folder).next().is_some() || was_installed && is_empty() {
             steps.push(Step::RemoveKept(folder));
         }
     }
@@ -381,6 +417,10 @@ pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> R
 /// Whether there is a folder, and no link to one.
 fn is_folder(path: Option<&Path>) -> bool {
     path.is_some_and(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir()))
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
 }
 
 /// Whether a kept link is this hook's, which is a relative one: one folder further down, it leads to the same place.
@@ -431,18 +471,18 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         Step::MoveCursor(_, commit) => set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref()),
         Step::Keep(from, to) => {
             let folder = to.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder).map_err(at(folder))?;
+            create_chained(folder).map_err(at(folder))?;
             // A link that is relative leads to the same place from one folder further down.
             // A link to a sibling hook finds that one kept beside it.
             match fs::read_link(from) {
-                Ok(target) if target.is_relative() && !is_a_hook(&target) => {
+                Ok(target) if target.is_relative() && sibling(from).is_none() => {
                     symlink(Path::new("..").join(target), to).map_err(at(to))
                 }
-                _ => fs::rename(from, to).map_err(at(from)),
+                _ => rename_to_free(from, to).map_err(at(from)),
             }
         }
         Step::LinkBeside(folder, name) => {
-            fs::create_dir_all(folder).map_err(at(folder))?;
+            create_chained(folder).map_err(at(folder))?;
             symlink(Path::new("..").join(name), folder.join(name)).map_err(at(&folder.join(name)))
         }
         Step::PutBack(from, to) => {

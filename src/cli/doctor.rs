@@ -1,5 +1,9 @@
 //! `doctor`.
 
+use std::path::Path;
+
+use nix::unistd::{AccessFlags, access};
+
 use super::{Context, Exit, status};
 use crate::deploy_repository::DeployRepository;
 use crate::doctor::{Level, Patient, examine};
@@ -11,12 +15,15 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
     let (deploy, problems) = DeployRepository::open_to_look(&context.git_dir, context.config.as_deref())?;
     let wanted: Vec<Target> = status::wanted(&deploy).map(|wanted| wanted.into_keys().collect()).unwrap_or_default();
     let untried = if User::is_root() { context.belongs_to_root().err() } else { None };
+    // What is root's alone is not the owner's, who this is by now.
+    let temporary = Some(std::env::temp_dir());
+    let temporary = temporary.filter(|folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok());
     let checks = examine(Patient {
         deploy: &deploy,
         problems: problems.map(|problems| problems.to_string()),
         wanted: &wanted,
         program: (&std::env::current_exe()?, env!("CARGO_PKG_VERSION")),
-        temporary: &std::env::temp_dir(),
+        temporary: temporary.as_deref().unwrap_or(Path::new("/tmp")),
         untried: untried.map(|error| error.to_string()),
     });
     let exit = if checks.iter().any(|check| check.level == Level::Problem) { Exit::Refused } else { Exit::Done };

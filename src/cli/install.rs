@@ -7,6 +7,7 @@ use super::output::{Output, complain};
 use super::{Context, Exit, Refusal, run};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
+use crate::git::Repository;
 use crate::install::{self, EntryChange, Step, SystemStep};
 use crate::registry;
 use crate::sys::clock::{self, Deadline};
@@ -17,25 +18,30 @@ use crate::text;
 /// How long another install of the same repository is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not be so any more.
-fn alone(context: &Context) -> anyhow::Result<Lock> {
+/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not be so any more. Whoever may read the repository can hold
+/// this, so it is not waited for without end; nothing replaces what it did not find.
+fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
+    if dry_run {
+        return Ok(None);
+    }
+    let repository = Repository::open(&context.git_dir)?;
     let deadline = Deadline::after(PATIENCE);
     loop {
-        match try_lock_folder(&context.git_dir)? {
-            Some(lock) => return Ok(lock),
+        match try_lock_folder(repository.path())? {
+            Some(lock) => return Ok(Some(lock)),
             None if deadline.is_over() => {
-                let message = "another install or uninstall is at work here";
-                return Err(Refusal::error(message, "run this again when it has ended"));
+                complain("warning: somebody has locked the repository's folder for 10 s; going on", None);
+                return Ok(None);
             }
             None => clock::sleep(Duration::from_millis(20)),
         }
     }
 }
 
-/// Shows the steps, and takes them unless this is a dry run.
+/// Shows the steps, and takes them unless this is a dry run. That nobody reads is no reason to stop half way.
 fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
     for step in steps {
-        context.output.line(&if dry_run { format!("would {step}") } else { step.to_string() })?;
+        let _ = context.output.line(&if dry_run { format!("would {step}") } else { step.to_string() });
         if !dry_run {
             install::take(deploy, step)?;
         }
@@ -45,16 +51,15 @@ fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: b
 
 /// Shows what is done to the machine so that it looks after a repository no more, and does it. What can't be done is said: that systemd does not run, or
 /// somebody is in the way, is no reason to leave hooks where they are.
-fn take_out(output: &Output, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
+fn take_out(output: &Output, steps: &[Step], dry_run: bool) {
     for step in steps {
-        output.line(&if dry_run { format!("would {step}") } else { step.to_string() })?;
+        let _ = output.line(&if dry_run { format!("would {step}") } else { step.to_string() });
         if let (Step::System(step), false) = (step, dry_run)
             && let Err(error) = install::take_system(step)
         {
             complain(&format!("warning: {error}"), Some("it is left undone; run this again when it can be done"));
         }
     }
-    Ok(())
 }
 
 /// What root does, before it becomes the repository's owner; and the timer's list, if its owner has to write or remove an entry there.
@@ -103,9 +108,9 @@ fn system<'r>(
     if is_installed {
         take(context, deploy, &steps, dry_run)?;
     } else {
-        take_out(&context.output, &steps, dry_run)?;
+        take_out(&context.output, &steps, dry_run);
     }
-    take_out(&context.output, &clearing, dry_run)?;
+    take_out(&context.output, &clearing, dry_run);
     context.become_owner(false)?;
     steps.extend(clearing);
     Ok((steps, list))
@@ -117,7 +122,7 @@ pub(super) fn install(
     dry_run: bool,
     registry: &Path,
 ) -> anyhow::Result<Exit> {
-    let _alone = alone(context)?;
+    let _alone = alone(context, dry_run)?;
     let deploy = context.deploy()?;
     let program = std::env::current_exe()?;
     // As its owner, root would deploy for it.
@@ -162,7 +167,7 @@ pub(super) fn install(
 const TIMER: &str = "for what hooks miss, once on this machine: systemctl enable --now deploy-by-code-reconcile.timer";
 
 pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> anyhow::Result<Exit> {
-    let _alone = alone(context)?;
+    let _alone = alone(context, dry_run)?;
     let deploy = context.deploy_to_look()?;
     let (mut steps, list) = system(context, &deploy, false, dry_run, registry)?;
     let own = install::plan_uninstall(&deploy, list)?;
@@ -198,6 +203,6 @@ pub(super) fn uninstall_gone(named: &Path, dry_run: bool, registry: &Path) -> an
     }
     let output = Output::new();
     output.line("there is no repository here any more")?;
-    take_out(&output, &steps, dry_run)?;
+    take_out(&output, &steps, dry_run);
     Ok(Some(Exit::Done))
 }

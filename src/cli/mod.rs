@@ -78,6 +78,20 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// What decides in a repository what is carried out, beside its folder, the deploy branch and the state.
+const ROOTS_OWN: &[&str] = &[
+    "config",
+    "deploy-by-code.toml",
+    "hooks",
+    "HEAD",
+    "refs",
+    "refs/heads",
+    "packed-refs",
+    "reftable",
+    "objects",
+    "objects/info",
+];
+
 /// Where a command works.
 struct Context {
     git_dir: PathBuf,
@@ -121,11 +135,13 @@ impl Context {
             return Ok(None);
         }
         let owner = self.owner()?;
-        if std::fs::metadata(&self.git_dir)?.mode() & 0o002 != 0 {
-            let shown = text::escape(self.git_dir.as_os_str().as_encoded_bytes(), 200);
-            let message =
-                format!("{shown} is writable by everybody, and its configuration would be followed as its owner");
-            return Err(Refusal::error(message, format!("chmod o-w {shown}")));
+        for folder in self.folders()? {
+            if std::fs::metadata(&folder)?.mode() & 0o002 != 0 {
+                let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
+                let message =
+                    format!("{shown} is writable by everybody, and its configuration would be followed as its owner");
+                return Err(Refusal::error(message, format!("chmod o-w {shown}")));
+            }
         }
         if owner == 0 && acts {
             self.belongs_to_root()?;
@@ -155,21 +171,27 @@ impl Context {
             let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
             Err(Refusal::error(message, hint))
         };
-        let own = ["config", "deploy-by-code.toml", "hooks", "refs", "refs/heads", "packed-refs", "objects"]
-            .map(|name| self.git_dir.join(name));
-        std::iter::once(self.git_dir.clone()).chain(own).chain(self.config.clone()).try_for_each(is_roots)?;
+        for folder in self.folders()? {
+            ROOTS_OWN.iter().map(|name| folder.join(name)).chain([folder.clone()]).try_for_each(is_roots)?;
+        }
+        self.config.iter().cloned().try_for_each(is_roots)?;
         // Only now is it known that nobody else wrote where the state is.
         let (deploy, _) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
-        let state = deploy.state_dir();
-        deploy.config_file.into_iter().chain([state.join("state.db"), state]).try_for_each(is_roots)
+        let (state, branch) = (deploy.state_dir(), deploy.repository.path().join(&deploy.branch));
+        deploy.config_file.into_iter().chain([branch, state.join("state.db"), state]).try_for_each(is_roots)
+    }
+
+    /// The git folder, and, of a linked work tree, the repository's.
+    fn folders(&self) -> anyhow::Result<[PathBuf; 2]> {
+        Ok([self.git_dir.clone(), Repository::open(&self.git_dir)?.path().to_owned()])
     }
 
     /// The number of the user whose repository it is.
     fn owner(&self) -> anyhow::Result<u32> {
-        let owner = std::fs::metadata(&self.git_dir)?.uid();
         // A work tree's folder names the repository, and need not be the same user's.
-        let common = Repository::open(&self.git_dir)?;
-        if std::fs::metadata(common.path())?.uid() == owner {
+        let [own, common] = self.folders()?.map(std::fs::metadata);
+        let (owner, common) = (own?.uid(), common?.uid());
+        if owner == common {
             return Ok(owner);
         }
         let message = "this folder and the repository that it leads to are not the same user's";
@@ -261,7 +283,7 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
     };
     if let (Command::Uninstall { dry_run, registry, .. }, Some(gone)) =
         (&command, named.as_ref().or(repository.as_ref()))
-        && find_repository(gone).is_none()
+        && !is_repository(gone)
         && let Some(exit) = install::uninstall_gone(gone, *dry_run, registry)?
     {
         return Ok(exit);
@@ -320,6 +342,12 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Serve => run::serve(&context),
         Command::Run { environment } => run::run(&context, &environment),
     }
+}
+
+/// Whether a folder is a repository or a work tree itself, and does not only lie in one.
+fn is_repository(folder: &std::path::Path) -> bool {
+    let inside = |found: PathBuf| folder.canonicalize().is_ok_and(|folder| found.starts_with(folder));
+    find_repository(folder).is_some_and(inside) || folder.join(".git").exists()
 }
 
 /// Prints what the command line's parser has to say: help, the version, or what is wrong with the words, which may be hostile too.

@@ -32,13 +32,15 @@ const FORGET: &[&str] = &[
     "GIT_GRAFT_FILE",
 ];
 
-/// git, told nothing by a hook's environment.
+/// git, told nothing by a hook's environment. In a session of its own: as another user than root who typed this, its user could act through it, and root's
+/// terminal is not theirs.
 fn command() -> Command {
     let mut command = Command::new("git");
     FORGET.iter().for_each(|name| {
         command.env_remove(name);
     });
     command.env("LC_ALL", "C").stdin(Stdio::null());
+    detach::in_own_session(&mut command);
     command
 }
 
@@ -89,7 +91,6 @@ pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
         command.env(format!("GIT_{who}_NAME"), "doctor").env(format!("GIT_{who}_EMAIL"), "doctor@localhost");
     }
     command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    detach::in_own_session(&mut command);
     command.arg("-C").arg(folder).args(arguments);
     let output = output(command, folder)?;
     let said = [output.stdout, output.stderr].concat();

@@ -123,6 +123,48 @@ fn a_hook_that_was_there_finds_what_lies_beside_it() {
     world.push().says("from ci").says_nothing_of("#2");
 }
 
+/// An install or uninstall can be stopped between two hooks, when one leads to the other.
+#[test]
+fn links_between_hooks_survive_an_install_that_was_stopped() {
+    let world = World::new();
+    let hooks = world.path("deploy.git/hooks");
+    script(&world, "deploy.git/hooks/pre-receive", "echo \"checked by ${0##*/}\"");
+    let link = hooks.join("post-receive");
+    std::os::unix::fs::symlink("pre-receive", &link).unwrap();
+    let as_before = |when: &str| {
+        world.cmd(&["uninstall"]).ok();
+        assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("pre-receive"), "{when}");
+        assert!(fs::read_to_string(hooks.join("pre-receive")).unwrap().contains("checked by"), "{when}");
+        assert!(!hooks.join("chained").exists(), "{when}");
+    };
+    let works = |number: u32| {
+        world.install();
+        world.deploy("production/a", number);
+        world.push().says("checked by pre-receive").says("checked by post-receive").says(&format!("#{number} "));
+        world.settled();
+    };
+    works(1);
+    fs::rename(hooks.join("chained/post-receive"), &link).unwrap();
+    as_before("an uninstall had put the link back");
+    let keep = || {
+        fs::create_dir(hooks.join("chained")).unwrap();
+        fs::rename(hooks.join("pre-receive"), hooks.join("chained/pre-receive")).unwrap();
+    };
+    keep();
+    as_before("an install had kept the script");
+    keep();
+    works(2);
+    as_before("an install had kept the script, and another one came");
+    keep();
+    std::os::unix::fs::symlink(crate::processes::BINARY, hooks.join("pre-receive")).unwrap();
+    works(3);
+    as_before("an install had set its first link");
+    // Kept, such a link would lead to the new hook.
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(hooks.join("pre-receive"), &link).unwrap();
+    world.cmd(&["install"]).exits(4).says("ln -sfn pre-receive");
+}
+
 #[test]
 fn whoever_follows_keeps_no_other_hook_waiting() {
     let world = World::new();

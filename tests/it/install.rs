@@ -374,9 +374,20 @@ fn one_install_waits_for_another() {
     let mut install = world.binary().arg("install").stdout(Stdio::null()).spawn().unwrap();
     world.wait_until("the other one is there", || !crate::processes::of(&world.repository()).is_empty());
     assert!(!world.state().exists() && install.try_wait().unwrap().is_none());
+    world.cmd(&["install", "--dry-run"]).ok();
     drop(held);
     assert!(install.wait().unwrap().success());
     assert!(world.state().exists());
+}
+
+#[test]
+fn nobody_has_to_read_what_an_install_says() {
+    let world = World::new();
+    fs::write(world.path("deploy.git/hooks/pre-receive"), "#!/bin/sh\n").unwrap();
+    let shell = format!("'{BINARY}' install deploy.git | true");
+    run(world.command("sh", ".").args(["-c", &shell]), b"");
+    world.wait_until("it is all there", || world.path("deploy.git/hooks/reference-transaction").is_symlink());
+    world.install().says("everything is in place");
 }
 
 /// A hook that was there before comes back, whichever call of an install or uninstall was the last: each leaves one of these.
