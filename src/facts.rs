@@ -72,8 +72,7 @@ pub fn gather(question: &Question<'_>) -> Result<Facts, store::Error> {
 }
 
 /// The paths that are judged again, by where the branch was before them: history is walked once for each of these.
-#[must_use]
-pub fn by_since(faults: &[Fault]) -> BTreeMap<Option<&Revision>, Vec<&[u8]>> {
+fn by_since(faults: &[Fault]) -> BTreeMap<Option<&Revision>, Vec<&[u8]>> {
     let mut paths: BTreeMap<Option<&Revision>, Vec<&[u8]>> = BTreeMap::new();
     for Fault { path, since, .. } in faults {
         paths.entry(since.as_ref()).or_default().push(path);

@@ -72,9 +72,9 @@ fn shown(path: &Path) -> String {
 
 /// What `doctor` has to be told.
 pub struct Patient<'a> {
-    /// The repository, and what is wrong with its configuration.
+    /// The repository.
     pub deploy: &'a DeployRepository,
-    /// See there.
+    /// What is wrong with its configuration, if anything.
     pub problems: Option<String>,
     /// What deploy files ask for.
     pub wanted: &'a [Target],

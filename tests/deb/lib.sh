@@ -38,7 +38,7 @@ repository() {
     deploy-by-code install "$1"
 }
 
-# job: what deployments run; it holds as long as /tmp/hold is there.
+# job: what deployments run; it holds as long as /var/tmp/hold is there.
 job() {
     cat >/usr/local/bin/job <<'EOF'
 #!/bin/sh

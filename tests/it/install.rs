@@ -381,12 +381,51 @@ fn one_install_waits_for_another() {
 }
 
 #[test]
+fn what_a_group_member_installed_its_owner_takes_out() {
+    let world = World::new();
+    let Some(gitconfig) = shared_with_nobody(&world) else { return };
+    fs::write(world.path("deploy.git/hooks/pre-receive"), "#!/bin/sh\n").unwrap();
+    // The owner is a user whom modes stop.
+    run(world.command("chown", ".").args(["-R", "games", "deploy.git"]), b"").ok();
+    let run_as = |user: &str, command: &str| {
+        let mut other = world.command("setpriv", ".");
+        let command = format!("'{BINARY}' {command} deploy.git --registry /nonexistent");
+        other.args(["--reuid", user, "--regid", "0", "--clear-groups", "sh", "-c", &command]);
+        run(other.env("GIT_CONFIG_GLOBAL", &gitconfig), b"")
+    };
+    run_as("nobody", "install").ok().says("hooks/chained/pre-receive");
+    run_as("games", "uninstall").ok();
+    assert_eq!(fs::read_to_string(world.path("deploy.git/hooks/pre-receive")).unwrap(), "#!/bin/sh\n");
+    assert!(!world.path("deploy.git/hooks/chained").exists());
+}
+
+#[test]
+fn the_repository_of_a_work_tree_is_looked_at_too() {
+    let world = World::installed();
+    if !nix::unistd::Uid::effective().is_root() {
+        println!("skipped: not root");
+        return;
+    }
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+    world.server_git(&["worktree", "add", "-q", world.path("tree").to_str().unwrap(), "main"]);
+    let reconcile = || run(world.command(BINARY, "tree").arg("reconcile"), b"");
+    reconcile().ok();
+    for (mode, says) in [(0o777, "is writable by everybody"), (0o775, "is others' to write")] {
+        fs::set_permissions(world.repository(), fs::Permissions::from_mode(mode)).unwrap();
+        reconcile().exits(1).says(says);
+    }
+}
+
+#[test]
 fn nobody_has_to_read_what_an_install_says() {
     let world = World::new();
     fs::write(world.path("deploy.git/hooks/pre-receive"), "#!/bin/sh\n").unwrap();
-    let shell = format!("'{BINARY}' install deploy.git | true");
-    run(world.command("sh", ".").args(["-c", &shell]), b"");
-    world.wait_until("it is all there", || world.path("deploy.git/hooks/reference-transaction").is_symlink());
+    // Every write to it fails.
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let told = world.binary().arg("install").stdout(full).stderr(Stdio::null()).status().unwrap();
+    assert_eq!(told.code(), Some(4));
     world.install().says("everything is in place");
 }
 
