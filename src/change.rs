@@ -1,4 +1,5 @@
-//! What differs at one path between two trees of the deploy branch, as the git layer reads it and the planner judges it.
+//! What differs at one path between two trees of the deploy branch, as the git layer reads it and
+//! the planner judges it.
 
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ pub struct Change {
     pub old: Option<Node>,
     /// What stands there now.
     pub new: Option<Node>,
-    /// Another path in the new tree that differs from this one in case only; this path itself, where the tree names it twice.
+    /// Another path in the new tree that differs from this one in case only; this path itself,
+    /// where the tree names it twice.
     pub twin: Option<Vec<u8>>,
 }
 

@@ -88,8 +88,8 @@ pub struct DeployRepository {
 }
 
 impl DeployRepository {
-    /// Opens a repository by its git folder, with the configuration of the first file that exists: the one that is named, the repository's own,
-    /// the machine's.
+    /// Opens a repository by its git folder, with the configuration of the first file that exists:
+    /// the one that is named, the repository's own, the machine's.
     ///
     /// # Errors
     /// The repository can't be read or the configuration not be used.
@@ -112,15 +112,24 @@ impl DeployRepository {
             Some(branch) => format!("refs/heads/{branch}"),
             None => repository.head_branch()?,
         };
-        Ok(Self { repository, config, config_file, branch })
+        Ok(Self {
+            repository,
+            config,
+            config_file,
+            branch,
+        })
     }
 
-    /// For looking at what is recorded: [`DeployRepository::open`], but a configuration with problems is used as far as it could be read, and the
-    /// problems are returned beside it. Nothing is ever deployed by it.
+    /// For looking at what is recorded: [`DeployRepository::open`], but a configuration with
+    /// problems is used as far as it could be read, and the problems are returned beside it.
+    /// Nothing is ever deployed by it.
     ///
     /// # Errors
     /// The repository can't be read.
-    pub fn open_to_look(git_dir: &Path, config_file: Option<&Path>) -> Result<(Self, Option<ConfigError>), Error> {
+    pub fn open_to_look(
+        git_dir: &Path,
+        config_file: Option<&Path>,
+    ) -> Result<(Self, Option<ConfigError>), Error> {
         match Self::open(git_dir, config_file) {
             Err(Error::Config(error)) => {
                 let repository = Repository::open(git_dir)?;
@@ -129,7 +138,15 @@ impl DeployRepository {
                     None => repository.head_branch()?,
                 };
                 let config_file = Some(error.file.clone());
-                Ok((Self { repository, config: (*error.config).clone(), config_file, branch }, Some(error)))
+                Ok((
+                    Self {
+                        repository,
+                        config: (*error.config).clone(),
+                        config_file,
+                        branch,
+                    },
+                    Some(error),
+                ))
             }
             opened => opened.map(|deploy| (deploy, None)),
         }
@@ -148,7 +165,10 @@ impl DeployRepository {
     /// The state directory.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
-        self.config.state_dir.clone().unwrap_or_else(|| self.repository.path().join("deploy-by-code"))
+        self.config
+            .state_dir
+            .clone()
+            .unwrap_or_else(|| self.repository.path().join("deploy-by-code"))
     }
 
     /// Where hooks leave word for systemd that a runner is needed.
@@ -176,13 +196,18 @@ impl DeployRepository {
         }
     }
 
-    /// Opens the state, making it in the repository where it is missing: the hooks may have been linked by hand. One that the configuration puts
-    /// elsewhere is made by `install` alone: that it is missing can mean that its file system is not mounted, and history would be forgotten.
+    /// Opens the state, making it in the repository where it is missing: the hooks may have been
+    /// linked by hand. One that the configuration puts elsewhere is made by `install` alone: that
+    /// it is missing can mean that its file system is not mounted, and history would be forgotten.
     ///
     /// # Errors
     /// As for [`DeployRepository::create_store`].
     pub fn open_or_create_store(&self) -> Result<Store, store::Error> {
-        if self.config.state_dir.is_some() { self.open_store() } else { self.create_store() }
+        if self.config.state_dir.is_some() {
+            self.open_store()
+        } else {
+            self.create_store()
+        }
     }
 
     /// Opens the state, making it where it is missing, shared as the repository is.
@@ -196,7 +221,8 @@ impl DeployRepository {
             other => return other,
         }
         let shared = git::config_value(self.repository.path(), "core.sharedRepository");
-        let shared = shared.map_err(|error| store::Error::Io(folder.clone(), io::Error::other(error)))?;
+        let shared =
+            shared.map_err(|error| store::Error::Io(folder.clone(), io::Error::other(error)))?;
         Store::create(&folder, Sharing::from_git(shared.as_deref()))
     }
 
@@ -211,10 +237,16 @@ impl DeployRepository {
 /// What `checkout` and `repository` may name.
 #[must_use]
 pub fn folder_values(target: &Target) -> [(&'static str, &str); 2] {
-    [("environment", target.environment.as_str()), ("application", target.application.as_str())]
+    [
+        ("environment", target.environment.as_str()),
+        ("application", target.application.as_str()),
+    ]
 }
 
-fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf>, Config), ConfigError> {
+fn load(
+    repository: &Repository,
+    named: Option<&Path>,
+) -> Result<(Option<PathBuf>, Config), ConfigError> {
     let own = repository.path().join(OWN_CONFIG);
     let candidates: Vec<&Path> = match named {
         Some(file) => vec![file],
@@ -226,15 +258,28 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => continue,
             Err(error) => {
                 let message = format!("can't be read: {}", text::escape(error.to_string(), 200));
-                let problem = Problem { line: 0, column: 0, message, hint: None };
-                return Err(ConfigError { file: file.to_owned(), problems: vec![problem], config: Box::default() });
+                let problem = Problem {
+                    line: 0,
+                    column: 0,
+                    message,
+                    hint: None,
+                };
+                return Err(ConfigError {
+                    file: file.to_owned(),
+                    problems: vec![problem],
+                    config: Box::default(),
+                });
             }
         };
         let (config, problems) = Config::parse(&text, &clock::zone);
         return if problems.is_empty() {
             Ok((Some(file.to_owned()), config))
         } else {
-            Err(ConfigError { file: file.to_owned(), problems, config: Box::new(config) })
+            Err(ConfigError {
+                file: file.to_owned(),
+                problems,
+                config: Box::new(config),
+            })
         };
     }
     Ok((None, Config::default()))
@@ -243,7 +288,10 @@ fn load(repository: &Repository, named: Option<&Path>) -> Result<(Option<PathBuf
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     // A pipe in its place would be waited for.
-    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(file)?;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(file)?;
     if !opened.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }

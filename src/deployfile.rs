@@ -38,7 +38,10 @@ impl ContentError {
             Self::NotARevision { word, .. } if word.starts_with("\\u{feff}") => {
                 "save the file without a byte order mark"
             }
-            Self::NotARevision { error: RevisionError::Null, .. } => "to retire the application, delete the file",
+            Self::NotARevision {
+                error: RevisionError::Null,
+                ..
+            } => "to retire the application, delete the file",
             Self::NotARevision { .. } => {
                 "write the whole hash, 40 or 64 hexadecimal digits, as git rev-parse prints it"
             }
@@ -67,7 +70,10 @@ impl fmt::Display for ContentError {
 /// The line and word that stand there instead.
 pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     let is_space = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b;
-    let start = content.iter().position(|b| !is_space(b)).ok_or(ContentError::NoRevision)?;
+    let start = content
+        .iter()
+        .position(|b| !is_space(b))
+        .ok_or(ContentError::NoRevision)?;
     let rest = &content[start..];
     let word = &rest[..rest.iter().position(is_space).unwrap_or(rest.len())];
     Revision::new(word).map_err(|error| ContentError::NotARevision {
@@ -77,7 +83,8 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     })
 }
 
-/// Whether `new` is `old` with a new entry in front that names the same revision again: the way to ask for a redeploy.
+/// Whether `new` is `old` with a new entry in front that names the same revision again: the way to
+/// ask for a redeploy.
 #[must_use]
 pub fn is_redeploy(old: &[u8], new: &[u8]) -> bool {
     let Some(entry) = new.strip_suffix(old).filter(|entry| entry.ends_with(b"\n")) else {
@@ -102,7 +109,11 @@ mod tests {
             format!("\t\u{b}\u{c}{A}\r\nrest"),
             A.to_uppercase(),
         ] {
-            assert_eq!(revision(content.as_bytes()), Ok(Revision::new(A).unwrap()), "{content:?}");
+            assert_eq!(
+                revision(content.as_bytes()),
+                Ok(Revision::new(A).unwrap()),
+                "{content:?}"
+            );
         }
         let mut binary = format!("{A}\n").into_bytes();
         binary.extend([0, 255, 27]);
@@ -114,18 +125,30 @@ mod tests {
         let table = [
             ("", "the file names no revision"),
             (" \n\t\n", "the file names no revision"),
-            ("6037512\n", "line 1: \"6037512\" is an abbreviated commit hash"),
+            (
+                "6037512\n",
+                "line 1: \"6037512\" is an abbreviated commit hash",
+            ),
             ("\n\nmain\n", "line 3: \"main\" is no commit hash"),
             ("* Deploy\n", "line 1: \"*\" is no commit hash"),
             ("\x1b[2Jx", "line 1: \"\\u{1b}[2Jx\" is no commit hash"),
         ];
         for (content, expect) in table {
-            assert_eq!(revision(content.as_bytes()).unwrap_err().to_string(), expect, "{content:?}");
+            assert_eq!(
+                revision(content.as_bytes()).unwrap_err().to_string(),
+                expect,
+                "{content:?}"
+            );
         }
         let joined = format!("{A},{B}");
         assert!(revision(joined.as_bytes()).is_err());
         let bom = format!("\u{feff}{A}");
-        assert!(revision(bom.as_bytes()).unwrap_err().hint().contains("byte order mark"));
+        assert!(
+            revision(bom.as_bytes())
+                .unwrap_err()
+                .hint()
+                .contains("byte order mark")
+        );
     }
 
     #[test]
@@ -142,7 +165,11 @@ mod tests {
             (format!("{A}{old}"), false),
         ];
         for (new, expect) in table {
-            assert_eq!(is_redeploy(old.as_bytes(), new.as_bytes()), expect, "{new:?}");
+            assert_eq!(
+                is_redeploy(old.as_bytes(), new.as_bytes()),
+                expect,
+                "{new:?}"
+            );
         }
     }
 }

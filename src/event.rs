@@ -4,7 +4,8 @@ use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::status::Status;
 use crate::text;
 
-/// The longest value of one key, in characters; keeps a line below the 1 kB that every syslog daemon takes whole.
+/// The longest value of one key, in characters; keeps a line below the 1 kB that every syslog
+/// daemon takes whole.
 const VALUE_MAX: usize = 200;
 
 /// How urgent an event is, as syslog(3) names it.
@@ -100,12 +101,18 @@ impl Event<'_> {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match self {
-            Self::Queued { exception: Some(_), .. } | Self::Frozen { .. } | Self::Thawed { .. } => Severity::Warning,
+            Self::Queued {
+                exception: Some(_), ..
+            }
+            | Self::Frozen { .. }
+            | Self::Thawed { .. } => Severity::Warning,
             Self::Queued { .. } | Self::Retired { .. } => Severity::Info,
             Self::Became { status, .. } => match status {
                 Status::Failed | Status::Interrupted => Severity::Error,
                 Status::Cancelled | Status::Skipped => Severity::Warning,
-                Status::Queued | Status::Running | Status::Succeeded | Status::Superseded => Severity::Info,
+                Status::Queued | Status::Running | Status::Succeeded | Status::Superseded => {
+                    Severity::Info
+                }
             },
             Self::Refused { .. } | Self::Problem { .. } => Severity::Warning,
             Self::Failure { .. } => Severity::Error,
@@ -116,40 +123,88 @@ impl Event<'_> {
     #[must_use]
     pub fn line(&self) -> String {
         match self {
-            Self::Queued { id, target, revision, pusher, exception } => line(
+            Self::Queued {
+                id,
+                target,
+                revision,
+                pusher,
+                exception,
+            } => line(
                 "queued",
                 &[("id", &id.0.to_string())],
                 Some(target),
                 Some(revision),
                 &[("pusher", *pusher), ("exception", *exception)],
             ),
-            Self::Frozen { environment, by, reason } => line(
+            Self::Frozen {
+                environment,
+                by,
+                reason,
+            } => line(
                 "frozen",
-                &[("environment", environment.as_str()), ("by", by), ("reason", reason)],
+                &[
+                    ("environment", environment.as_str()),
+                    ("by", by),
+                    ("reason", reason),
+                ],
                 None,
                 None,
                 &[],
             ),
-            Self::Thawed { environment, by } => {
-                line("thawed", &[("environment", environment.as_str()), ("by", by)], None, None, &[])
-            }
-            Self::Became { id, target, revision, status, reason } => line(
+            Self::Thawed { environment, by } => line(
+                "thawed",
+                &[("environment", environment.as_str()), ("by", by)],
+                None,
+                None,
+                &[],
+            ),
+            Self::Became {
+                id,
+                target,
+                revision,
+                status,
+                reason,
+            } => line(
                 status.as_str(),
                 &[("id", &id.0.to_string())],
                 Some(target),
                 Some(revision),
                 &[("reason", *reason)],
             ),
-            Self::Retired { target, pusher } => line("retired", &[], Some(target), None, &[("pusher", *pusher)]),
-            Self::Refused { path, message, pusher } => {
+            Self::Retired { target, pusher } => {
+                line("retired", &[], Some(target), None, &[("pusher", *pusher)])
+            }
+            Self::Refused {
+                path,
+                message,
+                pusher,
+            } => {
                 let path = text::escape(path, VALUE_MAX);
-                line("refused", &[("path", &path), ("message", message)], None, None, &[("pusher", *pusher)])
+                line(
+                    "refused",
+                    &[("path", &path), ("message", message)],
+                    None,
+                    None,
+                    &[("pusher", *pusher)],
+                )
             }
             Self::Problem { path, message } => {
                 let path = text::escape(path, VALUE_MAX);
-                line("problem", &[("path", &path), ("message", message)], None, None, &[])
+                line(
+                    "problem",
+                    &[("path", &path), ("message", message)],
+                    None,
+                    None,
+                    &[],
+                )
             }
-            Self::Failure { what, message } => line("failure", &[("in", what), ("message", message)], None, None, &[]),
+            Self::Failure { what, message } => line(
+                "failure",
+                &[("in", what), ("message", message)],
+                None,
+                None,
+                &[],
+            ),
         }
     }
 }
@@ -165,7 +220,11 @@ fn line(
     let mut put = |key: &str, value: &str| {
         let value = text::escape(value, VALUE_MAX);
         let plain = !value.is_empty() && !value.contains([' ', '"', '=', '\\']);
-        line.push_str(&if plain { format!(" {key}={value}") } else { format!(" {key}={}", quoted(&value)) });
+        line.push_str(&if plain {
+            format!(" {key}={value}")
+        } else {
+            format!(" {key}={}", quoted(&value))
+        });
     };
     first.iter().for_each(|(key, value)| put(key, value));
     if let Some(target) = target {
@@ -175,7 +234,9 @@ fn line(
     if let Some(revision) = revision {
         put("revision", revision.as_str());
     }
-    last.iter().filter_map(|(key, value)| Some((key, (*value)?))).for_each(|(key, value)| put(key, value));
+    last.iter()
+        .filter_map(|(key, value)| Some((key, (*value)?)))
+        .for_each(|(key, value)| put(key, value));
     line
 }
 
@@ -196,7 +257,13 @@ mod tests {
         };
         let revision = Revision::new("60375125abec57111e2eaeac7081f8f45bdfe28b").unwrap();
         let id = DeploymentId(42);
-        let queued = Event::Queued { id, target: &target, revision: &revision, pusher: Some("alice"), exception: None };
+        let queued = Event::Queued {
+            id,
+            target: &target,
+            revision: &revision,
+            pusher: Some("alice"),
+            exception: None,
+        };
         assert_eq!(
             queued.line(),
             "queued id=42 environment=production application=app revision=60375125abec57111e2eaeac7081f8f45bdfe28b pusher=alice"
@@ -214,9 +281,25 @@ mod tests {
 
     #[test]
     fn hostile_values_stay_in_their_place() {
-        let refused = Event::Refused { path: b"a\nfailed id=1", message: "say \"x\" id=2", pusher: Some("") };
-        assert_eq!(refused.line(), "refused path=\"a\\nfailed id=1\" message=\"say \\\"x\\\" id=2\" pusher=\"\"");
+        let refused = Event::Refused {
+            path: b"a\nfailed id=1",
+            message: "say \"x\" id=2",
+            pusher: Some(""),
+        };
+        assert_eq!(
+            refused.line(),
+            "refused path=\"a\\nfailed id=1\" message=\"say \\\"x\\\" id=2\" pusher=\"\""
+        );
         let long = "x".repeat(5000);
-        assert!(Event::Problem { path: long.as_bytes(), message: &long }.line().chars().count() < 500);
+        assert!(
+            Event::Problem {
+                path: long.as_bytes(),
+                message: &long
+            }
+            .line()
+            .chars()
+            .count()
+                < 500
+        );
     }
 }

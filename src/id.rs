@@ -237,7 +237,10 @@ mod tests {
     fn revisions() {
         use RevisionError::*;
         let sha1 = "60375125ABEC57111e2eaeac7081f8f45bdfe28b";
-        assert_eq!(Revision::new(sha1).unwrap().as_str(), sha1.to_ascii_lowercase());
+        assert_eq!(
+            Revision::new(sha1).unwrap().as_str(),
+            sha1.to_ascii_lowercase()
+        );
         assert_eq!(Revision::new(sha1).unwrap().short(), "6037512");
         assert!(Revision::new("ab".repeat(32)).is_ok());
         for (text, expect) in [

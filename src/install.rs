@@ -1,8 +1,10 @@
 //! Putting the hooks into a repository, and taking them out again.
 //!
-//! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there already is moved to `chained/<name>`, and
-//! this program runs it with a full copy of its input; what lies beside it is linked there, so that it finds that where it looks. Everything is done in an order in which a crash leaves something that a second
-//! `install` completes: the state and its cursor come first, so that no hook ever runs without them.
+//! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there
+//! already is moved to `chained/<name>`, and this program runs it with a full copy of its input;
+//! what lies beside it is linked there, so that it finds that where it looks. Everything is done in
+//! an order in which a crash leaves something that a second `install` completes: the state and its
+//! cursor come first, so that no hook ever runs without them.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -76,15 +78,34 @@ impl fmt::Display for Step {
             None => "nothing planned yet".to_owned(),
         };
         match self {
-            Self::CreateState(folder, commit) => write!(f, "make {} ({})", shown(folder), at(commit)),
-            Self::UpgradeState(folder, from) => {
-                write!(f, "bring {} from version {from} to {}", shown(folder), store::VERSION)
+            Self::CreateState(folder, commit) => {
+                write!(f, "make {} ({})", shown(folder), at(commit))
             }
-            Self::MoveCursor(branch, commit) => write!(f, "start from {} ({})", text::escape(branch, 200), at(commit)),
-            Self::Keep(from, to) | Self::PutBack(from, to) => write!(f, "rename {} to {}", shown(from), shown(to)),
+            Self::UpgradeState(folder, from) => {
+                write!(
+                    f,
+                    "bring {} from version {from} to {}",
+                    shown(folder),
+                    store::VERSION
+                )
+            }
+            Self::MoveCursor(branch, commit) => write!(
+                f,
+                "start from {} ({})",
+                text::escape(branch, 200),
+                at(commit)
+            ),
+            Self::Keep(from, to) | Self::PutBack(from, to) => {
+                write!(f, "rename {} to {}", shown(from), shown(to))
+            }
             Self::Link(from, to) => write!(f, "link {} -> {}", shown(from), shown(to)),
             Self::LinkBeside(folder, name) => {
-                write!(f, "link {} -> ../{}", shown(&folder.join(name)), text::escape(name.as_encoded_bytes(), 100))
+                write!(
+                    f,
+                    "link {} -> ../{}",
+                    shown(&folder.join(name)),
+                    text::escape(name.as_encoded_bytes(), 100)
+                )
             }
             Self::RemoveKept(folder) => write!(f, "remove {}", shown(folder)),
             Self::Unlink(path) => write!(f, "remove {}", shown(path)),
@@ -94,10 +115,17 @@ impl fmt::Display for Step {
                 write!(f, "take out of the timer's list, in {}", shown(folder))
             }
             Self::System(SystemStep::Write(file, text)) => {
-                write!(f, "write {}: {}", shown(file), text::escape(text.trim_end().replace('\n', " "), 400))
+                write!(
+                    f,
+                    "write {}: {}",
+                    shown(file),
+                    text::escape(text.trim_end().replace('\n', " "), 400)
+                )
             }
             Self::System(SystemStep::Remove(file)) => write!(f, "remove {}", shown(file)),
-            Self::System(SystemStep::Systemctl(words)) => write!(f, "systemctl {}", words.join(" ")),
+            Self::System(SystemStep::Systemctl(words)) => {
+                write!(f, "systemctl {}", words.join(" "))
+            }
         }
     }
 }
@@ -147,7 +175,11 @@ impl fmt::Display for Error {
                 "{} leads nowhere, so git passes over it, and kept it would refuse every push; remove it, or put back what it leads to",
                 shown(path)
             ),
-            Self::Taken(path) => write!(f, "{} exists already; move it away, or call it from the hook", shown(path)),
+            Self::Taken(path) => write!(
+                f,
+                "{} exists already; move it away, or call it from the hook",
+                shown(path)
+            ),
         }
     }
 }
@@ -169,15 +201,24 @@ impl From<store::Error> for Error {
 /// The hooks folder of this repository, and of it alone.
 ///
 /// # Errors
-/// git can't be asked, or `core.hooksPath` names a folder whose hooks other repositories may run as well.
+/// git can't be asked, or `core.hooksPath` names a folder whose hooks other repositories may run as
+/// well.
 fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
     let folder = git::hooks_folder(deploy.repository.path())?;
-    if is_within(deploy, &folder) { Ok(folder) } else { Err(Error::HooksElsewhere(folder)) }
+    if is_within(deploy, &folder) {
+        Ok(folder)
+    } else {
+        Err(Error::HooksElsewhere(folder))
+    }
 }
 
 /// Whether a folder is one of the repository, also by way of links.
 fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
-    folder.canonicalize().as_deref().unwrap_or(folder).starts_with(deploy.repository.path())
+    folder
+        .canonicalize()
+        .as_deref()
+        .unwrap_or(folder)
+        .starts_with(deploy.repository.path())
 }
 
 /// Who manages a repository, and where its hooks stand.
@@ -186,9 +227,16 @@ fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
 /// git can't be asked.
 pub fn host(deploy: &DeployRepository) -> Result<(Host, Places), Error> {
     let git_dir = deploy.repository.path();
-    let host = Host::of(git_dir, git::config_value(git_dir, "gitlab.fullpath")?.is_some());
+    let host = Host::of(
+        git_dir,
+        git::config_value(git_dir, "gitlab.fullpath")?.is_some(),
+    );
     // GitLab's own folder of hooks is none of ours.
-    let hooks = if host == Host::GitLab { git_dir.join("hooks") } else { own_hooks_folder(deploy)? };
+    let hooks = if host == Host::GitLab {
+        git_dir.join("hooks")
+    } else {
+        own_hooks_folder(deploy)?
+    };
     Ok((host, host.places(git_dir, &hooks)))
 }
 
@@ -205,7 +253,12 @@ pub enum EntryChange {
 
 /// What has to be done so that the timer looks after the repository of a user, or no more.
 #[must_use]
-pub fn plan_entry(deploy: &DeployRepository, owner: u32, is_installed: bool, registry: &Path) -> EntryChange {
+pub fn plan_entry(
+    deploy: &DeployRepository,
+    owner: u32,
+    is_installed: bool,
+    registry: &Path,
+) -> EntryChange {
     let registrar = registry::registrar(registry, deploy.repository.path());
     // Without the package there is no timer.
     let is_due = if is_installed {
@@ -220,7 +273,8 @@ pub fn plan_entry(deploy: &DeployRepository, owner: u32, is_installed: bool, reg
     }
 }
 
-/// What has to be done so that `program` is this repository's hooks. `register`: the timer's list, if this is to be entered there.
+/// What has to be done so that `program` is this repository's hooks. `register`: the timer's list,
+/// if this is to be entered there.
 ///
 /// # Errors
 /// The repository or its state can't be read, or a hook can't be kept.
@@ -231,7 +285,13 @@ pub fn plan_install(
     register: Option<&Path>,
 ) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
-    let tip = || if deploy_existing { Ok(None) } else { deploy.repository.branch_tip(&deploy.branch) };
+    let tip = || {
+        if deploy_existing {
+            Ok(None)
+        } else {
+            deploy.repository.branch_tip(&deploy.branch)
+        }
+    };
     let state = deploy.state_dir();
     let store = match Store::open_as_it_is(&state) {
         Err(store::Error::Missing(_)) => None,
@@ -243,7 +303,11 @@ pub fn plan_install(
             if version < store::VERSION {
                 steps.push(Step::UpgradeState(state, version));
             }
-            if store.read().cursor()?.is_none_or(|Cursor { branch, .. }| branch != deploy.branch) {
+            if store
+                .read()
+                .cursor()?
+                .is_none_or(|Cursor { branch, .. }| branch != deploy.branch)
+            {
                 steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?));
             }
         }
@@ -262,14 +326,19 @@ pub fn plan_install(
         if hook.symlink_metadata().is_ok() {
             let sibling = sibling(&hook);
             if let Some(name) = sibling
-                && !fs::read_link(&hook)
-                    .is_ok_and(|target| target.strip_prefix(".").unwrap_or(&target) == Path::new(name))
+                && !fs::read_link(&hook).is_ok_and(|target| {
+                    target.strip_prefix(".").unwrap_or(&target) == Path::new(name)
+                })
             {
                 return Err(Error::ByPath(hook, name));
             }
             // What a stopped install has kept, it finds beside it once it is kept as well.
-            let has_kept = |name| kept(&hook.with_file_name(name)).is_some_and(|kept| kept.symlink_metadata().is_ok());
-            let leads_nowhere = hook.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            let has_kept = |name| {
+                kept(&hook.with_file_name(name)).is_some_and(|kept| kept.symlink_metadata().is_ok())
+            };
+            let leads_nowhere = hook
+                .metadata()
+                .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
             if leads_nowhere && !sibling.is_some_and(has_kept) {
                 return Err(Error::Dangling(hook));
             }
@@ -292,7 +361,9 @@ pub fn plan_install(
             return Err(Error::Taken(chained));
         }
         let beside = beside(&folder).chain(keeps).collect::<BTreeSet<OsString>>();
-        let missing = beside.into_iter().filter(|name| chained.join(name).symlink_metadata().is_err());
+        let missing = beside
+            .into_iter()
+            .filter(|name| chained.join(name).symlink_metadata().is_err());
         // Before the hooks are moved: what they need stands there when they run.
         let links = missing.map(|name| Step::LinkBeside(chained.clone(), name));
         steps.splice(first_hook..first_hook, links);
@@ -308,11 +379,17 @@ pub fn plan_install(
 ///
 /// # Errors
 /// A path can't stand in a unit.
-pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) -> Result<Vec<SystemStep>, Error> {
+pub fn plan_system(
+    deploy: &DeployRepository,
+    owner: u32,
+    is_installed: bool,
+) -> Result<Vec<SystemStep>, Error> {
     let units = Units::of(deploy.repository.path());
     if is_installed && deploy.config.runner == RunnerKind::Systemd {
         let mut steps = Vec::new();
-        let drop_ins = units.drop_ins(&deploy.wake_folder(), owner).map_err(Error::Systemd)?;
+        let drop_ins = units
+            .drop_ins(&deploy.wake_folder(), owner)
+            .map_err(Error::Systemd)?;
         if !units.are_set_up(&drop_ins) {
             steps.extend(drop_ins.map(|(file, text)| SystemStep::Write(file, text)));
             steps.push(systemctl(&["daemon-reload"]));
@@ -323,7 +400,8 @@ pub fn plan_system(deploy: &DeployRepository, owner: u32, is_installed: bool) ->
     Ok(without_units(deploy.repository.path()))
 }
 
-/// What root has to do so that systemd starts the runners of the repository with this path no more, whether it is there or not.
+/// What root has to do so that systemd starts the runners of the repository with this path no more,
+/// whether it is there or not.
 #[must_use]
 pub fn without_units(repository: &Path) -> Vec<SystemStep> {
     let units = Units::of(repository);
@@ -342,12 +420,19 @@ fn systemctl(words: &[&str]) -> SystemStep {
     SystemStep::Systemctl(words.iter().map(|word| (*word).to_owned()).collect())
 }
 
-/// What lies in the hooks folder beside the hooks of this program, and may be used by those that were there before.
+/// What lies in the hooks folder beside the hooks of this program, and may be used by those that
+/// were there before.
 fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
-    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
+    let names = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name());
     names.filter(|name| {
         let is_sample = name.as_encoded_bytes().ends_with(b".sample");
-        let is_aside = HOOKS.iter().any(|hook| aside(&folder.join(hook)).file_name() == Some(name));
+        let is_aside = HOOKS
+            .iter()
+            .any(|hook| aside(&folder.join(hook)).file_name() == Some(name));
         name != CHAINED && !is_sample && !is_aside && !HOOKS.iter().any(|hook| name == hook)
     })
 }
@@ -355,7 +440,14 @@ fn beside(folder: &Path) -> impl Iterator<Item = OsString> {
 /// Makes the folder of kept hooks, as open to a group as the folder that it is in.
 fn create_chained(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
-        Ok(()) => fs::set_permissions(folder, folder.parent().unwrap_or(Path::new(".")).metadata()?.permissions()),
+        Ok(()) => fs::set_permissions(
+            folder,
+            folder
+                .parent()
+                .unwrap_or(Path::new("."))
+                .metadata()?
+                .permissions(),
+        ),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
@@ -370,23 +462,37 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// What has to be done so that the hooks are as they were. The state stays. `unregister`: the timer's list, if this is to be taken out of it.
+/// What has to be done so that the hooks are as they were. The state stays. `unregister`: the
+/// timer's list, if this is to be taken out of it.
 ///
 /// # Errors
 /// git can't be asked where the hooks are.
-pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> Result<Vec<Step>, Error> {
+pub fn plan_uninstall(
+    deploy: &DeployRepository,
+    unregister: Option<&Path>,
+) -> Result<Vec<Step>, Error> {
     let git_dir = deploy.repository.path();
-    // Wherever an install can have put them: since then, the repository may have moved to another host, or git been told of another folder.
+    // Wherever an install can have put them: since then, the repository may have moved to another
+    // host, or git been told of another folder.
     let folders = BTreeSet::from([git::hooks_folder(git_dir)?, git_dir.join("hooks")]);
-    let folders: Vec<PathBuf> = folders.into_iter().filter(|folder| is_within(deploy, folder)).collect();
-    let places = Host::ALL.iter().flat_map(|host| folders.iter().flat_map(|folder| host.places(git_dir, folder)));
+    let folders: Vec<PathBuf> = folders
+        .into_iter()
+        .filter(|folder| is_within(deploy, folder))
+        .collect();
+    let places = Host::ALL.iter().flat_map(|host| {
+        folders
+            .iter()
+            .flat_map(|folder| host.places(git_dir, folder))
+    });
     let hooks: BTreeSet<PathBuf> = places.map(|(_, hook)| hook).collect();
-    // Without the state, which an install makes first, none was begun here, and a folder of that name is somebody else's.
+    // Without the state, which an install makes first, none was begun here, and a folder of that
+    // name is somebody else's.
     let was_installed = hooks.iter().any(|hook| is_own_link(hook)) || deploy.state_dir().exists();
     let mut steps = Vec::new();
     for hook in hooks {
-        let kept =
-            kept(&hook).filter(|kept| was_installed && is_folder(kept.parent()) && kept.symlink_metadata().is_ok());
+        let kept = kept(&hook).filter(|kept| {
+            was_installed && is_folder(kept.parent()) && kept.symlink_metadata().is_ok()
+        });
         match kept {
             // An install or uninstall that was stopped left none in its place.
             Some(kept) if is_own_link(&hook) || hook.symlink_metadata().is_err() => {
@@ -401,16 +507,25 @@ pub fn plan_uninstall(deploy: &DeployRepository, unregister: Option<&Path>) -> R
             _ => {}
         }
     }
-    for folder in folders.iter().map(|folder| folder.join(CHAINED)).filter(|folder| is_folder(Some(folder))) {
-        let is_putting_back =
-            steps.iter().any(|step| matches!(step, Step::PutBack(kept, _) if kept.starts_with(&folder)));
+    for folder in folders
+        .iter()
+        .map(|folder| folder.join(CHAINED))
+        .filter(|folder| is_folder(Some(folder)))
+    {
+        let is_putting_back = steps
+            .iter()
+            .any(|step| matches!(step, Step::PutBack(kept, _) if kept.starts_with(&folder)));
         let is_empty = || fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none());
-        if is_putting_back || links_beside(&folder).next().is_some() || was_installed && is_empty() {
+        if is_putting_back || links_beside(&folder).next().is_some() || was_installed && is_empty()
+        {
             steps.push(Step::RemoveKept(folder));
         }
     }
     let path = || deploy.repository.path().to_owned();
-    steps.extend(unregister.map(|registry| Step::System(SystemStep::Unregister(registry.to_owned(), path()))));
+    steps.extend(
+        unregister
+            .map(|registry| Step::System(SystemStep::Unregister(registry.to_owned(), path()))),
+    );
     Ok(steps)
 }
 
@@ -420,19 +535,28 @@ fn is_folder(path: Option<&Path>) -> bool {
 }
 
 fn is_link(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_symlink())
+    path.symlink_metadata()
+        .is_ok_and(|found| found.is_symlink())
 }
 
-/// Whether a kept link is this hook's, which is a relative one: one folder further down, it leads to the same place.
+/// Whether a kept link is this hook's, which is a relative one: one folder further down, it leads
+/// to the same place.
 fn is_kept_link(kept: &Path, hook: &Path) -> bool {
     fs::read_link(hook).is_ok_and(|target| *kept == Path::new("..").join(target))
 }
 
-/// The links in the folder of kept hooks to what lies beside it, as [`Step::LinkBeside`] makes them.
+/// The links in the folder of kept hooks to what lies beside it, as [`Step::LinkBeside`] makes
+/// them.
 fn links_beside(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let names = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.path());
     names.filter(|path| {
-        path.file_name().is_some_and(|name| fs::read_link(path).is_ok_and(|link| link == Path::new("..").join(name)))
+        path.file_name().is_some_and(|name| {
+            fs::read_link(path).is_ok_and(|link| link == Path::new("..").join(name))
+        })
     })
 }
 
@@ -468,7 +592,9 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             deploy.open_store()?;
             Ok(())
         }
-        Step::MoveCursor(_, commit) => set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref()),
+        Step::MoveCursor(_, commit) => {
+            set_cursor(&mut deploy.open_store()?, deploy, commit.as_ref())
+        }
         Step::Keep(from, to) => {
             let folder = to.parent().unwrap_or(Path::new("."));
             create_chained(folder).map_err(at(folder))?;
@@ -487,16 +613,25 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         }
         Step::PutBack(from, to) => {
             let _ = fs::remove_file(aside(to));
-            match fs::read_link(from).ok().and_then(|link| Some(link.strip_prefix("..").ok()?.to_owned())) {
-                Some(target) => replace_by_link(&target, to).and_then(|()| fs::remove_file(from)).map_err(at(to)),
+            match fs::read_link(from)
+                .ok()
+                .and_then(|link| Some(link.strip_prefix("..").ok()?.to_owned()))
+            {
+                Some(target) => replace_by_link(&target, to)
+                    .and_then(|()| fs::remove_file(from))
+                    .map_err(at(to)),
                 None => fs::rename(from, to).map_err(at(from)),
             }
         }
         Step::RemoveKept(folder) => {
-            links_beside(folder).try_for_each(fs::remove_file).map_err(at(folder))?;
+            links_beside(folder)
+                .try_for_each(fs::remove_file)
+                .map_err(at(folder))?;
             match fs::remove_dir(folder) {
                 // What somebody else put there stays.
-                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(Error::Io(folder.clone(), error)),
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+                    Err(Error::Io(folder.clone(), error))
+                }
                 _ => Ok(()),
             }
         }
@@ -509,8 +644,12 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             let _ = fs::remove_file(aside(path));
             fs::remove_file(path).map_err(at(path))
         }
-        Step::Configure(key, value) => Ok(git::set_config_value(deploy.repository.path(), key, value)?),
-        Step::Register(folder) => registry::add(folder, deploy.repository.path()).map_err(at(folder)),
+        Step::Configure(key, value) => {
+            Ok(git::set_config_value(deploy.repository.path(), key, value)?)
+        }
+        Step::Register(folder) => {
+            registry::add(folder, deploy.repository.path()).map_err(at(folder))
+        }
         Step::System(step) => take_system(step),
     }
 }
@@ -525,7 +664,9 @@ pub fn take_system(step: &SystemStep) -> Result<(), Error> {
         move |error| Error::Io(path, error)
     };
     match step {
-        SystemStep::Unregister(list, repository) => registry::remove(list, repository).map_err(at(list)),
+        SystemStep::Unregister(list, repository) => {
+            registry::remove(list, repository).map_err(at(list))
+        }
         SystemStep::Write(file, content) => {
             let folder = file.parent().unwrap_or(Path::new("/"));
             fs::create_dir_all(folder).map_err(at(folder))?;
@@ -533,7 +674,9 @@ pub fn take_system(step: &SystemStep) -> Result<(), Error> {
         }
         SystemStep::Remove(file) => {
             match fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::Io(file.clone(), error)),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Io(file.clone(), error));
+                }
                 _ => {}
             }
             // Others' drop-ins stay.
@@ -544,13 +687,22 @@ pub fn take_system(step: &SystemStep) -> Result<(), Error> {
             let status = Command::new("systemctl").args(words).status();
             match status {
                 Ok(status) if status.success() => Ok(()),
-                Ok(status) => Err(Error::Systemd(format!("systemctl {}: {status}", words.join(" ")))),
-                Err(error) => Err(Error::Systemd(format!("systemctl could not be started: {error}"))),
+                Ok(status) => Err(Error::Systemd(format!(
+                    "systemctl {}: {status}",
+                    words.join(" ")
+                ))),
+                Err(error) => Err(Error::Systemd(format!(
+                    "systemctl could not be started: {error}"
+                ))),
             }
         }
     }
 }
 
-fn set_cursor(store: &mut Store, deploy: &DeployRepository, commit: Option<&Revision>) -> Result<(), Error> {
+fn set_cursor(
+    store: &mut Store,
+    deploy: &DeployRepository,
+    commit: Option<&Revision>,
+) -> Result<(), Error> {
     Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, commit))?)
 }

@@ -1,6 +1,7 @@
 //! Deploy by Code, the git server's half: hooks that deploy what a reviewed deploy file names.
 //!
-//! ARCHITECTURE.md has the map and the invariants. Modules stand in layers and import only from layers below their own.
+//! ARCHITECTURE.md has the map and the invariants. Modules stand in layers and import only from
+//! layers below their own.
 
 #![deny(missing_docs, unsafe_code)]
 

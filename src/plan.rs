@@ -1,8 +1,9 @@
 //! From what changed to what is deployed: the heart, pure.
 //!
-//! [`candidates`] says what each change asks for, [`decide`] puts every rule of [`crate::policy`] to it. Neither fails and neither touches
-//! anything. pre-receive, post-receive, `check` and `plan` are four callers of the same two functions. A refused candidate cannot be
-//! recorded as a deployment, because only [`decide`] makes a [`Deployment`].
+//! [`candidates`] says what each change asks for, [`decide`] puts every rule of [`crate::policy`]
+//! to it. Neither fails and neither touches anything. pre-receive, post-receive, `check` and `plan`
+//! are four callers of the same two functions. A refused candidate cannot be recorded as a
+//! deployment, because only [`decide`] makes a [`Deployment`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -169,7 +170,9 @@ pub struct Judgement {
 
 impl Judgement {
     fn passes(&self) -> impl Iterator<Item = &Pass> {
-        self.gates.iter().filter_map(|gate| gate.answer.as_ref().ok())
+        self.gates
+            .iter()
+            .filter_map(|gate| gate.answer.as_ref().ok())
     }
 
     fn is_refused(&self) -> bool {
@@ -178,20 +181,30 @@ impl Judgement {
 
     /// Which applications the rules want deployed by the same push.
     fn companions(&self) -> BTreeSet<&Application> {
-        self.passes().flat_map(|pass| pass.with.iter().chain(&pass.first)).collect()
+        self.passes()
+            .flat_map(|pass| pass.with.iter().chain(&pass.first))
+            .collect()
     }
 
     fn first(&self) -> BTreeSet<Application> {
-        self.passes().flat_map(|pass| pass.first.iter().cloned()).collect()
+        self.passes()
+            .flat_map(|pass| pass.first.iter().cloned())
+            .collect()
     }
 
     /// Nothing need go first, for a reason that is given.
     fn go_alone(&mut self, reason: &str) {
-        for pass in
-            self.gates.iter_mut().filter_map(|gate| gate.answer.as_mut().ok()).filter(|pass| !pass.first.is_empty())
+        for pass in self
+            .gates
+            .iter_mut()
+            .filter_map(|gate| gate.answer.as_mut().ok())
+            .filter(|pass| !pass.first.is_empty())
         {
             pass.first.clear();
-            pass.exception = Some(Exception { kind: ExceptionKind::Alone, reason: reason.to_owned() });
+            pass.exception = Some(Exception {
+                kind: ExceptionKind::Alone,
+                reason: reason.to_owned(),
+            });
         }
     }
 }
@@ -225,7 +238,12 @@ fn candidate(change: Change) -> Candidate {
         Depth::TooShallow | Depth::TooDeep if change.new.is_none() => (None, Intent::Nothing),
         Depth::TooShallow | Depth::TooDeep => (None, Intent::Unclear),
     };
-    Candidate { target: target(&change), from, intent, change }
+    Candidate {
+        target: target(&change),
+        from,
+        intent,
+        change,
+    }
 }
 
 fn target(change: &Change) -> Option<Target> {
@@ -233,29 +251,35 @@ fn target(change: &Change) -> Option<Target> {
     let application = file.strip_suffix(deployfile::EXTENSION.as_bytes())?;
     let environment = Environment::new(folder).ok()?;
     let application = Application::new(application).ok()?;
-    (change.depth == Depth::Right).then_some(Target { environment, application })
+    (change.depth == Depth::Right).then_some(Target {
+        environment,
+        application,
+    })
 }
 
 fn read(change: &Change) -> (Option<Revision>, Intent) {
     let old = match &change.old {
-        Some(Node::File(content)) => deployfile::revision(content).ok().map(|revision| (revision, content)),
+        Some(Node::File(content)) => deployfile::revision(content)
+            .ok()
+            .map(|revision| (revision, content)),
         _ => None,
     };
-    let intent =
-        match (&old, &change.new) {
-            (Some(_), None) => Intent::Retire,
-            (None, None) => Intent::Nothing,
-            (_, Some(Node::File(new))) => {
-                match (deployfile::revision(new), &old) {
-                    (Err(_), _) => Intent::Unclear,
-                    (Ok(revision), Some((was, content))) if revision == *was => {
-                        if deployfile::is_redeploy(content, new) { Intent::Redeploy(revision) } else { Intent::Nothing }
-                    }
-                    (Ok(revision), _) => Intent::Deploy(revision),
+    let intent = match (&old, &change.new) {
+        (Some(_), None) => Intent::Retire,
+        (None, None) => Intent::Nothing,
+        (_, Some(Node::File(new))) => match (deployfile::revision(new), &old) {
+            (Err(_), _) => Intent::Unclear,
+            (Ok(revision), Some((was, content))) if revision == *was => {
+                if deployfile::is_redeploy(content, new) {
+                    Intent::Redeploy(revision)
+                } else {
+                    Intent::Nothing
                 }
             }
-            (_, Some(_)) => Intent::Unclear,
-        };
+            (Ok(revision), _) => Intent::Deploy(revision),
+        },
+        (_, Some(_)) => Intent::Unclear,
+    };
     (old.map(|(revision, _)| revision), intent)
 }
 
@@ -288,37 +312,71 @@ pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan 
 
 /// What a rule adds that looks at more than one candidate.
 fn refuse(judged: &mut Judgement, rule: &'static str, message: String, hint: &str) {
-    judged.gates.push(Gate { rule, answer: Err(policy::Objection::new(message, hint)) });
+    judged.gates.push(Gate {
+        rule,
+        answer: Err(policy::Objection::new(message, hint)),
+    });
 }
 
-/// Where the order that commits declare contradicts itself or the configuration's, nobody could begin.
+/// Where the order that commits declare contradicts itself or the configuration's, nobody could
+/// begin.
 fn refuse_cycles(config: &Config, judgements: &mut [Judgement], facts: &Facts) {
     let environments: BTreeSet<Environment> = judgements
         .iter()
         .filter(|judged| !judged.first().is_empty())
-        .filter_map(|judged| judged.target.as_ref().map(|target| target.environment.clone()))
+        .filter_map(|judged| {
+            judged
+                .target
+                .as_ref()
+                .map(|target| target.environment.clone())
+        })
         .collect();
     for environment in environments {
         let mut own: Vec<&mut Judgement> = judgements
             .iter_mut()
-            .filter(|judged| judged.target.as_ref().is_some_and(|target| target.environment == environment))
+            .filter(|judged| {
+                judged
+                    .target
+                    .as_ref()
+                    .is_some_and(|target| target.environment == environment)
+            })
             .collect();
-        let names = own.iter().filter_map(|judged| judged.target.as_ref().map(|target| &target.application));
+        let names = own
+            .iter()
+            .filter_map(|judged| judged.target.as_ref().map(|target| &target.application));
         let mut after = config.after(&environment, names);
         for judged in &own {
-            let Some(target) = &judged.target else { continue };
-            after.entry(target.application.clone()).or_default().extend(judged.first());
-        }
-        let Some(cycle) = waves::cycle(&after) else { continue };
-        let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
-        for judged in own.iter_mut().filter(|judged| !judged.first().is_empty()) {
-            let Some(target) = judged.target.clone().filter(|target| cycle.contains(&target.application)) else {
+            let Some(target) = &judged.target else {
                 continue;
             };
-            match facts.targets.get(&target).and_then(|known| known.trailers.alone.clone()) {
+            after
+                .entry(target.application.clone())
+                .or_default()
+                .extend(judged.first());
+        }
+        let Some(cycle) = waves::cycle(&after) else {
+            continue;
+        };
+        let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+        for judged in own.iter_mut().filter(|judged| !judged.first().is_empty()) {
+            let Some(target) = judged
+                .target
+                .clone()
+                .filter(|target| cycle.contains(&target.application))
+            else {
+                continue;
+            };
+            match facts
+                .targets
+                .get(&target)
+                .and_then(|known| known.trailers.alone.clone())
+            {
                 Some(reason) => judged.go_alone(&reason),
                 None => {
-                    let message = format!("Deploy-After and after make a cycle: {}", names.join(" after "));
+                    let message = format!(
+                        "Deploy-After and after make a cycle: {}",
+                        names.join(" after ")
+                    );
                     let hint = "nobody can go first; say which order is right in the deploy commit, with a trailer: Deploy-Alone: <reason>";
                     refuse(judged, "needs", message, hint);
                 }
@@ -327,41 +385,69 @@ fn refuse_cycles(config: &Config, judgements: &mut [Judgement], facts: &Facts) {
     }
 }
 
-/// Once the branch has moved, a refusal stops one application alone: then also those that must not go without it.
+/// Once the branch has moved, a refusal stops one application alone: then also those that must not
+/// go without it.
 fn refuse_abandoned(judgements: &mut [Judgement]) {
     loop {
-        let refused: Vec<Target> =
-            judgements.iter().filter(|judged| judged.is_refused()).filter_map(|judged| judged.target.clone()).collect();
-        let abandoned = judgements.iter_mut().filter(|judged| !judged.is_refused()).find_map(|judged| {
-            let environment = &judged.target.as_ref()?.environment;
-            let companions = judged.companions();
-            let missing = refused
-                .iter()
-                .find(|refused| refused.environment == *environment && companions.contains(&refused.application))?;
-            Some((missing.application.clone(), judged))
-        });
-        let Some((missing, judged)) = abandoned else { return };
+        let refused: Vec<Target> = judgements
+            .iter()
+            .filter(|judged| judged.is_refused())
+            .filter_map(|judged| judged.target.clone())
+            .collect();
+        let abandoned = judgements
+            .iter_mut()
+            .filter(|judged| !judged.is_refused())
+            .find_map(|judged| {
+                let environment = &judged.target.as_ref()?.environment;
+                let companions = judged.companions();
+                let missing = refused.iter().find(|refused| {
+                    refused.environment == *environment && companions.contains(&refused.application)
+                })?;
+                Some((missing.application.clone(), judged))
+            });
+        let Some((missing, judged)) = abandoned else {
+            return;
+        };
         let message = format!("must not be deployed without {missing}, which is refused");
-        refuse(judged, "together", message, "mend what is wrong there, in a commit that changes both");
+        refuse(
+            judged,
+            "together",
+            message,
+            "mend what is wrong there, in a commit that changes both",
+        );
     }
 }
 
 /// Adds to a plan what one candidate comes to.
 fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgement, facts: &Facts) {
     let path = || candidate.change.path.clone();
-    let objections = judged.gates.iter().filter_map(|gate| gate.answer.as_ref().err());
-    plan.refusals.extend(objections.map(|objection| objection.at(&candidate.change.path)));
+    let objections = judged
+        .gates
+        .iter()
+        .filter_map(|gate| gate.answer.as_ref().err());
+    plan.refusals
+        .extend(objections.map(|objection| objection.at(&candidate.change.path)));
     if judged.is_refused() {
         return;
     }
     // A comment mends nothing: what the file asks for may never have been accepted.
-    let newest = candidate.target.as_ref().and_then(|target| facts.targets.get(target)?.newest.as_ref());
+    let newest = candidate
+        .target
+        .as_ref()
+        .and_then(|target| facts.targets.get(target)?.newest.as_ref());
     let was_accepted = newest.map(|newest| &newest.revision) == candidate.from.as_ref();
     if candidate.intent != Intent::Nothing || was_accepted {
         plan.settled.push(path());
     }
-    plan.warnings.extend(judged.passes().flat_map(|pass| &pass.warnings).map(|warning| (path(), warning.clone())));
-    let Some(target) = candidate.target.clone() else { return };
+    plan.warnings.extend(
+        judged
+            .passes()
+            .flat_map(|pass| &pass.warnings)
+            .map(|warning| (path(), warning.clone())),
+    );
+    let Some(target) = candidate.target.clone() else {
+        return;
+    };
     match &candidate.intent {
         Intent::Deploy(revision) | Intent::Redeploy(revision) => {
             let known = facts.targets.get(&target);
@@ -369,28 +455,44 @@ fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgeme
             // Only what was accepted before is deployed again.
             let redeploy = matches!(candidate.intent, Intent::Redeploy(_))
                 && (!facts.has_record || newest.is_some_and(|newest| newest.revision == *revision));
-            let deployed = known.and_then(|known| known.deployed.as_ref()).map(|deployed| deployed.revision.clone());
+            let deployed = known
+                .and_then(|known| known.deployed.as_ref())
+                .map(|deployed| deployed.revision.clone());
             let rolled_back = judged.passes().find_map(|pass| pass.rolled_back.clone());
             plan.deployments.push(Deployment {
                 path: path(),
                 from: if redeploy {
                     candidate.from.clone()
                 } else {
-                    candidate.from.clone().filter(|from| from != revision).or(deployed)
+                    candidate
+                        .from
+                        .clone()
+                        .filter(|from| from != revision)
+                        .or(deployed)
                 },
                 revision: revision.clone(),
                 redeploy,
-                supersedes: config.settings(&target).queue == Queue::Latest || rolled_back.is_some(),
+                supersedes: config.settings(&target).queue == Queue::Latest
+                    || rolled_back.is_some(),
                 rolled_back,
-                exceptions: judged.passes().filter_map(|pass| pass.exception.clone()).collect(),
-                released: judged.passes().flat_map(|pass| pass.released.iter().cloned()).collect(),
+                exceptions: judged
+                    .passes()
+                    .filter_map(|pass| pass.exception.clone())
+                    .collect(),
+                released: judged
+                    .passes()
+                    .flat_map(|pass| pass.released.iter().cloned())
+                    .collect(),
                 first: judged.first(),
                 needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
                 waits: judged.passes().find_map(|pass| pass.waits.clone()),
                 target,
             });
         }
-        Intent::Retire => plan.retirements.push(Retirement { path: path(), target }),
+        Intent::Retire => plan.retirements.push(Retirement {
+            path: path(),
+            target,
+        }),
         Intent::Nothing | Intent::Unclear => {}
     }
 }
@@ -398,8 +500,14 @@ fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgeme
 /// The deployments of a plan by their paths, for looking up which commit asked for each.
 #[must_use]
 pub fn paths(plan: &Plan) -> BTreeMap<&[u8], &Target> {
-    let deployments = plan.deployments.iter().map(|deployment| (deployment.path.as_slice(), &deployment.target));
-    let retirements = plan.retirements.iter().map(|retirement| (retirement.path.as_slice(), &retirement.target));
+    let deployments = plan
+        .deployments
+        .iter()
+        .map(|deployment| (deployment.path.as_slice(), &deployment.target));
+    let retirements = plan
+        .retirements
+        .iter()
+        .map(|retirement| (retirement.path.as_slice(), &retirement.target));
     deployments.chain(retirements).collect()
 }
 

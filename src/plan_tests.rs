@@ -9,7 +9,13 @@ fn file(content: &str) -> Option<Node> {
 }
 
 fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {
-    Change { path: path.as_bytes().to_vec(), depth: Depth::Right, old, new, twin: None }
+    Change {
+        path: path.as_bytes().to_vec(),
+        depth: Depth::Right,
+        old,
+        new,
+        twin: None,
+    }
 }
 
 /// What the plan comes to, one word list a line.
@@ -21,10 +27,20 @@ fn plan(changes: Vec<Change>) -> Vec<String> {
         let from = d.from().map_or("new", Revision::short);
         let again = if d.is_redeploy() { " again" } else { "" };
         let all = if d.supersedes() { "" } else { " all" };
-        format!("{} {from} -> {}{again}{all}", d.target(), d.revision().short())
+        format!(
+            "{} {from} -> {}{again}{all}",
+            d.target(),
+            d.revision().short()
+        )
     });
-    let retirements = plan.retirements.iter().map(|r| format!("retire {}", r.target));
-    let refusals = plan.refusals.iter().map(|r| format!("refuse {}: {}", r.shown_path(), r.message));
+    let retirements = plan
+        .retirements
+        .iter()
+        .map(|r| format!("retire {}", r.target));
+    let refusals = plan
+        .refusals
+        .iter()
+        .map(|r| format!("refuse {}: {}", r.shown_path(), r.message));
     deployments.chain(retirements).chain(refusals).collect()
 }
 
@@ -35,17 +51,41 @@ fn one_change() {
     let comment = format!("{A}\n* why, better said\n{B}\n* first\n");
     let table: &[(Option<Node>, Option<Node>, &[&str])] = &[
         (None, file(A), &["production/app new -> 6037512"]),
-        (file(B), file(&entry), &["production/app 0170b60 -> 6037512"]),
-        (file(&entry), file(B), &["production/app 6037512 -> 0170b60"]),
+        (
+            file(B),
+            file(&entry),
+            &["production/app 0170b60 -> 6037512"],
+        ),
+        (
+            file(&entry),
+            file(B),
+            &["production/app 6037512 -> 0170b60"],
+        ),
         (file(&entry), file(&comment), &[]),
-        (file(&entry), file(&again), &["production/app 6037512 -> 6037512 again"]),
+        (
+            file(&entry),
+            file(&again),
+            &["production/app 6037512 -> 6037512 again"],
+        ),
         (file("main"), file(A), &["production/app new -> 6037512"]),
-        (Some(Node::Symlink), file(A), &["production/app new -> 6037512"]),
+        (
+            Some(Node::Symlink),
+            file(A),
+            &["production/app new -> 6037512"],
+        ),
         (file(A), None, &["retire production/app"]),
         (file("main"), None, &[]),
         (Some(Node::Folder), None, &[]),
-        (file(A), file("main"), &["refuse production/app.deploy: line 1: \"main\" is no commit hash"]),
-        (file(A), Some(Node::Symlink), &["refuse production/app.deploy: a symbolic link, not a regular file"]),
+        (
+            file(A),
+            file("main"),
+            &["refuse production/app.deploy: line 1: \"main\" is no commit hash"],
+        ),
+        (
+            file(A),
+            Some(Node::Symlink),
+            &["refuse production/app.deploy: a symbolic link, not a regular file"],
+        ),
     ];
     for (old, new, expect) in table {
         let change = change("production/app.deploy", old.clone(), new.clone());
@@ -74,12 +114,21 @@ fn a_refusal_leaves_the_others() {
 
 #[test]
 fn a_rename_retires_and_deploys() {
-    let changes = vec![change("production/a.deploy", file(A), None), change("production/b.deploy", None, file(A))];
-    assert_eq!(plan(changes), ["production/b new -> 6037512", "retire production/a"]);
+    let changes = vec![
+        change("production/a.deploy", file(A), None),
+        change("production/b.deploy", None, file(A)),
+    ];
+    assert_eq!(
+        plan(changes),
+        ["production/b new -> 6037512", "retire production/a"]
+    );
 }
 
 #[test]
 fn what_stands_at_the_wrong_depth_may_go() {
-    let gone = Change { depth: Depth::TooDeep, ..change("production/x/a.deploy", file(A), None) };
+    let gone = Change {
+        depth: Depth::TooDeep,
+        ..change("production/x/a.deploy", file(A), None)
+    };
     assert_eq!(plan(vec![gone]), [""; 0]);
 }

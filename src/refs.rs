@@ -1,4 +1,5 @@
-//! The lines that git writes to a hook's standard input (githooks(5)): `<old> SP <new> SP <ref> LF`.
+//! The lines that git writes to a hook's standard input (githooks(5)): `<old> SP <new> SP <ref>
+//! LF`.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -18,7 +19,8 @@ pub struct RefUpdate {
     pub name: Vec<u8>,
 }
 
-/// Reads one update, or `None` from a line of another form (the reference-transaction hook also gets `ref:…` for a symbolic ref).
+/// Reads one update, or `None` from a line of another form (the reference-transaction hook also
+/// gets `ref:…` for a symbolic ref).
 fn parse_line(line: &[u8]) -> Option<RefUpdate> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let mut parts = line.splitn(3, |b| *b == b' ');
@@ -32,11 +34,15 @@ fn parse_line(line: &[u8]) -> Option<RefUpdate> {
     Some(RefUpdate { old, new, name })
 }
 
-/// Reads every update and keeps those that `wanted` asks for. A push may update thousands of refs; only what is kept costs memory.
+/// Reads every update and keeps those that `wanted` asks for. A push may update thousands of refs;
+/// only what is kept costs memory.
 ///
 /// # Errors
 /// Reading failed, or a line is longer than git can write.
-pub fn read(mut input: impl BufRead, mut wanted: impl FnMut(&[u8]) -> bool) -> io::Result<Vec<RefUpdate>> {
+pub fn read(
+    mut input: impl BufRead,
+    mut wanted: impl FnMut(&[u8]) -> bool,
+) -> io::Result<Vec<RefUpdate>> {
     let mut kept = Vec::new();
     let mut line = Vec::new();
     loop {
@@ -45,7 +51,10 @@ pub fn read(mut input: impl BufRead, mut wanted: impl FnMut(&[u8]) -> bool) -> i
             return Ok(kept);
         }
         if line.len() as u64 == LINE_MAX && !line.ends_with(b"\n") {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a ref update is longer than 64 KiB"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a ref update is longer than 64 KiB",
+            ));
         }
         kept.extend(parse_line(&line).filter(|update| wanted(&update.name)));
     }
@@ -65,20 +74,47 @@ mod tests {
     #[test]
     fn updates_creations_deletions() {
         let rev = || Some(Revision::new(A).unwrap());
-        let update = |old, new| vec![RefUpdate { old, new, name: b"refs/heads/main".to_vec() }];
-        assert_eq!(read_all(&format!("{A} {A} refs/heads/main\n")), update(rev(), rev()));
-        assert_eq!(read_all(&format!("{ZERO} {A} refs/heads/main")), update(None, rev()));
-        assert_eq!(read_all(&format!("{A} {ZERO} refs/heads/main\n")), update(rev(), None));
+        let update = |old, new| {
+            vec![RefUpdate {
+                old,
+                new,
+                name: b"refs/heads/main".to_vec(),
+            }]
+        };
+        assert_eq!(
+            read_all(&format!("{A} {A} refs/heads/main\n")),
+            update(rev(), rev())
+        );
+        assert_eq!(
+            read_all(&format!("{ZERO} {A} refs/heads/main")),
+            update(None, rev())
+        );
+        assert_eq!(
+            read_all(&format!("{A} {ZERO} refs/heads/main\n")),
+            update(rev(), None)
+        );
         let z64 = "0".repeat(64);
-        assert_eq!(read_all(&format!("{z64} {z64} refs/heads/main\n")), update(None, None));
+        assert_eq!(
+            read_all(&format!("{z64} {z64} refs/heads/main\n")),
+            update(None, None)
+        );
     }
 
     #[test]
     fn other_lines_are_passed_over() {
-        for text in ["", "\n", "x y z\n", &format!("{A} {A}\n"), &format!("ref:refs/heads/a {A} HEAD\n")] {
+        for text in [
+            "",
+            "\n",
+            "x y z\n",
+            &format!("{A} {A}\n"),
+            &format!("ref:refs/heads/a {A} HEAD\n"),
+        ] {
             assert_eq!(read_all(text), vec![], "{text:?}");
         }
-        assert_eq!(read_all(&format!("{A} {A} refs/heads/a b\n"))[0].name, b"refs/heads/a b");
+        assert_eq!(
+            read_all(&format!("{A} {A} refs/heads/a b\n"))[0].name,
+            b"refs/heads/a b"
+        );
     }
 
     #[test]
@@ -89,6 +125,11 @@ mod tests {
     #[test]
     fn only_what_is_wanted_is_kept() {
         let text = format!("{A} {A} refs/heads/main\n{A} {A} refs/tags/main\n");
-        assert_eq!(read(text.as_bytes(), |name| name == b"refs/heads/main").unwrap().len(), 1);
+        assert_eq!(
+            read(text.as_bytes(), |name| name == b"refs/heads/main")
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }

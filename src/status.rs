@@ -40,7 +40,16 @@ const TRANSITIONS: &[(Status, Status)] = &[
 
 impl Status {
     /// Every status.
-    pub const ALL: [Self; 8] = [Queued, Running, Succeeded, Failed, Cancelled, Superseded, Skipped, Interrupted];
+    pub const ALL: [Self; 8] = [
+        Queued,
+        Running,
+        Succeeded,
+        Failed,
+        Cancelled,
+        Superseded,
+        Skipped,
+        Interrupted,
+    ];
 
     /// The word that users see and the store keeps.
     #[must_use]
@@ -86,7 +95,10 @@ impl FromStr for Status {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(())
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or(())
     }
 }
 
@@ -112,6 +124,10 @@ mod tests {
             }
             assert!(from.has_ended() || Status::ALL.iter().any(|to| from.may_become(*to)));
         }
-        assert!(!Queued.may_become(Succeeded) && !Queued.may_become(Interrupted) && !Running.may_become(Superseded));
+        assert!(
+            !Queued.may_become(Succeeded)
+                && !Queued.may_become(Interrupted)
+                && !Running.may_become(Superseded)
+        );
     }
 }

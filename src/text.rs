@@ -1,13 +1,14 @@
 //! Text that somebody else wrote, made safe to show.
 //!
-//! Paths, comments, messages, author names and a command's output come from whoever can push or whatever was deployed.
-//! Shown raw, an escape sequence or a bidirectional override makes a terminal or a log line say something else than
-//! what stands there.
+//! Paths, comments, messages, author names and a command's output come from whoever can push or
+//! whatever was deployed. Shown raw, an escape sequence or a bidirectional override makes a
+//! terminal or a log line say something else than what stands there.
 
 use std::fmt::Write as _;
 
-/// Whether a character must not reach a terminal, log line or JSON text as it is: control characters (C0, DEL, C1), line and
-/// paragraph separators, bidirectional controls (Unicode UAX #9) and other invisible format characters.
+/// Whether a character must not reach a terminal, log line or JSON text as it is: control
+/// characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode UAX #9)
+/// and other invisible format characters.
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -18,8 +19,8 @@ pub fn is_deceptive(c: char) -> bool {
         )
 }
 
-/// One line of at most `max` characters: deceptive characters as `\n`, `\u{202e}`, bytes that are no UTF-8 as `\xff`, and a
-/// closing `…` where something was cut.
+/// One line of at most `max` characters: deceptive characters as `\n`, `\u{202e}`, bytes that are
+/// no UTF-8 as `\xff`, and a closing `…` where something was cut.
 #[must_use]
 pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
     let mut line = String::new();
@@ -50,7 +51,8 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
     line
 }
 
-/// Bytes as text to keep: what is no UTF-8 becomes `\xff`, everything else stays as it is, to be escaped where it is shown.
+/// Bytes as text to keep: what is no UTF-8 becomes `\xff`, everything else stays as it is, to be
+/// escaped where it is shown.
 #[must_use]
 pub fn decode(bytes: &[u8], max: usize) -> String {
     let mut text = String::new();
@@ -69,8 +71,9 @@ pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
     format!("\"{}\"", escape(bytes, max))
 }
 
-/// Appends one line of a command's output for a terminal: colours (SGR sequences) are dropped, a carriage return in the line
-/// begins a new one as progress bars mean it, tabs stay, everything else that is deceptive is escaped.
+/// Appends one line of a command's output for a terminal: colours (SGR sequences) are dropped, a
+/// carriage return in the line begins a new one as progress bars mean it, tabs stay, everything
+/// else that is deceptive is escaped.
 pub fn push_output_line(out: &mut String, line: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut rest = line;
@@ -103,7 +106,9 @@ pub fn push_output_line(out: &mut String, line: &[u8]) {
 /// What follows an SGR escape sequence (ECMA-48, 8.3.117) at the start of the bytes.
 fn strip_colour(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"\x1b[")?;
-    let end = rest.iter().position(|b| !(b.is_ascii_digit() || matches!(b, b';' | b':')))?;
+    let end = rest
+        .iter()
+        .position(|b| !(b.is_ascii_digit() || matches!(b, b';' | b':')))?;
     (rest[end] == b'm').then(|| &rest[end + 1..])
 }
 
@@ -113,7 +118,12 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
     let lower = word.to_lowercase();
     words
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness > 0.78)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)

@@ -25,8 +25,16 @@ impl Timestamp {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let utc = |local: jiff::civil::DateTime| jiff::tz::TimeZone::UTC.to_timestamp(local).ok();
-        let time = || jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M", text).ok().and_then(utc);
-        let date = || jiff::civil::Date::strptime("%Y-%m-%d", text).ok().and_then(|date| utc(date.at(0, 0, 0, 0)));
+        let time = || {
+            jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M", text)
+                .ok()
+                .and_then(utc)
+        };
+        let date = || {
+            jiff::civil::Date::strptime("%Y-%m-%d", text)
+                .ok()
+                .and_then(|date| utc(date.at(0, 0, 0, 0)))
+        };
         text.parse().ok().or_else(time).or_else(date).map(Self)
     }
 
@@ -39,7 +47,9 @@ impl Timestamp {
     /// How long after `earlier` this is; zero when it is before (clocks get set back).
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.as_ms().saturating_sub(earlier.as_ms())).unwrap_or(0))
+        Duration::from_millis(
+            u64::try_from(self.as_ms().saturating_sub(earlier.as_ms())).unwrap_or(0),
+        )
     }
 
     /// For people, to the minute, in UTC: `2026-11-23 22:57`.
@@ -67,19 +77,27 @@ impl Serialize for Timestamp {
 /// # Errors
 /// A sentence that says what is expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wanted = || format!("\"{text}\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"");
+    let wanted =
+        || format!("\"{text}\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"");
     let span: Span = text.parse().map_err(|_| wanted())?;
-    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wanted())?;
+    let signed = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| wanted())?;
     Duration::try_from(signed).map_err(|_| format!("\"{text}\" is negative"))
 }
 
-/// A length of time for people, its largest two units at most: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3 min`, `4 d`.
+/// A length of time for people, its largest two units at most: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3
+/// min`, `4 d`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     let s = duration.as_secs();
     let two = |large: u64, large_unit: &str, small: u64, small_unit: &str| {
-        if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+        if small == 0 {
+            format!("{large} {large_unit}")
+        } else {
+            format!("{large} {large_unit} {small} {small_unit}")
+        }
     };
     match s {
         0 => format!("{ms} ms"),
@@ -123,15 +141,24 @@ mod tests {
             ("1 month", None),
         ];
         for (text, expect) in table {
-            assert_eq!(parse_duration(text).ok(), expect.map(Duration::from_secs), "{text:?}");
+            assert_eq!(
+                parse_duration(text).ok(),
+                expect.map(Duration::from_secs),
+                "{text:?}"
+            );
         }
         assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
     }
 
     #[test]
     fn durations_are_shown() {
-        let table =
-            [(250, "250 ms"), (3_000, "3 s"), (125_000, "2 min 5 s"), (3_780_000, "1 h 3 min"), (345_600_000, "4 d")];
+        let table = [
+            (250, "250 ms"),
+            (3_000, "3 s"),
+            (125_000, "2 min 5 s"),
+            (3_780_000, "1 h 3 min"),
+            (345_600_000, "4 d"),
+        ];
         for (ms, expect) in table {
             assert_eq!(show_duration(Duration::from_millis(ms)), expect);
         }
@@ -140,7 +167,13 @@ mod tests {
 
     #[test]
     fn timestamps_are_rfc_3339_in_utc() {
-        assert_eq!(Timestamp::from_ms(1_000).to_string(), "1970-01-01T00:00:01.000Z");
-        assert_eq!(Timestamp::from_ms(5).since(Timestamp::from_ms(9)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::from_ms(1_000).to_string(),
+            "1970-01-01T00:00:01.000Z"
+        );
+        assert_eq!(
+            Timestamp::from_ms(5).since(Timestamp::from_ms(9)),
+            Duration::ZERO
+        );
     }
 }

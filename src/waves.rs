@@ -11,7 +11,9 @@ pub type After = BTreeMap<Application, BTreeSet<Application>>;
 #[must_use]
 pub fn cycle(after: &After) -> Option<Vec<Application>> {
     let mut finished = BTreeSet::new();
-    after.keys().find_map(|start| visit(after, start, &mut Vec::new(), &mut finished))
+    after
+        .keys()
+        .find_map(|start| visit(after, start, &mut Vec::new(), &mut finished))
 }
 
 fn visit<'a>(
@@ -28,7 +30,11 @@ fn visit<'a>(
         return None;
     }
     path.push(application);
-    let found = after.get(application).into_iter().flatten().find_map(|before| visit(after, before, path, finished));
+    let found = after
+        .get(application)
+        .into_iter()
+        .flatten()
+        .find_map(|before| visit(after, before, path, finished));
     path.pop();
     finished.insert(application);
     found
@@ -46,9 +52,11 @@ pub fn dependants(
         let waits = |application: &&Application| {
             !found.contains(*application)
                 && !first.contains(*application)
-                && after
-                    .get(*application)
-                    .is_some_and(|before| before.iter().any(|b| first.contains(b) || found.contains(b)))
+                && after.get(*application).is_some_and(|before| {
+                    before
+                        .iter()
+                        .any(|b| first.contains(b) || found.contains(b))
+                })
         };
         let next: Vec<_> = members.iter().filter(waits).cloned().collect();
         if next.is_empty() {
@@ -80,11 +88,20 @@ mod tests {
 
     #[test]
     fn cycles() {
-        let shown =
-            |edges| cycle(&after(edges)).map(|c| c.iter().map(Application::as_str).collect::<Vec<_>>().join(" "));
+        let shown = |edges| {
+            cycle(&after(edges)).map(|c| {
+                c.iter()
+                    .map(Application::as_str)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+        };
         assert_eq!(shown(&[("a", "b"), ("b", "c"), ("a", "c")]), None);
         assert_eq!(shown(&[("a", "a")]).as_deref(), Some("a a"));
-        assert_eq!(shown(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(), Some("b c b"));
+        assert_eq!(
+            shown(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(),
+            Some("b c b")
+        );
     }
 
     #[test]

@@ -20,10 +20,17 @@ use crate::store::Filter;
 )]
 pub(super) struct Arguments {
     /// The deploy repository [default: $GIT_DIR, or the one above the current folder]
-    #[arg(short = 'C', long = "repository", visible_alias = "dir", value_name = "DIR", global = true)]
+    #[arg(
+        short = 'C',
+        long = "repository",
+        visible_alias = "dir",
+        value_name = "DIR",
+        global = true
+    )]
     pub(super) repository: Option<PathBuf>,
 
-    /// The configuration file [default: deploy-by-code.toml in the repository, or /etc/deploy-by-code/config.toml]
+    /// The configuration file [default: deploy-by-code.toml in the repository, or
+    /// /etc/deploy-by-code/config.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
 
@@ -40,14 +47,22 @@ impl FromStr for FilterArgument {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (environment, application) = match text.split_once('/') {
-            Some((_, application)) if application.contains('/') => return Err("write ENV or ENV/APP".to_owned()),
+            Some((_, application)) if application.contains('/') => {
+                return Err("write ENV or ENV/APP".to_owned());
+            }
             Some((environment, "")) => (environment, None),
             Some((environment, application)) => (environment, Some(application)),
             None => (text, None),
         };
         let environment = Environment::new(environment).map_err(|error| error.to_string())?;
-        let application = application.map(Application::new).transpose().map_err(|error| error.to_string())?;
-        Ok(Self(Filter { environment: Some(environment), application }))
+        let application = application
+            .map(Application::new)
+            .transpose()
+            .map_err(|error| error.to_string())?;
+        Ok(Self(Filter {
+            environment: Some(environment),
+            application,
+        }))
     }
 }
 
@@ -275,8 +290,12 @@ pub(super) enum Command {
         pusher_known_by: Option<String>,
     },
 
-    /// Start the runners that hooks ask for, until none is needed: the process of the systemd service
-    #[command(hide = true, after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve")]
+    /// Start the runners that hooks ask for, until none is needed: the process of the systemd
+    /// service
+    #[command(
+        hide = true,
+        after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve"
+    )]
     Serve,
 
     /// Say what can come next on a command line, for the shells
@@ -309,7 +328,10 @@ mod tests {
     #[test]
     fn every_command_has_an_example() {
         for command in Arguments::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(help.starts_with("Example"), "{}", command.get_name());
         }
     }

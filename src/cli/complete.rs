@@ -1,6 +1,8 @@
-//! What may come next on a command line, for the shells: commands, options, environments, applications and numbers.
+//! What may come next on a command line, for the shells: commands, options, environments,
+//! applications and numbers.
 //!
-//! It looks at the state as `status` does, and is silent about everything that goes wrong: nobody asked.
+//! It looks at the state as `status` does, and is silent about everything that goes wrong: nobody
+//! asked.
 
 use std::path::PathBuf;
 
@@ -23,9 +25,15 @@ enum Expected {
 
 /// What an option expects as its value in the next word.
 fn expected(command: &clap::Command, option: &str) -> Expected {
-    let is_it = |argument: &&clap::Arg| match (option.strip_prefix("--"), option.strip_prefix('-')) {
-        (Some(long), _) => argument.get_long_and_visible_aliases().unwrap_or_default().contains(&long),
-        (None, Some(short)) => argument.get_short().is_some_and(|letter| short == letter.to_string()),
+    let is_it = |argument: &&clap::Arg| match (option.strip_prefix("--"), option.strip_prefix('-'))
+    {
+        (Some(long), _) => argument
+            .get_long_and_visible_aliases()
+            .unwrap_or_default()
+            .contains(&long),
+        (None, Some(short)) => argument
+            .get_short()
+            .is_some_and(|letter| short == letter.to_string()),
         (None, None) => false,
     };
     match command.get_arguments().find(is_it) {
@@ -38,7 +46,9 @@ fn expected(command: &clap::Command, option: &str) -> Expected {
 
 /// Prints what can stand in place of the last of some words; nothing where that is a file.
 pub(super) fn complete(words: &[String]) -> anyhow::Result<Exit> {
-    let Some((current, before)) = words.split_last() else { return Ok(Exit::Done) };
+    let Some((current, before)) = words.split_last() else {
+        return Ok(Exit::Done);
+    };
     let mut whole = Arguments::command();
     whole.build();
     let mut command = &whole;
@@ -60,19 +70,38 @@ pub(super) fn complete(words: &[String]) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut found: Vec<String> = if current.starts_with('-') {
-        let options = command.get_arguments().filter(|argument| !argument.is_hide_set());
-        options.filter_map(|argument| argument.get_long()).map(|long| format!("--{long}")).collect()
+        let options = command
+            .get_arguments()
+            .filter(|argument| !argument.is_hide_set());
+        options
+            .filter_map(|argument| argument.get_long())
+            .map(|long| format!("--{long}"))
+            .collect()
     } else if command.has_subcommands() {
-        let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
-        commands.map(|command| command.get_name().to_owned()).collect()
+        let commands = command
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set());
+        commands
+            .map(|command| command.get_name().to_owned())
+            .collect()
     } else {
-        let value = command.get_positionals().nth(positional).and_then(|value| value.get_value_names());
-        value.and_then(|names| values(names.first()?, repository).ok()).unwrap_or_default()
+        let value = command
+            .get_positionals()
+            .nth(positional)
+            .and_then(|value| value.get_value_names());
+        value
+            .and_then(|names| values(names.first()?, repository).ok())
+            .unwrap_or_default()
     };
     found.retain(|candidate| candidate.starts_with(current.as_str()));
     found.sort_unstable_by_key(|candidate| (candidate.len(), candidate.clone()));
     found.dedup();
-    super::output::Output::new().print(&found.iter().map(|candidate| format!("{candidate}\n")).collect::<String>())?;
+    super::output::Output::new().print(
+        &found
+            .iter()
+            .map(|candidate| format!("{candidate}\n"))
+            .collect::<String>(),
+    )?;
     Ok(Exit::Done)
 }
 
@@ -85,12 +114,22 @@ fn values(name: &str, repository: Option<PathBuf>) -> anyhow::Result<Vec<String>
     let newest = store.read().newest()?;
     let targets = || wanted.keys().chain(newest.keys());
     Ok(match name {
-        "ENV" => freeze::known(&deploy, targets()).into_iter().map(ToString::to_string).collect(),
+        "ENV" => freeze::known(&deploy, targets())
+            .into_iter()
+            .map(ToString::to_string)
+            .collect(),
         "ENV[/APP]" => {
             let environments = targets().map(|target| target.environment.to_string());
-            environments.chain(targets().map(ToString::to_string)).collect()
+            environments
+                .chain(targets().map(ToString::to_string))
+                .collect()
         }
-        "ID" => store.read().history(&Filter::default(), NEWEST)?.iter().map(|row| row.id.0.to_string()).collect(),
+        "ID" => store
+            .read()
+            .history(&Filter::default(), NEWEST)?
+            .iter()
+            .map(|row| row.id.0.to_string())
+            .collect(),
         _ => Vec::new(),
     })
 }

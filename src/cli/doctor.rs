@@ -12,12 +12,20 @@ use crate::report::{Colour, to_json};
 use crate::sys::user::User;
 
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
-    let (deploy, problems) = DeployRepository::open_to_look(&context.git_dir, context.config.as_deref())?;
-    let wanted: Vec<Target> = status::wanted(&deploy).map(|wanted| wanted.into_keys().collect()).unwrap_or_default();
-    let untried = if User::is_root() { context.belongs_to_root().err() } else { None };
+    let (deploy, problems) =
+        DeployRepository::open_to_look(&context.git_dir, context.config.as_deref())?;
+    let wanted: Vec<Target> = status::wanted(&deploy)
+        .map(|wanted| wanted.into_keys().collect())
+        .unwrap_or_default();
+    let untried = if User::is_root() {
+        context.belongs_to_root().err()
+    } else {
+        None
+    };
     // What is root's alone is not the owner's, who this is by now.
     let temporary = Some(std::env::temp_dir());
-    let temporary = temporary.filter(|folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok());
+    let temporary =
+        temporary.filter(|folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok());
     let checks = examine(Patient {
         deploy: &deploy,
         problems: problems.map(|problems| problems.to_string()),
@@ -26,7 +34,11 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
         temporary: temporary.as_deref().unwrap_or(Path::new("/tmp")),
         untried: untried.map(|error| error.to_string()),
     });
-    let exit = if checks.iter().any(|check| check.level == Level::Problem) { Exit::Refused } else { Exit::Done };
+    let exit = if checks.iter().any(|check| check.level == Level::Problem) {
+        Exit::Refused
+    } else {
+        Exit::Done
+    };
     if json {
         context.output.line(&to_json(&checks))?;
         return Ok(exit);
@@ -38,7 +50,9 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
             Level::Problem => ("PROBLEM", Colour::Bad),
         };
         let word = context.output.paint(colour, &format!("{word:<8}"));
-        context.output.line(&format!("{word} {}: {}", check.name, check.found))?;
+        context
+            .output
+            .line(&format!("{word} {}: {}", check.name, check.found))?;
         if let Some(fix) = &check.fix {
             context.output.line(&format!("         fix: {fix}"))?;
         }

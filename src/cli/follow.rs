@@ -20,10 +20,12 @@ use crate::text;
 /// How often it is looked whether there is more.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How long something may wait without a runner before one is started, and how long until the next try.
+/// How long something may wait without a runner before one is started, and how long until the next
+/// try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
 
-/// Sees to it that what somebody waits for is carried out: a runner can have died, or left because of the configuration.
+/// Sees to it that what somebody waits for is carried out: a runner can have died, or left because
+/// of the configuration.
 struct Nudge {
     next: Deadline,
     has_told: bool,
@@ -31,10 +33,14 @@ struct Nudge {
 
 impl Nudge {
     fn new() -> Self {
-        Self { next: Deadline::after(RUNNER_MISSING), has_told: false }
+        Self {
+            next: Deadline::after(RUNNER_MISSING),
+            has_told: false,
+        }
     }
 
-    /// Starts a runner where none is at work; one that finds the lock taken leaves again. What can't be started is said once.
+    /// Starts a runner where none is at work; one that finds the lock taken leaves again. What
+    /// can't be started is said once.
     fn look(&mut self, deploy: &DeployRepository, store: &Store, environment: &Environment) {
         if !self.next.is_over() {
             return;
@@ -43,12 +49,14 @@ impl Nudge {
         if has_runner(store, environment).unwrap_or(true) {
             return;
         }
-        let opened = DeployRepository::open(deploy.repository.path(), deploy.config_file.as_deref());
+        let opened =
+            DeployRepository::open(deploy.repository.path(), deploy.config_file.as_deref());
         let started = match opened {
-            Ok(deploy) => {
-                wake::runner(&deploy, environment).map_err(|error| format!("no runner can be started: {error}"))
-            }
-            Err(error) => Err(format!("{error}\nwhat is queued waits until this is mended")),
+            Ok(deploy) => wake::runner(&deploy, environment)
+                .map_err(|error| format!("no runner can be started: {error}")),
+            Err(error) => Err(format!(
+                "{error}\nwhat is queued waits until this is mended"
+            )),
         };
         if let (Err(error), false) = (started, self.has_told) {
             super::output::complain(&error, None);
@@ -62,12 +70,20 @@ const LINE_MAX: usize = 64 * 1024;
 
 pub(super) fn find(store: &Store, id: DeploymentId) -> anyhow::Result<Deployment> {
     let found = store.read().deployment(id)?;
-    found
-        .ok_or_else(|| Refusal::error(format!("there is no deployment {id}"), "deploy-by-code log shows what there is"))
+    found.ok_or_else(|| {
+        Refusal::error(
+            format!("there is no deployment {id}"),
+            "deploy-by-code log shows what there is",
+        )
+    })
 }
 
 fn exit(deployment: &Deployment) -> Exit {
-    if deployment.status == Status::Succeeded { Exit::Done } else { Exit::Refused }
+    if deployment.status == Status::Succeeded {
+        Exit::Done
+    } else {
+        Exit::Refused
+    }
 }
 
 pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
@@ -76,7 +92,11 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> 
     loop {
         let deployment = find(&store, id)?;
         if deployment.status.has_ended() {
-            context.output.line(&format!("{id} {} {}", deployment.target, outcome_line(&deployment)))?;
+            context.output.line(&format!(
+                "{id} {} {}",
+                deployment.target,
+                outcome_line(&deployment)
+            ))?;
             return Ok(exit(&deployment));
         }
         nudge.look(&deploy, &store, &deployment.target.environment);
@@ -101,7 +121,10 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow:
             if !stream.ended_its_line {
                 super::output::print_error("\n");
             }
-            super::output::complain(&format!("{id} {} {}", deployment.target, outcome_line(&deployment)), None);
+            super::output::complain(
+                &format!("{id} {} {}", deployment.target, outcome_line(&deployment)),
+                None,
+            );
             return Ok(exit(&deployment));
         }
         if !more {
@@ -112,11 +135,19 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow:
 }
 
 /// Streams what a push started to the pusher, until all of it has ended or nobody listens any more.
-pub(super) fn for_pusher(deploy: &DeployRepository, ids: &[DeploymentId], with_output: bool) -> anyhow::Result<()> {
+pub(super) fn for_pusher(
+    deploy: &DeployRepository,
+    ids: &[DeploymentId],
+    with_output: bool,
+) -> anyhow::Result<()> {
     let store = deploy.open_store()?;
     let mut open = Vec::new();
     for id in ids {
-        let prefix = if ids.len() > 1 { format!("{} | ", find(&store, *id)?.target) } else { String::new() };
+        let prefix = if ids.len() > 1 {
+            format!("{} | ", find(&store, *id)?.target)
+        } else {
+            String::new()
+        };
         open.push(Stream::new(&store, *id, prefix));
     }
     let mut nudges: BTreeMap<Environment, Nudge> = BTreeMap::new();
@@ -129,12 +160,19 @@ pub(super) fn for_pusher(deploy: &DeployRepository, ids: &[DeploymentId], with_o
             let more = with_output && stream.copy(&mut io::stdout().lock(), false, ended)?;
             busy |= more;
             if ended && !more {
-                let line =
-                    format!("deploy-by-code: {} {} {}\n", stream.id, deployment.target, outcome_line(&deployment));
+                let line = format!(
+                    "deploy-by-code: {} {} {}\n",
+                    stream.id,
+                    deployment.target,
+                    outcome_line(&deployment)
+                );
                 io::stdout().lock().write_all(line.as_bytes())?;
             } else {
                 let environment = deployment.target.environment;
-                nudges.entry(environment.clone()).or_insert_with(Nudge::new).look(deploy, &store, &environment);
+                nudges
+                    .entry(environment.clone())
+                    .or_insert_with(Nudge::new)
+                    .look(deploy, &store, &environment);
                 left.push(stream);
             }
         }
@@ -149,11 +187,15 @@ pub(super) fn for_pusher(deploy: &DeployRepository, ids: &[DeploymentId], with_o
     Ok(())
 }
 
-/// Whether the other end of an output was closed: otherwise a silent deployment would keep the hook of a pusher who left.
+/// Whether the other end of an output was closed: otherwise a silent deployment would keep the hook
+/// of a pusher who left.
 fn is_gone(output: &(impl AsFd + IsTerminal)) -> bool {
     let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
     let closed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].revents().is_some_and(|events| events.intersects(closed))
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0]
+            .revents()
+            .is_some_and(|events| events.intersects(closed))
 }
 
 /// One deployment's output on its way to somebody.
@@ -169,16 +211,25 @@ struct Stream {
 
 impl Stream {
     fn new(store: &Store, id: DeploymentId, prefix: String) -> Self {
-        Self { id, tail: Tail::new(store.log_file(id)), prefix, pending: Vec::new(), ended_its_line: true }
+        Self {
+            id,
+            tail: Tail::new(store.log_file(id)),
+            prefix,
+            pending: Vec::new(),
+            ended_its_line: true,
+        }
     }
 
-    /// Copies what is new; says whether there may be more at once. At the end an unfinished line is shown as well.
+    /// Copies what is new; says whether there may be more at once. At the end an unfinished line is
+    /// shown as well.
     fn copy(&mut self, output: &mut impl Write, raw: bool, ended: bool) -> io::Result<bool> {
         let bytes = self.tail.read()?;
         if raw {
             output.write_all(&bytes)?;
             output.flush()?;
-            self.ended_its_line = bytes.last().map_or(self.ended_its_line, |last| *last == b'\n');
+            self.ended_its_line = bytes
+                .last()
+                .map_or(self.ended_its_line, |last| *last == b'\n');
             return Ok(!bytes.is_empty());
         }
         self.pending.extend_from_slice(&bytes);

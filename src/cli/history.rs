@@ -35,17 +35,33 @@ fn who_cell(deployment: &Deployment) -> String {
     }
 }
 
-pub(super) fn log(context: &Context, filter: &Filter, number: u32, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn log(
+    context: &Context,
+    filter: &Filter,
+    number: u32,
+    json: bool,
+) -> anyhow::Result<Exit> {
     let (deploy, store) = context.look()?;
     let wanted = status::wanted(&deploy).unwrap_or_default();
     check_filter(filter, store.read().newest()?.keys().chain(wanted.keys()))?;
     let deployments = store.read().history(filter, usize::try_from(number)?)?;
     if json {
-        let rows = deployments.iter().map(|deployment| DeploymentRow::new(deployment, &store));
-        context.output.line(&to_json(&rows.collect::<Result<Vec<_>, _>>()?))?;
+        let rows = deployments
+            .iter()
+            .map(|deployment| DeploymentRow::new(deployment, &store));
+        context
+            .output
+            .line(&to_json(&rows.collect::<Result<Vec<_>, _>>()?))?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&["ID", "WHEN (UTC)", "APPLICATION", "REVISION", "STATUS", "BY"]);
+    let mut table = Table::new(&[
+        "ID",
+        "WHEN (UTC)",
+        "APPLICATION",
+        "REVISION",
+        "STATUS",
+        "BY",
+    ]);
     for deployment in &deployments {
         let plain = |text: String| (text, Colour::Plain);
         table.row(vec![
@@ -75,7 +91,10 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
     }
     let escaped = |text: &Option<String>| text.as_ref().map(|text| text::escape(text, 256));
     let hash = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
-    let status = context.output.paint(colour(deployment.status), &text::escape(outcome_line(&deployment), 300));
+    let status = context.output.paint(
+        colour(deployment.status),
+        &text::escape(outcome_line(&deployment), 300),
+    );
     let lines: [(&str, Option<String>); 17] = [
         ("deployment", Some(deployment.id.to_string())),
         ("rollout", Some(deployment.rollout.to_string())),
@@ -84,15 +103,24 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
         ("previous", hash(&deployment.previous_revision)),
         ("rolled back", hash(&deployment.rolled_back)),
         ("status", Some(status)),
-        ("exit status", deployment.exit_status.map(|status| status.to_string())),
+        (
+            "exit status",
+            deployment.exit_status.map(|status| status.to_string()),
+        ),
         ("pusher", escaped(&deployment.pusher)),
         ("known by", escaped(&deployment.pusher_known_by)),
         ("author", escaped(&deployment.author)),
         ("deploy commit", hash(&deployment.deploy_commit)),
         ("retry of", deployment.retry_of.map(|id| id.to_string())),
         ("queued", Some(deployment.queued_at.to_string())),
-        ("started", deployment.started_at.map(|time| time.to_string())),
-        ("finished", deployment.finished_at.map(|time| time.to_string())),
+        (
+            "started",
+            deployment.started_at.map(|time| time.to_string()),
+        ),
+        (
+            "finished",
+            deployment.finished_at.map(|time| time.to_string()),
+        ),
         ("log", row.log.map(|path| text::escape(path, 300))),
     ];
     for (name, value) in lines {
@@ -101,7 +129,9 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
         }
     }
     for ExceptionRow { kind, reason } in row.exceptions {
-        context.output.line(&format!("{kind:<14} {}", text::escape(reason, 500)))?;
+        context
+            .output
+            .line(&format!("{kind:<14} {}", text::escape(reason, 500)))?;
     }
     Ok(Exit::Done)
 }

@@ -18,12 +18,15 @@ use crate::id::DeploymentId;
 use crate::policy::Exception;
 use crate::text;
 
-/// The hook whose name the program was called by: `hooks/post-receive`, or `hooks/post-receive.d/…`.
+/// The hook whose name the program was called by: `hooks/post-receive`, or
+/// `hooks/post-receive.d/…`.
 pub(super) fn called_as(program: &OsStr) -> Option<&'static str> {
     let path = Path::new(program);
     let name = path.file_name()?;
     let folder = path.parent().and_then(Path::file_name);
-    let is = |hook: &&&str| name == **hook || folder.is_some_and(|folder| folder == format!("{hook}.d").as_str());
+    let is = |hook: &&&str| {
+        name == **hook || folder.is_some_and(|folder| folder == format!("{hook}.d").as_str())
+    };
     HOOKS.iter().find(is).copied()
 }
 
@@ -66,10 +69,16 @@ fn own(
     input: impl BufRead,
 ) -> (Exit, Option<Follow>) {
     match hook {
-        "pre-receive" => (pre_receive(&hook::pre_receive(environment, config, input)), None),
+        "pre-receive" => (
+            pre_receive(&hook::pre_receive(environment, config, input)),
+            None,
+        ),
         "post-receive" => post_receive(hook::post_receive(environment, config, input), environment),
         _ => {
-            let state = arguments.first().map(|state| state.to_string_lossy()).unwrap_or_default();
+            let state = arguments
+                .first()
+                .map(|state| state.to_string_lossy())
+                .unwrap_or_default();
             hook::reference_transaction(environment, config, &state, input);
             (Exit::Done, None)
         }
@@ -85,7 +94,8 @@ impl Chained {
             return None;
         }
         let kept = kept(path)?;
-        // One that git would have passed over because it may not be executed is passed over here; one that leads nowhere is not: it may have refused.
+        // One that git would have passed over because it may not be executed is passed over here;
+        // one that leads nowhere is not: it may have refused.
         let may_run = nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).is_ok();
         let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
         (may_run || leads_nowhere).then_some(Self(kept))
@@ -103,7 +113,10 @@ impl Chained {
             started => started,
         };
         let mut child: Child = started.with_context(|| {
-            format!("the hook that was there before, {}", text::escape(self.0.as_os_str().as_encoded_bytes(), 200))
+            format!(
+                "the hook that was there before, {}",
+                text::escape(self.0.as_os_str().as_encoded_bytes(), 200)
+            )
         })?;
         if let Some(mut stdin) = child.stdin.take() {
             // A hook need not read what it does not want.
@@ -114,22 +127,38 @@ impl Chained {
             let shown = text::escape(self.0.as_os_str().as_encoded_bytes(), 200);
             output::complain(&format!("{shown} was ended by signal {signal}"), None);
         }
-        Ok(if status.success() { Exit::Done } else { Exit::Refused })
+        Ok(if status.success() {
+            Exit::Done
+        } else {
+            Exit::Refused
+        })
     }
 }
 
 fn pre_receive(verdict: &hook::Verdict) -> Exit {
-    let mut text: String =
-        verdict.refusals.iter().map(|refusal| output::refusal_lines("deploy-by-code: refused", refusal)).collect();
+    let mut text: String = verdict
+        .refusals
+        .iter()
+        .map(|refusal| output::refusal_lines("deploy-by-code: refused", refusal))
+        .collect();
     let accepted = text.is_empty() && verdict.failure.is_none();
     if let Some(failure) = &verdict.failure {
         let mut lines = failure.lines();
-        text.push_str(&format!("deploy-by-code: refused: {}\n", lines.next().unwrap_or_default()));
+        text.push_str(&format!(
+            "deploy-by-code: refused: {}\n",
+            lines.next().unwrap_or_default()
+        ));
         lines.for_each(|line| text.push_str(&format!("  {line}\n")));
     }
     for queued in &verdict.caught_up {
-        let (id, target, to) = (queued.id, queued.planned.target(), queued.planned.revision().short());
-        text.push_str(&format!("deploy-by-code: {id} {target} {to} queued, from an earlier push\n"));
+        let (id, target, to) = (
+            queued.id,
+            queued.planned.target(),
+            queued.planned.revision().short(),
+        );
+        text.push_str(&format!(
+            "deploy-by-code: {id} {target} {to} queued, from an earlier push\n"
+        ));
     }
     for (path, warning) in &verdict.warnings {
         let path = text::escape(path, 200);
@@ -154,12 +183,24 @@ impl Follow {
 }
 
 fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Option<Follow>) {
-    let Received { announcements, failures, deploy } = received;
+    let Received {
+        announcements,
+        failures,
+        deploy,
+    } = received;
     let mut text = String::new();
     let mut ids = Vec::new();
     for announcement in &announcements {
         match announcement {
-            Announcement::Queued { id, target, from, to, redeploy, waits, exceptions } => {
+            Announcement::Queued {
+                id,
+                target,
+                from,
+                to,
+                redeploy,
+                waits,
+                exceptions,
+            } => {
                 ids.push(*id);
                 let to = to.short();
                 let change = match from {
@@ -181,9 +222,13 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Opt
                 }
             }
             Announcement::Retired(target) => {
-                text.push_str(&format!("deploy-by-code: retired {target} (its deploy file was deleted)\n"));
+                text.push_str(&format!(
+                    "deploy-by-code: retired {target} (its deploy file was deleted)\n"
+                ));
             }
-            Announcement::Problem(refusal) => text.push_str(&output::refusal_lines("deploy-by-code: problem", refusal)),
+            Announcement::Problem(refusal) => {
+                text.push_str(&output::refusal_lines("deploy-by-code: problem", refusal))
+            }
         }
     }
     let wish = Wish::read(&environment.push_options, &mut text);
@@ -193,13 +238,24 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Opt
             first.0
         ));
     }
-    failures.iter().for_each(|failure| output::complain(failure, None));
+    failures
+        .iter()
+        .for_each(|failure| output::complain(failure, None));
     let heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
     let follow = match (wish, deploy) {
-        (Some(wish), Some(deploy)) if heard && !ids.is_empty() => Some(Follow { deploy, ids, wish }),
+        (Some(wish), Some(deploy)) if heard && !ids.is_empty() => {
+            Some(Follow { deploy, ids, wish })
+        }
         _ => None,
     };
-    (if failures.is_empty() { Exit::Done } else { Exit::Refused }, follow)
+    (
+        if failures.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Refused
+        },
+        follow,
+    )
 }
 
 /// What the pusher asked for with `git push -o`.
@@ -210,22 +266,30 @@ enum Wish {
 }
 
 impl Wish {
-    /// Other programs have push options too, so an unknown one is only told about when it looks like one of these.
+    /// Other programs have push options too, so an unknown one is only told about when it looks
+    /// like one of these.
     fn read(options: &[String], text: &mut String) -> Option<Self> {
         for option in options {
             let near = text::nearest(option, ["follow", "wait", "skip-deploy"]);
             let shown = text::escape(option, 40);
             match (option.as_str(), near) {
                 ("follow" | "wait", _) | (_, None) => {}
-                (_, Some("skip-deploy")) => text
-                    .push_str(&format!("deploy-by-code: there is no push option {shown}: what is merged is wanted\n")),
+                (_, Some("skip-deploy")) => text.push_str(&format!(
+                    "deploy-by-code: there is no push option {shown}: what is merged is wanted\n"
+                )),
                 (_, Some(near)) => {
-                    text.push_str(&format!("deploy-by-code: unknown push option {shown}; did you mean {near}?\n"));
+                    text.push_str(&format!(
+                        "deploy-by-code: unknown push option {shown}; did you mean {near}?\n"
+                    ));
                 }
             }
         }
         let has = |wanted: &str| options.iter().any(|option| option == wanted);
-        if has("follow") { Some(Self::Follow) } else { has("wait").then_some(Self::Wait) }
+        if has("follow") {
+            Some(Self::Follow)
+        } else {
+            has("wait").then_some(Self::Wait)
+        }
     }
 }
 
@@ -255,8 +319,15 @@ mod tests {
             (Wish::read(&options, &mut text), text)
         };
         assert_eq!(read(&["follow"]), (Some(Wish::Follow), String::new()));
-        assert_eq!(read(&["wait", "ci.skip"]), (Some(Wish::Wait), String::new()));
+        assert_eq!(
+            read(&["wait", "ci.skip"]),
+            (Some(Wish::Wait), String::new())
+        );
         assert!(read(&["folow"]).1.contains("did you mean follow?"));
-        assert!(read(&["skip-deploy"]).1.contains("what is merged is wanted"));
+        assert!(
+            read(&["skip-deploy"])
+                .1
+                .contains("what is merged is wanted")
+        );
     }
 }

@@ -18,8 +18,9 @@ use crate::text;
 /// How long another install of the same repository is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not be so any more. Whoever may read the repository can hold
-/// this, so it is not waited for without end; nothing replaces what it did not find.
+/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not
+/// be so any more. Whoever may read the repository can hold this, so it is not waited for without
+/// end; nothing replaces what it did not find.
 fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
     if dry_run {
         return Ok(None);
@@ -30,7 +31,10 @@ fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
         match try_lock_folder(repository.path())? {
             Some(lock) => return Ok(Some(lock)),
             None if deadline.is_over() => {
-                complain("warning: somebody has locked the repository's folder for 10 s; going on", None);
+                complain(
+                    "warning: somebody has locked the repository's folder for 10 s; going on",
+                    None,
+                );
                 return Ok(None);
             }
             None => clock::sleep(Duration::from_millis(20)),
@@ -38,10 +42,20 @@ fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
     }
 }
 
-/// Shows the steps, and takes them unless this is a dry run. That nobody reads is no reason to stop half way.
-fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: bool) -> anyhow::Result<()> {
+/// Shows the steps, and takes them unless this is a dry run. That nobody reads is no reason to stop
+/// half way.
+fn take(
+    context: &Context,
+    deploy: &DeployRepository,
+    steps: &[Step],
+    dry_run: bool,
+) -> anyhow::Result<()> {
     for step in steps {
-        let _ = context.output.line(&if dry_run { format!("would {step}") } else { step.to_string() });
+        let _ = context.output.line(&if dry_run {
+            format!("would {step}")
+        } else {
+            step.to_string()
+        });
         if !dry_run {
             install::take(deploy, step)?;
         }
@@ -49,20 +63,29 @@ fn take(context: &Context, deploy: &DeployRepository, steps: &[Step], dry_run: b
     Ok(())
 }
 
-/// Shows what is done to the machine so that it looks after a repository no more, and does it. What can't be done is said: that systemd does not run, or
-/// somebody is in the way, is no reason to leave hooks where they are.
+/// Shows what is done to the machine so that it looks after a repository no more, and does it. What
+/// can't be done is said: that systemd does not run, or somebody is in the way, is no reason to
+/// leave hooks where they are.
 fn take_out(output: &Output, steps: &[Step], dry_run: bool) {
     for step in steps {
-        let _ = output.line(&if dry_run { format!("would {step}") } else { step.to_string() });
+        let _ = output.line(&if dry_run {
+            format!("would {step}")
+        } else {
+            step.to_string()
+        });
         if let (Step::System(step), false) = (step, dry_run)
             && let Err(error) = install::take_system(step)
         {
-            complain(&format!("warning: {error}"), Some("it is left undone; run this again when it can be done"));
+            complain(
+                &format!("warning: {error}"),
+                Some("it is left undone; run this again when it can be done"),
+            );
         }
     }
 }
 
-/// What root does, before it becomes the repository's owner; and the timer's list, if its owner has to write or remove an entry there.
+/// What root does, before it becomes the repository's owner; and the timer's list, if its owner has
+/// to write or remove an entry there.
 fn system<'r>(
     context: &Context,
     deploy: &DeployRepository,
@@ -73,8 +96,10 @@ fn system<'r>(
     let owner = context.owner()?;
     context.owner_to_become(false)?;
     let is_root = User::is_root();
-    let mut steps: Vec<Step> =
-        install::plan_system(deploy, owner, is_installed)?.into_iter().map(Step::System).collect();
+    let mut steps: Vec<Step> = install::plan_system(deploy, owner, is_installed)?
+        .into_iter()
+        .map(Step::System)
+        .collect();
     if !steps.is_empty() && !is_root && !dry_run {
         let message = "the units of systemd for this repository are only root's to change";
         let hint = "run this as root; the hooks and the state will be the repository's owner's";
@@ -90,15 +115,24 @@ fn system<'r>(
         EntryChange::ByOwner if is_root || context.is_owner().is_ok() => list = Some(registry),
         EntryChange::ByRoot(_) if is_root => {
             let path = deploy.repository.path().to_owned();
-            clearing.push(Step::System(SystemStep::Unregister(registry.to_owned(), path)));
+            clearing.push(Step::System(SystemStep::Unregister(
+                registry.to_owned(),
+                path,
+            )));
             list = is_installed.then_some(registry);
         }
         change => {
             let whose = match change {
-                EntryChange::ByRoot(other) => format!("this repository's entry in the timer's list is user {other}'s"),
+                EntryChange::ByRoot(other) => {
+                    format!("this repository's entry in the timer's list is user {other}'s")
+                }
                 _ => format!("this repository is user {owner}'s to enter into the timer's list"),
             };
-            let what = if is_installed { "so the timer does not look after it" } else { "and stays" };
+            let what = if is_installed {
+                "so the timer does not look after it"
+            } else {
+                "and stays"
+            };
             complain(
                 &format!("warning: {whose}, {what}"),
                 Some("run this as root: the hooks and the state will be the repository's owner's"),
@@ -141,7 +175,10 @@ pub(super) fn install(
     context.output.line(&if steps.is_empty() {
         format!("{repository}: everything is in place")
     } else {
-        format!("{repository}: installed; {} is the deploy branch", text::escape(&deploy.branch, 200))
+        format!(
+            "{repository}: installed; {} is the deploy branch",
+            text::escape(&deploy.branch, 200)
+        )
     })?;
     if let Some(note) = install::host(&deploy)?.0.note() {
         context.output.line(note)?;
@@ -152,7 +189,9 @@ pub(super) fn install(
             text::escape(file.as_os_str().as_encoded_bytes(), 200)
         ))?;
     } else if deploy.config_file.is_none() {
-        context.output.line(&format!("next: write {repository}/deploy-by-code.toml; see deploy-by-code.toml(5)"))?;
+        context.output.line(&format!(
+            "next: write {repository}/deploy-by-code.toml; see deploy-by-code.toml(5)"
+        ))?;
     }
     if steps.iter().any(|step| matches!(step, Step::Register(_))) {
         context.output.line(TIMER)?;
@@ -176,27 +215,44 @@ pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> an
     let state = deploy.state_dir();
     let state_shown = text::escape(state.as_os_str().as_encoded_bytes(), 200);
     if steps.is_empty() {
-        context.output.line("no hook of deploy-by-code is installed here")?;
+        context
+            .output
+            .line("no hook of deploy-by-code is installed here")?;
     } else {
-        context.output.line("receive.advertisePushOptions stays as it is: other hooks may need it")?;
+        context
+            .output
+            .line("receive.advertisePushOptions stays as it is: other hooks may need it")?;
     }
     if state.exists() {
-        context.output.line(&format!("the state stays: {state_shown}"))?;
+        context
+            .output
+            .line(&format!("the state stays: {state_shown}"))?;
     }
     Ok(Exit::Done)
 }
 
-/// What the machine still has of a repository that was moved or deleted is taken out by the path that it had; `None`: there is nothing of it.
-pub(super) fn uninstall_gone(named: &Path, dry_run: bool, registry: &Path) -> anyhow::Result<Option<Exit>> {
+/// What the machine still has of a repository that was moved or deleted is taken out by the path
+/// that it had; `None`: there is nothing of it.
+pub(super) fn uninstall_gone(
+    named: &Path,
+    dry_run: bool,
+    registry: &Path,
+) -> anyhow::Result<Option<Exit>> {
     let path = std::path::absolute(named)?;
     let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
     let path: PathBuf = match (parent, path.file_name()) {
         (Some(parent), Some(name)) => parent.join(name),
         _ => path,
     };
-    let mut steps: Vec<Step> = install::without_units(&path).into_iter().map(Step::System).collect();
+    let mut steps: Vec<Step> = install::without_units(&path)
+        .into_iter()
+        .map(Step::System)
+        .collect();
     if registry::registrar(registry, &path).is_some() {
-        steps.push(Step::System(SystemStep::Unregister(registry.to_owned(), path)));
+        steps.push(Step::System(SystemStep::Unregister(
+            registry.to_owned(),
+            path,
+        )));
     }
     if steps.is_empty() {
         return Ok(None);

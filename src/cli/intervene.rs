@@ -17,7 +17,13 @@ use crate::sys::{clock, syslog};
 
 fn tell(deployment: &Deployment, id: DeploymentId, status: Status, reason: &str) {
     let (target, revision) = (&deployment.target, &deployment.revision);
-    syslog::log([Event::Became { id, target, revision, status, reason: Some(reason) }]);
+    syslog::log([Event::Became {
+        id,
+        target,
+        revision,
+        status,
+        reason: Some(reason),
+    }]);
 }
 
 pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow::Result<Exit> {
@@ -32,8 +38,17 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     let wanted = status::wanted(&deploy)?.remove(&target);
     if !stale && wanted.as_ref() != Some(&deployment.revision) {
         let wanted = wanted.as_ref().map_or("nothing", |wanted| wanted.short());
-        let message = format!("{id} asks for {}, but {wanted} is wanted for {target} now", deployment.revision.short());
-        return Err(Refusal::error(message, format!("deploy-by-code retry --stale {} deploys it all the same", id.0)));
+        let message = format!(
+            "{id} asks for {}, but {wanted} is wanted for {target} now",
+            deployment.revision.short()
+        );
+        return Err(Refusal::error(
+            message,
+            format!(
+                "deploy-by-code retry --stale {} deploys it all the same",
+                id.0
+            ),
+        ));
     }
     if !stale {
         judge_again(&deploy, &store, &deployment)?;
@@ -42,14 +57,23 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     let by = &person.name;
     let retried = store.transaction(|transaction| {
         let open = transaction.open_deployments(&target.environment)?;
-        match open.into_iter().find(|open| open.target == target && open.revision == deployment.revision) {
+        match open
+            .into_iter()
+            .find(|open| open.target == target && open.revision == deployment.revision)
+        {
             Some(open) => Ok::<_, store::Error>(Err(open.id)),
             None => {
                 let new = transaction.retry(&deployment, Some(&person), clock::now())?;
                 if stale {
                     // This can go back; whoever finds it later is told who wanted that.
                     let reason = format!("retry --stale of {id} by {by}");
-                    transaction.add_exception(new, &Exception { kind: ExceptionKind::Stale, reason })?;
+                    transaction.add_exception(
+                        new,
+                        &Exception {
+                            kind: ExceptionKind::Stale,
+                            reason,
+                        },
+                    )?;
                 }
                 Ok(Ok(new))
             }
@@ -57,25 +81,47 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     })?;
     match retried {
         Err(open) => Err(Refusal::error(
-            format!("{target} {} is under way already, as {open}", deployment.revision.short()),
+            format!(
+                "{target} {} is under way already, as {open}",
+                deployment.revision.short()
+            ),
             format!("deploy-by-code logs -f {} follows it", open.0),
         )),
         Ok(new) => {
-            tell(&deployment, new, Status::Queued, &format!("retry of {id} by {by}"));
+            tell(
+                &deployment,
+                new,
+                Status::Queued,
+                &format!("retry of {id} by {by}"),
+            );
             wake::runner(&deploy, &target.environment)?;
-            context.output.line(&format!("{new} {target} {} queued, a retry of {id}", deployment.revision.short()))?;
+            context.output.line(&format!(
+                "{new} {target} {} queued, a retry of {id}",
+                deployment.revision.short()
+            ))?;
             Ok(Exit::Done)
         }
     }
 }
 
-/// Whether a deployment may be tried again: it is the newest of its application, and no rule stands against it now.
-fn judge_again(deploy: &DeployRepository, store: &Store, deployment: &Deployment) -> anyhow::Result<()> {
+/// Whether a deployment may be tried again: it is the newest of its application, and no rule stands
+/// against it now.
+fn judge_again(
+    deploy: &DeployRepository,
+    store: &Store,
+    deployment: &Deployment,
+) -> anyhow::Result<()> {
     let (id, target) = (deployment.id, &deployment.target);
-    let stale = format!("deploy-by-code retry --stale {} deploys it all the same, on record", id.0);
+    let stale = format!(
+        "deploy-by-code retry --stale {} deploys it all the same, on record",
+        id.0
+    );
     let state = store.read();
     if let Some(newest) = state.newest_of(target)?.filter(|newest| newest.id != id) {
-        let message = format!("{id} {target} is not the newest any more: {} is {}", newest.id, newest.status);
+        let message = format!(
+            "{id} {target} is not the newest any more: {} is {}",
+            newest.id, newest.status
+        );
         let hint = if newest.revision == deployment.revision && newest.status.may_be_retried() {
             format!("deploy-by-code retry {}", newest.id.0)
         } else {
@@ -84,7 +130,12 @@ fn judge_again(deploy: &DeployRepository, store: &Store, deployment: &Deployment
         return Err(Refusal::error(message, hint));
     }
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let changes = deploy.repository.changes(&deploy.config.root, None, tip.as_ref(), DeepScan::EnvironmentFolders)?;
+    let changes = deploy.repository.changes(
+        &deploy.config.root,
+        None,
+        tip.as_ref(),
+        DeepScan::EnvironmentFolders,
+    )?;
     let mut candidates = plan::candidates(changes);
     candidates.retain(|candidate| candidate.target.as_ref() == Some(target));
     let mut facts = facts::gather(&Question {
@@ -98,15 +149,24 @@ fn judge_again(deploy: &DeployRepository, store: &Store, deployment: &Deployment
     })?;
     // The reasons by which it came count for the second try too.
     let reasons = state.exceptions(id)?;
-    let reason =
-        |kind| reasons.iter().find(|exception| exception.kind == kind).map(|exception| exception.reason.clone());
+    let reason = |kind| {
+        reasons
+            .iter()
+            .find(|exception| exception.kind == kind)
+            .map(|exception| exception.reason.clone())
+    };
     if let Some(known) = facts.targets.get_mut(target) {
         known.trailers.alone = reason(ExceptionKind::Alone);
         known.trailers.release = reason(ExceptionKind::Release);
     }
     let refusals = plan::decide(&deploy.config, &candidates, &facts).refusals;
-    let Some(first) = refusals.first() else { return Ok(()) };
-    Err(Refusal::error(format!("{id} {target}: {}", first.message), format!("{}; {stale}", first.hint)))
+    let Some(first) = refusals.first() else {
+        return Ok(());
+    };
+    Err(Refusal::error(
+        format!("{id} {target}: {}", first.message),
+        format!("{}; {stale}", first.hint),
+    ))
 }
 
 pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
@@ -115,7 +175,9 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
     let by = context.person().name.clone();
     let reason = format!("by {by}");
     let now = store.transaction(|transaction| {
-        let status = transaction.deployment(id)?.map_or(deployment.status, |deployment| deployment.status);
+        let status = transaction
+            .deployment(id)?
+            .map_or(deployment.status, |deployment| deployment.status);
         match status {
             Status::Queued => {
                 let outcome = Outcome::new(Status::Cancelled, &reason);
@@ -131,12 +193,22 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
     match now {
         Status::Queued => {
             tell(&deployment, id, Status::Cancelled, &reason);
-            context.output.line(&format!("{id} {target} cancelled before it began"))?;
+            context
+                .output
+                .line(&format!("{id} {target} cancelled before it began"))?;
         }
         Status::Running => {
-            context.output.line(&format!("{id} {target} is told to end; deploy-by-code wait {} waits for it", id.0))?;
+            context.output.line(&format!(
+                "{id} {target} is told to end; deploy-by-code wait {} waits for it",
+                id.0
+            ))?;
         }
-        ended => return Err(Refusal::error(format!("{id} {target} has ended: {ended}"), "there is nothing to cancel")),
+        ended => {
+            return Err(Refusal::error(
+                format!("{id} {target} has ended: {ended}"),
+                "there is nothing to cancel",
+            ));
+        }
     }
     // Those that waited for it are to be skipped, and a dead runner's command to be ended.
     wake::runner(&deploy, &target.environment)?;
@@ -145,16 +217,30 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
 
 pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
     let (deploy, mut store) = context.deploy_and_store()?;
-    let filter = Filter { environment: Some(environment.clone()), application: None };
+    let filter = Filter {
+        environment: Some(environment.clone()),
+        application: None,
+    };
     let wanted = status::wanted(&deploy).unwrap_or_default();
     status::check_filter(&filter, store.read().newest()?.keys().chain(wanted.keys()))?;
     let open = store.read().open_deployments(environment)?;
-    let left: Vec<Deployment> = unwatched(&store, &filter)?.into_iter().map(|left| left.deployment).collect();
-    let is_watched = |open: &&Deployment| open.status == Status::Running && left.iter().all(|left| left.id != open.id);
+    let left: Vec<Deployment> = unwatched(&store, &filter)?
+        .into_iter()
+        .map(|left| left.deployment)
+        .collect();
+    let is_watched = |open: &&Deployment| {
+        open.status == Status::Running && left.iter().all(|left| left.id != open.id)
+    };
     let watched = open.iter().find(is_watched);
     if let Some(deployment) = watched {
-        let message = format!("{environment} is not held: {} {} runs under a runner", deployment.id, deployment.target);
-        return Err(Refusal::error(message, format!("to end it: deploy-by-code cancel {}", deployment.id.0)));
+        let message = format!(
+            "{environment} is not held: {} {} runs under a runner",
+            deployment.id, deployment.target
+        );
+        return Err(Refusal::error(
+            message,
+            format!("to end it: deploy-by-code cancel {}", deployment.id.0),
+        ));
     }
     if left.is_empty() {
         return Err(Refusal::error(
@@ -165,7 +251,10 @@ pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::R
     let by = context.person().name.clone();
     store.transaction(|transaction| transaction.ask_to_release(environment, &by))?;
     for deployment in &left {
-        context.output.line(&format!("{} {}: not waited for any more", deployment.id, deployment.target))?;
+        context.output.line(&format!(
+            "{} {}: not waited for any more",
+            deployment.id, deployment.target
+        ))?;
     }
     wake::runner(&deploy, environment)?;
     Ok(Exit::Done)

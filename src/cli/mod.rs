@@ -62,11 +62,19 @@ struct Refusal {
 
 impl Refusal {
     fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        anyhow!(Self { exit: Exit::Refused, message: message.into(), hint: Some(hint.into()) })
+        anyhow!(Self {
+            exit: Exit::Refused,
+            message: message.into(),
+            hint: Some(hint.into())
+        })
     }
 
     fn usage(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        anyhow!(Self { exit: Exit::Usage, message: message.into(), hint: Some(hint.into()) })
+        anyhow!(Self {
+            exit: Exit::Usage,
+            message: message.into(),
+            hint: Some(hint.into())
+        })
     }
 }
 
@@ -78,7 +86,8 @@ impl std::fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What decides in a repository what is carried out, beside its folder, the deploy branch and the state.
+/// What decides in a repository what is carried out, beside its folder, the deploy branch and the
+/// state.
 const ROOTS_OWN: &[&str] = &[
     "config",
     "deploy-by-code.toml",
@@ -119,12 +128,20 @@ impl Context {
                 find_repository(&current).ok_or_else(|| missing(&current))?
             }
         };
-        Ok(Self { git_dir, config, output: Output::new(), person: OnceCell::new() })
+        Ok(Self {
+            git_dir,
+            config,
+            output: Output::new(),
+            person: OnceCell::new(),
+        })
     }
 
-    /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and what it deployed would be deployed as root.
+    /// Root becomes the repository's owner: what it wrote would be out of the hooks' reach, and
+    /// what it deployed would be deployed as root.
     fn become_owner(&self, acts: bool) -> anyhow::Result<()> {
-        let Some(owner) = self.owner_to_become(acts)? else { return Ok(()) };
+        let Some(owner) = self.owner_to_become(acts)? else {
+            return Ok(());
+        };
         self.person();
         Ok(owner.become_for_good()?)
     }
@@ -138,52 +155,80 @@ impl Context {
         for folder in self.folders()? {
             if std::fs::metadata(&folder)?.mode() & 0o002 != 0 {
                 let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
-                let message =
-                    format!("{shown} is writable by everybody, and its configuration would be followed as its owner");
+                let message = format!(
+                    "{shown} is writable by everybody, and its configuration would be followed as its owner"
+                );
                 return Err(Refusal::error(message, format!("chmod o-w {shown}")));
             }
         }
         if owner == 0 && acts {
             self.belongs_to_root()?;
         }
-        if owner == 0 { Ok(None) } else { Ok(Some(User::by_number(owner)?)) }
+        if owner == 0 {
+            Ok(None)
+        } else {
+            Ok(Some(User::by_number(owner)?))
+        }
     }
 
-    /// For a service whose user was set when the repository was its: what the repository says now is its owner's to carry out.
+    /// For a service whose user was set when the repository was its: what the repository says now
+    /// is its owner's to carry out.
     fn is_owner(&self) -> anyhow::Result<()> {
         let (owner, own) = (self.owner()?, nix::unistd::Uid::effective().as_raw());
         if owner == own {
             return Ok(());
         }
         let message = format!("the repository is user {owner}'s, and this is user {own}");
-        Err(Refusal::error(message, "run as root: deploy-by-code install"))
+        Err(Refusal::error(
+            message,
+            "run as root: deploy-by-code install",
+        ))
     }
 
-    /// What root is to carry out must be root's alone: whoever can write to the repository or its configuration decides what is executed.
+    /// What root is to carry out must be root's alone: whoever can write to the repository or its
+    /// configuration decides what is executed.
     fn belongs_to_root(&self) -> anyhow::Result<()> {
         let is_roots = |path: PathBuf| {
-            let is_others = std::fs::metadata(&path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0);
+            let is_others = std::fs::metadata(&path)
+                .is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0);
             if !is_others {
                 return Ok(());
             }
             let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
-            let message = format!("{shown} is others' to write, and what they write would be carried out as root");
-            let hint = "give the repository to a user of its own: chown -R git:… , and run this again";
+            let message = format!(
+                "{shown} is others' to write, and what they write would be carried out as root"
+            );
+            let hint =
+                "give the repository to a user of its own: chown -R git:… , and run this again";
             Err(Refusal::error(message, hint))
         };
         for folder in self.folders()? {
-            ROOTS_OWN.iter().map(|name| folder.join(name)).chain([folder.clone()]).try_for_each(is_roots)?;
+            ROOTS_OWN
+                .iter()
+                .map(|name| folder.join(name))
+                .chain([folder.clone()])
+                .try_for_each(is_roots)?;
         }
         self.config.iter().cloned().try_for_each(is_roots)?;
         // Only now is it known that nobody else wrote where the state is.
         let (deploy, _) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
-        let (state, branch) = (deploy.state_dir(), deploy.repository.path().join(&deploy.branch));
-        deploy.config_file.into_iter().chain([branch, state.join("state.db"), state]).try_for_each(is_roots)
+        let (state, branch) = (
+            deploy.state_dir(),
+            deploy.repository.path().join(&deploy.branch),
+        );
+        deploy
+            .config_file
+            .into_iter()
+            .chain([branch, state.join("state.db"), state])
+            .try_for_each(is_roots)
     }
 
     /// The git folder, and, of a linked work tree, the repository's.
     fn folders(&self) -> anyhow::Result<[PathBuf; 2]> {
-        Ok([self.git_dir.clone(), Repository::open(&self.git_dir)?.path().to_owned()])
+        Ok([
+            self.git_dir.clone(),
+            Repository::open(&self.git_dir)?.path().to_owned(),
+        ])
     }
 
     /// The number of the user whose repository it is.
@@ -195,7 +240,10 @@ impl Context {
             return Ok(owner);
         }
         let message = "this folder and the repository that it leads to are not the same user's";
-        Err(Refusal::error(message, "name the repository itself: deploy-by-code -C /path/to/repository.git …"))
+        Err(Refusal::error(
+            message,
+            "name the repository itself: deploy-by-code -C /path/to/repository.git …",
+        ))
     }
 
     fn deploy(&self) -> Result<DeployRepository, deploy_repository::Error> {
@@ -210,30 +258,44 @@ impl Context {
 
     /// For what has to go also while the configuration is broken.
     fn deploy_to_look(&self) -> anyhow::Result<DeployRepository> {
-        let (deploy, problems) = DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
+        let (deploy, problems) =
+            DeployRepository::open_to_look(&self.git_dir, self.config.as_deref())?;
         if let Some(problems) = problems {
-            output::complain(&format!("warning: {problems}"), Some("nothing is deployed until this is mended"));
+            output::complain(
+                &format!("warning: {problems}"),
+                Some("nothing is deployed until this is mended"),
+            );
         }
         Ok(deploy)
     }
 
-    /// For commands that only look: what is recorded can be seen also while the configuration is broken.
+    /// For commands that only look: what is recorded can be seen also while the configuration is
+    /// broken.
     fn look(&self) -> anyhow::Result<(DeployRepository, Store)> {
         let deploy = self.deploy_to_look()?;
         let store = deploy.open_store()?;
         Ok((deploy, store))
     }
 
-    /// Who types this: the user behind sudo, or as a hook would say. Asked before root becomes somebody else.
+    /// Who types this: the user behind sudo, or as a hook would say. Asked before root becomes
+    /// somebody else.
     fn person(&self) -> &Pusher {
         self.person.get_or_init(Self::find_person)
     }
 
     fn find_person() -> Pusher {
         let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
-        let behind_sudo = behind_sudo.map(|name| Pusher { name, known_by: "sudo".to_owned() });
-        let nobody = || Pusher { name: "somebody".to_owned(), known_by: String::new() };
-        behind_sudo.or_else(environment::pusher).unwrap_or_else(nobody)
+        let behind_sudo = behind_sudo.map(|name| Pusher {
+            name,
+            known_by: "sudo".to_owned(),
+        });
+        let nobody = || Pusher {
+            name: "somebody".to_owned(),
+            known_by: String::new(),
+        };
+        behind_sudo
+            .or_else(environment::pusher)
+            .unwrap_or_else(nobody)
     }
 }
 
@@ -249,7 +311,13 @@ pub fn main() -> ExitCode {
     let mut words = env::args_os();
     let program = words.next().unwrap_or_default();
     let result = match hooks::called_as(&program) {
-        Some(hook) => hooks::run(hook, None, None, &program, &words.collect::<Vec<OsString>>()),
+        Some(hook) => hooks::run(
+            hook,
+            None,
+            None,
+            &program,
+            &words.collect::<Vec<OsString>>(),
+        ),
         None => dispatch(&program),
     };
     match result {
@@ -265,15 +333,37 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
             return usage(&error);
         }
     };
-    let Arguments { repository, config, command } = arguments;
-    let hook = |name, words: &[OsString]| hooks::run(name, repository.as_deref(), config.as_deref(), program, words);
+    let Arguments {
+        repository,
+        config,
+        command,
+    } = arguments;
+    let hook = |name, words: &[OsString]| {
+        hooks::run(
+            name,
+            repository.as_deref(),
+            config.as_deref(),
+            program,
+            words,
+        )
+    };
     // What works on no repository, or finds it as git tells it.
     let command = match command {
         Command::PreReceive => return hook("pre-receive", &[]),
         Command::PostReceive => return hook("post-receive", &[]),
-        Command::ReferenceTransaction { state } => return hook("reference-transaction", &[state.into()]),
-        Command::Reconcile { list: true, registry, .. } => return run::list_registered(&registry),
-        Command::Reconcile { registered: true, registry, .. } => return run::reconcile_registered(&registry),
+        Command::ReferenceTransaction { state } => {
+            return hook("reference-transaction", &[state.into()]);
+        }
+        Command::Reconcile {
+            list: true,
+            registry,
+            ..
+        } => return run::list_registered(&registry),
+        Command::Reconcile {
+            registered: true,
+            registry,
+            ..
+        } => return run::reconcile_registered(&registry),
         Command::Complete { words } => return complete::complete(&words),
         command => command,
     };
@@ -281,8 +371,12 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         Command::Install { named, .. } | Command::Uninstall { named, .. } => named.clone(),
         _ => None,
     };
-    if let (Command::Uninstall { dry_run, registry, .. }, Some(gone)) =
-        (&command, named.as_ref().or(repository.as_ref()))
+    if let (
+        Command::Uninstall {
+            dry_run, registry, ..
+        },
+        Some(gone),
+    ) = (&command, named.as_ref().or(repository.as_ref()))
         && !is_repository(gone)
         && let Some(exit) = install::uninstall_gone(gone, *dry_run, registry)?
     {
@@ -291,8 +385,13 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
     let context = Context::find(named.or(repository), config)?;
     match command {
         // These have something to do first, or were started by the hook as whoever it is.
-        Command::Install { .. } | Command::Uninstall { .. } | Command::Serve | Command::Run { .. } => {}
-        Command::Reconcile { after_push: true, .. } => {}
+        Command::Install { .. }
+        | Command::Uninstall { .. }
+        | Command::Serve
+        | Command::Run { .. } => {}
+        Command::Reconcile {
+            after_push: true, ..
+        } => {}
         Command::Reconcile { .. }
         | Command::Retry { .. }
         | Command::Cancel { .. }
@@ -305,13 +404,23 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
         | Command::PostReceive
         | Command::ReferenceTransaction { .. }
         | Command::Complete { .. } => unreachable!("returned above"),
-        Command::Install { deploy_existing, dry_run, registry, .. } => {
-            install::install(&context, deploy_existing, dry_run, &registry)
-        }
-        Command::Uninstall { dry_run, registry, .. } => install::uninstall(&context, dry_run, &registry),
+        Command::Install {
+            deploy_existing,
+            dry_run,
+            registry,
+            ..
+        } => install::install(&context, deploy_existing, dry_run, &registry),
+        Command::Uninstall {
+            dry_run, registry, ..
+        } => install::uninstall(&context, dry_run, &registry),
         Command::Doctor { json } => doctor::doctor(&context, json),
         Command::Check { revision, json } => check::check(&context, revision.as_deref(), json),
-        Command::Plan { old, new, markdown, json } => {
+        Command::Plan {
+            old,
+            new,
+            markdown,
+            json,
+        } => {
             let form = if json {
                 plan::Form::Json
             } else if markdown {
@@ -321,22 +430,45 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
             };
             plan::plan(&context, &old, &new, form)
         }
-        Command::Status { filter, json } => status::status(&context, &filter.unwrap_or_default().0, json),
-        Command::Log { filter, number, json } => history::log(&context, &filter.unwrap_or_default().0, number, json),
+        Command::Status { filter, json } => {
+            status::status(&context, &filter.unwrap_or_default().0, json)
+        }
+        Command::Log {
+            filter,
+            number,
+            json,
+        } => history::log(&context, &filter.unwrap_or_default().0, number, json),
         Command::Show { id, json } => history::show(&context, id, json),
         Command::Logs { id, follow } => follow::logs(&context, id, follow),
         Command::Wait { id } => follow::wait(&context, id),
         Command::Retry { id, stale } => intervene::retry(&context, id, stale),
         Command::Cancel { id } => intervene::cancel(&context, id),
-        Command::Freeze { environment, reason, until } => {
-            freeze::freeze(&context, &environment, &reason, until.as_deref())
-        }
-        Command::Thaw { environment, dry_run } => freeze::thaw(&context, &environment, dry_run),
+        Command::Freeze {
+            environment,
+            reason,
+            until,
+        } => freeze::freeze(&context, &environment, &reason, until.as_deref()),
+        Command::Thaw {
+            environment,
+            dry_run,
+        } => freeze::thaw(&context, &environment, dry_run),
         Command::Release { environment } => intervene::release(&context, &environment),
-        Command::Reconcile { after_push, push_old, push_new, pusher, pusher_known_by, .. } => {
+        Command::Reconcile {
+            after_push,
+            push_old,
+            push_new,
+            pusher,
+            pusher_known_by,
+            ..
+        } => {
             let known_by = pusher_known_by.unwrap_or_default();
             let pusher = pusher.map(|name| Pusher { name, known_by });
-            let push = planning::Push { old_is_told: push_old.is_some(), old: push_old, new: push_new, pusher };
+            let push = planning::Push {
+                old_is_told: push_old.is_some(),
+                old: push_old,
+                new: push_new,
+                pusher,
+            };
             run::reconcile(&context, after_push.then_some(&push))
         }
         Command::Serve => run::serve(&context),
@@ -346,11 +478,16 @@ fn dispatch(program: &OsString) -> anyhow::Result<Exit> {
 
 /// Whether a folder is a repository or a work tree itself, and does not only lie in one.
 fn is_repository(folder: &std::path::Path) -> bool {
-    let inside = |found: PathBuf| folder.canonicalize().is_ok_and(|folder| found.starts_with(folder));
+    let inside = |found: PathBuf| {
+        folder
+            .canonicalize()
+            .is_ok_and(|folder| found.starts_with(folder))
+    };
     find_repository(folder).is_some_and(inside) || folder.join(".git").exists()
 }
 
-/// Prints what the command line's parser has to say: help, the version, or what is wrong with the words, which may be hostile too.
+/// Prints what the command line's parser has to say: help, the version, or what is wrong with the
+/// words, which may be hostile too.
 fn usage(error: &clap::Error) -> anyhow::Result<Exit> {
     let mut shown = String::new();
     for line in error.render().to_string().lines() {
@@ -403,7 +540,9 @@ fn explain(error: &anyhow::Error) -> (Exit, Option<String>) {
         Some(deploy_repository::Error::Config(_)) => (Exit::Configuration, None),
         _ => (
             Exit::State,
-            error.downcast_ref::<git::Error>().map(|_| "see that this user may read the repository".to_owned()),
+            error
+                .downcast_ref::<git::Error>()
+                .map(|_| "see that this user may read the repository".to_owned()),
         ),
     }
 }

@@ -17,7 +17,10 @@ impl Output {
         let is_terminal = io::stdout().is_terminal();
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let is_dumb = env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self { is_terminal, coloured: is_terminal && !no_color && !is_dumb }
+        Self {
+            is_terminal,
+            coloured: is_terminal && !no_color && !is_dumb,
+        }
     }
 
     pub(super) fn print(&self, text: &str) -> io::Result<()> {
@@ -35,14 +38,22 @@ impl Output {
     }
 
     pub(super) fn paint(&self, colour: Colour, text: &str) -> String {
-        if self.coloured { colour.paint(text) } else { text.to_owned() }
+        if self.coloured {
+            colour.paint(text)
+        } else {
+            text.to_owned()
+        }
     }
 }
 
 /// A refusal or problem: what, where and why, further lines of why indented, and what to do.
 pub(super) fn refusal_lines(word: &str, refusal: &Refusal) -> String {
     let mut message = refusal.message.lines();
-    let mut lines = format!("{word} {}: {}\n", refusal.shown_path(), message.next().unwrap_or_default());
+    let mut lines = format!(
+        "{word} {}: {}\n",
+        refusal.shown_path(),
+        message.next().unwrap_or_default()
+    );
     message.for_each(|line| lines.push_str(&format!("    {line}\n")));
     lines.push_str(&format!("  hint: {}\n", refusal.hint));
     lines

@@ -33,21 +33,32 @@ fn resolve(deploy: &DeployRepository, name: &str) -> anyhow::Result<Option<Revis
     if Revision::new(name) == Err(RevisionError::Null) {
         return Ok(None);
     }
-    deploy.repository.resolve(name)?.map(Some).ok_or_else(|| unknown(name))
+    deploy
+        .repository
+        .resolve(name)?
+        .map(Some)
+        .ok_or_else(|| unknown(name))
 }
 
-/// A merge request that is behind the deploy branch is looked at from their common commit: what merging it would do. Otherwise what others deployed
-/// meanwhile would look like something that it takes back.
+/// A merge request that is behind the deploy branch is looked at from their common commit: what
+/// merging it would do. Otherwise what others deployed meanwhile would look like something that it
+/// takes back.
 fn common_base(
     deploy: &DeployRepository,
     old: Option<Revision>,
     new: Option<&Revision>,
 ) -> anyhow::Result<(Option<Revision>, Option<String>)> {
-    let (Some(tip), Some(new)) = (&old, new) else { return Ok((old, None)) };
+    let (Some(tip), Some(new)) = (&old, new) else {
+        return Ok((old, None));
+    };
     if deploy.repository.branch_move(Some(tip), Some(new))? == BranchMove::Forward {
         return Ok((old, None));
     }
-    let Some(base) = deploy.repository.common_commit(tip, new)?.filter(|base| base != new) else {
+    let Some(base) = deploy
+        .repository
+        .common_commit(tip, new)?
+        .filter(|base| base != new)
+    else {
         return Ok((old, None));
     };
     let aside = format!(
@@ -67,7 +78,12 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyho
     let old = resolve(&deploy, old)?;
     let new = resolve(&deploy, new)?;
     let (old, aside) = common_base(&deploy, old, new.as_ref())?;
-    let changes = deploy.repository.changes(&deploy.config.root, old.as_ref(), new.as_ref(), DeepScan::Everywhere)?;
+    let changes = deploy.repository.changes(
+        &deploy.config.root,
+        old.as_ref(),
+        new.as_ref(),
+        DeepScan::Everywhere,
+    )?;
     let candidates = planning::candidates(changes);
     let facts = facts::gather(&Question {
         deploy: &deploy,
@@ -86,11 +102,18 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyho
     context.output.print(&match form {
         Form::Json => {
             let rows = rows.into_iter().map(|row| Row::Planned(Box::new(row)));
-            let refused = plan.refusals.iter().map(|refusal| Row::Refused(RefusalRow::new(refusal)));
+            let refused = plan
+                .refusals
+                .iter()
+                .map(|refusal| Row::Refused(RefusalRow::new(refusal)));
             format!("{}\n", to_json(&rows.chain(refused).collect::<Vec<_>>()))
         }
         Form::Markdown => plan_markdown(&plan, &rows),
         Form::Text => plan_text(&plan, &rows),
     })?;
-    Ok(if plan.refusals.is_empty() { Exit::Done } else { Exit::Refused })
+    Ok(if plan.refusals.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
 }

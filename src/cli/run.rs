@@ -46,7 +46,8 @@ const SERVE_DAMPING: Duration = Duration::from_secs(5);
 /// How often the systemd service looks for word.
 const SERVE_LOOK: Duration = Duration::from_millis(100);
 
-/// Plans what hooks missed and starts a runner wherever something waits or a dead one left something.
+/// Plans what hooks missed and starts a runner wherever something waits or a dead one left
+/// something.
 pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow::Result<Exit> {
     if after_push.is_some() {
         clock::sleep(HEAD_START);
@@ -54,7 +55,10 @@ pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow:
     let done = reconcile_now(context, after_push);
     if let (Err(error), Some(_)) = (&done, after_push) {
         let message = format!("{error:#}");
-        syslog::log([Event::Failure { what: "reconcile", message: &message }]);
+        syslog::log([Event::Failure {
+            what: "reconcile",
+            message: &message,
+        }]);
     }
     done
 }
@@ -67,7 +71,11 @@ fn reconcile_now(context: &Context, after_push: Option<&Push>) -> anyhow::Result
         other => other?,
     };
     let planned = plan_tip(&deploy, &mut store, after_push)?;
-    planned.log(after_push.and_then(|push| push.pusher.as_ref()).map(|pusher| pusher.name.as_str()));
+    planned.log(
+        after_push
+            .and_then(|push| push.pusher.as_ref())
+            .map(|pusher| pusher.name.as_str()),
+    );
     let busy = store.read().busy_environments()?;
     for environment in &busy {
         wake::runner(&deploy, environment)?;
@@ -81,17 +89,27 @@ fn reconcile_now(context: &Context, after_push: Option<&Push>) -> anyhow::Result
 
 fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::Result<()> {
     for queued in &planned.queued {
-        let (id, target, revision) = (queued.id, queued.planned.target(), queued.planned.revision().short());
-        context.output.line(&format!("{id} {target} {revision} queued"))?;
+        let (id, target, revision) = (
+            queued.id,
+            queued.planned.target(),
+            queued.planned.revision().short(),
+        );
+        context
+            .output
+            .line(&format!("{id} {target} {revision} queued"))?;
     }
     for target in &planned.retired {
         context.output.line(&format!("retired {target}"))?;
     }
     for problem in &planned.problems {
-        context.output.print(&super::output::refusal_lines("problem", problem))?;
+        context
+            .output
+            .print(&super::output::refusal_lines("problem", problem))?;
     }
     for environment in busy {
-        context.output.line(&format!("woke the runner of {environment}"))?;
+        context
+            .output
+            .line(&format!("woke the runner of {environment}"))?;
     }
     if planned.range.is_none() && busy.is_empty() {
         context.output.line("nothing to do")?;
@@ -99,7 +117,8 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
     Ok(())
 }
 
-/// Reconciles every repository that is registered, each as its owner, so that one can't reach what belongs to another; one user's do not wait for another's.
+/// Reconciles every repository that is registered, each as its owner, so that one can't reach what
+/// belongs to another; one user's do not wait for another's.
 pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
     let mut entries = registry::entries(registry)?;
     let is_root = User::is_root();
@@ -115,7 +134,8 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
             // A unit for each user keeps one's runners out of others' way.
             let is_all_done = if in_units && user != 0 {
                 let done = wake::reconcile_in_unit(user, registry, OWNER_MAX + UNIT_MARGIN);
-                done.inspect_err(|error| complain(&format!("user {user}: {error}"), None)).is_ok()
+                done.inspect_err(|error| complain(&format!("user {user}: {error}"), None))
+                    .is_ok()
             } else {
                 reconcile_all_of(user, own, registry)
             };
@@ -131,16 +151,25 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
         }
         work();
     });
-    Ok(if is_done.into_inner() { Exit::Done } else { Exit::Refused })
+    Ok(if is_done.into_inner() {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
 }
 
 /// Shows the repositories that are registered, some of each user's: for who removes the package.
 pub(super) fn list_registered(registry: &Path) -> anyhow::Result<Exit> {
     let output = Output::new();
     for (user, own) in registry::entries(registry)? {
-        let mut counting = own.iter().filter_map(|entry| registry::read(registry, entry).ok());
+        let mut counting = own
+            .iter()
+            .filter_map(|entry| registry::read(registry, entry).ok());
         for Registered { repository, .. } in counting.by_ref().take(TOLD_MAX) {
-            output.line(&text::escape(repository.as_os_str().as_encoded_bytes(), 300))?;
+            output.line(&text::escape(
+                repository.as_os_str().as_encoded_bytes(),
+                300,
+            ))?;
         }
         if counting.next().is_some() {
             output.line(&format!("and more of user {user}"))?;
@@ -149,8 +178,8 @@ pub(super) fn list_registered(registry: &Path) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Reconciles what one user registered; `false`: something went wrong. All of it is said, up to a limit; that an entry does not count is nothing that
-/// goes wrong: anybody can write one.
+/// Reconciles what one user registered; `false`: something went wrong. All of it is said, up to a
+/// limit; that an entry does not count is nothing that goes wrong: anybody can write one.
 fn reconcile_all_of(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> bool {
     // It begins anywhere, so that those that hang do not keep the same ones waiting each time.
     let first = usize::try_from(clock::now().as_ms()).unwrap_or(0) % entries.len().max(1);
@@ -161,21 +190,31 @@ fn reconcile_all_of(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> bo
         told += 1;
         match told {
             1..=TOLD_MAX => complain(message, None),
-            _ if told == TOLD_MAX + 1 => complain(&format!("user {user}: there is more that is not told"), None),
+            _ if told == TOLD_MAX + 1 => complain(
+                &format!("user {user}: there is more that is not told"),
+                None,
+            ),
             _ => {}
         }
     };
     for (at, entry) in entries.iter().enumerate() {
         if deadline.is_over() {
             let rest = entries.len() - at;
-            tell(&format!("user {user}: no time was left for {rest} repositories"));
+            tell(&format!(
+                "user {user}: no time was left for {rest} repositories"
+            ));
             return false;
         }
         match registry::read(registry, entry) {
             Err(problem) => tell(&problem),
             Ok(Registered { repository, owner }) => {
-                if let Err(error) = wake::reconcile_as(&repository, owner, REPOSITORY_MAX.min(deadline.left())) {
-                    tell(&format!("{}: {error}", text::escape(repository.as_os_str().as_encoded_bytes(), 200)));
+                if let Err(error) =
+                    wake::reconcile_as(&repository, owner, REPOSITORY_MAX.min(deadline.left()))
+                {
+                    tell(&format!(
+                        "{}: {error}",
+                        text::escape(repository.as_os_str().as_encoded_bytes(), 200)
+                    ));
                     is_done = false;
                 }
             }
@@ -184,7 +223,8 @@ fn reconcile_all_of(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> bo
     is_done
 }
 
-/// The process of the systemd service: a runner for each environment that somebody left word for. It ends when no runner is left and no word.
+/// The process of the systemd service: a runner for each environment that somebody left word for.
+/// It ends when no runner is left and no word.
 pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
     let mut runners: Vec<std::process::Child> = Vec::new();
     let mut has_told = false;
@@ -195,7 +235,10 @@ pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
             Err(error) => {
                 if !std::mem::replace(&mut has_told, true) {
                     let message = format!("waiting until it is mended: {error:#}");
-                    syslog::log([Event::Failure { what: "serve", message: &message }]);
+                    syslog::log([Event::Failure {
+                        what: "serve",
+                        message: &message,
+                    }]);
                     complain(&message, None);
                 }
                 clock::sleep(SERVE_DAMPING);
@@ -204,10 +247,14 @@ pub(super) fn serve(context: &Context) -> anyhow::Result<Exit> {
         };
         has_told = false;
         for environment in &words {
-            // One that finds the lock taken leaves: whoever holds it looks once more before it goes. One that can't be started is the timer's.
+            // One that finds the lock taken leaves: whoever holds it looks once more before it
+            // goes. One that can't be started is the timer's.
             match wake::runner_as_child(&deploy, environment) {
                 Ok(runner) => runners.push(runner),
-                Err(error) => syslog::log([Event::Failure { what: "serve", message: &error.to_string() }]),
+                Err(error) => syslog::log([Event::Failure {
+                    what: "serve",
+                    message: &error.to_string(),
+                }]),
             }
         }
         runners.retain_mut(|runner| !matches!(runner.try_wait(), Ok(Some(_)) | Err(_)));
@@ -230,22 +277,32 @@ fn serve_look(context: &Context) -> anyhow::Result<(DeployRepository, Vec<Enviro
     Ok((deploy, words))
 }
 
-/// The runner's process: picks up what hooks left, then carries out what is queued for its environment.
+/// The runner's process: picks up what hooks left, then carries out what is queued for its
+/// environment.
 pub(super) fn run(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
-    let done = context.deploy().map_err(anyhow::Error::from).and_then(|mut deploy| {
-        pick_up(&deploy, environment);
-        runner::run(&mut deploy, environment).map_err(anyhow::Error::from)
-    });
+    let done = context
+        .deploy()
+        .map_err(anyhow::Error::from)
+        .and_then(|mut deploy| {
+            pick_up(&deploy, environment);
+            runner::run(&mut deploy, environment).map_err(anyhow::Error::from)
+        });
     if let Err(error) = &done {
         let message = format!("{error:#}");
-        syslog::log([Event::Failure { what: "run", message: &message }]);
+        syslog::log([Event::Failure {
+            what: "run",
+            message: &message,
+        }]);
     }
     done.map(|()| Exit::Done)
 }
 
-/// Plans what hooks missed. What goes wrong here goes wrong for the next hook too, which says so; what is queued is carried out all the same.
+/// Plans what hooks missed. What goes wrong here goes wrong for the next hook too, which says so;
+/// what is queued is carried out all the same.
 fn pick_up(deploy: &DeployRepository, own: &Environment) {
-    let Ok(mut store) = deploy.open_store() else { return };
+    let Ok(mut store) = deploy.open_store() else {
+        return;
+    };
     let is_behind = |store: &Store| {
         let tip = deploy.repository.branch_tip(&deploy.branch).ok()?;
         let cursor = store.read().cursor().ok()??;
@@ -256,7 +313,11 @@ fn pick_up(deploy: &DeployRepository, own: &Environment) {
     }
     if let Ok(planned) = plan_tip(deploy, &mut store, None) {
         planned.log(None);
-        for environment in planned.environments().into_iter().filter(|environment| *environment != own) {
+        for environment in planned
+            .environments()
+            .into_iter()
+            .filter(|environment| *environment != own)
+        {
             let _ = wake::runner(deploy, environment);
         }
     }

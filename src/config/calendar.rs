@@ -1,6 +1,7 @@
 //! When the calendar freezes an environment.
 //!
-//! Pure: the rules of a time zone are handed in by whoever reads the configuration, because they lie in files of the machine.
+//! Pure: the rules of a time zone are handed in by whoever reads the configuration, because they
+//! lie in files of the machine.
 
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
@@ -31,8 +32,14 @@ pub struct Window {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Days {
-    Weekly { from: (Weekday, Time), to: (Weekday, Time) },
-    Once { from: DateTime, to: DateTime },
+    Weekly {
+        from: (Weekday, Time),
+        to: (Weekday, Time),
+    },
+    Once {
+        from: DateTime,
+        to: DateTime,
+    },
 }
 
 /// One end of a window, as written.
@@ -42,8 +49,9 @@ enum End {
 }
 
 impl Window {
-    /// Reads `Fri 16:00 .. Mon 08:00 Europe/Zurich` and `2026-12-24 .. 2027-01-02`; a date without a time is a whole day, also as the end. Without a
-    /// zone the times are UTC, whatever the machine's own zone is.
+    /// Reads `Fri 16:00 .. Mon 08:00 Europe/Zurich` and `2026-12-24 .. 2027-01-02`; a date without
+    /// a time is a whole day, also as the end. Without a zone the times are UTC, whatever the
+    /// machine's own zone is.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -57,14 +65,21 @@ impl Window {
         let (from, to) = text.split_once("..").ok_or_else(wanted)?;
         let from: Vec<&str> = from.split_whitespace().collect();
         let mut to: Vec<&str> = to.split_whitespace().collect();
-        let has_zone = to.last().is_some_and(|word| word.starts_with(|c: char| c.is_alphabetic())) && to.len() > 1;
+        let has_zone = to
+            .last()
+            .is_some_and(|word| word.starts_with(|c: char| c.is_alphabetic()))
+            && to.len() > 1;
         let zone = match to.pop_if(|_| has_zone) {
             None => TimeZone::UTC,
             // Also where the machine has no time zone data.
             Some("UTC") => TimeZone::UTC,
             Some(name) => {
-                let unknown =
-                    || format!("unknown time zone {}; names are those of the package tzdata", text::quote(name, 60));
+                let unknown = || {
+                    format!(
+                        "unknown time zone {}; names are those of the package tzdata",
+                        text::quote(name, 60)
+                    )
+                };
                 zones(name).ok_or_else(unknown)?
             }
         };
@@ -72,23 +87,33 @@ impl Window {
             (End::Weekday(from, at), End::Weekday(to, until)) if (from, at) == (to, until) => {
                 return Err(format!("{} ends where it begins", text::quote(text, 80)));
             }
-            (End::Weekday(from, at), End::Weekday(to, until)) => Days::Weekly { from: (from, at), to: (to, until) },
+            (End::Weekday(from, at), End::Weekday(to, until)) => Days::Weekly {
+                from: (from, at),
+                to: (to, until),
+            },
             (End::Date(from, at), End::Date(to, until)) => {
                 let from = from.to_datetime(at.unwrap_or(Time::midnight()));
                 let to = match until {
                     Some(until) => Some(to.to_datetime(until)),
-                    None => to.tomorrow().ok().map(|day| day.to_datetime(Time::midnight())),
+                    None => to
+                        .tomorrow()
+                        .ok()
+                        .map(|day| day.to_datetime(Time::midnight())),
                 };
                 Days::Once {
                     from,
-                    to: to
-                        .filter(|to| *to > from)
-                        .ok_or_else(|| format!("{} ends before it begins", text::quote(text, 80)))?,
+                    to: to.filter(|to| *to > from).ok_or_else(|| {
+                        format!("{} ends before it begins", text::quote(text, 80))
+                    })?,
                 }
             }
             _ => return Err(wanted()),
         };
-        Ok(Self { text: text.to_owned(), zone, days })
+        Ok(Self {
+            text: text.to_owned(),
+            zone,
+            days,
+        })
     }
 
     /// As the configuration says it.
@@ -97,8 +122,8 @@ impl Window {
         &self.text
     }
 
-    /// When the window that holds `now` ends; `None`: none does. Where a clock goes forward over an end, the end is the moment after; where one goes
-    /// back over it, the first of the two.
+    /// When the window that holds `now` ends; `None`: none does. Where a clock goes forward over an
+    /// end, the end is the moment after; where one goes back over it, the first of the two.
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         let at = |local: DateTime| {
@@ -112,9 +137,15 @@ impl Window {
         match &self.days {
             Days::Once { from, to } => within(*from, *to),
             Days::Weekly { from, to } => {
-                let today = self.zone.to_datetime(jiff::Timestamp::from_millisecond(now.as_ms()).ok()?).date();
+                let today = self
+                    .zone
+                    .to_datetime(jiff::Timestamp::from_millisecond(now.as_ms()).ok()?)
+                    .date();
                 (0..=7).find_map(|back| {
-                    let first = today.checked_sub(days(back)).ok().filter(|day| day.weekday() == from.0)?;
+                    let first = today
+                        .checked_sub(days(back))
+                        .ok()
+                        .filter(|day| day.weekday() == from.0)?;
                     let length = match from.0.until(to.0) {
                         0 if to.1 <= from.1 => 7,
                         length => i64::from(length),
@@ -158,14 +189,17 @@ fn weekday(word: &str) -> Option<Weekday> {
         ("sun", Weekday::Sunday),
     ];
     let word = word.to_ascii_lowercase();
-    days.into_iter().find(|(name, _)| *name == word).map(|(_, day)| day)
+    days.into_iter()
+        .find(|(name, _)| *name == word)
+        .map(|(_, day)| day)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The rules of central Europe since 1996, as the IANA database writes them: no file of the machine is read.
+    /// The rules of central Europe since 1996, as the IANA database writes them: no file of the
+    /// machine is read.
     fn zones(name: &str) -> Option<TimeZone> {
         (name == "Europe/Zurich").then(|| TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap())
     }
@@ -174,8 +208,14 @@ mod tests {
     #[track_caller]
     fn check(window: &str, now: &str, until: &str) {
         let at: jiff::Timestamp = now.parse().unwrap();
-        let found = Window::parse(window, &zones).unwrap().until(Timestamp::from_ms(at.as_millisecond()));
-        assert_eq!(found.map(Timestamp::minute).unwrap_or_default(), until, "{window} at {now}");
+        let found = Window::parse(window, &zones)
+            .unwrap()
+            .until(Timestamp::from_ms(at.as_millisecond()));
+        assert_eq!(
+            found.map(Timestamp::minute).unwrap_or_default(),
+            until,
+            "{window} at {now}"
+        );
     }
 
     #[test]
@@ -187,20 +227,38 @@ mod tests {
         check(weekend, "2026-11-29T12:00:00Z", "2026-11-30 07:00");
         check(weekend, "2026-11-30T06:59:59Z", "2026-11-30 07:00");
         check(weekend, "2026-11-30T07:00:00Z", "");
-        // Summer: UTC+2. On 2026-10-25 the clock goes back in the middle of the window, on 2026-03-29 forward.
+        // Summer: UTC+2. On 2026-10-25 the clock goes back in the middle of the window, on
+        // 2026-03-29 forward.
         check(weekend, "2026-07-03T14:00:00Z", "2026-07-06 06:00");
         check(weekend, "2026-10-23T14:00:00Z", "2026-10-26 07:00");
         check(weekend, "2026-10-26T06:30:00Z", "2026-10-26 07:00");
         check(weekend, "2026-03-27T14:59:00Z", "");
         check(weekend, "2026-03-27T15:00:00Z", "2026-03-30 06:00");
         check(weekend, "2026-03-30T06:00:00Z", "");
-        // Without a zone: UTC. The same day at both ends: within the day, or the whole week but that.
-        check("Tue 10:00 .. Tue 12:00", "2026-11-24T11:00:00Z", "2026-11-24 12:00");
+        // Without a zone: UTC. The same day at both ends: within the day, or the whole week but
+        // that.
+        check(
+            "Tue 10:00 .. Tue 12:00",
+            "2026-11-24T11:00:00Z",
+            "2026-11-24 12:00",
+        );
         check("Tue 10:00 .. Tue 12:00", "2026-11-24T12:00:00Z", "");
         check("Tue 12:00 .. Tue 10:00", "2026-11-24T11:00:00Z", "");
-        check("Tue 12:00 .. Tue 10:00", "2026-11-24T09:00:00Z", "2026-11-24 10:00");
-        check("Tue 12:00 .. Tue 10:00", "2026-11-24T12:00:00Z", "2026-12-01 10:00");
-        check("sun 02:30 .. sun 03:00 Europe/Zurich", "2026-03-29T01:00:00Z", "");
+        check(
+            "Tue 12:00 .. Tue 10:00",
+            "2026-11-24T09:00:00Z",
+            "2026-11-24 10:00",
+        );
+        check(
+            "Tue 12:00 .. Tue 10:00",
+            "2026-11-24T12:00:00Z",
+            "2026-12-01 10:00",
+        );
+        check(
+            "sun 02:30 .. sun 03:00 Europe/Zurich",
+            "2026-03-29T01:00:00Z",
+            "",
+        );
     }
 
     #[test]
@@ -210,15 +268,26 @@ mod tests {
         check(christmas, "2026-12-24T00:00:00Z", "2027-01-03 00:00");
         check(christmas, "2027-01-02T23:59:59Z", "2027-01-03 00:00");
         check(christmas, "2027-01-03T00:00:00Z", "");
-        check("2026-12-24 .. 2026-12-24", "2026-12-24T12:00:00Z", "2026-12-25 00:00");
-        check("2026-12-24 12:00 .. 2026-12-24 18:00 Europe/Zurich", "2026-12-24T11:00:00Z", "2026-12-24 17:00");
-        check("2026-12-24 12:00 .. 2026-12-24 18:00 Europe/Zurich", "2026-12-24T10:59:00Z", "");
+        check(
+            "2026-12-24 .. 2026-12-24",
+            "2026-12-24T12:00:00Z",
+            "2026-12-25 00:00",
+        );
+        check(
+            "2026-12-24 12:00 .. 2026-12-24 18:00 Europe/Zurich",
+            "2026-12-24T11:00:00Z",
+            "2026-12-24 17:00",
+        );
+        check(
+            "2026-12-24 12:00 .. 2026-12-24 18:00 Europe/Zurich",
+            "2026-12-24T10:59:00Z",
+            "",
+        );
     }
 
     #[test]
     fn what_is_no_window_is_said() {
-        let wanted =
-            "is no stretch of time like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" or \"2026-12-24 .. 2027-01-02\"";
+        let wanted = "is no stretch of time like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" or \"2026-12-24 .. 2027-01-02\"";
         for text in [
             "",
             "..",
@@ -229,14 +298,23 @@ mod tests {
             "a b c .. d",
             "2026-13-01 .. 2027-01-01",
         ] {
-            assert_eq!(Window::parse(text, &zones), Err(format!("\"{text}\" {wanted}")));
+            assert_eq!(
+                Window::parse(text, &zones),
+                Err(format!("\"{text}\" {wanted}"))
+            );
         }
         let error = |text| Window::parse(text, &zones).unwrap_err();
         assert_eq!(
             error("Fri 16:00 .. Mon 08:00 Europe/Zürich"),
             "unknown time zone \"Europe/Zürich\"; names are those of the package tzdata"
         );
-        assert_eq!(error("Fri 16:00 .. Fri 16:00"), "\"Fri 16:00 .. Fri 16:00\" ends where it begins");
-        assert_eq!(error("2026-12-24 .. 2026-12-23"), "\"2026-12-24 .. 2026-12-23\" ends before it begins");
+        assert_eq!(
+            error("Fri 16:00 .. Fri 16:00"),
+            "\"Fri 16:00 .. Fri 16:00\" ends where it begins"
+        );
+        assert_eq!(
+            error("2026-12-24 .. 2026-12-23"),
+            "\"2026-12-24 .. 2026-12-23\" ends before it begins"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What the server's administrator decided: the configuration file, read and resolved.
 //!
-//! Reading returns the configuration *and* all its problems, so that one look shows everything there is to mend. A configuration with
-//! problems is never used to deploy.
+//! Reading returns the configuration *and* all its problems, so that one look shows everything
+//! there is to mend. A configuration with problems is never used to deploy.
 
 mod calendar;
 mod levels;
@@ -101,14 +101,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads a configuration file's text; an empty list of problems means that the configuration may be used.
+    /// Reads a configuration file's text; an empty list of problems means that the configuration
+    /// may be used.
     #[must_use]
     pub fn parse(text: &str, zones: Zones<'_>) -> (Self, Vec<Problem>) {
         parse::parse(text, zones)
     }
 
-    /// The settings of one application in one environment, the most specific level first: environment and application, application,
-    /// environment, defaults.
+    /// The settings of one application in one environment, the most specific level first:
+    /// environment and application, application, environment, defaults.
     #[must_use]
     pub fn settings(&self, target: &Target) -> Settings {
         let section = self.environments.get(&target.environment);
@@ -124,7 +125,10 @@ impl Config {
     /// The settings of one environment; those of an empty section where the file has none.
     #[must_use]
     pub fn environment(&self, environment: &Environment) -> EnvironmentSection {
-        self.environments.get(environment).cloned().unwrap_or_default()
+        self.environments
+            .get(environment)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The environments that have a section of their own.
@@ -137,9 +141,14 @@ impl Config {
     pub fn named_targets(&self) -> Vec<Target> {
         let mut targets = Vec::new();
         for environment in self.environments.keys() {
-            let named = self.named_applications(environment).cloned().collect::<std::collections::BTreeSet<_>>();
-            targets
-                .extend(named.into_iter().map(|application| Target { environment: environment.clone(), application }));
+            let named = self
+                .named_applications(environment)
+                .cloned()
+                .collect::<std::collections::BTreeSet<_>>();
+            targets.extend(named.into_iter().map(|application| Target {
+                environment: environment.clone(),
+                application,
+            }));
         }
         targets
     }
@@ -152,15 +161,26 @@ impl Config {
         applications: impl IntoIterator<Item = &'a Application>,
     ) -> After {
         let after = |application: &Application| {
-            let target = Target { environment: environment.clone(), application: application.clone() };
+            let target = Target {
+                environment: environment.clone(),
+                application: application.clone(),
+            };
             self.settings(&target).after.into_iter().collect()
         };
-        applications.into_iter().map(|application| (application.clone(), after(application))).collect()
+        applications
+            .into_iter()
+            .map(|application| (application.clone(), after(application)))
+            .collect()
     }
 
-    /// The applications that some section names, for an environment: what the file itself can say about cycles.
+    /// The applications that some section names, for an environment: what the file itself can say
+    /// about cycles.
     fn named_applications(&self, environment: &Environment) -> impl Iterator<Item = &Application> {
-        let own = self.environments.get(environment).into_iter().flat_map(|section| section.applications.keys());
+        let own = self
+            .environments
+            .get(environment)
+            .into_iter()
+            .flat_map(|section| section.applications.keys());
         self.applications.keys().chain(own)
     }
 }

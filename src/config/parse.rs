@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::template::{COMMAND_NAMES, FOLDER_NAMES};
 use super::{
-    Config, EnvironmentSection, Level, OnFreeze, OnInterrupt, Problem, Queue, RunnerKind, Template, Window, Zones,
+    Config, EnvironmentSection, Level, OnFreeze, OnInterrupt, Problem, Queue, RunnerKind, Template,
+    Window, Zones,
 };
 use crate::id::{Application, Environment, NameError};
 use crate::text;
@@ -18,8 +19,16 @@ use crate::time::parse_duration;
 use crate::waves;
 
 /// The keys at the top of the file.
-pub const TOP_KEYS: &[&str] =
-    &["branch", "root", "state_dir", "allow_rewind", "runner", "defaults", "environments", "applications"];
+pub const TOP_KEYS: &[&str] = &[
+    "branch",
+    "root",
+    "state_dir",
+    "allow_rewind",
+    "runner",
+    "defaults",
+    "environments",
+    "applications",
+];
 
 /// The keys of an environment's section, beside [`SETTING_KEYS`].
 pub const ENVIRONMENT_KEYS: &[&str] = &[
@@ -60,10 +69,18 @@ type Value<'a> = Spanned<DeValue<'a>>;
 /// Reads a whole file.
 pub(super) fn parse(text: &str, zones: Zones<'_>) -> (Config, Vec<Problem>) {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { text, zones, problems: Vec::new() };
+    let mut reader = Reader {
+        text,
+        zones,
+        problems: Vec::new(),
+    };
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        reader.problem(at, format!("not TOML: {}", text::escape(error.message(), 200)), None);
+        reader.problem(
+            at,
+            format!("not TOML: {}", text::escape(error.message(), 200)),
+            None,
+        );
     }
     let config = reader.config(document.get_ref());
     let mut problems = reader.problems;
@@ -99,12 +116,20 @@ impl Reader<'_> {
             None if known.is_empty() => "there is none".to_owned(),
             None => format!("known here: \"{}\"", known.join("\", \"")),
         };
-        self.problem(at, format!("unknown {kind} \"{}\"{path}", text::escape(word, 64)), Some(hint));
+        self.problem(
+            at,
+            format!("unknown {kind} \"{}\"{path}", text::escape(word, 64)),
+            Some(hint),
+        );
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, key: &str, wanted: &str) {
         let found = value.get_ref().type_str();
-        self.problem(value.span().start, format!("{key} is of type {found}, not {wanted}"), None);
+        self.problem(
+            value.span().start,
+            format!("{key} is of type {found}, not {wanted}"),
+            None,
+        );
     }
 
     // One method for each type of value: the value, or a problem and `None`.
@@ -123,7 +148,11 @@ impl Reader<'_> {
             return None;
         };
         if string.contains('\0') {
-            self.problem(value.span().start, format!("{key} contains a NUL character"), None);
+            self.problem(
+                value.span().start,
+                format!("{key} contains a NUL character"),
+                None,
+            );
             return None;
         }
         Some(string)
@@ -137,7 +166,12 @@ impl Reader<'_> {
         boolean
     }
 
-    fn number(&mut self, value: &Value<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    fn number(
+        &mut self,
+        value: &Value<'_>,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
         let Some(integer) = value.get_ref().as_integer() else {
             self.wrong_type(value, key, "a whole number");
             return None;
@@ -156,17 +190,29 @@ impl Reader<'_> {
             self.wrong_type(value, key, "an array of strings");
             return None;
         };
-        let string = |item: &Value<'_>| self.string(item, key).map(|string| (item.span().start, string.to_owned()));
+        let string = |item: &Value<'_>| {
+            self.string(item, key)
+                .map(|string| (item.span().start, string.to_owned()))
+        };
         array.iter().map(string).collect()
     }
 
     /// Reads a string by `read`, whose error says what is wrong with it.
-    fn read<T>(&mut self, value: &Value<'_>, key: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        value: &Value<'_>,
+        key: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let string = self.string(value, key)?;
         match read(string) {
             Ok(read) => Some(read),
             Err(error) => {
-                self.problem(value.span().start, format!("{key}: {}", text::escape(error, 200)), None);
+                self.problem(
+                    value.span().start,
+                    format!("{key}: {}", text::escape(error, 200)),
+                    None,
+                );
                 None
             }
         }
@@ -176,12 +222,23 @@ impl Reader<'_> {
         self.read(value, key, parse_duration)
     }
 
-    fn choice<T: Copy>(&mut self, value: &Value<'_>, key: &str, choices: &[(&str, T)]) -> Option<T> {
+    fn choice<T: Copy>(
+        &mut self,
+        value: &Value<'_>,
+        key: &str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
         let word = self.string(value, key)?;
         let found = choices.iter().find(|(name, _)| *name == word);
         if found.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            self.unknown(value.span().start, "value", &format!(" of {key}"), word, &names);
+            self.unknown(
+                value.span().start,
+                "value",
+                &format!(" of {key}"),
+                word,
+                &names,
+            );
         }
         found.map(|(_, choice)| *choice)
     }
@@ -210,10 +267,17 @@ impl Reader<'_> {
             match name {
                 "branch" => config.branch = self.read(value, name, branch),
                 "root" => config.root = self.read(value, name, root).unwrap_or_default(),
-                "state_dir" => config.state_dir = self.read(value, name, absolute).map(PathBuf::from),
-                "allow_rewind" => config.allow_rewind = self.boolean(value, name).unwrap_or_default(),
+                "state_dir" => {
+                    config.state_dir = self.read(value, name, absolute).map(PathBuf::from)
+                }
+                "allow_rewind" => {
+                    config.allow_rewind = self.boolean(value, name).unwrap_or_default()
+                }
                 "runner" => {
-                    let choices = [("detached", RunnerKind::Detached), ("systemd", RunnerKind::Systemd)];
+                    let choices = [
+                        ("detached", RunnerKind::Detached),
+                        ("systemd", RunnerKind::Systemd),
+                    ];
                     config.runner = self.choice(value, name, &choices).unwrap_or_default();
                 }
                 "defaults" => {
@@ -266,7 +330,9 @@ impl Reader<'_> {
 
     fn environment(&mut self, value: &Value<'_>, path: &str) -> EnvironmentSection {
         let mut section = EnvironmentSection::default();
-        let Some(table) = self.table(value, path) else { return section };
+        let Some(table) = self.table(value, path) else {
+            return section;
+        };
         section.level = self.level(table, path, ENVIRONMENT_KEYS);
         for (key, value) in table {
             let name: &str = key.get_ref();
@@ -274,18 +340,25 @@ impl Reader<'_> {
             match name {
                 "parallel" => {
                     let number = self.number(value, &full, 1..=PARALLEL_MAX);
-                    section.parallel = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(1);
+                    section.parallel = number
+                        .and_then(|number| usize::try_from(number).ok())
+                        .unwrap_or(1);
                 }
                 "promotes_from" => {
-                    let name = |name: &str| Environment::new(name).map_err(|error| error.to_string());
+                    let name =
+                        |name: &str| Environment::new(name).map_err(|error| error.to_string());
                     section.promotes_from = self.read(value, &full, name);
                 }
                 "soak" => section.soak = self.duration(value, &full),
-                "prepend_only" => section.prepend_only = self.boolean(value, &full).unwrap_or_default(),
+                "prepend_only" => {
+                    section.prepend_only = self.boolean(value, &full).unwrap_or_default()
+                }
                 "frozen" => section.frozen = self.frozen(value, &full),
                 "on_freeze" => {
                     let choices = [("refuse", OnFreeze::Refuse), ("hold", OnFreeze::Hold)];
-                    section.on_freeze = self.choice(value, &full, &choices).unwrap_or(OnFreeze::Refuse);
+                    section.on_freeze = self
+                        .choice(value, &full, &choices)
+                        .unwrap_or(OnFreeze::Refuse);
                 }
                 "override_by" => {
                     let names = self.strings(value, &full).unwrap_or_default();
@@ -319,10 +392,16 @@ impl Reader<'_> {
         };
         let mut read = Vec::new();
         for group in groups {
-            let Some(applications) = self.application_names(group, key) else { continue };
+            let Some(applications) = self.application_names(group, key) else {
+                continue;
+            };
             if applications.len() < 2 {
                 let hint = "name two or more applications that change in the same push";
-                self.problem(group.span().start, format!("{key} is no group of applications"), Some(hint.to_owned()));
+                self.problem(
+                    group.span().start,
+                    format!("{key} is no group of applications"),
+                    Some(hint.to_owned()),
+                );
             }
             read.push(applications);
         }
@@ -344,7 +423,13 @@ impl Reader<'_> {
                 "timeout" => level.timeout = self.duration(value, full),
                 "kill_after" => level.kill_after = self.duration(value, full),
                 "grace" => level.grace = self.duration(value, full),
-                "queue" => level.queue = self.choice(value, full, &[("latest", Queue::Latest), ("all", Queue::All)]),
+                "queue" => {
+                    level.queue = self.choice(
+                        value,
+                        full,
+                        &[("latest", Queue::Latest), ("all", Queue::All)],
+                    )
+                }
                 "env" => level.env = self.variables(value, full),
                 "user" => level.user = self.read(value, full, user),
                 "keep_releases" => {
@@ -358,12 +443,23 @@ impl Reader<'_> {
                 }
                 other if others.contains(&other) => {}
                 other if ENVIRONMENT_KEYS.contains(&other) => {
-                    let hint = "it is an environment's: put it under [environments.NAME]".to_owned();
-                    self.problem(key.span().start, format!("unknown key \"{other}\" in {path}"), Some(hint));
+                    let hint =
+                        "it is an environment's: put it under [environments.NAME]".to_owned();
+                    self.problem(
+                        key.span().start,
+                        format!("unknown key \"{other}\" in {path}"),
+                        Some(hint),
+                    );
                 }
                 other => {
                     let known: Vec<_> = others.iter().chain(SETTING_KEYS).copied().collect();
-                    self.unknown(key.span().start, "key", &format!(" in {path}"), other, &known);
+                    self.unknown(
+                        key.span().start,
+                        "key",
+                        &format!(" in {path}"),
+                        other,
+                        &known,
+                    );
                 }
             }
         }
@@ -381,11 +477,17 @@ impl Reader<'_> {
             return None;
         }
         let strings = self.strings(value, key)?;
-        if strings.first().is_none_or(|(_, program)| program.is_empty()) {
+        if strings
+            .first()
+            .is_none_or(|(_, program)| program.is_empty())
+        {
             self.problem(value.span().start, format!("{key} names no program"), None);
             return None;
         }
-        strings.iter().map(|(at, argument)| self.template(*at, argument, key, COMMAND_NAMES)).collect()
+        strings
+            .iter()
+            .map(|(at, argument)| self.template(*at, argument, key, COMMAND_NAMES))
+            .collect()
     }
 
     fn allowed_refs(&mut self, value: &Value<'_>, key: &str) -> Option<Vec<String>> {
@@ -393,7 +495,11 @@ impl Reader<'_> {
         for (at, name) in &refs {
             if !name.starts_with("refs/") {
                 let message = format!("{key}: {} is no full ref name", text::quote(name, 80));
-                self.problem(*at, message, Some(format!("write \"refs/heads/{}\"", text::escape(name, 80))));
+                self.problem(
+                    *at,
+                    message,
+                    Some(format!("write \"refs/heads/{}\"", text::escape(name, 80))),
+                );
             }
         }
         Some(refs.into_iter().map(|(_, name)| name).collect())
@@ -404,7 +510,11 @@ impl Reader<'_> {
         for (at, name) in self.strings(value, key)? {
             match Application::new(&name) {
                 Ok(application) => applications.push(application),
-                Err(error) => self.problem(at, format!("{key}: {}: {error}", text::quote(&name, 64)), None),
+                Err(error) => self.problem(
+                    at,
+                    format!("{key}: {}: {error}", text::quote(&name, 64)),
+                    None,
+                ),
             }
         }
         Some(applications)
@@ -417,11 +527,20 @@ impl Reader<'_> {
             let name: &str = name.get_ref();
             let full = format!("{key}.{}", text::escape(name, 64));
             let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-            if name.is_empty() || name.as_bytes()[0].is_ascii_digit() || !name.bytes().all(letters) {
-                self.problem(at, format!("{full} is no name of an environment variable"), None);
+            if name.is_empty() || name.as_bytes()[0].is_ascii_digit() || !name.bytes().all(letters)
+            {
+                self.problem(
+                    at,
+                    format!("{full} is no name of an environment variable"),
+                    None,
+                );
             } else if name.starts_with("DEPLOY_") {
                 let hint = "names that begin with DEPLOY_ tell the command what it deploys";
-                self.problem(at, format!("{full} is set by deploy-by-code itself"), Some(hint.to_owned()));
+                self.problem(
+                    at,
+                    format!("{full} is set by deploy-by-code itself"),
+                    Some(hint.to_owned()),
+                );
             } else if let Some(text) = self.string(value, &full) {
                 variables.insert(name.to_owned(), text.to_owned());
             }
@@ -431,19 +550,46 @@ impl Reader<'_> {
 
     /// What one section says about another: environments that have no section, and cycles.
     fn references(&mut self, document: &DeTable<'_>, config: &Config) {
-        let declared: Vec<&str> = config.environments.keys().map(Environment::as_str).collect();
-        let sections = document.get("environments").and_then(|value| value.get_ref().as_table());
+        let declared: Vec<&str> = config
+            .environments
+            .keys()
+            .map(Environment::as_str)
+            .collect();
+        let sections = document
+            .get("environments")
+            .and_then(|value| value.get_ref().as_table());
         for (name, section) in &config.environments {
             let value = sections.and_then(|sections| sections.get(name.as_str()));
-            let at = |key| value.and_then(|value| value.get_ref().get(key)).map_or(0, |value| value.span().start);
-            // A folder needs no section to be an environment, so a name is only suspect beside other sections.
-            let known = || declared.iter().copied().filter(|other| *other != name.as_str()).collect::<Vec<_>>();
+            let at = |key| {
+                value
+                    .and_then(|value| value.get_ref().get(key))
+                    .map_or(0, |value| value.span().start)
+            };
+            // A folder needs no section to be an environment, so a name is only suspect beside
+            // other sections.
+            let known = || {
+                declared
+                    .iter()
+                    .copied()
+                    .filter(|other| *other != name.as_str())
+                    .collect::<Vec<_>>()
+            };
             if let Some(from) = &section.promotes_from {
                 let key = format!(" in environments.{name}.promotes_from");
                 if from == name {
-                    self.problem(at("promotes_from"), format!("environments.{name} promotes from itself"), None);
+                    self.problem(
+                        at("promotes_from"),
+                        format!("environments.{name} promotes from itself"),
+                        None,
+                    );
                 } else if !config.environments.contains_key(from) && !known().is_empty() {
-                    self.unknown(at("promotes_from"), "environment", &key, from.as_str(), &known());
+                    self.unknown(
+                        at("promotes_from"),
+                        "environment",
+                        &key,
+                        from.as_str(),
+                        &known(),
+                    );
                 }
             } else if section.soak.is_some() {
                 let hint = "soak is how long ago a revision must have succeeded in the environment of promotes_from";
@@ -473,7 +619,11 @@ impl Reader<'_> {
                 }
                 let names: Vec<_> = cycle.iter().map(Application::as_str).collect();
                 let at = after_key(document, environment.as_str(), names[0]);
-                self.problem(at, format!("after makes a cycle: {}", names.join(" after ")), None);
+                self.problem(
+                    at,
+                    format!("after makes a cycle: {}", names.join(" after ")),
+                    None,
+                );
                 seen.push(cycle);
             }
         }
@@ -485,19 +635,30 @@ fn after_key(document: &DeTable<'_>, environment: &str, application: &str) -> us
     let find = |path: &[&str]| {
         let (first, rest) = path.split_first()?;
         let start = document.get(*first)?;
-        rest.iter().try_fold(start, |value, key| value.get_ref().get(*key)).map(|value| value.span().start)
+        rest.iter()
+            .try_fold(start, |value, key| value.get_ref().get(*key))
+            .map(|value| value.span().start)
     };
-    find(&["environments", environment, "applications", application, "after"])
-        .or_else(|| find(&["applications", application, "after"]))
-        .or_else(|| find(&["environments", environment, "after"]))
-        .or_else(|| find(&["defaults", "after"]))
-        .unwrap_or(0)
+    find(&[
+        "environments",
+        environment,
+        "applications",
+        application,
+        "after",
+    ])
+    .or_else(|| find(&["applications", application, "after"]))
+    .or_else(|| find(&["environments", environment, "after"]))
+    .or_else(|| find(&["defaults", "after"]))
+    .unwrap_or(0)
 }
 
 fn absolute(path: &str) -> Result<String, String> {
     // It gets into units and messages, one a line.
     if path.contains(|c: char| c.is_control()) {
-        return Err(format!("{} has a control character in it", text::quote(path, 80)));
+        return Err(format!(
+            "{} has a control character in it",
+            text::quote(path, 80)
+        ));
     }
     if !path.starts_with('/') {
         return Err(format!("{} is no absolute path", text::quote(path, 80)));
@@ -513,7 +674,10 @@ fn branch(name: &str) -> Result<String, String> {
     let bad = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
     let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
     if name.starts_with("refs/") {
-        return Err(format!("write {} without refs/heads/", text::quote(name, 80)));
+        return Err(format!(
+            "write {} without refs/heads/",
+            text::quote(name, 80)
+        ));
     }
     if name.starts_with('-')
         || name.contains("..")
@@ -530,7 +694,10 @@ fn root(path: &str) -> Result<String, String> {
     let trimmed = path.trim_matches('/');
     let bad = |part: &str| matches!(part, "" | "." | "..");
     if !trimmed.is_empty() && (path.starts_with('/') || trimmed.split('/').any(bad)) {
-        return Err(format!("{} is no folder in the repository", text::quote(path, 80)));
+        return Err(format!(
+            "{} is no folder in the repository",
+            text::quote(path, 80)
+        ));
     }
     Ok(trimmed.to_owned())
 }
@@ -544,7 +711,9 @@ fn user(name: &str) -> Result<String, String> {
 
 /// Bytes: a whole number with B, KiB, MiB or GiB.
 fn size(text: &str) -> Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let unit = match text[digits..].trim_start() {
         "B" => 1,
         "KiB" => 1 << 10,
@@ -552,11 +721,19 @@ fn size(text: &str) -> Result<u64, String> {
         "GiB" => 1 << 30,
         _ => 0,
     };
-    let number = text[..digits].parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let number = text[..digits]
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
     match number {
         Some(bytes) if bytes >= 4096 && i64::try_from(bytes).is_ok() => Ok(bytes),
-        Some(bytes) if unit > 0 && bytes < 4096 => Err(format!("{} is less than \"4KiB\"", text::quote(text, 40))),
-        _ => Err(format!("{} is no size like \"64KiB\" or \"16MiB\"", text::quote(text, 40))),
+        Some(bytes) if unit > 0 && bytes < 4096 => {
+            Err(format!("{} is less than \"4KiB\"", text::quote(text, 40)))
+        }
+        _ => Err(format!(
+            "{} is no size like \"64KiB\" or \"16MiB\"",
+            text::quote(text, 40)
+        )),
     }
 }
 

@@ -19,7 +19,10 @@ fn check(text: &str, expect: &[&str]) {
 }
 
 fn target(environment: &str, application: &str) -> Target {
-    Target { environment: Environment::new(environment).unwrap(), application: Application::new(application).unwrap() }
+    Target {
+        environment: Environment::new(environment).unwrap(),
+        application: Application::new(application).unwrap(),
+    }
 }
 
 const CONTRACT: &str = r#"
@@ -56,17 +59,36 @@ env = { ZONE = "a" }
 fn the_contracts_sample() {
     check(CONTRACT, &[]);
     let (config, _) = parse(CONTRACT);
-    let minutes = |environment, application| config.settings(&target(environment, application)).timeout.as_secs() / 60;
+    let minutes = |environment, application| {
+        config
+            .settings(&target(environment, application))
+            .timeout
+            .as_secs()
+            / 60
+    };
     assert_eq!(minutes("production", "application_A"), 120);
     assert_eq!(minutes("production", "application_B"), 60);
     assert_eq!(minutes("staging", "application_A"), 30);
     let settings = config.settings(&target("production", "application_A"));
-    let env: Vec<_> = settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let env: Vec<_> = settings
+        .env
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     assert_eq!(env, ["REGION=eu", "ZONE=a"]);
-    assert_eq!(settings.checkout.unwrap().fill(&[("environment", "e"), ("application", "a")]), "/srv/apps/e/a");
+    assert_eq!(
+        settings
+            .checkout
+            .unwrap()
+            .fill(&[("environment", "e"), ("application", "a")]),
+        "/srv/apps/e/a"
+    );
     assert_eq!(settings.allowed_refs, ["refs/heads/main", "refs/tags/v*"]);
     let production = config.environment(&Environment::new("production").unwrap());
-    assert_eq!(production.promotes_from.as_ref().map(Environment::as_str), Some("staging"));
+    assert_eq!(
+        production.promotes_from.as_ref().map(Environment::as_str),
+        Some("staging")
+    );
     assert_eq!(production.soak, Some(Duration::from_secs(3600)));
     assert!(production.prepend_only);
 }
@@ -130,7 +152,10 @@ parallel = 1
 #[test]
 fn text_that_is_no_toml() {
     let (_, problems) = parse("branch = \"main\"\n[defaults\ntimeout = 5\n");
-    assert!(problems[0].to_string().starts_with("2:10: not TOML: "), "{problems:?}");
+    assert!(
+        problems[0].to_string().starts_with("2:10: not TOML: "),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -143,7 +168,10 @@ fn cycles() {
         "[applications.a]\nafter = [\"b\"]\n[environments.e.applications.b]\nafter = [\"a\"]\n",
         &["2:9: after makes a cycle: a after b after a"],
     );
-    check("[applications.a]\nafter = [\"b\"]\n[environments.e.applications.a]\nafter = []\n", &[]);
+    check(
+        "[applications.a]\nafter = [\"b\"]\n[environments.e.applications.a]\nafter = []\n",
+        &[],
+    );
 }
 
 #[test]
@@ -151,8 +179,22 @@ fn branches_and_roots() {
     for good in ["main", "release/1.x", "deploy"] {
         check(&format!("branch = \"{good}\"\n"), &[]);
     }
-    for bad in ["", "refs/heads/main", "-h", "a..b", "a b", "a.lock", "/a", "a//b", ".a"] {
-        assert_eq!(parse(&format!("branch = \"{bad}\"\n")).1.len(), 1, "{bad:?}");
+    for bad in [
+        "",
+        "refs/heads/main",
+        "-h",
+        "a..b",
+        "a b",
+        "a.lock",
+        "/a",
+        "a//b",
+        ".a",
+    ] {
+        assert_eq!(
+            parse(&format!("branch = \"{bad}\"\n")).1.len(),
+            1,
+            "{bad:?}"
+        );
     }
     for (given, expect) in [("", ""), ("deploys", "deploys"), ("a/b/", "a/b")] {
         assert_eq!(parse(&format!("root = \"{given}\"\n")).0.root, expect);
@@ -179,9 +221,15 @@ together = [["a", "b"], ["c", "d"]]
     assert!(config.allow_rewind);
     let section = |name| config.environment(&Environment::new(name).unwrap());
     let production = section("production");
-    assert_eq!((production.frozen.len(), production.on_freeze), (2, OnFreeze::Hold));
+    assert_eq!(
+        (production.frozen.len(), production.on_freeze),
+        (2, OnFreeze::Hold)
+    );
     assert_eq!(production.override_by, ["alice"]);
-    assert_eq!((production.together.len(), section("staging").together.len()), (1, 2));
+    assert_eq!(
+        (production.together.len(), section("staging").together.len()),
+        (1, 2)
+    );
     check(
         r#"
 allow_rewind = "yes"

@@ -49,16 +49,29 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let unbalanced =
-                || (format!("has a single \"{brace}\""), Some(format!("write {brace}{brace} for a brace")));
-            let end = rest.find('}').filter(|_| brace == "{").ok_or_else(unbalanced)?;
+            let unbalanced = || {
+                (
+                    format!("has a single \"{brace}\""),
+                    Some(format!("write {brace}{brace} for a brace")),
+                )
+            };
+            let end = rest
+                .find('}')
+                .filter(|_| brace == "{")
+                .ok_or_else(unbalanced)?;
             let name = &rest[..end];
             if !names.contains(&name) {
                 let hint = match text::nearest(name, names.iter().copied()) {
                     Some(near) => format!("did you mean {{{near}}}?"),
                     None => format!("known here: {{{}}}", names.join("}, {")),
                 };
-                return Err((format!("names {{{}}}, which is not known here", text::escape(name, 40)), Some(hint)));
+                return Err((
+                    format!(
+                        "names {{{}}}, which is not known here",
+                        text::escape(name, 40)
+                    ),
+                    Some(hint),
+                ));
             }
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
             pieces.push(Piece::Name(name.to_owned()));
@@ -72,7 +85,12 @@ impl Template {
     /// The text with each name's value in its place; values are never read for braces again.
     #[must_use]
     pub fn fill(&self, values: &Values<'_>) -> String {
-        let value = |name: &str| values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| *value);
+        let value = |name: &str| {
+            values
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or("", |(_, value)| *value)
+        };
         let piece = |piece: &Piece| match piece {
             Piece::Text(text) => text.clone(),
             Piece::Name(name) => value(name).to_owned(),
@@ -87,29 +105,51 @@ mod tests {
 
     #[test]
     fn fills() {
-        let values = [("environment", "production"), ("application", "{environment}")];
+        let values = [
+            ("environment", "production"),
+            ("application", "{environment}"),
+        ];
         let table = [
             ("", ""),
             ("plain", "plain"),
-            ("/srv/{environment}/{application}", "/srv/production/{environment}"),
+            (
+                "/srv/{environment}/{application}",
+                "/srv/production/{environment}",
+            ),
             ("{{{environment}}}", "{production}"),
             ("{{environment}}", "{environment}"),
         ];
         for (text, expect) in table {
-            assert_eq!(Template::parse(text, FOLDER_NAMES).unwrap().fill(&values), expect, "{text:?}");
+            assert_eq!(
+                Template::parse(text, FOLDER_NAMES).unwrap().fill(&values),
+                expect,
+                "{text:?}"
+            );
         }
     }
 
     #[test]
     fn says_what_is_wrong() {
         for (text, message, hint) in [
-            ("{enviroment}", "names {enviroment}, which is not known here", "did you mean {environment}?"),
-            ("{xyz}", "names {xyz}, which is not known here", "known here: {environment}, {application}"),
+            (
+                "{enviroment}",
+                "names {enviroment}, which is not known here",
+                "did you mean {environment}?",
+            ),
+            (
+                "{xyz}",
+                "names {xyz}, which is not known here",
+                "known here: {environment}, {application}",
+            ),
             ("a{", "has a single \"{\"", "write {{ for a brace"),
             ("a}b", "has a single \"}\"", "write }} for a brace"),
         ] {
             let error = Template::parse(text, FOLDER_NAMES).unwrap_err();
-            assert_eq!(error, (message.to_owned(), Some(hint.to_owned())), "{text:?}");
+            assert_eq!(
+                error,
+                (message.to_owned(), Some(hint.to_owned())),
+                "{text:?}"
+            );
         }
     }
 }

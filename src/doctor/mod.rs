@@ -55,15 +55,30 @@ pub struct Check {
 }
 
 fn ok(name: &'static str, found: impl Into<String>) -> Check {
-    Check { name, level: Level::Ok, found: found.into(), fix: None }
+    Check {
+        name,
+        level: Level::Ok,
+        found: found.into(),
+        fix: None,
+    }
 }
 
 fn warning(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Check {
-    Check { name, level: Level::Warning, found: found.into(), fix: Some(fix.into()) }
+    Check {
+        name,
+        level: Level::Warning,
+        found: found.into(),
+        fix: Some(fix.into()),
+    }
 }
 
 fn problem(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Check {
-    Check { name, level: Level::Problem, found: found.into(), fix: Some(fix.into()) }
+    Check {
+        name,
+        level: Level::Problem,
+        found: found.into(),
+        fix: Some(fix.into()),
+    }
 }
 
 fn shown(path: &Path) -> String {
@@ -88,19 +103,36 @@ pub struct Patient<'a> {
 
 /// A command of this program on this repository, for a person to type.
 fn run(deploy: &DeployRepository, command: &str) -> String {
-    format!("run: deploy-by-code -C {} {command}", shown(deploy.repository.path()))
+    format!(
+        "run: deploy-by-code -C {} {command}",
+        shown(deploy.repository.path())
+    )
 }
 
 /// A setting of git's for this repository, for a person to type.
 fn set(deploy: &DeployRepository, setting: &str) -> String {
-    format!("git -C {} config {setting}", shown(deploy.repository.path()))
+    format!(
+        "git -C {} config {setting}",
+        shown(deploy.repository.path())
+    )
 }
 
 /// Looks at everything that an installation needs.
 #[must_use]
 pub fn examine(patient: Patient<'_>) -> Vec<Check> {
-    let Patient { deploy, problems, wanted, program: (program, of_program), temporary, untried } = patient;
-    let mut checks = vec![version(of_program), configuration(deploy, problems), config_permissions(deploy)];
+    let Patient {
+        deploy,
+        problems,
+        wanted,
+        program: (program, of_program),
+        temporary,
+        untried,
+    } = patient;
+    let mut checks = vec![
+        version(of_program),
+        configuration(deploy, problems),
+        config_permissions(deploy),
+    ];
     checks.extend(hooks(deploy, program));
     let fix = "run doctor again as the repository's owner";
     let firing = untried.map(|why| problem("a push", format!("not tried: {why}"), fix));
@@ -128,22 +160,36 @@ pub fn examine(patient: Patient<'_>) -> Vec<Check> {
     checks.extend(programs(deploy, wanted));
     checks.extend(users(deploy, wanted));
     checks.extend(checkouts(deploy, wanted));
-    checks.extend([runner(deploy), timer(deploy), process_tracking(), system_log(), time_zones()]);
+    checks.extend([
+        runner(deploy),
+        timer(deploy),
+        process_tracking(),
+        system_log(),
+        time_zones(),
+    ]);
     checks
 }
 
 fn version(version: &str) -> Check {
     let user = User::current().map_or_else(|error| error.to_string(), |user| user.name);
-    ok("version", format!("deploy-by-code {version}, as the user {}", text::escape(user, 64)))
+    ok(
+        "version",
+        format!(
+            "deploy-by-code {version}, as the user {}",
+            text::escape(user, 64)
+        ),
+    )
 }
 
-/// What git should be told for what comes over the network and must outlive a power cut; recommended, and up to the administrator.
+/// What git should be told for what comes over the network and must outlive a power cut;
+/// recommended, and up to the administrator.
 fn git_settings(deploy: &DeployRepository) -> Check {
     let git_dir = deploy.repository.path();
     let is_true = |key| git::config_bool(git_dir, key).unwrap_or(false);
     let syncs = git::config_value(git_dir, "core.fsync").ok().flatten();
-    let syncs =
-        syncs.is_some_and(|value| value.contains("all") || value.contains("committed") && value.contains("reference"));
+    let syncs = syncs.is_some_and(|value| {
+        value.contains("all") || value.contains("committed") && value.contains("reference")
+    });
     let mut missing = Vec::new();
     if !is_true("receive.fsckObjects") && !is_true("transfer.fsckObjects") {
         missing.push(set(deploy, "receive.fsckObjects true"));
@@ -152,7 +198,10 @@ fn git_settings(deploy: &DeployRepository) -> Check {
         missing.push(set(deploy, "core.fsync committed,reference"));
     }
     match missing.as_slice() {
-        [] => ok("git settings", "objects are checked, refs and objects are synced"),
+        [] => ok(
+            "git settings",
+            "objects are checked, refs and objects are synced",
+        ),
         _ => warning(
             "git settings",
             "git takes malformed objects, or may lose a push that it acknowledged in a power cut",
@@ -161,7 +210,8 @@ fn git_settings(deploy: &DeployRepository) -> Check {
     }
 }
 
-/// Whether git works here for this user, who may not be the repository's owner (git-config(1), `safe.directory`).
+/// Whether git works here for this user, who may not be the repository's owner (git-config(1),
+/// `safe.directory`).
 fn ownership(deploy: &DeployRepository) -> Check {
     let name = "ownership";
     match git::trusts(deploy.repository.path()) {
@@ -169,7 +219,10 @@ fn ownership(deploy: &DeployRepository) -> Check {
         Ok(false) => problem(
             name,
             "the repository is another user's, and git refuses to work in it for this one",
-            format!("git config --global --add safe.directory {}", shown(deploy.repository.path())),
+            format!(
+                "git config --global --add safe.directory {}",
+                shown(deploy.repository.path())
+            ),
         ),
         Err(error) => problem(name, error.to_string(), "see that git is installed"),
     }
@@ -182,13 +235,31 @@ const LOCK_AGE: Duration = Duration::from_secs(60 * 60);
 fn leftover_locks(deploy: &DeployRepository) -> Check {
     let name = "lock files";
     let mut folders = vec![deploy.repository.path().join("refs")];
-    let top = ["HEAD.lock", "packed-refs.lock", "config.lock", "shallow.lock"];
-    let mut files: Vec<PathBuf> = top.iter().map(|file| deploy.repository.path().join(file)).collect();
+    let top = [
+        "HEAD.lock",
+        "packed-refs.lock",
+        "config.lock",
+        "shallow.lock",
+    ];
+    let mut files: Vec<PathBuf> = top
+        .iter()
+        .map(|file| deploy.repository.path().join(file))
+        .collect();
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        for entry in fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+        {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                _ if entry.path().extension().is_some_and(|ending| ending == "lock") => files.push(entry.path()),
+                _ if entry
+                    .path()
+                    .extension()
+                    .is_some_and(|ending| ending == "lock") =>
+                {
+                    files.push(entry.path())
+                }
                 _ => {}
             }
         }
@@ -196,32 +267,50 @@ fn leftover_locks(deploy: &DeployRepository) -> Check {
     let now = clock::now();
     let is_old = |file: &&PathBuf| {
         let changed = |found: fs::Metadata| Timestamp::from_ms(found.mtime().saturating_mul(1000));
-        file.symlink_metadata().is_ok_and(|found| now.since(changed(found)) > LOCK_AGE)
+        file.symlink_metadata()
+            .is_ok_and(|found| now.since(changed(found)) > LOCK_AGE)
     };
     match files.iter().find(is_old) {
         None => ok(name, "no leftover lock of git's"),
         Some(file) => problem(
             name,
-            format!("{} is older than an hour, and git refuses what needs it", shown(file)),
+            format!(
+                "{} is older than an hour, and git refuses what needs it",
+                shown(file)
+            ),
             "if no git is at work there, remove it",
         ),
     }
 }
 
-/// Whether the programs that commands name are there and may be executed; those in a checkout or with braces in their path are not known yet.
+/// Whether the programs that commands name are there and may be executed; those in a checkout or
+/// with braces in their path are not known yet.
 fn programs(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
     let name = "command";
     let program = |target: &Target| {
         let settings = deploy.config.settings(target);
-        Some(settings.command?.first()?.fill(&crate::deploy_repository::folder_values(target)))
+        Some(
+            settings
+                .command?
+                .first()?
+                .fill(&crate::deploy_repository::folder_values(target)),
+        )
     };
-    let programs: std::collections::BTreeSet<String> =
-        wanted.iter().filter_map(program).filter(|program| program.starts_with('/')).collect();
+    let programs: std::collections::BTreeSet<String> = wanted
+        .iter()
+        .filter_map(program)
+        .filter(|program| program.starts_with('/'))
+        .collect();
     let check = |program: String| match fs::metadata(&program) {
-        Ok(metadata) if metadata.is_file() && metadata.mode() & 0o111 != 0 => ok(name, shown(Path::new(&program))),
+        Ok(metadata) if metadata.is_file() && metadata.mode() & 0o111 != 0 => {
+            ok(name, shown(Path::new(&program)))
+        }
         Ok(_) => problem(
             name,
-            format!("{} is no program that can be executed", shown(Path::new(&program))),
+            format!(
+                "{} is no program that can be executed",
+                shown(Path::new(&program))
+            ),
             "chmod +x, or change command in the configuration",
         ),
         Err(error) => problem(
@@ -236,12 +325,16 @@ fn programs(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
 /// Whether the users that commands run as are there, and can be become.
 fn users(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
     let name = "deploy user";
-    let names: std::collections::BTreeSet<String> =
-        wanted.iter().filter_map(|target| deploy.config.settings(target).user).collect();
+    let names: std::collections::BTreeSet<String> = wanted
+        .iter()
+        .filter_map(|target| deploy.config.settings(target).user)
+        .collect();
     let check = |user: String| match User::find(&user) {
-        Err(error) => {
-            problem(name, text::escape(error.to_string(), 200), "make the user, or change user in the configuration")
-        }
+        Err(error) => problem(
+            name,
+            text::escape(error.to_string(), 200),
+            "make the user, or change user in the configuration",
+        ),
         Ok(found) if found.is_current() || User::is_root() => ok(name, text::escape(user, 64)),
         Ok(_) => problem(
             name,
@@ -256,18 +349,35 @@ fn users(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
 fn checkouts(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
     let name = "checkout";
     let folder = |target: &Target| {
-        Some(deploy.config.settings(target).checkout?.fill(&crate::deploy_repository::folder_values(target)))
+        Some(
+            deploy
+                .config
+                .settings(target)
+                .checkout?
+                .fill(&crate::deploy_repository::folder_values(target)),
+        )
     };
     let folders: std::collections::BTreeSet<String> = wanted.iter().filter_map(folder).collect();
     let check = |folder: String| {
-        let there = Path::new(&folder).ancestors().find(|folder| folder.symlink_metadata().is_ok());
+        let there = Path::new(&folder)
+            .ancestors()
+            .find(|folder| folder.symlink_metadata().is_ok());
         let there = there.unwrap_or(Path::new("/"));
-        let may_write = there.is_dir() && nix::unistd::access(there, nix::unistd::AccessFlags::W_OK).is_ok();
+        let may_write =
+            there.is_dir() && nix::unistd::access(there, nix::unistd::AccessFlags::W_OK).is_ok();
         if may_write {
             return ok(name, shown(Path::new(&folder)));
         }
-        let found = format!("{}: this user can't write to {}", shown(Path::new(&folder)), shown(there));
-        problem(name, found, "make it this user's, or change checkout in the configuration")
+        let found = format!(
+            "{}: this user can't write to {}",
+            shown(Path::new(&folder)),
+            shown(there)
+        );
+        problem(
+            name,
+            found,
+            "make it this user's, or change checkout in the configuration",
+        )
     };
     folders.into_iter().map(check).collect()
 }
@@ -281,14 +391,25 @@ fn runner(deploy: &DeployRepository) -> Check {
     let install = format!("as root, {}", run(deploy, "install"));
     let owner = match fs::metadata(deploy.repository.path()) {
         Ok(metadata) => metadata.uid(),
-        Err(error) => return problem(name, error.to_string(), "see that this user may read the repository"),
+        Err(error) => {
+            return problem(
+                name,
+                error.to_string(),
+                "see that this user may read the repository",
+            );
+        }
     };
     let units = Units::of(deploy.repository.path());
     match units.drop_ins(&deploy.wake_folder(), owner) {
-        Ok(drop_ins) if units.are_set_up(&drop_ins) => ok(name, format!("started by systemd, {}", units.path_unit)),
+        Ok(drop_ins) if units.are_set_up(&drop_ins) => {
+            ok(name, format!("started by systemd, {}", units.path_unit))
+        }
         Ok(_) => problem(
             name,
-            format!("{} is not enabled, or was set up for another folder or user", units.path_unit),
+            format!(
+                "{} is not enabled, or was set up for another folder or user",
+                units.path_unit
+            ),
             install,
         ),
         Err(error) => problem(name, error, "move the state or the repository"),
@@ -307,12 +428,18 @@ fn timer(deploy: &DeployRepository) -> Check {
         );
     }
     if registry::has(folder, deploy.repository.path()) {
-        ok(name, "the repository is registered; deploy-by-code-reconcile.timer looks after it where it is enabled")
+        ok(
+            name,
+            "the repository is registered; deploy-by-code-reconcile.timer looks after it where it is enabled",
+        )
     } else {
         warning(
             name,
             "the repository is not registered",
-            format!("{}; as root, if an entry is another user's", run(deploy, "install")),
+            format!(
+                "{}; as root, if an entry is another user's",
+                run(deploy, "install")
+            ),
         )
     }
 }
@@ -330,13 +457,20 @@ fn time_zones() -> Check {
 
 fn configuration(deploy: &DeployRepository, problems: Option<String>) -> Check {
     if let Some(problems) = problems {
-        return problem("configuration", problems, "mend it; nothing is deployed until then");
+        return problem(
+            "configuration",
+            problems,
+            "mend it; nothing is deployed until then",
+        );
     }
     match &deploy.config_file {
         None => problem(
             "configuration",
             "there is no configuration file, so nothing can be deployed",
-            format!("write {}/deploy-by-code.toml; see deploy-by-code.toml(5)", shown(deploy.repository.path())),
+            format!(
+                "write {}/deploy-by-code.toml; see deploy-by-code.toml(5)",
+                shown(deploy.repository.path())
+            ),
         ),
         Some(file) => ok("configuration", shown(file)),
     }
@@ -349,23 +483,37 @@ fn is_open_to_others(path: &Path) -> io::Result<bool> {
 
 fn config_permissions(deploy: &DeployRepository) -> Check {
     let name = "configuration permissions";
-    let Some(file) = &deploy.config_file else { return ok(name, "no file") };
+    let Some(file) = &deploy.config_file else {
+        return ok(name, "no file");
+    };
     match is_open_to_others(file) {
         Ok(false) => ok(name, "not writable by everybody"),
-        Ok(true) => {
-            problem(name, format!("{} is writable by everybody", shown(file)), format!("chmod o-w {}", shown(file)))
-        }
-        Err(error) => problem(name, format!("{}: {error}", shown(file)), "see that this user may read it"),
+        Ok(true) => problem(
+            name,
+            format!("{} is writable by everybody", shown(file)),
+            format!("chmod o-w {}", shown(file)),
+        ),
+        Err(error) => problem(
+            name,
+            format!("{}: {error}", shown(file)),
+            "see that this user may read it",
+        ),
     }
 }
 
 fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
     let git_dir = deploy.repository.path();
-    let found =
-        git::hooks_folder(git_dir).and_then(|folder| Ok((folder, git::config_value(git_dir, "gitlab.fullpath")?)));
+    let found = git::hooks_folder(git_dir)
+        .and_then(|folder| Ok((folder, git::config_value(git_dir, "gitlab.fullpath")?)));
     let (folder, gitlab) = match found {
         Ok(found) => found,
-        Err(error) => return vec![problem("hooks", error.to_string(), "see that git is installed")],
+        Err(error) => {
+            return vec![problem(
+                "hooks",
+                error.to_string(),
+                "see that git is installed",
+            )];
+        }
     };
     let host = Host::of(git_dir, gitlab.is_some());
     let install = run(deploy, "install");
@@ -376,13 +524,23 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
         }
         if !is_own_link(&hook) {
             let found = format!("{} is another hook", shown(&hook));
-            return problem(name, found, format!("{install}; it keeps the other hook and runs it too"));
+            return problem(
+                name,
+                found,
+                format!("{install}; it keeps the other hook and runs it too"),
+            );
         }
         match fs::metadata(&hook) {
-            Err(error) => problem(name, format!("{} leads nowhere: {error}", shown(&hook)), install),
-            Ok(metadata) if metadata.mode() & 0o111 == 0 => {
-                problem(name, format!("{} is not executable", shown(&hook)), format!("chmod +x {}", shown(program)))
-            }
+            Err(error) => problem(
+                name,
+                format!("{} leads nowhere: {error}", shown(&hook)),
+                install,
+            ),
+            Ok(metadata) if metadata.mode() & 0o111 == 0 => problem(
+                name,
+                format!("{} is not executable", shown(&hook)),
+                format!("chmod +x {}", shown(program)),
+            ),
             Ok(metadata) if metadata.mode() & 0o022 != 0 => {
                 let found = format!("{} is writable by others than its owner", shown(&hook));
                 problem(name, found, format!("chmod go-w {}", shown(program)))
@@ -390,7 +548,10 @@ fn hooks(deploy: &DeployRepository, program: &Path) -> Vec<Check> {
             Ok(_) => ok(name, shown(&hook)),
         }
     };
-    host.places(git_dir, &folder).into_iter().map(check).collect()
+    host.places(git_dir, &folder)
+        .into_iter()
+        .map(check)
+        .collect()
 }
 
 fn push_options(deploy: &DeployRepository) -> Check {
@@ -412,9 +573,17 @@ fn state_permissions(store: &Store) -> Check {
         Ok(false) => ok(name, shown(store.folder())),
         Ok(true) => {
             let fix = format!("chmod -R o-w {}", shown(store.folder()));
-            problem(name, format!("{} is writable by everybody", shown(store.folder())), fix)
+            problem(
+                name,
+                format!("{} is writable by everybody", shown(store.folder())),
+                fix,
+            )
         }
-        Err(error) => problem(name, format!("{}: {error}", shown(store.folder())), "see that this user may read it"),
+        Err(error) => problem(
+            name,
+            format!("{}: {error}", shown(store.folder())),
+            "see that this user may read it",
+        ),
     }
 }
 
@@ -431,14 +600,19 @@ fn database(store: &Store) -> Check {
 }
 
 fn lock(store: &Store) -> Check {
-    let file = store.folder().join("locks").join(format!(".doctor.{}", std::process::id()));
+    let file = store
+        .folder()
+        .join("locks")
+        .join(format!(".doctor.{}", std::process::id()));
     let locked = try_lock(&file, store.sharing());
     let _ = fs::remove_file(&file);
     match locked {
         Ok(_) => ok("lock", "kernel locks work"),
-        Err(error) => {
-            problem("lock", format!("{}: {error}", shown(&file)), "put the state on a local file system (state_dir)")
-        }
+        Err(error) => problem(
+            "lock",
+            format!("{}: {error}", shown(&file)),
+            "put the state on a local file system (state_dir)",
+        ),
     }
 }
 
@@ -450,15 +624,26 @@ fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
         Err(error) => return problem(name, error.to_string(), error.hint()),
     };
     if cursor.branch != deploy.branch {
-        let found = format!("the state follows {}, the configuration names {}", cursor.branch, deploy.branch);
+        let found = format!(
+            "the state follows {}, the configuration names {}",
+            cursor.branch, deploy.branch
+        );
         return problem(name, text::escape(found, 300), run(deploy, "install"));
     }
     match deploy.repository.branch_tip(&deploy.branch) {
-        Ok(tip) if tip == cursor.commit => ok(name, format!("everything on {} is planned", deploy.branch)),
-        Ok(_) => {
-            problem(name, format!("{} has moved, and no hook planned it", deploy.branch), run(deploy, "reconcile"))
+        Ok(tip) if tip == cursor.commit => {
+            ok(name, format!("everything on {} is planned", deploy.branch))
         }
-        Err(error) => problem(name, error.to_string(), "see that this user may read the repository"),
+        Ok(_) => problem(
+            name,
+            format!("{} has moved, and no hook planned it", deploy.branch),
+            run(deploy, "reconcile"),
+        ),
+        Err(error) => problem(
+            name,
+            error.to_string(),
+            "see that this user may read the repository",
+        ),
     }
 }
 
@@ -467,7 +652,11 @@ fn queue(deploy: &DeployRepository, store: &Store) -> Check {
     let name = "queue";
     let boot_id = boot_id().unwrap_or_default();
     let is_dead = |open: &Deployment| {
-        let runner = open.run.as_ref().filter(|run| run.boot_id == boot_id).map(|run| run.runner);
+        let runner = open
+            .run
+            .as_ref()
+            .filter(|run| run.boot_id == boot_id)
+            .map(|run| run.runner);
         open.status == Status::Running && !runner.is_some_and(Identity::is_alive)
     };
     let look = || -> Result<Vec<String>, store::Error> {
@@ -476,9 +665,19 @@ fn queue(deploy: &DeployRepository, store: &Store) -> Check {
             let open = store.read().open_deployments(&environment)?;
             let waits = |open: &&Deployment| clock::now().since(open.queued_at) > RUNNER_START;
             // What a rule keeps waiting says so.
-            let first = open.first().filter(|first| first.status == Status::Queued && first.reason.is_none());
-            stuck.extend(first.filter(waits).map(|first| format!("{} {}", first.id, first.target)));
-            stuck.extend(open.iter().filter(|open| is_dead(open)).map(|open| format!("{} {}", open.id, open.target)));
+            let first = open
+                .first()
+                .filter(|first| first.status == Status::Queued && first.reason.is_none());
+            stuck.extend(
+                first
+                    .filter(waits)
+                    .map(|first| format!("{} {}", first.id, first.target)),
+            );
+            stuck.extend(
+                open.iter()
+                    .filter(|open| is_dead(open))
+                    .map(|open| format!("{} {}", open.id, open.target)),
+            );
         }
         Ok(stuck)
     };
@@ -487,15 +686,24 @@ fn queue(deploy: &DeployRepository, store: &Store) -> Check {
         Ok(stuck) => problem(
             name,
             format!("no runner carries out {}", stuck.join(", ")),
-            format!("{}; syslog says why a runner left", run(deploy, "reconcile")),
+            format!(
+                "{}; syslog says why a runner left",
+                run(deploy, "reconcile")
+            ),
         ),
         Err(error) => problem(name, error.to_string(), error.hint()),
     }
 }
 
 fn clock(store: &Store) -> Check {
-    let newest = store.read().history(&Filter::default(), 1).unwrap_or_default();
-    let ahead = newest.first().map(|newest| newest.queued_at.since(clock::now()).as_secs()).unwrap_or_default();
+    let newest = store
+        .read()
+        .history(&Filter::default(), 1)
+        .unwrap_or_default();
+    let ahead = newest
+        .first()
+        .map(|newest| newest.queued_at.since(clock::now()).as_secs())
+        .unwrap_or_default();
     if ahead > 60 {
         return problem(
             "clock",
@@ -512,9 +720,11 @@ fn repositories(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
         let path = deploy.application_repository(target)?;
         Some(match git::open_application(&path) {
             Ok(_) => ok(name, format!("{target}: {}", shown(&path))),
-            Err(error) => {
-                problem(name, format!("{target}: {error}"), "see that it is there and that this user may read it")
-            }
+            Err(error) => problem(
+                name,
+                format!("{target}: {error}"),
+                "see that it is there and that this user may read it",
+            ),
         })
     };
     wanted.iter().filter_map(check).collect()
@@ -538,8 +748,10 @@ fn process_tracking() -> Check {
 fn system_log() -> Check {
     match syslog::check() {
         Ok(()) => ok("syslog", "reachable"),
-        Err(error) => {
-            warning("syslog", format!("/dev/log: {error}"), "start a syslog daemon; deployments go on without one")
-        }
+        Err(error) => warning(
+            "syslog",
+            format!("/dev/log: {error}"),
+            "start a syslog daemon; deployments go on without one",
+        ),
     }
 }

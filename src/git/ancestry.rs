@@ -1,7 +1,8 @@
 //! How commits of an application repository lie to each other.
 //!
-//! Answers are found by walking the history from both sides at once (gix's merge base), with a commit-graph where there is one, so that the time grows
-//! with what lies between two commits. The history is believed only where it is whole: a shallow repository is said to be one.
+//! Answers are found by walking the history from both sides at once (gix's merge base), with a
+//! commit-graph where there is one, so that the time grows with what lies between two commits. The
+//! history is believed only where it is whole: a shallow repository is said to be one.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +28,9 @@ impl Repository {
     #[must_use]
     pub fn find_revision(&self, revision: &Revision, allowed_refs: &[String]) -> RevisionFact {
         let find = || -> Result<RevisionFact, Error> {
-            let Some(id) = self.object_id(revision)? else { return Ok(RevisionFact::Missing) };
+            let Some(id) = self.object_id(revision)? else {
+                return Ok(RevisionFact::Missing);
+            };
             match self.kind_of(&id)? {
                 None => return Ok(RevisionFact::Missing),
                 Some(gix::objs::Kind::Commit) => {}
@@ -42,8 +45,11 @@ impl Repository {
                 Some(name) => RevisionFact::On(name),
                 None => {
                     // What is missing looks like history that ends.
-                    for (_, tip) in
-                        allowed_refs.iter().filter_map(|name| self.commits_of_refs(name).ok()).flatten().take(1)
+                    for (_, tip) in allowed_refs
+                        .iter()
+                        .filter_map(|name| self.commits_of_refs(name).ok())
+                        .flatten()
+                        .take(1)
                     {
                         check_history(self.path(), revision.as_str(), &tip.to_string())?;
                     }
@@ -54,7 +60,8 @@ impl Repository {
         find().unwrap_or_else(|error| RevisionFact::Unreadable(error.to_string()))
     }
 
-    /// The first of some refs in whose history a commit is. What stands at the top of a ref costs no walk; of patterns all refs are walked at once.
+    /// The first of some refs in whose history a commit is. What stands at the top of a ref costs
+    /// no walk; of patterns all refs are walked at once.
     fn reached_from(&self, id: ObjectId, patterns: &[String]) -> Result<Option<String>, Error> {
         let mut several: Vec<(String, ObjectId)> = Vec::new();
         for pattern in patterns {
@@ -71,7 +78,12 @@ impl Repository {
                 _ => several.extend(tips),
             }
         }
-        let tips: Vec<ObjectId> = several.iter().map(|(_, tip)| *tip).collect::<BTreeSet<_>>().into_iter().collect();
+        let tips: Vec<ObjectId> = several
+            .iter()
+            .map(|(_, tip)| *tip)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if tips.is_empty() || !self.is_reachable(id, &tips)? {
             return Ok(None);
         }
@@ -80,7 +92,11 @@ impl Repository {
         while range.len() > 1 {
             let (left, right) = range.split_at(range.len() / 2);
             let tips: Vec<ObjectId> = left.iter().map(|(_, tip)| *tip).collect();
-            range = if self.is_reachable(id, &tips)? { left } else { right };
+            range = if self.is_reachable(id, &tips)? {
+                left
+            } else {
+                right
+            };
         }
         Ok(range.first().map(|(name, _)| name.clone()))
     }
@@ -95,15 +111,26 @@ impl Repository {
         let info = self.path().join("objects/info");
         // A commit-graph is a cache: without a readable one the objects themselves are read.
         let cache = gix::commitgraph::Graph::at(&info.join("commit-graph"), objects.kind, None)
-            .or_else(|_| gix::commitgraph::Graph::at(&info.join("commit-graphs"), objects.kind, None));
+            .or_else(|_| {
+                gix::commitgraph::Graph::at(&info.join("commit-graphs"), objects.kind, None)
+            });
         let cache = cache.ok();
-        let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> = Graph::new(objects, cache.as_ref());
-        let bases = gix::revision::plumbing::merge_base(one, others, &mut graph).map_err(|error| self.error(error))?;
-        Ok(bases.map(|bases| bases.into_iter().collect()).unwrap_or_default())
+        let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
+            Graph::new(objects, cache.as_ref());
+        let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
+            .map_err(|error| self.error(error))?;
+        Ok(bases
+            .map(|bases| bases.into_iter().collect())
+            .unwrap_or_default())
     }
 
     fn commit_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
-        let missing = || self.error(format_args!("{} is not in the repository any more", revision.short()));
+        let missing = || {
+            self.error(format_args!(
+                "{} is not in the repository any more",
+                revision.short()
+            ))
+        };
         let id = self.object_id(revision)?.ok_or_else(missing)?;
         match self.kind_of(&id)? {
             Some(gix::objs::Kind::Commit) => Ok(id),
@@ -141,36 +168,56 @@ impl Repository {
             if bases.contains(&new) {
                 return Ok(Direction::Behind(lost));
             }
-            Ok(Direction::Diverged { gained: commits_between(self.path(), from, to)?, lost })
+            Ok(Direction::Diverged {
+                gained: commits_between(self.path(), from, to)?,
+                lost,
+            })
         };
         find().unwrap_or_else(|error| Direction::Unknown(error.to_string()))
     }
 
-    /// How a branch moves from one commit to another. A commit that is gone was rewound away long ago.
+    /// How a branch moves from one commit to another. A commit that is gone was rewound away long
+    /// ago.
     ///
     /// # Errors
     /// The new commit can't be read.
-    pub fn branch_move(&self, old: Option<&Revision>, new: Option<&Revision>) -> Result<BranchMove, Error> {
+    pub fn branch_move(
+        &self,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+    ) -> Result<BranchMove, Error> {
         let (old, new) = match (old, new) {
             (None, _) => return Ok(BranchMove::Forward),
             (Some(_), None) => return Ok(BranchMove::Deleted),
             (Some(old), Some(new)) => (self.commit_id(old), self.commit_id(new)?),
         };
-        let Ok(old) = old else { return Ok(BranchMove::Rewound(None)) };
+        let Ok(old) = old else {
+            return Ok(BranchMove::Rewound(None));
+        };
         if self.is_reachable(old, &[new])? {
             return Ok(BranchMove::Forward);
         }
-        let lost = Simple::new([old], self.objects()?).hide([new]).map(Iterator::count);
-        Ok(BranchMove::Rewound(lost.ok().and_then(|lost| u64::try_from(lost).ok())))
+        let lost = Simple::new([old], self.objects()?)
+            .hide([new])
+            .map(Iterator::count);
+        Ok(BranchMove::Rewound(
+            lost.ok().and_then(|lost| u64::try_from(lost).ok()),
+        ))
     }
 
     /// The best commit that is in the history of two others.
     ///
     /// # Errors
     /// A commit can't be read.
-    pub fn common_commit(&self, one: &Revision, other: &Revision) -> Result<Option<Revision>, Error> {
+    pub fn common_commit(
+        &self,
+        one: &Revision,
+        other: &Revision,
+    ) -> Result<Option<Revision>, Error> {
         let bases = self.merge_bases(self.commit_id(one)?, &[self.commit_id(other)?])?;
-        Ok(bases.first().and_then(|base| Revision::new(base.to_string()).ok()))
+        Ok(bases
+            .first()
+            .and_then(|base| Revision::new(base.to_string()).ok()))
     }
 
     /// The one commit whose hash begins like this, of at least 4 digits.
@@ -178,8 +225,10 @@ impl Repository {
     pub fn complete(&self, abbreviated: &str) -> Option<Revision> {
         let prefix = gix::hash::Prefix::from_hex(abbreviated).ok()?;
         let found = self.objects().ok()?.completions(prefix);
-        let mut commits =
-            found.into_iter().filter(|id| self.kind_of(id).is_ok_and(|kind| kind == Some(gix::objs::Kind::Commit)));
+        let mut commits = found.into_iter().filter(|id| {
+            self.kind_of(id)
+                .is_ok_and(|kind| kind == Some(gix::objs::Kind::Commit))
+        });
         let commit = commits.next().filter(|_| commits.next().is_none())?;
         Revision::new(commit.to_hex().to_string().as_bytes().as_bstr()).ok()
     }

@@ -10,7 +10,8 @@ use crate::sys::detach;
 use crate::sys::process::PATH;
 use crate::time::Timestamp;
 
-/// What of a hook's environment would make git look at another repository or tell something else than the repository at hand says.
+/// What of a hook's environment would make git look at another repository or tell something else
+/// than the repository at hand says.
 const FORGET: &[&str] = &[
     "GIT_DIR",
     "GIT_COMMON_DIR",
@@ -32,8 +33,8 @@ const FORGET: &[&str] = &[
     "GIT_GRAFT_FILE",
 ];
 
-/// git, told nothing by a hook's environment. In a session of its own: as another user than root who typed this, its user could act through it, and root's
-/// terminal is not theirs.
+/// git, told nothing by a hook's environment. In a session of its own: as another user than root
+/// who typed this, its user could act through it, and root's terminal is not theirs.
 fn command() -> Command {
     let mut command = Command::new("git");
     FORGET.iter().for_each(|name| {
@@ -46,27 +47,45 @@ fn command() -> Command {
 
 /// What a git command printed. `at`: for the error where there is no git.
 fn output(mut command: Command, at: &Path) -> Result<Output, Error> {
-    command.output().map_err(|error| Error::new(at, format_args!("git could not be started: {error}")))
+    command
+        .output()
+        .map_err(|error| Error::new(at, format_args!("git could not be started: {error}")))
 }
 
-/// Runs a git command on a repository, in its folder. An explicit `--git-dir` is no question of safe.directory, so the repository's configuration,
-/// which can be another user's, must not be able to name a program that these commands run: fetching what is missing would.
+/// Runs a git command on a repository, in its folder. An explicit `--git-dir` is no question of
+/// safe.directory, so the repository's configuration, which can be another user's, must not be able
+/// to name a program that these commands run: fetching what is missing would.
 pub(super) fn git(git_dir: &Path, arguments: &[&str]) -> Result<Output, Error> {
     let mut command = command();
     // Settings are relative to that folder, as for hooks.
-    command.current_dir(git_dir).args(["-c", "advice.graftFileDeprecated=false", "--git-dir=."]).args(arguments);
-    command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none").env("GIT_OPTIONAL_LOCKS", "0");
-    // Neither replacement objects nor grafts change what history says: gix, which judges it, knows neither.
-    command.env("GIT_NO_REPLACE_OBJECTS", "1").env("GIT_GRAFT_FILE", "/dev/null");
+    command
+        .current_dir(git_dir)
+        .args(["-c", "advice.graftFileDeprecated=false", "--git-dir=."])
+        .args(arguments);
+    command
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_ALLOW_PROTOCOL", "none")
+        .env("GIT_OPTIONAL_LOCKS", "0");
+    // Neither replacement objects nor grafts change what history says: gix, which judges it, knows
+    // neither.
+    command
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_GRAFT_FILE", "/dev/null");
     output(command, git_dir)
 }
 
 /// What git printed, for an exit status that means success or, with `none_is`, "there is none".
 ///
 /// git exits with 0 when its own write fails, so an empty answer is no answer.
-pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result<Option<String>, Error> {
+pub(super) fn answer(
+    git_dir: &Path,
+    arguments: &[&str],
+    none_is: i32,
+) -> Result<Option<String>, Error> {
     let output = git(git_dir, arguments)?;
-    let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    let text = String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned();
     match output.status.code() {
         Some(0) if !text.is_empty() => Ok(Some(text)),
         Some(code) if code == none_is => Ok(None),
@@ -74,23 +93,35 @@ pub(super) fn answer(git_dir: &Path, arguments: &[&str], none_is: i32) -> Result
             let complaint = String::from_utf8_lossy(&output.stderr);
             let first = complaint.lines().next().unwrap_or_default();
             let command = arguments.first().copied().unwrap_or_default();
-            Err(Error::new(git_dir, format_args!("git {command} failed ({}): {first}", output.status)))
+            Err(Error::new(
+                git_dir,
+                format_args!("git {command} failed ({}): {first}", output.status),
+            ))
         }
     }
 }
 
-/// Runs a git command in a scratch folder, by nobody's configuration, and says what it printed, its errors included. Hooks that it runs may be
-/// somebody else's than whoever types this: they get neither the terminal nor anything of the environment.
+/// Runs a git command in a scratch folder, by nobody's configuration, and says what it printed, its
+/// errors included. Hooks that it runs may be somebody else's than whoever types this: they get
+/// neither the terminal nor anything of the environment.
 ///
 /// # Errors
 /// It did not succeed.
 pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     let mut command = command();
-    command.env_clear().env("PATH", PATH).env("HOME", folder).env("LC_ALL", "C");
+    command
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", folder)
+        .env("LC_ALL", "C");
     for who in ["AUTHOR", "COMMITTER"] {
-        command.env(format!("GIT_{who}_NAME"), "doctor").env(format!("GIT_{who}_EMAIL"), "doctor@localhost");
+        command
+            .env(format!("GIT_{who}_NAME"), "doctor")
+            .env(format!("GIT_{who}_EMAIL"), "doctor@localhost");
     }
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
     command.arg("-C").arg(folder).args(arguments);
     let output = output(command, folder)?;
     let said = [output.stdout, output.stderr].concat();
@@ -98,19 +129,27 @@ pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     if output.status.success() {
         Ok(said)
     } else {
-        Err(Error::new(folder, format_args!("git {}: {said}", arguments.join(" "))))
+        Err(Error::new(
+            folder,
+            format_args!("git {}: {said}", arguments.join(" ")),
+        ))
     }
 }
 
-/// Whether git, called as a pusher's receive-pack is, takes a repository for safe in the eyes of this user.
+/// Whether git, called as a pusher's receive-pack is, takes a repository for safe in the eyes of
+/// this user.
 ///
 /// # Errors
 /// git could not be asked.
 pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
     let mut command = command();
-    command.arg("-C").arg(git_dir).args(["rev-parse", "--git-dir"]);
+    command
+        .arg("-C")
+        .arg(git_dir)
+        .args(["rev-parse", "--git-dir"]);
     let output = output(command, git_dir)?;
-    Ok(output.status.success() || !String::from_utf8_lossy(&output.stderr).contains("dubious ownership"))
+    Ok(output.status.success()
+        || !String::from_utf8_lossy(&output.stderr).contains("dubious ownership"))
 }
 
 /// How many commits of a range are named.
@@ -120,42 +159,77 @@ const NAMED_MAX: usize = 20;
 ///
 /// # Errors
 /// git could not tell.
-pub fn commits_between(git_dir: &Path, without: &Revision, to: &Revision) -> Result<Commits, Error> {
+pub fn commits_between(
+    git_dir: &Path,
+    without: &Revision,
+    to: &Revision,
+) -> Result<Commits, Error> {
     let range = format!("{without}..{to}");
     let count = answer(git_dir, &["rev-list", "--count", &range, "--"], 1)?.unwrap_or_default();
-    let count = count.parse().map_err(|_| Error::new(git_dir, format_args!("git rev-list {range} gave no count")))?;
+    let count = count
+        .parse()
+        .map_err(|_| Error::new(git_dir, format_args!("git rev-list {range} gave no count")))?;
     if count == 0 {
         return Ok(Commits::default());
     }
     let most = format!("--max-count={NAMED_MAX}");
-    // A NUL ends each field, so that no subject can pass for another commit. A subject can be as long as a push may be.
+    // A NUL ends each field, so that no subject can pass for another commit. A subject can be as
+    // long as a push may be.
     let form = "--format=%H%x00%<(200,trunc)%an%x00%ct%x00%<(500,trunc)%s%x00";
-    let arguments = ["rev-list", &most, "--no-commit-header", "--encoding=UTF-8", form, &range, "--"];
+    let arguments = [
+        "rev-list",
+        &most,
+        "--no-commit-header",
+        "--encoding=UTF-8",
+        form,
+        &range,
+        "--",
+    ];
     let text = answer(git_dir, &arguments, 1)?.unwrap_or_default();
     let fields: Vec<&str> = text.split('\0').collect();
     let commit = |fields: &[&str]| {
         Some(Commit {
             id: Revision::new(fields.first()?.trim_start()).ok()?,
             author: fields.get(1)?.trim_end().to_owned(),
-            committed_at: Timestamp::from_ms(fields.get(2)?.parse::<i64>().ok()?.saturating_mul(1000)),
+            committed_at: Timestamp::from_ms(
+                fields.get(2)?.parse::<i64>().ok()?.saturating_mul(1000),
+            ),
             subject: fields.get(3)?.trim_end().to_owned(),
         })
     };
-    Ok(Commits { count, newest: fields.chunks_exact(4).filter_map(commit).collect() })
+    Ok(Commits {
+        count,
+        newest: fields.chunks_exact(4).filter_map(commit).collect(),
+    })
 }
 
-/// The branches in whose history a commit is, or, where there is none, the tags; some of them at most. Only for telling a person: where git can't
-/// tell, none. Tags are looked at last because there can be thousands, and git walks for each.
+/// The branches in whose history a commit is, or, where there is none, the tags; some of them at
+/// most. Only for telling a person: where git can't tell, none. Tags are looked at last because
+/// there can be thousands, and git walks for each.
 pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Vec<String> {
     let contains = format!("--contains={commit}");
     let below = |prefix: &str| {
-        let arguments = ["for-each-ref", "--count=20", "--format=%(refname)", &contains, prefix];
-        let output = git(git_dir, &arguments).ok().filter(|output| output.status.success());
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let arguments = [
+            "for-each-ref",
+            "--count=20",
+            "--format=%(refname)",
+            &contains,
+            prefix,
+        ];
+        let output = git(git_dir, &arguments)
+            .ok()
+            .filter(|output| output.status.success());
+        let text = output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default();
         text.lines().map(str::to_owned).collect::<Vec<String>>()
     };
     let branches = below("refs/heads/");
-    if branches.is_empty() { below("refs/tags/") } else { branches }
+    if branches.is_empty() {
+        below("refs/tags/")
+    } else {
+        branches
+    }
 }
 
 /// Whether git can walk the whole history between two commits; what is missing, if not.
@@ -166,25 +240,35 @@ pub(super) fn check_history(git_dir: &Path, commit: &str, tip: &str) -> Result<(
         _ => {
             let complaint = String::from_utf8_lossy(&output.stderr);
             let first = complaint.lines().next().unwrap_or_default();
-            Err(Error::new(git_dir, format_args!("the history is broken: {first}")))
+            Err(Error::new(
+                git_dir,
+                format_args!("the history is broken: {first}"),
+            ))
         }
     }
 }
 
-/// The refs below a prefix and the commits that they lead to, for kinds of ref storage that gix can't read.
+/// The refs below a prefix and the commits that they lead to, for kinds of ref storage that gix
+/// can't read.
 pub(super) fn list_refs(git_dir: &Path, prefix: &str) -> Result<Vec<(String, Revision)>, Error> {
     let form = "--format=%(refname)%00%(objectname)%00%(*objectname)";
     let output = git(git_dir, &["for-each-ref", form, "--", prefix])?;
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(Error::new(git_dir, format_args!("git for-each-ref {prefix} failed: {complaint}")));
+        return Err(Error::new(
+            git_dir,
+            format_args!("git for-each-ref {prefix} failed: {complaint}"),
+        ));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let read = |line: &str| {
         let mut fields = line.split('\0');
         let name = fields.next()?.to_owned();
         let (own, peeled) = (fields.next()?, fields.next()?);
-        Some((name, Revision::new(if peeled.is_empty() { own } else { peeled }).ok()?))
+        Some((
+            name,
+            Revision::new(if peeled.is_empty() { own } else { peeled }).ok()?,
+        ))
     };
     Ok(text.lines().filter_map(read).collect())
 }
@@ -197,7 +281,8 @@ pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> 
     answer(git_dir, &["config", "--get", key], 1)
 }
 
-/// A setting of a repository that is true or false, in whichever of git's words (git-config(1), "boolean").
+/// A setting of a repository that is true or false, in whichever of git's words (git-config(1),
+/// "boolean").
 ///
 /// # Errors
 /// git could not be asked, or the value is neither.
@@ -210,7 +295,11 @@ pub fn config_bool(git_dir: &Path, key: &str) -> Result<bool, Error> {
 /// # Errors
 /// git could not be asked.
 pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
-    let folder = answer(git_dir, &["rev-parse", "--path-format=absolute", "--git-path", "hooks"], 1)?;
+    let folder = answer(
+        git_dir,
+        &["rev-parse", "--path-format=absolute", "--git-path", "hooks"],
+        1,
+    )?;
     Ok(folder.map_or_else(|| git_dir.join("hooks"), PathBuf::from))
 }
 
@@ -224,5 +313,8 @@ pub fn set_config_value(git_dir: &Path, key: &str, value: &str) -> Result<(), Er
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(git_dir, format_args!("git config {key} {value} failed: {}", complaint.trim())))
+    Err(Error::new(
+        git_dir,
+        format_args!("git config {key} {value} failed: {}", complaint.trim()),
+    ))
 }

@@ -8,7 +8,8 @@ use super::{DeepScan, Error, Repository};
 use crate::id::Revision;
 use crate::text;
 
-/// How many commits of the deploy branch are looked at for one range. Beyond it the tip stands for the commit that made a change.
+/// How many commits of the deploy branch are looked at for one range. Beyond it the tip stands for
+/// the commit that made a change.
 const WALK_MAX: usize = 1000;
 
 /// The longest author that is kept, in characters.
@@ -34,7 +35,10 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
     let mut buffer = Vec::new();
     let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;
     let iter = || CommitRefIter::from_bytes(data, object_id.kind());
-    let parent = iter().parent_ids().next().and_then(|parent| Revision::new(parent.to_string()).ok());
+    let parent = iter()
+        .parent_ids()
+        .next()
+        .and_then(|parent| Revision::new(parent.to_string()).ok());
     let author = match iter().author() {
         Ok(author) => {
             let author = author.trim();
@@ -46,12 +50,16 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
     Ok(Commit { parent, author })
 }
 
-/// The commits from `new` back along first parents, newest first, up to but without `old`, [`WALK_MAX`] at most: what one push brought to a
-/// branch on which merges are made.
+/// The commits from `new` back along first parents, newest first, up to but without `old`,
+/// [`WALK_MAX`] at most: what one push brought to a branch on which merges are made.
 ///
 /// # Errors
 /// A commit can't be read.
-pub fn first_parents(repository: &Repository, old: Option<&Revision>, new: &Revision) -> Result<Vec<Revision>, Error> {
+pub fn first_parents(
+    repository: &Repository,
+    old: Option<&Revision>,
+    new: &Revision,
+) -> Result<Vec<Revision>, Error> {
     let mut commits = Vec::new();
     let mut next = Some(new.clone());
     while let Some(id) = next.filter(|id| Some(id) != old && commits.len() < WALK_MAX) {
@@ -61,8 +69,10 @@ pub fn first_parents(repository: &Repository, old: Option<&Revision>, new: &Revi
     Ok(commits)
 }
 
-/// For each path the newest commit on the first-parent line to `new` that changed it, since the commit that is named with it; `new` itself where that
-/// can't be told: history that can't be read any more is no reason not to deploy what the tip says. However many paths there are, it is walked once.
+/// For each path the newest commit on the first-parent line to `new` that changed it, since the
+/// commit that is named with it; `new` itself where that can't be told: history that can't be read
+/// any more is no reason not to deploy what the tip says. However many paths there are, it is
+/// walked once.
 #[must_use]
 pub fn deploy_commits(
     repository: &Repository,
@@ -70,16 +80,32 @@ pub fn deploy_commits(
     new: &Revision,
     mut paths: BTreeMap<Vec<u8>, Option<&Revision>>,
 ) -> BTreeMap<Vec<u8>, Provenance> {
-    let author = read(repository, new).map(|commit| commit.author).unwrap_or_default();
-    let tip = Provenance { commit: new.clone(), author };
-    let mut found: BTreeMap<_, _> = paths.keys().map(|path| (path.clone(), tip.clone())).collect();
+    let author = read(repository, new)
+        .map(|commit| commit.author)
+        .unwrap_or_default();
+    let tip = Provenance {
+        commit: new.clone(),
+        author,
+    };
+    let mut found: BTreeMap<_, _> = paths
+        .keys()
+        .map(|path| (path.clone(), tip.clone()))
+        .collect();
     let mut next = Some(new.clone());
     for _ in 0..WALK_MAX {
         paths.retain(|_, since| *since != next.as_ref());
-        let Some(id) = next.filter(|_| !paths.is_empty()) else { break };
-        let Ok(commit) = read(repository, &id) else { break };
-        let provenance = Provenance { commit: id.clone(), author: commit.author };
-        // A range's first commit: all that is left of it is its work, and the trees need not be read again.
+        let Some(id) = next.filter(|_| !paths.is_empty()) else {
+            break;
+        };
+        let Ok(commit) = read(repository, &id) else {
+            break;
+        };
+        let provenance = Provenance {
+            commit: id.clone(),
+            author: commit.author,
+        };
+        // A range's first commit: all that is left of it is its work, and the trees need not be
+        // read again.
         paths.retain(|path, since| {
             let is_first = *since == commit.parent.as_ref();
             if is_first {
@@ -90,7 +116,12 @@ pub fn deploy_commits(
         if paths.is_empty() {
             break;
         }
-        let changes = repository.changes(root, commit.parent.as_ref(), Some(&id), DeepScan::EnvironmentFolders);
+        let changes = repository.changes(
+            root,
+            commit.parent.as_ref(),
+            Some(&id),
+            DeepScan::EnvironmentFolders,
+        );
         let Ok(changes) = changes else { break };
         for change in changes {
             if let Some((path, _)) = paths.remove_entry(&change.path) {

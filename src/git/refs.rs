@@ -24,7 +24,8 @@ impl Repository {
         let name = if self.has_reftable() {
             answer(self.path(), &["symbolic-ref", "-q", "HEAD"], 1)?
         } else {
-            let head = std::fs::read(self.path().join("HEAD")).map_err(|error| self.error(error))?;
+            let head =
+                std::fs::read(self.path().join("HEAD")).map_err(|error| self.error(error))?;
             let head = String::from_utf8_lossy(&head);
             head.strip_prefix("ref:").map(|name| name.trim().to_owned())
         };
@@ -38,31 +39,56 @@ impl Repository {
     /// The commit that a branch points to, by its full name; `None`: there is no such branch.
     ///
     /// # Errors
-    /// It can't be told. This is never mistaken for a branch that does not exist: that would retire every application.
+    /// It can't be told. This is never mistaken for a branch that does not exist: that would retire
+    /// every application.
     pub fn branch_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         if !self.has_reftable()
             && let Some(tip) = self.tip_from_files(full_name)?
         {
             return Ok(Some(tip));
         }
-        // Also for the files backend: gix looks into packed-refs before it looks for the loose file, and `git pack-refs` can move a ref
-        // from the one to the other in between.
-        let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", full_name], 1)?;
+        // Also for the files backend: gix looks into packed-refs before it looks for the loose
+        // file, and `git pack-refs` can move a ref from the one to the other in between.
+        let found = answer(
+            self.path(),
+            &[
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                full_name,
+            ],
+            1,
+        )?;
         found
             .map(|hash| {
-                Revision::new(&hash).map_err(|_| self.error(format_args!("{full_name} is {hash}, no commit hash")))
+                Revision::new(&hash)
+                    .map_err(|_| self.error(format_args!("{full_name} is {hash}, no commit hash")))
             })
             .transpose()
     }
 
-    /// The commit that a person means by a name: a branch, `main~3`, a hash, a full ref name. A branch goes before a tag of the same name, which
-    /// anybody can push.
+    /// The commit that a person means by a name: a branch, `main~3`, a hash, a full ref name. A
+    /// branch goes before a tag of the same name, which anybody can push.
     ///
     /// # Errors
     /// git could not be asked.
     pub fn resolve(&self, name: &str) -> Result<Option<Revision>, Error> {
-        for commit in [format!("refs/heads/{name}^{{commit}}"), format!("{name}^{{commit}}")] {
-            let found = answer(self.path(), &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit], 1)?;
+        for commit in [
+            format!("refs/heads/{name}^{{commit}}"),
+            format!("{name}^{{commit}}"),
+        ] {
+            let found = answer(
+                self.path(),
+                &[
+                    "rev-parse",
+                    "--verify",
+                    "--quiet",
+                    "--end-of-options",
+                    &commit,
+                ],
+                1,
+            )?;
             if let Some(commit) = found.and_then(|hash| Revision::new(hash).ok()) {
                 return Ok(Some(commit));
             }
@@ -70,18 +96,28 @@ impl Repository {
         Ok(None)
     }
 
-    /// The refs that a full name or pattern means, each with the commit that it leads to. In a pattern `*`, `?` and `[…]` stand for anything but a
-    /// slash, `**` also for slashes. What leads to no commit is left out.
+    /// The refs that a full name or pattern means, each with the commit that it leads to. In a
+    /// pattern `*`, `?` and `[…]` stand for anything but a slash, `**` also for slashes. What leads
+    /// to no commit is left out.
     pub(super) fn commits_of_refs(&self, pattern: &str) -> Result<Vec<(String, ObjectId)>, Error> {
         let Some(wild) = pattern.find(['*', '?', '[', '\\']) else {
             let tip = self.branch_tip(pattern)?;
             let id = tip.map(|tip| self.object_id(&tip)).transpose()?.flatten();
             let commit = id.map(|id| self.peel(id)).transpose()?.flatten();
-            return Ok(commit.map(|commit| (pattern.to_owned(), commit)).into_iter().collect());
+            return Ok(commit
+                .map(|commit| (pattern.to_owned(), commit))
+                .into_iter()
+                .collect());
         };
-        let folder = pattern[..wild].rfind('/').map_or("refs/", |slash| &pattern[..=slash]);
+        let folder = pattern[..wild]
+            .rfind('/')
+            .map_or("refs/", |slash| &pattern[..=slash]);
         let is_meant = |name: &str| {
-            gix::glob::wildmatch(pattern.into(), name.into(), gix::glob::wildmatch::Mode::NO_MATCH_SLASH_LITERAL)
+            gix::glob::wildmatch(
+                pattern.into(),
+                name.into(),
+                gix::glob::wildmatch::Mode::NO_MATCH_SLASH_LITERAL,
+            )
         };
         let mut found = Vec::new();
         for (name, id) in self.refs_below(folder)? {
@@ -94,21 +130,30 @@ impl Repository {
         Ok(found)
     }
 
-    /// The refs below a folder of names, as they point; symbolic ones and those that can't be read are left out.
+    /// The refs below a folder of names, as they point; symbolic ones and those that can't be read
+    /// are left out.
     fn refs_below(&self, folder: &str) -> Result<Vec<(String, ObjectId)>, Error> {
         if self.has_reftable() {
             let listed = list_refs(self.path(), folder)?;
-            let id = |(name, revision): (String, Revision)| Ok(self.object_id(&revision)?.map(|id| (name, id)));
-            return listed.into_iter().map(id).filter_map(Result::transpose).collect();
+            let id = |(name, revision): (String, Revision)| {
+                Ok(self.object_id(&revision)?.map(|id| (name, id)))
+            };
+            return listed
+                .into_iter()
+                .map(id)
+                .filter_map(Result::transpose)
+                .collect();
         }
         let store = gix::refs::file::Store::at(self.path().to_owned(), self.object_format()?);
         let platform = store.iter().map_err(|error| self.error(error))?;
-        let path =
-            <&gix::path::RelativePath>::try_from(gix::bstr::BStr::new(folder)).map_err(|error| self.error(error))?;
+        let path = <&gix::path::RelativePath>::try_from(gix::bstr::BStr::new(folder))
+            .map_err(|error| self.error(error))?;
         let refs = platform.prefixed(path).map_err(|error| self.error(error))?;
         let read = |reference: gix::refs::Reference| match (reference.peeled, reference.target) {
             (Some(peeled), _) => Some((reference.name.as_bstr().to_string(), peeled)),
-            (None, gix::refs::Target::Object(id)) => Some((reference.name.as_bstr().to_string(), id)),
+            (None, gix::refs::Target::Object(id)) => {
+                Some((reference.name.as_bstr().to_string(), id))
+            }
             (None, gix::refs::Target::Symbolic(_)) => None,
         };
         Ok(refs.filter_map(Result::ok).filter_map(read).collect())
@@ -135,8 +180,12 @@ impl Repository {
     fn tip_from_files(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         let name = FullName::try_from(full_name).map_err(|error| self.error(error))?;
         let store = gix::refs::file::Store::at(self.path().to_owned(), self.object_format()?);
-        let found = store.try_find(name.as_ref()).map_err(|error| self.error(error))?;
-        let Some(reference) = found.filter(|reference| reference.name == name) else { return Ok(None) };
+        let found = store
+            .try_find(name.as_ref())
+            .map_err(|error| self.error(error))?;
+        let Some(reference) = found.filter(|reference| reference.name == name) else {
+            return Ok(None);
+        };
         match reference.target.to_ref() {
             TargetRef::Object(id) => Ok(Revision::new(id.to_string()).ok()),
             // A branch that is a symbolic ref: rare, and git knows how.

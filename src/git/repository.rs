@@ -9,7 +9,8 @@ use gix::objs::{Data, Find};
 use super::Error;
 use crate::id::Revision;
 
-/// The object folders of a push that is not accepted yet, as git hands them to pre-receive (git-receive-pack(1), "Quarantine environment").
+/// The object folders of a push that is not accepted yet, as git hands them to pre-receive
+/// (git-receive-pack(1), "Quarantine environment").
 #[derive(Debug, Clone, Default)]
 pub struct Quarantine {
     /// `GIT_OBJECT_DIRECTORY`, then those of `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
@@ -24,7 +25,8 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Opens the repository of a git folder; for one of a linked work tree, the repository that it belongs to.
+    /// Opens the repository of a git folder; for one of a linked work tree, the repository that it
+    /// belongs to.
     ///
     /// # Errors
     /// The folder is no git folder, or can't be read.
@@ -37,16 +39,24 @@ impl Repository {
     /// # Errors
     /// As for [`Repository::open`].
     pub fn open_in_quarantine(git_dir: &Path, quarantine: Quarantine) -> Result<Self, Error> {
-        let git_dir = git_dir.canonicalize().map_err(|error| Error::new(git_dir, error))?;
+        let git_dir = git_dir
+            .canonicalize()
+            .map_err(|error| Error::new(git_dir, error))?;
         let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
             Ok(relative) => git_dir.join(relative.trim_end_matches('\n')),
             Err(_) => git_dir.clone(),
         };
-        let common_dir = common_dir.canonicalize().map_err(|error| Error::new(&common_dir, error))?;
+        let common_dir = common_dir
+            .canonicalize()
+            .map_err(|error| Error::new(&common_dir, error))?;
         if !is_git_dir(&common_dir) {
             return Err(Error::new(&common_dir, "is no git repository"));
         }
-        Ok(Self { common_dir, quarantine, objects: OnceCell::new() })
+        Ok(Self {
+            common_dir,
+            quarantine,
+            objects: OnceCell::new(),
+        })
     }
 
     /// The git folder, canonical; the common one where there are linked work trees.
@@ -57,14 +67,20 @@ impl Repository {
 
     /// The kind of hash that names the repository's objects (`extensions.objectFormat`).
     pub(super) fn object_format(&self) -> Result<Kind, Error> {
-        let file = gix::config::File::from_path_no_includes(self.common_dir.join("config"), gix::config::Source::Local)
-            .map_err(|error| Error::new(&self.common_dir, error))?;
+        let file = gix::config::File::from_path_no_includes(
+            self.common_dir.join("config"),
+            gix::config::Source::Local,
+        )
+        .map_err(|error| Error::new(&self.common_dir, error))?;
         match file.string("extensions.objectFormat") {
             None => Ok(Kind::Sha1),
             Some(name) => match name.to_ascii_lowercase().as_slice() {
                 b"sha1" => Ok(Kind::Sha1),
                 b"sha256" => Ok(Kind::Sha256),
-                _ => Err(Error::new(&self.common_dir, format_args!("unknown extensions.objectFormat {name}"))),
+                _ => Err(Error::new(
+                    &self.common_dir,
+                    format_args!("unknown extensions.objectFormat {name}"),
+                )),
             },
         }
     }
@@ -77,7 +93,12 @@ impl Repository {
         let own = self.common_dir.join("objects");
         let folders = self.quarantine.object_folders.iter().chain([&own]);
         let store = |folder: &PathBuf| {
-            let store = gix::odb::at_opts(folder, kind, None, gix::odb::store::init::Options::default());
+            let store = gix::odb::at_opts(
+                folder,
+                kind,
+                None,
+                gix::odb::store::init::Options::default(),
+            );
             store.map_err(|error| Error::new(folder, error))
         };
         let stores = folders.map(store).collect::<Result<_, _>>()?;
@@ -89,11 +110,22 @@ impl Repository {
     }
 
     /// An object's bytes, of the kind that is expected.
-    pub(super) fn find<'b>(&self, id: &oid, kind: gix::objs::Kind, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
-        let found = self.objects()?.try_find(id, buffer).map_err(|error| self.error(error))?;
+    pub(super) fn find<'b>(
+        &self,
+        id: &oid,
+        kind: gix::objs::Kind,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
+        let found = self
+            .objects()?
+            .try_find(id, buffer)
+            .map_err(|error| self.error(error))?;
         let object = found.ok_or_else(|| Error::missing(&self.common_dir, id))?;
         if object.kind != kind {
-            return Err(self.error(format_args!("object {id} is a {}, not a {kind}", object.kind)));
+            return Err(self.error(format_args!(
+                "object {id} is a {}, not a {kind}",
+                object.kind
+            )));
         }
         Ok(object.data)
     }
@@ -122,7 +154,8 @@ impl Repository {
 
     /// The id of a revision; `None` when it is of another kind of hash than this repository's.
     pub(super) fn object_id(&self, revision: &Revision) -> Result<Option<ObjectId>, Error> {
-        let id = ObjectId::from_hex(revision.as_str().as_bytes()).map_err(|error| self.error(error))?;
+        let id =
+            ObjectId::from_hex(revision.as_str().as_bytes()).map_err(|error| self.error(error))?;
         Ok((id.kind() == self.objects()?.kind).then_some(id))
     }
 }
@@ -152,19 +185,29 @@ pub(super) struct Objects {
 impl Find for Objects {
     fn try_find<'a>(&self, id: &oid, buffer: &'a mut Vec<u8>) -> gix::Result<Option<Data<'a>>> {
         for store in &self.stores {
-            // The borrow of what is found can't be returned from inside the loop, so what is found is remembered by its kind.
-            let found = store.try_find(id, buffer)?.map(|object| (object.kind, object.object_hash));
+            // The borrow of what is found can't be returned from inside the loop, so what is found
+            // is remembered by its kind.
+            let found = store
+                .try_find(id, buffer)?
+                .map(|object| (object.kind, object.object_hash));
             if let Some((kind, object_hash)) = found {
-                return Ok(Some(Data { kind, object_hash, data: buffer }));
+                return Ok(Some(Data {
+                    kind,
+                    object_hash,
+                    data: buffer,
+                }));
             }
         }
         Ok(None)
     }
 }
 
-/// Whether a folder looks like a git folder: what git itself asks for (`is_git_directory` in its setup.c).
+/// Whether a folder looks like a git folder: what git itself asks for (`is_git_directory` in its
+/// setup.c).
 fn is_git_dir(folder: &Path) -> bool {
-    folder.join("HEAD").symlink_metadata().is_ok() && folder.join("objects").is_dir() && folder.join("refs").exists()
+    folder.join("HEAD").symlink_metadata().is_ok()
+        && folder.join("objects").is_dir()
+        && folder.join("refs").exists()
 }
 
 /// The git folder at or above a folder: a bare repository, `.git`, or what a `.git` file names.
@@ -190,7 +233,8 @@ fn linked(dot_git: &Path) -> Option<PathBuf> {
     Some(dot_git.parent()?.join(target))
 }
 
-/// Opens an application repository by the path that the configuration names: a bare repository, or a folder with `.git` in it.
+/// Opens an application repository by the path that the configuration names: a bare repository, or
+/// a folder with `.git` in it.
 ///
 /// # Errors
 /// There is none, or it can't be read.

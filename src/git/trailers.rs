@@ -1,4 +1,5 @@
-//! What commit messages declare in their trailers (git-interpret-trailers(1)): in the last paragraph, `Name: value`.
+//! What commit messages declare in their trailers (git-interpret-trailers(1)): in the last
+//! paragraph, `Name: value`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,8 +46,8 @@ pub enum Bound {
 }
 
 impl Repository {
-    /// Reads the trailers called `Deploy-…` of the commits that `new` has and `old` has not, newest first, `most` commits at most. Says how many were
-    /// looked at where there were more.
+    /// Reads the trailers called `Deploy-…` of the commits that `new` has and `old` has not, newest
+    /// first, `most` commits at most. Says how many were looked at where there were more.
     fn each_trailer(
         &self,
         old: Option<&Revision>,
@@ -54,12 +55,16 @@ impl Repository {
         most: usize,
         mut each: impl FnMut(&Revision, &[ObjectId], &str, String) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let of_other_kind = |id: &Revision| self.error(format_args!("{id} is of another kind of hash"));
-        let id = |revision: &Revision| self.object_id(revision)?.ok_or_else(|| of_other_kind(revision));
+        let of_other_kind =
+            |id: &Revision| self.error(format_args!("{id} is of another kind of hash"));
+        let id = |revision: &Revision| {
+            self.object_id(revision)?
+                .ok_or_else(|| of_other_kind(revision))
+        };
         let hidden = old.map(id).transpose()?;
         let error = |error| self.error(error);
-        let walk =
-            Simple::new([id(new)?], self.objects()?).sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
+        let walk = Simple::new([id(new)?], self.objects()?)
+            .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
         let walk = walk.map_err(error)?.hide(hidden).map_err(error)?;
         let mut buffer = Vec::new();
         for (count, info) in walk.enumerate() {
@@ -69,9 +74,15 @@ impl Repository {
             let info = info.map_err(error)?;
             let data = self.find(&info.id, gix::objs::Kind::Commit, &mut buffer)?;
             // What no git wrote has no trailers; the object itself is judged elsewhere.
-            let Ok(commit) = CommitRef::from_bytes(data, info.id.kind()) else { continue };
-            let Some(body) = commit.message().body() else { continue };
-            let Ok(id) = Revision::new(info.id.to_string()) else { continue };
+            let Ok(commit) = CommitRef::from_bytes(data, info.id.kind()) else {
+                continue;
+            };
+            let Some(body) = commit.message().body() else {
+                continue;
+            };
+            let Ok(id) = Revision::new(info.id.to_string()) else {
+                continue;
+            };
             for trailer in body.trailers() {
                 let name = String::from_utf8_lossy(trailer.token).to_ascii_lowercase();
                 let value = text::decode(&trailer.value, REASON_MAX);
@@ -84,8 +95,9 @@ impl Repository {
         Ok(None)
     }
 
-    /// The reasons that the commits of a push give, for each deploy file that they touch. A commit touches what differs from its first parent: of a merge
-    /// that is what it brings to the branch, and not what the branch had before.
+    /// The reasons that the commits of a push give, for each deploy file that they touch. A commit
+    /// touches what differs from its first parent: of a merge that is what it brings to the branch,
+    /// and not what the branch had before.
     ///
     /// # Errors
     /// A commit or tree can't be read.
@@ -97,38 +109,56 @@ impl Repository {
     ) -> Result<BTreeMap<Vec<u8>, Trailers>, Error> {
         let mut reasons: BTreeMap<Vec<u8>, Trailers> = BTreeMap::new();
         let mut touched: (Option<Revision>, BTreeSet<Vec<u8>>) = (None, BTreeSet::new());
-        self.each_trailer(old, new, DEPLOY_COMMITS_MAX, |commit, parents, name, value| {
-            if !matches!(name, "rollback" | "release" | "override" | "alone") {
-                return Ok(());
-            }
-            if touched.0.as_ref() != Some(commit) {
-                touched = (Some(commit.clone()), self.touched(root, commit, parents)?);
-            }
-            for path in &touched.1 {
-                let reasons = reasons.entry(path.clone()).or_default();
-                let reason = match name {
-                    "rollback" => &mut reasons.rollback,
-                    "release" => &mut reasons.release,
-                    "override" => &mut reasons.over,
-                    _ => &mut reasons.alone,
-                };
-                reason.get_or_insert_with(|| value.clone());
-            }
-            Ok(())
-        })?;
+        self.each_trailer(
+            old,
+            new,
+            DEPLOY_COMMITS_MAX,
+            |commit, parents, name, value| {
+                if !matches!(name, "rollback" | "release" | "override" | "alone") {
+                    return Ok(());
+                }
+                if touched.0.as_ref() != Some(commit) {
+                    touched = (Some(commit.clone()), self.touched(root, commit, parents)?);
+                }
+                for path in &touched.1 {
+                    let reasons = reasons.entry(path.clone()).or_default();
+                    let reason = match name {
+                        "rollback" => &mut reasons.rollback,
+                        "release" => &mut reasons.release,
+                        "override" => &mut reasons.over,
+                        _ => &mut reasons.alone,
+                    };
+                    reason.get_or_insert_with(|| value.clone());
+                }
+                Ok(())
+            },
+        )?;
         Ok(reasons)
     }
 
-    fn touched(&self, root: &str, commit: &Revision, parents: &[ObjectId]) -> Result<BTreeSet<Vec<u8>>, Error> {
+    fn touched(
+        &self,
+        root: &str,
+        commit: &Revision,
+        parents: &[ObjectId],
+    ) -> Result<BTreeSet<Vec<u8>>, Error> {
         let mut paths = BTreeSet::new();
-        let parent = parents.first().and_then(|parent| Revision::new(parent.to_string()).ok());
-        let changes = self.changes(root, parent.as_ref(), Some(commit), DeepScan::EnvironmentFolders)?;
+        let parent = parents
+            .first()
+            .and_then(|parent| Revision::new(parent.to_string()).ok());
+        let changes = self.changes(
+            root,
+            parent.as_ref(),
+            Some(commit),
+            DeepScan::EnvironmentFolders,
+        )?;
         paths.extend(changes.into_iter().map(|change| change.path));
         Ok(paths)
     }
 
-    /// What the commits declare to need that a deployment gains on the way from `old`, and how many of them were looked at where there are more. What
-    /// is no application and hash is passed over: history can't be mended.
+    /// What the commits declare to need that a deployment gains on the way from `old`, and how many
+    /// of them were looked at where there are more. What is no application and hash is passed over:
+    /// history can't be mended.
     ///
     /// # Errors
     /// A commit can't be read.
@@ -141,8 +171,12 @@ impl Repository {
         let mut left_out = false;
         let bound = self.each_trailer(old, new, GAINED_MAX, |commit, _, name, value| {
             let mut words = value.split_whitespace();
-            let (Some(application), Some(hash), "after") = (words.next(), words.next(), name) else { return Ok(()) };
-            let is_hash = (4..=64).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_hexdigit());
+            let (Some(application), Some(hash), "after") = (words.next(), words.next(), name)
+            else {
+                return Ok(());
+            };
+            let is_hash =
+                (4..=64).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_hexdigit());
             if let (Ok(application), true) = (Application::new(application), is_hash) {
                 let need = (application, hash.to_ascii_lowercase());
                 left_out |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
@@ -152,10 +186,18 @@ impl Repository {
             }
             Ok(())
         })?;
-        let need = |((application, commit), declared_by)| DeclaredNeed { declared_by, application, commit };
+        let need = |((application, commit), declared_by)| DeclaredNeed {
+            declared_by,
+            application,
+            commit,
+        };
         let count = needs.len();
         let needs = needs.into_iter().map(need).collect();
-        let bound = if left_out { Some(Bound::Needs(count)) } else { bound.map(Bound::Commits) };
+        let bound = if left_out {
+            Some(Bound::Needs(count))
+        } else {
+            bound.map(Bound::Commits)
+        };
         Ok((needs, bound))
     }
 }

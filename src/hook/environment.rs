@@ -16,8 +16,9 @@ const PUSHER_MAX: usize = 128;
 /// How many push options are looked at.
 const OPTIONS_MAX: usize = 64;
 
-/// The variables in which hosts name whom they authenticated, the surest first, and how that is called. The first is for a forced command of an ssh
-/// key (sshd(8), AUTHORIZED_KEYS), the last for web servers.
+/// The variables in which hosts name whom they authenticated, the surest first, and how that is
+/// called. The first is for a forced command of an ssh key (sshd(8), AUTHORIZED_KEYS), the last for
+/// web servers.
 const PUSHER_VARIABLES: &[(&str, &str)] = &[
     ("DEPLOY_BY_CODE_PUSHER", "ssh key"),
     ("GL_USERNAME", "gitlab"),
@@ -41,7 +42,10 @@ impl HookEnvironment {
     /// Reads the process's environment variables.
     #[must_use]
     pub fn read() -> Self {
-        let count = env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|count| count.parse::<usize>().ok()).unwrap_or(0);
+        let count = env::var("GIT_PUSH_OPTION_COUNT")
+            .ok()
+            .and_then(|count| count.parse::<usize>().ok())
+            .unwrap_or(0);
         let option = |index| env::var(format!("GIT_PUSH_OPTION_{index}")).ok();
         Self {
             git_dir: env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
@@ -51,8 +55,9 @@ impl HookEnvironment {
     }
 }
 
-/// Who acts: who signed the push, else the name that the host authenticated, else the unix user. Asked for only when there is something to record, since it
-/// can mean a look into the user database.
+/// Who acts: who signed the push, else the name that the host authenticated, else the unix user.
+/// Asked for only when there is something to record, since it can mean a look into the user
+/// database.
 #[must_use]
 pub fn pusher() -> Option<Pusher> {
     let named = |(variable, known_by): &(&str, &'static str)| {
@@ -61,38 +66,65 @@ pub fn pusher() -> Option<Pusher> {
     };
     let unix = || User::current().ok().map(|user| (user.name, "unix"));
     let signer = signer().map(|signer| (signer, "signature"));
-    let found = signer.or_else(|| PUSHER_VARIABLES.iter().find_map(named)).or_else(unix);
-    found.map(|(name, known_by)| Pusher { name, known_by: known_by.to_owned() })
+    let found = signer
+        .or_else(|| PUSHER_VARIABLES.iter().find_map(named))
+        .or_else(unix);
+    found.map(|(name, known_by)| Pusher {
+        name,
+        known_by: known_by.to_owned(),
+    })
 }
 
-/// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git calls a signature by an unknown key good too, with an empty signer, and does not
-/// refuse one that is played back: its nonce tells.
+/// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git calls a signature by an
+/// unknown key good too, with an empty signer, and does not refuse one that is played back: its
+/// nonce tells.
 fn signer() -> Option<String> {
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     let is_good = is("GIT_PUSH_CERT_STATUS", "G") && is("GIT_PUSH_CERT_NONCE_STATUS", "OK");
-    let signer = env::var_os("GIT_PUSH_CERT_SIGNER").filter(|signer| is_good && !signer.is_empty())?;
+    let signer =
+        env::var_os("GIT_PUSH_CERT_SIGNER").filter(|signer| is_good && !signer.is_empty())?;
     Some(text::decode(signer.as_bytes(), PUSHER_MAX))
 }
 
-/// The object folders that a hook in quarantine reads from, before the repository's own (git(1), `GIT_OBJECT_DIRECTORY`).
+/// The object folders that a hook in quarantine reads from, before the repository's own (git(1),
+/// `GIT_OBJECT_DIRECTORY`).
 fn quarantine() -> Quarantine {
     if env::var_os("GIT_QUARANTINE_PATH").is_none() {
         return Quarantine::default();
     }
-    let own = env::var_os("GIT_OBJECT_DIRECTORY").into_iter().map(PathBuf::from);
+    let own = env::var_os("GIT_OBJECT_DIRECTORY")
+        .into_iter()
+        .map(PathBuf::from);
     let alternates = env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
-    let alternates = alternates.as_bytes().split(|b| *b == b':').filter(|path| !path.is_empty());
+    let alternates = alternates
+        .as_bytes()
+        .split(|b| *b == b':')
+        .filter(|path| !path.is_empty());
     let alternates = alternates.map(|path| PathBuf::from(OsString::from_vec(unquote(path))));
-    Quarantine { object_folders: own.chain(alternates).filter(|folder| folder.is_dir()).collect() }
+    Quarantine {
+        object_folders: own
+            .chain(alternates)
+            .filter(|folder| folder.is_dir())
+            .collect(),
+    }
 }
 
 /// Undoes the quoting that git gives a path with a colon or quote in it: `"…"` with backslashes.
 fn unquote(path: &[u8]) -> Vec<u8> {
-    let Some(inner) = path.strip_prefix(b"\"").and_then(|path| path.strip_suffix(b"\"")) else { return path.to_vec() };
+    let Some(inner) = path
+        .strip_prefix(b"\"")
+        .and_then(|path| path.strip_suffix(b"\""))
+    else {
+        return path.to_vec();
+    };
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner.iter();
     while let Some(byte) = rest.next() {
-        bytes.push(if *byte == b'\\' { rest.next().copied().unwrap_or(b'\\') } else { *byte });
+        bytes.push(if *byte == b'\\' {
+            rest.next().copied().unwrap_or(b'\\')
+        } else {
+            *byte
+        });
     }
     bytes
 }

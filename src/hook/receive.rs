@@ -72,20 +72,34 @@ pub struct Received {
     pub deploy: Option<DeployRepository>,
 }
 
-/// Judges a push before anything has changed. A push that does not touch the deploy branch is none of its business, also when the configuration
-/// is broken.
-pub fn pre_receive(environment: &HookEnvironment, config: Option<&std::path::Path>, input: impl BufRead) -> Verdict {
+/// Judges a push before anything has changed. A push that does not touch the deploy branch is none
+/// of its business, also when the configuration is broken.
+pub fn pre_receive(
+    environment: &HookEnvironment,
+    config: Option<&std::path::Path>,
+    input: impl BufRead,
+) -> Verdict {
     let judged = judge(environment, config, input);
-    let mut verdict = judged.unwrap_or_else(|failure| Verdict { failure: Some(failure), ..Verdict::default() });
+    let mut verdict = judged.unwrap_or_else(|failure| Verdict {
+        failure: Some(failure),
+        ..Verdict::default()
+    });
     if verdict.refusals.is_empty() && verdict.failure.is_none() {
         return verdict;
     }
     let pusher = pusher();
     let pusher = pusher.as_ref().map(|pusher| pusher.name.as_str());
     let failure = verdict.failure.as_ref();
-    let failure = failure.map(|message| Event::Failure { what: "pre-receive", message });
+    let failure = failure.map(|message| Event::Failure {
+        what: "pre-receive",
+        message,
+    });
     let refused = verdict.refusals.iter();
-    let refused = refused.map(|refusal| Event::Refused { path: &refusal.path, message: &refusal.message, pusher });
+    let refused = refused.map(|refusal| Event::Refused {
+        path: &refusal.path,
+        message: &refusal.message,
+        pusher,
+    });
     syslog::log(refused.chain(failure));
     verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     verdict
@@ -96,7 +110,11 @@ fn judge(
     config: Option<&std::path::Path>,
     input: impl BufRead,
 ) -> Result<Verdict, String> {
-    let opened = DeployRepository::open_in_quarantine(&environment.git_dir, config, environment.quarantine.clone());
+    let opened = DeployRepository::open_in_quarantine(
+        &environment.git_dir,
+        config,
+        environment.quarantine.clone(),
+    );
     let (deploy, branches) = match opened {
         Ok(deploy) => {
             let branch = deploy.branch.clone();
@@ -109,33 +127,49 @@ fn judge(
         Err(Error::Git(error)) => return Err(error.to_string()),
     };
     let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-    let updates =
-        refs::read(input, |name| is_branch(name) || name.starts_with(REPLACE)).map_err(|error| error.to_string())?;
-    let (replaced, mut updates): (Vec<_>, Vec<_>) =
-        updates.into_iter().partition(|update| update.name.starts_with(REPLACE));
+    let updates = refs::read(input, |name| is_branch(name) || name.starts_with(REPLACE))
+        .map_err(|error| error.to_string())?;
+    let (replaced, mut updates): (Vec<_>, Vec<_>) = updates
+        .into_iter()
+        .partition(|update| update.name.starts_with(REPLACE));
     let mut verdict = Verdict::default();
-    verdict.refusals.extend(replaced.into_iter().map(|update| Refusal {
-        path: update.name,
-        message: "replacement objects forge what the server reads".to_owned(),
-        hint: "push to another ref".to_owned(),
-        is_fault: false,
-    }));
-    let Some(update) = updates.pop() else { return Ok(verdict) };
+    verdict
+        .refusals
+        .extend(replaced.into_iter().map(|update| Refusal {
+            path: update.name,
+            message: "replacement objects forge what the server reads".to_owned(),
+            hint: "push to another ref".to_owned(),
+            is_fault: false,
+        }));
+    let Some(update) = updates.pop() else {
+        return Ok(verdict);
+    };
     match deploy {
         Ok(deploy) => {
             let (old, new) = (update.old.as_ref(), update.new.as_ref());
-            let changes = deploy.repository.changes(&deploy.config.root, old, new, DeepScan::Everywhere);
+            let changes =
+                deploy
+                    .repository
+                    .changes(&deploy.config.root, old, new, DeepScan::Everywhere);
             let candidates = plan::candidates(changes.map_err(|error| error.to_string())?);
-            // Rules that ask the record would let everything pass without one; one that is elsewhere may just not be mounted.
-            let store =
-                if deploy.config.state_dir.is_some() { deploy.open_store().map(Some) } else { deploy.find_store() };
+            // Rules that ask the record would let everything pass without one; one that is
+            // elsewhere may just not be mounted.
+            let store = if deploy.config.state_dir.is_some() {
+                deploy.open_store().map(Some)
+            } else {
+                deploy.find_store()
+            };
             let mut store = store.map_err(|error| format!("{error}\nhint: {}", error.hint()))?;
             if let Some(store) = &mut store {
-                verdict.caught_up = catch_up(&deploy, store, old).map_err(|error| error.to_string())?;
+                verdict.caught_up =
+                    catch_up(&deploy, store, old).map_err(|error| error.to_string())?;
             }
             let state = store.as_ref().map(Store::read);
             // Looking up who pushes can mean a look into the user database.
-            let asks_who = deploy.config.environments().any(|(_, section)| !section.override_by.is_empty());
+            let asks_who = deploy
+                .config
+                .environments()
+                .any(|(_, section)| !section.override_by.is_empty());
             let pusher = asks_who.then(pusher).flatten();
             let facts = facts::gather(&Question {
                 deploy: &deploy,
@@ -156,8 +190,9 @@ fn judge(
     Ok(verdict)
 }
 
-/// Plans what earlier pushes brought and nobody planned yet: otherwise this one would be judged as if they had never been, and be joined with them
-/// afterwards. What is on the branch is wanted, whatever becomes of this push.
+/// Plans what earlier pushes brought and nobody planned yet: otherwise this one would be judged as
+/// if they had never been, and be joined with them afterwards. What is on the branch is wanted,
+/// whatever becomes of this push.
 fn catch_up(
     deploy: &DeployRepository,
     store: &mut Store,
@@ -176,20 +211,35 @@ fn catch_up(
     Ok(planned.queued)
 }
 
-/// With a configuration that can't be used, every branch that may be the deploy branch is one: what the file says, what HEAD names, what was
-/// planned last.
+/// With a configuration that can't be used, every branch that may be the deploy branch is one: what
+/// the file says, what HEAD names, what was planned last.
 fn possible_branches(environment: &HookEnvironment, error: &ConfigError) -> Vec<String> {
-    let mut branches: Vec<String> = error.config.branch.iter().map(|branch| format!("refs/heads/{branch}")).collect();
+    let mut branches: Vec<String> = error
+        .config
+        .branch
+        .iter()
+        .map(|branch| format!("refs/heads/{branch}"))
+        .collect();
     if let Ok(repository) = Repository::open(&environment.git_dir) {
         branches.extend(repository.head_branch());
         let store = Store::open(&repository.path().join("deploy-by-code"));
-        branches.extend(store.ok().and_then(|store| store.read().cursor().ok().flatten()).map(|cursor| cursor.branch));
+        branches.extend(
+            store
+                .ok()
+                .and_then(|store| store.read().cursor().ok().flatten())
+                .map(|cursor| cursor.branch),
+        );
     }
     branches
 }
 
-/// Records what a push deploys and wakes the runners. A push that does not touch the deploy branch ends after its lines were read.
-pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Path>, input: impl BufRead) -> Received {
+/// Records what a push deploys and wakes the runners. A push that does not touch the deploy branch
+/// ends after its lines were read.
+pub fn post_receive(
+    environment: &HookEnvironment,
+    config: Option<&std::path::Path>,
+    input: impl BufRead,
+) -> Received {
     let mut received = Received::default();
     let deploy = match DeployRepository::open(&environment.git_dir, config) {
         Ok(deploy) => deploy,
@@ -198,7 +248,9 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
                 Error::Config(error) => possible_branches(environment, error),
                 Error::Git(_) => Vec::new(),
             };
-            let touches = refs::read(input, |name| branches.iter().any(|branch| branch.as_bytes() == name));
+            let touches = refs::read(input, |name| {
+                branches.iter().any(|branch| branch.as_bytes() == name)
+            });
             if matches!(error, Error::Git(_)) || touches.is_ok_and(|updates| !updates.is_empty()) {
                 received.fail(&format!("{error}\nwhat was pushed will be planned once this is mended, by the next push or: deploy-by-code reconcile"));
             }
@@ -208,15 +260,29 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
     let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
         Ok(mut updates) => updates.pop(),
         // What could not be read may have been the deploy branch; planning finds out.
-        Err(_) => Some(RefUpdate { old: None, new: None, name: Vec::new() }),
+        Err(_) => Some(RefUpdate {
+            old: None,
+            new: None,
+            name: Vec::new(),
+        }),
     };
-    let Some(RefUpdate { old, new, name }) = update else { return received };
+    let Some(RefUpdate { old, new, name }) = update else {
+        return received;
+    };
     let old_is_told = !name.is_empty();
-    let push = Push { old, old_is_told, new, pusher: pusher() };
-    let planned = deploy.open_or_create_store().map_err(planning::Error::from).and_then(|mut store| {
-        let planned = plan_tip(&deploy, &mut store, Some(&push))?;
-        Ok(planned)
-    });
+    let push = Push {
+        old,
+        old_is_told,
+        new,
+        pusher: pusher(),
+    };
+    let planned = deploy
+        .open_or_create_store()
+        .map_err(planning::Error::from)
+        .and_then(|mut store| {
+            let planned = plan_tip(&deploy, &mut store, Some(&push))?;
+            Ok(planned)
+        });
     match planned {
         Ok(planned) => {
             received.wake(&deploy, &planned);
@@ -224,7 +290,9 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
             received.announce(planned);
         }
         Err(error) => {
-            received.fail(&format!("{error}\nnothing is lost: the next push or deploy-by-code reconcile plans it"));
+            received.fail(&format!(
+                "{error}\nnothing is lost: the next push or deploy-by-code reconcile plans it"
+            ));
         }
     }
     received.deploy = Some(deploy);
@@ -233,7 +301,10 @@ pub fn post_receive(environment: &HookEnvironment, config: Option<&std::path::Pa
 
 impl Received {
     fn fail(&mut self, message: &str) {
-        syslog::log([Event::Failure { what: "post-receive", message }]);
+        syslog::log([Event::Failure {
+            what: "post-receive",
+            message,
+        }]);
         self.failures.push(message.to_owned());
     }
 
@@ -249,33 +320,49 @@ impl Received {
 
     /// What this push brought, whoever planned it.
     fn announce(&mut self, planned: Planned) {
-        let own = planned.queued.into_iter().map(|queued| Announcement::Queued {
-            id: queued.id,
-            target: queued.planned.target().clone(),
-            from: queued.planned.from().cloned(),
-            to: queued.planned.revision().clone(),
-            redeploy: queued.planned.is_redeploy(),
-            waits: queued.planned.waits().map(str::to_owned),
-            exceptions: queued.planned.exceptions().to_vec(),
-        });
-        let others = planned.others.queued.into_iter().map(|other| Announcement::Queued {
-            id: other.id,
-            target: other.target,
-            redeploy: other.previous_revision.as_ref() == Some(&other.revision),
-            from: other.previous_revision,
-            to: other.revision,
-            waits: other.reason.filter(|_| other.status == Status::Queued),
-            exceptions: Vec::new(),
-        });
-        let retired = planned.retired.into_iter().chain(planned.others.retired).map(Announcement::Retired);
-        let problems = planned.problems.into_iter().chain(planned.others.problems).map(Announcement::Problem);
+        let own = planned
+            .queued
+            .into_iter()
+            .map(|queued| Announcement::Queued {
+                id: queued.id,
+                target: queued.planned.target().clone(),
+                from: queued.planned.from().cloned(),
+                to: queued.planned.revision().clone(),
+                redeploy: queued.planned.is_redeploy(),
+                waits: queued.planned.waits().map(str::to_owned),
+                exceptions: queued.planned.exceptions().to_vec(),
+            });
+        let others = planned
+            .others
+            .queued
+            .into_iter()
+            .map(|other| Announcement::Queued {
+                id: other.id,
+                target: other.target,
+                redeploy: other.previous_revision.as_ref() == Some(&other.revision),
+                from: other.previous_revision,
+                to: other.revision,
+                waits: other.reason.filter(|_| other.status == Status::Queued),
+                exceptions: Vec::new(),
+            });
+        let retired = planned
+            .retired
+            .into_iter()
+            .chain(planned.others.retired)
+            .map(Announcement::Retired);
+        let problems = planned
+            .problems
+            .into_iter()
+            .chain(planned.others.problems)
+            .map(Announcement::Problem);
         self.announcements = own.chain(others).chain(retired).chain(problems).collect();
     }
 }
 
-/// In the `committed` state, when the deploy branch is among the refs, wakes a `reconcile`: git does not call post-receive when the client went
-/// away while pre-receive ran. In every other state and for every other ref it does nothing. It never fails: in the `prepared` state that would
-/// undo somebody's push.
+/// In the `committed` state, when the deploy branch is among the refs, wakes a `reconcile`: git
+/// does not call post-receive when the client went away while pre-receive ran. In every other state
+/// and for every other ref it does nothing. It never fails: in the `prepared` state that would undo
+/// somebody's push.
 pub fn reference_transaction(
     environment: &HookEnvironment,
     config: Option<&std::path::Path>,
@@ -285,18 +372,30 @@ pub fn reference_transaction(
     if state != "committed" {
         return;
     }
-    let Ok(updates) = refs::read(input, |name| name.starts_with(b"refs/heads/")) else { return };
+    let Ok(updates) = refs::read(input, |name| name.starts_with(b"refs/heads/")) else {
+        return;
+    };
     if updates.is_empty() {
         return;
     }
-    let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else { return };
-    let Some(update) = updates.into_iter().find(|update| update.name == deploy.branch.as_bytes()) else { return };
+    let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else {
+        return;
+    };
+    let Some(update) = updates
+        .into_iter()
+        .find(|update| update.name == deploy.branch.as_bytes())
+    else {
+        return;
+    };
     if !deploy.state_dir().exists() {
         return;
     }
     let (old, new) = (update.old.as_ref(), update.new.as_ref());
     if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_ref()) {
         let message = format!("no reconcile could be started: {error}");
-        syslog::log([Event::Failure { what: "reference-transaction", message: &message }]);
+        syslog::log([Event::Failure {
+            what: "reference-transaction",
+            message: &message,
+        }]);
     }
 }

@@ -32,10 +32,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
 fn own_program() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
     let path = program.as_os_str().as_bytes();
-    Ok(path.strip_suffix(b" (deleted)").map_or(program.clone(), |path| PathBuf::from(OsStr::from_bytes(path))))
+    Ok(path
+        .strip_suffix(b" (deleted)")
+        .map_or(program.clone(), |path| {
+            PathBuf::from(OsStr::from_bytes(path))
+        }))
 }
 
-/// What this program has to be told beside a command, so that it works on the same repository by the same configuration.
+/// What this program has to be told beside a command, so that it works on the same repository by
+/// the same configuration.
 fn arguments(deploy: &DeployRepository, command: &[OsString]) -> io::Result<Vec<OsString>> {
     let mut all: Vec<OsString> = vec!["--repository".into(), deploy.repository.path().into()];
     if let Some(file) = &deploy.config_file {
@@ -51,7 +56,8 @@ fn spawn(deploy: &DeployRepository, command: &[OsString]) -> io::Result<()> {
     detach::spawn(&own_program()?, &all, ENVIRONMENT)
 }
 
-/// Starts a runner for an environment, or leaves word for systemd to do it; where one runs already, the new one leaves again.
+/// Starts a runner for an environment, or leaves word for systemd to do it; where one runs already,
+/// the new one leaves again.
 ///
 /// # Errors
 /// It can't be started. What is queued stays queued.
@@ -59,11 +65,15 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
     match deploy.config.runner {
         RunnerKind::Detached => spawn(deploy, &["run".into(), environment.as_str().into()]),
         RunnerKind::Systemd => {
-            // A file for each environment, which the path unit sees. Whoever starts the runner removes it first.
+            // A file for each environment, which the path unit sees. Whoever starts the runner
+            // removes it first.
             let folder = deploy.wake_folder();
             let sharing = Sharing::of_folder(&deploy.state_dir())?;
             sharing.create_folder(&folder)?;
-            let file = OpenOptions::new().append(true).create(true).open(folder.join(environment.as_str()))?;
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(folder.join(environment.as_str()))?;
             sharing.apply_to_file(&file)
         }
     }
@@ -102,8 +112,16 @@ pub fn is_anything_left(deploy: &DeployRepository) -> bool {
 pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> io::Result<Child> {
     let arguments = arguments(deploy, &["run".into(), environment.as_str().into()])?;
     let mut command = Command::new(own_program()?);
-    command.args(arguments).env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT.iter().copied())
+        .current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 /// Runs `reconcile` on a repository as its owner, and waits for it, but not longer than `patience`.
@@ -113,10 +131,16 @@ pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> 
 pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Result<()> {
     let mut command = Command::new(own_program()?);
     command.arg("--repository").arg(repository).arg("reconcile");
-    command.env_clear().envs(ENVIRONMENT.iter().copied()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .env_clear()
+        .envs(ENVIRONMENT.iter().copied())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     // What it starts itself, git for one, ends with it; runners have sessions of their own.
     command.process_group(0);
-    // Here and not in the child, which finds the repository by what lies in the folder: that is the owner's to write.
+    // Here and not in the child, which finds the repository by what lies in the folder: that is the
+    // owner's to write.
     if User::is_root() && owner != 0 {
         User::by_number(owner)?.run(&mut command);
     }
@@ -139,23 +163,42 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
     Err(io::Error::other("reconcile took too long and was ended"))
 }
 
-/// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it: the runners that it starts are in that unit's control
-/// group, which is the user's to divide, and count against its limits alone. One that still runs from before is left alone.
+/// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it: the
+/// runners that it starts are in that unit's control group, which is the user's to divide, and
+/// count against its limits alone. One that still runs from before is left alone.
 ///
 /// # Errors
 /// It can't be run, or did not succeed.
 pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::Result<()> {
     let unit = format!("deploy-by-code-reconcile-{user}");
     let mut command = Command::new("systemd-run");
-    command.args(["--quiet", "--collect", "--wait", "--property=Delegate=yes", "--property=KillMode=process"]);
+    command.args([
+        "--quiet",
+        "--collect",
+        "--wait",
+        "--property=Delegate=yes",
+        "--property=KillMode=process",
+    ]);
     command.arg(format!("--property=RuntimeMaxSec={}", patience.as_secs()));
-    command.args([format!("--uid={user}"), format!("--unit={unit}"), "--".to_owned()]);
-    command.arg(own_program()?).args(["reconcile", "--registered", "--registry"]).arg(registry);
-    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    command.args([
+        format!("--uid={user}"),
+        format!("--unit={unit}"),
+        "--".to_owned(),
+    ]);
+    command
+        .arg(own_program()?)
+        .args(["reconcile", "--registered", "--registry"])
+        .arg(registry);
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
     if status.success() {
         return Ok(());
     }
-    Err(io::Error::other(format!("{status}; see: journalctl --unit={unit}")))
+    Err(io::Error::other(format!(
+        "{status}; see: journalctl --unit={unit}"
+    )))
 }
 
 /// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.
@@ -169,7 +212,9 @@ pub fn reconcile(
     pusher: Option<&Pusher>,
 ) -> io::Result<()> {
     let mut arguments: Vec<OsString> = vec!["reconcile".into(), "--after-push".into()];
-    let (name, known_by) = pusher.map(|pusher| (pusher.name.as_str(), pusher.known_by.as_str())).unzip();
+    let (name, known_by) = pusher
+        .map(|pusher| (pusher.name.as_str(), pusher.known_by.as_str()))
+        .unzip();
     for (option, value) in [
         ("--push-old", old.map(Revision::as_str)),
         ("--push-new", new.map(Revision::as_str)),

@@ -1,19 +1,32 @@
-//! What is deployed has something to run or a place to go: a `command`, or a `checkout` with the `repository` that it is taken from.
+//! What is deployed has something to run or a place to go: a `command`, or a `checkout` with the
+//! `repository` that it is taken from.
 
 use super::{Answer, Case, Objection, Pass};
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let (config, candidate) = (case.config, case.candidate);
-    let (Some(target), Some(_)) = (&candidate.target, candidate.revision()) else { return Ok(Pass::default()) };
+    let (Some(target), Some(_)) = (&candidate.target, candidate.revision()) else {
+        return Ok(Pass::default());
+    };
     let settings = config.settings(target);
-    let section = format!("in the server's configuration, for example under [applications.{}]", target.application);
+    let section = format!(
+        "in the server's configuration, for example under [applications.{}]",
+        target.application
+    );
     if settings.command.is_none() && settings.checkout.is_none() {
         let message = format!("neither command nor checkout is configured for {target}");
-        return Err(Objection::fault(message, format!("set one of them {section}")));
+        return Err(Objection::fault(
+            message,
+            format!("set one of them {section}"),
+        ));
     }
     if settings.checkout.is_some() && settings.repository.is_none() {
-        let message = format!("checkout is configured for {target}, but no repository to take it from");
-        return Err(Objection::fault(message, format!("set repository {section}")));
+        let message =
+            format!("checkout is configured for {target}, but no repository to take it from");
+        return Err(Objection::fault(
+            message,
+            format!("set repository {section}"),
+        ));
     }
     Ok(Pass::default())
 }
@@ -26,7 +39,10 @@ mod tests {
     #[test]
     fn settings() {
         let table = [
-            ("", "neither command nor checkout is configured for production/app"),
+            (
+                "",
+                "neither command nor checkout is configured for production/app",
+            ),
             ("[defaults]\ncommand = [\"x\"]\n", ""),
             (
                 "[environments.staging]\ncommand = [\"x\"]\n",
@@ -36,11 +52,22 @@ mod tests {
                 "[defaults]\ncheckout = \"/srv\"\n",
                 "checkout is configured for production/app, but no repository to take it from",
             ),
-            ("[defaults]\ncheckout = \"/srv\"\nrepository = \"/git\"\n", ""),
+            (
+                "[defaults]\ncheckout = \"/srv\"\nrepository = \"/git\"\n",
+                "",
+            ),
         ];
         for (config, expect) in table {
-            let expect = if expect.is_empty() { String::new() } else { format!("refused: {expect}") };
-            assert_eq!(ask_file(judge, config, added(PATH, file(A))), expect, "{config}");
+            let expect = if expect.is_empty() {
+                String::new()
+            } else {
+                format!("refused: {expect}")
+            };
+            assert_eq!(
+                ask_file(judge, config, added(PATH, file(A))),
+                expect,
+                "{config}"
+            );
         }
         assert_eq!(ask_file(judge, "", added(PATH, None)), "");
     }

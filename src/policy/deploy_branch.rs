@@ -22,7 +22,9 @@ pub(super) fn judge(config: &Config, moves: &BranchMove) -> Result<(), Objection
             };
             Err(Objection::new(
                 format!("the deploy branch may not be rewound{lost}"),
-                format!("to go back, commit the earlier state on top (git revert), or merge; {lift}"),
+                format!(
+                    "to go back, commit the earlier state on top (git revert), or merge; {lift}"
+                ),
             ))
         }
     }
@@ -39,12 +41,18 @@ mod tests {
             Err(objection) => objection.message,
         };
         assert_eq!(ask("", BranchMove::Forward), "");
-        assert_eq!(ask("", BranchMove::Deleted), "the deploy branch may not be deleted");
+        assert_eq!(
+            ask("", BranchMove::Deleted),
+            "the deploy branch may not be deleted"
+        );
         assert_eq!(
             ask("", BranchMove::Rewound(Some(3))),
             "the deploy branch may not be rewound: 3 commits would no longer be on it"
         );
-        assert_eq!(ask("", BranchMove::Rewound(None)), "the deploy branch may not be rewound");
+        assert_eq!(
+            ask("", BranchMove::Rewound(None)),
+            "the deploy branch may not be rewound"
+        );
         for moves in [BranchMove::Deleted, BranchMove::Rewound(Some(3))] {
             assert_eq!(ask("allow_rewind = true\n", moves), "");
         }

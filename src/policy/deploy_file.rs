@@ -17,7 +17,10 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("the file has {bytes} bytes, more than 1 MiB"),
             "cut the oldest entries off its end",
         )),
-        Some(Node::Symlink) => Err(Objection::new("a symbolic link, not a regular file", a_file)),
+        Some(Node::Symlink) => Err(Objection::new(
+            "a symbolic link, not a regular file",
+            a_file,
+        )),
         Some(Node::Submodule) => Err(Objection::new("a submodule, not a regular file", a_file)),
         Some(Node::Folder) => Err(Objection::new("a folder, not a regular file", a_file)),
     }
@@ -25,9 +28,19 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
 /// For an abbreviated hash the whole one, where the application's repository knows it.
 fn hint(case: &Case<'_>, error: &ContentError) -> String {
-    let target = case.candidate.target.as_ref().and_then(|target| case.facts.targets.get(target));
+    let target = case
+        .candidate
+        .target
+        .as_ref()
+        .and_then(|target| case.facts.targets.get(target));
     match (error, target.and_then(|facts| facts.whole_hash.as_ref())) {
-        (ContentError::NotARevision { error: RevisionError::Abbreviated, .. }, Some(whole)) => {
+        (
+            ContentError::NotARevision {
+                error: RevisionError::Abbreviated,
+                ..
+            },
+            Some(whole),
+        ) => {
             format!("write the whole hash: {whole}")
         }
         _ => error.hint().to_owned(),
@@ -47,14 +60,21 @@ mod tests {
             (None, ""),
             (file(""), "the file names no revision"),
             (file("main\n"), "line 1: \"main\" is no commit hash"),
-            (Some(Node::TooLarge(2_000_000)), "the file has 2000000 bytes, more than 1 MiB"),
+            (
+                Some(Node::TooLarge(2_000_000)),
+                "the file has 2000000 bytes, more than 1 MiB",
+            ),
             (Some(Node::Symlink), "a symbolic link, not a regular file"),
             (Some(Node::Submodule), "a submodule, not a regular file"),
             (Some(Node::Folder), "a folder, not a regular file"),
         ];
         for (node, expect) in table {
             let change = added("production/app.deploy", node);
-            let expect = if expect.is_empty() { String::new() } else { format!("refused: {expect}") };
+            let expect = if expect.is_empty() {
+                String::new()
+            } else {
+                format!("refused: {expect}")
+            };
             assert_eq!(ask_file(judge, "", change.clone()), expect, "{change:?}");
         }
     }
@@ -62,10 +82,24 @@ mod tests {
     #[test]
     fn an_abbreviated_hash_is_answered_with_the_whole_one() {
         let hint = |word: &str, whole_hash| {
-            let facts = TargetFacts { whole_hash, ..TargetFacts::default() };
-            answer(judge, "", vec![added(PATH, file(word))], &Facts::default(), facts).unwrap_err().hint
+            let facts = TargetFacts {
+                whole_hash,
+                ..TargetFacts::default()
+            };
+            answer(
+                judge,
+                "",
+                vec![added(PATH, file(word))],
+                &Facts::default(),
+                facts,
+            )
+            .unwrap_err()
+            .hint
         };
-        assert_eq!(hint("6037512", Some(revision(A))), format!("write the whole hash: {A}"));
+        assert_eq!(
+            hint("6037512", Some(revision(A))),
+            format!("write the whole hash: {A}")
+        );
         assert!(hint("6037512", None).starts_with("write the whole hash, 40 or 64"));
     }
 }

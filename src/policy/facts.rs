@@ -27,7 +27,8 @@ pub enum BranchMove {
     Forward,
     /// It is deleted.
     Deleted,
-    /// It goes where its old tip is not part of its history; so many commits are no longer on it, where that can be told.
+    /// It goes where its old tip is not part of its history; so many commits are no longer on it,
+    /// where that can be told.
     Rewound(Option<u64>),
 }
 
@@ -36,7 +37,8 @@ pub enum BranchMove {
 pub enum RevisionFact {
     /// It is a commit in the history of this ref, which is one of `allowed_refs`.
     On(String),
-    /// It is a commit, but in the history of none of `allowed_refs`; these other refs have it, the first of them.
+    /// It is a commit, but in the history of none of `allowed_refs`; these other refs have it, the
+    /// first of them.
     Elsewhere(Vec<String>),
     /// There is no such object.
     Missing,
@@ -134,7 +136,8 @@ pub enum Promotion {
     Succeeded(DeploymentId, Timestamp),
 }
 
-/// A `Deploy-After` trailer among the commits that a deployment gains, and how things stand with it.
+/// A `Deploy-After` trailer among the commits that a deployment gains, and how things stand with
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     /// The commit that declares it.
@@ -173,7 +176,8 @@ pub struct Dependant {
     pub commit: Revision,
 }
 
-/// The reasons that the commits of a push give for a deploy file that they touch; of two for the same the newer commit's.
+/// The reasons that the commits of a push give for a deploy file that they touch; of two for the
+/// same the newer commit's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trailers {
     /// `Deploy-Rollback`.
@@ -208,7 +212,8 @@ pub struct TargetFacts {
     pub wanted: Option<Base>,
     /// What is deployed.
     pub deployed: Option<Base>,
-    /// What is on its way, or may have got there: the newest deployment, where that is queued, running or interrupted.
+    /// What is on its way, or may have got there: the newest deployment, where that is queued,
+    /// running or interrupted.
     pub under_way: Option<Base>,
     /// Its newest deployment.
     pub newest: Option<Newest>,
@@ -216,7 +221,8 @@ pub struct TargetFacts {
     pub holds: Vec<Hold>,
     /// Whether the revision asked for succeeded here before.
     pub succeeded_here: bool,
-    /// What it did where it must come from; `None`: it need not come from anywhere, or there is no record to ask.
+    /// What it did where it must come from; `None`: it need not come from anywhere, or there is no
+    /// record to ask.
     pub promotion: Option<Promotion>,
     /// What the commits that change the file say.
     pub trailers: Trailers,
@@ -263,7 +269,12 @@ pub fn freeze_of(
             .iter()
             .filter_map(|window| Some((window, window.until(now)?)))
             .max_by_key(|(_, until)| *until)?;
-        Some(Freeze { by: None, reason: window.text().to_owned(), since: None, until: Some(until) })
+        Some(Freeze {
+            by: None,
+            reason: window.text().to_owned(),
+            since: None,
+            until: Some(until),
+        })
     };
     by_hand.cloned().or_else(calendar)
 }
@@ -273,12 +284,22 @@ impl Freeze {
     #[must_use]
     pub fn describe(&self) -> String {
         use crate::text::escape;
-        let until = self.until.map_or_else(String::new, |until| format!(", until {} UTC", until.minute()));
+        let until = self.until.map_or_else(String::new, |until| {
+            format!(", until {} UTC", until.minute())
+        });
         match (&self.by, self.since) {
             (Some(by), Some(since)) => {
-                format!("frozen by {} at {} UTC: {}{until}", escape(by, 64), since.minute(), escape(&self.reason, 200))
+                format!(
+                    "frozen by {} at {} UTC: {}{until}",
+                    escape(by, 64),
+                    since.minute(),
+                    escape(&self.reason, 200)
+                )
             }
-            _ => format!("frozen by the calendar, \"{}\"{until}", escape(&self.reason, 80)),
+            _ => format!(
+                "frozen by the calendar, \"{}\"{until}",
+                escape(&self.reason, 80)
+            ),
         }
     }
 }

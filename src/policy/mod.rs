@@ -1,4 +1,5 @@
-//! The rules. Each stands in one module, looks at plain values, and allows or refuses with a reason and a hint.
+//! The rules. Each stands in one module, looks at plain values, and allows or refuses with a reason
+//! and a hint.
 
 mod backwards;
 mod configured;
@@ -22,8 +23,8 @@ use crate::plan::{Candidate, Intent};
 use crate::text;
 
 pub use facts::{
-    Base, BranchMove, Commit, Commits, Dependant, Direction, Facts, Freeze, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, TargetFacts, Trailers, freeze_of,
+    Base, BranchMove, Commit, Commits, Dependant, Direction, Facts, Freeze, Hold, Need, NeedState,
+    Newest, Promotion, RevisionFact, Stage, TargetFacts, Trailers, freeze_of,
 };
 
 /// Why something must not be deployed, in words that are safe to show.
@@ -35,7 +36,8 @@ pub struct Refusal {
     pub message: String,
     /// What to do.
     pub hint: String,
-    /// Whether the server stands in the way, not what was pushed: once that is mended, it is judged again.
+    /// Whether the server stands in the way, not what was pushed: once that is mended, it is judged
+    /// again.
     pub is_fault: bool,
 }
 
@@ -61,18 +63,34 @@ pub struct Objection {
 
 impl Objection {
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), is_fault: false }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            is_fault: false,
+        }
     }
 
     fn fault(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { is_fault: true, ..Self::new(message, hint) }
+        Self {
+            is_fault: true,
+            ..Self::new(message, hint)
+        }
     }
 
     /// The refusal of what stands at a path.
     #[must_use]
     pub fn at(&self, path: &[u8]) -> Refusal {
-        let Self { message, hint, is_fault } = self.clone();
-        Refusal { path: path.to_vec(), message, hint, is_fault }
+        let Self {
+            message,
+            hint,
+            is_fault,
+        } = self.clone();
+        Refusal {
+            path: path.to_vec(),
+            message,
+            hint,
+            is_fault,
+        }
     }
 }
 
@@ -143,12 +161,22 @@ pub struct Pass {
 
 impl Pass {
     fn note(note: impl Into<String>) -> Self {
-        Self { note: Some(note.into()), ..Self::default() }
+        Self {
+            note: Some(note.into()),
+            ..Self::default()
+        }
     }
 
     fn because(kind: ExceptionKind, reason: &str, note: String) -> Self {
-        let exception = Some(Exception { kind, reason: reason.to_owned() });
-        Self { note: Some(note), exception, ..Self::default() }
+        let exception = Some(Exception {
+            kind,
+            reason: reason.to_owned(),
+        });
+        Self {
+            note: Some(note),
+            exception,
+            ..Self::default()
+        }
     }
 }
 
@@ -171,7 +199,8 @@ impl<'a> Case<'a> {
         Some((target, revision, self.facts.targets.get(target)?))
     }
 
-    /// Whether what is asked for is going back from something; rules about promotion do not stand in its way.
+    /// Whether what is asked for is going back from something; rules about promotion do not stand
+    /// in its way.
     fn is_rollback(&self) -> bool {
         backwards::judge(self).is_ok_and(|pass| pass.rolled_back.is_some())
     }
@@ -192,28 +221,80 @@ struct Rule {
 }
 
 /// Rules about where and what the file is: the first objection makes the later ones moot.
-const FILE_RULES: &[Rule] =
-    &[Rule { name: "place", judge: place::judge }, Rule { name: "deploy file", judge: deploy_file::judge }];
+const FILE_RULES: &[Rule] = &[
+    Rule {
+        name: "place",
+        judge: place::judge,
+    },
+    Rule {
+        name: "deploy file",
+        judge: deploy_file::judge,
+    },
+];
 
 /// Rules about what the file asks for: all objections are shown.
 const RULES: &[Rule] = &[
-    Rule { name: "configured", judge: configured::judge },
-    Rule { name: "reachable", judge: reachable::judge },
-    Rule { name: "backwards", judge: backwards::judge },
-    Rule { name: "rollback holds", judge: rollback_holds::judge },
-    Rule { name: "promotion", judge: promotion::judge },
-    Rule { name: "prepend only", judge: prepend_only::judge },
-    Rule { name: "frozen", judge: frozen::judge },
-    Rule { name: "together", judge: together::judge },
-    Rule { name: "needs", judge: needs::judge },
+    Rule {
+        name: "configured",
+        judge: configured::judge,
+    },
+    Rule {
+        name: "reachable",
+        judge: reachable::judge,
+    },
+    Rule {
+        name: "backwards",
+        judge: backwards::judge,
+    },
+    Rule {
+        name: "rollback holds",
+        judge: rollback_holds::judge,
+    },
+    Rule {
+        name: "promotion",
+        judge: promotion::judge,
+    },
+    Rule {
+        name: "prepend only",
+        judge: prepend_only::judge,
+    },
+    Rule {
+        name: "frozen",
+        judge: frozen::judge,
+    },
+    Rule {
+        name: "together",
+        judge: together::judge,
+    },
+    Rule {
+        name: "needs",
+        judge: needs::judge,
+    },
 ];
 
 /// Puts every rule to one candidate of a push.
 #[must_use]
-pub fn judge(config: &Config, candidate: &Candidate, all: &[Candidate], facts: &Facts) -> Vec<Gate> {
-    let case = Case { config, candidate, all, facts };
-    let gate = |rule: &Rule| Gate { rule: rule.name, answer: (rule.judge)(&case) };
-    if let Some(objection) = FILE_RULES.iter().map(gate).find(|gate| gate.answer.is_err()) {
+pub fn judge(
+    config: &Config,
+    candidate: &Candidate,
+    all: &[Candidate],
+    facts: &Facts,
+) -> Vec<Gate> {
+    let case = Case {
+        config,
+        candidate,
+        all,
+        facts,
+    };
+    let gate = |rule: &Rule| Gate {
+        rule: rule.name,
+        answer: (rule.judge)(&case),
+    };
+    if let Some(objection) = FILE_RULES
+        .iter()
+        .map(gate)
+        .find(|gate| gate.answer.is_err())
+    {
         return vec![objection];
     }
     if matches!(candidate.intent, Intent::Unclear) {
@@ -254,7 +335,13 @@ mod testing {
     }
 
     pub(super) fn added(path: &str, new: Option<Node>) -> Change {
-        Change { path: path.as_bytes().to_vec(), depth: Depth::Right, old: None, new, twin: None }
+        Change {
+            path: path.as_bytes().to_vec(),
+            depth: Depth::Right,
+            old: None,
+            new,
+            twin: None,
+        }
     }
 
     /// What a rule says of the first of some changes, with facts about its target.
@@ -269,8 +356,15 @@ mod testing {
         assert_eq!(problems, []);
         let all = plan::candidates(changes);
         let mut facts = facts.clone();
-        facts.targets.extend(all[0].target.clone().map(|name| (name, target)));
-        rule(&Case { config: &config, candidate: &all[0], all: &all, facts: &facts })
+        facts
+            .targets
+            .extend(all[0].target.clone().map(|name| (name, target)));
+        rule(&Case {
+            config: &config,
+            candidate: &all[0],
+            all: &all,
+            facts: &facts,
+        })
     }
 
     /// [`answer`] in words: `refused: …`, the note of what is allowed, or nothing.
@@ -289,7 +383,13 @@ mod testing {
 
     /// What a rule about the file alone says.
     pub(super) fn ask_file(rule: fn(&Case<'_>) -> Answer, config: &str, change: Change) -> String {
-        ask(rule, config, vec![change], &Facts::default(), TargetFacts::default())
+        ask(
+            rule,
+            config,
+            vec![change],
+            &Facts::default(),
+            TargetFacts::default(),
+        )
     }
 
     /// What a rule says of a deployment of [`A`] by these facts about it.

@@ -1,5 +1,6 @@
-//! The revision is a commit of the application's repository, in the history of one of its `allowed_refs`. A repository that can't be read, or whose
-//! history is cut off, refuses: nothing is deployed on a guess.
+//! The revision is a commit of the application's repository, in the history of one of its
+//! `allowed_refs`. A repository that can't be read, or whose history is cut off, refuses: nothing
+//! is deployed on a guess.
 
 use super::{Answer, Case, Objection, Pass, RevisionFact};
 use crate::text;
@@ -8,7 +9,9 @@ use crate::text;
 const REFS_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let Some((target, revision, facts)) = case.asked() else { return Ok(Pass::default()) };
+    let Some((target, revision, facts)) = case.asked() else {
+        return Ok(Pass::default());
+    };
     let (application, short) = (&target.application, revision.short());
     let doctor = "ask the server's administrator to mend it; deploy-by-code doctor shows more";
     match &facts.revision {
@@ -17,7 +20,10 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         Some(RevisionFact::Elsewhere(others)) => {
             let allowed = case.config.settings(target).allowed_refs;
             let found = format!("{short} is {} of {application}", on_none(&allowed));
-            Err(Objection::new(found, format!("merge it there first; it is {}", only_on(others))))
+            Err(Objection::new(
+                found,
+                format!("merge it there first; it is {}", only_on(others)),
+            ))
         }
         Some(RevisionFact::Missing) => Err(Objection::fault(
             format!("{short} is not in the repository of {application}"),
@@ -28,17 +34,24 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             "write the hash of the commit, as git rev-parse NAME^{commit} prints it",
         )),
         Some(RevisionFact::Shallow) => Err(Objection::fault(
-            format!("the repository of {application} is shallow: its history is cut off and can't be judged"),
+            format!(
+                "the repository of {application} is shallow: its history is cut off and can't be judged"
+            ),
             "ask the server's administrator to complete it: git fetch --unshallow",
         )),
-        Some(RevisionFact::Unreadable(why)) => {
-            Err(Objection::fault(format!("the repository of {application} can't be read: {why}"), doctor))
-        }
+        Some(RevisionFact::Unreadable(why)) => Err(Objection::fault(
+            format!("the repository of {application} can't be read: {why}"),
+            doctor,
+        )),
     }
 }
 
 fn list(names: &[String]) -> String {
-    let mut shown: Vec<String> = names.iter().take(REFS_MAX).map(|name| text::escape(name, 80)).collect();
+    let mut shown: Vec<String> = names
+        .iter()
+        .take(REFS_MAX)
+        .map(|name| text::escape(name, 80))
+        .collect();
     if names.len() > REFS_MAX {
         shown.push("…".to_owned());
     }
@@ -54,7 +67,11 @@ fn on_none(allowed: &[String]) -> String {
 }
 
 fn only_on(others: &[String]) -> String {
-    if others.is_empty() { "on no branch or tag".to_owned() } else { format!("only on {}", list(others)) }
+    if others.is_empty() {
+        "on no branch or tag".to_owned()
+    } else {
+        format!("only on {}", list(others))
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +81,10 @@ mod tests {
     use super::*;
 
     fn facts(fact: Option<RevisionFact>) -> TargetFacts {
-        TargetFacts { revision: fact, ..TargetFacts::default() }
+        TargetFacts {
+            revision: fact,
+            ..TargetFacts::default()
+        }
     }
 
     #[test]
@@ -74,16 +94,36 @@ mod tests {
         let table = [
             ("", None, "not judged: no repository is configured"),
             ("", Some(On("refs/heads/main".into())), "on refs/heads/main"),
-            ("", Some(Elsewhere(vec![])), "refused: 6037512 is not on refs/heads/main of app"),
-            (tags, Some(Elsewhere(vec![])), "refused: 6037512 is on none of refs/heads/main, refs/tags/v* of app"),
+            (
+                "",
+                Some(Elsewhere(vec![])),
+                "refused: 6037512 is not on refs/heads/main of app",
+            ),
+            (
+                tags,
+                Some(Elsewhere(vec![])),
+                "refused: 6037512 is on none of refs/heads/main, refs/tags/v* of app",
+            ),
             (
                 "[defaults]\nallowed_refs = []\n",
                 Some(Elsewhere(vec![])),
                 "refused: 6037512 is on no allowed ref of app",
             ),
-            ("", Some(Missing), "refused: 6037512 is not in the repository of app"),
-            ("", Some(NotACommit("tree")), "refused: 6037512 is a tree of app, not a commit"),
-            ("", Some(Unreadable("/x: gone".into())), "refused: the repository of app can't be read: /x: gone"),
+            (
+                "",
+                Some(Missing),
+                "refused: 6037512 is not in the repository of app",
+            ),
+            (
+                "",
+                Some(NotACommit("tree")),
+                "refused: 6037512 is a tree of app, not a commit",
+            ),
+            (
+                "",
+                Some(Unreadable("/x: gone".into())),
+                "refused: the repository of app can't be read: /x: gone",
+            ),
             (
                 "",
                 Some(Shallow),
@@ -91,7 +131,10 @@ mod tests {
             ),
         ];
         for (config, fact, expect) in table {
-            assert_eq!(ask_deploy(judge, config, &Facts::default(), facts(fact)), expect);
+            assert_eq!(
+                ask_deploy(judge, config, &Facts::default(), facts(fact)),
+                expect
+            );
         }
     }
 
@@ -100,11 +143,28 @@ mod tests {
         let hint = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let facts = facts(Some(RevisionFact::Elsewhere(names)));
-            answer(judge, "", vec![added(PATH, file(A))], &Facts::default(), facts).unwrap_err().hint
+            answer(
+                judge,
+                "",
+                vec![added(PATH, file(A))],
+                &Facts::default(),
+                facts,
+            )
+            .unwrap_err()
+            .hint
         };
-        assert_eq!(hint(&["refs/heads/old-fixes"]), "merge it there first; it is only on refs/heads/old-fixes");
+        assert_eq!(
+            hint(&["refs/heads/old-fixes"]),
+            "merge it there first; it is only on refs/heads/old-fixes"
+        );
         assert_eq!(hint(&[]), "merge it there first; it is on no branch or tag");
-        assert_eq!(hint(&["a", "b", "c", "d", "e", "f"]), "merge it there first; it is only on a, b, c, d, e, …");
-        assert_eq!(hint(&["refs/heads/\x1b[2J"]), "merge it there first; it is only on refs/heads/\\u{1b}[2J");
+        assert_eq!(
+            hint(&["a", "b", "c", "d", "e", "f"]),
+            "merge it there first; it is only on a, b, c, d, e, …"
+        );
+        assert_eq!(
+            hint(&["refs/heads/\x1b[2J"]),
+            "merge it there first; it is only on refs/heads/\\u{1b}[2J"
+        );
     }
 }

@@ -1,26 +1,52 @@
-//! A rollback holds: what it took away does not come back in the next push of somebody who has not heard of it. A deploy commit that knows says
-//! `Deploy-Release: <reason>`, and then the hold is over.
+//! A rollback holds: what it took away does not come back in the next push of somebody who has not
+//! heard of it. A deploy commit that knows says `Deploy-Release: <reason>`, and then the hold is
+//! over.
 
 use super::{Answer, Case, ExceptionKind, Hold, Objection, Pass, Stage};
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let Some((_, revision, facts)) = case.asked() else { return Ok(Pass::default()) };
+    let Some((_, revision, facts)) = case.asked() else {
+        return Ok(Pass::default());
+    };
     if !case.facts.has_record {
-        return Ok(Pass::note("not judged: there is no record of deployments here"));
+        return Ok(Pass::note(
+            "not judged: there is no record of deployments here",
+        ));
     }
     // What merely stands there was released, or taken back, when it came.
-    let stands =
-        case.facts.stage == Stage::Look && facts.newest.as_ref().is_some_and(|newest| newest.revision == *revision);
-    let contained: Vec<&Hold> = facts.holds.iter().filter(|hold| hold.is_contained && !stands).collect();
-    let Some(Hold { by, from, reason, .. }) = contained.first() else { return Ok(Pass::default()) };
+    let stands = case.facts.stage == Stage::Look
+        && facts
+            .newest
+            .as_ref()
+            .is_some_and(|newest| newest.revision == *revision);
+    let contained: Vec<&Hold> = facts
+        .holds
+        .iter()
+        .filter(|hold| hold.is_contained && !stands)
+        .collect();
+    let Some(Hold {
+        by, from, reason, ..
+    }) = contained.first()
+    else {
+        return Ok(Pass::default());
+    };
     let from = from.short();
     if let Some(release) = &facts.trailers.release {
-        let note = format!("releases {from}, which {by} rolled back: {}", text::escape(release, 200));
+        let note = format!(
+            "releases {from}, which {by} rolled back: {}",
+            text::escape(release, 200)
+        );
         let released = contained.iter().map(|hold| hold.from.clone()).collect();
-        return Ok(Pass { released, ..Pass::because(ExceptionKind::Release, release, note) });
+        return Ok(Pass {
+            released,
+            ..Pass::because(ExceptionKind::Release, release, note)
+        });
     }
-    let message = format!("contains {from}, which {by} rolled back: {}", text::escape(reason, 200));
+    let message = format!(
+        "contains {from}, which {by} rolled back: {}",
+        text::escape(reason, 200)
+    );
     let hint = "if what was wrong is mended, say so in the deploy commit, with a trailer: Deploy-Release: <reason>";
     Err(Objection::new(message, hint))
 }
@@ -41,14 +67,35 @@ mod tests {
                 reason: "alarms".into(),
                 is_contained: *is_contained,
             };
-            let trailers = Trailers { release: release.map(str::to_owned), ..Trailers::default() };
+            let trailers = Trailers {
+                release: release.map(str::to_owned),
+                ..Trailers::default()
+            };
             let holds = contained.iter().map(hold).collect();
-            let facts = TargetFacts { holds, trailers, ..TargetFacts::default() };
-            ask_deploy(judge, "", &Facts { has_record: true, ..Facts::default() }, facts)
+            let facts = TargetFacts {
+                holds,
+                trailers,
+                ..TargetFacts::default()
+            };
+            ask_deploy(
+                judge,
+                "",
+                &Facts {
+                    has_record: true,
+                    ..Facts::default()
+                },
+                facts,
+            )
         };
         assert_eq!(ask(&[], None), "");
         assert_eq!(ask(&[false], None), "");
-        assert_eq!(ask(&[false, true], None), "refused: contains 0170b60, which #7 rolled back: alarms");
-        assert_eq!(ask(&[true, false], Some("fixed")), "releases 0170b60, which #7 rolled back: fixed");
+        assert_eq!(
+            ask(&[false, true], None),
+            "refused: contains 0170b60, which #7 rolled back: alarms"
+        );
+        assert_eq!(
+            ask(&[true, false], Some("fixed")),
+            "releases 0170b60, which #7 rolled back: fixed"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `together`: applications that belong together change in the same push, or the deploy commit says why not: `Deploy-Alone: <reason>`.
+//! `together`: applications that belong together change in the same push, or the deploy commit says
+//! why not: `Deploy-Alone: <reason>`.
 
 use std::collections::BTreeSet;
 
@@ -9,37 +10,65 @@ use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let candidate = case.candidate;
-    let Some(target) = &candidate.target else { return Ok(Pass::default()) };
-    // Deploying again what was accepted before changes nothing that the others could depend on; and a look is at all files at once.
-    let newest = case.facts.targets.get(target).and_then(|facts| facts.newest.as_ref());
+    let Some(target) = &candidate.target else {
+        return Ok(Pass::default());
+    };
+    // Deploying again what was accepted before changes nothing that the others could depend on; and
+    // a look is at all files at once.
+    let newest = case
+        .facts
+        .targets
+        .get(target)
+        .and_then(|facts| facts.newest.as_ref());
     let is_change = match &candidate.intent {
         Intent::Deploy(_) | Intent::Retire => true,
-        Intent::Redeploy(revision) => case.facts.has_record && newest.is_none_or(|newest| newest.revision != *revision),
+        Intent::Redeploy(revision) => {
+            case.facts.has_record && newest.is_none_or(|newest| newest.revision != *revision)
+        }
         Intent::Nothing | Intent::Unclear => false,
     };
     if !is_change || case.facts.stage == Stage::Look {
         return Ok(Pass::default());
     }
     let groups = case.config.environment(&target.environment).together;
-    let own = groups.iter().filter(|group| group.contains(&target.application));
-    let others: BTreeSet<&Application> = own.flatten().filter(|other| **other != target.application).collect();
+    let own = groups
+        .iter()
+        .filter(|group| group.contains(&target.application));
+    let others: BTreeSet<&Application> = own
+        .flatten()
+        .filter(|other| **other != target.application)
+        .collect();
     if others.is_empty() {
         return Ok(Pass::default());
     }
     let changes = |other: &&&Application| {
         case.all.iter().any(|candidate| {
-            let of_it = |of: &crate::id::Target| of.environment == target.environment && of.application == ***other;
-            candidate.target.as_ref().is_some_and(of_it) && !matches!(candidate.intent, Intent::Nothing)
+            let of_it = |of: &crate::id::Target| {
+                of.environment == target.environment && of.application == ***other
+            };
+            candidate.target.as_ref().is_some_and(of_it)
+                && !matches!(candidate.intent, Intent::Nothing)
         })
     };
-    let missing: Vec<&str> = others.iter().filter(|other| !changes(other)).map(|other| other.as_str()).collect();
+    let missing: Vec<&str> = others
+        .iter()
+        .filter(|other| !changes(other))
+        .map(|other| other.as_str())
+        .collect();
     if missing.is_empty() {
         let with: BTreeSet<Application> = others.into_iter().cloned().collect();
         let names: Vec<&str> = with.iter().map(Application::as_str).collect();
-        return Ok(Pass { with: with.clone(), ..Pass::note(format!("together with {}", names.join(", "))) });
+        return Ok(Pass {
+            with: with.clone(),
+            ..Pass::note(format!("together with {}", names.join(", ")))
+        });
     }
     let missing = missing.join(", ");
-    let given = case.facts.targets.get(target).and_then(|facts| facts.trailers.alone.as_ref());
+    let given = case
+        .facts
+        .targets
+        .get(target)
+        .and_then(|facts| facts.trailers.alone.as_ref());
     if let Some(reason) = given {
         let note = format!("without {missing}: {}", text::escape(reason, 200));
         return Ok(Pass::because(ExceptionKind::Alone, reason, note));
@@ -57,23 +86,42 @@ mod tests {
     use super::*;
     use crate::change::Change;
 
-    const CONFIG: &str = "[environments.production]\ntogether = [[\"app\", \"other\"], [\"x\", \"y\"]]\n";
+    const CONFIG: &str =
+        "[environments.production]\ntogether = [[\"app\", \"other\"], [\"x\", \"y\"]]\n";
 
     fn check(changes: Vec<Change>, alone: Option<&str>, expect: &str) {
-        let trailers = Trailers { alone: alone.map(str::to_owned), ..Trailers::default() };
-        let target = TargetFacts { trailers, ..TargetFacts::default() };
-        assert_eq!(ask(judge, CONFIG, changes, &Facts::default(), target), expect);
+        let trailers = Trailers {
+            alone: alone.map(str::to_owned),
+            ..Trailers::default()
+        };
+        let target = TargetFacts {
+            trailers,
+            ..TargetFacts::default()
+        };
+        assert_eq!(
+            ask(judge, CONFIG, changes, &Facts::default(), target),
+            expect
+        );
     }
 
     #[test]
     fn groups() {
         let app = || added("production/app.deploy", file(A));
         let other = || added("production/other.deploy", file(B));
-        let refused = "refused: belongs together with other, which does not change in the same push";
+        let refused =
+            "refused: belongs together with other, which does not change in the same push";
         check(vec![app(), other()], None, "together with other");
         check(vec![app()], None, refused);
-        check(vec![app(), added("staging/other.deploy", file(B))], None, refused);
-        check(vec![app()], Some("other is unchanged"), "without other: other is unchanged");
+        check(
+            vec![app(), added("staging/other.deploy", file(B))],
+            None,
+            refused,
+        );
+        check(
+            vec![app()],
+            Some("other is unchanged"),
+            "without other: other is unchanged",
+        );
         check(vec![added("staging/app.deploy", file(A))], None, "");
         check(vec![added("production/alone.deploy", file(A))], None, "");
         let comment = Change {
@@ -82,9 +130,15 @@ mod tests {
         };
         check(vec![app(), comment], None, refused);
         let again = format!("{A}\n");
-        let redeploy = Change { old: file(&again), ..added("production/app.deploy", file(&format!("{A}\n{again}"))) };
+        let redeploy = Change {
+            old: file(&again),
+            ..added("production/app.deploy", file(&format!("{A}\n{again}")))
+        };
         check(vec![redeploy], None, "");
-        let retire = Change { old: file(A), ..added("production/app.deploy", None) };
+        let retire = Change {
+            old: file(A),
+            ..added("production/app.deploy", None)
+        };
         check(vec![retire], None, refused);
     }
 }

@@ -72,7 +72,10 @@ impl DeploymentRow {
         let text = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
         let log = store.log_file(deployment.id);
         let exceptions = store.read().exceptions(deployment.id)?;
-        let exception = |exception: Exception| ExceptionRow { kind: exception.kind.as_str(), reason: exception.reason };
+        let exception = |exception: Exception| ExceptionRow {
+            kind: exception.kind.as_str(),
+            reason: exception.reason,
+        };
         Ok(Self {
             id: deployment.id.0,
             rollout: deployment.rollout.0,
@@ -100,10 +103,15 @@ impl DeploymentRow {
 /// How a deployment ended, in words: `succeeded in 3 s`, `failed: exit status 7`.
 #[must_use]
 pub fn outcome_line(deployment: &Deployment) -> String {
-    let lasted = deployment.started_at.zip(deployment.finished_at).map(|(start, end)| show_duration(end.since(start)));
+    let lasted = deployment
+        .started_at
+        .zip(deployment.finished_at)
+        .map(|(start, end)| show_duration(end.since(start)));
     match (deployment.status, &deployment.reason, lasted) {
         (Status::Succeeded, None, Some(lasted)) => format!("succeeded in {lasted}"),
-        (Status::Succeeded, Some(remark), Some(lasted)) => format!("succeeded in {lasted}: {remark}"),
+        (Status::Succeeded, Some(remark), Some(lasted)) => {
+            format!("succeeded in {lasted}: {remark}")
+        }
         (status, Some(reason), _) => format!("{status}: {reason}"),
         (status, None, _) => status.to_string(),
     }
@@ -120,7 +128,8 @@ pub struct StatusRow {
     pub wanted: Option<String>,
     /// The revision of the last deployment that succeeded.
     pub deployed: Option<String>,
-    /// The newest deployment's status; `retired`, or `problem` where the deploy file can't be deployed; null where there was never one.
+    /// The newest deployment's status; `retired`, or `problem` where the deploy file can't be
+    /// deployed; null where there was never one.
     pub status: Option<&'static str>,
     /// The newest deployment's number.
     pub deployment: Option<i64>,
@@ -152,12 +161,22 @@ pub fn status_rows(
 ) -> Result<Vec<StatusRow>, store::Error> {
     let state = store.read();
     let newest = state.newest()?;
-    let retired: BTreeMap<Target, _> =
-        state.retirements()?.into_iter().map(|retired| (retired.target.clone(), retired)).collect();
+    let retired: BTreeMap<Target, _> = state
+        .retirements()?
+        .into_iter()
+        .map(|retired| (retired.target.clone(), retired))
+        .collect();
     let problems = state.problems()?;
-    let targets: BTreeSet<&Target> = wanted.keys().chain(newest.keys()).chain(retired.keys()).collect();
+    let targets: BTreeSet<&Target> = wanted
+        .keys()
+        .chain(newest.keys())
+        .chain(retired.keys())
+        .collect();
     let mut rows = Vec::new();
-    for target in targets.into_iter().filter(|target| filter.lets_through(target)) {
+    for target in targets
+        .into_iter()
+        .filter(|target| filter.lets_through(target))
+    {
         let deployed = state.deployed(target)?;
         let mut row = StatusRow {
             environment: target.environment.to_string(),
@@ -176,12 +195,18 @@ pub fn status_rows(
         if let Some(newest) = newest.get(target) {
             row.status = Some(newest.status.as_str());
             row.deployment = Some(newest.id.0);
-            row.since = newest.finished_at.or(newest.started_at).or(Some(newest.queued_at));
+            row.since = newest
+                .finished_at
+                .or(newest.started_at)
+                .or(Some(newest.queued_at));
             row.pusher.clone_from(&newest.pusher);
             row.remark = remark(newest);
             for (by, from, reason) in state.holds(target)? {
                 row.rolled_back.get_or_insert_with(|| from.to_string());
-                row.holds.push(format!("{} was rolled back by {by}: {reason}", from.short()));
+                row.holds.push(format!(
+                    "{} was rolled back by {by}: {reason}",
+                    from.short()
+                ));
             }
         }
         if let Some(retired) = retired.get(target) {
@@ -205,8 +230,13 @@ fn is_about(problem: &Problem, target: &Target) -> bool {
 fn remark(newest: &Deployment) -> Option<String> {
     match newest.status {
         Status::Succeeded => newest.reason.clone(),
-        Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => Some(outcome_line(newest)),
-        Status::Queued => newest.reason.as_ref().map(|reason| format!("queued: {reason}")),
+        Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => {
+            Some(outcome_line(newest))
+        }
+        Status::Queued => newest
+            .reason
+            .as_ref()
+            .map(|reason| format!("queued: {reason}")),
         Status::Running | Status::Superseded => None,
     }
 }
@@ -238,7 +268,10 @@ pub fn unwatched(store: &Store, filter: &Filter) -> Result<Vec<Unwatched>, store
     let look = |deployment: Deployment| {
         let run = deployment.run.as_ref().filter(|run| run.boot_id == boot_id);
         let is_alive = run.is_some_and(|run| run.tree(deployment.id, store.folder()).is_alive());
-        Unwatched { deployment, is_alive }
+        Unwatched {
+            deployment,
+            is_alive,
+        }
     };
     Ok(running.into_iter().map(look).collect())
 }
@@ -249,10 +282,17 @@ pub fn unwatched(store: &Store, filter: &Filter) -> Result<Vec<Unwatched>, store
 /// The state can't be read.
 pub fn has_runner(store: &Store, environment: &Environment) -> Result<bool, store::Error> {
     let boot_id = boot_id().unwrap_or_default();
-    Ok(store.read().open_deployments(environment)?.iter().any(|deployment| is_supervised(deployment, &boot_id)))
+    Ok(store
+        .read()
+        .open_deployments(environment)?
+        .iter()
+        .any(|deployment| is_supervised(deployment, &boot_id)))
 }
 
 /// Whether the runner that carries a deployment out is alive.
 fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
-    deployment.run.as_ref().is_some_and(|run| run.boot_id == boot_id && run.runner.is_alive())
+    deployment
+        .run
+        .as_ref()
+        .is_some_and(|run| run.boot_id == boot_id && run.runner.is_alive())
 }

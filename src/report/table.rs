@@ -39,7 +39,14 @@ impl Table {
     /// A table with a heading.
     #[must_use]
     pub fn new(heading: &[&str]) -> Self {
-        Self { rows: vec![heading.iter().map(|name| ((*name).to_owned(), Colour::Plain)).collect()] }
+        Self {
+            rows: vec![
+                heading
+                    .iter()
+                    .map(|name| ((*name).to_owned(), Colour::Plain))
+                    .collect(),
+            ],
+        }
     }
 
     /// Adds a row.
@@ -58,15 +65,25 @@ impl Table {
     pub fn render(&self, coloured: bool) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| text.chars().count()).max()
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|(text, _)| text.chars().count())
+                .max()
         };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         let mut lines = String::new();
         for row in &self.rows {
             let mut line = String::new();
             for (column, (text, colour)) in row.iter().enumerate() {
                 let padding = widths[column].saturating_sub(text.chars().count()) + 2;
-                let shown = if coloured { colour.paint(text) } else { text.clone() };
+                let shown = if coloured {
+                    colour.paint(text)
+                } else {
+                    text.clone()
+                };
                 let _ = write!(line, "{shown}{}", " ".repeat(padding));
             }
             lines.push_str(line.trim_end());
@@ -83,7 +100,10 @@ mod tests {
     #[test]
     fn columns_line_up_with_and_without_colour() {
         let mut table = Table::new(&["A", "LONG"]);
-        table.row(vec![("abc".into(), Colour::Good), ("x".into(), Colour::Plain)]);
+        table.row(vec![
+            ("abc".into(), Colour::Good),
+            ("x".into(), Colour::Plain),
+        ]);
         assert_eq!(table.render(false), "A    LONG\nabc  x\n");
         assert_eq!(table.render(true), "A    LONG\n\x1b[32mabc\x1b[0m  x\n");
     }

@@ -9,7 +9,8 @@ use crate::sys::file::next_data;
 /// How much is read at once, in bytes.
 const CHUNK: u64 = 256 * 1024;
 
-/// A log that is followed. It may not exist yet, have holes, and be replaced when it is shortened at the end: what was open is read on.
+/// A log that is followed. It may not exist yet, have holes, and be replaced when it is shortened
+/// at the end: what was open is read on.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
@@ -21,7 +22,11 @@ impl Tail {
     /// Follows a file from its beginning.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, file: None, offset: 0 }
+        Self {
+            path,
+            file: None,
+            offset: 0,
+        }
     }
 
     /// What was written since the last time, a bounded piece of it; empty: nothing more for now.
@@ -39,7 +44,11 @@ impl Tail {
         };
         let mut bytes = Vec::new();
         if let Some(data) = next_data(file, self.offset)?.filter(|data| *data > self.offset) {
-            bytes = format!("\n[deploy-by-code: {} bytes left out]\n", data - self.offset).into_bytes();
+            bytes = format!(
+                "\n[deploy-by-code: {} bytes left out]\n",
+                data - self.offset
+            )
+            .into_bytes();
             self.offset = data;
         }
         file.seek(SeekFrom::Start(self.offset))?;
@@ -66,12 +75,22 @@ mod tests {
         assert_eq!(tail.read().unwrap(), b"");
         file.write_all(&[b'x'; 64 * 1024]).unwrap();
         file.write_all(b"\nend\n").unwrap();
-        let mut rest =
-            || String::from_utf8(std::iter::from_fn(|| tail.read().ok().filter(|b| !b.is_empty())).flatten().collect());
+        let mut rest = || {
+            String::from_utf8(
+                std::iter::from_fn(|| tail.read().ok().filter(|b| !b.is_empty()))
+                    .flatten()
+                    .collect(),
+            )
+        };
         let holed = punch_hole(&file, 0, 32 * 1024).unwrap();
         let text = rest().unwrap();
         assert!(text.ends_with("x\nend\n"));
-        assert_eq!(text.contains("\n[deploy-by-code: 32764 bytes left out]\n"), holed, "{}", text.len());
+        assert_eq!(
+            text.contains("\n[deploy-by-code: 32764 bytes left out]\n"),
+            holed,
+            "{}",
+            text.len()
+        );
         assert!(!text.contains('\0'));
     }
 }

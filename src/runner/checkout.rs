@@ -1,8 +1,9 @@
 //! Releases: `<checkout>/releases/<revision>` and the symbolic link `<checkout>/current`.
 //!
-//! Protocol: a tree is written into a folder of another name, synced, and renamed; so a release under its final name is whole, also after a power
-//! cut. `current` is replaced by renaming a new link over it. `<checkout>/.deploy-by-code` names whose folder it is, so that no two environments or
-//! applications can ever share one.
+//! Protocol: a tree is written into a folder of another name, synced, and renamed; so a release
+//! under its final name is whole, also after a power cut. `current` is replaced by renaming a new
+//! link over it. `<checkout>/.deploy-by-code` names whose folder it is, so that no two environments
+//! or applications can ever share one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -26,7 +27,10 @@ pub(super) struct Checkout {
 }
 
 fn explain(path: &Path, error: &io::Error) -> String {
-    format!("{}: {error}", text::escape(path.as_os_str().as_encoded_bytes(), 200))
+    format!(
+        "{}: {error}",
+        text::escape(path.as_os_str().as_encoded_bytes(), 200)
+    )
 }
 
 impl Checkout {
@@ -35,14 +39,18 @@ impl Checkout {
         let releases = folder.join("releases");
         fs::create_dir_all(&releases).map_err(|error| explain(&releases, &error))?;
         let owner = folder.join(OWNER);
-        match File::create_new(&owner).and_then(|mut file| writeln!(file, "{target}").and_then(|()| file.sync_all())) {
+        match File::create_new(&owner)
+            .and_then(|mut file| writeln!(file, "{target}").and_then(|()| file.sync_all()))
+        {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let found = fs::read(&owner).map_err(|error| explain(&owner, &error))?;
                 let found = found.trim_ascii();
-                // Empty: whoever claimed it died before the name was written, and nothing was put there under another name.
+                // Empty: whoever claimed it died before the name was written, and nothing was put
+                // there under another name.
                 if found.is_empty() {
-                    fs::write(&owner, format!("{target}\n")).map_err(|error| explain(&owner, &error))?;
+                    fs::write(&owner, format!("{target}\n"))
+                        .map_err(|error| explain(&owner, &error))?;
                 } else if found != target.to_string().as_bytes() {
                     let folder = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
                     let found = text::escape(found, 140);
@@ -68,7 +76,10 @@ impl Checkout {
             return Ok(false);
         }
         self.remove_unfinished();
-        let unfinished = self.folder.join("releases").join(format!("{UNFINISHED}{revision}"));
+        let unfinished = self
+            .folder
+            .join("releases")
+            .join(format!("{UNFINISHED}{revision}"));
         fs::create_dir(&unfinished).map_err(|error| explain(&unfinished, &error))?;
         let repository = git::open_application(repository).map_err(|error| error.to_string())?;
         git::export(&repository, revision, &unfinished).map_err(|error| error.to_string())?;
@@ -82,7 +93,8 @@ impl Checkout {
     pub(super) fn flip(&self, revision: &Revision) -> Result<(), String> {
         let current = self.folder.join("current");
         let flip = || -> io::Result<()> {
-            // What was deployed last is the last to be removed. A release that another user wrote, and shares with nobody, goes earlier.
+            // What was deployed last is the last to be removed. A release that another user wrote,
+            // and shares with nobody, goes earlier.
             match touch(&self.release(revision)) {
                 Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
                 _ => {}
@@ -99,17 +111,27 @@ impl Checkout {
         flip().map_err(|error| explain(&current, &error))
     }
 
-    /// Removes all releases but the `keep` newest and what `current` points to. What can't be removed stays until the next time.
+    /// Removes all releases but the `keep` newest and what `current` points to. What can't be
+    /// removed stays until the next time.
     pub(super) fn prune(&self, keep: usize) {
         let releases = self.folder.join("releases");
         let current = fs::read_link(self.folder.join("current")).ok();
         let current = current.as_deref().and_then(Path::file_name);
-        let entries = fs::read_dir(&releases).into_iter().flatten().filter_map(Result::ok);
-        let named = entries.filter(|entry| Revision::new(entry.file_name().as_encoded_bytes()).is_ok());
-        let mut dated: Vec<_> =
-            named.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry))).collect();
+        let entries = fs::read_dir(&releases)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
+        let named =
+            entries.filter(|entry| Revision::new(entry.file_name().as_encoded_bytes()).is_ok());
+        let mut dated: Vec<_> = named
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry)))
+            .collect();
         dated.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-        for (_, entry) in dated.iter().skip(keep).filter(|(_, entry)| Some(entry.file_name().as_os_str()) != current) {
+        for (_, entry) in dated
+            .iter()
+            .skip(keep)
+            .filter(|(_, entry)| Some(entry.file_name().as_os_str()) != current)
+        {
             let mut name = std::ffi::OsString::from(UNFINISHED);
             name.push(entry.file_name());
             // First out of the way: half a release must not stand under a release's name.
@@ -118,10 +140,19 @@ impl Checkout {
         self.remove_unfinished();
     }
 
-    /// Removes what a dead runner left half written. Nobody else writes here while the environment's lock is held.
+    /// Removes what a dead runner left half written. Nobody else writes here while the
+    /// environment's lock is held.
     fn remove_unfinished(&self) {
-        let entries = fs::read_dir(self.folder.join("releases")).into_iter().flatten().filter_map(Result::ok);
-        for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
+        let entries = fs::read_dir(self.folder.join("releases"))
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
+        for entry in entries.filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(UNFINISHED.as_bytes())
+        }) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

@@ -26,7 +26,8 @@ use crate::time::show_duration;
 /// How often a running command is looked after.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How many times an end is written down again after the state could not be changed, a second apart.
+/// How many times an end is written down again after the state could not be changed, a second
+/// apart.
 const RECORD_TRIES: usize = 30;
 
 /// Everything that one deployment needs, owned by its thread.
@@ -53,8 +54,16 @@ impl Job {
             store: Store::open(store.folder())?,
             settings: deploy.config.settings(&deployment.target),
             repository: deploy.application_repository(&deployment.target),
-            run: Run { boot_id: runner.boot_id.clone(), runner: runner.identity, leader: None, cgroup: None },
-            previous: store.read().deployed(&deployment.target)?.map(|deployed| deployed.revision),
+            run: Run {
+                boot_id: runner.boot_id.clone(),
+                runner: runner.identity,
+                leader: None,
+                cgroup: None,
+            },
+            previous: store
+                .read()
+                .deployed(&deployment.target)?
+                .map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
         })
@@ -68,17 +77,29 @@ impl Job {
     /// The end of a deployment whose command can't be executed.
     fn not_started(&self, error: &io::Error) -> Outcome {
         let program = self.settings.command.iter().flatten().next();
-        let program = program.map(|program| program.fill(&folder_values(&self.deployment.target))).unwrap_or_default();
-        let missing = error.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
-        let interpreter = if missing { ", or the interpreter in its first line" } else { "" };
+        let program = program
+            .map(|program| program.fill(&folder_values(&self.deployment.target)))
+            .unwrap_or_default();
+        let missing =
+            error.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
+        let interpreter = if missing {
+            ", or the interpreter in its first line"
+        } else {
+            ""
+        };
         let program = text::quote(&program, 100);
-        Outcome::new(Status::Failed, format!("could not start the command {program}{interpreter}: {error}"))
+        Outcome::new(
+            Status::Failed,
+            format!("could not start the command {program}{interpreter}: {error}"),
+        )
     }
 
     /// Queued becomes running, if nobody was faster.
     fn begin(&mut self) -> Result<Result<(), Stale>, store::Error> {
         let (id, run, previous) = (self.deployment.id, &self.run, self.previous.as_ref());
-        let begun = self.store.transaction(|transaction| transaction.begin(id, run, previous, clock::now()))?;
+        let begun = self
+            .store
+            .transaction(|transaction| transaction.begin(id, run, previous, clock::now()))?;
         if begun.is_ok() {
             self.has_begun = true;
             schedule::tell_running(&self.deployment);
@@ -87,10 +108,15 @@ impl Job {
     }
 
     fn is_cancelled(&self) -> Result<Option<String>, store::Error> {
-        Ok(self.store.read().deployment(self.deployment.id)?.and_then(|deployment| deployment.cancelled_by))
+        Ok(self
+            .store
+            .read()
+            .deployment(self.deployment.id)?
+            .and_then(|deployment| deployment.cancelled_by))
     }
 
-    /// Writes the end down. A full disk may have room again in a moment; without a record the end counts as unknown.
+    /// Writes the end down. A full disk may have room again in a moment; without a record the end
+    /// counts as unknown.
     fn record(&mut self, outcome: &Outcome) -> Result<(), store::Error> {
         let mut tries = 0;
         loop {
@@ -105,18 +131,27 @@ impl Job {
 
 /// Carries a deployment out and records its end.
 pub(super) fn execute(mut job: Job) -> Result<(), Error> {
-    let log = Log::create(job.store.log_file(job.deployment.id), job.store.sharing(), job.settings.log_limit);
+    let log = Log::create(
+        job.store.log_file(job.deployment.id),
+        job.store.sharing(),
+        job.settings.log_limit,
+    );
     let mut log = match log {
         Ok(log) => log,
         Err(error) => {
             if job.begin()?.is_ok() {
-                job.record(&Outcome::new(Status::Failed, format!("the log can't be written: {error}")))?;
+                job.record(&Outcome::new(
+                    Status::Failed,
+                    format!("the log can't be written: {error}"),
+                ))?;
             }
             return Ok(());
         }
     };
     let sharing = job.store.sharing();
-    let Some(outcome) = carry_out(&mut job, &mut log)? else { return Ok(()) };
+    let Some(outcome) = carry_out(&mut job, &mut log)? else {
+        return Ok(());
+    };
     if outcome.status != Status::Succeeded && outcome.exit_status.is_none() {
         log.say(outcome.reason.as_deref().unwrap_or_default());
     }
@@ -146,22 +181,36 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
     };
     let folder = PathBuf::from(template.fill(&folder_values(&job.deployment.target)));
     let revision = job.deployment.revision.clone();
-    let exported = Checkout::claim(folder, &job.deployment.target)
-        .and_then(|checkout| checkout.export(&repository, &revision).map(|written| (checkout, written)));
+    let exported = Checkout::claim(folder, &job.deployment.target).and_then(|checkout| {
+        checkout
+            .export(&repository, &revision)
+            .map(|written| (checkout, written))
+    });
     let (checkout, written) = match exported {
         Ok(exported) => exported,
         Err(error) => return failed(format!("checkout: {error}")),
     };
     let release = checkout.release(&revision);
-    log.say(&format!("{} {}", if written { "checked out" } else { "reused" }, release.display()));
+    log.say(&format!(
+        "{} {}",
+        if written { "checked out" } else { "reused" },
+        release.display()
+    ));
     if let Some(by) = job.is_cancelled()? {
         return Ok(Some(Outcome::new(Status::Cancelled, format!("by {by}"))));
     }
     let outcome = match job.settings.command {
         Some(_) => run_command(job, log, Some(release))?,
-        None => Some(Outcome { status: Status::Succeeded, reason: None, exit_status: None }),
+        None => Some(Outcome {
+            status: Status::Succeeded,
+            reason: None,
+            exit_status: None,
+        }),
     };
-    if !outcome.as_ref().is_some_and(|outcome| outcome.status == Status::Succeeded) {
+    if !outcome
+        .as_ref()
+        .is_some_and(|outcome| outcome.status == Status::Succeeded)
+    {
         return Ok(outcome);
     }
     if let Err(error) = checkout.flip(&revision) {
@@ -172,18 +221,27 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
     Ok(outcome)
 }
 
-fn run_command(job: &mut Job, log: &mut Log, release: Option<PathBuf>) -> Result<Option<Outcome>, Error> {
+fn run_command(
+    job: &mut Job,
+    log: &mut Log,
+    release: Option<PathBuf>,
+) -> Result<Option<Outcome>, Error> {
     let gated = match start(job, log, release) {
         Ok(gated) => gated,
         Err(error) => {
             remove_cgroup(job);
             let outcome = job.not_started(&error);
-            return Ok(if job.has_begun || job.begin()?.is_ok() { Some(outcome) } else { None });
+            return Ok(if job.has_begun || job.begin()?.is_ok() {
+                Some(outcome)
+            } else {
+                None
+            });
         }
     };
     job.run.leader = Some(gated.identity);
     let begun = if job.has_begun {
-        job.store.transaction(|transaction| transaction.set_leader(job.deployment.id, &job.run))?
+        job.store
+            .transaction(|transaction| transaction.set_leader(job.deployment.id, &job.run))?
     } else {
         job.begin()?
     };
@@ -202,7 +260,10 @@ fn run_command(job: &mut Job, log: &mut Log, release: Option<PathBuf>) -> Result
 }
 
 fn remove_cgroup(job: &Job) {
-    job.run.cgroup.iter().for_each(|folder| cgroup::remove(folder));
+    job.run
+        .cgroup
+        .iter()
+        .for_each(|folder| cgroup::remove(folder));
 }
 
 /// Forks the command's first process, which waits until it is on record.
@@ -211,8 +272,11 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
     let user = job.settings.user.as_deref().map(User::find).transpose()?;
     let other = user.clone().filter(|user| !user.is_current());
     let as_whom = user.or(current);
-    let shown =
-        |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let shown = |path: &Option<PathBuf>| {
+        path.as_ref()
+            .map(|path| path.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
     let optional = |text: Option<&str>| text.unwrap_or_default().replace('\0', "");
     let deployment = &job.deployment;
     let values = [
@@ -220,28 +284,58 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
         ("environment", deployment.target.environment.to_string()),
         ("application", deployment.target.application.to_string()),
         ("revision", deployment.revision.to_string()),
-        ("previous_revision", optional(job.previous.as_ref().map(Revision::as_str))),
-        ("commit", optional(deployment.deploy_commit.as_ref().map(Revision::as_str))),
+        (
+            "previous_revision",
+            optional(job.previous.as_ref().map(Revision::as_str)),
+        ),
+        (
+            "commit",
+            optional(deployment.deploy_commit.as_ref().map(Revision::as_str)),
+        ),
         ("pusher", optional(deployment.pusher.as_deref())),
         ("repository", shown(&job.repository)),
         ("checkout", shown(&release)),
     ];
-    let by_name: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let arguments: Vec<String> =
-        job.settings.command.iter().flatten().map(|argument| argument.fill(&by_name)).collect();
-    let (program, arguments) = arguments.split_first().ok_or_else(|| io::Error::other("no command is configured"))?;
+    let by_name: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let arguments: Vec<String> = job
+        .settings
+        .command
+        .iter()
+        .flatten()
+        .map(|argument| argument.fill(&by_name))
+        .collect();
+    let (program, arguments) = arguments
+        .split_first()
+        .ok_or_else(|| io::Error::other("no command is configured"))?;
 
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("PATH", PATH).env("LANG", "C.UTF-8");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C.UTF-8");
     if let Some(user) = &as_whom {
-        command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
+        command
+            .env("HOME", &user.home)
+            .env("USER", &user.name)
+            .env("LOGNAME", &user.name);
     }
     command.envs(&job.settings.env);
-    command.envs(values.iter().map(|(name, value)| (format!("DEPLOY_{}", name.to_ascii_uppercase()), value)));
+    command.envs(
+        values
+            .iter()
+            .map(|(name, value)| (format!("DEPLOY_{}", name.to_ascii_uppercase()), value)),
+    );
     command.env("DEPLOY_STATE_DIR", job.store.folder());
     command.current_dir(release.unwrap_or_else(|| job.store.folder().join("work")));
     let output: File = log.for_command()?;
-    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
 
     let joined = cgroup::create(&deployment.id.0.to_string());
     let (folder, procs) = joined.unzip();
@@ -274,12 +368,15 @@ fn supervise(
     let exit = loop {
         match ended.recv_timeout(TICK.min(if stop.is_none() { timeout.left() } else { TICK })) {
             Ok(exit) => break exit,
-            Err(RecvTimeoutError::Disconnected) => break Err(io::Error::other("the command was lost")),
+            Err(RecvTimeoutError::Disconnected) => {
+                break Err(io::Error::other("the command was lost"));
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
         log.keep_within_limit();
         if stop.is_none() {
-            // The state is asked only after another process changed it. A state that can't be read now may be read at the next look.
+            // The state is asked only after another process changed it. A state that can't be read
+            // now may be read at the next look.
             let version = job.store.data_version().unwrap_or(seen_version);
             if version != seen_version {
                 seen_version = version;
@@ -301,7 +398,8 @@ fn supervise(
     Ok(outcome(job, exit, stop, left))
 }
 
-/// Waits for what the leader left: as long as it may take to die when it was told to, `grace` otherwise. Says whether something still runs.
+/// Waits for what the leader left: as long as it may take to die when it was told to, `grace`
+/// otherwise. Says whether something still runs.
 fn end_of_tree(job: &Job, log: &mut Log, tree: &Tree, kill_at: Option<Deadline>) -> bool {
     let grace = Deadline::after(job.settings.grace);
     // After SIGKILL only the kernel can hold a process, for as long as it likes.
@@ -334,12 +432,25 @@ fn outcome(job: &Job, exit: io::Result<ExitStatus>, stop: Option<Stop>, left: bo
     };
     let (status, reason) = match stop {
         Some(Stop::Cancelled(by)) => (Status::Cancelled, Some(format!("by {by}"))),
-        Some(Stop::Timeout) => (Status::Failed, Some(format!("timeout after {}", show_duration(job.settings.timeout)))),
+        Some(Stop::Timeout) => (
+            Status::Failed,
+            Some(format!(
+                "timeout after {}",
+                show_duration(job.settings.timeout)
+            )),
+        ),
         None => match (exit.code(), exit.signal()) {
             (Some(0), _) => (Status::Succeeded, None),
             (Some(code), _) => (Status::Failed, Some(format!("exit status {code}"))),
-            (None, signal) => (Status::Failed, Some(format!("signal {}", signal.unwrap_or_default()))),
+            (None, signal) => (
+                Status::Failed,
+                Some(format!("signal {}", signal.unwrap_or_default())),
+            ),
         },
     };
-    Outcome { status, reason: remark(reason), exit_status: exit.code() }
+    Outcome {
+        status,
+        reason: remark(reason),
+        exit_status: exit.code(),
+    }
 }

@@ -1,7 +1,8 @@
 //! A deployment's output.
 //!
-//! The command writes straight into the file, so a killed runner breaks no command. What exceeds the limit is given back by punching a hole
-//! into the middle while it runs, and by rewriting the file as head, a line that says how much is gone, and tail when it has ended.
+//! The command writes straight into the file, so a killed runner breaks no command. What exceeds
+//! the limit is given back by punching a hole into the middle while it runs, and by rewriting the
+//! file as head, a line that says how much is gone, and tail when it has ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -21,9 +22,18 @@ pub(super) struct Log {
 impl Log {
     /// Makes the file.
     pub(super) fn create(path: PathBuf, sharing: Sharing, limit: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)?;
         sharing.apply_to_file(&file)?;
-        Ok(Self { path, file, limit, punched_up_to: 0 })
+        Ok(Self {
+            path,
+            file,
+            limit,
+            punched_up_to: 0,
+        })
     }
 
     /// A descriptor that a command appends to.
@@ -40,7 +50,9 @@ impl Log {
     /// Whether what was written last ended with a whole line.
     fn ends_its_line(&self) -> bool {
         let mut last = [0];
-        let Some(at) = self.size().checked_sub(1) else { return true };
+        let Some(at) = self.size().checked_sub(1) else {
+            return true;
+        };
         self.file.read_exact_at(&mut last, at).is_err() || last == *b"\n"
     }
 
@@ -54,7 +66,9 @@ impl Log {
         let start = self.punched_up_to.max(half);
         let end = self.size().saturating_sub(half);
         // Not for each line: a hole is made of whole blocks.
-        if end > start + half / 2 && punch_hole(&self.file, start, end - start).is_ok_and(|punched| punched) {
+        if end > start + half / 2
+            && punch_hole(&self.file, start, end - start).is_ok_and(|punched| punched)
+        {
             self.punched_up_to = end;
         }
     }
@@ -77,7 +91,11 @@ fn rewrite(old: &File, size: u64, half: u64, path: &Path, sharing: Sharing) -> i
     let mut old = old;
     old.seek(SeekFrom::Start(0))?;
     io::copy(&mut old.take(half), &mut new)?;
-    writeln!(new, "\n[deploy-by-code: {} bytes left out]", size - 2 * half)?;
+    writeln!(
+        new,
+        "\n[deploy-by-code: {} bytes left out]",
+        size - 2 * half
+    )?;
     old.seek(SeekFrom::Start(size - half))?;
     io::copy(&mut old.take(half), &mut new)?;
     new.sync_all()
@@ -103,7 +121,11 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("line 000000\n"));
         assert!(text.ends_with("line 099999\n"));
-        assert!(text.contains("\n[deploy-by-code: 1191808 bytes left out]\n"), "{}", text.len());
+        assert!(
+            text.contains("\n[deploy-by-code: 1191808 bytes left out]\n"),
+            "{}",
+            text.len()
+        );
         assert!(text.len() < 8300 && !text.contains('\0'));
     }
 
@@ -117,6 +139,9 @@ mod tests {
         log.say("bye");
         log.keep_within_limit();
         log.close(Sharing::PRIVATE).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "deploy-by-code: hello\ntail\ndeploy-by-code: bye\n");
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "deploy-by-code: hello\ntail\ndeploy-by-code: bye\n"
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! The runner: carries out what is queued for one environment, and leaves.
 //!
-//! Protocol: it takes the environment's kernel lock or leaves at once, because another runner holds it. It works until nothing waits, lets go of
-//! the lock, and looks once more: whoever enqueued while it held the lock committed before its own runner tried the lock, so the last look sees
-//! it. A runner that died left its lock to the next one, which first finds out what became of the dead one's deployments.
+//! Protocol: it takes the environment's kernel lock or leaves at once, because another runner holds
+//! it. It works until nothing waits, lets go of the lock, and looks once more: whoever enqueued
+//! while it held the lock committed before its own runner tried the lock, so the last look sees it.
+//! A runner that died left its lock to the next one, which first finds out what became of the dead
+//! one's deployments.
 //!
-//! It does not promise to begin anything by itself: hooks, `reconcile`, the boot unit and the timer start it.
+//! It does not promise to begin anything by itself: hooks, `reconcile`, the boot unit and the timer
+//! start it.
 
 mod checkout;
 mod execute;
@@ -77,11 +80,17 @@ struct Runner {
 /// # Errors
 /// It can't go on; what is queued stays queued for the next runner.
 pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
-    let runner = Runner { environment: environment.clone(), identity: Identity::own(), boot_id: boot_id()? };
+    let runner = Runner {
+        environment: environment.clone(),
+        identity: Identity::own(),
+        boot_id: boot_id()?,
+    };
     let mut store = deploy.open_store()?;
     set_umask(store.sharing());
     loop {
-        let Some(lock) = try_lock(&store.lock_file(environment), store.sharing())? else { return Ok(()) };
+        let Some(lock) = try_lock(&store.lock_file(environment), store.sharing())? else {
+            return Ok(());
+        };
         deploy.reload_config()?;
         recover::recover(&runner, deploy, &mut store)?;
         schedule::drain(&runner, deploy, &mut store)?;
@@ -94,8 +103,15 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
 }
 
 /// Records an end and tells syslog, if nobody was faster.
-fn finish(store: &mut Store, deployment: &Deployment, outcome: &Outcome) -> Result<(), store::Error> {
-    if store.transaction(|transaction| transaction.finish(deployment.id, outcome, clock::now()))?.is_ok() {
+fn finish(
+    store: &mut Store,
+    deployment: &Deployment,
+    outcome: &Outcome,
+) -> Result<(), store::Error> {
+    if store
+        .transaction(|transaction| transaction.finish(deployment.id, outcome, clock::now()))?
+        .is_ok()
+    {
         tell(deployment, outcome.status, outcome.reason.as_deref());
     }
     Ok(())

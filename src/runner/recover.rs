@@ -1,7 +1,8 @@
 //! What a dead runner left.
 //!
-//! Its deployments are `running` on record, though nobody watches them. A command that lives on still holds the environment: the next one begins
-//! when its whole process tree has ended, or when somebody released it. What became of it nobody knows, so it is `interrupted`.
+//! Its deployments are `running` on record, though nobody watches them. A command that lives on
+//! still holds the environment: the next one begins when its whole process tree has ended, or when
+//! somebody released it. What became of it nobody knows, so it is `interrupted`.
 
 use std::time::Duration;
 
@@ -16,15 +17,23 @@ use crate::sys::clock;
 /// How often it is looked whether what was left running has ended.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How many times in a row a deployment is tried again by itself: one that takes the machine down would do so for ever.
+/// How many times in a row a deployment is tried again by itself: one that takes the machine down
+/// would do so for ever.
 const RETRIES_MAX: usize = 3;
 
-/// Waits for what dead runners left, and marks it interrupted. Called with the environment's lock held, so every run on record is a dead one's.
-pub(super) fn recover(runner: &Runner, deploy: &DeployRepository, store: &mut Store) -> Result<(), Error> {
+/// Waits for what dead runners left, and marks it interrupted. Called with the environment's lock
+/// held, so every run on record is a dead one's.
+pub(super) fn recover(
+    runner: &Runner,
+    deploy: &DeployRepository,
+    store: &mut Store,
+) -> Result<(), Error> {
     loop {
         let open = store.read().open_deployments(&runner.environment)?;
-        let left: Vec<Deployment> =
-            open.into_iter().filter(|deployment| deployment.status == Status::Running).collect();
+        let left: Vec<Deployment> = open
+            .into_iter()
+            .filter(|deployment| deployment.status == Status::Running)
+            .collect();
         if left.is_empty() {
             cgroup::sweep();
             return Ok(());
@@ -63,30 +72,54 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
     Some("the runner died".to_owned())
 }
 
-fn interrupt(deploy: &DeployRepository, store: &mut Store, deployment: &Deployment, reason: &str) -> Result<(), Error> {
-    finish(store, deployment, &Outcome::new(Status::Interrupted, reason))?;
+fn interrupt(
+    deploy: &DeployRepository,
+    store: &mut Store,
+    deployment: &Deployment,
+    reason: &str,
+) -> Result<(), Error> {
+    finish(
+        store,
+        deployment,
+        &Outcome::new(Status::Interrupted, reason),
+    )?;
     if deploy.config.settings(&deployment.target).on_interrupt == OnInterrupt::Stop {
         return Ok(());
     }
     let retried = store.transaction(|transaction| {
-        // What came after it is what is wanted now, however that ended, and what is retired is not; one that somebody wants to end is not tried again.
+        // What came after it is what is wanted now, however that ended, and what is retired is not;
+        // one that somebody wants to end is not tried again.
         let newest = transaction.newest_of(&deployment.target)?;
-        let has_newer =
-            newest.is_some_and(|newest| newest.id != deployment.id) || transaction.is_retired(&deployment.target)?;
+        let has_newer = newest.is_some_and(|newest| newest.id != deployment.id)
+            || transaction.is_retired(&deployment.target)?;
         let mut tries = 0;
         let mut earlier = deployment.retry_of;
         while let Some(id) = earlier.filter(|_| tries < RETRIES_MAX) {
             tries += 1;
-            earlier = transaction.deployment(id)?.and_then(|deployment| deployment.retry_of);
+            earlier = transaction
+                .deployment(id)?
+                .and_then(|deployment| deployment.retry_of);
         }
-        if has_newer || tries >= RETRIES_MAX || deployment.cancelled_by.is_some() || deployment.released_by.is_some() {
+        if has_newer
+            || tries >= RETRIES_MAX
+            || deployment.cancelled_by.is_some()
+            || deployment.released_by.is_some()
+        {
             return Ok::<_, crate::store::Error>(None);
         }
-        transaction.retry(deployment, deployment.pusher().as_ref(), clock::now()).map(Some)
+        transaction
+            .retry(deployment, deployment.pusher().as_ref(), clock::now())
+            .map(Some)
     })?;
     if let Some(id) = retried {
         let retry = store.read().deployment(id)?;
-        retry.iter().for_each(|retry| tell(retry, Status::Queued, Some(&format!("retry of {}", deployment.id))));
+        retry.iter().for_each(|retry| {
+            tell(
+                retry,
+                Status::Queued,
+                Some(&format!("retry of {}", deployment.id)),
+            )
+        });
     }
     Ok(())
 }

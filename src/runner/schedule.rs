@@ -1,4 +1,5 @@
-//! What may begin now: rollouts one after the other, in a rollout `after` first, `parallel` at a time.
+//! What may begin now: rollouts one after the other, in a rollout `after` first, `parallel` at a
+//! time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc;
@@ -32,7 +33,11 @@ enum Step {
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs what is queued until nothing is.
-pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut Store) -> Result<(), Error> {
+pub(super) fn drain(
+    runner: &Runner,
+    deploy: &mut DeployRepository,
+    store: &mut Store,
+) -> Result<(), Error> {
     let (sender, ended) = mpsc::channel();
     let mut running: BTreeMap<DeploymentId, Turn> = BTreeMap::new();
     let mut has_told = false;
@@ -42,17 +47,23 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
             match step {
                 Ok(Step::Leave) if running.is_empty() => return Ok(()),
                 Ok(Step::Begin(id)) => {
-                    // Nothing begins by a configuration that can't be used, and nothing that waits is forgotten for it.
+                    // Nothing begins by a configuration that can't be used, and nothing that waits
+                    // is forgotten for it.
                     if let Err(error) = deploy.reload_config() {
                         if !std::mem::replace(&mut has_told, true) {
                             let message = format!("waiting until it is mended: {error}");
-                            syslog::log([Event::Failure { what: "run", message: &message }]);
+                            syslog::log([Event::Failure {
+                                what: "run",
+                                message: &message,
+                            }]);
                         }
                         clock::sleep(LOOK);
                         continue;
                     }
                     has_told = false;
-                    let Some(deployment) = store.read().deployment(id)? else { continue };
+                    let Some(deployment) = store.read().deployment(id)? else {
+                        continue;
+                    };
                     let job = Job::new(runner, deploy, store, deployment)?;
                     let sender = sender.clone();
                     running.insert(id, Turn::of(job.deployment()));
@@ -70,7 +81,8 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
                 }
                 Ok(Step::Thaw) if running.is_empty() => {
                     clock::sleep(LOOK);
-                    // One that can't be used now leaves the last one in force, which can only make wait.
+                    // One that can't be used now leaves the last one in force, which can only make
+                    // wait.
                     let _ = deploy.reload_config();
                     continue;
                 }
@@ -78,14 +90,17 @@ pub(super) fn drain(runner: &Runner, deploy: &mut DeployRepository, store: &mut 
                 Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
             }
             // Every ending is a message, so this waits no longer than needed.
-            let Ok((id, result)) = ended.recv() else { return Ok(()) };
+            let Ok((id, result)) = ended.recv() else {
+                return Ok(());
+            };
             running.remove(&id);
             result?;
         }
     })
 }
 
-/// How many of a rollout are looked at first. Usually the first one may begin; only where all of these wait for others are more looked at.
+/// How many of a rollout are looked at first. Usually the first one may begin; only where all of
+/// these wait for others are more looked at.
 const FIRST_LOOK: usize = 16;
 
 /// What runs side by side: deployments of one rollout, its rollbacks before the others.
@@ -97,7 +112,10 @@ struct Turn {
 
 impl Turn {
     fn of(deployment: &Deployment) -> Self {
-        Self { rollout: deployment.rollout, is_rollback: deployment.rolled_back.is_some() }
+        Self {
+            rollout: deployment.rollout,
+            is_rollback: deployment.rolled_back.is_some(),
+        }
     }
 }
 
@@ -112,7 +130,11 @@ fn next(
     }
     let section = deploy.config.environment(&runner.environment);
     let now = clock::now();
-    let freeze = freeze_of(&section, store.read().freezes(now)?.get(&runner.environment), now);
+    let freeze = freeze_of(
+        &section,
+        store.read().freezes(now)?.get(&runner.environment),
+        now,
+    );
     let mut look = FIRST_LOOK + running.len();
     let running_ids: BTreeSet<DeploymentId> = running.keys().copied().collect();
     loop {
@@ -122,17 +144,28 @@ fn next(
         if turn.is_some_and(|turn| running.values().any(|running| *running != turn)) {
             return Ok(Step::Wait);
         }
-        let mut after =
-            deploy.config.after(&runner.environment, members.iter().map(|member| &member.target.application));
+        let mut after = deploy.config.after(
+            &runner.environment,
+            members.iter().map(|member| &member.target.application),
+        );
         for member in &members {
             // By the commits' own word; that of the configuration stands there already.
-            after.entry(member.target.application.clone()).or_default().extend(state.goes_after(member.id)?);
+            after
+                .entry(member.target.application.clone())
+                .or_default()
+                .extend(state.goes_after(member.id)?);
         }
         let mut before = BTreeMap::new();
         for name in after.values().flatten() {
-            let target = Target { environment: runner.environment.clone(), application: name.clone() };
+            let target = Target {
+                environment: runner.environment.clone(),
+                application: name.clone(),
+            };
             let rollout = members.first().map(|member| member.rollout);
-            if let Some(found) = rollout.map(|rollout| state.member(rollout, &target)).transpose()?.flatten()
+            if let Some(found) = rollout
+                .map(|rollout| state.member(rollout, &target))
+                .transpose()?
+                .flatten()
                 && !state.is_retired(&target)?
             {
                 before.insert(name.clone(), found);
@@ -141,7 +174,11 @@ fn next(
         let is_all = members.len() < look;
         match decide(&members, is_all, &after, &before, &running_ids) {
             Step::Wait if !is_all => look *= 2,
-            Step::Leave if freeze.is_some() && !state.open_deployments(&runner.environment)?.is_empty() => break,
+            Step::Leave
+                if freeze.is_some() && !state.open_deployments(&runner.environment)?.is_empty() =>
+            {
+                break;
+            }
             step => return Ok(step),
         }
     }
@@ -150,8 +187,9 @@ fn next(
     Ok(Step::Thaw)
 }
 
-/// Judges the open deployments of one rollout, in their order, or the first of them, pure. `before`: the newest of each application that one of
-/// them waits for. `running`: those that have a thread; the first moments of a thread pass before its deployment is `running` on record.
+/// Judges the open deployments of one rollout, in their order, or the first of them, pure.
+/// `before`: the newest of each application that one of them waits for. `running`: those that have
+/// a thread; the first moments of a thread pass before its deployment is `running` on record.
 fn decide(
     members: &[Deployment],
     is_all: bool,
@@ -159,28 +197,48 @@ fn decide(
     before: &BTreeMap<Application, Deployment>,
     running: &BTreeSet<DeploymentId>,
 ) -> Step {
-    let is_queued = |member: &&Deployment| member.status == Status::Queued && !running.contains(&member.id);
+    let is_queued =
+        |member: &&Deployment| member.status == Status::Queued && !running.contains(&member.id);
     let queued: Vec<&Deployment> = members.iter().filter(is_queued).collect();
     for deployment in &queued {
         let own = &deployment.target.application;
-        // A rollout can hold two of one application, where a waiting one moved into it; they go one after the other.
-        if members.iter().any(|other| other.target.application == *own && other.id < deployment.id) {
+        // A rollout can hold two of one application, where a waiting one moved into it; they go one
+        // after the other.
+        if members
+            .iter()
+            .any(|other| other.target.application == *own && other.id < deployment.id)
+        {
             continue;
         }
-        let before: Vec<&Deployment> =
-            after.get(own).into_iter().flatten().filter_map(|name| before.get(name)).collect();
-        let failed = before.iter().find(|before| before.status.has_ended() && before.status != Status::Succeeded);
+        let before: Vec<&Deployment> = after
+            .get(own)
+            .into_iter()
+            .flatten()
+            .filter_map(|name| before.get(name))
+            .collect();
+        let failed = before
+            .iter()
+            .find(|before| before.status.has_ended() && before.status != Status::Succeeded);
         if let Some(failed) = failed {
-            let reason = format!("{} {} {}", failed.id, failed.target.application, failed.status);
+            let reason = format!(
+                "{} {} {}",
+                failed.id, failed.target.application, failed.status
+            );
             return Step::Skip(deployment.id, reason);
         }
-        if before.iter().all(|before| before.status == Status::Succeeded) {
+        if before
+            .iter()
+            .all(|before| before.status == Status::Succeeded)
+        {
             return Step::Begin(deployment.id);
         }
     }
     match queued.first() {
-        // Everybody waits for somebody who waits: the configuration got a cycle after the hook looked.
-        Some(first) if is_all && running.is_empty() => Step::Skip(first.id, "after makes a cycle".to_owned()),
+        // Everybody waits for somebody who waits: the configuration got a cycle after the hook
+        // looked.
+        Some(first) if is_all && running.is_empty() => {
+            Step::Skip(first.id, "after makes a cycle".to_owned())
+        }
         None if members.is_empty() => Step::Leave,
         _ => Step::Wait,
     }
@@ -205,7 +263,10 @@ mod tests {
         Deployment {
             id: DeploymentId(id),
             rollout: RolloutId(1),
-            target: Target { environment: Environment::new("e").unwrap(), application: app(name) },
+            target: Target {
+                environment: Environment::new("e").unwrap(),
+                application: app(name),
+            },
             revision: Revision::new("1".repeat(40)).unwrap(),
             previous_revision: None,
             status,
@@ -228,13 +289,21 @@ mod tests {
         }
     }
 
-    /// What is done next with `open`, with those of the ids `running`, after the `others` of the same rollout.
+    /// What is done next with `open`, with those of the ids `running`, after the `others` of the
+    /// same rollout.
     fn check(open: &[Deployment], others: &[Deployment], running: &[i64], expect: Step) {
         let after: After = [(app("a"), BTreeSet::from([app("b"), app("elsewhere")]))].into();
-        let before =
-            open.iter().chain(others).map(|member| (member.target.application.clone(), member.clone())).collect();
+        let before = open
+            .iter()
+            .chain(others)
+            .map(|member| (member.target.application.clone(), member.clone()))
+            .collect();
         let running = running.iter().copied().map(DeploymentId).collect();
-        assert_eq!(decide(open, true, &after, &before, &running), expect, "{open:?} {others:?}");
+        assert_eq!(
+            decide(open, true, &after, &before, &running),
+            expect,
+            "{open:?} {others:?}"
+        );
     }
 
     #[test]
@@ -242,26 +311,83 @@ mod tests {
         use Status::*;
         let begin = |id| Step::Begin(DeploymentId(id));
         let skip = |id, why: &str| Step::Skip(DeploymentId(id), why.to_owned());
-        check(&[member(1, "a", Queued), member(2, "b", Queued)], &[], &[], begin(2));
-        check(&[member(1, "a", Queued), member(2, "b", Queued)], &[], &[2], Step::Wait);
-        check(&[member(1, "a", Queued), member(2, "b", Running)], &[], &[2], Step::Wait);
-        check(&[member(1, "a", Queued)], &[member(2, "b", Succeeded)], &[], begin(1));
-        check(&[member(1, "a", Queued)], &[member(2, "b", Failed)], &[], skip(1, "#2 b failed"));
-        check(&[member(1, "a", Queued)], &[member(2, "b", Skipped)], &[], skip(1, "#2 b skipped"));
+        check(
+            &[member(1, "a", Queued), member(2, "b", Queued)],
+            &[],
+            &[],
+            begin(2),
+        );
+        check(
+            &[member(1, "a", Queued), member(2, "b", Queued)],
+            &[],
+            &[2],
+            Step::Wait,
+        );
+        check(
+            &[member(1, "a", Queued), member(2, "b", Running)],
+            &[],
+            &[2],
+            Step::Wait,
+        );
+        check(
+            &[member(1, "a", Queued)],
+            &[member(2, "b", Succeeded)],
+            &[],
+            begin(1),
+        );
+        check(
+            &[member(1, "a", Queued)],
+            &[member(2, "b", Failed)],
+            &[],
+            skip(1, "#2 b failed"),
+        );
+        check(
+            &[member(1, "a", Queued)],
+            &[member(2, "b", Skipped)],
+            &[],
+            skip(1, "#2 b skipped"),
+        );
         check(&[member(1, "a", Queued)], &[], &[], begin(1));
-        check(&[member(1, "c", Queued), member(2, "d", Queued)], &[], &[1], begin(2));
-        check(&[member(1, "c", Running), member(2, "c", Queued), member(3, "d", Queued)], &[], &[1], begin(3));
+        check(
+            &[member(1, "c", Queued), member(2, "d", Queued)],
+            &[],
+            &[1],
+            begin(2),
+        );
+        check(
+            &[
+                member(1, "c", Running),
+                member(2, "c", Queued),
+                member(3, "d", Queued),
+            ],
+            &[],
+            &[1],
+            begin(3),
+        );
         check(&[member(1, "c", Running)], &[], &[1], Step::Wait);
         check(&[], &[], &[], Step::Leave);
     }
 
     #[test]
     fn a_cycle_that_came_later_ends() {
-        let cycle: After = [(app("a"), BTreeSet::from([app("b")])), (app("b"), BTreeSet::from([app("a")]))].into();
-        let open = [member(1, "a", Status::Queued), member(2, "b", Status::Queued)];
-        let before = open.iter().map(|member| (member.target.application.clone(), member.clone())).collect();
+        let cycle: After = [
+            (app("a"), BTreeSet::from([app("b")])),
+            (app("b"), BTreeSet::from([app("a")])),
+        ]
+        .into();
+        let open = [
+            member(1, "a", Status::Queued),
+            member(2, "b", Status::Queued),
+        ];
+        let before = open
+            .iter()
+            .map(|member| (member.target.application.clone(), member.clone()))
+            .collect();
         let step = |is_all| decide(&open, is_all, &cycle, &before, &BTreeSet::new());
-        assert_eq!(step(true), Step::Skip(DeploymentId(1), "after makes a cycle".to_owned()));
+        assert_eq!(
+            step(true),
+            Step::Skip(DeploymentId(1), "after makes a cycle".to_owned())
+        );
         // Whether these wait for one that is not among the first of the rollout is not known yet.
         assert_eq!(step(false), Step::Wait);
     }

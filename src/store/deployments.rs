@@ -83,11 +83,19 @@ impl Deployment {
 }
 
 impl Run {
-    /// What the command of a deployment started. `folder`: the state directory, which tells it from another one's deployment of the same number.
+    /// What the command of a deployment started. `folder`: the state directory, which tells it from
+    /// another one's deployment of the same number.
     #[must_use]
     pub fn tree(&self, id: DeploymentId, folder: &Path) -> Tree {
-        let marks = vec![format!("DEPLOY_ID={}", id.0), format!("DEPLOY_STATE_DIR={}", folder.display())];
-        Tree { leader: self.leader, cgroup: self.cgroup.clone(), marks }
+        let marks = vec![
+            format!("DEPLOY_ID={}", id.0),
+            format!("DEPLOY_STATE_DIR={}", folder.display()),
+        ];
+        Tree {
+            leader: self.leader,
+            cgroup: self.cgroup.clone(),
+            marks,
+        }
     }
 }
 
@@ -106,7 +114,11 @@ impl Outcome {
     /// An end without an exit status.
     #[must_use]
     pub fn new(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, reason: Some(reason.into()), exit_status: None }
+        Self {
+            status,
+            reason: Some(reason.into()),
+            exit_status: None,
+        }
     }
 }
 
@@ -121,12 +133,17 @@ pub(super) const COLUMNS: &str = "id, rollout, environment, application, revisio
 
 /// A value that this program never writes.
 fn damaged(index: usize, what: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, format!("not a {what}").into())
+    rusqlite::Error::FromSqlConversionFailure(
+        index,
+        rusqlite::types::Type::Text,
+        format!("not a {what}").into(),
+    )
 }
 
 pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
     let text: Option<String> = row.get(index)?;
-    text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash"))).transpose()
+    text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash")))
+        .transpose()
 }
 
 pub(super) fn target_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Target> {
@@ -139,22 +156,34 @@ pub(super) fn target_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Target>
 
 fn identity_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Identity>> {
     let (pid, ticks): (Option<i32>, Option<i64>) = (row.get(index)?, row.get(index + 1)?);
-    Ok(pid.zip(ticks).map(|(pid, start_ticks)| Identity { pid, start_ticks }))
+    Ok(pid
+        .zip(ticks)
+        .map(|(pid, start_ticks)| Identity { pid, start_ticks }))
 }
 
 /// Reads a row of [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
-    let time = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_ms));
-    let number = |index: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(DeploymentId));
+    let time = |index: usize| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_ms))
+    };
+    let number = |index: usize| {
+        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(DeploymentId))
+    };
     let (boot_id, runner): (Option<String>, _) = (row.get(17)?, identity_at(row, 18)?);
-    let (leader, cgroup) = (identity_at(row, 20)?, row.get::<_, Option<String>>(22)?.map(PathBuf::from));
+    let (leader, cgroup) = (
+        identity_at(row, 20)?,
+        row.get::<_, Option<String>>(22)?.map(PathBuf::from),
+    );
     Ok(Deployment {
         id: DeploymentId(row.get(0)?),
         rollout: RolloutId(row.get(1)?),
         target: target_at(row, 2)?,
         revision: revision_at(row, 4)?.ok_or_else(|| damaged(4, "hash"))?,
         previous_revision: revision_at(row, 5)?,
-        status: row.get::<_, String>(6)?.parse().map_err(|()| damaged(6, "status"))?,
+        status: row
+            .get::<_, String>(6)?
+            .parse()
+            .map_err(|()| damaged(6, "status"))?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: row.get(9)?,
@@ -165,7 +194,12 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         started_at: time(14)?,
         finished_at: time(15)?,
         exit_status: row.get(16)?,
-        run: boot_id.zip(runner).map(|(boot_id, runner)| Run { boot_id, runner, leader, cgroup }),
+        run: boot_id.zip(runner).map(|(boot_id, runner)| Run {
+            boot_id,
+            runner,
+            leader,
+            cgroup,
+        }),
         cancelled_by: row.get(23)?,
         released_by: row.get(24)?,
         rolled_back: revision_at(row, 25)?,
@@ -184,7 +218,11 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, Error> {
-        self.first(&format!("SELECT {COLUMNS} FROM deployments WHERE id = ?"), [id.0], read)
+        self.first(
+            &format!("SELECT {COLUMNS} FROM deployments WHERE id = ?"),
+            [id.0],
+            read,
+        )
     }
 
     /// Queued and running deployments of an environment, in the order in which they run.
@@ -198,8 +236,9 @@ impl Transaction<'_> {
         self.query(&sql, [environment.as_str()], read)
     }
 
-    /// The first queued and running deployments of the rollout whose turn it is in an environment, `most` of them. Rollbacks come first; while it is
-    /// frozen, what waits for the thaw is passed over.
+    /// The first queued and running deployments of the rollout whose turn it is in an environment,
+    /// `most` of them. Rollbacks come first; while it is frozen, what waits for the thaw is passed
+    /// over.
     ///
     /// # Errors
     /// The state can't be read.
@@ -217,7 +256,11 @@ impl Transaction<'_> {
             );
             self.query(&sql, params![environment.as_str(), most], read)
         };
-        let thawed = if is_frozen { "AND (overrides_freeze = 1 OR status = 'running')" } else { "" };
+        let thawed = if is_frozen {
+            "AND (overrides_freeze = 1 OR status = 'running')"
+        } else {
+            ""
+        };
         let mut first = first_of(&format!("AND rolled_back IS NOT NULL {thawed}"))?;
         if first.is_empty() {
             first = first_of(thawed)?;
@@ -236,7 +279,15 @@ impl Transaction<'_> {
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments WHERE rollout = ? AND environment = ? AND application = ? ORDER BY id DESC LIMIT 1"
         );
-        self.first(&sql, params![rollout.0, target.environment.as_str(), target.application.as_str()], read)
+        self.first(
+            &sql,
+            params![
+                rollout.0,
+                target.environment.as_str(),
+                target.application.as_str()
+            ],
+            read,
+        )
     }
 
     /// Whether an application is not wanted in an environment any more.
@@ -245,7 +296,13 @@ impl Transaction<'_> {
     /// The state can't be read.
     pub fn is_retired(&self, target: &Target) -> Result<bool, Error> {
         let sql = "SELECT 1 FROM retirements WHERE environment = ? AND application = ?";
-        Ok(self.first(sql, [target.environment.as_str(), target.application.as_str()], |_| Ok(()))?.is_some())
+        Ok(self
+            .first(
+                sql,
+                [target.environment.as_str(), target.application.as_str()],
+                |_| Ok(()),
+            )?
+            .is_some())
     }
 
     /// The environments in which something is queued or running.
@@ -253,9 +310,10 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn busy_environments(&self) -> Result<Vec<Environment>, Error> {
-        let sql =
-            "SELECT DISTINCT environment FROM deployments WHERE status IN ('queued', 'running') ORDER BY environment";
-        let environment = |row: &Row<'_>| Environment::new(row.get::<_, String>(0)?).map_err(|_| damaged(0, "name"));
+        let sql = "SELECT DISTINCT environment FROM deployments WHERE status IN ('queued', 'running') ORDER BY environment";
+        let environment = |row: &Row<'_>| {
+            Environment::new(row.get::<_, String>(0)?).map_err(|_| damaged(0, "name"))
+        };
         self.query(sql, [], environment)
     }
 
@@ -268,7 +326,11 @@ impl Transaction<'_> {
             "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? AND status = 'succeeded'
              ORDER BY finish_order DESC LIMIT 1"
         );
-        self.first(&sql, params![target.environment.as_str(), target.application.as_str()], read)
+        self.first(
+            &sql,
+            params![target.environment.as_str(), target.application.as_str()],
+            read,
+        )
     }
 
     /// Queued becomes running.
@@ -325,8 +387,15 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn finish(&self, id: DeploymentId, outcome: &Outcome, now: Timestamp) -> Result<Result<(), Stale>, Error> {
-        let Some(found) = self.deployment(id)? else { return Ok(Err(Stale)) };
+    pub fn finish(
+        &self,
+        id: DeploymentId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Result<(), Stale>, Error> {
+        let Some(found) = self.deployment(id)? else {
+            return Ok(Err(Stale));
+        };
         if !found.status.may_become(outcome.status) {
             return Ok(Err(Stale));
         }
@@ -337,7 +406,13 @@ impl Transaction<'_> {
             "UPDATE deployments SET status = ?, reason = ?, exit_status = ?, finished_at_ms = ?,
                  finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
              WHERE id = ?",
-            params![outcome.status.as_str(), outcome.reason, outcome.exit_status, now.as_ms(), id.0],
+            params![
+                outcome.status.as_str(),
+                outcome.reason,
+                outcome.exit_status,
+                now.as_ms(),
+                id.0
+            ],
         )?;
         Ok(Ok(()))
     }
@@ -347,16 +422,21 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be changed.
     pub fn ask_to_cancel(&self, id: DeploymentId, by: &str) -> Result<(), Error> {
-        self.execute("UPDATE deployments SET cancelled_by = ? WHERE id = ? AND status = 'running'", params![by, id.0])?;
+        self.execute(
+            "UPDATE deployments SET cancelled_by = ? WHERE id = ? AND status = 'running'",
+            params![by, id.0],
+        )?;
         Ok(())
     }
 
-    /// Notes that nobody shall wait for what the running deployments of an environment left; says which those are.
+    /// Notes that nobody shall wait for what the running deployments of an environment left; says
+    /// which those are.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn ask_to_release(&self, environment: &Environment, by: &str) -> Result<(), Error> {
-        let sql = "UPDATE deployments SET released_by = ? WHERE environment = ? AND status = 'running'";
+        let sql =
+            "UPDATE deployments SET released_by = ? WHERE environment = ? AND status = 'running'";
         self.execute(sql, params![by, environment.as_str()])?;
         Ok(())
     }
@@ -365,8 +445,16 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn retry(&self, of: &Deployment, pusher: Option<&Pusher>, now: Timestamp) -> Result<DeploymentId, Error> {
-        self.execute("INSERT INTO rollouts (planned_at_ms) VALUES (?)", [now.as_ms()])?;
+    pub fn retry(
+        &self,
+        of: &Deployment,
+        pusher: Option<&Pusher>,
+        now: Timestamp,
+    ) -> Result<DeploymentId, Error> {
+        self.execute(
+            "INSERT INTO rollouts (planned_at_ms) VALUES (?)",
+            [now.as_ms()],
+        )?;
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
                  author, retry_of, queued_at_ms, rolled_back, pusher_known_by)

@@ -1,8 +1,10 @@
 //! What was planned, what runs and what happened: the one place where processes meet.
 //!
-//! Protocol: an SQLite database in WAL mode with `synchronous=FULL`, so that what a committed transaction says survives a power cut. Every change is made
-//! inside `BEGIN IMMEDIATE` … `COMMIT`, and nothing that follows from a change happens before its COMMIT was seen to succeed. A writer waits
-//! for another one; readers wait for nobody. Hooks leave the write-ahead log as it is, the runner folds it into the database when it leaves.
+//! Protocol: an SQLite database in WAL mode with `synchronous=FULL`, so that what a committed
+//! transaction says survives a power cut. Every change is made inside `BEGIN IMMEDIATE` … `COMMIT`,
+//! and nothing that follows from a change happens before its COMMIT was seen to succeed. A writer
+//! waits for another one; readers wait for nobody. Hooks leave the write-ahead log as it is, the
+//! runner folds it into the database when it leaves.
 //!
 //! It does not promise to work on a network file system, where WAL has no shared memory.
 
@@ -73,9 +75,16 @@ impl fmt::Display for Error {
                 "{}: the database is of a newer deploy-by-code: it has version {found}, and this program knows up to {known}",
                 shown(file)
             ),
-            Self::Database(file, error) => write!(f, "{}: {}", shown(file), text::escape(error.to_string(), 300)),
+            Self::Database(file, error) => write!(
+                f,
+                "{}: {}",
+                shown(file),
+                text::escape(error.to_string(), 300)
+            ),
             Self::Io(path, error) => write!(f, "{}: {error}", shown(path)),
-            Self::Damaged(what) => write!(f, "the database is damaged: {}", text::escape(what, 300)),
+            Self::Damaged(what) => {
+                write!(f, "the database is damaged: {}", text::escape(what, 300))
+            }
         }
     }
 }
@@ -87,9 +96,13 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "run: deploy-by-code install; if it was there, see that its file system is mounted",
+            Self::Missing(_) => {
+                "run: deploy-by-code install; if it was there, see that its file system is mounted"
+            }
             Self::TooNew { .. } => "install the newer deploy-by-code again; the state is as it was",
-            Self::Database(..) | Self::Io(..) => "see that this user may write there and that the disk is not full",
+            Self::Database(..) | Self::Io(..) => {
+                "see that this user may write there and that the disk is not full"
+            }
             Self::Damaged(_) => "run: deploy-by-code doctor",
         }
     }
@@ -110,14 +123,16 @@ impl Store {
     /// [`Error::Missing`] where there is none, [`Error::TooNew`], or it can't be opened.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let store = Self::open_as_it_is(folder)?;
-        // A restored state may lack what was empty. Where it can't be made, whoever needs it says so.
+        // A restored state may lack what was empty. Where it can't be made, whoever needs it says
+        // so.
         for part in PARTS {
             let _ = store.sharing.create_folder(&folder.join(part));
         }
         store.bring_up_to_date()
     }
 
-    /// Opens the state in a folder without changing it. Of an older version nothing but [`Store::version`] and, above 0, the cursor can be read.
+    /// Opens the state in a folder without changing it. Of an older version nothing but
+    /// [`Store::version`] and, above 0, the cursor can be read.
     ///
     /// # Errors
     /// As for [`Store::open`].
@@ -125,10 +140,13 @@ impl Store {
         let file = folder.join(FILE);
         match std::fs::metadata(&file) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Missing(file));
+            }
             Err(error) => return Err(Error::Io(file, error)),
         }
-        let sharing = Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
+        let sharing =
+            Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
         let store = Self::connect(folder, sharing)?;
         store.version()?;
         Ok(store)
@@ -149,11 +167,18 @@ impl Store {
     pub fn create(folder: &Path, sharing: Sharing) -> Result<Self, Error> {
         let io = |error| Error::Io(folder.to_owned(), error);
         for part in std::iter::once(folder.to_owned()).chain(PARTS.map(|part| folder.join(part))) {
-            sharing.create_folder(&part).map_err(|error| Error::Io(part, error))?;
+            sharing
+                .create_folder(&part)
+                .map_err(|error| Error::Io(part, error))?;
         }
         let sharing = Sharing::of_folder(folder).map_err(io)?;
         // SQLite gives the files beside the database the database's mode.
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(FILE)) {
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(folder.join(FILE))
+        {
             Ok(file) => sharing.apply_to_file(&file).map_err(io)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(io(error)),
@@ -167,14 +192,22 @@ impl Store {
     fn connect(folder: &Path, sharing: Sharing) -> Result<Self, Error> {
         let file = folder.join(FILE);
         let error = |error| Error::Database(file.clone(), error);
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let connection = Connection::open_with_flags(&file, flags).map_err(error)?;
         connection.busy_timeout(BUSY).map_err(error)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(error)?;
-        let settings = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(error)?;
+        let settings =
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
         connection.execute_batch(settings).map_err(error)?;
-        Ok(Self { connection, folder: folder.to_owned(), sharing })
+        Ok(Self {
+            connection,
+            folder: folder.to_owned(),
+            sharing,
+        })
     }
 
     fn bring_up_to_date(mut self) -> Result<Self, Error> {
@@ -183,17 +216,24 @@ impl Store {
         Ok(self)
     }
 
-    /// Switches to WAL. SQLite does not wait for others here, and a failed switch is told by the mode that it answers with alone.
+    /// Switches to WAL. SQLite does not wait for others here, and a failed switch is told by the
+    /// mode that it answers with alone.
     fn use_wal(&self) -> Result<(), Error> {
         let deadline = Deadline::after(BUSY);
         loop {
-            let mode: Result<String, _> = self.connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+            let mode: Result<String, _> =
+                self.connection
+                    .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
             match mode {
                 Ok(mode) if mode == "wal" => return Ok(()),
                 Ok(mode) => {
-                    return Err(Error::Damaged(format!("the journal mode stays {mode} and does not become wal")));
+                    return Err(Error::Damaged(format!(
+                        "the journal mode stays {mode} and does not become wal"
+                    )));
                 }
-                Err(error) if is_busy(&error) && !deadline.is_over() => clock::sleep(Duration::from_millis(5)),
+                Err(error) if is_busy(&error) && !deadline.is_over() => {
+                    clock::sleep(Duration::from_millis(5))
+                }
                 Err(error) => return Err(self.error(error)),
             }
         }
@@ -214,7 +254,9 @@ impl Store {
     /// The lock file of an environment.
     #[must_use]
     pub fn lock_file(&self, environment: &crate::id::Environment) -> PathBuf {
-        self.folder.join("locks").join(format!("{environment}.lock"))
+        self.folder
+            .join("locks")
+            .join(format!("{environment}.lock"))
     }
 
     /// The log file of a deployment.
@@ -231,10 +273,17 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| self.error(error))?;
-        let transaction = Transaction { connection: &self.connection, file: &self.folder };
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(|error| self.error(error))?;
+        let transaction = Transaction {
+            connection: &self.connection,
+            file: &self.folder,
+        };
         let done = work(&transaction).and_then(|value| {
-            self.connection.execute_batch("COMMIT").map_err(|error| self.error(error))?;
+            self.connection
+                .execute_batch("COMMIT")
+                .map_err(|error| self.error(error))?;
             Ok(value)
         });
         if done.is_err() && !self.connection.is_autocommit() {
@@ -246,7 +295,10 @@ impl Store {
     /// For reading outside a transaction: each question sees the state of one moment.
     #[must_use]
     pub fn read(&self) -> Transaction<'_> {
-        Transaction { connection: &self.connection, file: &self.folder }
+        Transaction {
+            connection: &self.connection,
+            file: &self.folder,
+        }
     }
 
     /// A number that changes whenever another process changed the state.
@@ -254,12 +306,17 @@ impl Store {
     /// # Errors
     /// The state can't be read.
     pub fn data_version(&self) -> Result<i64, Error> {
-        self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(|error| self.error(error))
+        self.connection
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+            .map_err(|error| self.error(error))
     }
 
-    /// Folds the write-ahead log into the database as far as readers allow. Nothing is lost where it fails.
+    /// Folds the write-ahead log into the database as far as readers allow. Nothing is lost where
+    /// it fails.
     pub fn checkpoint(&self) {
-        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 
     /// What SQLite finds wrong with the database; empty when nothing.
@@ -267,10 +324,18 @@ impl Store {
     /// # Errors
     /// The state can't be read.
     pub fn integrity_problems(&self) -> Result<Vec<String>, Error> {
-        let mut statement = self.connection.prepare("PRAGMA quick_check").map_err(|error| self.error(error))?;
-        let lines =
-            statement.query_map([], |row| row.get::<_, String>(0)).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        Ok(lines.map_err(|error| self.error(error))?.into_iter().filter(|line| line != "ok").collect())
+        let mut statement = self
+            .connection
+            .prepare("PRAGMA quick_check")
+            .map_err(|error| self.error(error))?;
+        let lines = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        Ok(lines
+            .map_err(|error| self.error(error))?
+            .into_iter()
+            .filter(|line| line != "ok")
+            .collect())
     }
 
     fn error(&self, error: rusqlite::Error) -> Error {
@@ -279,7 +344,10 @@ impl Store {
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
 /// The state, as one transaction sees it.
@@ -295,8 +363,13 @@ impl Transaction<'_> {
 
     /// Changes rows and says how many.
     fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize, Error> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.error(error))?;
-        statement.execute(parameters).map_err(|error| self.error(error))
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|error| self.error(error))?;
+        statement
+            .execute(parameters)
+            .map_err(|error| self.error(error))
     }
 
     /// All rows of a question.
@@ -306,8 +379,13 @@ impl Transaction<'_> {
         parameters: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|error| self.error(error))?;
-        let rows = statement.query_map(parameters, read).and_then(Iterator::collect);
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|error| self.error(error))?;
+        let rows = statement
+            .query_map(parameters, read)
+            .and_then(Iterator::collect);
         rows.map_err(|error| self.error(error))
     }
 

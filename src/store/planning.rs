@@ -82,9 +82,12 @@ impl Transaction<'_> {
         let cursor = self.first("SELECT branch, commit_id FROM cursor", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
         })?;
-        let Some((branch, commit)) = cursor else { return Ok(None) };
+        let Some((branch, commit)) = cursor else {
+            return Ok(None);
+        };
         let commit = commit.map(Revision::new).transpose();
-        let commit = commit.map_err(|_| Error::Damaged("the cursor is no commit hash".to_owned()))?;
+        let commit =
+            commit.map_err(|_| Error::Damaged("the cursor is no commit hash".to_owned()))?;
         Ok(Some(Cursor { branch, commit }))
     }
 
@@ -110,11 +113,19 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<RolloutId, Error> {
         let sql = "INSERT INTO rollouts (old_commit, new_commit, planned_at_ms) VALUES (?, ?, ?)";
-        self.execute(sql, params![old.map(Revision::as_str), new.map(Revision::as_str), now.as_ms()])?;
+        self.execute(
+            sql,
+            params![
+                old.map(Revision::as_str),
+                new.map(Revision::as_str),
+                now.as_ms()
+            ],
+        )?;
         Ok(RolloutId(self.last_id()))
     }
 
-    /// Records a deployment, and that waiting ones of the same application give way where it says so. It ends a retirement.
+    /// Records a deployment, and that waiting ones of the same application give way where it says
+    /// so. It ends a retirement.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -125,8 +136,13 @@ impl Transaction<'_> {
         source: &Source,
         now: Timestamp,
     ) -> Result<Enqueued, Error> {
-        let (environment, application) = (planned.target().environment.as_str(), planned.target().application.as_str());
-        let deployed = self.deployed(planned.target())?.map(|deployed| deployed.revision);
+        let (environment, application) = (
+            planned.target().environment.as_str(),
+            planned.target().application.as_str(),
+        );
+        let deployed = self
+            .deployed(planned.target())?
+            .map(|deployed| deployed.revision);
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision, previous_revision, status, deploy_commit, pusher,
                  author, queued_at_ms, rolled_back, overrides_freeze, reason, pusher_known_by)
@@ -149,13 +165,25 @@ impl Transaction<'_> {
         )?;
         let id = DeploymentId(self.last_id());
         self.add_details(id, planned)?;
-        self.execute("DELETE FROM retirements WHERE environment = ? AND application = ?", [environment, application])?;
-        let superseded = if planned.supersedes() { self.supersede(planned.target(), id, now)? } else { Vec::new() };
+        self.execute(
+            "DELETE FROM retirements WHERE environment = ? AND application = ?",
+            [environment, application],
+        )?;
+        let superseded = if planned.supersedes() {
+            self.supersede(planned.target(), id, now)?
+        } else {
+            Vec::new()
+        };
         Ok(Enqueued { id, superseded })
     }
 
     /// Waiting deployments of an application give way to a newer one; also those of retries.
-    fn supersede(&self, target: &Target, by: DeploymentId, now: Timestamp) -> Result<Vec<Deployment>, Error> {
+    fn supersede(
+        &self,
+        target: &Target,
+        by: DeploymentId,
+        now: Timestamp,
+    ) -> Result<Vec<Deployment>, Error> {
         let (environment, application) = (target.environment.as_str(), target.application.as_str());
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments
@@ -185,7 +213,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Records that an application is not wanted any more; what waits of it is cancelled and returned.
+    /// Records that an application is not wanted any more; what waits of it is cancelled and
+    /// returned.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -211,7 +240,9 @@ impl Transaction<'_> {
         )?;
         let waiting = self.open_deployments(&target.environment)?;
         let of_it = |deployment: &Deployment| {
-            deployment.target == *target && !deployment.status.has_ended() && deployment.run.is_none()
+            deployment.target == *target
+                && !deployment.status.has_ended()
+                && deployment.run.is_none()
         };
         let waiting: Vec<Deployment> = waiting.into_iter().filter(of_it).collect();
         for deployment in &waiting {
@@ -221,8 +252,8 @@ impl Transaction<'_> {
         Ok(waiting)
     }
 
-    /// Records what can't be deployed, in place of what was known of that path; says whether that is news. `since` is where the branch was before,
-    /// unless it is known from earlier.
+    /// Records what can't be deployed, in place of what was known of that path; says whether that
+    /// is news. `since` is where the branch was before, unless it is known from earlier.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -264,11 +295,19 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        self.query("SELECT path, since_commit, pusher, pusher_known_by FROM problems WHERE is_fault = 1", [], |row| {
-            let pusher = row.get::<_, Option<String>>(2)?.zip(row.get(3)?);
-            let pusher = pusher.map(|(name, known_by)| Pusher { name, known_by });
-            Ok(Fault { path: row.get(0)?, since: revision_at(row, 1)?, pusher })
-        })
+        self.query(
+            "SELECT path, since_commit, pusher, pusher_known_by FROM problems WHERE is_fault = 1",
+            [],
+            |row| {
+                let pusher = row.get::<_, Option<String>>(2)?.zip(row.get(3)?);
+                let pusher = pusher.map(|(name, known_by)| Pusher { name, known_by });
+                Ok(Fault {
+                    path: row.get(0)?,
+                    since: revision_at(row, 1)?,
+                    pusher,
+                })
+            },
+        )
     }
 
     /// Nothing is wrong with a path any more.
@@ -285,7 +324,9 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn has_problem(&self, path: &[u8]) -> Result<bool, Error> {
-        Ok(self.first("SELECT 1 FROM problems WHERE path = ?", [path], |_| Ok(()))?.is_some())
+        Ok(self
+            .first("SELECT 1 FROM problems WHERE path = ?", [path], |_| Ok(()))?
+            .is_some())
     }
 
     /// What can't be deployed, in the order of the paths.
@@ -293,14 +334,18 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn problems(&self) -> Result<Vec<Problem>, Error> {
-        self.query("SELECT path, message, hint, found_at_ms FROM problems ORDER BY path", [], |row| {
-            Ok(Problem {
-                path: row.get(0)?,
-                message: row.get(1)?,
-                hint: row.get(2)?,
-                found_at: Timestamp::from_ms(row.get(3)?),
-            })
-        })
+        self.query(
+            "SELECT path, message, hint, found_at_ms FROM problems ORDER BY path",
+            [],
+            |row| {
+                Ok(Problem {
+                    path: row.get(0)?,
+                    message: row.get(1)?,
+                    hint: row.get(2)?,
+                    found_at: Timestamp::from_ms(row.get(3)?),
+                })
+            },
+        )
     }
 
     /// What is retired.
@@ -308,10 +353,13 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn retirements(&self) -> Result<Vec<Retired>, Error> {
-        let sql =
-            "SELECT environment, application, pusher, retired_at_ms FROM retirements ORDER BY environment, application";
+        let sql = "SELECT environment, application, pusher, retired_at_ms FROM retirements ORDER BY environment, application";
         self.query(sql, [], |row| {
-            Ok(Retired { target: target_at(row, 0)?, pusher: row.get(2)?, retired_at: Timestamp::from_ms(row.get(3)?) })
+            Ok(Retired {
+                target: target_at(row, 0)?,
+                pusher: row.get(2)?,
+                retired_at: Timestamp::from_ms(row.get(3)?),
+            })
         })
     }
 
@@ -327,11 +375,16 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The deployments that were planned together from just this range of the deploy branch, the last time that it was planned.
+    /// The deployments that were planned together from just this range of the deploy branch, the
+    /// last time that it was planned.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn deployments_of_range(&self, old: Option<&Revision>, new: &Revision) -> Result<Vec<Deployment>, Error> {
+    pub fn deployments_of_range(
+        &self,
+        old: Option<&Revision>,
+        new: &Revision,
+    ) -> Result<Vec<Deployment>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments WHERE retry_of IS NULL AND rollout =
                  (SELECT MAX(id) FROM rollouts WHERE old_commit IS ? AND new_commit = ?) ORDER BY id"
@@ -347,7 +400,14 @@ impl Transaction<'_> {
         self.query(
             "SELECT path, message, hint, is_fault FROM problems WHERE commit_id = ? ORDER BY path",
             [commit.as_str()],
-            |row| Ok(Refusal { path: row.get(0)?, message: row.get(1)?, hint: row.get(2)?, is_fault: row.get(3)? }),
+            |row| {
+                Ok(Refusal {
+                    path: row.get(0)?,
+                    message: row.get(1)?,
+                    hint: row.get(2)?,
+                    is_fault: row.get(3)?,
+                })
+            },
         )
     }
 
@@ -374,7 +434,9 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn deployments_of(&self, commits: &[Revision]) -> Result<Vec<Deployment>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM deployments WHERE deploy_commit = ? AND retry_of IS NULL ORDER BY id");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE deploy_commit = ? AND retry_of IS NULL ORDER BY id"
+        );
         let mut found = Vec::new();
         for commit in commits {
             found.extend(self.query(&sql, [commit.as_str()], read)?);

@@ -24,7 +24,9 @@ pub struct RecordedNeed {
 
 fn kind(word: &str) -> Option<ExceptionKind> {
     use ExceptionKind::{Alone, Override, Release, Rollback, Stale};
-    [Rollback, Release, Override, Alone, Stale].into_iter().find(|kind| kind.as_str() == word)
+    [Rollback, Release, Override, Alone, Stale]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
 }
 
 impl Transaction<'_> {
@@ -36,14 +38,22 @@ impl Transaction<'_> {
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? ORDER BY id DESC LIMIT 1"
         );
-        self.first(&sql, [target.environment.as_str(), target.application.as_str()], read)
+        self.first(
+            &sql,
+            [target.environment.as_str(), target.application.as_str()],
+            read,
+        )
     }
 
     /// The newest deployment of a revision of an application in an environment.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn newest_of_revision(&self, target: &Target, revision: &Revision) -> Result<Option<Deployment>, Error> {
+    pub fn newest_of_revision(
+        &self,
+        target: &Target,
+        revision: &Revision,
+    ) -> Result<Option<Deployment>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? AND revision = ? ORDER BY id DESC LIMIT 1"
         );
@@ -55,7 +65,11 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn first_success(&self, target: &Target, revision: &Revision) -> Result<Option<Deployment>, Error> {
+    pub fn first_success(
+        &self,
+        target: &Target,
+        revision: &Revision,
+    ) -> Result<Option<Deployment>, Error> {
         let sql = format!(
             "SELECT {COLUMNS} FROM deployments WHERE environment = ? AND application = ? AND revision = ? AND status = 'succeeded'
              ORDER BY finish_order LIMIT 1"
@@ -72,7 +86,11 @@ impl Transaction<'_> {
         let sql = "SELECT kind, reason FROM exceptions WHERE deployment = ? ORDER BY kind";
         let exception = |row: &Row<'_>| Ok(kind(&row.get::<_, String>(0)?).zip(row.get(1)?));
         let rows = self.query(sql, [id.0], exception)?;
-        Ok(rows.into_iter().flatten().map(|(kind, reason)| Exception { kind, reason }).collect())
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .map(|(kind, reason)| Exception { kind, reason })
+            .collect())
     }
 
     /// Records a reason by which a deployment got past a rule.
@@ -81,23 +99,38 @@ impl Transaction<'_> {
     /// The state can't be changed.
     pub fn add_exception(&self, id: DeploymentId, exception: &Exception) -> Result<(), Error> {
         let sql = "INSERT INTO exceptions (deployment, kind, reason) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-        self.execute(sql, params![id.0, exception.kind.as_str(), exception.reason])?;
+        self.execute(
+            sql,
+            params![id.0, exception.kind.as_str(), exception.reason],
+        )?;
         Ok(())
     }
 
-    /// What rollbacks took away from an application in an environment and nobody released since: the rollback, the revision, the reason.
+    /// What rollbacks took away from an application in an environment and nobody released since:
+    /// the rollback, the revision, the reason.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn holds(&self, target: &Target) -> Result<Vec<(DeploymentId, Revision, String)>, Error> {
         let sql = "SELECT deployment, revision, reason FROM holds WHERE environment = ? AND application = ? ORDER BY deployment DESC";
-        let rows = self.query(sql, [target.environment.as_str(), target.application.as_str()], |row| {
-            Ok((DeploymentId(row.get(0)?), revision_at(row, 1)?, row.get(2)?))
-        })?;
-        Ok(rows.into_iter().filter_map(|(id, revision, reason)| Some((id, revision?, reason))).collect())
+        let rows = self.query(
+            sql,
+            [target.environment.as_str(), target.application.as_str()],
+            |row| Ok((DeploymentId(row.get(0)?), revision_at(row, 1)?, row.get(2)?)),
+        )?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, revision, reason)| Some((id, revision?, reason)))
+            .collect())
     }
 
-    fn hold(&self, id: DeploymentId, target: &Target, revision: &Revision, reason: &str) -> Result<(), Error> {
+    fn hold(
+        &self,
+        id: DeploymentId,
+        target: &Target,
+        revision: &Revision,
+        reason: &str,
+    ) -> Result<(), Error> {
         self.execute(
             "INSERT INTO holds (environment, application, revision, reason, deployment) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT DO UPDATE SET reason = excluded.reason, deployment = excluded.deployment",
@@ -113,19 +146,48 @@ impl Transaction<'_> {
     }
 
     /// Records what goes along with a deployment that was just planned.
-    pub(super) fn add_details(&self, id: DeploymentId, planned: &plan::Deployment) -> Result<(), Error> {
+    pub(super) fn add_details(
+        &self,
+        id: DeploymentId,
+        planned: &plan::Deployment,
+    ) -> Result<(), Error> {
         let target = planned.target();
         for revision in planned.released() {
-            let sql = "DELETE FROM holds WHERE environment = ? AND application = ? AND revision = ?";
-            self.execute(sql, [target.environment.as_str(), target.application.as_str(), revision.as_str()])?;
+            let sql =
+                "DELETE FROM holds WHERE environment = ? AND application = ? AND revision = ?";
+            self.execute(
+                sql,
+                [
+                    target.environment.as_str(),
+                    target.application.as_str(),
+                    revision.as_str(),
+                ],
+            )?;
         }
         if let Some(from) = planned.rolled_back() {
-            let went_back = planned.exceptions().iter().find(|exception| exception.kind.goes_back());
-            self.hold(id, target, from, went_back.map(|exception| exception.reason.as_str()).unwrap_or_default())?;
+            let went_back = planned
+                .exceptions()
+                .iter()
+                .find(|exception| exception.kind.goes_back());
+            self.hold(
+                id,
+                target,
+                from,
+                went_back
+                    .map(|exception| exception.reason.as_str())
+                    .unwrap_or_default(),
+            )?;
         }
-        planned.exceptions().iter().try_for_each(|exception| self.add_exception(id, exception))?;
+        planned
+            .exceptions()
+            .iter()
+            .try_for_each(|exception| self.add_exception(id, exception))?;
         // What was not found as one commit can't be looked for later either.
-        for need in planned.needs().iter().filter(|need| Revision::new(&need.commit).is_ok()) {
+        for need in planned
+            .needs()
+            .iter()
+            .filter(|need| Revision::new(&need.commit).is_ok())
+        {
             let goes_first = planned.first().contains(&need.application);
             self.execute(
                 "INSERT INTO needs (deployment, application, commit_id, declared_by, goes_first) VALUES (?, ?, ?, ?, ?)
@@ -136,12 +198,22 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Gives a deployment that tries another one again what that one had, but for leave to begin in a freeze: that was given once.
+    /// Gives a deployment that tries another one again what that one had, but for leave to begin in
+    /// a freeze: that was given once.
     pub(super) fn copy_details(&self, from: &Deployment, to: DeploymentId) -> Result<(), Error> {
         if let Some(back) = &from.rolled_back {
             let reasons = self.exceptions(from.id)?;
-            let went_back = reasons.into_iter().find(|exception| exception.kind.goes_back());
-            self.hold(to, &from.target, back, &went_back.map(|exception| exception.reason).unwrap_or_default())?;
+            let went_back = reasons
+                .into_iter()
+                .find(|exception| exception.kind.goes_back());
+            self.hold(
+                to,
+                &from.target,
+                back,
+                &went_back
+                    .map(|exception| exception.reason)
+                    .unwrap_or_default(),
+            )?;
         }
         let from = from.id;
         let exceptions = "INSERT INTO exceptions SELECT ?2, kind, reason FROM exceptions WHERE deployment = ?1 AND kind <> 'override'";
@@ -159,7 +231,10 @@ impl Transaction<'_> {
     pub fn goes_after(&self, id: DeploymentId) -> Result<Vec<Application>, Error> {
         let sql = "SELECT DISTINCT application FROM needs WHERE deployment = ? AND goes_first = 1";
         let names = self.query(sql, [id.0], |row| row.get::<_, String>(0))?;
-        Ok(names.into_iter().filter_map(|name| Application::new(name).ok()).collect())
+        Ok(names
+            .into_iter()
+            .filter_map(|name| Application::new(name).ok())
+            .collect())
     }
 
     /// What the applications of an environment were recorded to need of one of them.
@@ -167,15 +242,31 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn needs_of(&self, target: &Target) -> Result<Vec<RecordedNeed>, Error> {
-        let sql = "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id FROM needs
+        let sql =
+            "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id FROM needs
              JOIN deployments ON deployments.id = needs.deployment
              WHERE needs.application = ? AND deployments.environment = ?";
-        let rows = self.query(sql, [target.application.as_str(), target.environment.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, revision_at(row, 1)?, revision_at(row, 2)?))
-        })?;
+        let rows = self.query(
+            sql,
+            [target.application.as_str(), target.environment.as_str()],
+            |row| {
+                Ok((
+                    row.get::<_, String>(0)?,
+                    revision_at(row, 1)?,
+                    revision_at(row, 2)?,
+                ))
+            },
+        )?;
         let need = |(name, declared_by, commit): (String, _, _)| {
-            let by = Target { environment: target.environment.clone(), application: Application::new(name).ok()? };
-            Some(RecordedNeed { by, declared_by: declared_by?, commit: commit? })
+            let by = Target {
+                environment: target.environment.clone(),
+                application: Application::new(name).ok()?,
+            };
+            Some(RecordedNeed {
+                by,
+                declared_by: declared_by?,
+                commit: commit?,
+            })
         };
         Ok(rows.into_iter().filter_map(need).collect())
     }
@@ -185,8 +276,7 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn freezes(&self, now: Timestamp) -> Result<BTreeMap<Environment, Freeze>, Error> {
-        let sql =
-            "SELECT environment, reason, frozen_by, frozen_at_ms, until_ms FROM freezes WHERE thawed_at_ms IS NULL";
+        let sql = "SELECT environment, reason, frozen_by, frozen_at_ms, until_ms FROM freezes WHERE thawed_at_ms IS NULL";
         let rows = self.query(sql, [], |row| {
             let freeze = Freeze {
                 by: row.get(2)?,
@@ -196,8 +286,12 @@ impl Transaction<'_> {
             };
             Ok((row.get::<_, String>(0)?, freeze))
         })?;
-        let in_force = rows.into_iter().filter(|(_, freeze)| freeze.until.is_none_or(|until| until > now));
-        Ok(in_force.filter_map(|(name, freeze)| Some((Environment::new(name).ok()?, freeze))).collect())
+        let in_force = rows
+            .into_iter()
+            .filter(|(_, freeze)| freeze.until.is_none_or(|until| until > now));
+        Ok(in_force
+            .filter_map(|(name, freeze)| Some((Environment::new(name).ok()?, freeze)))
+            .collect())
     }
 
     /// Freezes an environment, in place of a freeze that was in force.
@@ -230,7 +324,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Says why what is queued in an environment waits, where that is not said yet; those that may begin all the same are left out.
+    /// Says why what is queued in an environment waits, where that is not said yet; those that may
+    /// begin all the same are left out.
     ///
     /// # Errors
     /// The state can't be changed.

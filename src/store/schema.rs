@@ -2,7 +2,8 @@
 
 use super::{Error, FILE, Store};
 
-/// The step from version N to N + 1 stands at index N. A step is never changed once it was released.
+/// The step from version N to N + 1 stands at index N. A step is never changed once it was
+/// released.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The version of the database that this program reads and writes.
@@ -13,7 +14,9 @@ pub const VERSION: i64 = 2;
 pub(super) fn make_version(connection: &rusqlite::Connection, version: i64) {
     let steps = MIGRATIONS.iter().take(usize::try_from(version).unwrap());
     steps.for_each(|step| connection.execute_batch(step).unwrap());
-    connection.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
+    connection
+        .execute_batch(&format!("PRAGMA user_version = {version}"))
+        .unwrap();
 }
 
 /// The version that a database has.
@@ -28,11 +31,17 @@ pub(super) fn migrate(store: &mut Store) -> Result<(), Error> {
         let done: Result<(), Error> = store.transaction(|transaction| {
             // Another process may have been faster since the look above.
             let version = read(transaction.connection).map_err(|error| transaction.error(error))?;
-            let Some(step) = usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version)) else {
+            let Some(step) = usize::try_from(version)
+                .ok()
+                .and_then(|version| MIGRATIONS.get(version))
+            else {
                 return Ok(());
             };
             let sql = format!("{step}; PRAGMA user_version = {};", version + 1);
-            transaction.connection.execute_batch(&sql).map_err(|error| transaction.error(error))
+            transaction
+                .connection
+                .execute_batch(&sql)
+                .map_err(|error| transaction.error(error))
         });
         done?;
     }
@@ -42,7 +51,11 @@ pub(super) fn migrate(store: &mut Store) -> Result<(), Error> {
 pub(super) fn check(store: &Store) -> Result<i64, Error> {
     let found = read(&store.connection).map_err(|error| store.error(error))?;
     if found > VERSION {
-        return Err(Error::TooNew { file: store.folder.join(FILE), found, known: VERSION });
+        return Err(Error::TooNew {
+            file: store.folder.join(FILE),
+            found,
+            known: VERSION,
+        });
     }
     Ok(found)
 }

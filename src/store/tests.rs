@@ -13,7 +13,10 @@ fn revision(digit: char) -> Revision {
 }
 
 fn target(application: &str) -> Target {
-    Target { environment: Environment::new("production").unwrap(), application: Application::new(application).unwrap() }
+    Target {
+        environment: Environment::new("production").unwrap(),
+        application: Application::new(application).unwrap(),
+    }
 }
 
 /// A planned deployment can only come from the planner.
@@ -26,11 +29,17 @@ fn planned(application: &str, digit: char) -> plan::Deployment {
         new: Some(Node::File(revision(digit).as_str().as_bytes().into())),
         twin: None,
     };
-    plan::decide(&config, &plan::candidates(vec![change]), &Facts::default()).deployments.remove(0)
+    plan::decide(&config, &plan::candidates(vec![change]), &Facts::default())
+        .deployments
+        .remove(0)
 }
 
 fn source() -> Source {
-    Source { deploy_commit: revision('c'), author: "A <a@example.org>".to_owned(), pusher: None }
+    Source {
+        deploy_commit: revision('c'),
+        author: "A <a@example.org>".to_owned(),
+        pusher: None,
+    }
 }
 
 const NOW: i64 = 1_000;
@@ -45,7 +54,15 @@ fn enqueue(store: &mut Store, application: &str, digit: char) -> Enqueued {
 }
 
 fn run() -> Run {
-    Run { boot_id: "b".to_owned(), runner: Identity { pid: 1, start_ticks: 2 }, leader: None, cgroup: None }
+    Run {
+        boot_id: "b".to_owned(),
+        runner: Identity {
+            pid: 1,
+            start_ticks: 2,
+        },
+        leader: None,
+        cgroup: None,
+    }
 }
 
 #[test]
@@ -54,18 +71,34 @@ fn opening() {
     let state = folder.path().join("a/state");
     assert!(matches!(Store::open(&state), Err(Error::Missing(_))));
     let mut store = Store::create(&state, Sharing::PRIVATE).unwrap();
-    store.transaction(|t| t.move_cursor("refs/heads/main", None)).unwrap();
+    store
+        .transaction(|t| t.move_cursor("refs/heads/main", None))
+        .unwrap();
     drop(store);
     let again = Store::create(&state, Sharing::PRIVATE).unwrap();
     assert_eq!(again.read().cursor().unwrap().unwrap().commit, None);
     assert_eq!(again.integrity_problems().unwrap(), [""; 0]);
-    again.connection.execute_batch("PRAGMA user_version = 99").unwrap();
+    again
+        .connection
+        .execute_batch("PRAGMA user_version = 99")
+        .unwrap();
     drop(again);
     let error = Store::open(&state).unwrap_err();
-    assert!(matches!(error, Error::TooNew { found: 99, known: schema::VERSION, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::TooNew {
+                found: 99,
+                known: schema::VERSION,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
-/// Each version of the schema was the newest once; a state of any of them opens and is brought up to date.
+/// Each version of the schema was the newest once; a state of any of them opens and is brought up
+/// to date.
 #[test]
 fn the_state_of_every_earlier_version_opens() {
     for version in 1..schema::VERSION {
@@ -82,7 +115,15 @@ fn the_state_of_every_earlier_version_opens() {
         drop(old);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(schema::version_of(&store), schema::VERSION);
-        assert_eq!(store.read().deployed(&target("a")).unwrap().unwrap().revision, revision('1'));
+        assert_eq!(
+            store
+                .read()
+                .deployed(&target("a"))
+                .unwrap()
+                .unwrap()
+                .revision,
+            revision('1')
+        );
     }
 }
 
@@ -93,11 +134,16 @@ fn what_is_promised_is_synced() {
     let pragma = |name: &str| {
         store
             .connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+            .query_row(&format!("PRAGMA {name}"), [], |row| {
+                row.get::<_, rusqlite::types::Value>(0)
+            })
             .unwrap()
     };
     assert_eq!(pragma("synchronous"), rusqlite::types::Value::Integer(2));
-    assert_eq!(pragma("journal_mode"), rusqlite::types::Value::Text("wal".to_owned()));
+    assert_eq!(
+        pragma("journal_mode"),
+        rusqlite::types::Value::Text("wal".to_owned())
+    );
 }
 
 #[test]
@@ -118,18 +164,32 @@ fn a_newer_deployment_supersedes_what_waits_only() {
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let first = enqueue(&mut store, "a", '1').id;
     let now = Timestamp::from_ms(NOW);
-    store.transaction(|t| t.begin(first, &run(), None, now)).unwrap().unwrap();
+    store
+        .transaction(|t| t.begin(first, &run(), None, now))
+        .unwrap()
+        .unwrap();
     let second = enqueue(&mut store, "a", '2').id;
     let other = enqueue(&mut store, "b", '2').id;
     let third = enqueue(&mut store, "a", '3');
-    assert_eq!(third.superseded.iter().map(|d| d.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(
+        third.superseded.iter().map(|d| d.id).collect::<Vec<_>>(),
+        [second]
+    );
     let status = |id| store.read().deployment(id).unwrap().unwrap().status;
     assert_eq!(
         [first, second, other, third.id].map(status),
-        [Status::Running, Status::Superseded, Status::Queued, Status::Queued]
+        [
+            Status::Running,
+            Status::Superseded,
+            Status::Queued,
+            Status::Queued
+        ]
     );
     let second = store.read().deployment(second).unwrap().unwrap();
-    assert_eq!((second.reason.as_deref(), second.superseded_by), (Some("by #4"), Some(third.id)));
+    assert_eq!(
+        (second.reason.as_deref(), second.superseded_by),
+        (Some("by #4"), Some(third.id))
+    );
 }
 
 #[test]
@@ -138,14 +198,49 @@ fn only_legal_transitions() {
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
     let now = Timestamp::from_ms(NOW);
-    let succeeded = Outcome { status: Status::Succeeded, reason: None, exit_status: Some(0) };
-    assert_eq!(store.transaction(|t| t.finish(id, &succeeded, now)).unwrap(), Err(Stale));
-    assert_eq!(store.transaction(|t| t.begin(id, &run(), None, now)).unwrap(), Ok(()));
-    assert_eq!(store.transaction(|t| t.begin(id, &run(), None, now)).unwrap(), Err(Stale));
-    assert_eq!(store.transaction(|t| t.finish(id, &succeeded, now)).unwrap(), Ok(()));
+    let succeeded = Outcome {
+        status: Status::Succeeded,
+        reason: None,
+        exit_status: Some(0),
+    };
+    assert_eq!(
+        store
+            .transaction(|t| t.finish(id, &succeeded, now))
+            .unwrap(),
+        Err(Stale)
+    );
+    assert_eq!(
+        store
+            .transaction(|t| t.begin(id, &run(), None, now))
+            .unwrap(),
+        Ok(())
+    );
+    assert_eq!(
+        store
+            .transaction(|t| t.begin(id, &run(), None, now))
+            .unwrap(),
+        Err(Stale)
+    );
+    assert_eq!(
+        store
+            .transaction(|t| t.finish(id, &succeeded, now))
+            .unwrap(),
+        Ok(())
+    );
     let failed = Outcome::new(Status::Failed, "late");
-    assert_eq!(store.transaction(|t| t.finish(id, &failed, now)).unwrap(), Err(Stale));
-    assert_eq!(store.read().deployed(&target("a")).unwrap().unwrap().revision, revision('1'));
+    assert_eq!(
+        store.transaction(|t| t.finish(id, &failed, now)).unwrap(),
+        Err(Stale)
+    );
+    assert_eq!(
+        store
+            .read()
+            .deployed(&target("a"))
+            .unwrap()
+            .unwrap()
+            .revision,
+        revision('1')
+    );
 }
 
 #[test]
@@ -154,11 +249,29 @@ fn what_is_deployed_is_what_succeeded_last_also_when_the_clock_is_set_back() {
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     for (digit, ms) in [('1', 9_000), ('2', 5_000)] {
         let id = enqueue(&mut store, "a", digit).id;
-        let succeeded = Outcome { status: Status::Succeeded, reason: None, exit_status: Some(0) };
-        store.transaction(|t| t.begin(id, &run(), None, Timestamp::from_ms(ms))).unwrap().unwrap();
-        store.transaction(|t| t.finish(id, &succeeded, Timestamp::from_ms(ms))).unwrap().unwrap();
+        let succeeded = Outcome {
+            status: Status::Succeeded,
+            reason: None,
+            exit_status: Some(0),
+        };
+        store
+            .transaction(|t| t.begin(id, &run(), None, Timestamp::from_ms(ms)))
+            .unwrap()
+            .unwrap();
+        store
+            .transaction(|t| t.finish(id, &succeeded, Timestamp::from_ms(ms)))
+            .unwrap()
+            .unwrap();
     }
-    assert_eq!(store.read().deployed(&target("a")).unwrap().unwrap().revision, revision('2'));
+    assert_eq!(
+        store
+            .read()
+            .deployed(&target("a"))
+            .unwrap()
+            .unwrap()
+            .revision,
+        revision('2')
+    );
 }
 
 #[test]
@@ -166,10 +279,14 @@ fn retirement_cancels_what_waits_and_ends_with_the_next_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
-    let cancelled =
-        store.transaction(|t| t.retire(&target("a"), None, Some("alice"), Timestamp::from_ms(NOW))).unwrap();
+    let cancelled = store
+        .transaction(|t| t.retire(&target("a"), None, Some("alice"), Timestamp::from_ms(NOW)))
+        .unwrap();
     assert_eq!(cancelled.len(), 1);
-    assert_eq!(store.read().deployment(id).unwrap().unwrap().status, Status::Cancelled);
+    assert_eq!(
+        store.read().deployment(id).unwrap().unwrap().status,
+        Status::Cancelled
+    );
     assert_eq!(store.read().retirements().unwrap().len(), 1);
     assert_eq!(store.read().last_planned().unwrap().len(), 0);
     enqueue(&mut store, "a", '1');
@@ -183,13 +300,39 @@ fn claims_fill_in_only_what_is_unknown() {
     let mut store = Store::create(folder.path(), Sharing::PRIVATE).unwrap();
     let id = enqueue(&mut store, "a", '1').id;
     for name in ["alice", "mallory"] {
-        let pusher = Pusher { name: name.to_owned(), known_by: "test".to_owned() };
+        let pusher = Pusher {
+            name: name.to_owned(),
+            known_by: "test".to_owned(),
+        };
         store.transaction(|t| t.claim(&[id], &pusher)).unwrap();
-        assert_eq!(store.read().deployment(id).unwrap().unwrap().pusher.as_deref(), Some("alice"));
+        assert_eq!(
+            store
+                .read()
+                .deployment(id)
+                .unwrap()
+                .unwrap()
+                .pusher
+                .as_deref(),
+            Some("alice")
+        );
     }
-    assert_eq!(store.read().deployments_of(&[revision('c')]).unwrap().len(), 1);
-    assert_eq!(store.read().member(RolloutId(1), &target("a")).unwrap().unwrap().id, id);
-    assert_eq!(store.read().member(RolloutId(2), &target("a")).unwrap(), None);
+    assert_eq!(
+        store.read().deployments_of(&[revision('c')]).unwrap().len(),
+        1
+    );
+    assert_eq!(
+        store
+            .read()
+            .member(RolloutId(1), &target("a"))
+            .unwrap()
+            .unwrap()
+            .id,
+        id
+    );
+    assert_eq!(
+        store.read().member(RolloutId(2), &target("a")).unwrap(),
+        None
+    );
 }
 
 #[test]
@@ -208,5 +351,12 @@ fn many_writers_wait_for_each_other() {
         }
     });
     let store = Store::open(folder.path()).unwrap();
-    assert_eq!(store.read().history(&Filter::default(), 1000).unwrap().len(), 80);
+    assert_eq!(
+        store
+            .read()
+            .history(&Filter::default(), 1000)
+            .unwrap()
+            .len(),
+        80
+    );
 }

@@ -21,8 +21,13 @@ impl Filter {
     /// Whether it lets a target through.
     #[must_use]
     pub fn lets_through(&self, target: &Target) -> bool {
-        self.environment.as_ref().is_none_or(|environment| *environment == target.environment)
-            && self.application.as_ref().is_none_or(|application| *application == target.application)
+        self.environment
+            .as_ref()
+            .is_none_or(|environment| *environment == target.environment)
+            && self
+                .application
+                .as_ref()
+                .is_none_or(|application| *application == target.application)
     }
 }
 
@@ -33,15 +38,23 @@ impl Transaction<'_> {
     /// The state can't be read.
     pub fn history(&self, filter: &Filter, most: usize) -> Result<Vec<Deployment>, Error> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = |condition: &str| format!("SELECT {COLUMNS} FROM deployments {condition} ORDER BY id DESC LIMIT ?");
+        let rows = |condition: &str| {
+            format!("SELECT {COLUMNS} FROM deployments {condition} ORDER BY id DESC LIMIT ?")
+        };
         match (&filter.environment, &filter.application) {
             (None, _) => self.query(&rows(""), [most], read),
-            (Some(environment), None) => {
-                self.query(&rows("WHERE environment = ?"), params![environment.as_str(), most], read)
-            }
+            (Some(environment), None) => self.query(
+                &rows("WHERE environment = ?"),
+                params![environment.as_str(), most],
+                read,
+            ),
             (Some(environment), Some(application)) => {
                 let sql = rows("WHERE environment = ? AND application = ?");
-                self.query(&sql, params![environment.as_str(), application.as_str(), most], read)
+                self.query(
+                    &sql,
+                    params![environment.as_str(), application.as_str(), most],
+                    read,
+                )
             }
         }
     }
@@ -55,11 +68,14 @@ impl Transaction<'_> {
             "SELECT {COLUMNS} FROM deployments WHERE id IN (SELECT MAX(id) FROM deployments GROUP BY environment, application)"
         );
         let rows = self.query(&sql, [], read)?;
-        Ok(rows.into_iter().map(|deployment| (deployment.target.clone(), deployment)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|deployment| (deployment.target.clone(), deployment))
+            .collect())
     }
 
-    /// The revision that the planner last wanted for each application in each environment, as far as it recorded one: what the deploy branch said
-    /// at the cursor, for when that commit is gone.
+    /// The revision that the planner last wanted for each application in each environment, as far
+    /// as it recorded one: what the deploy branch said at the cursor, for when that commit is gone.
     ///
     /// # Errors
     /// The state can't be read.
@@ -69,8 +85,16 @@ impl Transaction<'_> {
                  (SELECT MAX(id) FROM deployments WHERE retry_of IS NULL GROUP BY environment, application)"
         );
         let rows = self.query(&sql, [], read)?;
-        let retired: Vec<Target> = self.retirements()?.into_iter().map(|retired| retired.target).collect();
-        let wanted = rows.into_iter().filter(|deployment| !retired.contains(&deployment.target));
-        Ok(wanted.map(|deployment| (deployment.target, deployment.revision)).collect())
+        let retired: Vec<Target> = self
+            .retirements()?
+            .into_iter()
+            .map(|retired| retired.target)
+            .collect();
+        let wanted = rows
+            .into_iter()
+            .filter(|deployment| !retired.contains(&deployment.target));
+        Ok(wanted
+            .map(|deployment| (deployment.target, deployment.revision))
+            .collect())
     }
 }

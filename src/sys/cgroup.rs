@@ -1,7 +1,9 @@
-//! A cgroup for each deployment: the one way to know, also after the runner died, whether anything that a command started still runs.
+//! A cgroup for each deployment: the one way to know, also after the runner died, whether anything
+//! that a command started still runs.
 //!
-//! Protocol: where this process may make a folder in its own cgroup (cgroup v2; root, or delegated), it makes one for the deployment. The
-//! command joins before it begins and whatever it starts is in it for good, whichever session, parent or environment it takes. `cgroup.events`
+//! Protocol: where this process may make a folder in its own cgroup (cgroup v2; root, or
+//! delegated), it makes one for the deployment. The command joins before it begins and whatever it
+//! starts is in it for good, whichever session, parent or environment it takes. `cgroup.events`
 //! says `populated 0` when the last one ended. The controllers are not touched.
 
 use std::fs::{self, File, OpenOptions};
@@ -13,14 +15,18 @@ use super::process::Identity;
 /// The beginning of the names of the cgroups that [`create`] makes.
 const PREFIX: &str = "deploy-by-code.";
 
-/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name tells whose it is: this process's, and among those
-/// the one called `name`. `None`: not allowed here, or no cgroup v2.
+/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name tells
+/// whose it is: this process's, and among those the one called `name`. `None`: not allowed here, or
+/// no cgroup v2.
 #[must_use]
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
     let Identity { pid, start_ticks } = Identity::own();
     let folder = own()?.join(format!("{PREFIX}{pid}.{start_ticks}.{name}"));
     fs::create_dir(&folder).ok()?;
-    match OpenOptions::new().write(true).open(folder.join("cgroup.procs")) {
+    match OpenOptions::new()
+        .write(true)
+        .open(folder.join("cgroup.procs"))
+    {
         Ok(procs) => Some((folder, procs)),
         Err(_) => {
             remove(&folder);
@@ -32,7 +38,9 @@ pub fn create(name: &str) -> Option<(PathBuf, File)> {
 /// The folder of this process's cgroup.
 fn own() -> Option<PathBuf> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let path = membership
+        .lines()
+        .find_map(|line| line.strip_prefix("0::/"))?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     // proc_pid_mountinfo(5): the mount point is the fifth field, the type the first after " - ".
     let mount = mounts.lines().find_map(|line| {
@@ -57,10 +65,19 @@ pub fn pids(folder: &Path) -> Vec<i32> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-        pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
-        let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+        pids.extend(
+            text.lines()
+                .filter_map(|line| line.parse::<i32>().ok())
+                .filter(|pid| *pid > 0),
+        );
+        let entries = fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         folders.extend(
-            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()),
+            entries
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+                .map(|entry| entry.path()),
         );
     }
     pids
@@ -71,17 +88,27 @@ pub fn pids(folder: &Path) -> Vec<i32> {
 /// # Errors
 /// The kernel refused.
 pub fn kill(folder: &Path) -> io::Result<()> {
-    OpenOptions::new().write(true).open(folder.join("cgroup.kill"))?.write_all(b"1")
+    OpenOptions::new()
+        .write(true)
+        .open(folder.join("cgroup.kill"))?
+        .write_all(b"1")
 }
 
 /// Removes the empty cgroups of processes that died before they could record or remove them.
 pub fn sweep() {
     let Some(own) = own() else { return };
-    for entry in fs::read_dir(own).into_iter().flatten().filter_map(Result::ok) {
+    for entry in fs::read_dir(own)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+    {
         let name = entry.file_name();
         let maker = name.to_str().and_then(|name| {
             let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '.');
-            Some(Identity { pid: parts.next()?.parse().ok()?, start_ticks: parts.next()?.parse().ok()? })
+            Some(Identity {
+                pid: parts.next()?.parse().ok()?,
+                start_ticks: parts.next()?.parse().ok()?,
+            })
         });
         if maker.is_some_and(|maker| !maker.is_alive()) {
             remove(&entry.path());
@@ -91,7 +118,12 @@ pub fn sweep() {
 
 /// Removes an empty cgroup and the empty ones below it; a populated one stays.
 pub fn remove(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).for_each(|entry| remove(&entry.path()));
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .for_each(|entry| remove(&entry.path()));
     let _ = fs::remove_dir(folder);
 }

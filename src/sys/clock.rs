@@ -7,11 +7,14 @@ use crate::time::Timestamp;
 /// The present, by the system's clock; it can be set back.
 #[must_use]
 pub fn now() -> Timestamp {
-    let ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
     Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
-/// The rules of a time zone from the machine's IANA database (package tzdata); `None`: there is none of that name.
+/// The rules of a time zone from the machine's IANA database (package tzdata); `None`: there is
+/// none of that name.
 #[must_use]
 pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
     jiff::tz::TimeZone::get(name).ok()
@@ -36,7 +39,9 @@ impl Deadline {
     /// How long until then; zero when it is over.
     #[must_use]
     pub fn left(self) -> Duration {
-        self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        self.0.map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Whether it is over.

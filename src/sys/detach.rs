@@ -1,11 +1,13 @@
 //! A process that outlives the push.
 //!
-//! Protocol: the child gets a session of its own, so no signal to the hook's process group and no hang-up of a terminal reaches it; its
-//! standard descriptors are /dev/null and every other one is closed on exec, because the push ends only when every copy of the hook's
-//! output is closed, and git 2.54 and fcgiwrap leak further ones. Its environment is what is given and nothing else: the hook's can hold
-//! the pusher's password.
+//! Protocol: the child gets a session of its own, so no signal to the hook's process group and no
+//! hang-up of a terminal reaches it; its standard descriptors are /dev/null and every other one is
+//! closed on exec, because the push ends only when every copy of the hook's output is closed, and
+//! git 2.54 and fcgiwrap leak further ones. Its environment is what is given and nothing else: the
+//! hook's can hold the pusher's password.
 //!
-//! It does not promise to survive a kill by cgroup (logind's KillUserProcesses, a restart of the web server's unit).
+//! It does not promise to survive a kill by cgroup (logind's KillUserProcesses, a restart of the
+//! web server's unit).
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -19,12 +21,24 @@ use nix::libc;
 ///
 /// # Errors
 /// It can't be started; a program that can't be executed is told as well.
-pub fn spawn(program: &Path, arguments: &[&std::ffi::OsStr], environment: &[(&str, &str)]) -> io::Result<()> {
+pub fn spawn(
+    program: &Path,
+    arguments: &[&std::ffi::OsStr],
+    environment: &[(&str, &str)],
+) -> io::Result<()> {
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     in_own_session(&mut command);
-    // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe system call.
+    // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe
+    // system call.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(|| close_on_exec_from(3));
@@ -32,20 +46,29 @@ pub fn spawn(program: &Path, arguments: &[&std::ffi::OsStr], environment: &[(&st
     command.spawn().map(drop)
 }
 
-/// Lets a command run in a session of its own, and so without a terminal: what it is given of one it can write to, but not type into (TIOCSTI,
-/// ioctl_tty(2)).
+/// Lets a command run in a session of its own, and so without a terminal: what it is given of one
+/// it can write to, but not type into (TIOCSTI, ioctl_tty(2)).
 pub fn in_own_session(command: &mut Command) {
-    // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system call.
+    // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system
+    // call.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
     }
 }
 
-/// Marks every descriptor from `first` on close-on-exec. Not closed at once: the standard library reports a failed exec through one of them.
+/// Marks every descriptor from `first` on close-on-exec. Not closed at once: the standard library
+/// reports a failed exec through one of them.
 pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: close_range(2) takes three numbers and touches no memory.
     #[allow(unsafe_code)]
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     Errno::result(result).map(drop).map_err(io::Error::from)
 }

@@ -1,4 +1,5 @@
-//! Files and folders of the state: who may read them, what is on disk, what of a log takes up space.
+//! Files and folders of the state: who may read them, what is on disk, what of a log takes up
+//! space.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -21,23 +22,37 @@ pub struct Sharing {
 
 impl Sharing {
     /// For the owner alone.
-    pub const PRIVATE: Self = Self { folder: 0o700, file: 0o600 };
+    pub const PRIVATE: Self = Self {
+        folder: 0o700,
+        file: 0o600,
+    };
 
     /// What `core.sharedRepository` says (git-config(1)).
     #[must_use]
     pub fn from_git(value: Option<&str>) -> Self {
-        let group = Self { folder: 0o2770, file: 0o660 };
-        let all = Self { folder: 0o2775, file: 0o664 };
+        let group = Self {
+            folder: 0o2770,
+            file: 0o660,
+        };
+        let all = Self {
+            folder: 0o2775,
+            file: 0o664,
+        };
         match value.map(str::to_ascii_lowercase).as_deref() {
             Some("group" | "true" | "yes" | "on" | "1" | "") => group,
             Some("all" | "world" | "everybody" | "2") => all,
-            Some(octal) if octal.starts_with('0') && octal.len() > 1 => match u32::from_str_radix(octal, 8) {
-                Ok(mode) => {
-                    let file = (mode & 0o666) | 0o600;
-                    Self { folder: 0o2000 | file | (file & 0o444) >> 2, file }
+            Some(octal) if octal.starts_with('0') && octal.len() > 1 => {
+                match u32::from_str_radix(octal, 8) {
+                    Ok(mode) => {
+                        let file = (mode & 0o666) | 0o600;
+                        Self {
+                            folder: 0o2000 | file | (file & 0o444) >> 2,
+                            file,
+                        }
+                    }
+                    Err(_) => Self::PRIVATE,
                 }
-                Err(_) => Self::PRIVATE,
-            },
+            }
             _ => Self::PRIVATE,
         }
     }
@@ -48,7 +63,10 @@ impl Sharing {
     /// The folder can't be looked at.
     pub fn of_folder(folder: &Path) -> io::Result<Self> {
         let mode = fs::metadata(folder)?.mode() & 0o7777;
-        Ok(Self { folder: mode, file: mode & 0o666 })
+        Ok(Self {
+            folder: mode,
+            file: mode & 0o666,
+        })
     }
 
     /// Whether the group may write.
@@ -73,7 +91,8 @@ impl Sharing {
         }
     }
 
-    /// Gives a file that was just made its mode. Where another user was faster, it is theirs to give.
+    /// Gives a file that was just made its mode. Where another user was faster, it is theirs to
+    /// give.
     ///
     /// # Errors
     /// The mode can't be set.
@@ -93,15 +112,21 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Says that a file or folder was changed now. Unlike with a time of one's own choice, whoever may write to it may do that (utimensat(2)).
+/// Says that a file or folder was changed now. Unlike with a time of one's own choice, whoever may
+/// write to it may do that (utimensat(2)).
 ///
 /// # Errors
 /// It can't be opened or its time not be set.
 pub fn touch(path: &Path) -> io::Result<()> {
-    Ok(futimens(File::open(path)?.as_fd(), &TimeSpec::UTIME_NOW, &TimeSpec::UTIME_NOW)?)
+    Ok(futimens(
+        File::open(path)?.as_fd(),
+        &TimeSpec::UTIME_NOW,
+        &TimeSpec::UTIME_NOW,
+    )?)
 }
 
-/// Waits until everything written to a folder's file system is on disk: a tree of files is not complete before.
+/// Waits until everything written to a folder's file system is on disk: a tree of files is not
+/// complete before.
 ///
 /// # Errors
 /// The folder can't be opened or its file system not be synced.
@@ -115,7 +140,9 @@ pub fn sync_file_system(folder: &Path) -> io::Result<()> {
 /// It failed otherwise.
 pub fn punch_hole(file: &File, start: u64, length: u64) -> io::Result<bool> {
     let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-    let (Ok(start), Ok(length)) = (i64::try_from(start), i64::try_from(length)) else { return Ok(false) };
+    let (Ok(start), Ok(length)) = (i64::try_from(start), i64::try_from(length)) else {
+        return Ok(false);
+    };
     match fallocate(file.as_fd(), flags, start, length) {
         Ok(()) => Ok(true),
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(false),
@@ -123,12 +150,15 @@ pub fn punch_hole(file: &File, start: u64, length: u64) -> io::Result<bool> {
     }
 }
 
-/// Where the next data of a file begin, at or after an offset: the end of a hole. `None`: there are none. Moves the file's offset.
+/// Where the next data of a file begin, at or after an offset: the end of a hole. `None`: there are
+/// none. Moves the file's offset.
 ///
 /// # Errors
 /// The file can't be asked.
 pub fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    let Ok(start) = i64::try_from(offset) else { return Ok(None) };
+    let Ok(start) = i64::try_from(offset) else {
+        return Ok(None);
+    };
     match lseek(file.as_fd(), start, Whence::SeekData) {
         Ok(at) => Ok(u64::try_from(at).ok()),
         Err(Errno::ENXIO) => Ok(None),
@@ -156,7 +186,11 @@ mod tests {
             (Some("0660"), 0o2770, 0o660),
         ];
         for (value, folder, file) in table {
-            assert_eq!(Sharing::from_git(value), Sharing { folder, file }, "{value:?}");
+            assert_eq!(
+                Sharing::from_git(value),
+                Sharing { folder, file },
+                "{value:?}"
+            );
         }
     }
 }

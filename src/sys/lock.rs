@@ -1,9 +1,11 @@
 //! A lock that ends with its holder.
 //!
-//! Protocol: flock(2) on a file that is opened close-on-exec, so that no command inherits it, and never removed, so that no second taker can
-//! lock another file of the same name. The kernel lets go when the holder ends, however it ends; there is no stale lock.
+//! Protocol: flock(2) on a file that is opened close-on-exec, so that no command inherits it, and
+//! never removed, so that no second taker can lock another file of the same name. The kernel lets
+//! go when the holder ends, however it ends; there is no stale lock.
 //!
-//! It does not promise anything on a file system that does not carry flock between machines (NFS before Linux 2.6.12).
+//! It does not promise anything on a file system that does not carry flock between machines (NFS
+//! before Linux 2.6.12).
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,26 +22,38 @@ use super::file::Sharing;
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 
-/// Takes the lock if nobody holds it; `None` when somebody does. Creates the file where it is missing.
+/// Takes the lock if nobody holds it; `None` when somebody does. Creates the file where it is
+/// missing.
 ///
 /// # Errors
 /// The file can't be opened or locked.
 pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
     let is_new = !path.exists();
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(O_NOFOLLOW).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(O_NOFOLLOW)
+        .open(path)?;
     if is_new {
         sharing.apply_to_file(&file)?;
     }
     lock_now(file)
 }
 
-/// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`]. Whoever may read the folder can hold it.
+/// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].
+/// Whoever may read the folder can hold it.
 ///
 /// # Errors
 /// The folder can't be opened or locked.
 pub fn try_lock_folder(folder: &Path) -> io::Result<Option<Lock>> {
-    lock_now(OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder)?)
+    lock_now(
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(O_DIRECTORY)
+            .open(folder)?,
+    )
 }
 
 fn lock_now(file: File) -> io::Result<Option<Lock>> {

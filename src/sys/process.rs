@@ -1,10 +1,13 @@
 //! A command that does not begin before it is recorded, and who a process is.
 //!
-//! Protocol of [`spawn_gated`]: the child makes itself a session, joins its cgroup, takes its user, tells its pid through a pipe and waits at
-//! a gate, a second pipe. The parent writes down who the child is and only then opens the gate. If the parent dies first, the gate is
-//! closed by the kernel and the child ends without executing anything. So a command that runs is one that is on record.
+//! Protocol of [`spawn_gated`]: the child makes itself a session, joins its cgroup, takes its user,
+//! tells its pid through a pipe and waits at a gate, a second pipe. The parent writes down who the
+//! child is and only then opens the gate. If the parent dies first, the gate is closed by the
+//! kernel and the child ends without executing anything. So a command that runs is one that is on
+//! record.
 //!
-//! A pid alone says little, since it is used again; with its start time and the boot it was seen in, it is one process for ever.
+//! A pid alone says little, since it is used again; with its start time and the boot it was seen
+//! in, it is one process for ever.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -45,7 +48,10 @@ impl Identity {
     #[must_use]
     pub fn own() -> Self {
         let pid = nix::unistd::getpid().as_raw();
-        Self::of(pid).unwrap_or(Self { pid, start_ticks: 0 })
+        Self::of(pid).unwrap_or(Self {
+            pid,
+            start_ticks: 0,
+        })
     }
 
     /// Whether it still runs; one that ended but was not waited for does not.
@@ -75,7 +81,10 @@ impl Stat {
         let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
         let small = |index: usize| number(index).and_then(|number| i32::try_from(number).ok());
         Some(Self {
-            identity: Identity { pid, start_ticks: number(19)? },
+            identity: Identity {
+                pid,
+                start_ticks: number(19)?,
+            },
             has_ended: matches!(*fields.first()?, "Z" | "X" | "x"),
             parent: small(1)?,
             group: small(2)?,
@@ -89,7 +98,9 @@ impl Stat {
 /// # Errors
 /// The kernel does not tell.
 pub fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
 }
 
 /// Children are forked one at a time: a second child would hold copies of the first one's gate.
@@ -105,7 +116,8 @@ pub struct Gated {
 }
 
 impl Gated {
-    /// Lets the child begin. What comes out of the channel is its exit status, or why the program could not be executed.
+    /// Lets the child begin. What comes out of the channel is its exit status, or why the program
+    /// could not be executed.
     ///
     /// # Errors
     /// The child is gone.
@@ -115,12 +127,17 @@ impl Gated {
     }
 }
 
-/// Forks a child for `command` that waits at its gate: in a session of its own, with umask 022, in the cgroup whose `cgroup.procs` is given,
-/// as `user`, and with every descriptor but the standard ones closed on exec.
+/// Forks a child for `command` that waits at its gate: in a session of its own, with umask 022, in
+/// the cgroup whose `cgroup.procs` is given, as `user`, and with every descriptor but the standard
+/// ones closed on exec.
 ///
 /// # Errors
 /// The child can't be forked or set up.
-pub fn spawn_gated(mut command: Command, cgroup: Option<File>, user: Option<User>) -> io::Result<Gated> {
+pub fn spawn_gated(
+    mut command: Command,
+    cgroup: Option<File>,
+    user: Option<User>,
+) -> io::Result<Gated> {
     let forking = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut pid_reader, pid_writer) = io::pipe()?;
     let (gate_reader, gate) = io::pipe()?;
@@ -138,31 +155,44 @@ pub fn spawn_gated(mut command: Command, cgroup: Option<File>, user: Option<User
         nix::unistd::write(&pid_writer, &std::process::id().to_ne_bytes())?;
         wait_at_gate(&gate_reader, parent_gate)
     };
-    // SAFETY: between fork and exec only system calls are made (setsid, umask, write, setgroups, setgid, setuid, close_range, getpid,
-    // close, read), all on values made before the fork; nothing allocates or locks.
+    // SAFETY: between fork and exec only system calls are made (setsid, umask, write, setgroups,
+    // setgid, setuid, close_range, getpid, close, read), all on values made before the fork;
+    // nothing allocates or locks.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(setup);
     }
     let (sender, outcome) = mpsc::channel();
-    std::thread::Builder::new().name("child".to_owned()).spawn(move || {
-        let spawned = command.spawn();
-        drop(command); // closes the parent's copy of the pid pipe, so that a child that failed early is noticed
-        let _ = sender.send(spawned.and_then(|mut child| child.wait()));
-    })?;
+    std::thread::Builder::new()
+        .name("child".to_owned())
+        .spawn(move || {
+            let spawned = command.spawn();
+            drop(command); // closes the parent's copy of the pid pipe, so that a child that failed early is noticed
+            let _ = sender.send(spawned.and_then(|mut child| child.wait()));
+        })?;
     let mut pid = [0; 4];
     if pid_reader.read_exact(&mut pid).is_err() {
-        let error = outcome.recv().unwrap_or_else(|_| Err(io::Error::other("the child ended"))).err();
+        let error = outcome
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("the child ended")))
+            .err();
         return Err(error.unwrap_or_else(|| io::Error::other("the child ended before it began")));
     }
     let pid = i32::try_from(u32::from_ne_bytes(pid)).map_err(io::Error::other)?;
-    let identity = Identity::of(pid).ok_or_else(|| io::Error::other("the child ended before it began"))?;
-    Ok(Gated { identity, gate, outcome, _forking: forking })
+    let identity =
+        Identity::of(pid).ok_or_else(|| io::Error::other("the child ended before it began"))?;
+    Ok(Gated {
+        identity,
+        gate,
+        outcome,
+        _forking: forking,
+    })
 }
 
 /// In the child: ends its own copy of the gate's other end, then waits.
 fn wait_at_gate(gate: &io::PipeReader, parent_gate: i32) -> io::Result<()> {
-    // SAFETY: in the child, this number is a copy of the parent's descriptor that nothing here uses.
+    // SAFETY: in the child, this number is a copy of the parent's descriptor that nothing here
+    // uses.
     #[allow(unsafe_code)]
     unsafe {
         libc::close(parent_gate);
@@ -177,7 +207,12 @@ fn wait_at_gate(gate: &io::PipeReader, parent_gate: i32) -> io::Result<()> {
     }
 }
 
-/// Takes the umask that releases are written with, whatever the hook's was: of a shared repository the next release can be another user's to write.
+/// Takes the umask that releases are written with, whatever the hook's was: of a shared repository
+/// the next release can be another user's to write.
 pub fn set_umask(sharing: Sharing) {
-    umask(Mode::from_bits_truncate(if sharing.is_with_group() { 0o002 } else { 0o022 }));
+    umask(Mode::from_bits_truncate(if sharing.is_with_group() {
+        0o002
+    } else {
+        0o022
+    }));
 }

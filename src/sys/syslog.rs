@@ -1,7 +1,8 @@
 //! One line for each event to the machine's log.
 //!
-//! Protocol: RFC 3164 datagrams to /dev/log, facility daemon. The socket never blocks: a daemon that is stopped would otherwise hold up whoever
-//! writes the eleventh line, for ever. A line that can't be sent is lost; what happened is in the state, not in the log.
+//! Protocol: RFC 3164 datagrams to /dev/log, facility daemon. The socket never blocks: a daemon
+//! that is stopped would otherwise hold up whoever writes the eleventh line, for ever. A line that
+//! can't be sent is lost; what happened is in the state, not in the log.
 
 use std::os::unix::net::UnixDatagram;
 

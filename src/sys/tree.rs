@@ -1,10 +1,12 @@
 //! Everything that one command started.
 //!
-//! Where the command has a cgroup, that says it exactly. Elsewhere its processes are found by what they can't easily shed: the leader's session
-//! and process group, `DEPLOY_ID` and `DEPLOY_REPOSITORY` in their environment, and being a child of one that was found.
+//! Where the command has a cgroup, that says it exactly. Elsewhere its processes are found by what
+//! they can't easily shed: the leader's session and process group, `DEPLOY_ID` and
+//! `DEPLOY_REPOSITORY` in their environment, and being a child of one that was found.
 //!
-//! Without a cgroup it does not promise to find a process that left the session, cleared its environment and outlived its parent, nor one
-//! whose environment the kernel does not show to this user.
+//! Without a cgroup it does not promise to find a process that left the session, cleared its
+//! environment and outlived its parent, nor one whose environment the kernel does not show to this
+//! user.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +55,10 @@ impl Tree {
 
     /// Kills everything in it.
     pub fn kill(&self) {
-        let killed = self.cgroup.as_ref().is_some_and(|cgroup| cgroup::kill(cgroup).is_ok());
+        let killed = self
+            .cgroup
+            .as_ref()
+            .is_some_and(|cgroup| cgroup::kill(cgroup).is_ok());
         if !killed {
             self.signal(Signal::SIGKILL);
         }
@@ -67,14 +72,26 @@ impl Tree {
 
     fn search(&self) -> Vec<i32> {
         let own = nix::unistd::getpid().as_raw();
-        let numbers = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+        let numbers = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
         let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let running: Vec<Stat> =
-            pids.filter(|pid| *pid != own).filter_map(Stat::read).filter(|stat| !stat.has_ended).collect();
-        let mut found: BTreeSet<i32> =
-            running.iter().filter(|stat| self.bears_a_mark(stat)).map(|stat| stat.identity.pid).collect();
+        let running: Vec<Stat> = pids
+            .filter(|pid| *pid != own)
+            .filter_map(Stat::read)
+            .filter(|stat| !stat.has_ended)
+            .collect();
+        let mut found: BTreeSet<i32> = running
+            .iter()
+            .filter(|stat| self.bears_a_mark(stat))
+            .map(|stat| stat.identity.pid)
+            .collect();
         loop {
-            let children = running.iter().filter(|stat| found.contains(&stat.parent)).map(|stat| stat.identity.pid);
+            let children = running
+                .iter()
+                .filter(|stat| found.contains(&stat.parent))
+                .map(|stat| stat.identity.pid);
             let children: Vec<i32> = children.filter(|pid| !found.contains(pid)).collect();
             if children.is_empty() {
                 return found.into_iter().collect();
@@ -84,18 +101,26 @@ impl Tree {
     }
 
     fn bears_a_mark(&self, stat: &Stat) -> bool {
-        // A session keeps its number as long as anybody is in it, so the number is the leader's also after the leader ended.
+        // A session keeps its number as long as anybody is in it, so the number is the leader's
+        // also after the leader ended.
         let of_leader = |leader: Identity| {
             let pid = leader.pid;
             stat.identity == leader
-                || stat.identity.start_ticks >= leader.start_ticks && (stat.session == pid || stat.group == pid)
+                || stat.identity.start_ticks >= leader.start_ticks
+                    && (stat.session == pid || stat.group == pid)
         };
         self.leader.is_some_and(of_leader) || self.is_marked(stat.identity.pid)
     }
 
     fn is_marked(&self, pid: i32) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-        let has = |mark: &String| environment.split(|b| *b == 0).any(|variable| variable == mark.as_bytes());
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+            return false;
+        };
+        let has = |mark: &String| {
+            environment
+                .split(|b| *b == 0)
+                .any(|variable| variable == mark.as_bytes())
+        };
         !self.marks.is_empty() && self.marks.iter().all(has)
     }
 }

@@ -24,7 +24,8 @@ impl User {
     /// # Errors
     /// There is none, or it can't be told.
     pub fn find(name: &str) -> io::Result<Self> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"));
+        let missing =
+            || io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"));
         Self::new(nix::unistd::User::from_name(name)?.ok_or_else(missing)?)
     }
 
@@ -33,7 +34,12 @@ impl User {
     /// # Errors
     /// The number has no entry, or it can't be told.
     pub fn by_number(uid: u32) -> io::Result<Self> {
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("the user number {uid} has no name"));
+        let missing = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the user number {uid} has no name"),
+            )
+        };
         Self::new(nix::unistd::User::from_uid(Uid::from_raw(uid))?.ok_or_else(missing)?)
     }
 
@@ -49,7 +55,12 @@ impl User {
     /// The user's number has no entry.
     pub fn current() -> io::Result<Self> {
         let uid = Uid::effective();
-        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("the user number {uid} has no name"));
+        let missing = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the user number {uid} has no name"),
+            )
+        };
         Self::new(nix::unistd::User::from_uid(uid)?.ok_or_else(missing)?)
     }
 
@@ -72,14 +83,16 @@ impl User {
 
     /// Lets a command run as this user.
     pub fn run(self, command: &mut Command) {
-        // SAFETY: between fork and exec only setgroups, setgid and setuid are called, on values made before the fork.
+        // SAFETY: between fork and exec only setgroups, setgid and setuid are called, on values
+        // made before the fork.
         #[allow(unsafe_code)]
         unsafe {
             command.pre_exec(move || self.become_for_good());
         }
     }
 
-    /// Gives up every right but this user's, for this process and what it starts. Between fork and exec it makes system calls alone.
+    /// Gives up every right but this user's, for this process and what it starts. Between fork and
+    /// exec it makes system calls alone.
     ///
     /// # Errors
     /// The kernel refused: only root may.

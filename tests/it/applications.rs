@@ -5,12 +5,16 @@ use std::fs;
 use crate::run::{Run, run};
 use crate::world::World;
 
-/// A world whose applications have repositories, `apps/NAME.git`, and a job that notes; `text` goes on in the section `[defaults]`.
+/// A world whose applications have repositories, `apps/NAME.git`, and a job that notes; `text` goes
+/// on in the section `[defaults]`.
 pub fn world(applications: &[&str], text: &str) -> World {
     let world = World::installed();
     fs::create_dir(world.path("apps")).unwrap();
     for name in applications {
-        world.git_in("apps", &["init", "-q", "--bare", "-b", "main", &format!("{name}.git")]);
+        world.git_in(
+            "apps",
+            &["init", "-q", "--bare", "-b", "main", &format!("{name}.git")],
+        );
     }
     configure(&world, text);
     world
@@ -19,32 +23,54 @@ pub fn world(applications: &[&str], text: &str) -> World {
 /// Writes the configuration anew.
 pub fn configure(world: &World, text: &str) {
     let apps = world.path("apps");
-    world.config(&format!("repository = \"{}/{{application}}.git\"\n{text}", apps.display()));
+    world.config(&format!(
+        "repository = \"{}/{{application}}.git\"\n{text}",
+        apps.display()
+    ));
 }
 
-/// A commit with a message on top of a branch of an application; the branch is made where it is missing.
+/// A commit with a message on top of a branch of an application; the branch is made where it is
+/// missing.
 pub fn commit(world: &World, application: &str, branch: &str, message: &str) -> String {
     let folder = format!("apps/{application}.git");
     let name = format!("refs/heads/{branch}");
     let tip = world.git_in(&folder, &["for-each-ref", "--format=%(objectname)", &name]);
-    let parents: Vec<&str> = if tip.is_empty() { Vec::new() } else { vec![&tip] };
+    let parents: Vec<&str> = if tip.is_empty() {
+        Vec::new()
+    } else {
+        vec![&tip]
+    };
     commit_upon(world, application, branch, message, &parents)
 }
 
 /// A commit with a message and parents of its own, to which a branch is set.
-pub fn commit_upon(world: &World, application: &str, branch: &str, message: &str, parents: &[&str]) -> String {
+pub fn commit_upon(
+    world: &World,
+    application: &str,
+    branch: &str,
+    message: &str,
+    parents: &[&str],
+) -> String {
     let folder = format!("apps/{application}.git");
-    let tree = run(world.command("git", &folder).args(["mktree"]), b"").ok().line().to_owned();
+    let tree = run(world.command("git", &folder).args(["mktree"]), b"")
+        .ok()
+        .line()
+        .to_owned();
     let mut arguments = vec!["commit-tree", "-m", message, &tree];
     arguments.extend(parents.iter().flat_map(|parent| ["-p", parent]));
     let commit = world.git_in(&folder, &arguments);
-    world.git_in(&folder, &["update-ref", &format!("refs/heads/{branch}"), &commit]);
+    world.git_in(
+        &folder,
+        &["update-ref", &format!("refs/heads/{branch}"), &commit],
+    );
     commit
 }
 
 /// Some commits on `main`, called `c1` and so on.
 pub fn commits(world: &World, application: &str, count: usize) -> Vec<String> {
-    (1..=count).map(|n| commit(world, application, "main", &format!("c{n}"))).collect()
+    (1..=count)
+        .map(|n| commit(world, application, "main", &format!("c{n}")))
+        .collect()
 }
 
 /// Prepends a revision and pushes; it can be refused.

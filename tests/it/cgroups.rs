@@ -1,4 +1,5 @@
-//! Whose processes are whose, with a control group for each deployment and without: nobody gets away, and nobody else is hit.
+//! Whose processes are whose, with a control group for each deployment and without: nobody gets
+//! away, and nobody else is hit.
 
 use std::fs;
 use std::process::Command;
@@ -21,11 +22,20 @@ fn no_cgroups() -> bool {
     static MADE: OnceLock<bool> = OnceLock::new();
     let make = || {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).map(str::to_owned);
+        let own = groups
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))
+            .map(str::to_owned);
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).and_then(|line| line.split(' ').nth(4));
+        let mount = mounts
+            .lines()
+            .find(|line| line.contains(" - cgroup2 "))
+            .and_then(|line| line.split(' ').nth(4));
         own.zip(mount).is_some_and(|(own, mount)| {
-            let probe = format!("{mount}/{own}/deploy-by-code-it-probe-{}", std::process::id());
+            let probe = format!(
+                "{mount}/{own}/deploy-by-code-it-probe-{}",
+                std::process::id()
+            );
             fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
         })
     };
@@ -81,16 +91,35 @@ fn what_shed_everything_holds_the_environment_after_the_runner_died() {
     world.wait_for("production/a #1 start");
     world.kill_runner();
     let ghost = pids(&world)[0];
-    let leader = crate::processes::of(&world.path("")).into_iter().filter(|pid| *pid != ghost);
+    let leader = crate::processes::of(&world.path(""))
+        .into_iter()
+        .filter(|pid| *pid != ghost);
     leader.for_each(kill_one);
     world.job("note start; note end");
     world.deploy("production/b", 1);
     world.push();
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     assert!(alive(ghost));
     world.open("end");
-    assert_eq!(world.settled(), ["#1 production/a interrupted: the runner died", "#2 production/b succeeded"]);
-    let ran = ["production/a #1 start", "production/a #1 end", "production/b #2 start", "production/b #2 end"];
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a interrupted: the runner died",
+            "#2 production/b succeeded"
+        ]
+    );
+    let ran = [
+        "production/a #1 start",
+        "production/a #1 end",
+        "production/b #2 start",
+        "production/b #2 end",
+    ];
     assert_eq!(world.ran(), ran);
 }
 
@@ -106,10 +135,19 @@ fn no_control_group_is_left_behind() {
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     world.wait_until("the runner left", || world.ours().is_empty());
     let groups = fs::read_to_string(world.path("groups")).unwrap();
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
+    let group = groups
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap();
     let found = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|root| format!("{root}{group}"));
-    let left: Vec<_> = found.iter().filter(|path| group != "/" && fs::metadata(path).is_ok()).collect();
-    assert!(group.contains("deploy-by-code"), "the command has a group of its own: {groups}");
+    let left: Vec<_> = found
+        .iter()
+        .filter(|path| group != "/" && fs::metadata(path).is_ok())
+        .collect();
+    assert!(
+        group.contains("deploy-by-code"),
+        "the command has a group of its own: {groups}"
+    );
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -139,18 +177,38 @@ fn without_control_groups_a_dead_runners_command_holds_the_environment() {
     push_without_cgroups(&world);
     world.wait_for("production/a #1 start");
     world.kill_runner();
-    let sleep = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\0");
-    let leader: Vec<_> = crate::processes::of(&world.path("")).into_iter().filter(sleep).collect();
+    let sleep = |pid: &i32| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\0")
+    };
+    let leader: Vec<_> = crate::processes::of(&world.path(""))
+        .into_iter()
+        .filter(sleep)
+        .collect();
     assert_eq!(leader.len(), 1);
     kill_one(leader[0]);
     world.job("note start; note end");
     world.deploy("production/b", 1);
     push_without_cgroups(&world);
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     assert_eq!(world.ran(), ["production/a #1 start"]);
     world.open("end");
-    assert_eq!(world.settled(), ["#1 production/a interrupted: the runner died", "#2 production/b succeeded"]);
-    assert_eq!(world.ran()[..2], ["production/a #1 start", "production/a #1 end"]);
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a interrupted: the runner died",
+            "#2 production/b succeeded"
+        ]
+    );
+    assert_eq!(
+        world.ran()[..2],
+        ["production/a #1 start", "production/a #1 end"]
+    );
 }
 
 #[test]
@@ -180,7 +238,10 @@ fn without_control_groups_doctor_says_so() {
     }
     let world = World::installed();
     let mut unshare = world.command("unshare", ".");
-    let doctor = format!("umount -a -l -t cgroup2; '{}' -C deploy.git doctor", crate::processes::BINARY);
+    let doctor = format!(
+        "umount -a -l -t cgroup2; '{}' -C deploy.git doctor",
+        crate::processes::BINARY
+    );
     let said = run(unshare.args(["-m", "sh", "-c", &doctor]), b"").all();
     assert!(said.contains("cgroup"), "{said}");
 }

@@ -9,7 +9,8 @@ use crate::world::{World, rev};
 
 const CONFIG: &str = "checkout = \"{W}/srv/{environment}/{application}\"\nrepository = \"{W}/apps/{application}.git\"\nkill_after = \"1s\"\ngrace = \"300ms\"\n";
 
-/// A world with an application repository `a` and a configuration of `checkout` alone, to which `more` is added.
+/// A world with an application repository `a` and a configuration of `checkout` alone, to which
+/// `more` is added.
 pub fn world(more: &str) -> World {
     let world = World::installed();
     fs::create_dir(world.path("apps")).unwrap();
@@ -21,21 +22,33 @@ pub fn world(more: &str) -> World {
 fn configure(world: &World, more: &str) {
     let base = world.path("");
     let base = base.to_str().unwrap().trim_end_matches('/');
-    world.config_file(&format!("[defaults]\n{}{}", CONFIG.replace("{W}", base), more.replace("{W}", base)));
+    world.config_file(&format!(
+        "[defaults]\n{}{}",
+        CONFIG.replace("{W}", base),
+        more.replace("{W}", base)
+    ));
 }
 
 /// Commits a tree of the application repository to its main branch.
 pub fn commit(world: &World, tree: impl FnOnce(&Trees<'_>) -> String) -> String {
     let trees = Trees::new(world, "apps/a.git");
-    let parent = world.git_in("apps/a.git", &["for-each-ref", "--format=%(objectname)", "refs/heads/main"]);
+    let parent = world.git_in(
+        "apps/a.git",
+        &["for-each-ref", "--format=%(objectname)", "refs/heads/main"],
+    );
     let tree = tree(&trees);
-    let commit = trees.commit(&tree, Some(parent.as_str()).filter(|parent| !parent.is_empty()));
+    let commit = trees.commit(
+        &tree,
+        Some(parent.as_str()).filter(|parent| !parent.is_empty()),
+    );
     world.git_in("apps/a.git", &["update-ref", "refs/heads/main", &commit]);
     commit
 }
 
 pub fn one_file(world: &World, content: &str) -> String {
-    commit(world, |trees| trees.path(FILE, b"file", &trees.blob(content)))
+    commit(world, |trees| {
+        trees.path(FILE, b"file", &trees.blob(content))
+    })
 }
 
 pub fn release(world: &World, revision: &str) -> PathBuf {
@@ -64,20 +77,37 @@ pub fn roll_back(world: &World, revision: &str) -> String {
 fn files_executable_bits_and_symlinks() {
     let world = world("");
     let revision = commit(&world, |trees| {
-        let (text, program, link) = (trees.blob("text\r\n\0"), trees.blob("#!/bin/sh\n"), trees.blob("../b/program"));
+        let (text, program, link) = (
+            trees.blob("text\r\n\0"),
+            trees.blob("#!/bin/sh\n"),
+            trees.blob("../b/program"),
+        );
         let inner = trees.tree(&[(FILE, b"deep", &text)]);
-        let b = trees.tree(&[(FOLDER, b"inner", &inner), (EXECUTABLE, b"program", &program)]);
+        let b = trees.tree(&[
+            (FOLDER, b"inner", &inner),
+            (EXECUTABLE, b"program", &program),
+        ]);
         let a = trees.tree(&[(SYMLINK, b"link", &link)]);
         let empty = trees.blob("");
-        trees.tree(&[(FOLDER, b"a", &a), (FOLDER, b"b", &b), (FILE, b"empty", &empty)])
+        trees.tree(&[
+            (FOLDER, b"a", &a),
+            (FOLDER, b"b", &b),
+            (FILE, b"empty", &empty),
+        ])
     });
     assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
     let root = release(&world, &revision);
     assert_eq!(fs::read(root.join("b/inner/deep")).unwrap(), b"text\r\n\0");
     assert_eq!(fs::read(root.join("empty")).unwrap(), b"");
-    assert_eq!(fs::read_link(root.join("a/link")).unwrap().to_str(), Some("../b/program"));
+    assert_eq!(
+        fs::read_link(root.join("a/link")).unwrap().to_str(),
+        Some("../b/program")
+    );
     let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("b/program"), mode("empty"), mode("b")), (0o755, 0o644, 0o755));
+    assert_eq!(
+        (mode("b/program"), mode("empty"), mode("b")),
+        (0o755, 0o644, 0o755)
+    );
     let target = fs::read_link(world.path("srv/production/a/current")).unwrap();
     assert_eq!(
         fs::canonicalize(world.path("srv/production/a").join(target)).unwrap(),
@@ -89,17 +119,40 @@ fn files_executable_bits_and_symlinks() {
 #[test]
 fn names_that_are_odd_but_legal() {
     let world = world("");
-    // Tab and newline are what git writes here as well; the others are forbidden on other systems only.
-    let names =
-        ["Foo::Bar.3pm", "aux.c", "ends.", "a b", "\u{e9}\u{202e}", "-rf", "tab\tand\nnewline", "\u{1b}[31m", "a\\b"];
+    // Tab and newline are what git writes here as well; the others are forbidden on other systems
+    // only.
+    let names = [
+        "Foo::Bar.3pm",
+        "aux.c",
+        "ends.",
+        "a b",
+        "\u{e9}\u{202e}",
+        "-rf",
+        "tab\tand\nnewline",
+        "\u{1b}[31m",
+        "a\\b",
+    ];
     for (number, name) in names.into_iter().enumerate() {
-        let revision = commit(&world, |trees| trees.path(FILE, name.as_bytes(), &trees.blob("text")));
-        assert_eq!(deploy(&world, &revision), format!("#{} production/a succeeded", number + 1), "{name:?}");
-        assert_eq!(fs::read(release(&world, &revision).join(name)).unwrap(), b"text", "{name:?}");
+        let revision = commit(&world, |trees| {
+            trees.path(FILE, name.as_bytes(), &trees.blob("text"))
+        });
+        assert_eq!(
+            deploy(&world, &revision),
+            format!("#{} production/a succeeded", number + 1),
+            "{name:?}"
+        );
+        assert_eq!(
+            fs::read(release(&world, &revision).join(name)).unwrap(),
+            b"text",
+            "{name:?}"
+        );
     }
     let bytes = b"not-utf-8-\xff";
     let revision = commit(&world, |trees| trees.path(FILE, bytes, &trees.blob("text")));
-    assert_eq!(deploy(&world, &revision), format!("#{} production/a succeeded", names.len() + 1));
+    assert_eq!(
+        deploy(&world, &revision),
+        format!("#{} production/a succeeded", names.len() + 1)
+    );
 }
 
 #[test]
@@ -108,12 +161,20 @@ fn current_is_flipped_and_a_release_is_used_again() {
     let (one, two) = (one_file(&world, "one"), one_file(&world, "two"));
     deploy(&world, &one);
     assert_eq!(current(&world), "one");
-    let inode = fs::metadata(release(&world, &one).join("file")).unwrap().ino();
+    let inode = fs::metadata(release(&world, &one).join("file"))
+        .unwrap()
+        .ino();
     deploy(&world, &two);
     assert_eq!(current(&world), "two");
     roll_back(&world, &one);
     assert_eq!(current(&world), "one");
-    assert_eq!(fs::metadata(release(&world, &one).join("file")).unwrap().ino(), inode, "made once");
+    assert_eq!(
+        fs::metadata(release(&world, &one).join("file"))
+            .unwrap()
+            .ino(),
+        inode,
+        "made once"
+    );
     assert_eq!(deploy(&world, &one), "#4 production/a succeeded");
 }
 
@@ -127,23 +188,43 @@ fn plan_counts_the_commits_gained_and_lost() {
         commits.push(world.commit());
     }
     world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
-    world.cmd(&["plan", &commits[0], &commits[1]]).ok().says("3 commits gained").says_nothing_of("lost");
-    let back = world.cmd(&["plan", &commits[1], &commits[2]]).says("2 lost");
+    world
+        .cmd(&["plan", &commits[0], &commits[1]])
+        .ok()
+        .says("3 commits gained")
+        .says_nothing_of("lost");
+    let back = world
+        .cmd(&["plan", &commits[1], &commits[2]])
+        .says("2 lost");
     assert!(matches!(back.code, Some(0 | 1)), "{back:?}");
-    world.cmd(&["plan", "--markdown", &commits[0], &commits[1]]).ok().says("production/a").says("3");
+    world
+        .cmd(&["plan", "--markdown", &commits[0], &commits[1]])
+        .ok()
+        .says("production/a")
+        .says("3");
 }
 
 #[test]
 fn a_command_runs_in_the_release_and_decides() {
-    let world =
-        world("command = [\"/bin/sh\", \"-c\", \"pwd; echo $DEPLOY_CHECKOUT; cat file; test $(cat file) != bad\"]\n");
+    let world = world(
+        "command = [\"/bin/sh\", \"-c\", \"pwd; echo $DEPLOY_CHECKOUT; cat file; test $(cat file) != bad\"]\n",
+    );
     let (good, bad) = (one_file(&world, "good"), one_file(&world, "bad"));
     assert_eq!(deploy(&world, &good), "#1 production/a succeeded");
     let root = fs::canonicalize(release(&world, &good)).unwrap();
     let log = world.logs(1);
-    assert_eq!(log.lines().filter(|line| Some(*line) == root.to_str()).count(), 2, "folder and DEPLOY_CHECKOUT: {log}");
+    assert_eq!(
+        log.lines()
+            .filter(|line| Some(*line) == root.to_str())
+            .count(),
+        2,
+        "folder and DEPLOY_CHECKOUT: {log}"
+    );
     assert!(log.contains("good"), "{log}");
-    assert_eq!(deploy(&world, &bad), "#2 production/a failed: exit status 1");
+    assert_eq!(
+        deploy(&world, &bad),
+        "#2 production/a failed: exit status 1"
+    );
     assert_eq!(current(&world), "good");
 }
 
@@ -154,12 +235,23 @@ fn the_newest_releases_and_the_current_one_are_kept() {
     for revision in &revisions {
         deploy(&world, revision);
     }
-    let kept =
-        |world: &World| -> Vec<bool> { revisions.iter().map(|revision| release(world, revision).exists()).collect() };
-    world.wait_until("old releases are gone", || kept(&world) == [false, false, true, true]);
-    assert_eq!(roll_back(&world, &revisions[2]), "#5 production/a succeeded");
+    let kept = |world: &World| -> Vec<bool> {
+        revisions
+            .iter()
+            .map(|revision| release(world, revision).exists())
+            .collect()
+    };
+    world.wait_until("old releases are gone", || {
+        kept(&world) == [false, false, true, true]
+    });
+    assert_eq!(
+        roll_back(&world, &revisions[2]),
+        "#5 production/a succeeded"
+    );
     assert_eq!(kept(&world), [false, false, true, true]);
-    let names = fs::read_dir(world.path("srv/production/a/releases")).unwrap().count();
+    let names = fs::read_dir(world.path("srv/production/a/releases"))
+        .unwrap()
+        .count();
     assert_eq!(names, 2, "no half-made release is left");
 }
 
@@ -175,9 +267,14 @@ fn two_environments_share_nothing() {
     world.push();
     world.settled();
     assert_eq!(current(&world), "one");
-    assert_eq!(fs::read_to_string(world.path("srv/staging/a/current/file")).unwrap(), "two");
+    assert_eq!(
+        fs::read_to_string(world.path("srv/staging/a/current/file")).unwrap(),
+        "two"
+    );
     let inode = |environment: &str| {
-        fs::metadata(world.path(&format!("srv/{environment}/a/releases/{one}/file"))).unwrap().ino()
+        fs::metadata(world.path(&format!("srv/{environment}/a/releases/{one}/file")))
+            .unwrap()
+            .ino()
     };
     assert_ne!(inode("production"), inode("staging"));
 }
@@ -185,13 +282,19 @@ fn two_environments_share_nothing() {
 #[test]
 fn one_folder_for_two_environments_fails() {
     let world = world("");
-    configure(&world, "[environments.staging]\ncheckout = \"{W}/srv/production/a\"\n");
+    configure(
+        &world,
+        "[environments.staging]\ncheckout = \"{W}/srv/production/a\"\n",
+    );
     let revision = one_file(&world, "one");
     assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
     world.deploy_rev("staging/a", &revision);
     world.push();
     let last = world.settled().pop().unwrap();
-    assert!(last.starts_with("#2 staging/a failed: checkout: "), "{last}");
+    assert!(
+        last.starts_with("#2 staging/a failed: checkout: "),
+        "{last}"
+    );
     assert_eq!(current(&world), "one");
 }
 
@@ -204,7 +307,10 @@ fn a_revision_that_is_not_there_fails_and_says_so() {
     world.push();
     // The rules that post-receive shares with pre-receive may keep it from being planned at all.
     let history = world.settled();
-    assert!(history.is_empty() || history[0].starts_with("#1 production/a failed: checkout: "), "{history:#?}");
+    assert!(
+        history.is_empty() || history[0].starts_with("#1 production/a failed: checkout: "),
+        "{history:#?}"
+    );
     assert!(!world.path("srv/production/a/current").exists());
     // With another repository that has it, the same file's next entry deploys.
     let revision = one_file(&world, "two");
@@ -217,7 +323,18 @@ fn a_revision_that_is_not_there_fails_and_says_so() {
 fn an_application_repository_of_the_other_hash_kind() {
     let world = World::installed();
     fs::create_dir(world.path("apps")).unwrap();
-    world.git_in(".", &["init", "-q", "--bare", "-b", "main", "--object-format=sha256", "apps/a.git"]);
+    world.git_in(
+        ".",
+        &[
+            "init",
+            "-q",
+            "--bare",
+            "-b",
+            "main",
+            "--object-format=sha256",
+            "apps/a.git",
+        ],
+    );
     configure(&world, "");
     let revision = one_file(&world, "sha256");
     assert_eq!(revision.len(), 64);
@@ -231,7 +348,10 @@ fn an_application_repository_can_be_a_work_tree() {
         let world = world("");
         let revision = one_file(&world, "one");
         if linked {
-            world.git_in("apps/a.git", &["worktree", "add", "-q", "--detach", "../linked", "main"]);
+            world.git_in(
+                "apps/a.git",
+                &["worktree", "add", "-q", "--detach", "../linked", "main"],
+            );
         } else {
             world.git_in("apps", &["clone", "-q", "a.git", "linked"]);
         }
@@ -246,24 +366,43 @@ fn a_runner_killed_during_the_checkout_leaves_no_half_release() {
     let world = world("");
     let revision = commit(&world, |trees| {
         let blob = trees.blob("x".repeat(3000));
-        let names: Vec<_> = (0..200).map(|n| format!("file-{n:03}").into_bytes()).collect();
-        let entries: Vec<_> = names.iter().map(|name| (FILE, name.as_slice(), blob.as_str())).collect();
+        let names: Vec<_> = (0..200)
+            .map(|n| format!("file-{n:03}").into_bytes())
+            .collect();
+        let entries: Vec<_> = names
+            .iter()
+            .map(|name| (FILE, name.as_slice(), blob.as_str()))
+            .collect();
         let folder = trees.tree(&entries);
-        let folders: Vec<_> = (0..20).map(|n| format!("folder-{n:02}").into_bytes()).collect();
-        let entries: Vec<_> = folders.iter().map(|name| (FOLDER, name.as_slice(), folder.as_str())).collect();
+        let folders: Vec<_> = (0..20)
+            .map(|n| format!("folder-{n:02}").into_bytes())
+            .collect();
+        let entries: Vec<_> = folders
+            .iter()
+            .map(|name| (FOLDER, name.as_slice(), folder.as_str()))
+            .collect();
         trees.tree(&entries)
     });
     let files = |folder: PathBuf| {
         let mut find = world.command("find", folder);
-        crate::run::run(find.args([".", "-type", "f", "-size", "3000c"]), b"").ok().stdout.lines().count()
+        crate::run::run(find.args([".", "-type", "f", "-size", "3000c"]), b"")
+            .ok()
+            .stdout
+            .lines()
+            .count()
     };
     for _ in 0..4 {
         world.deploy_rev("production/a", &revision);
         world.push();
-        let begun =
-            || fs::read_dir(world.path("srv/production/a/releases")).is_ok_and(|mut entries| entries.next().is_some());
+        let begun = || {
+            fs::read_dir(world.path("srv/production/a/releases"))
+                .is_ok_and(|mut entries| entries.next().is_some())
+        };
         world.wait_until("the checkout began", begun);
-        world.ours().into_iter().for_each(crate::processes::kill_one);
+        world
+            .ours()
+            .into_iter()
+            .for_each(crate::processes::kill_one);
         world.wait_until("the runner is gone", || world.ours().is_empty());
         if release(&world, &revision).exists() {
             assert_eq!(files(release(&world, &revision)), 4000);
@@ -275,5 +414,11 @@ fn a_runner_killed_during_the_checkout_leaves_no_half_release() {
     world.push();
     assert!(world.settled().last().unwrap().ends_with(" succeeded"));
     assert_eq!(files(release(&world, &revision)), 4000);
-    assert_eq!(fs::read_dir(world.path("srv/production/a/releases")).unwrap().count(), 1, "leftovers are cleaned up");
+    assert_eq!(
+        fs::read_dir(world.path("srv/production/a/releases"))
+            .unwrap()
+            .count(),
+        1,
+        "leftovers are cleaned up"
+    );
 }

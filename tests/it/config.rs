@@ -1,4 +1,5 @@
-//! The configuration: every problem at once, with its place and the nearest right word; closed to the deploy branch, open to all others.
+//! The configuration: every problem at once, with its place and the nearest right word; closed to
+//! the deploy branch, open to all others.
 
 use std::fs;
 
@@ -36,7 +37,10 @@ fn check_shows_every_problem_with_place_and_nearest_word() {
         ("deploy-by-code.toml:14:12", "enviroment"),
     ] {
         let line = said.lines().find(|line| line.contains(place));
-        assert!(line.is_some_and(|line| line.contains(what)), "{place} {what} is missing: {said}");
+        assert!(
+            line.is_some_and(|line| line.contains(what)),
+            "{place} {what} is missing: {said}"
+        );
     }
     for near in ["\"command\"", "\"staging\"", "{environment}", "latest"] {
         assert!(said.contains(near), "{near} is not offered: {said}");
@@ -51,7 +55,10 @@ fn text_that_is_no_toml_is_a_problem_with_a_place() {
     world.cmd(&["check"]).exits(3).says("deploy-by-code.toml:");
     for command in [&["status"][..], &["plan", "main", "main"]] {
         let code = world.cmd(command).code;
-        assert!(matches!(code, Some(0 | 3 | 4)), "{command:?} ended with {code:?}");
+        assert!(
+            matches!(code, Some(0 | 3 | 4)),
+            "{command:?} ended with {code:?}"
+        );
     }
 }
 
@@ -62,8 +69,12 @@ fn a_broken_configuration_closes_the_deploy_branch_only() {
     world.config_file(BROKEN);
     world.deploy("production/x", 1);
     let push = world.try_push().exits(1);
-    push.says("deploy-by-code.toml:2:1").says("deploy-by-code.toml:9:11").says("\"command\"");
-    let topic = world.push_with(&["origin", "HEAD:refs/heads/topic", "HEAD:refs/tags/v1"]).ok();
+    push.says("deploy-by-code.toml:2:1")
+        .says("deploy-by-code.toml:9:11")
+        .says("\"command\"");
+    let topic = world
+        .push_with(&["origin", "HEAD:refs/heads/topic", "HEAD:refs/tags/v1"])
+        .ok();
     assert_eq!(topic.remote(), [""; 0]);
     world.config_file(&good);
     world.push();
@@ -95,7 +106,10 @@ fn a_cycle_in_after_is_an_error() {
             "[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"c\"]\n[applications.c]\nafter = [\"a\"]",
             "after",
         ),
-        ("[environments.production.applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"a\"]", "after"),
+        (
+            "[environments.production.applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"a\"]",
+            "after",
+        ),
     ] {
         world.config(text);
         world.cmd(&["check"]).exits(3).says("cycle").says(names);
@@ -111,17 +125,27 @@ fn an_explicit_file_wins() {
     let world = World::installed();
     fs::write(world.path("other.toml"), "[defaults]\nnonsense = 1\n").unwrap();
     let other = world.path("other.toml");
-    world.cmd(&["--config", other.to_str().unwrap(), "check"]).exits(3).says("other.toml:2:1");
+    world
+        .cmd(&["--config", other.to_str().unwrap(), "check"])
+        .exits(3)
+        .says("other.toml:2:1");
     world.cmd(&["check"]).ok();
-    world.cmd(&["--config", "/nonexistent/config.toml", "check"]).says("/nonexistent/config.toml");
-    let missing = world.cmd(&["--config", "/nonexistent/config.toml", "check"]).code;
+    world
+        .cmd(&["--config", "/nonexistent/config.toml", "check"])
+        .says("/nonexistent/config.toml");
+    let missing = world
+        .cmd(&["--config", "/nonexistent/config.toml", "check"])
+        .code;
     assert!(matches!(missing, Some(3 | 4)), "{missing:?}");
 }
 
 #[test]
 fn what_the_pushed_tree_brings_along_is_not_read() {
     let world = World::installed();
-    world.write("deploy-by-code.toml", "[defaults]\ncommand = [\"/bin/false\"]\n");
+    world.write(
+        "deploy-by-code.toml",
+        "[defaults]\ncommand = [\"/bin/false\"]\n",
+    );
     world.write("production/deploy-by-code.toml", "nonsense");
     world.deploy("production/a", 1);
     world.push();
@@ -140,7 +164,11 @@ fn another_branch_than_the_one_of_the_state_asks_for_install() {
     let commit = world.commit();
     world.push_with(&["origin", &format!("{commit}:refs/heads/other")]);
     world.cmd(&["reconcile"]).says("install");
-    assert_eq!(world.history().len(), 1, "nothing is taken for new because the branch is another one");
+    assert_eq!(
+        world.history().len(),
+        1,
+        "nothing is taken for new because the branch is another one"
+    );
     world.install();
     world.server_git(&["update-ref", "refs/heads/other", &commit]);
     world.cmd(&["reconcile"]).ok();
@@ -151,7 +179,10 @@ fn another_branch_than_the_one_of_the_state_asks_for_install() {
 fn the_state_directory_can_be_elsewhere() {
     let world = World::new();
     let old = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
-    world.config_file(&format!("state_dir = {:?}\n{old}", world.path("elsewhere/state")));
+    world.config_file(&format!(
+        "state_dir = {:?}\n{old}",
+        world.path("elsewhere/state")
+    ));
     world.install();
     world.deploy("production/a", 1);
     world.push();

@@ -10,7 +10,11 @@ use crate::world::World;
 
 /// How often the job of deployment `id` started.
 pub fn starts(world: &World, id: usize) -> usize {
-    world.ran().iter().filter(|line| **line == format!("production/a #{id} start")).count()
+    world
+        .ran()
+        .iter()
+        .filter(|line| **line == format!("production/a #{id} start"))
+        .count()
 }
 
 /// A world whose first deployment runs, held at the gate `end`, and whose runner was killed.
@@ -33,12 +37,21 @@ fn a_dead_runners_command_holds_the_environment_until_it_ended() {
     world.deploy("staging/a", 2);
     world.push();
     world.wait_for("staging/a #4 start");
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     assert_eq!(world.ran(), ["production/a #1 start", "staging/a #4 start"]);
     world.open("end");
     let history = world.settled();
     assert_eq!(history[0], "#1 production/a interrupted: the runner died");
-    assert!(history[1..].iter().all(|line| line.ends_with(" succeeded")), "{history:#?}");
+    assert!(
+        history[1..].iter().all(|line| line.ends_with(" succeeded")),
+        "{history:#?}"
+    );
     assert_eq!(overlap(&world.ran(), "production/"), 1);
     world.cmd(&["status"]).ok().says_nothing_of("held by");
     assert!(
@@ -63,11 +76,14 @@ fn what_the_dead_runners_command_started_holds_it_too() {
     world.wait_for("production/a #1 start");
     world.kill_runner();
     // Now the leader as well: its child in another session is all that is left.
-    let leader = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-        let arguments = fs::read_to_string(entry.path().join("cmdline")).ok()?;
-        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
-        (arguments == format!("/bin/sh\0{}\0", world.path("job").display())).then_some(pid)
-    });
+    let leader = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let arguments = fs::read_to_string(entry.path().join("cmdline")).ok()?;
+            let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+            (arguments == format!("/bin/sh\0{}\0", world.path("job").display())).then_some(pid)
+        });
     let leader: Vec<_> = leader.collect();
     assert_eq!(leader.len(), 1, "the job's shell");
     crate::processes::kill_one(leader[0]);
@@ -75,9 +91,21 @@ fn what_the_dead_runners_command_started_holds_it_too() {
     world.job("note start; note end");
     world.deploy("production/a", 2);
     world.push();
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     world.open("end");
-    assert_eq!(world.settled(), ["#1 production/a interrupted: the runner died", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a interrupted: the runner died",
+            "#2 production/a succeeded"
+        ]
+    );
     assert_eq!(overlap(&world.ran(), "production/"), 1);
 }
 
@@ -94,10 +122,20 @@ fn whoever_waits_for_a_dead_runner_gets_a_new_one() {
     world.open("end");
     world.wait_for("production/a #1 end");
     world.wait_until("status says that its runner died", || {
-        world.cmd(&["status"]).ok().stdout.contains("production: the runner of #1 died")
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("production: the runner of #1 died")
     });
-    world.cmd(&["doctor"]).exits(1).says("no runner carries out #1 production/a");
-    world.cmd(&["wait", "1"]).exits(1).says("#1 production/a interrupted: the runner died");
+    world
+        .cmd(&["doctor"])
+        .exits(1)
+        .says("no runner carries out #1 production/a");
+    world
+        .cmd(&["wait", "1"])
+        .exits(1)
+        .says("#1 production/a interrupted: the runner died");
 }
 
 #[test]
@@ -105,13 +143,25 @@ fn release_gives_up_waiting() {
     let world = with_dead_runner("");
     world.deploy("production/b", 1);
     world.push();
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     world.job("note start");
     world.cmd(&["release", "production"]).ok();
     let history = world.settled();
-    assert!(history[0].starts_with("#1 production/a interrupted: the runner died"), "{history:#?}");
+    assert!(
+        history[0].starts_with("#1 production/a interrupted: the runner died"),
+        "{history:#?}"
+    );
     assert_eq!(history[1], "#2 production/b succeeded");
-    assert_eq!(world.ran(), ["production/a #1 start", "production/b #2 start"]);
+    assert_eq!(
+        world.ran(),
+        ["production/a #1 start", "production/b #2 start"]
+    );
     world.cmd(&["release", "nowhere"]).exits(1);
     world.open("end");
 }
@@ -122,8 +172,15 @@ fn reconcile_marks_dead_runs_interrupted() {
     world.open("end");
     world.wait_for("production/a #1 end");
     world.cmd(&["reconcile"]).ok();
-    assert_eq!(world.settled(), ["#1 production/a interrupted: the runner died"]);
-    assert_eq!(world.status("production/a")["deployed"], serde_json::Value::Null, "never called a success");
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a interrupted: the runner died"]
+    );
+    assert_eq!(
+        world.status("production/a")["deployed"],
+        serde_json::Value::Null,
+        "never called a success"
+    );
     world.cmd(&["wait", "1"]).exits(1);
     // It waits for a person, who has it tried again under a new number.
     world.cmd(&["retry", "1"]).ok();
@@ -136,7 +193,13 @@ fn on_interrupt_retry_queues_it_again() {
     world.open("end");
     world.cmd(&["reconcile"]).ok();
     world.wait_until("it is tried again", || world.history().len() == 2);
-    assert_eq!(world.settled(), ["#1 production/a interrupted: the runner died", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a interrupted: the runner died",
+            "#2 production/a succeeded"
+        ]
+    );
     assert_eq!(overlap(&world.ran(), "production/"), 1);
 }
 
@@ -145,11 +208,20 @@ fn cancel_reaches_what_a_dead_runner_left_running() {
     let world = with_dead_runner("");
     world.deploy("production/b", 1);
     world.push();
-    world.wait_until("status says why", || world.cmd(&["status"]).ok().stdout.contains("held by what #1 left running"));
+    world.wait_until("status says why", || {
+        world
+            .cmd(&["status"])
+            .ok()
+            .stdout
+            .contains("held by what #1 left running")
+    });
     world.job("note start");
     world.cmd(&["cancel", "1"]).ok();
     let history = world.settled();
-    assert!(history[0].contains(" cancelled") || history[0].contains(" interrupted"), "{history:#?}");
+    assert!(
+        history[0].contains(" cancelled") || history[0].contains(" interrupted"),
+        "{history:#?}"
+    );
     assert_eq!(history[1], "#2 production/b succeeded");
     assert!(!world.ran().contains(&"production/a #1 end".to_owned()));
 }
@@ -163,7 +235,10 @@ fn many_killed_runners_one_after_the_other() {
         world.deploy("production/a", n);
         world.push();
         if n % 2 == 0 {
-            world.ours().into_iter().for_each(crate::processes::kill_one);
+            world
+                .ours()
+                .into_iter()
+                .for_each(crate::processes::kill_one);
         }
     }
     world.cmd(&["reconcile"]).ok();
@@ -183,7 +258,13 @@ fn the_state_of_a_newer_version_is_an_error_that_says_so() {
     }
     let world = World::installed();
     let mut sqlite = world.command("sqlite3", ".");
-    run(sqlite.arg(world.state().join("state.db")).arg("PRAGMA user_version = 9999"), b"").ok();
+    run(
+        sqlite
+            .arg(world.state().join("state.db"))
+            .arg("PRAGMA user_version = 9999"),
+        b"",
+    )
+    .ok();
     world.cmd(&["status"]).exits(4).says("newer");
     world.deploy("production/a", 1);
     let line = world.push_unseen();

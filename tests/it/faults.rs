@@ -1,4 +1,5 @@
-//! A fault at every writing system call: kills, full disks, broken disks. Nothing lost, nothing twice.
+//! A fault at every writing system call: kills, full disks, broken disks. Nothing lost, nothing
+//! twice.
 
 use std::process::Command;
 
@@ -35,24 +36,40 @@ const WRITING: &[&str] = &[
 ];
 
 fn no_strace() -> bool {
-    let missing =
-        Command::new("strace").args(["-o", "/dev/null", "true"]).output().map_or(true, |o| !o.status.success());
+    let missing = Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output()
+        .map_or(true, |o| !o.status.success());
     if missing {
         println!("skipped: strace is not installed, or may not trace here");
     }
     missing
 }
 
-/// Runs the binary under test with a fault at the n-th of a system call; `also`: more arguments for strace. Without `-f` only the process's own
-/// calls count, not those of what it starts.
-fn with_fault(world: &World, call: &str, fault: &str, n: u32, also: &[&str], arguments: &[&str], input: &str) -> Run {
+/// Runs the binary under test with a fault at the n-th of a system call; `also`: more arguments for
+/// strace. Without `-f` only the process's own calls count, not those of what it starts.
+fn with_fault(
+    world: &World,
+    call: &str,
+    fault: &str,
+    n: u32,
+    also: &[&str],
+    arguments: &[&str],
+    input: &str,
+) -> Run {
     let mut strace = world.command("strace", "deploy.git");
-    strace.args(also).args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    strace.args(["-e", &format!("inject={call}:{fault}:when={n}"), BINARY]).args(arguments).env("GIT_DIR", ".");
+    strace
+        .args(also)
+        .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    strace
+        .args(["-e", &format!("inject={call}:{fault}:when={n}"), BINARY])
+        .args(arguments)
+        .env("GIT_DIR", ".");
     run(&mut strace, input.as_bytes())
 }
 
-/// For each writing system call and each n: `point` says whether something was killed; after that n is too large.
+/// For each writing system call and each n: `point` says whether something was killed; after that n
+/// is too large.
 fn sweep(mut point: impl FnMut(&str, u32) -> bool) -> u32 {
     let mut points = 0;
     for call in WRITING {
@@ -86,12 +103,31 @@ fn a_hook_killed_at_every_writing_call() {
         planned += 1;
         world.deploy("production/a", planned);
         let line = world.push_unseen();
-        let hook = with_fault(&world, call, "signal=KILL", n, &[], &["post-receive"], &line);
+        let hook = with_fault(
+            &world,
+            call,
+            "signal=KILL",
+            n,
+            &[],
+            &["post-receive"],
+            &line,
+        );
         world.cmd(&["reconcile"]).ok();
         let history = world.settled();
-        assert_eq!(history.len(), planned as usize, "deployments after a kill at {call} {n}: {hook:#?}");
-        assert_eq!(starts(&world, planned as usize), 1, "starts after a kill at {call} {n}: {hook:#?}");
-        assert!(history.last().unwrap().ends_with(" succeeded"), "after a kill at {call} {n}: {history:#?}");
+        assert_eq!(
+            history.len(),
+            planned as usize,
+            "deployments after a kill at {call} {n}: {hook:#?}"
+        );
+        assert_eq!(
+            starts(&world, planned as usize),
+            1,
+            "starts after a kill at {call} {n}: {hook:#?}"
+        );
+        assert!(
+            history.last().unwrap().ends_with(" succeeded"),
+            "after a kill at {call} {n}: {history:#?}"
+        );
         killed(&hook)
     });
     assert!(points >= 5, "only {points} points were hit");
@@ -112,21 +148,46 @@ fn a_runner_killed_at_every_writing_call() {
         world.deploy("production/a", planned);
         world.push_unseen();
         // With its threads, and with the command, which then fails by the signal.
-        let runner = with_fault(&world, call, "signal=KILL", n, &["-f"], &["run", "production"], "");
+        let runner = with_fault(
+            &world,
+            call,
+            "signal=KILL",
+            n,
+            &["-f"],
+            &["run", "production"],
+            "",
+        );
         world.cmd(&["reconcile"]).ok();
         let history = world.settled();
         let id = planned as usize;
         assert_eq!(history.len(), id, "deployments after a kill at {call} {n}");
         let (last, starts) = (history.last().unwrap(), starts(&world, id));
-        assert!(starts <= 1, "after a kill at {call} {n} it started {starts} times: {last}");
-        let ended = [" interrupted", " failed: signal 9", " succeeded"].into_iter().find(|end| last.contains(end));
+        assert!(
+            starts <= 1,
+            "after a kill at {call} {n} it started {starts} times: {last}"
+        );
+        let ended = [" interrupted", " failed: signal 9", " succeeded"]
+            .into_iter()
+            .find(|end| last.contains(end));
         let ended = ended.unwrap_or_else(|| panic!("after a kill at {call} {n}: {last}"));
-        assert!(starts == 1 || ended != " succeeded", "after a kill at {call} {n} what never started succeeded");
+        assert!(
+            starts == 1 || ended != " succeeded",
+            "after a kill at {call} {n} what never started succeeded"
+        );
         killed(&runner) || ended != " succeeded"
     });
     assert!(points >= 10, "only {points} points were hit");
-    let ends = |status: &str| world.history().iter().filter(|line| line.contains(status)).count();
-    assert!(ends(" succeeded") > 0 && ends(" interrupted") > 0, "the sweep met both outcomes");
+    let ends = |status: &str| {
+        world
+            .history()
+            .iter()
+            .filter(|line| line.contains(status))
+            .count()
+    };
+    assert!(
+        ends(" succeeded") > 0 && ends(" interrupted") > 0,
+        "the sweep met both outcomes"
+    );
 }
 
 #[test]
@@ -159,10 +220,17 @@ fn a_hook_whose_calls_fail_says_so_and_loses_nothing() {
             assert!(matches!(hook.code, Some(0 | 1 | 127)), "{place}");
             if hook.code == Some(1) {
                 failures += 1;
-                assert!(hook.stderr.contains("deploy-by-code: "), "no word about it, {place}");
+                assert!(
+                    hook.stderr.contains("deploy-by-code: "),
+                    "no word about it, {place}"
+                );
             }
             if hook.stdout.contains(&format!("#{planned} ")) {
-                assert_eq!(world.history().len(), planned as usize, "said to be recorded, {place}");
+                assert_eq!(
+                    world.history().len(),
+                    planned as usize,
+                    "said to be recorded, {place}"
+                );
             }
             world.cmd(&["reconcile"]).ok();
             let history = world.settled();

@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::applications::{
-    commit, commit_upon, commits, configure, deploy, forget_if_refused, refused, try_deploy, try_deploy_saying, world,
+    commit, commit_upon, commits, configure, deploy, forget_if_refused, refused, try_deploy,
+    try_deploy_saying, world,
 };
 use crate::world::World;
 
@@ -20,7 +21,11 @@ fn seven() -> (World, Vec<String>) {
 
 fn fails(world: &World, yes: bool) {
     let file = world.path("fail");
-    if yes { fs::write(file, "").unwrap() } else { fs::remove_file(file).unwrap() }
+    if yes {
+        fs::write(file, "").unwrap()
+    } else {
+        fs::remove_file(file).unwrap()
+    }
 }
 
 #[track_caller]
@@ -39,7 +44,11 @@ fn only_the_newest_is_tried_again_and_only_what_was_accepted() {
     fails(&world, true);
     assert!(roll_back(&world, &main[2], "A5 is bad").ends_with("failed: exit status 1"));
     fails(&world, false);
-    world.cmd(&["retry", "1"]).exits(1).says("#3 is failed").says("deploy-by-code retry 3");
+    world
+        .cmd(&["retry", "1"])
+        .exits(1)
+        .says("#3 is failed")
+        .says("deploy-by-code retry 3");
     world.cmd(&["retry", "3"]).ok();
     assert_eq!(world.settled().pop().unwrap(), "#4 production/a succeeded");
     assert_eq!(world.show(4)["exceptions"][0]["reason"], "A5 is bad");
@@ -47,7 +56,10 @@ fn only_the_newest_is_tried_again_and_only_what_was_accepted() {
     // What post-receive refused is not deployed by a retry of an older try.
     world.deploy_rev(A, &main[0]);
     let line = world.push_unseen();
-    world.hook("post-receive", &line).ok().says("problem production/a.deploy: would go back 2 commits");
+    world
+        .hook("post-receive", &line)
+        .ok()
+        .says("problem production/a.deploy: would go back 2 commits");
     for id in ["1", "3"] {
         world.cmd(&["retry", id]).exits(1);
     }
@@ -64,14 +76,21 @@ fn what_comes_back_after_a_retirement_is_compared_with_what_is_under_way() {
     world.retire(A);
     world.push();
     let said = refused(try_deploy(&world, A, &main[3]));
-    assert!(said.contains("would go back 1 commit") && said.contains("which is under way"), "{said}");
+    assert!(
+        said.contains("would go back 1 commit") && said.contains("which is under way"),
+        "{said}"
+    );
     world.open("end");
     world.settled();
     let said = refused(try_deploy(&world, A, &main[3]));
     assert!(said.contains("which is deployed"), "{said}");
     // What is told is where it goes from.
     let push = try_deploy(&world, A, &main[5]).ok();
-    push.says(&format!("#3 production/a {} -> {} queued", &main[4][..7], &main[5][..7]));
+    push.says(&format!(
+        "#3 production/a {} -> {} queued",
+        &main[4][..7],
+        &main[5][..7]
+    ));
 }
 
 #[test]
@@ -100,7 +119,10 @@ fn a_comment_mends_no_problem() {
     fails(&world, false);
     world.deploy_rev(A, &main[2]);
     let line = world.push_unseen();
-    world.hook("post-receive", &line).ok().says("problem production/a.deploy");
+    world
+        .hook("post-receive", &line)
+        .ok()
+        .says("problem production/a.deploy");
     let old = fs::read_to_string(world.path("work/production/a.deploy")).unwrap();
     world.deploy_file(A, format!("{old}# a comment\n"));
     world.push();
@@ -113,7 +135,10 @@ fn the_urgent_way_back_is_open_a_second_time() {
     let (world, main) = seven();
     deploy(&world, A, &main[2]);
     deploy(&world, A, &main[4]);
-    configure(&world, "[environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n");
+    configure(
+        &world,
+        "[environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n",
+    );
     fails(&world, true);
     assert!(roll_back(&world, &main[2], "bad").ends_with("failed: exit status 1"));
     fails(&world, false);
@@ -126,7 +151,15 @@ fn a_push_is_judged_after_what_came_before_it_also_where_that_was_not_planned() 
     let (world, main) = seven();
     deploy(&world, A, &main[4]);
     world.deploy_rev(A, &main[2]);
-    world.git(&["commit", "-q", "-a", "-m", "Back", "-m", "Deploy-Rollback: A5 burns"]);
+    world.git(&[
+        "commit",
+        "-q",
+        "-a",
+        "-m",
+        "Back",
+        "-m",
+        "Deploy-Rollback: A5 burns",
+    ]);
     world.push_unseen();
     let said = refused(try_deploy(&world, A, &main[5]));
     assert!(said.contains("which #2 rolled back: A5 burns"), "{said}");
@@ -148,11 +181,19 @@ fn a_hold_ends_by_release_alone() {
     fails(&world, false);
     refused(try_deploy(&world, A, &main[6]));
     roll_back(&world, &side, "A5 burns too");
-    refused(try_deploy_saying(&world, A, &main[6], "Deploy-Rollback: aside"));
+    refused(try_deploy_saying(
+        &world,
+        A,
+        &main[6],
+        "Deploy-Rollback: aside",
+    ));
     let both = "Deploy-Rollback: aside\nDeploy-Release: all is mended";
     try_deploy_saying(&world, A, &main[6], both).ok();
     world.settled();
-    world.cmd(&["status"]).ok().says_nothing_of(&format!("{} was rolled back", &main[6][..7]));
+    world
+        .cmd(&["status"])
+        .ok()
+        .says_nothing_of(&format!("{} was rolled back", &main[6][..7]));
 }
 
 #[test]
@@ -160,16 +201,30 @@ fn the_same_again_still_needs_what_it_needs() {
     let world = world(&["a", "b"], "");
     let b = commits(&world, "b", 3);
     let first = commit(&world, "a", "main", "first");
-    let needs = commit(&world, "a", "main", &format!("Use it\n\nDeploy-After: b {}", b[1]));
+    let needs = commit(
+        &world,
+        "a",
+        "main",
+        &format!("Use it\n\nDeploy-After: b {}", b[1]),
+    );
     deploy(&world, A, &first);
     deploy(&world, B, &b[0]);
     world.job("test $DEPLOY_ID != 4");
     world.deploy_rev(A, &needs);
     world.deploy_rev(B, &b[2]);
     world.push();
-    assert_eq!(world.settled()[2..], ["#3 production/a skipped: #4 b failed", "#4 production/b failed: exit status 1"]);
+    assert_eq!(
+        world.settled()[2..],
+        [
+            "#3 production/a skipped: #4 b failed",
+            "#4 production/b failed: exit status 1"
+        ]
+    );
     assert!(refused(try_deploy(&world, A, &needs)).contains("needs what is not there"));
-    world.cmd(&["retry", "3"]).exits(1).says("needs what is not there");
+    world
+        .cmd(&["retry", "3"])
+        .exits(1)
+        .says("needs what is not there");
     world.cmd(&["retry", "4"]).ok();
     world.settled();
     world.cmd(&["retry", "3"]).ok();
@@ -178,7 +233,10 @@ fn the_same_again_still_needs_what_it_needs() {
 
 #[test]
 fn the_same_again_of_what_was_refused_alone_is_no_way_past_together() {
-    let world = world(&["a", "b"], "[environments.production]\ntogether = [\"a\", \"b\"]\n");
+    let world = world(
+        &["a", "b"],
+        "[environments.production]\ntogether = [\"a\", \"b\"]\n",
+    );
     let (a, b) = (commits(&world, "a", 2), commits(&world, "b", 1));
     world.deploy_rev(A, &a[0]);
     world.deploy_rev(B, &b[0]);
@@ -186,7 +244,10 @@ fn the_same_again_of_what_was_refused_alone_is_no_way_past_together() {
     world.settled();
     world.deploy_rev(A, &a[1]);
     let line = world.push_unseen();
-    world.hook("post-receive", &line).ok().says("problem production/a.deploy: belongs together with b");
+    world
+        .hook("post-receive", &line)
+        .ok()
+        .says("problem production/a.deploy: belongs together with b");
     assert!(refused(try_deploy(&world, A, &a[1])).contains("belongs together with b"));
 }
 
@@ -196,11 +257,26 @@ fn a_commit_may_name_its_own_application_and_a_cycle_has_a_way_out() {
     let first = commit(&world, "a", "main", "first");
     deploy(&world, A, &first);
     let middle = commit(&world, "a", "main", "middle");
-    let own = commit(&world, "a", "main", &format!("Use it\n\nDeploy-After: a {middle}"));
+    let own = commit(
+        &world,
+        "a",
+        "main",
+        &format!("Use it\n\nDeploy-After: a {middle}"),
+    );
     assert_eq!(deploy(&world, A, &own), "#2 production/a succeeded");
     let b1 = commit(&world, "b", "main", "b1");
-    let a2 = commit(&world, "a", "main", &format!("Use b\n\nDeploy-After: b {b1}"));
-    let b2 = commit(&world, "b", "main", &format!("Use a\n\nDeploy-After: a {a2}"));
+    let a2 = commit(
+        &world,
+        "a",
+        "main",
+        &format!("Use b\n\nDeploy-After: b {b1}"),
+    );
+    let b2 = commit(
+        &world,
+        "b",
+        "main",
+        &format!("Use a\n\nDeploy-After: a {a2}"),
+    );
     world.deploy_rev(A, &a2);
     world.deploy_rev(B, &b2);
     let push = world.try_push();
@@ -208,8 +284,16 @@ fn a_commit_may_name_its_own_application_and_a_cycle_has_a_way_out() {
     assert!(refused(push).contains("make a cycle"));
     world.deploy_rev(A, &a2);
     world.deploy_rev(B, &b2);
-    world.try_push_saying("Deploy-Alone: both are off until the end").ok();
-    assert!(world.settled()[2..].iter().all(|line| line.ends_with(" succeeded")), "{:#?}", world.history());
+    world
+        .try_push_saying("Deploy-Alone: both are off until the end")
+        .ok();
+    assert!(
+        world.settled()[2..]
+            .iter()
+            .all(|line| line.ends_with(" succeeded")),
+        "{:#?}",
+        world.history()
+    );
 }
 
 #[test]
@@ -221,13 +305,34 @@ fn a_merge_that_takes_one_side_gives_no_reason_for_the_other() {
     world.push();
     world.git(&["checkout", "-q", "-b", "topic"]);
     world.deploy_rev(B, &b[1]);
-    world.git(&["commit", "-q", "-a", "-m", "Back", "-m", "Deploy-Rollback: b is broken"]);
+    world.git(&[
+        "commit",
+        "-q",
+        "-a",
+        "-m",
+        "Back",
+        "-m",
+        "Deploy-Rollback: b is broken",
+    ]);
     world.git(&["checkout", "-q", "-"]);
     deploy(&world, A, &a[2]);
     world.git(&["checkout", "-q", "topic"]);
-    world.git(&["merge", "-q", "-s", "ours", "-m", "Merge", "-m", "Deploy-Rollback: b is broken", "origin/main"]);
+    world.git(&[
+        "merge",
+        "-q",
+        "-s",
+        "ours",
+        "-m",
+        "Merge",
+        "-m",
+        "Deploy-Rollback: b is broken",
+        "origin/main",
+    ]);
     let said = refused(world.push_with(&["origin", "HEAD:refs/heads/main"]));
-    assert!(said.contains("refused production/a.deploy: would go back 2 commits"), "{said}");
+    assert!(
+        said.contains("refused production/a.deploy: would go back 2 commits"),
+        "{said}"
+    );
     assert!(!said.contains("production/b"), "{said}");
 }
 
@@ -244,7 +349,10 @@ fn a_retry_after_an_interruption_is_of_what_is_still_wanted() {
     world.retire(A);
     world.push();
     world.cmd(&["reconcile"]).ok();
-    assert_eq!(world.settled()[1], "#2 production/a interrupted: the runner died");
+    assert_eq!(
+        world.settled()[1],
+        "#2 production/a interrupted: the runner died"
+    );
     world.wait_until("the runner left", || world.ours().is_empty());
     assert_eq!(world.settled().len(), 2);
 }
@@ -254,7 +362,9 @@ fn a_configuration_that_breaks_while_something_waits_strands_nothing() {
     let (world, main) = seven();
     configure(&world, "[environments.production]\non_freeze = \"hold\"\n");
     deploy(&world, A, &main[0]);
-    world.cmd(&["freeze", "production", "--reason", "x", "--until", "3s"]).ok();
+    world
+        .cmd(&["freeze", "production", "--reason", "x", "--until", "3s"])
+        .ok();
     try_deploy(&world, A, &main[1]).ok();
     let good = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
     world.config_file(&format!("{good}\nnonsense = 1\n"));
@@ -266,7 +376,10 @@ fn a_configuration_that_breaks_while_something_waits_strands_nothing() {
     });
     assert_eq!(world.history().len(), 2);
     world.config_file(&good);
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
 }
 
 #[test]
@@ -282,7 +395,9 @@ fn a_merge_request_that_is_behind_is_looked_at_as_merged() {
     world.git(&["checkout", "-q", "-"]);
     deploy(&world, B, &b[1]);
     let plan = world.cmd(&["plan", "main", "topic"]).ok();
-    plan.says("this is what merging it would do").says("deploy production/a").says_nothing_of("production/b");
+    plan.says("this is what merging it would do")
+        .says("deploy production/a")
+        .says_nothing_of("production/b");
 }
 
 #[test]
@@ -292,7 +407,10 @@ fn broken_history_is_called_so() {
     let object = format!("apps/a.git/objects/{}/{}", &main[4][..2], &main[4][2..]);
     fs::remove_file(world.path(&object)).unwrap();
     let said = refused(try_deploy(&world, A, &main[2]));
-    assert!(said.contains("the history is broken") && !said.contains("merge it there first"), "{said}");
+    assert!(
+        said.contains("the history is broken") && !said.contains("merge it there first"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -300,6 +418,11 @@ fn a_reason_without_a_letter_is_none() {
     let (world, main) = seven();
     deploy(&world, A, &main[1]);
     for reason in ["\u{200b}", "...", "\u{a0}"] {
-        refused(try_deploy_saying(&world, A, &main[0], &format!("Deploy-Rollback: {reason}")));
+        refused(try_deploy_saying(
+            &world,
+            A,
+            &main[0],
+            &format!("Deploy-Rollback: {reason}"),
+        ));
     }
 }

@@ -21,7 +21,10 @@ impl World {
             let reason = text("reason").map_or(String::new(), |reason| format!(": {reason}"));
             let [environment, application, status] =
                 ["environment", "application", "status"].map(|key| text(key).unwrap());
-            format!("#{} {environment}/{application} {status}{reason}", row["id"])
+            format!(
+                "#{} {environment}/{application} {status}{reason}",
+                row["id"]
+            )
         };
         log.as_array().unwrap().iter().rev().map(line).collect()
     }
@@ -33,7 +36,9 @@ impl World {
             let before_the_reason = line.split(": ").next().unwrap();
             before_the_reason.ends_with(" queued") || before_the_reason.ends_with(" running")
         };
-        self.wait_until("every deployment ended", || !self.history().iter().any(is_open));
+        self.wait_until("every deployment ended", || {
+            !self.history().iter().any(is_open)
+        });
         self.history()
     }
 
@@ -47,7 +52,11 @@ impl World {
     #[track_caller]
     pub fn status(&self, target: &str) -> Value {
         let rows = self.json(&["status", target]);
-        assert_eq!(rows.as_array().map(Vec::len), Some(1), "rows of status {target}: {rows:#}");
+        assert_eq!(
+            rows.as_array().map(Vec::len),
+            Some(1),
+            "rows of status {target}: {rows:#}"
+        );
         rows[0].clone()
     }
 
@@ -66,7 +75,9 @@ impl World {
     /// Waits until a job has noted a line.
     #[track_caller]
     pub fn wait_for(&self, line: &str) {
-        self.wait_until(&format!("a job noted {line:?}"), || self.ran().iter().any(|ran| ran == line));
+        self.wait_until(&format!("a job noted {line:?}"), || {
+            self.ran().iter().any(|ran| ran == line)
+        });
     }
 
     /// Waits until a condition holds; a failure shows what the world looks like.
@@ -100,8 +111,10 @@ impl World {
         let mut text = String::new();
         let mut show = |title: &str, command: &mut Command| {
             let output = command.output();
-            let (out, err) =
-                output.map_or_else(|error| (Vec::new(), error.to_string().into()), |o| (o.stdout, o.stderr));
+            let (out, err) = output.map_or_else(
+                |error| (Vec::new(), error.to_string().into()),
+                |o| (o.stdout, o.stderr),
+            );
             let both = [out, err].concat();
             let _ = writeln!(text, "--- {title}\n{}", String::from_utf8_lossy(&both));
         };
@@ -122,9 +135,17 @@ impl World {
         show("files", &mut find);
         show("status", self.binary().args(["status"]));
         show("log", self.binary().args(["log", "--json"]));
-        show("configuration", self.command("cat", ".").arg("deploy.git/deploy-by-code.toml"));
+        show(
+            "configuration",
+            self.command("cat", ".")
+                .arg("deploy.git/deploy-by-code.toml"),
+        );
         show("noted by jobs", self.command("cat", ".").arg("ran"));
-        show("logs", self.command("sh", ".").args(["-c", "tail -c 2000 deploy.git/deploy-by-code/logs/*.log"]));
+        show(
+            "logs",
+            self.command("sh", ".")
+                .args(["-c", "tail -c 2000 deploy.git/deploy-by-code/logs/*.log"]),
+        );
         let own = processes::of(&self.path(""));
         let shown = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let own = own.iter().map(|pid| {

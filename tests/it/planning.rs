@@ -18,13 +18,28 @@ fn a_new_file_and_a_changed_revision_deploy() {
     world.settled();
     world.deploy("production/application_A", 2);
     let said = world.push().remote();
-    assert_eq!(said[0], "deploy-by-code: #2 production/application_A 0000001 -> 0000002 queued");
-    assert_eq!(world.settled(), ["#1 production/application_A succeeded", "#2 production/application_A succeeded"]);
+    assert_eq!(
+        said[0],
+        "deploy-by-code: #2 production/application_A 0000001 -> 0000002 queued"
+    );
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/application_A succeeded",
+            "#2 production/application_A succeeded"
+        ]
+    );
     let second = world.show(2);
     assert_eq!(second["revision"], rev(2));
     assert_eq!(second["previous_revision"], rev(1));
     assert_eq!(second["deploy_commit"], world.tip());
-    assert_eq!(second["author"].as_str().map(|author| author.contains("Ada Lovelace")), Some(true), "{second:#}");
+    assert_eq!(
+        second["author"]
+            .as_str()
+            .map(|author| author.contains("Ada Lovelace")),
+        Some(true),
+        "{second:#}"
+    );
 }
 
 #[test]
@@ -42,8 +57,14 @@ fn environment_and_application_come_from_the_path() {
 #[test]
 fn the_first_word_is_the_revision_and_the_rest_is_history() {
     let world = World::installed();
-    world.deploy_file("production/a", format!("\n\n \t{}\r\n* why\nnot a hash\n", rev(1)));
-    world.deploy_file("production/b", format!("{} * same line\n\0\u{1b}[31m\n", rev(2)));
+    world.deploy_file(
+        "production/a",
+        format!("\n\n \t{}\r\n* why\nnot a hash\n", rev(1)),
+    );
+    world.deploy_file(
+        "production/b",
+        format!("{} * same line\n\0\u{1b}[31m\n", rev(2)),
+    );
     world.deploy_file("production/c", "AB".repeat(20));
     world.push();
     world.settled();
@@ -70,8 +91,14 @@ fn a_repeated_entry_redeploys() {
     world.push();
     world.settled();
     world.deploy("production/a", 1);
-    assert_eq!(world.push().remote()[0], "deploy-by-code: #2 production/a 0000001 again queued");
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.push().remote()[0],
+        "deploy-by-code: #2 production/a 0000001 again queued"
+    );
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
 }
 
 #[test]
@@ -83,10 +110,17 @@ fn a_deleted_file_retires_and_a_restored_one_deploys() {
     world.settled();
     world.retire("production/a");
     let said = world.push().remote();
-    assert_eq!(said, ["deploy-by-code: retired production/a (its deploy file was deleted)"]);
+    assert_eq!(
+        said,
+        ["deploy-by-code: retired production/a (its deploy file was deleted)"]
+    );
     assert_eq!(world.settled().len(), 2, "nothing is run");
     let row = world.status("production/a");
-    assert_eq!((&row["wanted"], &row["deployed"]), (&Value::Null, &Value::from(rev(1))), "{row:#}");
+    assert_eq!(
+        (&row["wanted"], &row["deployed"]),
+        (&Value::Null, &Value::from(rev(1))),
+        "{row:#}"
+    );
     world.cmd(&["status"]).ok().says("retired");
 
     world.deploy("production/a", 1);
@@ -104,8 +138,14 @@ fn a_rename_is_a_deletion_and_an_addition() {
     world.settled();
     world.git(&["mv", "production/a.deploy", "production/b.deploy"]);
     let said = world.push().says("retired production/a").remote();
-    assert!(said.contains(&"deploy-by-code: #2 production/b new -> 0000001 queued".to_owned()), "{said:#?}");
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/b succeeded"]);
+    assert!(
+        said.contains(&"deploy-by-code: #2 production/b new -> 0000001 queued".to_owned()),
+        "{said:#?}"
+    );
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/b succeeded"]
+    );
 }
 
 #[test]
@@ -116,14 +156,28 @@ fn the_branch_is_created_with_deploy_files() {
         world.commit();
     }
     world.push();
-    let mut history: Vec<_> = world.settled().iter().map(|line| line[3..].to_owned()).collect();
+    let mut history: Vec<_> = world
+        .settled()
+        .iter()
+        .map(|line| line[3..].to_owned())
+        .collect();
     history.sort();
-    assert_eq!(history, ["production/a succeeded", "production/b succeeded", "staging/a succeeded"]);
+    assert_eq!(
+        history,
+        [
+            "production/a succeeded",
+            "production/b succeeded",
+            "staging/a succeeded"
+        ]
+    );
 }
 
 #[test]
 fn installation_deploys_nothing_unless_asked() {
-    for (arguments, expect) in [(&["install"][..], 0), (&["install", "--deploy-existing"], 2)] {
+    for (arguments, expect) in [
+        (&["install"][..], 0),
+        (&["install", "--deploy-existing"], 2),
+    ] {
         let world = World::new();
         world.deploy("production/a", 1);
         world.deploy("staging/b", 1);
@@ -132,7 +186,10 @@ fn installation_deploys_nothing_unless_asked() {
         assert_eq!(world.settled().len(), expect, "{arguments:?}");
         world.deploy("production/a", 2);
         let said = world.push().remote();
-        let first = format!("deploy-by-code: #{} production/a 0000001 -> 0000002 queued", expect + 1);
+        let first = format!(
+            "deploy-by-code: #{} production/a 0000001 -> 0000002 queued",
+            expect + 1
+        );
         assert_eq!(said[0], first, "{arguments:?}");
         assert_eq!(world.settled().len(), expect + 1);
     }
@@ -142,12 +199,27 @@ fn installation_deploys_nothing_unless_asked() {
 fn other_branches_and_tags_cost_nothing() {
     let world = World::installed();
     world.deploy("production/a", 1);
-    world.write("x/y/z.deploy", "nonsense, which is nobody's business on another branch\n");
+    world.write(
+        "x/y/z.deploy",
+        "nonsense, which is nobody's business on another branch\n",
+    );
     world.commit();
     world.git(&["tag", "-a", "-m", "A tag", "v1"]);
-    let refs = ["origin", "HEAD:refs/heads/topic", "v1", "HEAD:refs/notes/x", "HEAD:refs/tags/light"];
+    let refs = [
+        "origin",
+        "HEAD:refs/heads/topic",
+        "v1",
+        "HEAD:refs/notes/x",
+        "HEAD:refs/tags/light",
+    ];
     assert_eq!(world.push_with(&refs).ok().remote(), [""; 0]);
-    assert_eq!(world.push_with(&["origin", ":refs/heads/topic", ":refs/tags/v1"]).ok().remote(), [""; 0]);
+    assert_eq!(
+        world
+            .push_with(&["origin", ":refs/heads/topic", ":refs/tags/v1"])
+            .ok()
+            .remote(),
+        [""; 0]
+    );
     assert_eq!(world.history(), [""; 0]);
 }
 
@@ -176,11 +248,15 @@ fn replacement_objects_are_refused_and_never_honoured() {
     world.deploy("production/a", 1);
     world.push();
     world.settled();
-    let refused = world.push_with(&["origin", "HEAD:refs/replace/1234567890123456789012345678901234567890"]);
+    let refused = world.push_with(&[
+        "origin",
+        "HEAD:refs/replace/1234567890123456789012345678901234567890",
+    ]);
     refused.exits(1).says("refs/replace/");
     assert_eq!(world.server_git(&["for-each-ref", "refs/replace"]), "");
 
-    // One that got there by another way: it would make the next deploy file's content, or its commit's tree, another one.
+    // One that got there by another way: it would make the next deploy file's content, or its
+    // commit's tree, another one.
     world.deploy("production/a", 2);
     let commit = world.commit();
     let forged = world.git(&["rev-parse", "HEAD~1"]);
@@ -191,7 +267,10 @@ fn replacement_objects_are_refused_and_never_honoured() {
     world.server_git(&["update-ref", &format!("refs/replace/{commit}"), &forged]);
     world.server_git(&["update-ref", &format!("refs/replace/{blob}"), &other]);
     world.push();
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
     assert_eq!(world.show(2)["revision"], rev(2));
     assert_eq!(world.status("production/a")["wanted"], rev(2));
 }
@@ -210,7 +289,10 @@ fn two_trees_are_compared_and_not_the_commits_between() {
     world.commit();
     world.git(&["checkout", "-q", "HEAD~2", "--", "production/b.deploy"]);
     let said = world.push().remote();
-    assert_eq!(said[0], "deploy-by-code: #3 production/a 0000001 -> 0000003 queued");
+    assert_eq!(
+        said[0],
+        "deploy-by-code: #3 production/a 0000001 -> 0000003 queued"
+    );
     assert_eq!(world.settled().len(), 3);
 }
 
@@ -226,7 +308,10 @@ fn a_merge_deploys_once() {
     world.git(&["checkout", "-q", "main"]);
     world.git(&["merge", "-q", "--no-ff", "-m", "Merge", "topic"]);
     world.push();
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
     world.push_with(&["origin", ":refs/heads/topic"]).ok();
     assert_eq!(world.settled().len(), 2);
 }
@@ -234,9 +319,13 @@ fn a_merge_deploys_once() {
 #[test]
 fn files_that_are_no_deploy_files_do_not_matter() {
     let world = World::installed();
-    for path in
-        ["README.md", "production/README.md", "production/a.deploy.txt", "production/notes/x.md", "a/b/c/d/deploy"]
-    {
+    for path in [
+        "README.md",
+        "production/README.md",
+        "production/a.deploy.txt",
+        "production/notes/x.md",
+        "a/b/c/d/deploy",
+    ] {
         world.write(path, "Any text.\n");
     }
     assert_eq!(world.push().remote(), [""; 0]);

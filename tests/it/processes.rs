@@ -17,32 +17,56 @@ fn all() -> impl Iterator<Item = i32> {
 
 /// Whether a process exists and is no zombie.
 pub fn alive(pid: i32) -> bool {
-    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return false;
+    };
+    let state = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.trim_start().chars().next());
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// Whether the command line, the environment, the working folder or an open file of a process is in `folder`.
+/// Whether the command line, the environment, the working folder or an open file of a process is in
+/// `folder`.
 fn belongs(pid: i32, folder: &Path) -> bool {
-    let needle = folder.as_os_str().to_str().unwrap().trim_end_matches('/').as_bytes();
+    let needle = folder
+        .as_os_str()
+        .to_str()
+        .unwrap()
+        .trim_end_matches('/')
+        .as_bytes();
     let names = |bytes: Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle);
     let text = |name: &str| fs::read(format!("/proc/{pid}/{name}")).is_ok_and(names);
     let link = |path: PathBuf| fs::read_link(path).is_ok_and(|target| target.starts_with(folder));
-    let open = || fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    text("cmdline") || text("environ") || link(format!("/proc/{pid}/cwd").into()) || open().any(|fd| link(fd.path()))
+    let open = || {
+        fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten()
+    };
+    text("cmdline")
+        || text("environ")
+        || link(format!("/proc/{pid}/cwd").into())
+        || open().any(|fd| link(fd.path()))
 }
 
 /// The living processes that belong to `folder`, save this one.
 pub fn of(folder: &Path) -> Vec<i32> {
     let own = std::process::id().cast_signed();
-    all().filter(|pid| *pid != own && alive(*pid) && belongs(*pid, folder)).collect()
+    all()
+        .filter(|pid| *pid != own && alive(*pid) && belongs(*pid, folder))
+        .collect()
 }
 
 /// Those of them that run the binary under test.
 pub fn ours(folder: &Path) -> Vec<i32> {
     let binary = fs::canonicalize(BINARY).unwrap();
     let exe = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe"));
-    of(folder).into_iter().filter(|pid| exe(pid).is_ok_and(|exe| exe == binary)).collect()
+    of(folder)
+        .into_iter()
+        .filter(|pid| exe(pid).is_ok_and(|exe| exe == binary))
+        .collect()
 }
 
 /// Kills a process that a test started.
@@ -61,7 +85,11 @@ pub fn kill_all(folder: &Path) {
             break;
         }
         for pid in pids {
-            made.extend(groups(&pid.to_string()).into_iter().filter(|group| !own_groups.contains(group)));
+            made.extend(
+                groups(&pid.to_string())
+                    .into_iter()
+                    .filter(|group| !own_groups.contains(group)),
+            );
             kill_one(pid);
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -76,5 +104,8 @@ pub fn kill_all(folder: &Path) {
 /// The version 2 control group of a process.
 fn groups(pid: &str) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    text.lines().filter_map(|line| line.strip_prefix("0::")).map(str::to_owned).collect()
+    text.lines()
+        .filter_map(|line| line.strip_prefix("0::"))
+        .map(str::to_owned)
+        .collect()
 }

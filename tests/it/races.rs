@@ -1,4 +1,5 @@
-//! Planning is level-triggered: hooks in the wrong order, twice, at the same time, or not at all, and pushers that go away.
+//! Planning is level-triggered: hooks in the wrong order, twice, at the same time, or not at all,
+//! and pushers that go away.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,9 +19,16 @@ fn hooks_in_the_wrong_order() {
     world.deploy("production/b", 1);
     let second = world.push_unseen();
     let said = world.hook("post-receive", &second).ok();
-    assert!(said.stdout.contains("deploy-by-code: #1 production/a new -> 0000002 queued"), "{said:#?}");
+    assert!(
+        said.stdout
+            .contains("deploy-by-code: #1 production/a new -> 0000002 queued"),
+        "{said:#?}"
+    );
     world.hook("post-receive", &first).ok();
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/b succeeded"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/b succeeded"]
+    );
     assert_eq!(world.show(1)["revision"], rev(2));
 }
 
@@ -50,7 +58,11 @@ fn hooks_at_the_same_time() {
         });
         assert_eq!(world.settled().len(), 3 * round as usize);
     }
-    let starts = world.ran().iter().filter(|line| line.ends_with("start")).count();
+    let starts = world
+        .ran()
+        .iter()
+        .filter(|line| line.ends_with("start"))
+        .count();
     assert_eq!(starts, 12);
 }
 
@@ -61,8 +73,14 @@ fn a_hook_that_git_never_started() {
     world.push_unseen();
     world.deploy("production/b", 1);
     let said = world.push().remote();
-    assert_eq!(said[0], "deploy-by-code: #1 production/a 0000001 queued, from an earlier push");
-    assert_eq!(said[1], "deploy-by-code: #2 production/b new -> 0000001 queued");
+    assert_eq!(
+        said[0],
+        "deploy-by-code: #1 production/a 0000001 queued, from an earlier push"
+    );
+    assert_eq!(
+        said[1],
+        "deploy-by-code: #2 production/b new -> 0000001 queued"
+    );
     assert_eq!(world.settled().len(), 2);
 }
 
@@ -100,8 +118,12 @@ fn branch_created_deleted_created() {
     world.settled();
     let tip = world.tip();
     world.without_hooks(|| world.server_git(&["update-ref", "-d", "refs/heads/main"]));
-    let deleted = world.hook("post-receive", &format!("{tip} {NULL} refs/heads/main\n")).ok();
-    deleted.says("retired production/a").says("retired production/b");
+    let deleted = world
+        .hook("post-receive", &format!("{tip} {NULL} refs/heads/main\n"))
+        .ok();
+    deleted
+        .says("retired production/a")
+        .says("retired production/b");
     assert_eq!(world.settled().len(), 2);
     assert!(world.status("production/a")["wanted"].is_null());
     world.without_hooks(|| world.server_git(&["update-ref", "refs/heads/main", &tip]));
@@ -121,7 +143,12 @@ fn branch_rewound() {
     world.settled();
     let second = world.tip();
     world.without_hooks(|| world.server_git(&["update-ref", "refs/heads/main", &first]));
-    world.hook("post-receive", &format!("{second} {first} refs/heads/main\n")).ok();
+    world
+        .hook(
+            "post-receive",
+            &format!("{second} {first} refs/heads/main\n"),
+        )
+        .ok();
     let history = world.settled();
     assert_eq!(history.len(), 4, "{history:#?}");
     assert_eq!(world.show(4)["revision"], rev(1));
@@ -141,7 +168,12 @@ fn a_pusher_who_is_gone_before_post_receive_starts() {
     world.deploy("production/a", 1);
     world.commit();
     let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
-    let mut client = push.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut client = push
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     world.wait_until("pre-receive runs", || world.path("in-hook").exists());
     kill_one(client.id().cast_signed());
     client.wait().unwrap();
@@ -149,21 +181,44 @@ fn a_pusher_who_is_gone_before_post_receive_starts() {
     world.wait_until("the branch moved", || world.tip() != NULL);
     world.wait_until("it was planned", || !world.history().is_empty());
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
-    assert!(world.show(1)["pusher"].is_string(), "the pusher is recorded");
+    assert!(
+        world.show(1)["pusher"].is_string(),
+        "the pusher is recorded"
+    );
 }
 
 #[test]
 fn a_pusher_who_is_gone_while_post_receive_writes() {
-    for (number, streams) in [">&-", "2>&-", ">&- 2>&-", ">/dev/full 2>/dev/full", "| true"].into_iter().enumerate() {
+    for (number, streams) in [
+        ">&-",
+        "2>&-",
+        ">&- 2>&-",
+        ">/dev/full 2>/dev/full",
+        "| true",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let world = World::installed();
         world.deploy("production/a", 1);
         let line = world.push_unseen();
         let mut shell = world.command("sh", "deploy.git");
-        shell.args(["-c", &format!("'{BINARY}' post-receive {streams}")]).env("GIT_DIR", ".");
+        shell
+            .args(["-c", &format!("'{BINARY}' post-receive {streams}")])
+            .env("GIT_DIR", ".");
         let mut child = shell.stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .unwrap();
         child.wait().unwrap();
-        assert_eq!(world.settled(), ["#1 production/a succeeded"], "case {number}: {streams}");
+        assert_eq!(
+            world.settled(),
+            ["#1 production/a succeeded"],
+            "case {number}: {streams}"
+        );
     }
 }
 
@@ -174,13 +229,21 @@ fn a_follower_who_goes_away_leaves_it_running() {
     world.deploy("production/a", 1);
     world.commit();
     let mut push = world.push_command(&["-o", "follow", "origin", "HEAD:refs/heads/main"]);
-    let mut client = push.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut client = push
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     world.wait_for("production/a #1 start");
     kill_one(client.id().cast_signed());
     client.wait().unwrap();
     world.open("end");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
-    assert_eq!(world.ran(), ["production/a #1 start", "production/a #1 end"]);
+    assert_eq!(
+        world.ran(),
+        ["production/a #1 start", "production/a #1 end"]
+    );
 }
 
 #[test]
@@ -188,7 +251,8 @@ fn hooks_at_the_same_time_make_the_state() {
     for _ in 0..3 {
         let world = World::new();
         for hook in ["pre-receive", "post-receive"] {
-            std::os::unix::fs::symlink(BINARY, world.path(&format!("deploy.git/hooks/{hook}"))).unwrap();
+            std::os::unix::fs::symlink(BINARY, world.path(&format!("deploy.git/hooks/{hook}")))
+                .unwrap();
         }
         world.deploy("production/a", 1);
         let line = world.push_unseen();
@@ -223,5 +287,8 @@ fn upkeep_of_the_repository_deploys_nothing_and_is_never_stopped() {
     world.deploy("production/a", 2);
     world.push();
     world.server_git(&["repack", "-q", "-a", "-d"]);
-    assert_eq!(world.settled(), ["#1 production/a succeeded", "#2 production/a succeeded"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
 }

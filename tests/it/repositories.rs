@@ -13,7 +13,9 @@ fn the_branch_is_the_one_that_head_names_or_the_configuration() {
     world.deploy("production/a", 1);
     world.push();
     assert_eq!(world.history(), [""; 0]);
-    world.push_with(&["origin", "HEAD:refs/heads/live/now"]).ok();
+    world
+        .push_with(&["origin", "HEAD:refs/heads/live/now"])
+        .ok();
     assert_eq!(world.settled().len(), 1);
 
     let world = World::new();
@@ -23,7 +25,9 @@ fn the_branch_is_the_one_that_head_names_or_the_configuration() {
     world.deploy("production/a", 1);
     world.push();
     assert_eq!(world.history(), [""; 0]);
-    world.push_with(&["origin", "HEAD:refs/heads/production-line"]).ok();
+    world
+        .push_with(&["origin", "HEAD:refs/heads/production-line"])
+        .ok();
     assert_eq!(world.settled().len(), 1);
 }
 
@@ -49,14 +53,20 @@ fn sha256_repositories() {
     world.push();
     assert_eq!(world.settled().last().unwrap(), "#2 production/a succeeded");
     assert_eq!(world.show(2)["revision"], "cd".repeat(32));
-    assert_eq!(world.show(2)["deploy_commit"].as_str().map(str::len), Some(64));
+    assert_eq!(
+        world.show(2)["deploy_commit"].as_str().map(str::len),
+        Some(64)
+    );
     world.cmd(&["check"]).ok();
 }
 
 #[test]
 fn reftable_repositories() {
     let probe = tempfile::tempdir().unwrap();
-    let init = Command::new("git").args(["init", "-q", "--bare", "--ref-format=reftable"]).arg(probe.path()).output();
+    let init = Command::new("git")
+        .args(["init", "-q", "--bare", "--ref-format=reftable"])
+        .arg(probe.path())
+        .output();
     if !init.unwrap().status.success() {
         println!("skipped: this git has no reftable repositories");
         return;
@@ -67,7 +77,10 @@ fn reftable_repositories() {
     world.push();
     world.settled();
     world.deploy("production/a", 2);
-    assert_eq!(world.push().remote()[0], "deploy-by-code: #2 production/a 0000001 -> 0000002 queued");
+    assert_eq!(
+        world.push().remote()[0],
+        "deploy-by-code: #2 production/a 0000001 -> 0000002 queued"
+    );
     world.settled();
     assert_eq!(world.status("production/a")["deployed"], rev(2));
     world.deploy("production/a", 3);
@@ -75,5 +88,8 @@ fn reftable_repositories() {
     world.cmd(&["reconcile"]).ok();
     assert_eq!(world.settled().len(), 3);
     world.cmd(&["check"]).ok();
-    world.cmd(&["plan", "HEAD~1", "HEAD"]).ok().says("production/a");
+    world
+        .cmd(&["plan", "HEAD~1", "HEAD"])
+        .ok()
+        .says("production/a");
 }

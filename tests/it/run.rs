@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long anything that a test waits for may take. It is generous: a test that needs it has failed.
+/// How long anything that a test waits for may take. It is generous: a test that needs it has
+/// failed.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What a command said, and how it ended.
@@ -19,14 +20,24 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// Runs a command with `input` on its standard input, until it has ended *and* every copy of its stdout and stderr is closed.
+/// Runs a command with `input` on its standard input, until it has ended *and* every copy of its
+/// stdout and stderr is closed.
 #[track_caller]
 pub fn run(command: &mut Command, input: &[u8]) -> Run {
     // The environment is always the same; Command's own way to show it would bury the rest.
-    let words = [command.get_program()].into_iter().chain(command.get_args());
-    let shown = words.map(|word| format!("{} ", word.to_string_lossy())).collect::<String>();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let words = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args());
+    let shown = words
+        .map(|word| format!("{} ", word.to_string_lossy()))
+        .collect::<String>();
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{shown}: {error}"));
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     std::thread::spawn(move || stdin.write_all(&input));
@@ -35,16 +46,26 @@ pub fn run(command: &mut Command, input: &[u8]) -> Run {
     let end = Instant::now() + DEADLINE;
     let text = |pipe: mpsc::Receiver<Vec<u8>>, name: &str| {
         let left = end.saturating_duration_since(Instant::now());
-        let bytes =
-            pipe.recv_timeout(left).unwrap_or_else(|_| panic!("after {DEADLINE:?} {name} is still open: {shown}"));
+        let bytes = pipe
+            .recv_timeout(left)
+            .unwrap_or_else(|_| panic!("after {DEADLINE:?} {name} is still open: {shown}"));
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (stdout, stderr) = (text(stdout, "stdout"), text(stderr, "stderr"));
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return Run { command: shown, code: status.code(), signal: status.signal(), stdout, stderr };
+            return Run {
+                command: shown,
+                code: status.code(),
+                signal: status.signal(),
+                stdout,
+                stderr,
+            };
         }
-        assert!(Instant::now() < end, "after {DEADLINE:?} this still runs: {shown}");
+        assert!(
+            Instant::now() < end,
+            "after {DEADLINE:?} this still runs: {shown}"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -61,8 +82,17 @@ fn drain(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, code, signal, stdout, stderr } = self;
-        write!(f, "\n$ {command}\nexit status {code:?}, signal {signal:?}\nstdout: {stdout}\nstderr: {stderr}\n")
+        let Self {
+            command,
+            code,
+            signal,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "\n$ {command}\nexit status {code:?}, signal {signal:?}\nstdout: {stdout}\nstderr: {stderr}\n"
+        )
     }
 }
 
@@ -83,7 +113,10 @@ impl Run {
     /// Asserts that a text stands in stdout or stderr.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.all().contains(text), "{text:?} is missing in {self:#?}");
+        assert!(
+            self.all().contains(text),
+            "{text:?} is missing in {self:#?}"
+        );
         self
     }
 
@@ -102,7 +135,10 @@ impl Run {
     /// Of a push: what the hooks said, line by line.
     pub fn remote(&self) -> Vec<String> {
         let lines = self.stderr.lines().flat_map(|line| line.split('\r'));
-        lines.filter_map(|line| line.strip_prefix("remote: ")).map(|line| line.trim_end().to_owned()).collect()
+        lines
+            .filter_map(|line| line.strip_prefix("remote: "))
+            .map(|line| line.trim_end().to_owned())
+            .collect()
     }
 
     /// Stdout without its closing newline.

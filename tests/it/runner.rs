@@ -2,7 +2,8 @@
 
 use crate::world::{World, rev};
 
-/// How many jobs ran at the same time at most, by their start and end lines; `of` picks the lines that count.
+/// How many jobs ran at the same time at most, by their start and end lines; `of` picks the lines
+/// that count.
 pub fn overlap(ran: &[String], of: &str) -> usize {
     let (mut now, mut most) = (0_usize, 0);
     for line in ran.iter().filter(|line| line.starts_with(of)) {
@@ -20,7 +21,8 @@ pub fn overlap(ran: &[String], of: &str) -> usize {
 /// The lines of jobs that started.
 fn starts(world: &World) -> Vec<String> {
     let ran = world.ran().into_iter();
-    ran.filter_map(|line| line.strip_suffix(" start").map(str::to_owned)).collect()
+    ran.filter_map(|line| line.strip_suffix(" start").map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -33,7 +35,11 @@ fn the_push_returns_while_the_job_runs() {
     assert_eq!(world.history(), ["#1 production/a running"]);
     let row = world.status("production/a");
     assert_eq!(row["status"], "running");
-    assert_eq!((&row["wanted"], row["deployed"].is_null()), (&rev(1).into(), true), "{row:#}");
+    assert_eq!(
+        (&row["wanted"], row["deployed"].is_null()),
+        (&rev(1).into(), true),
+        "{row:#}"
+    );
     world.open("end");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(world.status("production/a")["deployed"], rev(1));
@@ -118,7 +124,15 @@ fn rollouts_run_in_the_order_of_planning() {
     }
     world.open("end");
     world.settled();
-    assert_eq!(starts(&world), ["production/z #1", "production/m #2", "production/a #3", "production/q #4"]);
+    assert_eq!(
+        starts(&world),
+        [
+            "production/z #1",
+            "production/m #2",
+            "production/a #3",
+            "production/q #4"
+        ]
+    );
 }
 
 #[test]
@@ -132,9 +146,18 @@ fn after_orders_the_applications_of_a_rollout() {
         world.deploy(&format!("production/{application}"), 1);
     }
     world.push();
-    assert!(world.settled().iter().all(|line| line.ends_with(" succeeded")));
+    assert!(
+        world
+            .settled()
+            .iter()
+            .all(|line| line.ends_with(" succeeded"))
+    );
     let ran = world.ran();
-    let at = |line: &str| ran.iter().position(|ran| ran.starts_with("production/") && ran.contains(line)).unwrap();
+    let at = |line: &str| {
+        ran.iter()
+            .position(|ran| ran.starts_with("production/") && ran.contains(line))
+            .unwrap()
+    };
     let (of_a, of_b) = (at("/a #1 start"), at("/b #2 start"));
     assert!(at("/c #3 end") < of_b && at("/b #2 end") < of_a, "{ran:#?}");
 }
@@ -148,7 +171,14 @@ fn many_that_wait_for_the_last_one_are_no_cycle() {
     }
     world.deploy("production/z", 1);
     world.push();
-    assert!(world.settled().iter().all(|line| line.ends_with(" succeeded")), "{:#?}", world.history());
+    assert!(
+        world
+            .settled()
+            .iter()
+            .all(|line| line.ends_with(" succeeded")),
+        "{:#?}",
+        world.history()
+    );
     assert_eq!(starts(&world)[0], "production/z #21");
 }
 
@@ -162,9 +192,21 @@ fn dependants_of_what_failed_are_skipped() {
     }
     world.push();
     let history = world.settled();
-    assert_eq!(history[2..], ["#3 production/c failed: exit status 3", "#4 production/d succeeded"]);
-    assert!(history[1].starts_with("#2 production/b skipped: #3 c failed"), "{history:#?}");
-    assert!(history[0].starts_with("#1 production/a skipped: #2 b"), "{history:#?}");
+    assert_eq!(
+        history[2..],
+        [
+            "#3 production/c failed: exit status 3",
+            "#4 production/d succeeded"
+        ]
+    );
+    assert!(
+        history[1].starts_with("#2 production/b skipped: #3 c failed"),
+        "{history:#?}"
+    );
+    assert!(
+        history[0].starts_with("#1 production/a skipped: #2 b"),
+        "{history:#?}"
+    );
     assert_eq!(starts(&world), ["production/c #3", "production/d #4"]);
     // In a later rollout without c, what waited may go.
     world.job("note start");
@@ -185,7 +227,11 @@ fn what_waits_is_superseded_by_a_newer_one() {
     world.push();
     assert_eq!(
         world.history(),
-        ["#1 production/a running", "#2 production/a superseded: by #3", "#3 production/a queued"]
+        [
+            "#1 production/a running",
+            "#2 production/a superseded: by #3",
+            "#3 production/a queued"
+        ]
     );
     world.open("end");
     world.settled();
@@ -203,7 +249,15 @@ fn with_queue_all_everything_runs_in_order() {
     }
     world.open("end");
     world.settled();
-    assert_eq!(starts(&world), ["production/a #1", "production/a #2", "production/a #3", "production/a #4"]);
+    assert_eq!(
+        starts(&world),
+        [
+            "production/a #1",
+            "production/a #2",
+            "production/a #3",
+            "production/a #4"
+        ]
+    );
     assert_eq!(overlap(&world.ran(), "production/"), 1);
     assert_eq!(world.show(4)["previous_revision"], rev(3));
 }
@@ -225,9 +279,16 @@ fn a_dependant_of_a_superseded_one_moves_along() {
     let history = world.settled();
     assert_eq!(
         history[1..],
-        ["#2 production/a succeeded", "#3 production/b superseded: by #4", "#4 production/b succeeded"]
+        [
+            "#2 production/a succeeded",
+            "#3 production/b superseded: by #4",
+            "#4 production/b succeeded"
+        ]
     );
-    assert_eq!(starts(&world), ["production/x #1", "production/b #4", "production/a #2"]);
+    assert_eq!(
+        starts(&world),
+        ["production/x #1", "production/b #4", "production/a #2"]
+    );
 }
 
 #[test]
@@ -241,7 +302,10 @@ fn a_runner_that_leaves_and_a_new_deployment_cannot_miss_each_other() {
     }
     let history = world.settled();
     assert_eq!(history.len(), 40);
-    assert!(history.iter().all(|line| line.ends_with(" succeeded")), "{history:#?}");
+    assert!(
+        history.iter().all(|line| line.ends_with(" succeeded")),
+        "{history:#?}"
+    );
 }
 
 #[test]
@@ -259,10 +323,20 @@ fn exit_status_and_signal_are_recorded() {
         world.job(job);
         world.deploy("production/a", n);
         world.push();
-        assert_eq!(world.settled().last().unwrap(), &format!("#{n} production/a {expect}"));
-        assert_eq!(world.show(n)["exit_status"], serde_json::to_value(status).unwrap());
+        assert_eq!(
+            world.settled().last().unwrap(),
+            &format!("#{n} production/a {expect}")
+        );
+        assert_eq!(
+            world.show(n)["exit_status"],
+            serde_json::to_value(status).unwrap()
+        );
     }
-    assert_eq!(world.show(2)["previous_revision"], serde_json::Value::Null, "what failed was never deployed");
+    assert_eq!(
+        world.show(2)["previous_revision"],
+        serde_json::Value::Null,
+        "what failed was never deployed"
+    );
 }
 
 #[test]
@@ -272,5 +346,8 @@ fn a_command_that_cannot_be_started_fails() {
     world.deploy("production/a", 1);
     world.push();
     let history = world.settled();
-    assert!(history[0].starts_with("#1 production/a failed: could not start "), "{history:#?}");
+    assert!(
+        history[0].starts_with("#1 production/a failed: could not start "),
+        "{history:#?}"
+    );
 }

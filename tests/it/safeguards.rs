@@ -1,9 +1,11 @@
-//! The safeguards, by real pushes: where a revision comes from, which way it goes, and what came before it.
+//! The safeguards, by real pushes: where a revision comes from, which way it goes, and what came
+//! before it.
 
 use std::fs;
 
 use crate::applications::{
-    commit, commit_upon, commits, configure, deploy, forget_if_refused, refused, try_deploy, try_deploy_saying, world,
+    commit, commit_upon, commits, configure, deploy, forget_if_refused, refused, try_deploy,
+    try_deploy_saying, world,
 };
 use crate::run::run;
 use crate::world::rev;
@@ -32,7 +34,10 @@ fn a_revision_on_another_branch_is_refused_and_the_branch_named() {
 
 #[test]
 fn tags_and_patterns_can_be_allowed() {
-    let world = world(&["a"], "allowed_refs = [\"refs/heads/release/*\", \"refs/tags/v*\"]");
+    let world = world(
+        &["a"],
+        "allowed_refs = [\"refs/heads/release/*\", \"refs/tags/v*\"]",
+    );
     let main = commits(&world, "a", 4);
     let git = |arguments: &[&str]| world.git_in("apps/a.git", arguments);
     git(&["tag", "v1", &main[0]]);
@@ -43,11 +48,21 @@ fn tags_and_patterns_can_be_allowed() {
     assert_eq!(deploy(&world, A, &main[0]), "#1 production/a succeeded");
     assert_eq!(deploy(&world, A, &main[1]), "#2 production/a succeeded");
     git(&["pack-refs", "--all"]);
-    assert_eq!(deploy(&world, A, &main[2]), "#3 production/a succeeded", "below refs/heads/release/1");
+    assert_eq!(
+        deploy(&world, A, &main[2]),
+        "#3 production/a succeeded",
+        "below refs/heads/release/1"
+    );
     git(&["update-ref", "-d", "refs/heads/release/1"]);
     let said = refused(try_deploy(&world, A, &main[3]));
-    assert!(said.contains("is on none of refs/heads/release/*, refs/tags/v* of a"), "{said}");
-    assert!(said.contains("it is only on refs/heads/main, refs/heads/release-1"), "{said}");
+    assert!(
+        said.contains("is on none of refs/heads/release/*, refs/tags/v* of a"),
+        "{said}"
+    );
+    assert!(
+        said.contains("it is only on refs/heads/main, refs/heads/release-1"),
+        "{said}"
+    );
     git(&["tag", "-a", "-m", "of a tag", "v4", "v2"]);
     refused(try_deploy(&world, A, &main[3]));
 }
@@ -62,13 +77,21 @@ fn what_is_no_commit_or_abbreviated_or_missing_is_refused() {
     let tag = git(&["rev-parse", "v1"]);
     assert!(refused(try_deploy(&world, A, &tree)).contains("is a tree of a, not a commit"));
     assert!(refused(try_deploy(&world, A, &tag)).contains("is a tag of a, not a commit"));
-    assert!(refused(try_deploy(&world, A, &rev(9))).contains("0000009 is not in the repository of a"));
+    assert!(
+        refused(try_deploy(&world, A, &rev(9))).contains("0000009 is not in the repository of a")
+    );
     let said = refused(try_deploy(&world, A, &main[0][..9]));
     assert!(said.contains("is an abbreviated commit hash"), "{said}");
-    assert!(said.contains(&format!("hint: write the whole hash: {}", main[0])), "{said}");
+    assert!(
+        said.contains(&format!("hint: write the whole hash: {}", main[0])),
+        "{said}"
+    );
     fs::rename(world.path("apps/a.git"), world.path("apps/away.git")).unwrap();
     let said = refused(try_deploy(&world, A, &main[0]));
-    assert!(said.contains("the repository of a can't be read: ") && said.contains("apps/a.git"), "{said}");
+    assert!(
+        said.contains("the repository of a can't be read: ") && said.contains("apps/a.git"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -77,11 +100,17 @@ fn shallow_and_broken_history_is_refused() {
     let main = commits(&world, "a", 4);
     deploy(&world, A, &main[0]);
     let url = format!("file://{}", world.path("apps/a.git").display());
-    world.git_in("apps", &["clone", "-q", "--bare", "--depth", "1", &url, "shallow.git"]);
+    world.git_in(
+        "apps",
+        &["clone", "-q", "--bare", "--depth", "1", &url, "shallow.git"],
+    );
     fs::rename(world.path("apps/a.git"), world.path("apps/whole.git")).unwrap();
     fs::rename(world.path("apps/shallow.git"), world.path("apps/a.git")).unwrap();
     let said = refused(try_deploy(&world, A, &main[3]));
-    assert!(said.contains("the repository of a is shallow: its history is cut off"), "{said}");
+    assert!(
+        said.contains("the repository of a is shallow: its history is cut off"),
+        "{said}"
+    );
     fs::rename(world.path("apps/a.git"), world.path("apps/shallow.git")).unwrap();
     fs::rename(world.path("apps/whole.git"), world.path("apps/a.git")).unwrap();
     let object = format!("apps/a.git/objects/{}/{}", &main[2][..2], &main[2][2..]);
@@ -94,7 +123,16 @@ fn shallow_and_broken_history_is_refused() {
 #[test]
 fn sha256_and_reftable_applications() {
     let world = world(&[], "allowed_refs = [\"refs/heads/main\", \"refs/tags/*\"]");
-    let init = ["init", "-q", "--bare", "-b", "main", "--object-format=sha256", "--ref-format=reftable", "a.git"];
+    let init = [
+        "init",
+        "-q",
+        "--bare",
+        "-b",
+        "main",
+        "--object-format=sha256",
+        "--ref-format=reftable",
+        "a.git",
+    ];
     if run(world.command("git", "apps").args(init), b"").code != Some(0) {
         println!("skipped: this git has no reftable");
         return;
@@ -114,13 +152,19 @@ fn sha256_and_reftable_applications() {
 #[test]
 fn the_incident_an_old_branch_does_not_get_to_production() {
     let world = world(&["a"], "allowed_refs = [\"refs/heads/*\"]");
-    let main: Vec<String> = (1..=7).map(|n| commit(&world, "a", "main", &format!("Fix bug {n}"))).collect();
+    let main: Vec<String> = (1..=7)
+        .map(|n| commit(&world, "a", "main", &format!("Fix bug {n}")))
+        .collect();
     let old = commit_upon(&world, "a", "old", "An old branch", &[&main[0]]);
     deploy(&world, A, &main[6]);
     let said = refused(try_deploy(&world, A, &old));
     let (old, new) = (&old[..7], &main[6][..7]);
-    let lost: String =
-        main[2..].iter().rev().zip((3..=7).rev()).map(|(id, n)| format!("    {} Fix bug {n}\n", &id[..7])).collect();
+    let lost: String = main[2..]
+        .iter()
+        .rev()
+        .zip((3..=7).rev())
+        .map(|(id, n)| format!("    {} Fix bug {n}\n", &id[..7]))
+        .collect();
     assert_eq!(
         said,
         format!(
@@ -147,14 +191,28 @@ fn a_rollback_says_why_and_is_recorded_and_holds() {
     deploy(&world, A, &main[1]);
     // An empty reason is none, and a word in the middle of the message is no trailer.
     refused(try_deploy_saying(&world, A, &main[0], "Deploy-Rollback:"));
-    refused(try_deploy_saying(&world, A, &main[0], "Deploy-Rollback: in the middle\n\nThe end."));
-    try_deploy_saying(&world, A, &main[0], "Deploy-Rollback: alarms\x1b[31m\nReviewed-by: Bob").ok();
+    refused(try_deploy_saying(
+        &world,
+        A,
+        &main[0],
+        "Deploy-Rollback: in the middle\n\nThe end.",
+    ));
+    try_deploy_saying(
+        &world,
+        A,
+        &main[0],
+        "Deploy-Rollback: alarms\x1b[31m\nReviewed-by: Bob",
+    )
+    .ok();
     assert_eq!(world.settled().pop().unwrap(), "#3 production/a succeeded");
     let shown = world.show(3);
     assert_eq!(shown["rolled_back"], main[1].as_str());
     assert_eq!(shown["exceptions"][0]["kind"], "rollback");
     assert_eq!(shown["exceptions"][0]["reason"], "alarms\x1b[31m");
-    world.cmd(&["show", "3"]).ok().says("rollback       alarms\\u{1b}[31m");
+    world
+        .cmd(&["show", "3"])
+        .ok()
+        .says("rollback       alarms\\u{1b}[31m");
     // It holds: what contains it does not come back unnoticed.
     let hold = format!("held back: {} was rolled back by #3: alarms", &main[1][..7]);
     world.cmd(&["status"]).ok().says(&hold);
@@ -162,7 +220,10 @@ fn a_rollback_says_why_and_is_recorded_and_holds() {
     for revision in &main[1..] {
         let said = refused(try_deploy(&world, A, revision));
         assert!(
-            said.contains(&format!("contains {}, which #3 rolled back: alarms\\u{{1b}}[31m", &main[1][..7])),
+            said.contains(&format!(
+                "contains {}, which #3 rolled back: alarms\\u{{1b}}[31m",
+                &main[1][..7]
+            )),
             "{said}"
         );
         assert!(said.contains("Deploy-Release: <reason>"), "{said}");
@@ -191,7 +252,15 @@ fn the_reason_can_stand_in_any_commit_of_the_push_that_touches_the_file() {
     assert!(refused(push).contains("would go back 1 commit"));
     // An earlier one of the same push does, and so does the merge commit.
     world.deploy_rev(A, &a[0]);
-    world.git(&["commit", "-q", "-a", "-m", "Back", "-m", "Deploy-Rollback: earlier"]);
+    world.git(&[
+        "commit",
+        "-q",
+        "-a",
+        "-m",
+        "Back",
+        "-m",
+        "Deploy-Rollback: earlier",
+    ]);
     world.write("notes", "x");
     world.push();
     assert_eq!(world.settled().pop().unwrap(), "#3 production/a succeeded");
@@ -200,7 +269,16 @@ fn the_reason_can_stand_in_any_commit_of_the_push_that_touches_the_file() {
     world.deploy_rev("production/b", &b[0]);
     world.commit();
     world.git(&["checkout", "-q", "main"]);
-    world.git(&["merge", "-q", "--no-ff", "-m", "Merge", "-m", "Deploy-Rollback: by the merge", "topic"]);
+    world.git(&[
+        "merge",
+        "-q",
+        "--no-ff",
+        "-m",
+        "Merge",
+        "-m",
+        "Deploy-Rollback: by the merge",
+        "topic",
+    ]);
     world.push();
     assert_eq!(world.settled().pop().unwrap(), "#4 production/b succeeded");
     assert_eq!(world.show(4)["exceptions"][0]["reason"], "by the merge");
@@ -209,7 +287,11 @@ fn the_reason_can_stand_in_any_commit_of_the_push_that_touches_the_file() {
 #[test]
 fn a_rollback_goes_before_what_waits() {
     let world = world(&["a", "b", "c"], "queue = \"all\"");
-    let (a, b, c) = (commits(&world, "a", 3), commits(&world, "b", 2), commits(&world, "c", 1));
+    let (a, b, c) = (
+        commits(&world, "a", 3),
+        commits(&world, "b", 2),
+        commits(&world, "c", 1),
+    );
     deploy(&world, A, &a[0]);
     deploy(&world, A, &a[1]);
     world.job("note start; test $DEPLOY_ID != 3 || hold end");
@@ -231,7 +313,10 @@ fn a_rollback_goes_before_what_waits() {
     );
     let ran = world.ran();
     let at = |line: &str| ran.iter().position(|ran| ran == line).unwrap();
-    assert!(at("production/a #6 start") < at("production/c #4 start"), "{ran:#?}");
+    assert!(
+        at("production/a #6 start") < at("production/c #4 start"),
+        "{ran:#?}"
+    );
     assert!(!ran.contains(&"production/a #5 start".to_owned()));
 }
 
@@ -240,12 +325,21 @@ fn a_retry_of_something_stale_goes_on_record() {
     let world = world(&["a"], "");
     let main = commits(&world, "a", 2);
     world.job("test $DEPLOY_ID != 1");
-    assert_eq!(deploy(&world, A, &main[0]), "#1 production/a failed: exit status 1");
+    assert_eq!(
+        deploy(&world, A, &main[0]),
+        "#1 production/a failed: exit status 1"
+    );
     deploy(&world, A, &main[1]);
-    world.cmd(&["retry", "1"]).exits(1).says("is wanted for production/a now");
+    world
+        .cmd(&["retry", "1"])
+        .exits(1)
+        .says("is wanted for production/a now");
     world.cmd(&["retry", "--stale", "1"]).ok();
     assert_eq!(world.settled().pop().unwrap(), "#3 production/a succeeded");
-    assert_eq!(world.show(3)["exceptions"][0]["reason"], "retry --stale of #1 by root");
+    assert_eq!(
+        world.show(3)["exceptions"][0]["reason"],
+        "retry --stale of #1 by root"
+    );
 }
 
 // Promotion.
@@ -257,27 +351,50 @@ fn a_revision_must_have_succeeded_where_it_comes_from() {
     let main = commits(&world, "a", 4);
     let short = |n: usize| main[n][..7].to_owned();
     let said = refused(try_deploy(&world, A, &main[0]));
-    assert!(said.contains(&format!("{} was never deployed to staging", short(0))), "{said}");
+    assert!(
+        said.contains(&format!("{} was never deployed to staging", short(0))),
+        "{said}"
+    );
     world.job("note start; test $DEPLOY_ENVIRONMENT = production || hold $DEPLOY_ID; test ! -e \"$W/fail\"");
     try_deploy(&world, "staging/a", &main[0]).ok();
     world.wait_for("staging/a #1 start");
     let said = refused(try_deploy(&world, A, &main[0]));
-    assert!(said.contains(&format!("{} is running in staging (#1)", short(0))), "{said}");
+    assert!(
+        said.contains(&format!("{} is running in staging (#1)", short(0))),
+        "{said}"
+    );
     fs::write(world.path("fail"), "").unwrap();
     world.open("1");
     world.settled();
     let said = refused(try_deploy(&world, A, &main[0]));
-    assert!(said.contains(&format!("{} did not succeed in staging: failed (#1)", short(0))), "{said}");
+    assert!(
+        said.contains(&format!(
+            "{} did not succeed in staging: failed (#1)",
+            short(0)
+        )),
+        "{said}"
+    );
     fs::remove_file(world.path("fail")).unwrap();
     world.open("2");
-    assert_eq!(deploy(&world, "staging/a", &main[0]), "#2 staging/a succeeded");
+    assert_eq!(
+        deploy(&world, "staging/a", &main[0]),
+        "#2 staging/a succeeded"
+    );
     assert_eq!(deploy(&world, A, &main[0]), "#3 production/a succeeded");
 
-    configure(&world, &config.replace("\"staging\"\n", "\"staging\"\nsoak = \"1h\"\n"));
+    configure(
+        &world,
+        &config.replace("\"staging\"\n", "\"staging\"\nsoak = \"1h\"\n"),
+    );
     world.open("4");
     deploy(&world, "staging/a", &main[1]);
     let said = refused(try_deploy(&world, A, &main[1]));
-    assert!(said.contains("succeeded in staging ") && said.contains(" (#4): ") && said.contains(" to go"), "{said}");
+    assert!(
+        said.contains("succeeded in staging ")
+            && said.contains(" (#4): ")
+            && said.contains(" to go"),
+        "{said}"
+    );
     assert!(said.contains("it has to soak there for 1 h"), "{said}");
     // What is there already may be deployed again.
     assert_eq!(deploy(&world, A, &main[0]), "#5 production/a succeeded");
@@ -314,7 +431,10 @@ fn history_cannot_be_rewritten() {
     };
     push(entry(0).trim_end().to_owned()).ok();
     push(format!("{}{}", entry(1), entry(0))).ok();
-    assert!(refused(push(entry(2))).contains("the old content is not kept as it was below the new entry: line 4"));
+    assert!(
+        refused(push(entry(2)))
+            .contains("the old content is not kept as it was below the new entry: line 4")
+    );
     assert!(refused(push(format!("{}{}edited\n", entry(2), entry(1)))).contains("line 4"));
     // Also where nothing would be deployed.
     let said = refused(push(format!("{}\n* rewritten\n{}", main[1], entry(0))));
@@ -333,16 +453,35 @@ fn the_deploy_branch_is_neither_deleted_nor_rewound() {
     deploy(&world, A, &main[1]);
     let second = world.tip();
     let deleted = world.push_with(&["origin", ":refs/heads/main"]).exits(1);
-    assert!(deleted.remote().join("\n").contains("refused refs/heads/main: the deploy branch may not be deleted"));
-    let rewound = world.push_with(&["-f", "origin", &format!("{first}:refs/heads/main")]).exits(1).remote().join("\n");
-    assert!(rewound.contains("the deploy branch may not be rewound: 1 commit would no longer be on it"), "{rewound}");
+    assert!(
+        deleted
+            .remote()
+            .join("\n")
+            .contains("refused refs/heads/main: the deploy branch may not be deleted")
+    );
+    let rewound = world
+        .push_with(&["-f", "origin", &format!("{first}:refs/heads/main")])
+        .exits(1)
+        .remote()
+        .join("\n");
+    assert!(
+        rewound.contains("the deploy branch may not be rewound: 1 commit would no longer be on it"),
+        "{rewound}"
+    );
     assert_eq!(world.tip(), second);
     let apps = world.path("apps");
     let config = fs::read_to_string(world.path("deploy.git/deploy-by-code.toml")).unwrap();
     world.config_file(&format!("allow_rewind = true\n{config}"));
     // The branch may go back then, what is deployed still may not.
-    let rewound = world.push_with(&["-f", "origin", &format!("{first}:refs/heads/main")]).exits(1).remote().join("\n");
-    assert!(rewound.contains("would go back 1 commit") && !rewound.contains("rewound"), "{rewound}");
+    let rewound = world
+        .push_with(&["-f", "origin", &format!("{first}:refs/heads/main")])
+        .exits(1)
+        .remote()
+        .join("\n");
+    assert!(
+        rewound.contains("would go back 1 commit") && !rewound.contains("rewound"),
+        "{rewound}"
+    );
     world.push_with(&["origin", ":refs/heads/main"]).ok();
     assert!(apps.exists());
     assert_eq!(world.settled().len(), 2);
@@ -359,9 +498,14 @@ fn what_got_past_pre_receive_is_a_problem_on_record() {
     world.deploy_rev("production/b", &b[0]);
     let line = world.push_unseen();
     let told = world.hook("post-receive", &line).ok();
-    told.says("problem production/a.deploy: would go back 1 commit").says("#2 production/b new");
+    told.says("problem production/a.deploy: would go back 1 commit")
+        .says("#2 production/b new");
     assert_eq!(world.settled().len(), 2);
-    world.cmd(&["status"]).ok().says("problem production/a.deploy: would go back 1 commit").says(&a[1][..7]);
+    world
+        .cmd(&["status"])
+        .ok()
+        .says("problem production/a.deploy: would go back 1 commit")
+        .says(&a[1][..7]);
     assert_eq!(world.status(A)["status"], "problem");
     // A way forward, and one back with a reason, end it.
     try_deploy(&world, A, &a[1]).ok();
@@ -371,7 +515,10 @@ fn what_got_past_pre_receive_is_a_problem_on_record() {
 
 #[test]
 fn all_refusals_of_all_files_come_at_once() {
-    let world = world(&["a", "b"], "[environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n");
+    let world = world(
+        &["a", "b"],
+        "[environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n",
+    );
     let (a, b) = (commits(&world, "a", 1), commits(&world, "b", 1));
     let side = commit_upon(&world, "a", "side", "side", &[&a[0]]);
     world.deploy_rev(A, &side);
@@ -380,8 +527,14 @@ fn all_refusals_of_all_files_come_at_once() {
     let said = refused(world.try_push());
     for expect in [
         "refused production/a.deploy: ".to_owned() + &side[..7] + " is not on refs/heads/main of a",
-        format!("refused production/a.deploy: {} was never deployed to staging", &side[..7]),
-        format!("refused production/b.deploy: {} was never deployed to staging", &b[0][..7]),
+        format!(
+            "refused production/a.deploy: {} was never deployed to staging",
+            &side[..7]
+        ),
+        format!(
+            "refused production/b.deploy: {} was never deployed to staging",
+            &b[0][..7]
+        ),
         "refused staging/a.deploy: 0000001 is not in the repository of a".to_owned(),
     ] {
         assert!(said.contains(&expect), "{expect:?} is missing: {said}");

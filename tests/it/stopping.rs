@@ -9,10 +9,19 @@ use crate::world::World;
 pub fn pids(world: &World) -> Vec<i32> {
     let files = fs::read_dir(world.path(".")).unwrap().flatten();
     let files = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("pid."));
-    files.map(|entry| fs::read_to_string(entry.path()).unwrap().trim().parse().unwrap()).collect()
+    files
+        .map(|entry| {
+            fs::read_to_string(entry.path())
+                .unwrap()
+                .trim()
+                .parse()
+                .unwrap()
+        })
+        .collect()
 }
 
-/// Starts a grandchild in the same group, one in a session of its own, and one that also ignores SIGTERM.
+/// Starts a grandchild in the same group, one in a session of its own, and one that also ignores
+/// SIGTERM.
 pub const FAMILY: &str = r#"
 grandchild() { sh -c "$1"' echo $$ > '"$W/new.$2; mv $W/new.$2 $W/pid.$2; while :; do sleep 0.05; done" & }
 grandchild '' plain
@@ -30,7 +39,10 @@ fn a_timeout_ends_everything_that_the_command_started() {
     world.deploy("production/a", 1);
     world.push();
     let history = world.settled();
-    assert!(history[0].starts_with("#1 production/a failed: timeout after 1"), "{history:#?}");
+    assert!(
+        history[0].starts_with("#1 production/a failed: timeout after 1"),
+        "{history:#?}"
+    );
     let pids = pids(&world);
     assert_eq!(pids.len(), 3);
     let living: Vec<_> = pids.into_iter().filter(|pid| alive(*pid)).collect();
@@ -45,7 +57,10 @@ fn sigterm_comes_first_and_sigkill_after_kill_after() {
     world.deploy("production/a", 1);
     world.push();
     assert!(world.settled()[0].contains("failed: timeout"));
-    assert_eq!(world.ran(), ["production/a #1 start", "production/a #1 got TERM"]);
+    assert_eq!(
+        world.ran(),
+        ["production/a #1 start", "production/a #1 got TERM"]
+    );
 }
 
 #[test]
@@ -55,8 +70,14 @@ fn a_command_may_clean_up_between_sigterm_and_sigkill() {
     world.job("trap 'note cleaned; exit 0' TERM; note start; while :; do sleep 0.05; done");
     world.deploy("production/a", 1);
     world.push();
-    assert!(world.settled()[0].contains("failed: timeout"), "a clean end after the timeout is no success");
-    assert_eq!(world.ran(), ["production/a #1 start", "production/a #1 cleaned"]);
+    assert!(
+        world.settled()[0].contains("failed: timeout"),
+        "a clean end after the timeout is no success"
+    );
+    assert_eq!(
+        world.ran(),
+        ["production/a #1 start", "production/a #1 cleaned"]
+    );
 }
 
 #[test]
@@ -70,7 +91,10 @@ fn cancel_a_running_one() {
     world.job("note start");
     world.cmd(&["cancel", "1"]).ok();
     let history = world.settled();
-    assert!(history[0].starts_with("#1 production/a cancelled: by "), "{history:#?}");
+    assert!(
+        history[0].starts_with("#1 production/a cancelled: by "),
+        "{history:#?}"
+    );
     assert_eq!(history[1], "#2 production/b succeeded");
     let living: Vec<_> = pids(&world).into_iter().filter(|pid| alive(*pid)).collect();
     assert_eq!(living, [0; 0], "these processes still live");
@@ -90,7 +114,10 @@ fn cancel_a_queued_one() {
     world.open("end");
     let history = world.settled();
     assert_eq!(history[0], "#1 production/a succeeded");
-    assert!(history[1].starts_with("#2 production/b cancelled: by "), "{history:#?}");
+    assert!(
+        history[1].starts_with("#2 production/b cancelled: by "),
+        "{history:#?}"
+    );
     assert_eq!(world.ran(), ["production/a #1 start"]);
 }
 
@@ -105,7 +132,10 @@ fn dependants_of_what_was_cancelled_are_skipped() {
     world.wait_for("production/a #1 start");
     world.cmd(&["cancel", "1"]).ok();
     let history = world.settled();
-    assert!(history[1].starts_with("#2 production/b skipped: #1 a cancelled"), "{history:#?}");
+    assert!(
+        history[1].starts_with("#2 production/b skipped: #1 a cancelled"),
+        "{history:#?}"
+    );
 }
 
 #[test]
@@ -114,7 +144,10 @@ fn a_daemon_left_behind_holds_nothing_up() {
     world.job("setsid sh -c 'echo $$ > '\"$W/new; mv $W/new $W/pid.daemon; exec sleep 1000\" & until [ -e \"$W/pid.daemon\" ]; do sleep 0.02; done");
     world.deploy("production/a", 1);
     world.push();
-    assert_eq!(world.settled(), ["#1 production/a succeeded: left processes running"]);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded: left processes running"]
+    );
     assert!(alive(pids(&world)[0]), "the daemon may live on");
     world.wait_until("the runner left", || world.ours().is_empty());
     world.job("note start");

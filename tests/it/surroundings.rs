@@ -16,14 +16,25 @@ fn the_environment_is_clean_and_complete() {
     world.push();
     world.deploy("production/a", 2);
     let commit = world.commit();
-    let mut push = world.push_command(&["-o", "wait", "-o", "x=y", "origin", "HEAD:refs/heads/main"]);
-    push.env("HTTP_AUTHORIZATION", "Basic c2VjcmV0").env("GL_USER", "alice").env("SECRET", "x").env("GIT_TRACE", "0");
-    push.env("LC_ALL", "C").env("LD_LIBRARY_PATH", "/nonexistent").env("DEPLOY_APPLICATION", "forged");
+    let mut push =
+        world.push_command(&["-o", "wait", "-o", "x=y", "origin", "HEAD:refs/heads/main"]);
+    push.env("HTTP_AUTHORIZATION", "Basic c2VjcmV0")
+        .env("GL_USER", "alice")
+        .env("SECRET", "x")
+        .env("GIT_TRACE", "0");
+    push.env("LC_ALL", "C")
+        .env("LD_LIBRARY_PATH", "/nonexistent")
+        .env("DEPLOY_APPLICATION", "forged");
     run(&mut push, b"").ok();
     world.settled();
     let raw = fs::read_to_string(world.state().join("logs/2.log")).unwrap();
-    let found: BTreeMap<_, _> = raw.split_terminator('\0').filter_map(|line| line.split_once('=')).collect();
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current()).unwrap().unwrap();
+    let found: BTreeMap<_, _> = raw
+        .split_terminator('\0')
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::current())
+        .unwrap()
+        .unwrap();
     let (one, two) = (rev(1), rev(2));
     let fixed = [
         ("DEPLOY_ID", "2"),
@@ -44,10 +55,19 @@ fn the_environment_is_clean_and_complete() {
     }
     assert!(found.contains_key("DEPLOY_REPOSITORY"), "{found:#?}");
     assert!(!found["PATH"].is_empty() && !found["LANG"].is_empty());
-    // The state directory marks the command's processes, so that they are found where there are no cgroups.
-    let known = ["DEPLOY_REPOSITORY", "DEPLOY_STATE_DIR", "PATH", "LANG", "LOGNAME"];
-    let extra: Vec<_> =
-        found.keys().filter(|name| !known.contains(name) && !fixed.iter().any(|(fixed, _)| fixed == *name)).collect();
+    // The state directory marks the command's processes, so that they are found where there are no
+    // cgroups.
+    let known = [
+        "DEPLOY_REPOSITORY",
+        "DEPLOY_STATE_DIR",
+        "PATH",
+        "LANG",
+        "LOGNAME",
+    ];
+    let extra: Vec<_> = found
+        .keys()
+        .filter(|name| !known.contains(name) && !fixed.iter().any(|(fixed, _)| fixed == *name))
+        .collect();
     assert_eq!(extra, [&""; 0], "unexpected in the environment");
 }
 
@@ -69,9 +89,19 @@ fn braces_in_the_command_know_the_names() {
     );
     world.deploy("production/a", 1);
     world.commit();
-    run(world.push_command(&["origin", "HEAD:refs/heads/main"]).env("GL_USER", "{id}"), b"").ok();
+    run(
+        world
+            .push_command(&["origin", "HEAD:refs/heads/main"])
+            .env("GL_USER", "{id}"),
+        b"",
+    )
+    .ok();
     world.settled();
-    let expect = format!("1 production/a\n{}\n[]\n{}\n{{id}}\n{{literal}}\n$HOME `id`\n", rev(1), world.tip());
+    let expect = format!(
+        "1 production/a\n{}\n[]\n{}\n{{id}}\n{{literal}}\n$HOME `id`\n",
+        rev(1),
+        world.tip()
+    );
     assert_eq!(world.logs(1), expect);
 }
 
@@ -79,7 +109,9 @@ fn braces_in_the_command_know_the_names() {
 fn descriptors_session_umask_and_folder() {
     let world = World::installed();
     let script = "ls /proc/self/fd | tr '\\n' ' '; echo; readlink /proc/self/fd/0; umask; pwd; cut -d' ' -f1,5,6 /proc/$$/stat; trap; cat";
-    world.config_file(&format!("[defaults]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]"));
+    world.config_file(&format!(
+        "[defaults]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]"
+    ));
     world.deploy("production/a", 1);
     world.commit();
     // A descriptor, an umask and an ignored signal of the pusher's, which the hook inherits.
@@ -95,9 +127,18 @@ fn descriptors_session_umask_and_folder() {
     assert_eq!(lines[0].trim(), "0 1 2 3", "3 is the folder that ls reads");
     assert_eq!(lines[1], "/dev/null");
     assert_eq!(lines[2], "0022");
-    assert_eq!(lines[3], fs::canonicalize(world.state().join("work")).unwrap().to_str().unwrap());
+    assert_eq!(
+        lines[3],
+        fs::canonicalize(world.state().join("work"))
+            .unwrap()
+            .to_str()
+            .unwrap()
+    );
     let ids: Vec<_> = lines[4].split(' ').collect();
-    assert!(ids[0] == ids[1] && ids[1] == ids[2], "pid, process group, session: {ids:?}");
+    assert!(
+        ids[0] == ids[1] && ids[1] == ids[2],
+        "pid, process group, session: {ids:?}"
+    );
     assert_eq!(lines.len(), 5, "no signal is ignored: {log}");
 }
 
@@ -111,7 +152,8 @@ command = [\"/bin/grep\", \"-E\", \"^Sig(Ign|Blk):\", \"/proc/self/status\"]",
     world.deploy("production/a", 1);
     world.push();
     world.settled();
-    // glibc's posix_spawn(3), by which git starts hooks, leaves its two internal signals, 32 and 33, ignored.
+    // glibc's posix_spawn(3), by which git starts hooks, leaves its two internal signals, 32 and
+    // 33, ignored.
     let internal = 0b11 << 31;
     for line in world.logs(1).lines() {
         let mask = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap();
@@ -167,7 +209,11 @@ fn the_log_is_capped_and_says_what_is_missing() {
     assert!(file.len() < 72 * 1024, "{} bytes", file.len());
     assert!(file.len() > 48 * 1024, "{} bytes", file.len());
     let log = world.logs(1);
-    assert!(log.starts_with("the head\n") && log.ends_with("the tail\n"), "{} bytes", log.len());
+    assert!(
+        log.starts_with("the head\n") && log.ends_with("the tail\n"),
+        "{} bytes",
+        log.len()
+    );
     assert!(log.lines().any(|line| line.starts_with("[deploy-by-code: ") && line.ends_with(" bytes left out]")));
 }
 
@@ -192,14 +238,22 @@ fn another_user_when_run_as_root() {
     }
     let world = World::installed();
     let script = "id -un; id -gn; id -Gn; echo $USER $HOME; grep ^CapEff /proc/self/status";
-    world.config_file(&format!("[defaults]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nuser = \"nobody\""));
+    world.config_file(&format!(
+        "[defaults]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\nuser = \"nobody\""
+    ));
     world.deploy("production/a", 1);
     world.push();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
-    assert_eq!(world.logs(1), "nobody\nnogroup\nnogroup\nnobody /nonexistent\nCapEff:\t0000000000000000\n");
+    assert_eq!(
+        world.logs(1),
+        "nobody\nnogroup\nnogroup\nnobody /nonexistent\nCapEff:\t0000000000000000\n"
+    );
 
     world.config_file("[defaults]\ncommand = [\"/bin/true\"]\nuser = \"nobody-of-that-name\"");
     world.deploy("production/a", 2);
     world.push();
-    assert!(world.settled()[1].contains("failed: "), "an unknown user is no reason to run as root");
+    assert!(
+        world.settled()[1].contains("failed: "),
+        "an unknown user is no reason to run as root"
+    );
 }

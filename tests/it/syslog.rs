@@ -20,7 +20,8 @@ struct Turn {
 
 impl Turn {
     fn take() -> Option<Self> {
-        let lock = File::create(std::env::temp_dir().join("deploy-by-code-it-syslog.lock")).unwrap();
+        let lock =
+            File::create(std::env::temp_dir().join("deploy-by-code-it-syslog.lock")).unwrap();
         lock.lock().unwrap();
         if !nix::unistd::Uid::effective().is_root() || fs::symlink_metadata(SOCKET).is_ok() {
             println!("skipped: not root, or {SOCKET} is somebody else's");
@@ -55,8 +56,18 @@ fn each_event_is_one_line() {
     );
     fs::write(world.path("rsyslog.conf"), config).unwrap();
     let mut daemon = world.command(rsyslogd.to_str().unwrap(), ".");
-    daemon.arg("-n").arg("-f").arg(world.path("rsyslog.conf")).arg("-i").arg(world.path("rsyslogd.pid"));
-    let mut daemon = daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    daemon
+        .arg("-n")
+        .arg("-f")
+        .arg(world.path("rsyslog.conf"))
+        .arg("-i")
+        .arg(world.path("rsyslogd.pid"));
+    let mut daemon = daemon
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     world.wait_until("rsyslogd listens", || Path::new(SOCKET).exists());
 
     world.job("test $DEPLOY_APPLICATION != syslog-bad");
@@ -64,14 +75,24 @@ fn each_event_is_one_line() {
     world.deploy("production/syslog-bad", 1);
     world.commit();
     let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
-    run(push.env("GL_USER", "eve\u{1b}[31m\nforged deploy-by-code: line \u{202e}"), b"").ok();
+    run(
+        push.env(
+            "GL_USER",
+            "eve\u{1b}[31m\nforged deploy-by-code: line \u{202e}",
+        ),
+        b"",
+    )
+    .ok();
     world.settled();
     world.deploy_file("production/syslog-refused", "nonsense\n");
     world.try_push().exits(1);
     let lines = || -> Vec<String> {
         let text = fs::read(world.path("syslog")).unwrap_or_default();
         let text = String::from_utf8(text).expect("the log is UTF-8");
-        text.lines().filter(|line| line.contains("syslog-")).map(str::to_owned).collect()
+        text.lines()
+            .filter(|line| line.contains("syslog-"))
+            .map(str::to_owned)
+            .collect()
     };
     let has = |application: &str, word: &str| {
         let wanted = |line: &String| line.contains(application) && line.contains(word);
@@ -86,7 +107,12 @@ fn each_event_is_one_line() {
     for line in lines() {
         assert!(line.starts_with("daemon deploy-by-code ["), "{line:?}");
         assert!(line.len() < 1024, "{line:?}");
-        assert!(!line.contains(['\u{1b}', '\u{202e}']) && !line.contains("#033") && !line.contains("#012"), "{line:?}");
+        assert!(
+            !line.contains(['\u{1b}', '\u{202e}'])
+                && !line.contains("#033")
+                && !line.contains("#012"),
+            "{line:?}"
+        );
     }
     let _ = daemon.kill();
     let _ = daemon.wait();

@@ -1,6 +1,8 @@
-//! A temporary folder with a deploy repository, a clone of it, and everything else that a test needs.
+//! A temporary folder with a deploy repository, a clone of it, and everything else that a test
+//! needs.
 //!
-//! Nothing of the machine gets in: the environment is cleared, git's own configuration is nulled. What a world starts ends with it.
+//! Nothing of the machine gets in: the environment is cleared, git's own configuration is nulled.
+//! What a world starts ends with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,13 +16,15 @@ use crate::run::{Run, run};
 /// The object name that git writes for "there is none".
 pub const NULL: &str = "0000000000000000000000000000000000000000";
 
-/// What a job script may call: `note` leaves a line in `ran`, `hold NAME` waits until the test opens the gate of that name.
+/// What a job script may call: `note` leaves a line in `ran`, `hold NAME` waits until the test
+/// opens the gate of that name.
 const PROLOGUE: &str = r#"
 note() { echo "$DEPLOY_ENVIRONMENT/$DEPLOY_APPLICATION #$DEPLOY_ID $*" >> "$W/ran"; }
 hold() { while [ -d "$W" ] && [ ! -e "$W/gate.$1" ]; do sleep 0.03; done; }
 "#;
 
-/// The n-th revision: 40 digits, of which the first seven are the number. No application repository has it.
+/// The n-th revision: 40 digits, of which the first seven are the number. No application repository
+/// has it.
 pub fn rev(n: u32) -> String {
     format!("{n:07}{:033}", 0)
 }
@@ -31,14 +35,18 @@ pub struct World {
 }
 
 impl World {
-    /// A deploy repository whose hooks are not installed yet, with a configuration that runs the job script.
+    /// A deploy repository whose hooks are not installed yet, with a configuration that runs the
+    /// job script.
     pub fn new() -> Self {
         Self::with_init(&[])
     }
 
     /// The same with more arguments for `git init`.
     pub fn with_init(arguments: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("dbc-it.").tempdir().unwrap();
+        let folder = tempfile::Builder::new()
+            .prefix("dbc-it.")
+            .tempdir()
+            .unwrap();
         let world = Self { folder };
         fs::create_dir(world.path("home")).unwrap();
         for (folder, bare) in [("deploy.git", true), ("work", false)] {
@@ -76,7 +84,8 @@ impl World {
         self.path("deploy.git/deploy-by-code")
     }
 
-    /// Writes the configuration. `text` goes on where the section `[defaults]` with the job script as command ends.
+    /// Writes the configuration. `text` goes on where the section `[defaults]` with the job script
+    /// as command ends.
     pub fn config(&self, text: &str) {
         let job = self.path("job");
         self.config_file(&format!(
@@ -93,7 +102,11 @@ impl World {
     /// Writes the script that carries every deployment out.
     pub fn job(&self, body: &str) {
         // Renamed into place, since a deployment may be reading the old one.
-        fs::write(self.path("job.new"), format!("W='{}'{PROLOGUE}{body}\n", self.folder.path().display())).unwrap();
+        fs::write(
+            self.path("job.new"),
+            format!("W='{}'{PROLOGUE}{body}\n", self.folder.path().display()),
+        )
+        .unwrap();
         fs::rename(self.path("job.new"), self.path("job")).unwrap();
     }
 
@@ -112,11 +125,21 @@ impl World {
     /// A command in a folder of the world, in a cleared environment.
     pub fn command(&self, program: &str, folder: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.folder.path().join(folder)).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.path("home")).env("LANG", "C.UTF-8");
-        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env("TZ", "UTC");
+        command
+            .current_dir(self.folder.path().join(folder))
+            .env_clear();
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("LANG", "C.UTF-8");
+        command
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("TZ", "UTC");
         for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "Ada Lovelace").env(format!("GIT_{who}_EMAIL"), "ada@example.org");
+            command
+                .env(format!("GIT_{who}_NAME"), "Ada Lovelace")
+                .env(format!("GIT_{who}_EMAIL"), "ada@example.org");
             command.env(format!("GIT_{who}_DATE"), "2026-01-02T03:04:05Z");
         }
         command
@@ -144,18 +167,34 @@ impl World {
 
     /// What a command shows on a terminal of 80 columns, in a shell.
     pub fn on_a_terminal(&self, arguments: &str, variables: &[(&str, &str)]) -> Vec<u8> {
-        let call = format!("stty cols 80; '{BINARY}' -C '{}' {arguments}; true", self.repository().display());
+        let call = format!(
+            "stty cols 80; '{BINARY}' -C '{}' {arguments}; true",
+            self.repository().display()
+        );
         let mut script = self.command("script", ".");
-        script.args(["-qec", &call, "/dev/null"]).env("TERM", "xterm-256color").env("SHELL", "/bin/sh");
-        let output = script.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap();
-        assert!(!output.stdout.is_empty(), "{arguments} shows nothing on a terminal: {output:?}");
+        script
+            .args(["-qec", &call, "/dev/null"])
+            .env("TERM", "xterm-256color")
+            .env("SHELL", "/bin/sh");
+        let output = script
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            !output.stdout.is_empty(),
+            "{arguments} shows nothing on a terminal: {output:?}"
+        );
         output.stdout
     }
 
     /// Runs git in a folder of the world.
     #[track_caller]
     pub fn git_in(&self, folder: impl AsRef<Path>, arguments: &[&str]) -> String {
-        run(self.command("git", folder).args(arguments), b"").ok().line().to_owned()
+        run(self.command("git", folder).args(arguments), b"")
+            .ok()
+            .line()
+            .to_owned()
     }
 
     /// Runs git in the clone.
@@ -208,22 +247,33 @@ impl World {
         fs::remove_file(self.path("work").join(format!("{target}.deploy"))).unwrap();
     }
 
-    /// Commits what the clone's folder has, if it differs, and says the name of its last commit, if there is one.
+    /// Commits what the clone's folder has, if it differs, and says the name of its last commit, if
+    /// there is one.
     #[track_caller]
     pub fn commit(&self) -> String {
         self.git(&["add", "-A"]);
         if !self.git(&["status", "--porcelain"]).is_empty() {
             self.git(&["commit", "-q", "-m", "Deploy"]);
         }
-        run(self.command("git", "work").args(["rev-parse", "-q", "--verify", "HEAD"]), b"").line().to_owned()
+        run(
+            self.command("git", "work")
+                .args(["rev-parse", "-q", "--verify", "HEAD"]),
+            b"",
+        )
+        .line()
+        .to_owned()
     }
 
-    /// Commits with a message of its own and pushes to the deploy branch; the result can be a refusal.
+    /// Commits with a message of its own and pushes to the deploy branch; the result can be a
+    /// refusal.
     #[track_caller]
     pub fn try_push_saying(&self, message: &str) -> Run {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", "Deploy", "-m", message]);
-        run(&mut self.push_command(&["origin", "HEAD:refs/heads/main"]), b"")
+        run(
+            &mut self.push_command(&["origin", "HEAD:refs/heads/main"]),
+            b"",
+        )
     }
 
     /// Commits and pushes to the deploy branch; the result can be a refusal.
