@@ -34,6 +34,8 @@ pub struct ConfigError {
     pub config: Box<Config>,
 }
 
+impl std::error::Error for ConfigError {}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = text::escape(self.file.as_os_str().as_encoded_bytes(), 200);

@@ -54,13 +54,7 @@ impl fmt::Display for ContentError {
         let Self::NotARevision { line, word, error } = self else {
             return write!(f, "the file names no revision");
         };
-        write!(f, "line {line}: \"{word}\" is ")?;
-        match error {
-            RevisionError::Abbreviated => write!(f, "an abbreviated commit hash"),
-            RevisionError::WrongLength => write!(f, "neither 40 nor 64 hexadecimal digits long"),
-            RevisionError::Null => write!(f, "the null hash, which names no commit"),
-            RevisionError::NotHexadecimal => write!(f, "no commit hash"),
-        }
+        write!(f, "line {line}: \"{word}\" is {error}")
     }
 }
 

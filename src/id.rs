@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest name of an environment or application, in bytes.
 pub const NAME_MAX: usize = 64;
 
@@ -50,8 +52,16 @@ fn check_name(name: &[u8]) -> Result<&str, NameError> {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name(String);
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(name: String) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
 
         impl $name {
             /// Takes `[A-Za-z0-9][A-Za-z0-9._-]*`, [`NAME_MAX`] bytes at most.
@@ -94,7 +104,7 @@ name!(
 );
 
 /// What a deploy file decides about: one application in one environment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Target {
     /// Where.
     pub environment: Environment,
@@ -109,7 +119,8 @@ impl fmt::Display for Target {
 }
 
 /// A whole commit hash: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits, not all zero.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Revision(String);
 
 /// Why some bytes are no whole commit hash.
@@ -123,6 +134,27 @@ pub enum RevisionError {
     Null,
     /// Something else than hexadecimal digits.
     NotHexadecimal,
+}
+
+impl fmt::Display for RevisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Abbreviated => "an abbreviated commit hash",
+            Self::WrongLength => "neither 40 nor 64 hexadecimal digits long",
+            Self::Null => "the null hash, which names no commit",
+            Self::NotHexadecimal => "no commit hash",
+        })
+    }
+}
+
+impl std::error::Error for RevisionError {}
+
+impl TryFrom<String> for Revision {
+    type Error = RevisionError;
+
+    fn try_from(hash: String) -> Result<Self, RevisionError> {
+        Self::new(hash)
+    }
 }
 
 impl Revision {
@@ -162,19 +194,12 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Who pushed, as the host authenticated them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pusher {
-    /// The name; anything can stand in it.
-    pub name: String,
-    /// How it is known, in a word or two: `signature`, `gitolite`, `unix`.
-    pub known_by: String,
-}
-
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub struct $name(pub i64);
 
         impl fmt::Display for $name {
@@ -190,18 +215,34 @@ number!(
     DeploymentId
 );
 number!(
+    /// The number of an event; it counts up with each thing that happens.
+    EventId
+);
+number!(
     /// The number of a rollout, unique in its state directory.
     RolloutId
 );
 
+/// Some text is no number of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotANumber;
+
+impl fmt::Display for NotANumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a deployment's number is written 42 or #42")
+    }
+}
+
+impl std::error::Error for NotANumber {}
+
 impl FromStr for DeploymentId {
-    type Err = String;
+    type Err = NotANumber;
 
     /// Takes `42` and `#42`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NotANumber> {
         match text.strip_prefix('#').unwrap_or(text).parse() {
             Ok(number) if number > 0 => Ok(Self(number)),
-            _ => Err("a deployment's number is written 42 or #42".to_owned()),
+            _ => Err(NotANumber),
         }
     }
 }

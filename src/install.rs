@@ -299,15 +299,12 @@ pub fn plan_install(
     };
     let version = store.as_ref().map_or(Ok(0), Store::version)?;
     match store {
-        Some(store) if version > 0 => {
+        Some(mut store) if version > 0 => {
             if version < store::VERSION {
                 steps.push(Step::UpgradeState(state, version));
             }
-            if store
-                .read()
-                .cursor()?
-                .is_none_or(|Cursor { branch, .. }| branch != deploy.branch)
-            {
+            let cursor = store.read()?.cursor()?;
+            if cursor.is_none_or(|Cursor { branch, .. }| branch != deploy.branch) {
                 steps.push(Step::MoveCursor(deploy.branch.clone(), tip()?));
             }
         }

@@ -8,16 +8,18 @@
 pub mod id;
 pub mod time;
 
+pub mod candidate;
 pub mod change;
 pub mod config;
 pub mod deployfile;
 pub mod event;
+pub mod identity;
+pub mod order;
 pub mod plan;
 pub mod policy;
 pub mod refs;
 pub mod status;
 pub mod text;
-pub mod waves;
 
 pub mod sys;
 
@@ -27,11 +29,17 @@ pub mod hook_files;
 pub mod registry;
 pub mod store;
 pub mod units;
+pub mod wake;
 
-pub mod cli;
-pub mod doctor;
-pub mod facts;
-pub mod hook;
-pub mod install;
+pub mod judging;
+pub mod planning;
+pub mod publish;
 pub mod report;
 pub mod runner;
+
+pub mod doctor;
+pub mod hook;
+pub mod install;
+pub mod verbs;
+
+pub mod cli;

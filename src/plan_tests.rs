@@ -1,4 +1,6 @@
 use super::*;
+use crate::candidate::candidates;
+use crate::change::{Change, Depth, Node};
 
 const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
 const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::{Span, SpanRelativeTo};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time with milliseconds, UTC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,18 +72,47 @@ impl Serialize for Timestamp {
     }
 }
 
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a point in time"))
+    }
+}
+
+/// Why some text is no length of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotADuration {
+    /// It has another form; the text.
+    Unreadable(String),
+    /// It is negative; the text.
+    Negative(String),
+}
+
+impl fmt::Display for NotADuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(text) => write!(
+                f,
+                "\"{text}\" is not a length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\""
+            ),
+            Self::Negative(text) => write!(f, "\"{text}\" is negative"),
+        }
+    }
+}
+
+impl std::error::Error for NotADuration {}
+
 /// Reads `30m`, `1h 30m`, `2 days`: the friendly format of the jiff crate, a day being 24 hours.
 ///
 /// # Errors
-/// A sentence that says what is expected.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wanted =
-        || format!("\"{text}\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"");
-    let span: Span = text.parse().map_err(|_| wanted())?;
+/// The text has another form or is negative.
+pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
+    let unreadable = || NotADuration::Unreadable(text.to_owned());
+    let span: Span = text.parse().map_err(|_| unreadable())?;
     let signed = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| wanted())?;
-    Duration::try_from(signed).map_err(|_| format!("\"{text}\" is negative"))
+        .map_err(|_| unreadable())?;
+    Duration::try_from(signed).map_err(|_| NotADuration::Negative(text.to_owned()))
 }
 
 /// A length of time for people, its largest two units at most: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3

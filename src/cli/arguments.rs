@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
+use thiserror::Error;
 
-use crate::id::{Application, DeploymentId, Environment, Revision};
+use crate::id::{Application, DeploymentId, Environment, NameError, Revision, RevisionError};
+use crate::identity::Evidence;
 use crate::registry;
 use crate::store::Filter;
 
@@ -42,32 +44,37 @@ pub(super) struct Arguments {
 #[derive(Debug, Clone, Default)]
 pub(super) struct FilterArgument(pub(super) Filter);
 
-impl FromStr for FilterArgument {
-    type Err = String;
+/// Why some text is no [`FilterArgument`].
+#[derive(Debug, Clone, Error)]
+pub(super) enum FilterError {
+    #[error("write ENV or ENV/APP")]
+    TooDeep,
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for FilterArgument {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
         let (environment, application) = match text.split_once('/') {
             Some((_, application)) if application.contains('/') => {
-                return Err("write ENV or ENV/APP".to_owned());
+                return Err(FilterError::TooDeep);
             }
             Some((environment, "")) => (environment, None),
             Some((environment, application)) => (environment, Some(application)),
             None => (text, None),
         };
-        let environment = Environment::new(environment).map_err(|error| error.to_string())?;
-        let application = application
-            .map(Application::new)
-            .transpose()
-            .map_err(|error| error.to_string())?;
+
         Ok(Self(Filter {
-            environment: Some(environment),
-            application,
+            environment: Some(Environment::new(environment)?),
+            application: application.map(Application::new).transpose()?,
         }))
     }
 }
 
-fn revision(text: &str) -> Result<Revision, String> {
-    Revision::new(text).map_err(|_| "not a whole commit hash".to_owned())
+fn revision(text: &str) -> Result<Revision, RevisionError> {
+    Revision::new(text)
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -287,7 +294,7 @@ pub(super) enum Command {
         #[arg(long, hide = true)]
         pusher: Option<String>,
         #[arg(long, hide = true)]
-        pusher_known_by: Option<String>,
+        pusher_known_by: Option<Evidence>,
     },
 
     /// Start the runners that hooks ask for, until none is needed: the process of the systemd

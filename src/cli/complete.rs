@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use clap::CommandFactory;
 
 use super::arguments::Arguments;
-use super::{Context, Exit, freeze, status};
+use super::context::Context;
+use super::exit::Exit;
 use crate::store::Filter;
+use crate::verbs::{self, Acts};
 
 /// How many of the newest deployments are offered.
-const NEWEST: usize = 50;
+const NEWEST: u32 = 50;
 
 /// The value that the word before asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,24 +110,23 @@ pub(super) fn complete(words: &[String]) -> anyhow::Result<Exit> {
 /// What there is of a kind of argument, by the name that it has in the usage.
 fn values(name: &str, repository: Option<PathBuf>) -> anyhow::Result<Vec<String>> {
     let context = Context::find(repository, None)?;
-    context.become_owner(false)?;
-    let (deploy, store) = context.look()?;
-    let wanted = status::wanted(&deploy).unwrap_or_default();
-    let newest = store.read().newest()?;
-    let targets = || wanted.keys().chain(newest.keys());
+    context.become_owner(Acts::No)?;
+    let (deploy, mut store) = context.look()?;
+    let record = store.read()?;
+    let names = verbs::names(&deploy, &record)?;
+
     Ok(match name {
-        "ENV" => freeze::known(&deploy, targets())
-            .into_iter()
-            .map(ToString::to_string)
-            .collect(),
+        "ENV" => {
+            let environments = names.environments();
+            environments.into_iter().map(ToString::to_string).collect()
+        }
         "ENV[/APP]" => {
-            let environments = targets().map(|target| target.environment.to_string());
+            let environments = names.targets().map(|target| target.environment.to_string());
             environments
-                .chain(targets().map(ToString::to_string))
+                .chain(names.targets().map(ToString::to_string))
                 .collect()
         }
-        "ID" => store
-            .read()
+        "ID" => record
             .history(&Filter::default(), NEWEST)?
             .iter()
             .map(|row| row.id.0.to_string())

@@ -4,21 +4,25 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::{Context, Exit, status};
-use crate::deploy_repository::DeployRepository;
+use super::context::Context;
+use super::exit::Exit;
 use crate::doctor::{Level, Patient, examine};
 use crate::id::Target;
+use crate::judging;
 use crate::report::{Colour, to_json};
 use crate::sys::user::User;
+use crate::verbs;
 
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
-    let (deploy, problems) =
-        DeployRepository::open_to_look(&context.git_dir, context.config.as_deref())?;
-    let wanted: Vec<Target> = status::wanted(&deploy)
+    let (deploy, problems) = context.place.deploy_to_look()?;
+    let wanted: Vec<Target> = deploy
+        .repository
+        .branch_tip(&deploy.branch)
+        .and_then(|tip| judging::wanted(&deploy, tip.as_ref()))
         .map(|wanted| wanted.into_keys().collect())
         .unwrap_or_default();
     let untried = if User::is_root() {
-        context.belongs_to_root().err()
+        verbs::belongs_to_root(&context.place).err()
     } else {
         None
     };

@@ -8,15 +8,21 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::{Exit, follow, output};
+use super::exit::Exit;
+use super::{follow, output};
 use crate::deploy_repository::DeployRepository;
 use crate::git::find_repository;
 use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Announcement, Received};
 use crate::hook_files::{HOOKS, kept};
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, Target};
+use crate::planning::Queued;
 use crate::policy::Exception;
+use crate::report::refusal_lines;
+use crate::status::Status;
+use crate::store::Deployment;
 use crate::text;
+use crate::verbs::Watch;
 
 /// The hook whose name the program was called by: `hooks/post-receive`, or
 /// `hooks/post-receive.d/…`.
@@ -139,10 +145,10 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
     let mut text: String = verdict
         .refusals
         .iter()
-        .map(|refusal| output::refusal_lines("deploy-by-code: refused", refusal))
+        .map(|refusal| refusal_lines("deploy-by-code: refused", refusal))
         .collect();
     let accepted = text.is_empty() && verdict.failure.is_none();
-    if let Some(failure) = &verdict.failure {
+    if let Some(failure) = verdict.failure.as_ref().map(ToString::to_string) {
         let mut lines = failure.lines();
         text.push_str(&format!(
             "deploy-by-code: refused: {}\n",
@@ -172,13 +178,13 @@ fn pre_receive(verdict: &hook::Verdict) -> Exit {
 struct Follow {
     deploy: DeployRepository,
     ids: Vec<DeploymentId>,
-    wish: Wish,
+    watch: Watch,
 }
 
 impl Follow {
     /// All is recorded; whether anybody reads this changes nothing.
     fn follow(self) {
-        let _ = follow::for_pusher(&self.deploy, &self.ids, self.wish == Wish::Follow);
+        let _ = follow::for_pusher(self.deploy, &self.ids, self.watch);
     }
 }
 
@@ -192,104 +198,113 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Opt
     let mut ids = Vec::new();
     for announcement in &announcements {
         match announcement {
-            Announcement::Queued {
-                id,
-                target,
-                from,
-                to,
-                redeploy,
-                waits,
-                exceptions,
-            } => {
-                ids.push(*id);
-                let to = to.short();
-                let change = match from {
-                    _ if *redeploy => format!("{to} again"),
-                    Some(from) => format!("{} -> {to}", from.short()),
-                    None => format!("new -> {to}"),
-                };
-                text.push_str(&format!("deploy-by-code: {id} {target} {change} queued\n"));
-                for Exception { kind, reason } in exceptions {
-                    let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
-                    text.push_str(&format!("deploy-by-code: {id} {kind}: {reason}\n"));
-                }
-                if let Some(waits) = waits {
-                    let waits = text::escape(waits, 300);
-                    text.push_str(&format!(
-                        "deploy-by-code: {id} waits until {} is thawed: {waits}\n",
-                        target.environment
-                    ));
-                }
+            Announcement::Queued(queued) => {
+                ids.push(queued.id);
+                push_queued(&mut text, queued);
             }
-            Announcement::Retired(target) => {
-                text.push_str(&format!(
-                    "deploy-by-code: retired {target} (its deploy file was deleted)\n"
-                ));
+            Announcement::QueuedByOther(deployment) => {
+                ids.push(deployment.id);
+                push_queued_by_other(&mut text, deployment);
             }
+            Announcement::Retired(target) => text.push_str(&format!(
+                "deploy-by-code: retired {target} (its deploy file was deleted)\n"
+            )),
             Announcement::Problem(refusal) => {
-                text.push_str(&output::refusal_lines("deploy-by-code: problem", refusal))
+                text.push_str(&refusal_lines("deploy-by-code: problem", refusal));
             }
         }
     }
-    let wish = Wish::read(&environment.push_options, &mut text);
-    if let (Some(first), None) = (ids.first(), &wish) {
+
+    let watch = read_wish(&environment.push_options, &mut text);
+    if let (Some(first), None) = (ids.first(), &watch) {
         text.push_str(&format!(
-            "deploy-by-code: follow with: git push -o follow, or on the server: deploy-by-code logs -f {}\n",
+            "deploy-by-code: follow with: git push -o follow, or on the server: \
+             deploy-by-code logs -f {}\n",
             first.0
         ));
     }
     failures
         .iter()
         .for_each(|failure| output::complain(failure, None));
-    let heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
-    let follow = match (wish, deploy) {
-        (Some(wish), Some(deploy)) if heard && !ids.is_empty() => {
-            Some(Follow { deploy, ids, wish })
+    let is_heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
+
+    let follow = match (watch, deploy) {
+        (Some(watch), Some(deploy)) if is_heard && !ids.is_empty() => {
+            Some(Follow { deploy, ids, watch })
         }
         _ => None,
     };
-    (
-        if failures.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Refused
-        },
-        follow,
-    )
+    (Exit::of(failures.is_empty()), follow)
 }
 
-/// What the pusher asked for with `git push -o`.
-#[derive(Debug, PartialEq, Eq)]
-enum Wish {
-    Follow,
-    Wait,
+fn push_queued(text: &mut String, queued: &Queued) {
+    let Queued { id, planned } = queued;
+    let to = planned.revision().short();
+    let change = match planned.from() {
+        _ if planned.is_redeploy() => format!("{to} again"),
+        Some(from) => format!("{} -> {to}", from.short()),
+        None => format!("new -> {to}"),
+    };
+    push_change(text, *id, planned.target(), &change);
+
+    for Exception { kind, reason } in planned.exceptions() {
+        let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
+        text.push_str(&format!("deploy-by-code: {id} {kind}: {reason}\n"));
+    }
+    push_waits(text, *id, planned.target(), planned.waits());
 }
 
-impl Wish {
-    /// Other programs have push options too, so an unknown one is only told about when it looks
-    /// like one of these.
-    fn read(options: &[String], text: &mut String) -> Option<Self> {
-        for option in options {
-            let near = text::nearest(option, ["follow", "wait", "skip-deploy"]);
-            let shown = text::escape(option, 40);
-            match (option.as_str(), near) {
-                ("follow" | "wait", _) | (_, None) => {}
-                (_, Some("skip-deploy")) => text.push_str(&format!(
-                    "deploy-by-code: there is no push option {shown}: what is merged is wanted\n"
-                )),
-                (_, Some(near)) => {
-                    text.push_str(&format!(
-                        "deploy-by-code: unknown push option {shown}; did you mean {near}?\n"
-                    ));
-                }
+fn push_queued_by_other(text: &mut String, deployment: &Deployment) {
+    let to = deployment.revision.short();
+    let change = match &deployment.previous_revision {
+        Some(from) if *from == deployment.revision => format!("{to} again"),
+        Some(from) => format!("{} -> {to}", from.short()),
+        None => format!("new -> {to}"),
+    };
+    push_change(text, deployment.id, &deployment.target, &change);
+
+    let reason = deployment.reason.as_deref();
+    let waits = reason.filter(|_| deployment.status == Status::Queued);
+    push_waits(text, deployment.id, &deployment.target, waits);
+}
+
+fn push_change(text: &mut String, id: DeploymentId, target: &Target, change: &str) {
+    text.push_str(&format!("deploy-by-code: {id} {target} {change} queued\n"));
+}
+
+fn push_waits(text: &mut String, id: DeploymentId, target: &Target, waits: Option<&str>) {
+    if let Some(waits) = waits {
+        let waits = text::escape(waits, 300);
+        text.push_str(&format!(
+            "deploy-by-code: {id} waits until {} is thawed: {waits}\n",
+            target.environment
+        ));
+    }
+}
+
+/// What the pusher asked for with `git push -o`. Other programs have push options too, so an unknown
+/// one is only told about when it looks like one of these.
+fn read_wish(options: &[String], text: &mut String) -> Option<Watch> {
+    for option in options {
+        let near = text::nearest(option, ["follow", "wait", "skip-deploy"]);
+        let shown = text::escape(option, 40);
+        match (option.as_str(), near) {
+            ("follow" | "wait", _) | (_, None) => {}
+            (_, Some("skip-deploy")) => text.push_str(&format!(
+                "deploy-by-code: there is no push option {shown}: what is merged is wanted\n"
+            )),
+            (_, Some(near)) => {
+                text.push_str(&format!(
+                    "deploy-by-code: unknown push option {shown}; did you mean {near}?\n"
+                ));
             }
         }
-        let has = |wanted: &str| options.iter().any(|option| option == wanted);
-        if has("follow") {
-            Some(Self::Follow)
-        } else {
-            has("wait").then_some(Self::Wait)
-        }
+    }
+    let has = |wanted: &str| options.iter().any(|option| option == wanted);
+    if has("follow") {
+        Some(Watch::Output)
+    } else {
+        has("wait").then_some(Watch::End)
     }
 }
 
@@ -316,12 +331,12 @@ mod tests {
         let read = |options: &[&str]| {
             let mut text = String::new();
             let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-            (Wish::read(&options, &mut text), text)
+            (read_wish(&options, &mut text), text)
         };
-        assert_eq!(read(&["follow"]), (Some(Wish::Follow), String::new()));
+        assert_eq!(read(&["follow"]), (Some(Watch::Output), String::new()));
         assert_eq!(
             read(&["wait", "ci.skip"]),
-            (Some(Wish::Wait), String::new())
+            (Some(Watch::End), String::new())
         );
         assert!(read(&["folow"]).1.contains("did you mean follow?"));
         assert!(

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::context::Context;
+use super::exit::Exit;
 use super::output::{Output, complain};
-use super::{Context, Exit, Refusal, run};
+use super::run;
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git::Repository;
@@ -14,6 +16,7 @@ use crate::sys::clock::{self, Deadline};
 use crate::sys::lock::{Lock, try_lock_folder};
 use crate::sys::user::User;
 use crate::text;
+use crate::verbs::{self, Acts};
 
 /// How long another install of the same repository is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,7 +28,7 @@ fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
     if dry_run {
         return Ok(None);
     }
-    let repository = Repository::open(&context.git_dir)?;
+    let repository = Repository::open(&context.place.git_dir)?;
     let deadline = Deadline::after(PATIENCE);
     loop {
         match try_lock_folder(repository.path())? {
@@ -93,8 +96,8 @@ fn system<'r>(
     dry_run: bool,
     registry: &'r Path,
 ) -> anyhow::Result<(Vec<Step>, Option<&'r Path>)> {
-    let owner = context.owner()?;
-    context.owner_to_become(false)?;
+    let owner = verbs::owner(&context.place)?;
+    verbs::owner_to_become(&context.place, Acts::No)?;
     let is_root = User::is_root();
     let mut steps: Vec<Step> = install::plan_system(deploy, owner, is_installed)?
         .into_iter()
@@ -104,7 +107,7 @@ fn system<'r>(
         let message = "the units of systemd for this repository are only root's to change";
         let hint = "run this as root; the hooks and the state will be the repository's owner's";
         if is_installed {
-            return Err(Refusal::error(message, hint));
+            return Err(verbs::Error::refused(message, hint).into());
         }
         complain(&format!("warning: {message}, and stay"), Some(hint));
         steps.clear();
@@ -112,7 +115,9 @@ fn system<'r>(
     let (mut clearing, mut list) = (Vec::new(), None);
     match install::plan_entry(deploy, owner, is_installed, registry) {
         EntryChange::None => {}
-        EntryChange::ByOwner if is_root || context.is_owner().is_ok() => list = Some(registry),
+        EntryChange::ByOwner if is_root || verbs::is_owner(&context.place).is_ok() => {
+            list = Some(registry)
+        }
         EntryChange::ByRoot(_) if is_root => {
             let path = deploy.repository.path().to_owned();
             clearing.push(Step::System(SystemStep::Unregister(
@@ -145,7 +150,7 @@ fn system<'r>(
         take_out(&context.output, &steps, dry_run);
     }
     take_out(&context.output, &clearing, dry_run);
-    context.become_owner(false)?;
+    context.become_owner(Acts::No)?;
     steps.extend(clearing);
     Ok((steps, list))
 }
@@ -157,12 +162,12 @@ pub(super) fn install(
     registry: &Path,
 ) -> anyhow::Result<Exit> {
     let _alone = alone(context, dry_run)?;
-    let deploy = context.deploy()?;
+    let deploy = context.place.deploy()?;
     let program = std::env::current_exe()?;
     // As its owner, root would deploy for it.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
-    if acts && User::is_root() && context.owner()? == 0 {
-        context.belongs_to_root()?;
+    if acts && User::is_root() && verbs::owner(&context.place)? == 0 {
+        verbs::belongs_to_root(&context.place)?;
     }
     let (mut steps, list) = system(context, &deploy, true, dry_run, registry)?;
     let own = install::plan_install(&deploy, &program, deploy_existing, list)?;
@@ -183,7 +188,7 @@ pub(super) fn install(
     if let Some(note) = install::host(&deploy)?.0.note() {
         context.output.line(note)?;
     }
-    if let Some(file) = &context.config {
+    if let Some(file) = &context.place.config {
         context.output.line(&format!(
             "--config {} counts for this command alone: hooks read {repository}/deploy-by-code.toml, or else /etc/deploy-by-code/config.toml",
             text::escape(file.as_os_str().as_encoded_bytes(), 200)

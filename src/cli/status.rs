@@ -1,229 +1,152 @@
 //! `status`.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::history::{REASON_MAX, colour, name_cell};
-use super::{Context, Exit, Refusal, output};
-use crate::deploy_repository::DeployRepository;
-use crate::facts;
-use crate::id::{Environment, Revision, Target};
-use crate::policy::{self, Freeze, freeze_of};
-use crate::report::{Colour, StatusRow, Table, Unwatched, status_rows, to_json, unwatched};
+use super::context::Context;
+use super::exit::Exit;
+use crate::id::Revision;
+use crate::report::{
+    Colour, Standing, StatusRow, Table, colour, name_cell, refusal_lines, remark, to_json,
+};
+use crate::runner::Unwatched;
 use crate::status::Status;
-use crate::store::{Filter, Problem, Store};
+use crate::store::Filter;
 use crate::sys::clock;
 use crate::text;
 use crate::time::show_ago;
+use crate::verbs::{self, Overview};
 
-/// The revision that each deploy file at the deploy branch's tip asks for.
-pub(super) fn wanted(deploy: &DeployRepository) -> anyhow::Result<BTreeMap<Target, Revision>> {
-    let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    Ok(facts::wanted(deploy, tip.as_ref())?)
-}
+/// The widest remark in a listing, in characters.
+const REMARK_MAX: usize = 60;
 
-/// For a filter that lets nothing through: that it names something nobody knows, and the nearest
-/// name that somebody does.
-pub(super) fn check_filter<'a>(
-    filter: &Filter,
-    known: impl Iterator<Item = &'a Target> + Clone,
-) -> anyhow::Result<()> {
-    let Some(environment) = &filter.environment else {
-        return Ok(());
-    };
-    let (what, name, names): (_, _, Vec<&str>) = match &filter.application {
-        _ if known.clone().any(|target| filter.lets_through(target)) => return Ok(()),
-        Some(application)
-            if known
-                .clone()
-                .any(|target| target.environment == *environment) =>
-        {
-            let own = known.filter(|target| target.environment == *environment);
-            (
-                "application",
-                application.as_str(),
-                own.map(|target| target.application.as_str()).collect(),
-            )
-        }
-        _ => (
-            "environment",
-            environment.as_str(),
-            known.map(|target| target.environment.as_str()).collect(),
-        ),
-    };
-    let hint = match text::nearest(name, names) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "deploy-by-code status shows what there is".to_owned(),
-    };
-    Err(Refusal::error(
-        format!("nothing was deployed to or is wanted for {what} {name}"),
-        hint,
-    ))
-}
-
-/// Which environments are frozen: of those that somebody named anywhere.
-pub(super) fn freezes<'a>(
-    deploy: &DeployRepository,
-    store: &Store,
-    known: impl Iterator<Item = &'a Target>,
-) -> anyhow::Result<BTreeMap<Environment, Freeze>> {
-    let now = clock::now();
-    let by_hand = store.read().freezes(now)?;
-    let configured = deploy.config.environments().map(|(name, _)| name);
-    let names: BTreeSet<&Environment> = known
-        .map(|target| &target.environment)
-        .chain(configured)
-        .chain(by_hand.keys())
-        .collect();
-    let freeze =
-        |name: &Environment| freeze_of(&deploy.config.environment(name), by_hand.get(name), now);
-    Ok(names
-        .into_iter()
-        .filter_map(|name| Some((name.clone(), freeze(name)?)))
-        .collect())
-}
+/// The widest remark of something that waits: why it waits is worth the whole line.
+const WAITING_MAX: usize = 300;
 
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::Result<Exit> {
-    let (deploy, store) = context.look()?;
-    let wanted = wanted(&deploy)?;
-    let newest = store.read().newest()?;
-    check_filter(filter, wanted.keys().chain(newest.keys()))?;
-    let freezes = freezes(&deploy, &store, wanted.keys().chain(newest.keys()))?;
-    let shown: BTreeMap<_, _> = freezes
-        .iter()
-        .map(|(name, freeze)| (name.clone(), freeze.describe()))
-        .collect();
-    let rows = status_rows(&store, &wanted, &shown, filter)?;
+    let (deploy, mut store) = context.look()?;
+    let overview = verbs::overview(&deploy, &mut store, filter)?;
     if json {
-        context.output.line(&to_json(&rows))?;
+        context.output.line(&to_json(&overview.rows))?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&["APPLICATION", "DEPLOYED", "WANTED", "STATUS", "SINCE", "BY"]);
-    let mut remarks = Vec::new();
-    let mut differs = false;
-    for row in &rows {
-        let is_due = row.wanted.is_some() && row.wanted != row.deployed;
-        differs |= is_due;
-        table.row(cells(row, is_due));
-        let target = format!("{}/{}", row.environment, row.application);
-        if let Some(remark) = &row.remark {
-            // Why something waits is worth its whole line.
-            let most = if row.status == Some("queued") {
-                300
-            } else {
-                REASON_MAX
-            };
-            remarks.push(format!("{target}: {}", text::escape(remark, most)));
-        }
-        for hold in &row.holds {
-            let hold = format!("{target}: held back: {}", text::escape(hold, 300));
-            remarks.push(context.output.paint(Colour::Attention, &hold));
-        }
+
+    table(context, &overview.rows)?;
+    in_the_way(context, &overview)?;
+    for row in &overview.rows {
+        remarks(context, row)?;
     }
+    for problem in &overview.problems {
+        let lines = refusal_lines("problem", &problem.refusal);
+        let (first, rest) = lines.split_once('\n').unwrap_or((&lines, ""));
+        let first = context.output.paint(Colour::Bad, first);
+        context.output.print(&format!("{first}\n{rest}"))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn table(context: &Context, rows: &[StatusRow]) -> anyhow::Result<()> {
+    let mut table = Table::new(&["APPLICATION", "DEPLOYED", "WANTED", "STATUS", "SINCE", "BY"]);
+    for row in rows {
+        table.row(cells(row));
+    }
+
     if table.is_empty() {
         context.output.line("nothing is wanted or deployed yet")?;
     } else {
         context.output.table(&table)?;
     }
-    if differs {
+    if rows.iter().any(StatusRow::is_due) {
         context.output.line("* wanted, but not what is deployed")?;
     }
-    for (environment, freeze) in shown
-        .iter()
-        .filter(|(name, _)| filter.environment.as_ref().is_none_or(|of| of == *name))
-    {
-        let line = format!("{environment}: {freeze}");
-        context
-            .output
-            .line(&context.output.paint(Colour::Attention, &line))?;
+    Ok(())
+}
+
+fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
+    let hash = |hash: &Option<Revision>| hash.as_ref().map_or("-", Revision::short).to_owned();
+    let plain = |text: String| (text, Colour::Plain);
+
+    let wanted = if row.is_due() {
+        (format!("{}*", hash(&row.wanted)), Colour::Attention)
+    } else {
+        plain(hash(&row.wanted))
+    };
+    let status = match (row.status, row.deployment) {
+        (None, _) => plain("-".to_owned()),
+        (Some(Standing::Retired), _) => plain("retired".to_owned()),
+        (Some(standing), id) => {
+            let colour = match standing {
+                Standing::Deployment(status) => colour(status),
+                _ => Colour::Bad,
+            };
+            let word = standing.to_string();
+            (
+                id.map_or_else(|| word.clone(), |id| format!("{word} {id}")),
+                colour,
+            )
+        }
+    };
+    let since = row.since.map(|since| show_ago(clock::now().since(since)));
+
+    vec![
+        plain(row.target().to_string()),
+        plain(hash(&row.deployed)),
+        wanted,
+        status,
+        plain(since.unwrap_or_else(|| "-".to_owned())),
+        plain(name_cell(row.pusher.as_deref())),
+    ]
+}
+
+/// Freezes, and what dead runners left.
+fn in_the_way(context: &Context, overview: &Overview) -> anyhow::Result<()> {
+    for (environment, freeze) in &overview.frozen {
+        let line = format!("{environment}: {}", freeze.describe());
+        let line = context.output.paint(Colour::Attention, &line);
+        context.output.line(&line)?;
     }
-    for Unwatched {
-        deployment,
-        is_alive,
-    } in unwatched(&store, filter)?
-    {
+
+    for unwatched in &overview.unwatched {
+        let Unwatched {
+            deployment,
+            is_alive,
+        } = unwatched;
         let (id, environment) = (deployment.id, &deployment.target.environment);
-        let (what, hint) = if is_alive {
-            let hint = format!("to stop waiting for it: deploy-by-code release {environment}");
+        let (what, hint) = if *is_alive {
             (
                 format!("{environment}: held by what {id} left running"),
-                hint,
+                format!("to stop waiting for it: deploy-by-code release {environment}"),
             )
         } else {
-            let what = format!("{environment}: the runner of {id} died");
             (
-                what,
+                format!("{environment}: the runner of {id} died"),
                 "to find out what became of it and go on: deploy-by-code reconcile".to_owned(),
             )
         };
-        context.output.line(&format!(
-            "{}\n  hint: {hint}",
-            context.output.paint(Colour::Bad, &what)
-        ))?;
+        let what = context.output.paint(Colour::Bad, &what);
+        context.output.line(&format!("{what}\n  hint: {hint}"))?;
     }
-    for remark in remarks {
-        context.output.line(&remark)?;
-    }
-    for Problem {
-        path,
-        message,
-        hint,
-        ..
-    } in store.read().problems()?
-    {
-        let lines = output::refusal_lines(
-            "problem",
-            &policy::Refusal {
-                path,
-                message,
-                hint,
-                is_fault: false,
-            },
-        );
-        let (first, rest) = lines.split_once('\n').unwrap_or((&lines, ""));
-        context.output.print(&format!(
-            "{}\n{rest}",
-            context.output.paint(Colour::Bad, first)
-        ))?;
-    }
-    Ok(Exit::Done)
+    Ok(())
 }
 
-fn cells(row: &StatusRow, is_due: bool) -> Vec<(String, Colour)> {
-    let hash = |hash: &Option<String>| {
-        hash.as_ref()
-            .map_or_else(|| "-".to_owned(), |hash| hash[..7].to_owned())
-    };
-    let wanted = format!("{}{}", hash(&row.wanted), if is_due { "*" } else { "" });
-    let word = row.status.unwrap_or("-");
-    let status_colour = match word.parse::<Status>() {
-        Ok(status) => colour(status),
-        Err(()) if word == "problem" => Colour::Bad,
-        Err(()) => Colour::Plain,
-    };
-    let status = match row.deployment {
-        Some(id) if word != "retired" => format!("{word} #{id}"),
-        _ => word.to_owned(),
-    };
-    let since = row.since.map_or_else(
-        || "-".to_owned(),
-        |since| show_ago(clock::now().since(since)),
-    );
-    vec![
-        (
-            format!("{}/{}", row.environment, row.application),
-            Colour::Plain,
-        ),
-        (hash(&row.deployed), Colour::Plain),
-        (
-            wanted,
-            if is_due {
-                Colour::Attention
-            } else {
-                Colour::Plain
-            },
-        ),
-        (status, status_colour),
-        (since, Colour::Plain),
-        (name_cell(row.pusher.as_deref()), Colour::Plain),
-    ]
+/// What the table has no room for.
+fn remarks(context: &Context, row: &StatusRow) -> anyhow::Result<()> {
+    let target = row.target();
+    let newest = row.newest.as_ref();
+
+    if let Some(remark) = newest.and_then(remark) {
+        let is_queued = row.status == Some(Standing::Deployment(Status::Queued));
+        let most = if is_queued { WAITING_MAX } else { REMARK_MAX };
+        let line = format!("{target}: {}", text::escape(&remark, most));
+        context.output.line(&line)?;
+    }
+    for hold in &row.holds {
+        let hold = format!(
+            "{} was rolled back by {}: {}",
+            hold.from.short(),
+            hold.by,
+            hold.reason
+        );
+        let line = format!("{target}: held back: {}", text::escape(&hold, 300));
+        let line = context.output.paint(Colour::Attention, &line);
+        context.output.line(&line)?;
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::id::{Application, Environment, Target};
-use crate::waves::After;
+use crate::order::After;
 
 pub use calendar::{OnFreeze, Window, Zones};
 pub use levels::{Level, OnInterrupt, Queue, RunnerKind, Settings};

@@ -14,9 +14,9 @@ use super::{
     Window, Zones,
 };
 use crate::id::{Application, Environment, NameError};
+use crate::order;
 use crate::text;
 use crate::time::parse_duration;
-use crate::waves;
 
 /// The keys at the top of the file.
 pub const TOP_KEYS: &[&str] = &[
@@ -219,7 +219,9 @@ impl Reader<'_> {
     }
 
     fn duration(&mut self, value: &Value<'_>, key: &str) -> Option<Duration> {
-        self.read(value, key, parse_duration)
+        self.read(value, key, |text| {
+            parse_duration(text).map_err(|error| error.to_string())
+        })
     }
 
     fn choice<T: Copy>(
@@ -609,7 +611,7 @@ impl Reader<'_> {
         let mut seen = Vec::new();
         for environment in common.iter().chain(config.environments.keys()) {
             let mut after = config.after(environment, config.named_applications(environment));
-            while let Some(cycle) = waves::cycle(&after) {
+            while let Some(cycle) = order::cycle(&after) {
                 // Without its first step it is none, and the next one shows.
                 if let [first, second, ..] = cycle.as_slice() {
                     after.entry(first.clone()).or_default().remove(second);

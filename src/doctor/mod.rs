@@ -144,14 +144,14 @@ pub fn examine(patient: Patient<'_>) -> Vec<Check> {
         leftover_locks(deploy),
     ]);
     match deploy.open_store() {
-        Ok(store) => {
+        Ok(mut store) => {
             checks.extend([
                 state_permissions(&store),
                 database(&store),
                 lock(&store),
-                cursor(deploy, &store),
-                queue(deploy, &store),
-                clock(&store),
+                cursor(deploy, &mut store),
+                queue(deploy, &mut store),
+                clock(&mut store),
             ]);
         }
         Err(error) => checks.push(problem("state", error.to_string(), error.hint())),
@@ -616,9 +616,9 @@ fn lock(store: &Store) -> Check {
     }
 }
 
-fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
+fn cursor(deploy: &DeployRepository, store: &mut Store) -> Check {
     let name = "cursor";
-    let cursor = match store.read().cursor() {
+    let cursor = match store.read().and_then(|record| record.cursor()) {
         Ok(Some(cursor)) => cursor,
         Ok(None) => return problem(name, "nothing was installed", run(deploy, "install")),
         Err(error) => return problem(name, error.to_string(), error.hint()),
@@ -648,7 +648,7 @@ fn cursor(deploy: &DeployRepository, store: &Store) -> Check {
 }
 
 /// Something that waits while nothing runs, for longer than a runner takes to start.
-fn queue(deploy: &DeployRepository, store: &Store) -> Check {
+fn queue(deploy: &DeployRepository, store: &mut Store) -> Check {
     let name = "queue";
     let boot_id = boot_id().unwrap_or_default();
     let is_dead = |open: &Deployment| {
@@ -659,10 +659,11 @@ fn queue(deploy: &DeployRepository, store: &Store) -> Check {
             .map(|run| run.runner);
         open.status == Status::Running && !runner.is_some_and(Identity::is_alive)
     };
-    let look = || -> Result<Vec<String>, store::Error> {
+    let mut look = || -> Result<Vec<String>, store::Error> {
         let mut stuck = Vec::new();
-        for environment in store.read().busy_environments()? {
-            let open = store.read().open_deployments(&environment)?;
+        let record = store.read()?;
+        for environment in record.busy_environments()? {
+            let open = record.open_deployments(&environment)?;
             let waits = |open: &&Deployment| clock::now().since(open.queued_at) > RUNNER_START;
             // What a rule keeps waiting says so.
             let first = open
@@ -695,10 +696,10 @@ fn queue(deploy: &DeployRepository, store: &Store) -> Check {
     }
 }
 
-fn clock(store: &Store) -> Check {
+fn clock(store: &mut Store) -> Check {
     let newest = store
         .read()
-        .history(&Filter::default(), 1)
+        .and_then(|record| record.history(&Filter::default(), 1))
         .unwrap_or_default();
     let ahead = newest
         .first()
@@ -746,8 +747,8 @@ fn process_tracking() -> Check {
 }
 
 fn system_log() -> Check {
-    match syslog::check() {
-        Ok(()) => ok("syslog", "reachable"),
+    match syslog::Log::open() {
+        Ok(_) => ok("syslog", "reachable"),
         Err(error) => warning(
             "syslog",
             format!("/dev/log: {error}"),

@@ -91,10 +91,10 @@ fn try_push(
     let said = git(&work, &["push", "-q", &url, "HEAD:refs/heads/main"])?;
     // The runner that it started has nothing to do any more once it is on record.
     let deadline = clock::Deadline::after(Duration::from_secs(10));
-    while let Ok(store) = Store::open(&bare.join("deploy-by-code")) {
+    while let Ok(mut store) = Store::open(&bare.join("deploy-by-code")) {
         let newest = store
             .read()
-            .history(&Filter::default(), 1)
+            .and_then(|record| record.history(&Filter::default(), 1))
             .unwrap_or_default()
             .pop();
         if newest

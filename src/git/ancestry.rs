@@ -14,7 +14,8 @@ use gix::revwalk::graph::Commit as GraphCommit;
 use gix::traverse::commit::Simple;
 
 use super::command::{check_history, commits_between, refs_with};
-use super::{Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
 use crate::id::Revision;
 use crate::policy::{BranchMove, Direction, RevisionFact};
 
@@ -126,7 +127,7 @@ impl Repository {
 
     fn commit_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
         let missing = || {
-            self.error(format_args!(
+            self.error(format!(
                 "{} is not in the repository any more",
                 revision.short()
             ))

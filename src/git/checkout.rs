@@ -13,7 +13,8 @@ use gix::index::State;
 use gix::progress::Discard;
 use gix::worktree::state::checkout::{Options, Outcome};
 
-use super::{Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
 use crate::id::Revision;
 
 /// Which names a tree may have: what git itself takes on Linux, and nothing that some file system
@@ -42,7 +43,7 @@ pub fn export(
         State::from_tree(&tree, objects, VALIDATE).map_err(|error| repository.error(error))?;
     if let Some(path) = conflict(&index) {
         let path = crate::text::quote(path, 200);
-        return Err(repository.error(format_args!(
+        return Err(repository.error(format!(
             "the tree of {revision} names {path} both as a file and as a folder or twice"
         )));
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::Error;
+use super::error::Error;
 use crate::id::Revision;
 use crate::policy::{Commit, Commits};
 use crate::sys::detach;
@@ -49,7 +49,7 @@ fn command() -> Command {
 fn output(mut command: Command, at: &Path) -> Result<Output, Error> {
     command
         .output()
-        .map_err(|error| Error::new(at, format_args!("git could not be started: {error}")))
+        .map_err(|error| Error::new(at, format!("git could not be started: {error}")))
 }
 
 /// Runs a git command on a repository, in its folder. An explicit `--git-dir` is no question of
@@ -95,7 +95,7 @@ pub(super) fn answer(
             let command = arguments.first().copied().unwrap_or_default();
             Err(Error::new(
                 git_dir,
-                format_args!("git {command} failed ({}): {first}", output.status),
+                format!("git {command} failed ({}): {first}", output.status),
             ))
         }
     }
@@ -131,7 +131,7 @@ pub fn scratch(folder: &Path, arguments: &[&str]) -> Result<String, Error> {
     } else {
         Err(Error::new(
             folder,
-            format_args!("git {}: {said}", arguments.join(" ")),
+            format!("git {}: {said}", arguments.join(" ")),
         ))
     }
 }
@@ -168,7 +168,7 @@ pub fn commits_between(
     let count = answer(git_dir, &["rev-list", "--count", &range, "--"], 1)?.unwrap_or_default();
     let count = count
         .parse()
-        .map_err(|_| Error::new(git_dir, format_args!("git rev-list {range} gave no count")))?;
+        .map_err(|_| Error::new(git_dir, format!("git rev-list {range} gave no count")))?;
     if count == 0 {
         return Ok(Commits::default());
     }
@@ -242,7 +242,7 @@ pub(super) fn check_history(git_dir: &Path, commit: &str, tip: &str) -> Result<(
             let first = complaint.lines().next().unwrap_or_default();
             Err(Error::new(
                 git_dir,
-                format_args!("the history is broken: {first}"),
+                format!("the history is broken: {first}"),
             ))
         }
     }
@@ -257,7 +257,7 @@ pub(super) fn list_refs(git_dir: &Path, prefix: &str) -> Result<Vec<(String, Rev
         let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(Error::new(
             git_dir,
-            format_args!("git for-each-ref {prefix} failed: {complaint}"),
+            format!("git for-each-ref {prefix} failed: {complaint}"),
         ));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -315,6 +315,6 @@ pub fn set_config_value(git_dir: &Path, key: &str, value: &str) -> Result<(), Er
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(Error::new(
         git_dir,
-        format_args!("git config {key} {value} failed: {}", complaint.trim()),
+        format!("git config {key} {value} failed: {}", complaint.trim()),
     ))
 }

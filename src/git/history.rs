@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use gix::objs::{CommitRefIter, Kind};
 
-use super::{DeepScan, Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
+use super::tree::DeepScan;
 use crate::id::Revision;
 use crate::text;
 
@@ -30,7 +32,7 @@ struct Commit {
 }
 
 fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
-    let wrong_kind = || repository.error(format_args!("{id} is of another kind of hash"));
+    let wrong_kind = || repository.error(format!("{id} is of another kind of hash"));
     let object_id = repository.object_id(id)?.ok_or_else(wrong_kind)?;
     let mut buffer = Vec::new();
     let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;

@@ -15,65 +15,19 @@
 mod ancestry;
 mod checkout;
 mod command;
+mod error;
 mod history;
 mod refs;
 mod repository;
 mod trailers;
 mod tree;
 
-use std::fmt;
-use std::path::Path;
-
 pub use checkout::export;
 pub use command::{
     commits_between, config_bool, config_value, hooks_folder, scratch, set_config_value, trusts,
 };
+pub use error::Error;
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use repository::{Quarantine, Repository, find_repository, open_application};
 pub use trailers::{Bound, DeclaredNeed};
 pub use tree::DeepScan;
-
-use crate::text;
-
-/// A repository could not be read. The message names it.
-#[derive(Debug)]
-pub struct Error {
-    message: String,
-    missing_object: bool,
-}
-
-impl Error {
-    fn new(repository: &Path, message: impl fmt::Display) -> Self {
-        let message = text::escape(message.to_string(), 400);
-        Self {
-            message: format!("{}: {message}", shown(repository)),
-            missing_object: false,
-        }
-    }
-
-    fn missing(repository: &Path, id: &gix::hash::oid) -> Self {
-        Self {
-            missing_object: true,
-            ..Self::new(repository, format_args!("object {id} is missing"))
-        }
-    }
-
-    /// Whether an object was asked for that the repository does not have.
-    #[must_use]
-    pub fn is_missing_object(&self) -> bool {
-        self.missing_object
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
-
-/// A path for people.
-fn shown(path: &Path) -> String {
-    text::escape(path.as_os_str().as_encoded_bytes(), 200)
-}

@@ -4,7 +4,8 @@ use gix::hash::ObjectId;
 use gix::refs::{FullName, TargetRef};
 
 use super::command::{answer, list_refs};
-use super::{Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
 use crate::id::Revision;
 
 /// How many tags of tags are followed.
@@ -63,7 +64,7 @@ impl Repository {
         found
             .map(|hash| {
                 Revision::new(&hash)
-                    .map_err(|_| self.error(format_args!("{full_name} is {hash}, no commit hash")))
+                    .map_err(|_| self.error(format!("{full_name} is {hash}, no commit hash")))
             })
             .transpose()
     }

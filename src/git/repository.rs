@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use gix::hash::{Kind, ObjectId, oid};
 use gix::objs::{Data, Find};
 
-use super::Error;
+use super::error::Error;
 use crate::id::Revision;
 
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive
@@ -79,7 +79,7 @@ impl Repository {
                 b"sha256" => Ok(Kind::Sha256),
                 _ => Err(Error::new(
                     &self.common_dir,
-                    format_args!("unknown extensions.objectFormat {name}"),
+                    format!("unknown extensions.objectFormat {name}"),
                 )),
             },
         }
@@ -105,8 +105,12 @@ impl Repository {
         Ok(self.objects.get_or_init(|| Objects { kind, stores }))
     }
 
-    pub(super) fn error(&self, error: impl std::fmt::Display) -> Error {
-        Error::new(&self.common_dir, error)
+    /// An error of this repository: of some library, or words.
+    pub(super) fn error(
+        &self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        Error::new(&self.common_dir, source)
     }
 
     /// An object's bytes, of the kind that is expected.
@@ -122,10 +126,7 @@ impl Repository {
             .map_err(|error| self.error(error))?;
         let object = found.ok_or_else(|| Error::missing(&self.common_dir, id))?;
         if object.kind != kind {
-            return Err(self.error(format_args!(
-                "object {id} is a {}, not a {kind}",
-                object.kind
-            )));
+            return Err(self.error(format!("object {id} is a {}, not a {kind}", object.kind)));
         }
         Ok(object.data)
     }

@@ -8,7 +8,9 @@ use gix::objs::CommitRef;
 use gix::traverse::commit::Simple;
 use gix::traverse::commit::simple::{CommitTimeOrder, Sorting};
 
-use super::{DeepScan, Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
+use super::tree::DeepScan;
 use crate::id::{Application, Revision};
 use crate::policy::Trailers;
 use crate::text;
@@ -55,8 +57,7 @@ impl Repository {
         most: usize,
         mut each: impl FnMut(&Revision, &[ObjectId], &str, String) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let of_other_kind =
-            |id: &Revision| self.error(format_args!("{id} is of another kind of hash"));
+        let of_other_kind = |id: &Revision| self.error(format!("{id} is of another kind of hash"));
         let id = |revision: &Revision| {
             self.object_id(revision)?
                 .ok_or_else(|| of_other_kind(revision))
@@ -125,7 +126,7 @@ impl Repository {
                     let reason = match name {
                         "rollback" => &mut reasons.rollback,
                         "release" => &mut reasons.release,
-                        "override" => &mut reasons.over,
+                        "override" => &mut reasons.override_reason,
                         _ => &mut reasons.alone,
                     };
                     reason.get_or_insert_with(|| value.clone());

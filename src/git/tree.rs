@@ -12,7 +12,8 @@ use gix::hash::{ObjectId, oid};
 use gix::objs::tree::{EntryKind, EntryMode, EntryRef};
 use gix::objs::{Kind, TreeRefIter};
 
-use super::{Error, Repository};
+use super::error::Error;
+use super::repository::Repository;
 use crate::change::{Change, Depth, Node};
 use crate::deployfile::{EXTENSION, SIZE_MAX};
 use crate::id::Revision;
@@ -107,7 +108,7 @@ impl Repository {
     pub(super) fn commit_tree(&self, commit: &Revision) -> Result<ObjectId, Error> {
         let id = self
             .object_id(commit)?
-            .ok_or_else(|| self.error(format_args!("{commit} is of another kind of hash")))?;
+            .ok_or_else(|| self.error(format!("{commit} is of another kind of hash")))?;
         let mut buffer = Vec::new();
         let data = self.find(&id, Kind::Commit, &mut buffer)?;
         gix::objs::CommitRefIter::from_bytes(data, id.kind())

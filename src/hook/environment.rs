@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use crate::git::Quarantine;
-use crate::id::Pusher;
+use crate::identity::{Evidence, Identity};
 use crate::sys::user::User;
 use crate::text;
 
@@ -19,12 +19,12 @@ const OPTIONS_MAX: usize = 64;
 /// The variables in which hosts name whom they authenticated, the surest first, and how that is
 /// called. The first is for a forced command of an ssh key (sshd(8), AUTHORIZED_KEYS), the last for
 /// web servers.
-const PUSHER_VARIABLES: &[(&str, &str)] = &[
-    ("DEPLOY_BY_CODE_PUSHER", "ssh key"),
-    ("GL_USERNAME", "gitlab"),
-    ("GL_USER", "gitolite"),
-    ("GITEA_PUSHER_NAME", "gitea"),
-    ("REMOTE_USER", "http"),
+const PUSHER_VARIABLES: &[(&str, Evidence)] = &[
+    ("DEPLOY_BY_CODE_PUSHER", Evidence::SshKey),
+    ("GL_USERNAME", Evidence::Gitlab),
+    ("GL_USER", Evidence::Gitolite),
+    ("GITEA_PUSHER_NAME", Evidence::Gitea),
+    ("REMOTE_USER", Evidence::Http),
 ];
 
 /// What a hook was told.
@@ -59,31 +59,48 @@ impl HookEnvironment {
 /// Asked for only when there is something to record, since it can mean a look into the user
 /// database.
 #[must_use]
-pub fn pusher() -> Option<Pusher> {
-    let named = |(variable, known_by): &(&str, &'static str)| {
+pub fn pusher() -> Option<Identity> {
+    let named = |(variable, evidence): &(&str, Evidence)| {
         let name = env::var_os(variable).filter(|name| !name.is_empty())?;
-        Some((text::decode(name.as_bytes(), PUSHER_MAX), *known_by))
+        let name = text::decode(name.as_bytes(), PUSHER_MAX);
+        Some(Identity::new(name, *evidence))
     };
-    let unix = || User::current().ok().map(|user| (user.name, "unix"));
-    let signer = signer().map(|signer| (signer, "signature"));
-    let found = signer
+
+    signer()
         .or_else(|| PUSHER_VARIABLES.iter().find_map(named))
-        .or_else(unix);
-    found.map(|(name, known_by)| Pusher {
-        name,
-        known_by: known_by.to_owned(),
-    })
+        .or_else(unix_user)
+}
+
+/// The user of the operating system that this process runs as.
+fn unix_user() -> Option<Identity> {
+    let user = User::current().ok()?;
+    Some(Identity::new(user.name, Evidence::Unix))
+}
+
+/// Who types a command: the user behind sudo, else as for a hook. A user whose number has no name
+/// is known by the number.
+#[must_use]
+pub fn person() -> Identity {
+    let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
+    behind_sudo
+        .map(|name| Identity::new(name, Evidence::Sudo))
+        .or_else(pusher)
+        .unwrap_or_else(|| {
+            let number = User::own_number();
+            Identity::new(format!("user {number}"), Evidence::Unix)
+        })
 }
 
 /// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git calls a signature by an
 /// unknown key good too, with an empty signer, and does not refuse one that is played back: its
 /// nonce tells.
-fn signer() -> Option<String> {
+fn signer() -> Option<Identity> {
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     let is_good = is("GIT_PUSH_CERT_STATUS", "G") && is("GIT_PUSH_CERT_NONCE_STATUS", "OK");
     let signer =
         env::var_os("GIT_PUSH_CERT_SIGNER").filter(|signer| is_good && !signer.is_empty())?;
-    Some(text::decode(signer.as_bytes(), PUSHER_MAX))
+    let name = text::decode(signer.as_bytes(), PUSHER_MAX);
+    Some(Identity::new(name, Evidence::Signature))
 }
 
 /// The object folders that a hook in quarantine reads from, before the repository's own (git(1),

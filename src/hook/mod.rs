@@ -1,11 +1,12 @@
-//! What the hooks do, once the command line has called them. They record and wake; they never run a
-//! deployment and never print.
+//! What the hooks do, once the command line has called them. They judge, record and wake; they never
+//! run a deployment and never print.
 
 pub mod environment;
-pub mod planning;
-mod receive;
-pub mod wake;
+mod post_receive;
+mod pre_receive;
+mod reference_transaction;
+mod touched;
 
-pub use receive::{
-    Announcement, Received, Verdict, post_receive, pre_receive, reference_transaction,
-};
+pub use post_receive::{Announcement, Received, post_receive};
+pub use pre_receive::{Verdict, pre_receive};
+pub use reference_transaction::reference_transaction;

@@ -3,7 +3,7 @@
 //! deploy commit that means it says `Deploy-Rollback: <reason>`.
 
 use super::{Answer, Base, Case, Commits, Direction, ExceptionKind, Objection, Pass, Stage};
-use crate::plan::Intent;
+use crate::candidate::Intent;
 use crate::text;
 
 /// How many of the commits that would be lost are named.

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::Exception;
+use super::exception::Exception;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::identity::Identity;
 use crate::status::Status;
 use crate::time::Timestamp;
+
+/// Something can't be told, for a reason, which is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown(pub String);
 
 /// What is judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -185,7 +190,7 @@ pub struct Trailers {
     /// `Deploy-Release`.
     pub release: Option<String>,
     /// `Deploy-Override`.
-    pub over: Option<String>,
+    pub override_reason: Option<String>,
     /// `Deploy-Alone`.
     pub alone: Option<String>,
 }
@@ -194,7 +199,7 @@ pub struct Trailers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
     /// Who froze it; `None`: the calendar in the configuration.
-    pub by: Option<String>,
+    pub by: Option<Identity>,
     /// Why.
     pub reason: String,
     /// Since when, where somebody did it.
@@ -244,7 +249,7 @@ pub struct Facts {
     /// Whether there is still something to refuse.
     pub stage: Stage,
     /// Who pushes, as the host authenticated them.
-    pub pusher: Option<String>,
+    pub pusher: Option<Identity>,
     /// How the deploy branch moves, and its name.
     pub branch: (String, BranchMove),
     /// Whether there is a record of what was deployed.
@@ -291,7 +296,7 @@ impl Freeze {
             (Some(by), Some(since)) => {
                 format!(
                     "frozen by {} at {} UTC: {}{until}",
-                    escape(by, 64),
+                    escape(&by.name, 64),
                     since.minute(),
                     escape(&self.reason, 200)
                 )

@@ -20,12 +20,12 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         .facts
         .targets
         .get(target)
-        .and_then(|facts| facts.trailers.over.as_ref());
+        .and_then(|facts| facts.trailers.override_reason.as_ref());
     let may = case
         .facts
         .pusher
         .as_ref()
-        .is_some_and(|pusher| section.override_by.contains(pusher));
+        .is_some_and(|pusher| section.override_by.contains(&pusher.name));
     match (given, case.facts.stage) {
         (_, Stage::Look) => return Ok(Pass::note(described)),
         (Some(reason), _) if may => {
@@ -70,9 +70,9 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
                 .to_owned()
         }
         (Some(_), false) => {
-            let pusher = case.facts.pusher.as_deref().map_or_else(
+            let pusher = case.facts.pusher.as_ref().map_or_else(
                 || "somebody unknown".to_owned(),
-                |name| text::escape(name, 64),
+                |pusher| text::escape(&pusher.name, 64),
             );
             format!(
                 "Deploy-Override is honoured from {} only, and this is pushed by {pusher}",
@@ -99,11 +99,12 @@ mod tests {
     use super::super::{Facts, Freeze, TargetFacts, Trailers};
     use super::*;
     use crate::id::Environment;
+    use crate::identity::{Evidence, Identity};
     use crate::time::Timestamp;
 
     fn facts(stage: Stage, pusher: &str, until: Option<i64>) -> Facts {
         let freeze = Freeze {
-            by: Some("bob".into()),
+            by: Some(Identity::new("bob", Evidence::Unix)),
             reason: "incident 7".into(),
             since: Some(Timestamp::from_ms(0)),
             until: until.map(Timestamp::from_ms),
@@ -112,7 +113,7 @@ mod tests {
         Facts {
             stage,
             now: Timestamp::from_ms(60_000),
-            pusher: Some(pusher.into()),
+            pusher: Some(Identity::new(pusher, Evidence::Http)),
             freezes,
             ..Facts::default()
         }
@@ -120,7 +121,7 @@ mod tests {
 
     fn over(reason: Option<&str>) -> TargetFacts {
         let trailers = Trailers {
-            over: reason.map(str::to_owned),
+            override_reason: reason.map(str::to_owned),
             ..Trailers::default()
         };
         TargetFacts {

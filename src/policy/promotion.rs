@@ -2,7 +2,7 @@
 //! ago, by the record of what happened there. A rollback to what succeeded here before always
 //! passes: the urgent way back is never blocked.
 
-use super::{Answer, Case, Objection, Pass, Promotion, Stage};
+use super::{Answer, Case, Objection, Pass, Promotion, Stage, backwards};
 use crate::status::Status;
 use crate::time::{show_ago, show_duration};
 
@@ -30,7 +30,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if is_deployed || case.facts.stage == Stage::Look && was_judged {
         return Ok(Pass::note("is here already"));
     }
-    if facts.succeeded_here && case.is_rollback() {
+    if facts.succeeded_here && is_rollback(case) {
         return Ok(Pass::note("a rollback to what succeeded here before"));
     }
     let short = revision.short();
@@ -67,6 +67,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             ))
         }
     }
+}
+
+/// Whether what is asked for goes back from something. Promotion does not stand in its way.
+fn is_rollback(case: &Case<'_>) -> bool {
+    backwards::judge(case).is_ok_and(|pass| pass.rolled_back.is_some())
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage};
+use crate::candidate::Intent;
 use crate::id::Application;
-use crate::plan::Intent;
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {

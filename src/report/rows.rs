@@ -1,41 +1,42 @@
 //! Rows: one deployment, and one application in one environment.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::id::{Environment, Revision, Target};
-use crate::policy::Exception;
+use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
+use crate::identity::Evidence;
+use crate::policy::{Exception, Freeze};
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Problem, Store};
-use crate::sys::process::boot_id;
+use crate::store::{self, Deployment, Filter, Problem, Reader};
 use crate::time::{Timestamp, show_duration};
 
 /// A deployment for programs. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct DeploymentRow {
     /// Its number.
-    pub id: i64,
+    pub id: DeploymentId,
     /// Its rollout's number.
-    pub rollout: i64,
+    pub rollout: RolloutId,
     /// Where.
-    pub environment: String,
+    pub environment: Environment,
     /// What.
-    pub application: String,
+    pub application: Application,
     /// To which revision.
-    pub revision: String,
+    pub revision: Revision,
     /// What was deployed before.
-    pub previous_revision: Option<String>,
+    pub previous_revision: Option<Revision>,
     /// Where it stands.
-    pub status: &'static str,
+    pub status: Status,
     /// Why, or a remark.
     pub reason: Option<String>,
     /// The commit of the deploy branch.
-    pub deploy_commit: Option<String>,
+    pub deploy_commit: Option<Revision>,
     /// Who pushed.
     pub pusher: Option<String>,
-    /// How that is known.
-    pub pusher_known_by: Option<String>,
+    /// How that is known, where it was recorded.
+    pub pusher_known_by: Option<Evidence>,
     /// Who wrote the commit.
     pub author: Option<String>,
     /// When it was recorded.
@@ -49,18 +50,9 @@ pub struct DeploymentRow {
     /// The log file, once there is one.
     pub log: Option<String>,
     /// For a rollback, the revision that was gone back from.
-    pub rolled_back: Option<String>,
+    pub rolled_back: Option<Revision>,
     /// The reasons by which it got past rules.
-    pub exceptions: Vec<ExceptionRow>,
-}
-
-/// A reason by which a deployment got past a rule.
-#[derive(Debug, Serialize)]
-pub struct ExceptionRow {
-    /// `rollback`, `release`, `override`, `alone` or `stale`.
-    pub kind: &'static str,
-    /// The reason that was given.
-    pub reason: String,
+    pub exceptions: Vec<Exception>,
 }
 
 impl DeploymentRow {
@@ -68,34 +60,31 @@ impl DeploymentRow {
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn new(deployment: &Deployment, store: &Store) -> Result<Self, store::Error> {
-        let text = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
-        let log = store.log_file(deployment.id);
-        let exceptions = store.read().exceptions(deployment.id)?;
-        let exception = |exception: Exception| ExceptionRow {
-            kind: exception.kind.as_str(),
-            reason: exception.reason,
-        };
+    pub fn new(deployment: &Deployment, record: &Reader<'_>) -> Result<Self, store::Error> {
+        let log = record.log_file(deployment.id);
+        let pusher = deployment.pusher.clone();
+        let evidence = pusher.as_ref().map(|pusher| pusher.evidence);
+
         Ok(Self {
-            id: deployment.id.0,
-            rollout: deployment.rollout.0,
-            environment: deployment.target.environment.to_string(),
-            application: deployment.target.application.to_string(),
-            revision: deployment.revision.to_string(),
-            previous_revision: text(&deployment.previous_revision),
-            status: deployment.status.as_str(),
+            id: deployment.id,
+            rollout: deployment.rollout,
+            environment: deployment.target.environment.clone(),
+            application: deployment.target.application.clone(),
+            revision: deployment.revision.clone(),
+            previous_revision: deployment.previous_revision.clone(),
+            status: deployment.status,
             reason: deployment.reason.clone(),
-            deploy_commit: text(&deployment.deploy_commit),
-            pusher: deployment.pusher.clone(),
-            pusher_known_by: deployment.pusher_known_by.clone(),
+            deploy_commit: deployment.deploy_commit.clone(),
+            pusher: pusher.map(|pusher| pusher.name),
+            pusher_known_by: evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
             author: deployment.author.clone(),
             queued_at: deployment.queued_at,
             started_at: deployment.started_at,
             finished_at: deployment.finished_at,
             exit_status: deployment.exit_status,
             log: log.exists().then(|| log.to_string_lossy().into_owned()),
-            rolled_back: text(&deployment.rolled_back),
-            exceptions: exceptions.into_iter().map(exception).collect(),
+            rolled_back: deployment.rolled_back.clone(),
+            exceptions: record.exceptions(deployment.id)?,
         })
     }
 }
@@ -117,36 +106,79 @@ pub fn outcome_line(deployment: &Deployment) -> String {
     }
 }
 
+/// How an application stands in an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// As its newest deployment.
+    Deployment(Status),
+    /// Its deploy file was deleted.
+    Retired,
+    /// Its deploy file can't be deployed.
+    Problem,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deployment(status) => status.fmt(f),
+            Self::Retired => f.pad("retired"),
+            Self::Problem => f.pad("problem"),
+        }
+    }
+}
+
+impl Serialize for Standing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A revision that a rollback took away, and that nobody released since.
+#[derive(Debug)]
+pub struct HoldRow {
+    /// The rollback.
+    pub by: DeploymentId,
+    /// The revision that was gone back from.
+    pub from: Revision,
+    /// The reason that was given.
+    pub reason: String,
+}
+
 /// One application in one environment. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct StatusRow {
     /// Where.
-    pub environment: String,
+    pub environment: Environment,
     /// What.
-    pub application: String,
+    pub application: Application,
     /// The revision in the deploy file at the branch's tip.
-    pub wanted: Option<String>,
+    pub wanted: Option<Revision>,
     /// The revision of the last deployment that succeeded.
-    pub deployed: Option<String>,
+    pub deployed: Option<Revision>,
     /// The newest deployment's status; `retired`, or `problem` where the deploy file can't be
     /// deployed; null where there was never one.
-    pub status: Option<&'static str>,
+    pub status: Option<Standing>,
     /// The newest deployment's number.
-    pub deployment: Option<i64>,
+    pub deployment: Option<DeploymentId>,
     /// Since when that is so.
     pub since: Option<Timestamp>,
     /// Who pushed it.
     pub pusher: Option<String>,
     /// The revision that was gone back from last and is held back, until somebody releases it.
-    pub rolled_back: Option<String>,
+    pub rolled_back: Option<Revision>,
     /// Why the environment is frozen, if it is.
-    pub frozen: Option<String>,
-    /// Words for people where the status alone does not say it.
+    #[serde(serialize_with = "described")]
+    pub frozen: Option<Freeze>,
+    /// The newest deployment, for words where the status alone does not say it.
     #[serde(skip)]
-    pub remark: Option<String>,
-    /// The same for revisions that are held back.
+    pub newest: Option<Deployment>,
+    /// What rollbacks took away, the newest first.
     #[serde(skip)]
-    pub holds: Vec<String>,
+    pub holds: Vec<HoldRow>,
+}
+
+fn described<S: Serializer>(freeze: &Option<Freeze>, serializer: S) -> Result<S::Ok, S::Error> {
+    freeze.as_ref().map(Freeze::describe).serialize(serializer)
 }
 
 /// The rows of every application that is wanted or was ever deployed.
@@ -154,145 +186,114 @@ pub struct StatusRow {
 /// # Errors
 /// The state can't be read.
 pub fn status_rows(
-    store: &Store,
+    record: &Reader<'_>,
     wanted: &BTreeMap<Target, Revision>,
-    freezes: &BTreeMap<Environment, String>,
+    freezes: &BTreeMap<Environment, Freeze>,
     filter: &Filter,
 ) -> Result<Vec<StatusRow>, store::Error> {
-    let state = store.read();
-    let newest = state.newest()?;
-    let retired: BTreeMap<Target, _> = state
+    let mut newest = record.newest()?;
+    let retired: BTreeMap<Target, _> = record
         .retirements()?
         .into_iter()
         .map(|retired| (retired.target.clone(), retired))
         .collect();
-    let problems = state.problems()?;
-    let targets: BTreeSet<&Target> = wanted
+    let problems = record.problems()?;
+
+    let targets: BTreeSet<Target> = wanted
         .keys()
         .chain(newest.keys())
         .chain(retired.keys())
-        .collect();
-    let mut rows = Vec::new();
-    for target in targets
-        .into_iter()
         .filter(|target| filter.lets_through(target))
-    {
-        let deployed = state.deployed(target)?;
+        .cloned()
+        .collect();
+
+    let mut rows = Vec::new();
+    for target in targets {
+        let deployed = record.deployed(&target)?;
         let mut row = StatusRow {
-            environment: target.environment.to_string(),
-            application: target.application.to_string(),
-            wanted: wanted.get(target).map(ToString::to_string),
-            deployed: deployed.map(|deployed| deployed.revision.to_string()),
+            environment: target.environment.clone(),
+            application: target.application.clone(),
+            wanted: wanted.get(&target).cloned(),
+            deployed: deployed.map(|deployed| deployed.revision),
             status: None,
             deployment: None,
             since: None,
             pusher: None,
             rolled_back: None,
             frozen: freezes.get(&target.environment).cloned(),
-            remark: None,
+            newest: None,
             holds: Vec::new(),
         };
-        if let Some(newest) = newest.get(target) {
-            row.status = Some(newest.status.as_str());
-            row.deployment = Some(newest.id.0);
-            row.since = newest
-                .finished_at
-                .or(newest.started_at)
-                .or(Some(newest.queued_at));
-            row.pusher.clone_from(&newest.pusher);
-            row.remark = remark(newest);
-            for (by, from, reason) in state.holds(target)? {
-                row.rolled_back.get_or_insert_with(|| from.to_string());
-                row.holds.push(format!(
-                    "{} was rolled back by {by}: {reason}",
-                    from.short()
-                ));
-            }
+        if let Some(newest) = newest.remove(&target) {
+            row.add_newest(newest);
+            row.add_holds(record.holds(&target)?);
         }
-        if let Some(retired) = retired.get(target) {
-            row.status = Some("retired");
+
+        if let Some(retired) = retired.get(&target) {
+            row.status = Some(Standing::Retired);
             row.since = Some(retired.retired_at);
-            row.pusher.clone_from(&retired.pusher);
-            row.remark = None;
-        } else if problems.iter().any(|problem| is_about(problem, target)) {
-            row.status = Some("problem");
+            row.pusher = retired.pusher.as_ref().map(|pusher| pusher.name.clone());
+            row.newest = None;
+        } else if problems.iter().any(|problem| is_about(problem, &target)) {
+            row.status = Some(Standing::Problem);
         }
         rows.push(row);
     }
     Ok(rows)
 }
 
-fn is_about(problem: &Problem, target: &Target) -> bool {
-    let file = format!("{target}{}", crate::deployfile::EXTENSION);
-    problem.path == file.as_bytes() || problem.path.ends_with(format!("/{file}").as_bytes())
+impl StatusRow {
+    /// Whether something else is wanted than what is deployed.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.wanted.is_some() && self.wanted != self.deployed
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        Target {
+            environment: self.environment.clone(),
+            application: self.application.clone(),
+        }
+    }
+
+    fn add_newest(&mut self, newest: Deployment) {
+        self.status = Some(Standing::Deployment(newest.status));
+        self.deployment = Some(newest.id);
+        self.since = newest
+            .finished_at
+            .or(newest.started_at)
+            .or(Some(newest.queued_at));
+        self.pusher = newest.pusher.as_ref().map(|pusher| pusher.name.clone());
+        self.newest = Some(newest);
+    }
+
+    fn add_holds(&mut self, holds: Vec<(DeploymentId, Revision, String)>) {
+        let row = |(by, from, reason)| HoldRow { by, from, reason };
+        self.holds = holds.into_iter().map(row).collect();
+        self.rolled_back = self.holds.first().map(|hold| hold.from.clone());
+    }
 }
 
-fn remark(newest: &Deployment) -> Option<String> {
+fn is_about(problem: &Problem, target: &Target) -> bool {
+    let file = format!("{target}{}", crate::deployfile::EXTENSION);
+    let path = &problem.refusal.path;
+    path == file.as_bytes() || path.ends_with(format!("/{file}").as_bytes())
+}
+
+/// Words for people where a status alone does not say it.
+#[must_use]
+pub fn remark(newest: &Deployment) -> Option<String> {
     match newest.status {
         Status::Succeeded => newest.reason.clone(),
         Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => {
             Some(outcome_line(newest))
         }
-        Status::Queued => newest
-            .reason
-            .as_ref()
-            .map(|reason| format!("queued: {reason}")),
+        Status::Queued => {
+            let reason = newest.reason.as_ref();
+            reason.map(|reason| format!("queued: {reason}"))
+        }
         Status::Running | Status::Superseded => None,
     }
-}
-
-/// A deployment that is running on record, though no runner looks after it.
-#[derive(Debug, Clone)]
-pub struct Unwatched {
-    /// The deployment.
-    pub deployment: Deployment,
-    /// Whether something that its command started still runs, and holds the environment.
-    pub is_alive: bool,
-}
-
-/// The deployments that are running on record, though their runner is dead.
-///
-/// # Errors
-/// The state can't be read.
-pub fn unwatched(store: &Store, filter: &Filter) -> Result<Vec<Unwatched>, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
-    let mut running = Vec::new();
-    for environment in store.read().busy_environments()? {
-        running.extend(store.read().open_deployments(&environment)?);
-    }
-    running.retain(|deployment| {
-        deployment.status == Status::Running
-            && filter.lets_through(&deployment.target)
-            && !is_supervised(deployment, &boot_id)
-    });
-    let look = |deployment: Deployment| {
-        let run = deployment.run.as_ref().filter(|run| run.boot_id == boot_id);
-        let is_alive = run.is_some_and(|run| run.tree(deployment.id, store.folder()).is_alive());
-        Unwatched {
-            deployment,
-            is_alive,
-        }
-    };
-    Ok(running.into_iter().map(look).collect())
-}
-
-/// Whether a runner is at work in an environment: one that looks after a deployment.
-///
-/// # Errors
-/// The state can't be read.
-pub fn has_runner(store: &Store, environment: &Environment) -> Result<bool, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
-    Ok(store
-        .read()
-        .open_deployments(environment)?
-        .iter()
-        .any(|deployment| is_supervised(deployment, &boot_id)))
-}
-
-/// Whether the runner that carries a deployment out is alive.
-fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
-    deployment
-        .run
-        .as_ref()
-        .is_some_and(|run| run.boot_id == boot_id && run.runner.is_alive())
 }

@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
 use crate::git;
 use crate::id::{Revision, Target};
 use crate::sys::file::{sync_file_system, sync_folder, touch};
@@ -26,40 +28,62 @@ pub(super) struct Checkout {
     folder: PathBuf,
 }
 
-fn explain(path: &Path, error: &io::Error) -> String {
-    format!(
-        "{}: {error}",
-        text::escape(path.as_os_str().as_encoded_bytes(), 200)
-    )
+/// Why a release can't be made or used.
+#[derive(Debug, Error)]
+pub(super) enum CheckoutError {
+    /// A file or folder can't be made or read.
+    #[error("{path}: {error}", path = shown(.0), error = .1)]
+    Io(PathBuf, #[source] io::Error),
+    /// The folder is that of another application or environment.
+    #[error(
+        "{} belongs to {owner}; give each application in each environment a checkout of its own",
+        shown(.folder)
+    )]
+    Taken {
+        /// The checkout's folder.
+        folder: PathBuf,
+        /// Whose it is, escaped.
+        owner: String,
+    },
+    /// The application's repository can't be read.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+}
+
+fn shown(path: &Path) -> String {
+    text::escape(path.as_os_str().as_encoded_bytes(), 200)
+}
+
+/// Names the path that an error is about.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckoutError {
+    move |error| CheckoutError::Io(path.to_owned(), error)
 }
 
 impl Checkout {
     /// Takes a folder for a target, making it where it is missing.
-    pub(super) fn claim(folder: PathBuf, target: &Target) -> Result<Self, String> {
+    pub(super) fn claim(folder: PathBuf, target: &Target) -> Result<Self, CheckoutError> {
         let releases = folder.join("releases");
-        fs::create_dir_all(&releases).map_err(|error| explain(&releases, &error))?;
+        fs::create_dir_all(&releases).map_err(at(&releases))?;
         let owner = folder.join(OWNER);
         match File::create_new(&owner)
             .and_then(|mut file| writeln!(file, "{target}").and_then(|()| file.sync_all()))
         {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let found = fs::read(&owner).map_err(|error| explain(&owner, &error))?;
+                let found = fs::read(&owner).map_err(at(&owner))?;
                 let found = found.trim_ascii();
                 // Empty: whoever claimed it died before the name was written, and nothing was put
                 // there under another name.
                 if found.is_empty() {
-                    fs::write(&owner, format!("{target}\n"))
-                        .map_err(|error| explain(&owner, &error))?;
+                    fs::write(&owner, format!("{target}\n")).map_err(at(&owner))?;
                 } else if found != target.to_string().as_bytes() {
-                    let folder = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
-                    let found = text::escape(found, 140);
-                    return Err(format!(
-                        "{folder} belongs to {found}; give each application in each environment a checkout of its own"
-                    ));
+                    return Err(CheckoutError::Taken {
+                        folder,
+                        owner: text::escape(found, 140),
+                    });
                 }
             }
-            Err(error) => return Err(explain(&owner, &error)),
+            Err(error) => return Err(at(&owner)(error)),
         }
         Ok(Self { folder })
     }
@@ -70,7 +94,11 @@ impl Checkout {
     }
 
     /// Writes a revision's release, where it is not there already; says whether it was written.
-    pub(super) fn export(&self, repository: &Path, revision: &Revision) -> Result<bool, String> {
+    pub(super) fn export(
+        &self,
+        repository: &Path,
+        revision: &Revision,
+    ) -> Result<bool, CheckoutError> {
         let release = self.release(revision);
         if release.symlink_metadata().is_ok() {
             return Ok(false);
@@ -80,17 +108,17 @@ impl Checkout {
             .folder
             .join("releases")
             .join(format!("{UNFINISHED}{revision}"));
-        fs::create_dir(&unfinished).map_err(|error| explain(&unfinished, &error))?;
-        let repository = git::open_application(repository).map_err(|error| error.to_string())?;
-        git::export(&repository, revision, &unfinished).map_err(|error| error.to_string())?;
-        sync_file_system(&unfinished).map_err(|error| explain(&unfinished, &error))?;
-        fs::rename(&unfinished, &release).map_err(|error| explain(&release, &error))?;
-        sync_folder(&self.folder.join("releases")).map_err(|error| explain(&release, &error))?;
+        fs::create_dir(&unfinished).map_err(at(&unfinished))?;
+        let repository = git::open_application(repository)?;
+        git::export(&repository, revision, &unfinished)?;
+        sync_file_system(&unfinished).map_err(at(&unfinished))?;
+        fs::rename(&unfinished, &release).map_err(at(&release))?;
+        sync_folder(&self.folder.join("releases")).map_err(at(&release))?;
         Ok(true)
     }
 
     /// Points `current` at a release.
-    pub(super) fn flip(&self, revision: &Revision) -> Result<(), String> {
+    pub(super) fn flip(&self, revision: &Revision) -> Result<(), CheckoutError> {
         let current = self.folder.join("current");
         let flip = || -> io::Result<()> {
             // What was deployed last is the last to be removed. A release that another user wrote,
@@ -108,7 +136,7 @@ impl Checkout {
             fs::rename(&new, &current)?;
             sync_folder(&self.folder)
         };
-        flip().map_err(|error| explain(&current, &error))
+        flip().map_err(at(&current))
     }
 
     /// Removes all releases but the `keep` newest and what `current` points to. What can't be

@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::checkout::Checkout;
+use super::error::Error;
 use super::log::Log;
-use super::{Error, Runner, schedule};
+use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::{DeployRepository, folder_values};
 use crate::id::Revision;
+use crate::publish;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
 use crate::sys::cgroup;
@@ -47,11 +49,13 @@ impl Job {
     pub(super) fn new(
         runner: &Runner,
         deploy: &DeployRepository,
-        store: &Store,
+        folder: &Path,
         deployment: Deployment,
     ) -> Result<Self, Error> {
+        let mut store = Store::open(folder)?;
+        let previous = store.read()?.deployed(&deployment.target)?;
         Ok(Self {
-            store: Store::open(store.folder())?,
+            store,
             settings: deploy.config.settings(&deployment.target),
             repository: deploy.application_repository(&deployment.target),
             run: Run {
@@ -60,18 +64,10 @@ impl Job {
                 leader: None,
                 cgroup: None,
             },
-            previous: store
-                .read()
-                .deployed(&deployment.target)?
-                .map(|deployed| deployed.revision),
+            previous: previous.map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
         })
-    }
-
-    /// What it carries out.
-    pub(super) fn deployment(&self) -> &Deployment {
-        &self.deployment
     }
 
     /// The end of a deployment whose command can't be executed.
@@ -80,8 +76,7 @@ impl Job {
         let program = program
             .map(|program| program.fill(&folder_values(&self.deployment.target)))
             .unwrap_or_default();
-        let missing =
-            error.kind() == io::ErrorKind::NotFound && std::path::Path::new(&program).is_file();
+        let missing = error.kind() == io::ErrorKind::NotFound && Path::new(&program).is_file();
         let interpreter = if missing {
             ", or the interpreter in its first line"
         } else {
@@ -102,17 +97,19 @@ impl Job {
             .transaction(|transaction| transaction.begin(id, run, previous, clock::now()))?;
         if begun.is_ok() {
             self.has_begun = true;
-            schedule::tell_running(&self.deployment);
+            publish::to_syslog(&mut self.store);
         }
         Ok(begun)
     }
 
-    fn is_cancelled(&self) -> Result<Option<String>, store::Error> {
+    /// Who wants it to end, if anybody.
+    fn is_cancelled(&mut self) -> Result<Option<String>, store::Error> {
         Ok(self
             .store
-            .read()
+            .read()?
             .deployment(self.deployment.id)?
-            .and_then(|deployment| deployment.cancelled_by))
+            .and_then(|deployment| deployment.cancelled_by)
+            .map(|by| by.name))
     }
 
     /// Writes the end down. A full disk may have room again in a moment; without a record the end
@@ -120,9 +117,18 @@ impl Job {
     fn record(&mut self, outcome: &Outcome) -> Result<(), store::Error> {
         let mut tries = 0;
         loop {
-            match super::finish(&mut self.store, &self.deployment, outcome) {
+            let id = self.deployment.id;
+            let done = self
+                .store
+                .transaction(|transaction| transaction.finish(id, outcome, clock::now()));
+            match done {
                 Err(_) if tries < RECORD_TRIES => clock::sleep(Duration::from_secs(1)),
-                done => return done,
+                // Whoever recorded an end before this one did it with the record as it is now.
+                Ok(Ok(()) | Err(Stale)) => {
+                    publish::to_syslog(&mut self.store);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
             tries += 1;
         }
@@ -292,7 +298,15 @@ fn start(job: &mut Job, log: &Log, release: Option<PathBuf>) -> io::Result<Gated
             "commit",
             optional(deployment.deploy_commit.as_ref().map(Revision::as_str)),
         ),
-        ("pusher", optional(deployment.pusher.as_deref())),
+        (
+            "pusher",
+            optional(
+                deployment
+                    .pusher
+                    .as_ref()
+                    .map(|pusher| pusher.name.as_str()),
+            ),
+        ),
         ("repository", shown(&job.repository)),
         ("checkout", shown(&release)),
     ];
@@ -351,7 +365,7 @@ enum Stop {
 
 /// Looks after a running command until it and, within limits, everything that it started has ended.
 fn supervise(
-    job: &Job,
+    job: &mut Job,
     log: &mut Log,
     tree: &Tree,
     ended: &Receiver<io::Result<ExitStatus>>,

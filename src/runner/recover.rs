@@ -6,9 +6,11 @@
 
 use std::time::Duration;
 
-use super::{Error, Runner, finish, tell};
+use super::error::Error;
+use super::this_runner::Runner;
 use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
+use crate::publish;
 use crate::status::Status;
 use crate::store::{Deployment, Outcome, Store};
 use crate::sys::cgroup;
@@ -29,7 +31,7 @@ pub(super) fn recover(
     store: &mut Store,
 ) -> Result<(), Error> {
     loop {
-        let open = store.read().open_deployments(&runner.environment)?;
+        let open = store.read()?.open_deployments(&runner.environment)?;
         let left: Vec<Deployment> = open
             .into_iter()
             .filter(|deployment| deployment.status == Status::Running)
@@ -54,7 +56,7 @@ pub(super) fn recover(
 /// Why nobody need wait for a dead runner's deployment any more; `None`: something of it runs.
 fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String> {
     if let Some(by) = &deployment.released_by {
-        return Some(format!("the runner died; released by {by}"));
+        return Some(format!("the runner died; released by {}", by.name));
     }
     let Some(run) = deployment.run.as_ref().filter(|run| run.boot_id == boot_id) else {
         return Some("the machine restarted".to_owned());
@@ -78,11 +80,11 @@ fn interrupt(
     deployment: &Deployment,
     reason: &str,
 ) -> Result<(), Error> {
-    finish(
-        store,
-        deployment,
-        &Outcome::new(Status::Interrupted, reason),
-    )?;
+    let outcome = Outcome::new(Status::Interrupted, reason);
+    // Whoever recorded an end before this one knew more.
+    let _ = store
+        .transaction(|transaction| transaction.finish(deployment.id, &outcome, clock::now()))?;
+    publish::to_syslog(store);
     if deploy.config.settings(&deployment.target).on_interrupt == OnInterrupt::Stop {
         return Ok(());
     }
@@ -108,18 +110,11 @@ fn interrupt(
             return Ok::<_, crate::store::Error>(None);
         }
         transaction
-            .retry(deployment, deployment.pusher().as_ref(), clock::now())
+            .retry(deployment, deployment.pusher.as_ref(), clock::now())
             .map(Some)
     })?;
-    if let Some(id) = retried {
-        let retry = store.read().deployment(id)?;
-        retry.iter().for_each(|retry| {
-            tell(
-                retry,
-                Status::Queued,
-                Some(&format!("retry of {}", deployment.id)),
-            )
-        });
+    if retried.is_some() {
+        publish::to_syslog(store);
     }
     Ok(())
 }

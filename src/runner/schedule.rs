@@ -1,24 +1,16 @@
 //! What may begin now: rollouts one after the other, in a rollout `after` first, `parallel` at a
-//! time.
+//! time. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
-use std::time::Duration;
 
-use super::execute::{Job, execute};
-use super::{Error, Runner, finish, tell};
-use crate::deploy_repository::DeployRepository;
-use crate::event::Event;
-use crate::id::{Application, DeploymentId, RolloutId, Target};
-use crate::policy::freeze_of;
+use crate::id::{Application, DeploymentId, RolloutId};
+use crate::order::After;
 use crate::status::Status;
-use crate::store::{Deployment, Outcome, Store};
-use crate::sys::{clock, syslog};
-use crate::waves::After;
+use crate::store::Deployment;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Begin(DeploymentId),
     Skip(DeploymentId, String),
     /// Something has to end first.
@@ -29,89 +21,15 @@ enum Step {
     Leave,
 }
 
-/// How often it is looked whether a frozen environment was thawed, or the configuration changed.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// Runs what is queued until nothing is.
-pub(super) fn drain(
-    runner: &Runner,
-    deploy: &mut DeployRepository,
-    store: &mut Store,
-) -> Result<(), Error> {
-    let (sender, ended) = mpsc::channel();
-    let mut running: BTreeMap<DeploymentId, Turn> = BTreeMap::new();
-    let mut has_told = false;
-    std::thread::scope(|scope| {
-        loop {
-            let step = next(runner, deploy, store, &running);
-            match step {
-                Ok(Step::Leave) if running.is_empty() => return Ok(()),
-                Ok(Step::Begin(id)) => {
-                    // Nothing begins by a configuration that can't be used, and nothing that waits
-                    // is forgotten for it.
-                    if let Err(error) = deploy.reload_config() {
-                        if !std::mem::replace(&mut has_told, true) {
-                            let message = format!("waiting until it is mended: {error}");
-                            syslog::log([Event::Failure {
-                                what: "run",
-                                message: &message,
-                            }]);
-                        }
-                        clock::sleep(LOOK);
-                        continue;
-                    }
-                    has_told = false;
-                    let Some(deployment) = store.read().deployment(id)? else {
-                        continue;
-                    };
-                    let job = Job::new(runner, deploy, store, deployment)?;
-                    let sender = sender.clone();
-                    running.insert(id, Turn::of(job.deployment()));
-                    scope.spawn(move || {
-                        let result = execute(job);
-                        let _ = sender.send((id, result));
-                    });
-                    continue;
-                }
-                Ok(Step::Skip(id, reason)) => {
-                    if let Some(deployment) = store.read().deployment(id)? {
-                        finish(store, &deployment, &Outcome::new(Status::Skipped, reason))?;
-                    }
-                    continue;
-                }
-                Ok(Step::Thaw) if running.is_empty() => {
-                    clock::sleep(LOOK);
-                    // One that can't be used now leaves the last one in force, which can only make
-                    // wait.
-                    let _ = deploy.reload_config();
-                    continue;
-                }
-                Err(error) if running.is_empty() => return Err(error),
-                Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
-            }
-            // Every ending is a message, so this waits no longer than needed.
-            let Ok((id, result)) = ended.recv() else {
-                return Ok(());
-            };
-            running.remove(&id);
-            result?;
-        }
-    })
-}
-
-/// How many of a rollout are looked at first. Usually the first one may begin; only where all of
-/// these wait for others are more looked at.
-const FIRST_LOOK: usize = 16;
-
 /// What runs side by side: deployments of one rollout, its rollbacks before the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Turn {
+pub(super) struct Turn {
     rollout: RolloutId,
     is_rollback: bool,
 }
 
 impl Turn {
-    fn of(deployment: &Deployment) -> Self {
+    pub(super) fn of(deployment: &Deployment) -> Self {
         Self {
             rollout: deployment.rollout,
             is_rollback: deployment.rolled_back.is_some(),
@@ -119,78 +37,10 @@ impl Turn {
     }
 }
 
-fn next(
-    runner: &Runner,
-    deploy: &DeployRepository,
-    store: &mut Store,
-    running: &BTreeMap<DeploymentId, Turn>,
-) -> Result<Step, Error> {
-    if running.len() >= deploy.config.environment(&runner.environment).parallel {
-        return Ok(Step::Wait);
-    }
-    let section = deploy.config.environment(&runner.environment);
-    let now = clock::now();
-    let freeze = freeze_of(
-        &section,
-        store.read().freezes(now)?.get(&runner.environment),
-        now,
-    );
-    let mut look = FIRST_LOOK + running.len();
-    let running_ids: BTreeSet<DeploymentId> = running.keys().copied().collect();
-    loop {
-        let state = store.read();
-        let members = state.current_rollout(&runner.environment, freeze.is_some(), look)?;
-        let turn = members.first().map(Turn::of);
-        if turn.is_some_and(|turn| running.values().any(|running| *running != turn)) {
-            return Ok(Step::Wait);
-        }
-        let mut after = deploy.config.after(
-            &runner.environment,
-            members.iter().map(|member| &member.target.application),
-        );
-        for member in &members {
-            // By the commits' own word; that of the configuration stands there already.
-            after
-                .entry(member.target.application.clone())
-                .or_default()
-                .extend(state.goes_after(member.id)?);
-        }
-        let mut before = BTreeMap::new();
-        for name in after.values().flatten() {
-            let target = Target {
-                environment: runner.environment.clone(),
-                application: name.clone(),
-            };
-            let rollout = members.first().map(|member| member.rollout);
-            if let Some(found) = rollout
-                .map(|rollout| state.member(rollout, &target))
-                .transpose()?
-                .flatten()
-                && !state.is_retired(&target)?
-            {
-                before.insert(name.clone(), found);
-            }
-        }
-        let is_all = members.len() < look;
-        match decide(&members, is_all, &after, &before, &running_ids) {
-            Step::Wait if !is_all => look *= 2,
-            Step::Leave
-                if freeze.is_some() && !state.open_deployments(&runner.environment)?.is_empty() =>
-            {
-                break;
-            }
-            step => return Ok(step),
-        }
-    }
-    let reason = freeze.map(|freeze| freeze.describe()).unwrap_or_default();
-    store.transaction(|transaction| transaction.set_waiting(&runner.environment, &reason))?;
-    Ok(Step::Thaw)
-}
-
 /// Judges the open deployments of one rollout, in their order, or the first of them, pure.
 /// `before`: the newest of each application that one of them waits for. `running`: those that have
 /// a thread; the first moments of a thread pass before its deployment is `running` on record.
-fn decide(
+pub(super) fn decide(
     members: &[Deployment],
     is_all: bool,
     after: &After,
@@ -244,15 +94,10 @@ fn decide(
     }
 }
 
-/// Tells syslog that a deployment began.
-pub(super) fn tell_running(deployment: &Deployment) {
-    tell(deployment, Status::Running, None);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Environment, Revision};
+    use crate::id::{Environment, Revision, Target};
     use crate::time::Timestamp;
 
     fn app(name: &str) -> Application {
@@ -273,7 +118,6 @@ mod tests {
             reason: None,
             deploy_commit: None,
             pusher: None,
-            pusher_known_by: None,
             author: None,
             retry_of: None,
             superseded_by: None,

@@ -2,11 +2,16 @@
 
 use rusqlite::params;
 
-use super::deployments::{COLUMNS, read, revision_at, target_at};
-use super::{Deployment, Error, Transaction};
-use crate::id::{DeploymentId, Pusher, Revision, RolloutId, Target};
+use super::error::Error;
+use super::reader::Reader;
+use super::rows::{COLUMNS, Deployment, Outcome, identity_at, read, revision_at, target_at};
+use super::transaction::Transaction;
+use crate::event::Event;
+use crate::id::{DeploymentId, Revision, RolloutId, Target};
+use crate::identity::Identity;
 use crate::plan;
 use crate::policy::{ExceptionKind, Refusal};
+use crate::status::Status;
 use crate::time::Timestamp;
 
 /// Up to where the deploy branch was planned.
@@ -26,7 +31,7 @@ pub struct Source {
     /// Who wrote that commit, as it claims.
     pub author: String,
     /// Who pushed it, where that is known.
-    pub pusher: Option<Pusher>,
+    pub pusher: Option<Identity>,
 }
 
 /// A deployment that was just recorded, and what it took the place of.
@@ -44,7 +49,7 @@ pub struct Retired {
     /// What and where.
     pub target: Target,
     /// Who pushed the deletion.
-    pub pusher: Option<String>,
+    pub pusher: Option<Identity>,
     /// When it was recorded.
     pub retired_at: Timestamp,
 }
@@ -52,12 +57,8 @@ pub struct Retired {
 /// Something on the deploy branch that can't be deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The path or ref.
-    pub path: Vec<u8>,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
+    /// What is wrong where, and what to do.
+    pub refusal: Refusal,
     /// When it was found.
     pub found_at: Timestamp,
 }
@@ -70,10 +71,20 @@ pub struct Fault {
     /// Where the branch was before the change.
     pub since: Option<Revision>,
     /// Who pushed it.
-    pub pusher: Option<Pusher>,
+    pub pusher: Option<Identity>,
 }
 
-impl Transaction<'_> {
+/// Reads `path, message, hint, is_fault`.
+fn refusal(row: &rusqlite::Row<'_>) -> rusqlite::Result<Refusal> {
+    Ok(Refusal {
+        path: row.get(0)?,
+        message: row.get(1)?,
+        hint: row.get(2)?,
+        is_fault: row.get(3)?,
+    })
+}
+
+impl Reader<'_> {
     /// Where the planner stands; `None`: it never ran and nothing was installed.
     ///
     /// # Errors
@@ -91,6 +102,132 @@ impl Transaction<'_> {
         Ok(Some(Cursor { branch, commit }))
     }
 
+    /// What could not be deployed because the server stood in the way.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
+        self.query(
+            "SELECT path, since_commit, pusher, pusher_known_by FROM problems WHERE is_fault = 1",
+            [],
+            |row| {
+                Ok(Fault {
+                    path: row.get(0)?,
+                    since: revision_at(row, 1)?,
+                    pusher: identity_at(row, 2, 3)?,
+                })
+            },
+        )
+    }
+
+    /// Whether something is wrong with a path.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn has_problem(&self, path: &[u8]) -> Result<bool, Error> {
+        Ok(self
+            .first("SELECT 1 FROM problems WHERE path = ?", [path], |_| Ok(()))?
+            .is_some())
+    }
+
+    /// What can't be deployed, in the order of the paths.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn problems(&self) -> Result<Vec<Problem>, Error> {
+        self.query(
+            "SELECT path, message, hint, is_fault, found_at_ms FROM problems ORDER BY path",
+            [],
+            |row| {
+                Ok(Problem {
+                    refusal: refusal(row)?,
+                    found_at: Timestamp::from_ms(row.get(4)?),
+                })
+            },
+        )
+    }
+
+    /// What is retired.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn retirements(&self) -> Result<Vec<Retired>, Error> {
+        let sql = "SELECT environment, application, pusher, pusher_known_by, retired_at_ms
+             FROM retirements ORDER BY environment, application";
+        self.query(sql, [], |row| {
+            Ok(Retired {
+                target: target_at(row, 0)?,
+                pusher: identity_at(row, 2, 3)?,
+                retired_at: Timestamp::from_ms(row.get(4)?),
+            })
+        })
+    }
+
+    /// The deployments that were planned together from just this range of the deploy branch, the
+    /// last time that it was planned.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployments_of_range(
+        &self,
+        old: Option<&Revision>,
+        new: &Revision,
+    ) -> Result<Vec<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE retry_of IS NULL AND rollout =
+                 (SELECT MAX(id) FROM rollouts WHERE old_commit IS ? AND new_commit = ?) ORDER BY id"
+        );
+        self.query(&sql, params![old.map(Revision::as_str), new.as_str()], read)
+    }
+
+    /// The problems that were found in just this state of the deploy branch.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn problems_of(&self, commit: &Revision) -> Result<Vec<Refusal>, Error> {
+        self.query(
+            "SELECT path, message, hint, is_fault FROM problems WHERE commit_id = ? ORDER BY path",
+            [commit.as_str()],
+            refusal,
+        )
+    }
+
+    /// What was retired by some commits of the deploy branch; `None`: by its deletion.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn retirements_of(&self, commits: Option<&[Revision]>) -> Result<Vec<Target>, Error> {
+        let sql = "SELECT environment, application FROM retirements WHERE deploy_commit IS ? ORDER BY environment, application";
+        let mut found = Vec::new();
+        match commits {
+            None => found.extend(self.query(sql, [None::<&str>], |row| target_at(row, 0))?),
+            Some(commits) => {
+                for commit in commits {
+                    found.extend(self.query(sql, [commit.as_str()], |row| target_at(row, 0))?);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The deployments that some commits of the deploy branch asked for.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployments_of(&self, commits: &[Revision]) -> Result<Vec<Deployment>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployments WHERE deploy_commit = ? AND retry_of IS NULL ORDER BY id"
+        );
+        let mut found = Vec::new();
+        for commit in commits {
+            found.extend(self.query(&sql, [commit.as_str()], read)?);
+        }
+        found.sort_by_key(|deployment| deployment.id);
+        Ok(found)
+    }
+}
+
+impl Transaction<'_> {
     /// Everything up to a commit of a branch is planned.
     ///
     /// # Errors
@@ -160,11 +297,20 @@ impl Transaction<'_> {
                 planned.rolled_back().map(Revision::as_str),
                 planned.exceptions().iter().any(|exception| exception.kind == ExceptionKind::Override),
                 planned.waits(),
-                source.pusher.as_ref().map(|pusher| &pusher.known_by)
+                source.pusher.as_ref().map(|pusher| pusher.evidence.as_str())
             ],
         )?;
         let id = DeploymentId(self.last_id());
         self.add_details(id, planned)?;
+        let event = Event::Planned {
+            deployment: id,
+            target: planned.target().clone(),
+            revision: planned.revision().clone(),
+            pusher: source.pusher.clone(),
+            exceptions: planned.exceptions().to_vec(),
+            retry_of: None,
+        };
+        self.record(&event, now)?;
         self.execute(
             "DELETE FROM retirements WHERE environment = ? AND application = ?",
             [environment, application],
@@ -197,6 +343,7 @@ impl Transaction<'_> {
                  WHERE id = ? AND status = 'queued'",
                 params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
             )?;
+            self.became(deployment.id, Status::Superseded, None, now)?;
         }
         Ok(waiting)
     }
@@ -213,8 +360,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Records that an application is not wanted any more; what waits of it is cancelled and
-    /// returned.
+    /// Records that an application is not wanted any more, and cancels what waits of it.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -222,22 +368,32 @@ impl Transaction<'_> {
         &self,
         target: &Target,
         deploy_commit: Option<&Revision>,
-        pusher: Option<&str>,
+        pusher: Option<&Identity>,
         now: Timestamp,
-    ) -> Result<Vec<Deployment>, Error> {
+    ) -> Result<(), Error> {
         let (environment, application) = (target.environment.as_str(), target.application.as_str());
         self.execute(
-            "INSERT INTO retirements (environment, application, deploy_commit, pusher, retired_at_ms) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET deploy_commit = excluded.deploy_commit, pusher = excluded.pusher,
+            "INSERT INTO retirements (environment, application, deploy_commit, pusher,
+                 pusher_known_by, retired_at_ms)
+             VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET deploy_commit = excluded.deploy_commit,
+                 pusher = excluded.pusher, pusher_known_by = excluded.pusher_known_by,
                  retired_at_ms = excluded.retired_at_ms",
             params![
                 environment,
                 application,
                 deploy_commit.map(Revision::as_str),
-                pusher,
+                pusher.map(|pusher| &pusher.name),
+                pusher.map(|pusher| pusher.evidence.as_str()),
                 now.as_ms()
             ],
         )?;
+        let event = Event::Retired {
+            target: target.clone(),
+            pusher: pusher.cloned(),
+        };
+        self.record(&event, now)?;
+
         let waiting = self.open_deployments(&target.environment)?;
         let of_it = |deployment: &Deployment| {
             deployment.target == *target
@@ -246,23 +402,25 @@ impl Transaction<'_> {
         };
         let waiting: Vec<Deployment> = waiting.into_iter().filter(of_it).collect();
         for deployment in &waiting {
-            let outcome = super::Outcome::new(crate::status::Status::Cancelled, "retired");
+            let outcome = Outcome::new(Status::Cancelled, "retired");
+            // Inside of this transaction nobody can be faster.
             let _ = self.finish(deployment.id, &outcome, now)?;
         }
-        Ok(waiting)
+        Ok(())
     }
 
-    /// Records what can't be deployed, in place of what was known of that path; says whether that
-    /// is news. `since` is where the branch was before, unless it is known from earlier.
+    /// Records what can't be deployed, in place of what was known of that path. Says whether that is
+    /// news: it was not known, or the range touches the path. `since` is where the branch was
+    /// before, unless it is known from earlier.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn set_problem(
         &self,
         refusal: &Refusal,
-        since: Option<&Revision>,
-        commit: Option<&Revision>,
-        pusher: Option<&Pusher>,
+        (since, commit): (Option<&Revision>, Option<&Revision>),
+        pusher: Option<&Identity>,
+        is_touched: bool,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let same = "SELECT 1 FROM problems WHERE path = ? AND message = ?";
@@ -284,30 +442,18 @@ impl Transaction<'_> {
                 refusal.is_fault,
                 since.map(Revision::as_str),
                 pusher.map(|pusher| &pusher.name),
-                pusher.map(|pusher| &pusher.known_by)
+                pusher.map(|pusher| pusher.evidence.as_str())
             ],
         )?;
-        Ok(known.is_none())
-    }
-
-    /// What could not be deployed because the server stood in the way.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn faults(&self) -> Result<Vec<Fault>, Error> {
-        self.query(
-            "SELECT path, since_commit, pusher, pusher_known_by FROM problems WHERE is_fault = 1",
-            [],
-            |row| {
-                let pusher = row.get::<_, Option<String>>(2)?.zip(row.get(3)?);
-                let pusher = pusher.map(|(name, known_by)| Pusher { name, known_by });
-                Ok(Fault {
-                    path: row.get(0)?,
-                    since: revision_at(row, 1)?,
-                    pusher,
-                })
-            },
-        )
+        let is_news = known.is_none() || is_touched;
+        if is_news {
+            let event = Event::Problem {
+                path: String::from_utf8_lossy(&refusal.path).into_owned(),
+                message: refusal.message.clone(),
+            };
+            self.record(&event, now)?;
+        }
+        Ok(is_news)
     }
 
     /// Nothing is wrong with a path any more.
@@ -319,129 +465,15 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Whether something is wrong with a path.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn has_problem(&self, path: &[u8]) -> Result<bool, Error> {
-        Ok(self
-            .first("SELECT 1 FROM problems WHERE path = ?", [path], |_| Ok(()))?
-            .is_some())
-    }
-
-    /// What can't be deployed, in the order of the paths.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn problems(&self) -> Result<Vec<Problem>, Error> {
-        self.query(
-            "SELECT path, message, hint, found_at_ms FROM problems ORDER BY path",
-            [],
-            |row| {
-                Ok(Problem {
-                    path: row.get(0)?,
-                    message: row.get(1)?,
-                    hint: row.get(2)?,
-                    found_at: Timestamp::from_ms(row.get(3)?),
-                })
-            },
-        )
-    }
-
-    /// What is retired.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn retirements(&self) -> Result<Vec<Retired>, Error> {
-        let sql = "SELECT environment, application, pusher, retired_at_ms FROM retirements ORDER BY environment, application";
-        self.query(sql, [], |row| {
-            Ok(Retired {
-                target: target_at(row, 0)?,
-                pusher: row.get(2)?,
-                retired_at: Timestamp::from_ms(row.get(3)?),
-            })
-        })
-    }
-
     /// Says who pushed what some deployments carry out, where it was planned before that was known.
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn claim(&self, ids: &[DeploymentId], pusher: &Pusher) -> Result<(), Error> {
+    pub fn claim(&self, ids: &[DeploymentId], pusher: &Identity) -> Result<(), Error> {
         for id in ids {
             let sql = "UPDATE deployments SET pusher = ?, pusher_known_by = ? WHERE id = ? AND pusher IS NULL AND retry_of IS NULL";
-            self.execute(sql, params![pusher.name, pusher.known_by, id.0])?;
+            self.execute(sql, params![pusher.name, pusher.evidence.as_str(), id.0])?;
         }
         Ok(())
-    }
-
-    /// The deployments that were planned together from just this range of the deploy branch, the
-    /// last time that it was planned.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn deployments_of_range(
-        &self,
-        old: Option<&Revision>,
-        new: &Revision,
-    ) -> Result<Vec<Deployment>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deployments WHERE retry_of IS NULL AND rollout =
-                 (SELECT MAX(id) FROM rollouts WHERE old_commit IS ? AND new_commit = ?) ORDER BY id"
-        );
-        self.query(&sql, params![old.map(Revision::as_str), new.as_str()], read)
-    }
-
-    /// The problems that were found in just this state of the deploy branch.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn problems_of(&self, commit: &Revision) -> Result<Vec<Refusal>, Error> {
-        self.query(
-            "SELECT path, message, hint, is_fault FROM problems WHERE commit_id = ? ORDER BY path",
-            [commit.as_str()],
-            |row| {
-                Ok(Refusal {
-                    path: row.get(0)?,
-                    message: row.get(1)?,
-                    hint: row.get(2)?,
-                    is_fault: row.get(3)?,
-                })
-            },
-        )
-    }
-
-    /// What was retired by some commits of the deploy branch; `None`: by its deletion.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn retirements_of(&self, commits: Option<&[Revision]>) -> Result<Vec<Target>, Error> {
-        let sql = "SELECT environment, application FROM retirements WHERE deploy_commit IS ? ORDER BY environment, application";
-        let mut found = Vec::new();
-        match commits {
-            None => found.extend(self.query(sql, [None::<&str>], |row| target_at(row, 0))?),
-            Some(commits) => {
-                for commit in commits {
-                    found.extend(self.query(sql, [commit.as_str()], |row| target_at(row, 0))?);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The deployments that some commits of the deploy branch asked for.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn deployments_of(&self, commits: &[Revision]) -> Result<Vec<Deployment>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deployments WHERE deploy_commit = ? AND retry_of IS NULL ORDER BY id"
-        );
-        let mut found = Vec::new();
-        for commit in commits {
-            found.extend(self.query(&sql, [commit.as_str()], read)?);
-        }
-        found.sort_by_key(|deployment| deployment.id);
-        Ok(found)
     }
 }

@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Row, params};
 
-use super::deployments::{COLUMNS, read, revision_at};
-use super::{Deployment, Error, Transaction};
+use super::error::Error;
+use super::reader::Reader;
+use super::rows::{
+    COLUMNS, Deployment, application_at, damaged, environment_at, hash_at, identity_at, read,
+    time_at,
+};
+use super::transaction::Transaction;
+use crate::event::Event;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::identity::Identity;
 use crate::plan;
 use crate::policy::{Exception, ExceptionKind, Freeze};
 use crate::time::Timestamp;
@@ -22,14 +29,18 @@ pub struct RecordedNeed {
     pub commit: Revision,
 }
 
-fn kind(word: &str) -> Option<ExceptionKind> {
-    use ExceptionKind::{Alone, Override, Release, Rollback, Stale};
-    [Rollback, Release, Override, Alone, Stale]
+fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
+    let word: String = row.get(0)?;
+    let kind = ExceptionKind::ALL
         .into_iter()
-        .find(|kind| kind.as_str() == word)
+        .find(|kind| kind.as_str() == word);
+    Ok(Exception {
+        kind: kind.ok_or_else(|| damaged(0, "kind of exception"))?,
+        reason: row.get(1)?,
+    })
 }
 
-impl Transaction<'_> {
+impl Reader<'_> {
     /// The newest deployment of an application in an environment.
     ///
     /// # Errors
@@ -84,15 +95,83 @@ impl Transaction<'_> {
     /// The state can't be read.
     pub fn exceptions(&self, id: DeploymentId) -> Result<Vec<Exception>, Error> {
         let sql = "SELECT kind, reason FROM exceptions WHERE deployment = ? ORDER BY kind";
-        let exception = |row: &Row<'_>| Ok(kind(&row.get::<_, String>(0)?).zip(row.get(1)?));
-        let rows = self.query(sql, [id.0], exception)?;
-        Ok(rows
-            .into_iter()
-            .flatten()
-            .map(|(kind, reason)| Exception { kind, reason })
-            .collect())
+        self.query(sql, [id.0], exception)
     }
 
+    /// What rollbacks took away from an application in an environment and nobody released since:
+    /// the rollback, the revision, the reason.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn holds(&self, target: &Target) -> Result<Vec<(DeploymentId, Revision, String)>, Error> {
+        let sql = "SELECT deployment, revision, reason FROM holds WHERE environment = ? AND application = ? ORDER BY deployment DESC";
+        self.query(
+            sql,
+            [target.environment.as_str(), target.application.as_str()],
+            |row| Ok((DeploymentId(row.get(0)?), hash_at(row, 1)?, row.get(2)?)),
+        )
+    }
+
+    /// The applications that go before a deployment because its commits say so.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn goes_after(&self, id: DeploymentId) -> Result<Vec<Application>, Error> {
+        let sql = "SELECT DISTINCT application FROM needs WHERE deployment = ? AND goes_first = 1";
+        self.query(sql, [id.0], |row| application_at(row, 0))
+    }
+
+    /// What the applications of an environment were recorded to need of one of them.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn needs_of(&self, target: &Target) -> Result<Vec<RecordedNeed>, Error> {
+        let sql =
+            "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id FROM needs
+             JOIN deployments ON deployments.id = needs.deployment
+             WHERE needs.application = ? AND deployments.environment = ?";
+        self.query(
+            sql,
+            [target.application.as_str(), target.environment.as_str()],
+            |row| {
+                Ok(RecordedNeed {
+                    by: Target {
+                        environment: target.environment.clone(),
+                        application: application_at(row, 0)?,
+                    },
+                    declared_by: hash_at(row, 1)?,
+                    commit: hash_at(row, 2)?,
+                })
+            },
+        )
+    }
+
+    /// Who froze which environment. A freeze whose time is over is none any more.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn freezes(&self, now: Timestamp) -> Result<BTreeMap<Environment, Freeze>, Error> {
+        let sql = "SELECT environment, reason, frozen_by, frozen_known_by, frozen_at_ms, until_ms
+             FROM freezes WHERE thawed_at_ms IS NULL";
+        let rows = self.query(sql, [], |row| {
+            let freeze = Freeze {
+                by: identity_at(row, 2, 3)?,
+                reason: row.get(1)?,
+                since: time_at(row, 4)?,
+                until: time_at(row, 5)?,
+            };
+            Ok((environment_at(row, 0)?, freeze))
+        })?;
+
+        let in_force = |freeze: &Freeze| freeze.until.is_none_or(|until| until > now);
+        Ok(rows
+            .into_iter()
+            .filter(|(_, freeze)| in_force(freeze))
+            .collect())
+    }
+}
+
+impl Transaction<'_> {
     /// Records a reason by which a deployment got past a rule.
     ///
     /// # Errors
@@ -104,24 +183,6 @@ impl Transaction<'_> {
             params![id.0, exception.kind.as_str(), exception.reason],
         )?;
         Ok(())
-    }
-
-    /// What rollbacks took away from an application in an environment and nobody released since:
-    /// the rollback, the revision, the reason.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn holds(&self, target: &Target) -> Result<Vec<(DeploymentId, Revision, String)>, Error> {
-        let sql = "SELECT deployment, revision, reason FROM holds WHERE environment = ? AND application = ? ORDER BY deployment DESC";
-        let rows = self.query(
-            sql,
-            [target.environment.as_str(), target.application.as_str()],
-            |row| Ok((DeploymentId(row.get(0)?), revision_at(row, 1)?, row.get(2)?)),
-        )?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|(id, revision, reason)| Some((id, revision?, reason)))
-            .collect())
     }
 
     fn hold(
@@ -224,76 +285,6 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The applications that go before a deployment because its commits say so.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn goes_after(&self, id: DeploymentId) -> Result<Vec<Application>, Error> {
-        let sql = "SELECT DISTINCT application FROM needs WHERE deployment = ? AND goes_first = 1";
-        let names = self.query(sql, [id.0], |row| row.get::<_, String>(0))?;
-        Ok(names
-            .into_iter()
-            .filter_map(|name| Application::new(name).ok())
-            .collect())
-    }
-
-    /// What the applications of an environment were recorded to need of one of them.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn needs_of(&self, target: &Target) -> Result<Vec<RecordedNeed>, Error> {
-        let sql =
-            "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id FROM needs
-             JOIN deployments ON deployments.id = needs.deployment
-             WHERE needs.application = ? AND deployments.environment = ?";
-        let rows = self.query(
-            sql,
-            [target.application.as_str(), target.environment.as_str()],
-            |row| {
-                Ok((
-                    row.get::<_, String>(0)?,
-                    revision_at(row, 1)?,
-                    revision_at(row, 2)?,
-                ))
-            },
-        )?;
-        let need = |(name, declared_by, commit): (String, _, _)| {
-            let by = Target {
-                environment: target.environment.clone(),
-                application: Application::new(name).ok()?,
-            };
-            Some(RecordedNeed {
-                by,
-                declared_by: declared_by?,
-                commit: commit?,
-            })
-        };
-        Ok(rows.into_iter().filter_map(need).collect())
-    }
-
-    /// Who froze which environment. A freeze whose time is over is none any more.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn freezes(&self, now: Timestamp) -> Result<BTreeMap<Environment, Freeze>, Error> {
-        let sql = "SELECT environment, reason, frozen_by, frozen_at_ms, until_ms FROM freezes WHERE thawed_at_ms IS NULL";
-        let rows = self.query(sql, [], |row| {
-            let freeze = Freeze {
-                by: row.get(2)?,
-                reason: row.get(1)?,
-                since: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
-                until: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_ms),
-            };
-            Ok((row.get::<_, String>(0)?, freeze))
-        })?;
-        let in_force = rows
-            .into_iter()
-            .filter(|(_, freeze)| freeze.until.is_none_or(|until| until > now));
-        Ok(in_force
-            .filter_map(|(name, freeze)| Some((Environment::new(name).ok()?, freeze)))
-            .collect())
-    }
-
     /// Freezes an environment, in place of a freeze that was in force.
     ///
     /// # Errors
@@ -302,25 +293,70 @@ impl Transaction<'_> {
         &self,
         environment: &Environment,
         reason: &str,
-        by: &str,
+        by: &Identity,
         until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.thaw(environment, by, now)?;
+        self.end_freeze(environment, by, now)?;
         self.execute(
-            "INSERT INTO freezes (environment, reason, frozen_by, frozen_at_ms, until_ms) VALUES (?, ?, ?, ?, ?)",
-            params![environment.as_str(), reason, by, now.as_ms(), until.map(Timestamp::as_ms)],
+            "INSERT INTO freezes (environment, reason, frozen_by, frozen_known_by, frozen_at_ms,
+                 until_ms)
+             VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                environment.as_str(),
+                reason,
+                by.name,
+                by.evidence.as_str(),
+                now.as_ms(),
+                until.map(Timestamp::as_ms)
+            ],
         )?;
-        Ok(())
+
+        let event = Event::Frozen {
+            environment: environment.clone(),
+            by: by.clone(),
+            reason: reason.to_owned(),
+            until,
+        };
+        self.record(&event, now)
     }
 
     /// Ends the freeze of an environment.
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn thaw(&self, environment: &Environment, by: &str, now: Timestamp) -> Result<(), Error> {
-        let sql = "UPDATE freezes SET thawed_by = ?, thawed_at_ms = ? WHERE environment = ? AND thawed_at_ms IS NULL";
-        self.execute(sql, params![by, now.as_ms(), environment.as_str()])?;
+    pub fn thaw(
+        &self,
+        environment: &Environment,
+        by: &Identity,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.end_freeze(environment, by, now)?;
+
+        let event = Event::Thawed {
+            environment: environment.clone(),
+            by: by.clone(),
+        };
+        self.record(&event, now)
+    }
+
+    fn end_freeze(
+        &self,
+        environment: &Environment,
+        by: &Identity,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE freezes SET thawed_by = ?, thawed_known_by = ?, thawed_at_ms = ?
+             WHERE environment = ? AND thawed_at_ms IS NULL";
+        self.execute(
+            sql,
+            params![
+                by.name,
+                by.evidence.as_str(),
+                now.as_ms(),
+                environment.as_str()
+            ],
+        )?;
         Ok(())
     }
 

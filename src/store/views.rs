@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::deployments::{COLUMNS, read};
-use super::{Deployment, Error, Transaction};
+use super::error::Error;
+use super::reader::Reader;
+use super::rows::{COLUMNS, Deployment, read};
 use crate::id::{Application, Environment, Revision, Target};
 
 /// What of the history is asked for.
@@ -31,13 +32,12 @@ impl Filter {
     }
 }
 
-impl Transaction<'_> {
+impl Reader<'_> {
     /// The newest deployments, newest first.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn history(&self, filter: &Filter, most: usize) -> Result<Vec<Deployment>, Error> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
+    pub fn history(&self, filter: &Filter, most: u32) -> Result<Vec<Deployment>, Error> {
         let rows = |condition: &str| {
             format!("SELECT {COLUMNS} FROM deployments {condition} ORDER BY id DESC LIMIT ?")
         };

@@ -1,53 +1,60 @@
 //! One line for each event to the machine's log.
 //!
 //! Protocol: RFC 3164 datagrams to /dev/log, facility daemon. The socket never blocks: a daemon
-//! that is stopped would otherwise hold up whoever writes the eleventh line, for ever. A line that
-//! can't be sent is lost; what happened is in the state, not in the log.
+//! that is stopped would otherwise hold up whoever writes the eleventh line, for ever.
+//!
+//! It does not promise that a line which was sent is kept: that is the daemon's affair.
 
+use std::io;
 use std::os::unix::net::UnixDatagram;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
-use crate::event::{Event, Severity};
+use crate::event::{Severity, failure_line};
 
 const SOCKET: &str = "/dev/log";
 const IDENT: &str = "deploy-by-code";
 
-/// Whether a line can be sent now.
-///
-/// # Errors
-/// Why not.
-pub fn check() -> std::io::Result<()> {
-    connect().map(drop)
-}
+/// A connection to the system log.
+pub struct Log(Logger<LoggerBackend, Formatter3164>);
 
-fn connect() -> std::io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(SOCKET)?;
-    Ok(socket)
-}
+impl Log {
+    /// Connects.
+    ///
+    /// # Errors
+    /// Nobody listens.
+    pub fn open() -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.connect(SOCKET)?;
 
-/// Sends the lines of some events; nothing fails and nothing waits.
-pub fn log<'a>(events: impl IntoIterator<Item = Event<'a>>) {
-    let mut events = events.into_iter().peekable();
-    if events.peek().is_none() {
-        return;
-    }
-    let Ok(socket) = connect() else { return };
-    let formatter = Formatter3164 {
-        facility: Facility::LOG_DAEMON,
-        hostname: None,
-        process: IDENT.to_owned(),
-        pid: std::process::id(),
-    };
-    let mut logger = Logger::new(LoggerBackend::Unix(socket), formatter);
-    for event in events {
-        let line = event.line();
-        let _ = match event.severity() {
-            Severity::Info => logger.info(line),
-            Severity::Warning => logger.warning(line),
-            Severity::Error => logger.err(line),
+        let formatter = Formatter3164 {
+            facility: Facility::LOG_DAEMON,
+            hostname: None,
+            process: IDENT.to_owned(),
+            pid: std::process::id(),
         };
+        Ok(Self(Logger::new(LoggerBackend::Unix(socket), formatter)))
+    }
+
+    /// Sends a line, and waits for nobody.
+    ///
+    /// # Errors
+    /// The daemon takes no line now.
+    pub fn send(&mut self, severity: Severity, line: &str) -> io::Result<()> {
+        let sent = match severity {
+            Severity::Info => self.0.info(line),
+            Severity::Warning => self.0.warning(line),
+            Severity::Error => self.0.err(line),
+        };
+        sent.map_err(io::Error::other)
+    }
+}
+
+/// Sends one line about a hook or runner that could not do its work. It is lost where nobody
+/// listens: the state, which would keep it, may be what failed.
+pub fn failure(what: &str, message: &str) {
+    if let Ok(mut log) = Log::open() {
+        let _ = log.send(Severity::Error, &failure_line(what, message));
     }
 }

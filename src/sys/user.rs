@@ -49,6 +49,12 @@ impl User {
         Uid::effective().is_root()
     }
 
+    /// The number of the user that this process runs as.
+    #[must_use]
+    pub fn own_number() -> u32 {
+        Uid::effective().as_raw()
+    }
+
     /// The user that this process runs as.
     ///
     /// # Errors

@@ -957,7 +957,7 @@ fn the_service_waits_until_what_is_in_its_way_is_mended() {
         BufReader::new(service.stderr.take().unwrap())
             .read_line(&mut told)
             .unwrap();
-        assert!(told.contains("waiting until it is mended"), "{told}");
+        assert!(told.contains("waiting until this is fixed"), "{told}");
         mode(0o755);
         world.config_file(&config);
         assert_eq!(world.settled().len(), number as usize + 1);

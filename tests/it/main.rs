@@ -22,6 +22,7 @@ mod hostile_trees;
 mod hosts;
 mod install;
 mod late;
+mod layers;
 mod loopholes;
 mod plan;
 mod planning;

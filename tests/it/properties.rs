@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use deploy_by_code::candidate::candidates;
 use deploy_by_code::change::{Change, Depth, Node};
 use deploy_by_code::config::Config;
 use deploy_by_code::id::{DeploymentId, Revision, Target};
-use deploy_by_code::plan::{candidates, decide};
+use deploy_by_code::plan::decide;
 use deploy_by_code::policy::{
     Base, Commits, Direction, Exception, ExceptionKind, Facts, Hold, Newest, Stage, TargetFacts,
     Trailers,

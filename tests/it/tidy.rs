@@ -1,25 +1,17 @@
 //! House rules that a machine can hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::run::run;
 use crate::world::World;
 
-/// A module of the top level, and the layer it stands in; the tens are those of ARCHITECTURE.md.
+/// The modules of the two lowest layers: pure functions of their arguments.
 #[rustfmt::skip]
-const LAYERS: &[(&str, u8)] = &[
-    ("id", 0), ("time", 0),
-    ("refs", 10), ("status", 10), ("event", 10), ("waves", 10), ("deployfile", 10), ("config", 10), ("policy", 10), ("plan", 10),
-    ("text", 10), ("change", 10),
-    ("sys", 20),
-    ("git", 30), ("store", 30), ("hook_files", 30), ("registry", 30),
-    // What every verb starts from: a repository with its configuration.
-    ("deploy_repository", 35),
-    ("facts", 38), ("units", 38),
-    ("hook", 40), ("runner", 40), ("report", 40), ("doctor", 40), ("install", 40),
-    ("cli", 50), ("main", 51),
+const PURE: &[&str] = &[
+    "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
+    "candidate", "policy", "plan", "event",
 ];
 
 fn root() -> &'static Path {
@@ -34,12 +26,6 @@ struct Source {
 }
 
 impl Source {
-    /// The module of the top level that the file belongs to.
-    fn module(&self) -> &str {
-        let inside = self.path.strip_prefix("src/").unwrap();
-        inside.split('/').next().unwrap().trim_end_matches(".rs")
-    }
-
     fn read(path: PathBuf) -> Self {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap().lines();
@@ -99,85 +85,6 @@ fn never(texts: &[&str], applies: impl Fn(&str) -> bool) {
         found.is_empty(),
         "{texts:?} may not stand here:\n{}",
         found.join("\n")
-    );
-}
-
-/// The modules of the top level that some code names: `crate::x`, and each `x` of `crate::{x,
-/// y::z}`.
-fn imports(code: &str) -> BTreeSet<String> {
-    let word = |text: &str| {
-        text.chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
-    let mut modules = BTreeSet::new();
-    for prefix in ["crate::", "deploy_by_code::"] {
-        for (at, _) in code.match_indices(prefix) {
-            let rest = &code[at + prefix.len()..];
-            let Some(group) = rest.strip_prefix('{') else {
-                modules.insert(word(rest));
-                continue;
-            };
-            let mut depth = 1;
-            let mut start = true;
-            for (at, c) in group.char_indices() {
-                match c {
-                    '{' => depth += 1,
-                    '}' => depth -= 1,
-                    ',' if depth == 1 => start = true,
-                    c if c.is_alphabetic() && start => {
-                        modules.insert(word(&group[at..]));
-                        start = false;
-                    }
-                    _ => {}
-                }
-                if depth == 0 {
-                    break;
-                }
-            }
-        }
-    }
-    modules
-}
-
-#[test]
-fn modules_import_from_layers_below_only() {
-    let layers: BTreeMap<_, _> = LAYERS.iter().copied().collect();
-    let mut wrong = Vec::new();
-    for source in sources()
-        .iter()
-        .filter(|source| source.path != "src/lib.rs")
-    {
-        let module = source.module();
-        let Some(layer) = layers.get(module) else {
-            panic!("{} stands in no layer of this test's table", source.path)
-        };
-        for other in imports(&source.code) {
-            let Some(below) = layers.get(other.as_str()) else {
-                continue;
-            };
-            let pure = *layer == 10 && *below == 10;
-            if other != module && below >= layer && !pure {
-                wrong.push(format!(
-                    "{}: layer {layer} imports {other} of layer {below}",
-                    source.path
-                ));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn imports_are_seen() {
-    let seen = |code| imports(code).into_iter().collect::<Vec<_>>().join(" ");
-    assert_eq!(
-        seen("use crate::id::{Environment, Target};\nlet x = crate::text::escape(y);"),
-        "id text"
-    );
-    assert_eq!(
-        seen("use crate::{cli, store::{Row, open}, sys};"),
-        "cli store sys"
     );
 }
 
@@ -263,10 +170,8 @@ fn one_outside_thing_each() {
         !path.starts_with("src/store")
     });
     let pure = |path: &str| {
-        LAYERS.iter().any(|(module, layer)| {
-            *layer <= 10
-                && (path == format!("src/{module}.rs")
-                    || path.starts_with(&format!("src/{module}/")))
+        PURE.iter().any(|module| {
+            path == format!("src/{module}.rs") || path.starts_with(&format!("src/{module}/"))
         })
     };
     never(

@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
-use crate::id::{Environment, Pusher, Revision};
+use crate::id::{Environment, Revision};
+use crate::identity::Identity;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::detach;
 use crate::sys::file::Sharing;
@@ -79,11 +80,11 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
     }
 }
 
-/// The environments for which somebody left word that a runner is needed; the word is taken away.
+/// The environments for which a hook left a wake file; the files are taken away.
 ///
 /// # Errors
 /// The folder can't be read or a file not be removed.
-pub fn take_words(deploy: &DeployRepository) -> io::Result<Vec<Environment>> {
+pub fn take_wake_files(deploy: &DeployRepository) -> io::Result<Vec<Environment>> {
     let entries = match fs::read_dir(deploy.wake_folder()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -209,17 +210,17 @@ pub fn reconcile(
     deploy: &DeployRepository,
     old: Option<&Revision>,
     new: Option<&Revision>,
-    pusher: Option<&Pusher>,
+    pusher: Option<&Identity>,
 ) -> io::Result<()> {
     let mut arguments: Vec<OsString> = vec!["reconcile".into(), "--after-push".into()];
-    let (name, known_by) = pusher
-        .map(|pusher| (pusher.name.as_str(), pusher.known_by.as_str()))
+    let (name, evidence) = pusher
+        .map(|pusher| (pusher.name.as_str(), pusher.evidence.as_str()))
         .unzip();
     for (option, value) in [
         ("--push-old", old.map(Revision::as_str)),
         ("--push-new", new.map(Revision::as_str)),
         ("--pusher", name),
-        ("--pusher-known-by", known_by),
+        ("--pusher-known-by", evidence),
     ] {
         // In one word: a pusher's name may begin with a dash.
         arguments.extend(value.map(|value| format!("{option}={value}").into()));

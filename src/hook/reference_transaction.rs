@@ -1,0 +1,47 @@
+//! reference-transaction: wakes a `reconcile`, in case post-receive never comes.
+
+use std::io::BufRead;
+use std::path::Path;
+
+use super::environment::{HookEnvironment, pusher};
+use crate::deploy_repository::DeployRepository;
+use crate::refs;
+use crate::sys::syslog;
+use crate::wake;
+
+/// In the `committed` state, when the deploy branch is among the refs, wakes a `reconcile`: git
+/// does not call post-receive when the client went away while pre-receive ran. In every other state
+/// and for every other ref it does nothing. It never fails: in the `prepared` state that would undo
+/// somebody's push.
+pub fn reference_transaction(
+    environment: &HookEnvironment,
+    config: Option<&Path>,
+    state: &str,
+    input: impl BufRead,
+) {
+    if state != "committed" {
+        return;
+    }
+    let Ok(updates) = refs::read(input, |name| name.starts_with(b"refs/heads/")) else {
+        return;
+    };
+    if updates.is_empty() {
+        return;
+    }
+
+    let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else {
+        return;
+    };
+    let update = updates
+        .into_iter()
+        .find(|update| update.name == deploy.branch.as_bytes());
+    let Some(update) = update.filter(|_| deploy.state_dir().exists()) else {
+        return;
+    };
+
+    let (old, new) = (update.old.as_ref(), update.new.as_ref());
+    if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_ref()) {
+        let message = format!("no reconcile could be started: {error}");
+        syslog::failure("reference-transaction", &message);
+    }
+}

@@ -1,0 +1,138 @@
+//! What changed, for each [`Subject`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::Error;
+use super::subject::Subject;
+use crate::change::{Change, Depth, Node};
+use crate::deploy_repository::DeployRepository;
+use crate::deployfile;
+use crate::git::DeepScan;
+use crate::id::{Revision, Target};
+use crate::store::{Fault, Reader};
+
+/// What a subject is about.
+pub(super) struct Changes {
+    /// The changes that are judged.
+    pub(super) all: Vec<Change>,
+    /// The paths that the subject itself changes; the others are only judged again.
+    pub(super) touched: BTreeSet<Vec<u8>>,
+}
+
+impl Changes {
+    fn new(all: Vec<Change>) -> Self {
+        Self {
+            touched: all.iter().map(|change| change.path.clone()).collect(),
+            all,
+        }
+    }
+}
+
+/// The changes that a subject is about.
+///
+/// # Errors
+/// The deploy repository or the state can't be read.
+pub(super) fn changes(
+    deploy: &DeployRepository,
+    subject: &Subject<'_>,
+    record: Option<&Reader<'_>>,
+) -> Result<Changes, Error> {
+    let all_of = |commit, scan| {
+        deploy
+            .repository
+            .changes(&deploy.config.root, None, commit, scan)
+    };
+    Ok(match subject {
+        Subject::Push { old, new, .. } => Changes::new(deploy.repository.changes(
+            &deploy.config.root,
+            *old,
+            *new,
+            DeepScan::Everywhere,
+        )?),
+        Subject::Moved {
+            old, new, faults, ..
+        } => moved(deploy, *old, *new, faults, record)?,
+        Subject::Branch { commit } => Changes::new(all_of(*commit, DeepScan::Everywhere)?),
+        Subject::Retry { tip, deployment } => {
+            let mut changes = all_of(*tip, DeepScan::EnvironmentFolders)?;
+            let path = path(&deploy.config.root, &deployment.target);
+            changes.retain(|change| change.path == path);
+            Changes::new(changes)
+        }
+    })
+}
+
+/// What lies between two commits of the deploy branch, and what is judged again.
+fn moved(
+    deploy: &DeployRepository,
+    old: Option<&Revision>,
+    new: Option<&Revision>,
+    faults: &[Fault],
+    record: Option<&Reader<'_>>,
+) -> Result<Changes, Error> {
+    let root = &deploy.config.root;
+    let read = |old| {
+        deploy
+            .repository
+            .changes(root, old, new, DeepScan::EnvironmentFolders)
+    };
+
+    let mut changes = Changes::new(match (read(old), record) {
+        // The commit at the cursor was removed, as git does some time after a rewind. What was
+        // planned from it is still on record.
+        (Err(error), Some(record)) if error.is_missing_object() && new.is_some() => {
+            since_record(root, read(None)?, record.last_planned()?)
+        }
+        (read, _) => read?,
+    });
+
+    if !faults.is_empty() {
+        // What the server stood in the way of is judged again, as new: what it changed was never
+        // accepted.
+        let is_fault = |change: &Change| faults.iter().any(|fault| fault.path == change.path);
+        let all = &mut changes.all;
+        all.retain(|change| !is_fault(change) || change.new.is_none());
+        all.extend(read(None)?.into_iter().filter(is_fault));
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Ok(changes)
+}
+
+/// The path of a target's deploy file.
+fn path(root: &str, target: &Target) -> Vec<u8> {
+    let file = format!(
+        "{}/{}{}",
+        target.environment,
+        target.application,
+        deployfile::EXTENSION
+    );
+    if root.is_empty() {
+        file.into_bytes()
+    } else {
+        format!("{root}/{file}").into_bytes()
+    }
+}
+
+/// Turns all deploy files of a tree into changes since what was last planned.
+fn since_record(root: &str, mut all: Vec<Change>, last: BTreeMap<Target, Revision>) -> Vec<Change> {
+    let content = |revision: &Revision| Node::File(revision.as_str().as_bytes().into());
+    let mut by_path: BTreeMap<Vec<u8>, Revision> = last
+        .into_iter()
+        .map(|(target, revision)| (path(root, &target), revision))
+        .collect();
+
+    for change in &mut all {
+        let before = by_path.remove(&change.path);
+        change.old = before.as_ref().map(content);
+    }
+
+    let gone = by_path.into_iter().map(|(path, revision)| Change {
+        path,
+        depth: Depth::Right,
+        old: Some(content(&revision)),
+        new: None,
+        twin: None,
+    });
+    all.extend(gone);
+    all
+}

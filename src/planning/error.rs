@@ -1,0 +1,45 @@
+//! Why nothing was planned.
+
+use thiserror::Error;
+
+use crate::{git, judging, store};
+
+/// Planning failed. The cursor stands where it stood, and whoever plans next finds the same range
+/// again.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The state can't be read or changed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The deploy repository can't be read.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+    /// The state belongs to another branch than the configuration names.
+    #[error(
+        "the state was planned from {state}, and the configuration names {config}; \
+         to start from its tip, run: deploy-by-code install"
+    )]
+    OtherBranch {
+        /// The branch in the state.
+        state: String,
+        /// The branch in the configuration.
+        config: String,
+    },
+    /// Nothing was installed here, so nobody knows what is deployed already.
+    #[error("nothing is installed here; run: deploy-by-code install")]
+    NotInstalled,
+    /// Others changed the state again and again while the range was judged.
+    #[error("other processes changed the state {0} times while this one planned")]
+    Overtaken(usize),
+}
+
+impl From<judging::Error> for Error {
+    fn from(error: judging::Error) -> Self {
+        match error {
+            judging::Error::Git(error) => Self::Git(error),
+            judging::Error::Store(error) => Self::Store(error),
+            // The record changed so that more has to be asked: everything begins anew.
+            judging::Error::NotInMemory => Self::Overtaken(1),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Runs what is queued until nothing is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::error::Error;
+use super::execute::{Job, execute};
+use super::schedule::{Step, Turn, decide};
+use super::this_runner::Runner;
+use crate::deploy_repository::DeployRepository;
+use crate::id::{Application, DeploymentId, Target};
+use crate::order::After;
+use crate::policy::freeze_of;
+use crate::publish;
+use crate::status::Status;
+use crate::store::{self, Deployment, Outcome, Reader, Store};
+use crate::sys::{clock, syslog};
+
+/// How often it is looked whether a frozen environment was thawed, the configuration was fixed, or
+/// a thread can be had.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How many of a rollout are looked at first. Usually the first one may begin; only where all of
+/// these wait for others are more looked at.
+const FIRST_LOOK: usize = 16;
+
+/// A deployment's thread has ended, and how.
+type Ended = (DeploymentId, Result<(), Error>);
+
+/// Runs what is queued until nothing is.
+pub(super) fn drain(
+    runner: &Runner,
+    deploy: &mut DeployRepository,
+    store: &mut Store,
+) -> Result<(), Error> {
+    let (sender, ended) = mpsc::channel::<Ended>();
+    let mut drain = Drain {
+        runner,
+        deploy,
+        store,
+        running: BTreeMap::new(),
+        has_told: false,
+    };
+
+    thread::scope(|scope| {
+        loop {
+            match drain.next() {
+                Ok(Step::Leave) if drain.running.is_empty() => return Ok(()),
+                Ok(Step::Begin(id)) => {
+                    drain.begin(id, scope, &sender)?;
+                    continue;
+                }
+                Ok(Step::Skip(id, reason)) => {
+                    drain.skip(id, reason)?;
+                    continue;
+                }
+                Ok(Step::Thaw) if drain.running.is_empty() => {
+                    drain.wait_for_thaw();
+                    continue;
+                }
+                Err(error) if drain.running.is_empty() => return Err(error),
+                Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
+            }
+
+            // Every ending is a message, so this waits no longer than needed.
+            let Ok((id, result)) = ended.recv() else {
+                return Ok(());
+            };
+            drain.running.remove(&id);
+            result?;
+        }
+    })
+}
+
+struct Drain<'r> {
+    runner: &'r Runner,
+    deploy: &'r mut DeployRepository,
+    store: &'r mut Store,
+    /// What has a thread.
+    running: BTreeMap<DeploymentId, Turn>,
+    /// Whether it was told what is in the way.
+    has_told: bool,
+}
+
+impl Drain<'_> {
+    /// Gives a deployment a thread. Nothing begins by a configuration that can't be used or without
+    /// a thread; it stays queued then, and is begun a moment later.
+    fn begin<'scope>(
+        &mut self,
+        id: DeploymentId,
+        scope: &'scope thread::Scope<'scope, '_>,
+        sender: &Sender<Ended>,
+    ) -> Result<(), Error> {
+        if let Err(error) = self.deploy.reload_config() {
+            self.wait_because(&error.to_string());
+            return Ok(());
+        }
+        let Some(deployment) = self.store.read()?.deployment(id)? else {
+            return Ok(());
+        };
+
+        let turn = Turn::of(&deployment);
+        let job = Job::new(self.runner, self.deploy, self.store.folder(), deployment)?;
+        let sender = sender.clone();
+        let work = move || {
+            let result = execute(job);
+            let _ = sender.send((id, result));
+        };
+        match thread::Builder::new().spawn_scoped(scope, work) {
+            Ok(_) => {
+                self.running.insert(id, turn);
+                self.has_told = false;
+            }
+            Err(error) => self.wait_because(&format!("no thread can be started: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Tells once what is in the way, and waits a moment.
+    fn wait_because(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            syslog::failure("run", &format!("waiting until this is fixed: {why}"));
+        }
+        clock::sleep(LOOK);
+    }
+
+    fn skip(&mut self, id: DeploymentId, reason: String) -> Result<(), Error> {
+        let outcome = Outcome::new(Status::Skipped, reason);
+        // Somebody may have cancelled it meanwhile.
+        let _ = self
+            .store
+            .transaction(|transaction| transaction.finish(id, &outcome, clock::now()))?;
+        publish::to_syslog(self.store);
+        Ok(())
+    }
+
+    fn wait_for_thaw(&mut self) {
+        clock::sleep(LOOK);
+        // One that can't be used now leaves the last one in force, which can only make wait.
+        let _ = self.deploy.reload_config();
+    }
+
+    /// What to do next, by the record as it is now.
+    fn next(&mut self) -> Result<Step, Error> {
+        let environment = &self.runner.environment;
+        let section = self.deploy.config.environment(environment);
+        if self.running.len() >= section.parallel {
+            return Ok(Step::Wait);
+        }
+
+        let record = self.store.read()?;
+        let now = clock::now();
+        let freeze = freeze_of(&section, record.freezes(now)?.get(environment), now);
+        let step = next_by(
+            self.runner,
+            self.deploy,
+            &record,
+            &self.running,
+            freeze.is_some(),
+        )?;
+        drop(record);
+
+        if let (Step::Thaw, Some(freeze)) = (&step, freeze) {
+            let reason = freeze.describe();
+            self.store
+                .transaction(|transaction| transaction.set_waiting(environment, &reason))?;
+        }
+        Ok(step)
+    }
+}
+
+/// What to do next in an environment.
+fn next_by(
+    runner: &Runner,
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+    running: &BTreeMap<DeploymentId, Turn>,
+    is_frozen: bool,
+) -> Result<Step, Error> {
+    let environment = &runner.environment;
+    let ids: BTreeSet<DeploymentId> = running.keys().copied().collect();
+    let mut most = FIRST_LOOK + running.len();
+
+    loop {
+        let members = record.current_rollout(environment, is_frozen, most)?;
+        let turn = members.first().map(Turn::of);
+        if turn.is_some_and(|turn| running.values().any(|running| *running != turn)) {
+            return Ok(Step::Wait);
+        }
+
+        let after = after(runner, deploy, record, &members)?;
+        let before = before(runner, record, &members, &after)?;
+        let is_all = members.len() < most;
+        match decide(&members, is_all, &after, &before, &ids) {
+            Step::Wait if !is_all => most *= 2,
+            Step::Leave if is_frozen && !record.open_deployments(environment)?.is_empty() => {
+                return Ok(Step::Thaw);
+            }
+            step => return Ok(step),
+        }
+    }
+}
+
+/// The order of some deployments: by the configuration, and by their commits' own word.
+fn after(
+    runner: &Runner,
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+    members: &[Deployment],
+) -> Result<After, store::Error> {
+    let names = members.iter().map(|member| &member.target.application);
+    let mut after = deploy.config.after(&runner.environment, names);
+    for member in members {
+        after
+            .entry(member.target.application.clone())
+            .or_default()
+            .extend(record.goes_after(member.id)?);
+    }
+    Ok(after)
+}
+
+/// The newest deployment in the same rollout of each application that somebody waits for. A retired
+/// one holds nobody up.
+fn before(
+    runner: &Runner,
+    record: &Reader<'_>,
+    members: &[Deployment],
+    after: &After,
+) -> Result<BTreeMap<Application, Deployment>, store::Error> {
+    let mut before = BTreeMap::new();
+    let Some(rollout) = members.first().map(|member| member.rollout) else {
+        return Ok(before);
+    };
+
+    for name in after.values().flatten() {
+        let target = Target {
+            environment: runner.environment.clone(),
+            application: name.clone(),
+        };
+        if let Some(found) = record.member(rollout, &target)?
+            && !record.is_retired(&target)?
+        {
+            before.insert(name.clone(), found);
+        }
+    }
+    Ok(before)
+}

@@ -1,0 +1,40 @@
+//! The runner's way from the lock to its last look.
+
+use super::error::Error;
+use super::this_runner::Runner;
+use super::{drain, recover};
+use crate::deploy_repository::DeployRepository;
+use crate::id::Environment;
+use crate::publish;
+use crate::sys::lock::try_lock;
+use crate::sys::process::{Identity, boot_id, set_umask};
+
+/// Carries out everything that is queued for an environment.
+///
+/// # Errors
+/// It can't go on; what is queued stays queued for the next runner.
+pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
+    let runner = Runner {
+        environment: environment.clone(),
+        identity: Identity::own(),
+        boot_id: boot_id()?,
+    };
+    let mut store = deploy.open_store()?;
+    set_umask(store.sharing());
+    // The hook that woke this runner left the telling to it.
+    publish::to_syslog(&mut store);
+
+    loop {
+        let Some(lock) = try_lock(&store.lock_file(environment), store.sharing())? else {
+            return Ok(());
+        };
+        deploy.reload_config()?;
+        recover::recover(&runner, deploy, &mut store)?;
+        drain::drain(&runner, deploy, &mut store)?;
+        store.checkpoint();
+        drop(lock);
+        if store.read()?.open_deployments(environment)?.is_empty() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Events, and those who read them.
+
+use rusqlite::params;
+
+use super::error::Error;
+use super::reader::Reader;
+use super::rows::damaged;
+use super::transaction::Transaction;
+use crate::event::Event;
+use crate::id::EventId;
+use crate::identity::Identity;
+use crate::policy::Refusal;
+use crate::time::Timestamp;
+
+/// How many refusals of one push are written down.
+const REFUSALS_MAX: usize = 100;
+
+/// An event as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Its number; later events have higher ones.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Reader<'_> {
+    /// The number of the newest event; 0 before the first.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn last_event(&self) -> Result<EventId, Error> {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'events'";
+        Ok(EventId(self.first(sql, [], |row| row.get(0))?.unwrap_or(0)))
+    }
+
+    /// The first `most` events that come after one, in their order.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn events_after(&self, id: EventId, most: u32) -> Result<Vec<RecordedEvent>, Error> {
+        let sql = "SELECT id, at_ms, data FROM events WHERE id > ? ORDER BY id LIMIT ?";
+        self.query(sql, params![id.0, most], |row| {
+            let data: String = row.get(2)?;
+            Ok(RecordedEvent {
+                id: EventId(row.get(0)?),
+                at: Timestamp::from_ms(row.get(1)?),
+                event: serde_json::from_str(&data).map_err(|_| damaged(2, "event"))?,
+            })
+        })
+    }
+
+    /// Up to which event somebody who tells of them has come; 0 before the first.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn position(&self, reader: &str) -> Result<EventId, Error> {
+        let sql = "SELECT position FROM event_readers WHERE name = ?";
+        let position = self.first(sql, [reader], |row| row.get(0))?;
+        Ok(EventId(position.unwrap_or(0)))
+    }
+}
+
+impl Transaction<'_> {
+    /// Somebody who tells of events has come up to one.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn move_position(&self, reader: &str, to: EventId) -> Result<(), Error> {
+        let sql = "INSERT INTO event_readers (name, position) VALUES (?, ?)
+             ON CONFLICT DO UPDATE SET position = excluded.position";
+        self.execute(sql, params![reader, to.0])?;
+        Ok(())
+    }
+
+    /// Records that a push was refused, and why. Of very many reasons only the first are kept, and
+    /// how many there are more.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn refuse(
+        &self,
+        refusals: &[Refusal],
+        pusher: Option<&Identity>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for refusal in refusals.iter().take(REFUSALS_MAX) {
+            self.record(&Event::refused(refusal, pusher), now)?;
+        }
+
+        let more = refusals.len().saturating_sub(REFUSALS_MAX);
+        if more > 0 {
+            let event = Event::Refused {
+                path: "…".to_owned(),
+                message: format!("{more} more paths were refused in the same push"),
+                pusher: pusher.cloned(),
+            };
+            self.record(&event, now)?;
+        }
+        Ok(())
+    }
+}

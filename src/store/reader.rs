@@ -1,0 +1,93 @@
+//! Reading the state.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::error::Error;
+use crate::id::DeploymentId;
+
+/// The database's file in the state directory.
+pub(super) const FILE: &str = "state.db";
+
+/// The state as one SQLite transaction sees it: every question gets the answer of the same moment.
+#[derive(Debug)]
+pub struct Reader<'s> {
+    pub(super) connection: &'s Connection,
+    folder: &'s Path,
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(connection: &'s Connection, folder: &'s Path) -> Self {
+        Self { connection, folder }
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder
+    }
+
+    /// The log file of a deployment.
+    #[must_use]
+    pub fn log_file(&self, id: DeploymentId) -> PathBuf {
+        log_file(self.folder, id)
+    }
+
+    pub(super) fn error(&self, error: rusqlite::Error) -> Error {
+        Error::Database(self.folder.join(FILE), error)
+    }
+
+    /// All rows of a question.
+    pub(super) fn query<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|error| self.error(error))?;
+        let rows = statement
+            .query_map(parameters, read)
+            .and_then(Iterator::collect);
+        rows.map_err(|error| self.error(error))
+    }
+
+    /// The first row of a question, if any.
+    pub(super) fn first<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
+        Ok(self.query(sql, parameters, read)?.into_iter().next())
+    }
+}
+
+/// The log file of a deployment in a state directory.
+pub(super) fn log_file(folder: &Path, id: DeploymentId) -> PathBuf {
+    folder.join("logs").join(format!("{}.log", id.0))
+}
+
+/// A [`Reader`] of a transaction that reads alone; the snapshot ends with it.
+#[derive(Debug)]
+pub struct Snapshot<'s>(pub(super) Reader<'s>);
+
+impl<'s> Deref for Snapshot<'s> {
+    type Target = Reader<'s>;
+
+    fn deref(&self) -> &Reader<'s> {
+        &self.0
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Nothing was written. Where even this fails, the next transaction fails to begin and says
+        // so.
+        let _ = self.0.connection.execute_batch("ROLLBACK");
+    }
+}

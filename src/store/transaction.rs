@@ -1,0 +1,56 @@
+//! Changing the state.
+
+use std::ops::Deref;
+
+use super::error::Error;
+use super::reader::Reader;
+use crate::event::Event;
+use crate::time::Timestamp;
+
+/// The state inside of `BEGIN IMMEDIATE`: a [`Reader`] that can also write. Only
+/// [`super::Store::transaction`] makes one, so nothing is written outside of a transaction.
+#[derive(Debug)]
+pub struct Transaction<'s>(Reader<'s>);
+
+impl<'s> Deref for Transaction<'s> {
+    type Target = Reader<'s>;
+
+    fn deref(&self) -> &Reader<'s> {
+        &self.0
+    }
+}
+
+impl<'s> Transaction<'s> {
+    pub(super) fn new(reader: Reader<'s>) -> Self {
+        Self(reader)
+    }
+
+    /// Changes rows and says how many.
+    pub(super) fn execute(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<usize, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(sql)
+            .map_err(|error| self.error(error))?;
+        statement
+            .execute(parameters)
+            .map_err(|error| self.error(error))
+    }
+
+    /// The number of the row that was inserted last.
+    pub(super) fn last_id(&self) -> i64 {
+        self.connection.last_insert_rowid()
+    }
+
+    /// Writes down what the same transaction makes so.
+    pub(super) fn record(&self, event: &Event, now: Timestamp) -> Result<(), Error> {
+        let data = serde_json::to_string(event)
+            .map_err(|error| Error::Damaged(format!("an event can't be written: {error}")))?;
+        let sql = "INSERT INTO events (at_ms, kind, data) VALUES (?, ?, ?)";
+        self.execute(sql, rusqlite::params![now.as_ms(), event.kind(), data])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! What a person, a hook, a page or an agent can ask for. Verbs return values and print nothing.
+
+mod cancel;
+mod check;
+mod error;
+mod follow;
+mod freeze;
+mod frozen;
+mod names;
+mod ownership;
+mod place;
+mod plan;
+mod reconcile;
+mod release;
+mod retry;
+mod run;
+mod serve;
+mod status;
+mod timer;
+
+pub use cancel::{Cancelled, cancel};
+pub use check::{Checked, check};
+pub use error::{Error, Kind};
+pub use follow::{Following, News, Watch, find};
+pub use freeze::{Frozen, NotATime, Thawed, freeze, thaw, until};
+pub use names::{Names, names};
+pub use ownership::{Acts, become_owner, belongs_to_root, is_owner, owner, owner_to_become};
+pub use place::{Place, is_repository};
+pub use plan::{PlannedChange, plan};
+pub use reconcile::{Reconciled, reconcile};
+pub use release::release;
+pub use retry::retry;
+pub use run::run;
+pub use serve::serve;
+pub use status::{Overview, overview};
+pub use timer::{OfOneUser, list_registered, reconcile_registered};

@@ -1,0 +1,60 @@
+//! `release`: gives up waiting for what dead runners left running.
+
+use super::error::Error;
+use super::names::names;
+use super::place::Place;
+use crate::id::Environment;
+use crate::identity::Identity;
+use crate::publish;
+use crate::runner::unwatched;
+use crate::status::Status;
+use crate::store::{Deployment, Filter};
+use crate::sys::clock;
+use crate::wake;
+
+/// Gives up waiting for what dead runners left running in an environment, and says what that is.
+///
+/// # Errors
+/// The environment is not held, or the state can't be changed.
+pub fn release(
+    place: &Place,
+    environment: &Environment,
+    by: &Identity,
+) -> Result<Vec<Deployment>, Error> {
+    let (deploy, mut store) = place.deploy_and_store()?;
+    let filter = Filter {
+        environment: Some(environment.clone()),
+        application: None,
+    };
+
+    let record = store.read()?;
+    names(&deploy, &record)?.check_filter(&filter)?;
+    let open = record.open_deployments(environment)?;
+    let left: Vec<Deployment> = unwatched(&record, &filter)?
+        .into_iter()
+        .map(|left| left.deployment)
+        .collect();
+    drop(record);
+
+    let is_watched = |open: &&Deployment| {
+        open.status == Status::Running && left.iter().all(|left| left.id != open.id)
+    };
+    if let Some(deployment) = open.iter().find(is_watched) {
+        let (id, target) = (deployment.id, &deployment.target);
+        return Err(Error::refused(
+            format!("{environment} is not held: {id} {target} runs under a runner"),
+            format!("to end it: deploy-by-code cancel {}", id.0),
+        ));
+    }
+    if left.is_empty() {
+        return Err(Error::refused(
+            format!("{environment} is not held by anything"),
+            "deploy-by-code status shows what waits",
+        ));
+    }
+
+    store.transaction(|transaction| transaction.ask_to_release(environment, by, clock::now()))?;
+    publish::to_syslog(&mut store);
+    wake::runner(&deploy, environment)?;
+    Ok(left)
+}

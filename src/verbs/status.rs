@@ -1,0 +1,51 @@
+//! `status`: what is deployed and wanted, and what is in the way.
+
+use std::collections::BTreeMap;
+
+use super::error::Error;
+use super::frozen::frozen;
+use super::names::names;
+use crate::deploy_repository::DeployRepository;
+use crate::id::Environment;
+use crate::policy::Freeze;
+use crate::report::{StatusRow, status_rows};
+use crate::runner::{Unwatched, unwatched};
+use crate::store::{Filter, Problem, Store};
+use crate::sys::clock;
+
+/// What there is to see, all of it of one moment.
+#[derive(Debug)]
+pub struct Overview {
+    /// Each application in each environment.
+    pub rows: Vec<StatusRow>,
+    /// The environments that are frozen.
+    pub frozen: BTreeMap<Environment, Freeze>,
+    /// What runs on record, though its runner is dead.
+    pub unwatched: Vec<Unwatched>,
+    /// What stands on the deploy branch and can't be deployed.
+    pub problems: Vec<Problem>,
+}
+
+/// Looks at everything that a filter lets through.
+///
+/// # Errors
+/// The filter names something that nobody knows, or the deploy branch or the state can't be read.
+pub fn overview(
+    deploy: &DeployRepository,
+    store: &mut Store,
+    filter: &Filter,
+) -> Result<Overview, Error> {
+    let record = store.read()?;
+    let names = names(deploy, &record)?;
+    names.check_filter(filter)?;
+
+    let mut frozen = frozen(deploy, &record, &names, clock::now())?;
+    let rows = status_rows(&record, &names.wanted, &frozen, filter)?;
+    frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
+    Ok(Overview {
+        rows,
+        frozen,
+        unwatched: unwatched(&record, filter)?,
+        problems: record.problems()?,
+    })
+}
