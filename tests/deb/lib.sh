@@ -15,7 +15,7 @@ until_true() {
     shift
     until "$@" >/dev/null 2>&1; do
         left=$((left - 1))
-        [ "$left" -gt 0 ] || fail "waited in vain until: $*"
+        [ "$left" -gt 0 ] || fail "waited too long for: $*"
         sleep 0.1
     done
 }
