@@ -1,4 +1,4 @@
-# deploy-by-code: `make help` lists what there is to make.
+# Builds, tests and installs deploy-by-code. `make help` lists the targets.
 
 CARGO ?= cargo
 INSTALL ?= install
@@ -13,7 +13,7 @@ mandir = $(datadir)/man
 target = $(or $(CARGO_TARGET_DIR),target)
 binary = $(target)/release/deploy-by-code
 hooks = pre-receive post-receive reference-transaction
-# Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
+# Cargo.toml names this folder, so it does not follow CARGO_TARGET_DIR.
 pages = target/man
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
@@ -33,8 +33,9 @@ all: need-compilers ## build the release binary (the default)
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
 	scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
 
-# The package is the same bit for bit wherever it is built: no path of this machine gets into it, and times are those of its changelog.
-deb: all ## build the Debian package, in target/debian; installs cargo-deb where it is missing
+# The package is the same, bit for bit, wherever it is built. No path of the building machine gets
+# into it, and its times are those of its changelog.
+deb: all ## build the Debian package in target/debian; install cargo-deb if it is missing
 	@command -v cargo-deb >/dev/null || { \
 		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
 	strip --remove-section=.comment '$(binary)'
@@ -45,14 +46,14 @@ deb: all ## build the Debian package, in target/debian; installs cargo-deb where
 lint-deb: deb ## check the Debian package with lintian
 	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
-test-deb: deb ## try the Debian package in fresh machines: installed, upgraded, removed, booted with systemd (root)
+test-deb: deb ## test the Debian package in fresh machines: install, upgrade, remove, systemd (root)
 	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot shells piuparts autopkgtest units hosts
 
-test: ## run every test; as root on Debian it first installs the packages that they need
+test: ## run every test; as root on Debian, first install the packages that the tests need
 	scripts/test-packages.sh
 	$(CARGO) test --locked
 
-lint: need-compilers ## check formatting, clippy, man pages and scripts
+lint: need-compilers ## check formatting, code (clippy), man pages and scripts
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
 		echo '$(CARGO) fmt --check'; $(CARGO) fmt --check; \
 	else echo 'lint: no rustfmt here, formatting not checked'; fi
@@ -69,7 +70,7 @@ lint: need-compilers ## check formatting, clippy, man pages and scripts
 fmt: ## format the code
 	$(CARGO) fmt
 
-install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make first
+install: $(binary) ## install under DESTDIR and prefix (/usr/local); run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(datadir)/deploy-by-code/hooks' '$(DESTDIR)$(docdir)' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
 	$(INSTALL) -m 755 '$(binary)' '$(DESTDIR)$(bindir)/deploy-by-code.new'
@@ -87,7 +88,8 @@ install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make
 	$(INSTALL) -D -m 644 packaging/completions/_deploy-by-code '$(DESTDIR)$(datadir)/zsh/site-functions/_deploy-by-code'
 	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.fish '$(DESTDIR)$(datadir)/fish/vendor_completions.d/deploy-by-code.fish'
 
-# Only when there is none: root, who installs, often has no Rust toolchain and should not build in another's folder.
+# This builds the binary only if there is none. Root, who installs, often has no Rust toolchain, and
+# should not build in a folder of another user.
 $(binary):
 	$(CARGO) build --release --locked
 

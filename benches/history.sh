@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# How long pre-receive takes to judge one deploy file of an application with a long history, as a ratio to /bin/true and to what git itself takes to
-# answer whether one commit is an ancestor of another, in one run. Needs git and python3.
+# Measures how long pre-receive takes to judge one deploy file of an application with a long
+# history. In the same run it measures /bin/true, and how long git itself takes to answer whether
+# one commit is an ancestor of another. It prints the ratios. It needs git and python3.
 #
 #   benches/history.sh [BINARY] [COMMITS]
 set -euo pipefail
@@ -30,7 +31,7 @@ printf '[defaults]\ncommand = ["true"]\nrepository = "%s/app.git"\nallowed_refs 
 "$binary" install deploy.git >/dev/null
 git clone -q deploy.git work 2>/dev/null
 mkdir work/production
-deploy() { # what stands at main~$1 of the application; says the commit
+deploy() { # deploy REVISION: commits a deploy file for this revision; prints the commit
     git -C app.git rev-parse "$1" >work/production/app.deploy
     git -C work add -A
     git -C work commit -q -m "$1"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Shows deploy-by-code at work: makes a deploy repository and two application repositories in a folder, installs the hooks, pushes
-# deploy files and looks at what happened. Each command is printed before it runs. Everything stays in the folder, to play on with.
+# Shows deploy-by-code at work. The script makes a deploy repository and two application
+# repositories in a folder, installs the hooks, pushes deploy files, and checks what happened. It
+# prints each command before it runs. Everything stays in the folder, so that you can try more.
 #
 #   scripts/demo.sh [--binary FILE] [FOLDER]     FOLDER is ./demo by default
 #   scripts/demo.sh --remove [FOLDER]            removes a folder that the demo made
 #
-# It stops with an error as soon as a step has not done what it is there to show.
+# The script stops with an error as soon as a step has not done what it should show.
 set -Eeuo pipefail
 trap 'printf "\ndemo: failed in line %s: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
@@ -34,7 +35,7 @@ fail() {
     exit 1
 }
 
-# An earlier demo goes away; anything else that stands in its place is not ours to touch.
+# An earlier demo is removed. Anything else in its place is not touched.
 if [ -f "$folder/$marker" ] && [ ! -L "$folder" ]; then
     rm -rf -- "$folder"
 elif [ -n "$remove" ]; then
@@ -47,7 +48,10 @@ if [ -n "$remove" ]; then
 fi
 
 case $PWD/$folder in
-*:* | *\'* | *$'\n'*) fail "a path with a colon, quote or line break makes the commands below hard to copy; name another folder" ;;
+*:* | *\'* | *$'\n'*)
+    fail "the path has a colon, quote or line break, which makes the printed commands hard to copy;" \
+        "name another folder"
+    ;;
 esac
 [ -x "$binary" ] || fail "there is no $binary; run make first"
 mkdir -p -- "$folder/bin"
@@ -56,7 +60,8 @@ cp -- "$binary" "$folder/bin/deploy-by-code"
 cd -- "$folder"
 folder=$PWD
 
-# Nothing of the user's git or of a surrounding hook matters here, and the application commits are the same every time.
+# The settings of the user's git and of a surrounding hook have no effect here, and the application
+# commits are the same every time.
 for name in $(git rev-parse --local-env-vars); do unset "$name"; done
 unset GIT_TEMPLATE_DIR GIT_SSH GIT_SSH_COMMAND GIT_TRACE GIT_PAGER XDG_CONFIG_HOME
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 NO_COLOR=1 LC_ALL=C.UTF-8
@@ -64,7 +69,7 @@ export GIT_AUTHOR_NAME='Ada Example' GIT_AUTHOR_EMAIL=ada@example.org
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 export PATH="$folder/bin:$PATH"
 
-# run COMMAND...: prints the command as one would type it, then runs it.
+# run COMMAND...: prints the command as a person would type it, then runs it.
 run() {
     local word line='$'
     for word; do
@@ -81,20 +86,20 @@ chapter() {
     printf '\n== %s\n\n' "$*"
 }
 
-# tick: gives the next commit a time of its own, the same in every demo.
+# tick: gives the next commit its own time, which is the same in every demo.
 minute=10
 tick() {
     minute=$((minute + 1))
     export GIT_AUTHOR_DATE="2026-01-05T09:$minute:00Z" GIT_COMMITTER_DATE="2026-01-05T09:$minute:00Z"
 }
 
-# publish APPLICATION VERSION: a version of a small static web site, committed in work/APPLICATION.
+# publish APPLICATION VERSION: commits a version of a small static web site in work/APPLICATION.
 publish() {
     local tree=work/$1
     mkdir -p "$tree/public" "$tree/bin"
     printf '<!doctype html>\n<title>%s</title>\n<p>%s, version %s</p>\n' "$1" "$1" "$2" >"$tree/public/index.html"
     printf 'body { font-family: sans-serif }\n' >"$tree/public/style.css"
-    # shellcheck disable=SC2016 # the script that is written expands it
+    # shellcheck disable=SC2016 # the script that is written here expands it
     printf '#!/bin/sh\ngrep -q "<p>" "$(dirname "$0")/../public/index.html" && echo healthy\n' >"$tree/bin/health"
     chmod 755 "$tree/bin/health"
     ln -sfn public/index.html "$tree/start.html"
@@ -112,7 +117,8 @@ entry() {
     [ -z "$old" ] || printf '%s\n' "$old" >>"$1"
 }
 
-# push ARGUMENT...: git push from work/deploys; what it printed is in $pushed afterwards, its exit status is that of push.
+# push ARGUMENT...: runs git push in work/deploys. Afterwards $pushed has what it printed. The exit
+# status is that of git push.
 push() {
     local status=0
     { run git -C work/deploys push "$@" 2>&1 | tee push.out; } || status=$?
@@ -125,7 +131,8 @@ said() {
     [[ $pushed == *"$1"* ]] || fail "the push did not say: $1"
 }
 
-# live ENVIRONMENT APPLICATION REVISION VERSION: the application is there, whole, and is what it should be.
+# live ENVIRONMENT APPLICATION REVISION VERSION: checks that the whole application is deployed, with
+# this revision and version.
 live() {
     local current=srv/$1/$2/current
     [ -L "$current" ] || fail "$current is no symlink"
@@ -137,7 +144,7 @@ live() {
     "$current/bin/health" >/dev/null || fail "$current/bin/health does not run"
 }
 
-# toml TEXT: the text as a TOML string for a setting that knows {names}.
+# toml TEXT: prints the text as a TOML string, for a setting that can use {names}.
 toml() {
     local text=$1
     text=${text//\\/\\\\}
@@ -184,7 +191,7 @@ run deploy-by-code install git/deploys.git
 
 chapter '3. Deploy files for two environments: the first word is the commit to deploy'
 run git clone -q git/deploys.git work/deploys 2>/dev/null
-# For those who play on and have not told git their name.
+# For people who try more afterwards and have not told git their name.
 git -C work/deploys config user.name "$GIT_AUTHOR_NAME"
 git -C work/deploys config user.email "$GIT_AUTHOR_EMAIL"
 entry work/deploys/staging/website.deploy "$website_2" 'Try version 2'
@@ -222,7 +229,7 @@ said 'production/website succeeded'
 run readlink srv/production/website/current
 live production website "$website_2" 2
 
-chapter '6. What is deployed where, and how it came there'
+chapter '6. What is deployed where, and the history of deployments'
 run deploy-by-code -C git/deploys.git status
 echo
 run deploy-by-code -C git/deploys.git log
@@ -246,7 +253,7 @@ said "has diverged from ${website_2:0:7}, which is deployed: it would gain 1 com
 run git -C work/deploys reset -q --hard origin/main
 live production website "$website_2" 2
 
-chapter 'Everything has worked, and stays here to play on with'
+chapter 'Everything worked. The files stay here, so that you can try more'
 cat <<EOF
   $folder
     git/deploys.git                          the deploy repository: hooks, configuration, state and logs
@@ -254,7 +261,7 @@ cat <<EOF
     work/deploys, work/website, …            clones to work in
     srv/ENVIRONMENT/APPLICATION/current      what is deployed
 
-To try next, for example a rollback, which is a commit like any other:
+You can try a rollback, for example. It is a commit like any other:
 
   cd '$folder/work/deploys'
   export PATH='$folder/bin':"\$PATH"
@@ -264,5 +271,6 @@ To try next, for example a rollback, which is a commit like any other:
   deploy-by-code -C ../../git/deploys.git show 6
   deploy-by-code -C ../../git/deploys.git doctor
 
-Give an application a command: see deploy-by-code.toml(5) or packaging/config.toml in the source.
+You can also give an application a command to run: see deploy-by-code.toml(5), or
+packaging/config.toml in the source.
 EOF

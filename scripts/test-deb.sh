@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
+# Tests the Debian package in fresh machines. The script must run as root on Debian. It installs the
+# programs that it needs.
 #
 #   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [reproduce]
 set -euo pipefail
@@ -8,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 deb=$(realpath "$1")
 shift
 [ $# -gt 0 ] || set -- chroot
-[ "$(id -u)" -eq 0 ] || { echo 'test-deb: this needs root, for machines of its own' >&2; exit 1; }
+[ "$(id -u)" -eq 0 ] || { echo 'test-deb: run this as root: it makes machines of its own' >&2; exit 1; }
 
 need() { # need PROGRAM PACKAGE
     command -v "$1" >/dev/null 2>&1 || missing+=("$2")
@@ -28,7 +29,7 @@ scratch=$(mktemp -d /var/tmp/deploy-by-code-deb.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 
-# The same package under a higher version, for upgrades.
+# Upgrades are tested with the same package under a higher version.
 mkdir "$scratch/deb"
 cp "$deb" "$scratch/deb/old.deb"
 dpkg-deb --raw-extract "$deb" "$scratch/raw"
@@ -37,7 +38,7 @@ dpkg-deb --build --root-owner-group "$scratch/raw" "$scratch/deb/new.deb" >/dev/
 mkdir "$scratch/test"
 cp -r tests/deb/*.*sh scripts/demo.sh docs/hosts "$scratch/test"
 
-root() { # root: a fresh machine's folder
+root() { # root MACHINE PACKAGES: makes the folder of a fresh machine, unless it is there
     if [ ! -d "$scratch/$1" ]; then
         echo "test-deb: making a fresh $suite" >&2
         mmdebstrap --quiet --variant=minbase --include="$2" "$suite" "$scratch/$1.tar"
@@ -46,9 +47,9 @@ root() { # root: a fresh machine's folder
     fi
 }
 
-inside() { # inside MACHINE SCRIPT: runs it there without an init
+inside() { # inside MACHINE SCRIPT: runs the script in the machine, without an init
     cp -r "$scratch/deb" "$scratch/test" "$scratch/$1"
-    # In name spaces of its own, so that nothing of it is left behind.
+    # The script gets its own name spaces, so that it leaves no process behind.
     unshare --mount --pid --fork --mount-proc="$scratch/$1/proc" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         chroot "$scratch/$1" /bin/bash "/test/$2.sh"
 }
@@ -74,7 +75,7 @@ piuparts_test() {
 autopkgtest_test() {
     root tested git,procps,apt-utils,dpkg-dev
     cp -rL tests/deb/autopkgtest "$scratch/tree"
-    # In a mount name space of its own: /proc goes with it.
+    # The test gets its own mount name space, and /proc is unmounted with it.
     unshare --mount --pid --fork --mount-proc="$scratch/tested/proc" \
         autopkgtest --no-built-binaries "$deb" "$scratch/tree/" -- chroot "$scratch/tested" >"$scratch/autopkgtest.log" 2>&1 ||
         { tail -n 60 "$scratch/autopkgtest.log"; return 1; }
@@ -91,7 +92,8 @@ hosts_test() {
     bash tests/deb/boot.sh "$scratch" hosts hosts
 }
 
-# From two folders and with two CARGO_HOMEs; the registry is copied, so that nothing is fetched twice.
+# Builds the package in two folders and with two CARGO_HOMEs. The registry is copied, so that
+# nothing is fetched twice.
 reproduce_test() {
     local folder
     for folder in one two; do

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes sure that the programs which the tests run are there. On Debian and as root it installs the packages of those that are missing;
-# otherwise it says which they are. When nothing is missing it does nothing, and needs no network.
+# Makes sure that the programs that the tests run are there. As root on Debian, it installs the
+# packages of the missing programs. Otherwise it says which ones are missing. When nothing is
+# missing, it does nothing and needs no network.
 set -eu
 
 PATH="$PATH:/usr/sbin:/sbin"
@@ -40,7 +41,7 @@ need flock util-linux
 need setsid util-linux
 need script bsdutils
 need bash bash
-# More of them: PROGRAM PACKAGE…
+# The caller can name more of them: PROGRAM PACKAGE…
 while [ $# -gt 1 ]; do
     need "$1" "$2"
     shift 2
@@ -59,7 +60,8 @@ if [ -n "$packages" ]; then
         exit 1
     fi
     echo "test-packages: installing $packages"
-    # A package's service must not start here: the tests start their own sshd and rsyslogd.
+    # The services of these packages must not start here: the tests start their own sshd and
+    # rsyslogd.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
@@ -73,7 +75,7 @@ if [ -n "$packages" ]; then
     apt-get -qq -y -o Dpkg::Options::=--force-confold install --no-install-recommends $packages >/dev/null
 fi
 
-# sshd as root wants this folder, which otherwise the service makes at every boot.
+# sshd as root needs this folder. Usually the service makes it at every boot.
 if [ "$(id -u)" -eq 0 ] && [ ! -d /run/sshd ]; then
     mkdir -m 755 /run/sshd
 fi

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Boots the machine in FOLDER/MACHINE with systemd, once for each PHASE, which is a script in this folder, and shows what they said.
+# Boots the machine in FOLDER/MACHINE with systemd, once for each PHASE, and shows the output. A
+# PHASE is a script in this folder.
 #
 #   boot.sh FOLDER MACHINE PHASE…
 set -euo pipefail
@@ -19,7 +20,7 @@ TimeoutStartSec=300
 ExecStart=/bin/sh -c '/bin/bash /test/$(cat /phase).sh >/result.log 2>&1; echo $? >/result; systemctl poweroff --no-block'
 UNIT
 ln -sf ../test.service "$machine/etc/systemd/system/multi-user.target.wants/test.service"
-boot() { # boot PHASE: runs a script in the booted machine, and shows what it said
+boot() { # boot PHASE: runs a script in the booted machine, and shows its output
     printf '%s\n' "$1" >"$machine/phase"
     rm -f "$machine/result"
     timeout 400 systemd-nspawn --quiet --keep-unit --register=no --private-network --boot --directory="$machine" --console=pipe \

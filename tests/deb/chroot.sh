@@ -1,5 +1,6 @@
 #!/bin/bash
-# The package in a fresh machine without an init: installed, tried, upgraded while something deploys, removed, installed again, purged.
+# Tests the package in a fresh machine without an init. The package is installed, used, upgraded
+# during a deployment, removed, installed again, and purged.
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
@@ -8,23 +9,23 @@ export DEBIAN_FRONTEND=noninteractive
 say 'install'
 dpkg --install /deb/old.deb
 expect 'deploy-by-code 0.' deploy-by-code --version
-[ "$(stat -c %a /var/lib/deploy-by-code/repositories)" = 1777 ] || fail 'the folder of registered repositories'
-[ "$(readlink -f /usr/share/deploy-by-code/hooks/post-receive)" = /usr/bin/deploy-by-code ] || fail 'the hook is no link to the program'
+[ "$(stat -c %a /var/lib/deploy-by-code/repositories)" = 1777 ] || fail 'the folder of registered repositories has the wrong mode'
+[ "$(readlink -f /usr/share/deploy-by-code/hooks/post-receive)" = /usr/bin/deploy-by-code ] || fail 'the hook is not a link to the program'
 for page in man1/deploy-by-code.1 man1/deploy-by-code-freeze.1 man5/deploy-by-code.toml.5 man5/deploy-files.5; do
-    # Minimal machines leave documentation out; the package has it.
+    # Minimal machines leave documentation out, so look for it in the package's list of files.
     dpkg --listfiles deploy-by-code | grep -q "/usr/share/man/$page.gz" || fail "no $page"
 done
 deploy-by-code --config /etc/deploy-by-code/config.toml --help >/dev/null
 
 say 'the demo, with the installed program'
-bash /test/demo.sh --binary /usr/bin/deploy-by-code /var/tmp/demo >/var/tmp/demo.out || { cat /var/tmp/demo.out; fail 'the demo'; }
+bash /test/demo.sh --binary /usr/bin/deploy-by-code /var/tmp/demo >/var/tmp/demo.out || { cat /var/tmp/demo.out; fail 'the demo failed'; }
 tail -n 3 /var/tmp/demo.out
 
-say 'a repository of a user, installed by root'
+say 'root installs the hooks for the repository of a user'
 useradd --create-home git
 job
 repository /srv/deploys.git git
-[ "$(stat -c %U /srv/deploys.git/deploy-by-code/state.db)" = git ] || fail 'the state is not the owner'"'"'s'
+[ "$(stat -c %U /srv/deploys.git/deploy-by-code/state.db)" = git ] || fail 'the state does not belong to the owner'
 cd /home/git
 su git -c 'git clone -q /srv/deploys.git work 2>/dev/null'
 chown -R root work
@@ -51,12 +52,12 @@ expect '#2 production/app succeeded' deploy-by-code -C /srv/deploys.git wait 2
 
 say 'remove'
 expect '/srv/deploys.git' dpkg --remove deploy-by-code
-[ -f /srv/deploys.git/deploy-by-code/state.db ] || fail 'the state went with the package'
-[ -f /etc/deploy-by-code/config.toml ] || fail 'the configuration went with the package'
+[ -f /srv/deploys.git/deploy-by-code/state.db ] || fail 'the state was removed with the package'
+[ -f /etc/deploy-by-code/config.toml ] || fail 'the configuration was removed with the package'
 deploy work 4
-push >/dev/null || fail 'a dangling hook stops pushes'
+push >/dev/null || fail 'a hook that leads nowhere stops pushes'
 
-say 'install again: what was pushed meanwhile is picked up'
+say 'install again: what was pushed in the meantime is deployed'
 dpkg --install /deb/new.deb
 deploy-by-code reconcile --registered
 deploy-by-code -C /srv/deploys.git wait 4

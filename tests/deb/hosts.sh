@@ -1,6 +1,8 @@
 #!/bin/bash
-# Real git hosts, each from a bare server to the first deploy: what stands in docs/hosts is run from the pages themselves, in a machine that was booted
-# with systemd: sshd with git-shell, git-http-backend behind Apache and behind nginx with fcgiwrap, and Gitolite.
+# Tests the pages in docs/hosts with real git hosts, each from a bare server to the first deploy.
+# The commands are taken from the pages and run in a machine that was booted with systemd. The hosts
+# are sshd with git-shell, git-http-backend behind Apache, git-http-backend behind nginx with
+# fcgiwrap, and Gitolite.
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
@@ -12,22 +14,24 @@ dump() {
 }
 trap dump EXIT
 
-# block PAGE N: the n-th block of code of a page.
+# block PAGE N: prints the n-th block of code of a page.
 block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/hosts/$1.md"; }
 
-# The machine has everything already: that a package is named is looked at. Nobody is there to type a password.
+# All packages are already installed in the machine, so apt-get only checks that they are. htpasswd
+# gets the password as an argument, because nobody is there to type it.
 apt-get() { dpkg --status "${@:2}" >/dev/null; }
 htpasswd() { command htpasswd -b "$@" "$(cat /root/password)" 2>/dev/null; }
 export -f apt-get htpasswd
 
-# as_written PAGE N: runs it.
+# as_written PAGE N: runs the n-th block of code of a page.
 as_written() {
     printf -- '-- %s.md, block %s\n' "$1" "$2"
     block "$1" "$2" >/root/block.sh
     bash -eu /root/block.sh
 }
 
-# website URL [REPOSITORY OWNER]: the application's repository, and a clone in the current folder.
+# website URL [REPOSITORY OWNER]: makes the application's repository, and a clone in the current
+# folder.
 website() {
     [ $# -eq 1 ] || { git init -q --bare -b main "$2" && chown -R "$3:" "$2"; }
     until_true 20 git ls-remote "$1"
@@ -41,7 +45,8 @@ website() {
 
 at() { deploy-by-code -C "$repository" "$@"; }
 
-# deployed NAME KNOWN: the first deploy is done, and shown with who it was.
+# deployed NAME KNOWN: checks that the first deploy succeeded, and that the log shows who pushed it
+# and how that is known.
 deployed() {
     at wait 1
     expect "$1 ($2)" at log -n 1
@@ -50,7 +55,7 @@ deployed() {
     expect 'to a scratch repository with these hooks was planned' at doctor
 }
 
-# again: a second deploy, from the clone that the page made.
+# again: makes a second deploy, from the clone that the page made.
 again() {
     echo '<h1>Hello again</h1>' >../website/index.html
     git -C ../website commit -q -a -m 'The second page'
@@ -61,7 +66,7 @@ again() {
     git push -q origin HEAD:main
 }
 
-# host NAME: a folder of its own for a page.
+# host NAME: makes a folder for the test of one page.
 host() {
     mkdir "/root/$1"
     cd "/root/$1"
@@ -69,9 +74,9 @@ host() {
     rm -rf /srv/apps
 }
 
-# spares UNIT: what is being deployed lives on when the server's unit is restarted.
+# spares UNIT: checks that a running deployment survives when the server's unit is restarted.
 spares() {
-    # [defaults] stands last.
+    # [defaults] is the last section of the file.
     echo 'command = ["/usr/local/bin/job"]' >>"$repository/deploy-by-code.toml"
     touch /var/tmp/hold
     again
@@ -102,7 +107,7 @@ website git@server:/srv/git/website.git /srv/git/website.git git
 as_written ssh 3
 as_written ssh 4
 deployed alice 'ssh key'
-! ssh git@server true 2>/dev/null || fail 'the key lets more than git through'
+! ssh git@server true 2>/dev/null || fail 'the key allows more than git'
 
 say 'docs/hosts/http.md: git-http-backend behind Apache'
 host apache
@@ -137,13 +142,13 @@ as_written http 8
 deployed alice http
 cd deploys
 spares fcgiwrap
-git -c credential.helper= -c core.askPass=true ls-remote https://alice@server/git/deploys.git 2>/dev/null && fail 'it lets in who has no password'
+git -c credential.helper= -c core.askPass=true ls-remote https://alice@server/git/deploys.git 2>/dev/null && fail 'a person without a password gets in'
 
 say 'docs/hosts/gitolite.md: Gitolite 3, with the hooks of one repository, and common to all'
 host gitolite
 repository=/var/lib/gitolite3/repositories/deploys.git
 ssh-keygen -q -t ed25519 -N '' -f /root/alice
-# What the package asks.
+# This answers the question of the package.
 echo 'gitolite3 gitolite3/adminkey string /root/.ssh/id_ed25519.pub' | debconf-set-selections
 dpkg-reconfigure gitolite3 >/dev/null 2>&1
 as_written gitolite 1
@@ -157,7 +162,7 @@ deployed alice gitolite
 su - gitolite3 -c 'gitolite setup'
 expect 'everything is in place' deploy-by-code install "$repository"
 at uninstall >/dev/null
-# The setting that the page shows, in the file that it names.
+# Put the setting that the page shows into the file that it names.
 setting=$(block gitolite 4)
 sed -i "s|^\( *\)# LOCAL_CODE .*|\1$setting|" /etc/gitolite3/gitolite.rc
 block gitolite 5 >/tmp/common.sh

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What the scripts in this folder share. They run inside of a fresh machine, with the packages in /deb.
+# Functions that the scripts in this folder share. The scripts run inside of a fresh machine, with
+# the packages in /deb.
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -8,18 +9,18 @@ fail() {
     exit 1
 }
 
-# until SECONDS COMMAND…: waits until a command succeeds.
+# until_true SECONDS COMMAND…: waits until a command succeeds.
 until_true() {
     local left=$(($1 * 10))
     shift
     until "$@" >/dev/null 2>&1; do
         left=$((left - 1))
-        [ "$left" -gt 0 ] || fail "waited in vain until: $*"
+        [ "$left" -gt 0 ] || fail "waited too long for: $*"
         sleep 0.1
     done
 }
 
-# expect TEXT COMMAND…: what a command prints has a text in it.
+# expect TEXT COMMAND…: checks that the output of a command has this text in it.
 expect() {
     local text=$1 output
     shift
@@ -30,7 +31,8 @@ expect() {
 export GIT_AUTHOR_NAME=Ada GIT_AUTHOR_EMAIL=ada@example.org GIT_COMMITTER_NAME=Ada GIT_COMMITTER_EMAIL=ada@example.org
 export LC_ALL=C.UTF-8
 
-# repository PATH OWNER [TOML]: a bare deploy repository of a user, with a configuration and the hooks.
+# repository PATH OWNER [TOML]: makes a bare deploy repository of a user, with a configuration and
+# the hooks.
 repository() {
     git init -q --bare -b main "$1"
     printf '%s\n' "${3:-}" '[defaults]' 'command = ["/usr/local/bin/job"]' >"$1/deploy-by-code.toml"
@@ -38,7 +40,7 @@ repository() {
     deploy-by-code install "$1"
 }
 
-# job: what deployments run; it holds as long as /var/tmp/hold is there.
+# job: makes the command that deployments run. The command waits as long as /var/tmp/hold exists.
 job() {
     cat >/usr/local/bin/job <<'EOF'
 #!/bin/sh

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Completion as people use it: with the tab key, in interactive shells that find what the package installed.
+# Tests completion as people use it: with the tab key, in interactive shells that find the files of
+# the package.
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
 export HOME=/root TERM=xterm
-# Terminals for the shells.
+# The shells need terminals.
 mkdir -p /dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts
 ln -sf pts/ptmx /dev/ptmx
@@ -20,7 +21,8 @@ chown -R git: /srv/deploys.git
 deploy-by-code -C /srv/deploys.git wait 1 >/dev/null
 printf 'autoload -Uz compinit\ncompinit -u\n' >/root/.zshrc
 
-# tab SHELL LINE FILE TEXT: the line, completed where a ^ stands, prints the text into a file.
+# tab SHELL LINE FILE TEXT: completes the line at each ^, runs it, and checks that its output in the
+# file has the text.
 tab() {
     rm -f "$3"
     zsh /test/tab.zsh "$1" "deploy-by-code -C /srv/deploys.git $2 >$3 2>&1" || fail "$1 did not run: $2"

@@ -1,11 +1,12 @@
-# Types words into an interactive shell on a terminal of its own, ends them with the tab key, and runs what the shell has made of them.
+# Types words into an interactive shell that has its own terminal. Ends the words with the tab key,
+# and runs the line that the shell has completed.
 #
 #   zsh tab.zsh SHELL-COMMAND LINE     in LINE, ^ stands for the tab key
 zmodload zsh/zpty
 shell=$1 line=$2 done=/tmp/tab-done
 rm -f $done
 
-# heard SECONDS: takes what the shell shows until it is silent for as long as half a second.
+# heard SECONDS: reads what the shell shows, until it has been silent for half a second.
 heard() {
     local chunk silent=0
     repeat $(($1 * 20)); do

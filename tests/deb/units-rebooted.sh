@@ -1,5 +1,5 @@
 #!/bin/bash
-# After the second boot of the machine of units.sh.
+# Tests the machine of units.sh after its second boot.
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
@@ -7,13 +7,13 @@ export HOME=/root
 at() { deploy-by-code -C /srv/deploys.git "$@"; }
 rm -f /var/tmp/hold
 
-say 'at boot the timer finds what was interrupted, and what nobody had planned'
+say 'at boot the timer finds the interrupted deployment, and the push that no hook planned'
 interrupted() { at show 6 | grep -q 'interrupted: the machine restarted'; }
 until_true 90 interrupted
 until_true 20 at show 7
 at wait 7
 
-say 'uninstall takes the units out again, also when they could not be made any more'
+say 'uninstall removes the units, also when install could not make them any more'
 printf 'state_dir = %s\n' "'/srv/a\\b'" | cat - /srv/deploys.git/deploy-by-code.toml >/root/toml
 cp /root/toml /srv/deploys.git/deploy-by-code.toml
 expect 'control character or backslash' deploy-by-code install /srv/deploys.git

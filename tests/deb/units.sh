@@ -1,5 +1,6 @@
 #!/bin/bash
-# The units, in a machine that was booted with systemd, whose logind kills what a session leaves behind (KillUserProcesses=yes).
+# Tests the units in a machine that was booted with systemd. Its logind kills all processes of a
+# session when the session ends (KillUserProcesses=yes).
 set -euo pipefail
 # shellcheck source=tests/deb/lib.sh
 . /test/lib.sh
@@ -39,7 +40,7 @@ idle() { ! systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.ser
 say 'control: with the default runner, logind kills the deployment with the session'
 touch /var/tmp/hold
 deploy work 1
-# Following keeps the session open until the client goes away.
+# -o follow keeps the session open until the client goes away.
 git -C work push -o follow origin HEAD:refs/heads/main >/dev/null 2>&1 &
 until_true 20 grep -q 'start 1 git' /var/tmp/ran
 expect 'session-' cat /var/tmp/ran
@@ -60,14 +61,14 @@ expect '#2 production/app' push
 until_true 20 grep -q 'start 2 git' /var/tmp/ran
 expect 'deploy-by-code-runner@' cat /var/tmp/ran
 sleep 2
-! grep -q 'end 2' /var/tmp/ran || fail 'it did not hold'
+! grep -q 'end 2' /var/tmp/ran || fail 'the deployment did not wait'
 rm /var/tmp/hold
 at wait 2
 grep -Eq '/deploy-by-code\.[0-9]+\.[0-9]+\.2' /var/tmp/ran || fail 'the deployment has no control group of its own'
 systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is not active'
 until_true 20 idle
 
-say 'an upgrade, and a stop of the service, spare what runs'
+say 'an upgrade and a stop of the service do not kill a running deployment'
 touch /var/tmp/hold
 deploy work 3
 push >/dev/null
@@ -88,17 +89,17 @@ until_true 20 at show 4
 at wait 4
 grep -q 'start 4 git.*deploy-by-code-runner@' /var/tmp/ran || fail 'the path unit did not start the runner'
 
-say 'the timer picks up what hooks missed'
+say 'the timer plans what the hooks missed'
 mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
 deploy work 5
 push >/dev/null
 mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
 systemctl enable --now deploy-by-code-reconcile.timer 2>/dev/null
-# 30 s after the boot.
+# The timer starts 30 s after the boot.
 until_true 60 grep -q 'start 5 git' /var/tmp/ran
 at wait 5
 
-say 'with the default runner too, what the timer starts is in a unit of the owner'"'"'s, in control groups of its own'
+say 'with the default runner, the timer starts deployments in a unit of the owner, in own control groups'
 repository /srv/other.git git >/dev/null
 git init -q -b main other
 deploy other 1
@@ -108,11 +109,11 @@ mv /srv/other.git/hooks.away /srv/other.git/hooks
 : >/var/tmp/ran
 systemctl start deploy-by-code-reconcile.service
 deploy-by-code -C /srv/other.git wait 1
-grep -q '^start 1 git' /var/tmp/ran || fail 'it was not the owner'
-grep -Eq '/deploy-by-code-reconcile-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "it was in $(cat /var/tmp/ran)"
+grep -q '^start 1 git' /var/tmp/ran || fail 'the deployment did not run as the owner'
+grep -Eq '/deploy-by-code-reconcile-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
 deploy-by-code uninstall /srv/other.git >/dev/null
 
-say 'the machine goes down while something deploys, and after a push that no hook saw'
+say 'the machine goes down during a deployment, and after a push that no hook saw'
 touch /var/tmp/hold
 deploy work 6
 push >/dev/null
