@@ -70,7 +70,7 @@ impl fmt::Display for WindowError {
         match self {
             Self::Form(text) => write!(
                 f,
-                "{} is no stretch of time like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" \
+                "{} is not a period like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" \
                  or \"2026-12-24 .. 2027-01-02\"",
                 quote(text)
             ),

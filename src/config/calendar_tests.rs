@@ -79,7 +79,7 @@ fn window_of_dates_holds_whole_days() {
 fn text_that_is_not_a_window_is_reported() {
     let error = |text| Window::parse(text, &zones).unwrap_err().to_string();
 
-    let form = "is no stretch of time like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" \
+    let form = "is not a period like \"Fri 16:00 .. Mon 08:00 Europe/Zurich\" \
                 or \"2026-12-24 .. 2027-01-02\"";
     for text in [
         "",

@@ -55,7 +55,7 @@ pub(super) enum Kind {
     /// The text is not TOML; the message of the parser.
     NotToml(String),
 
-    /// A key that stands in no table of keys. `section`: empty at the top of the file.
+    /// A key that is not known in the section; `section` is empty at the top of the file.
     UnknownKey {
         section: String,
         key: String,
@@ -76,7 +76,7 @@ pub(super) enum Kind {
         found: &'static str,
         wanted: &'static str,
     },
-    /// A string that no program can be given.
+    /// A string with a NUL character, which cannot be passed to a program.
     Nul { key: String },
     /// A number outside of what the key takes.
     OutOfRange {
@@ -94,7 +94,7 @@ pub(super) enum Kind {
     NoProgram { key: String },
     /// A group of fewer than two applications.
     NoGroup { key: String },
-    /// A name that no environment variable can have.
+    /// A name that is not a valid name of an environment variable.
     VariableName { key: String },
     /// A variable that this program sets itself.
     ReservedVariable { key: String },
@@ -148,10 +148,10 @@ impl fmt::Display for Kind {
             Self::CommandIsString { key } => {
                 write!(f, "{key} is a string, not an array of strings")
             }
-            Self::NoProgram { key } => write!(f, "{key} names no program"),
-            Self::NoGroup { key } => write!(f, "{key} is no group of applications"),
+            Self::NoProgram { key } => write!(f, "{key} does not name a program"),
+            Self::NoGroup { key } => write!(f, "{key} is not a group of applications"),
             Self::VariableName { key } => {
-                write!(f, "{key} is no name of an environment variable")
+                write!(f, "{key} is not a valid name of an environment variable")
             }
             Self::ReservedVariable { key } => write!(f, "{key} is set by deploy-by-code itself"),
 
@@ -160,7 +160,7 @@ impl fmt::Display for Kind {
             }
             Self::PromotesFromItself(name) => write!(f, "environments.{name} promotes from itself"),
             Self::SoakAlone(name) => {
-                write!(f, "environments.{name}.soak stands without promotes_from")
+                write!(f, "environments.{name}.soak is set without promotes_from")
             }
             Self::Cycle(applications) => {
                 let names: Vec<_> = applications.iter().map(Application::as_str).collect();
@@ -184,10 +184,10 @@ impl Kind {
             Self::Template { error, .. } => error.hint(),
 
             Self::KeyOfEnvironment { .. } => {
-                "it is an environment's: put it under [environments.NAME]".to_owned()
+                "it belongs to an environment: put it under [environments.NAME]".to_owned()
             }
             Self::CommandIsString { .. } => {
-                "no shell reads it: write [\"/path/to/program\", \"argument\"]".to_owned()
+                "it is not passed to a shell: write [\"/path/to/program\", \"argument\"]".to_owned()
             }
             Self::NoGroup { .. } => {
                 "name two or more applications that change in the same push".to_owned()

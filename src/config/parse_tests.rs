@@ -137,24 +137,24 @@ parallel = 1
 5:11: defaults.timeout: "soon" is no length of time like "90s", "30m", "1h 30m" or "2d"
 6:9: unknown value "newest" of defaults.queue (known here: "latest", "all")
 7:11: defaults.command is a string, not an array of strings
-    (no shell reads it: write ["/path/to/program", "argument"])
+    (it is not passed to a shell: write ["/path/to/program", "argument"])
 9:12: environments.production.parallel is not between 1 and 64
 10:17: unknown environment "stagging" in environments.production.promotes_from
     (did you mean "staging"?)
-11:9: environments.production.env.A-B is no name of an environment variable
+11:9: environments.production.env.A-B is not a valid name of an environment variable
 11:22: environments.production.env.DEPLOY_ID is set by deploy-by-code itself
     (names that begin with DEPLOY_ tell the command what it deploys)
-13:8: environments.staging.soak stands without promotes_from
+13:8: environments.staging.soak is set without promotes_from
     (soak is how long ago a revision must have succeeded in the environment of promotes_from)
 14:17: environments.staging.command names {revison}, which is not known here
     (did you mean {revision}?)
 15:15: environments: "a b": the name has a character outside A-Z a-z 0-9 . _ -
-17:12: applications.app.checkout: "srv/{application}" is no absolute path
-18:17: applications.app.allowed_refs: "main" is no full ref name
+17:12: applications.app.checkout: "srv/{application}" is not an absolute path
+18:17: applications.app.allowed_refs: "main" is not a full ref name
     (write "refs/heads/main")
-19:13: applications.app.log_limit: "16 MB" is no size like "64KiB" or "16MiB"
+19:13: applications.app.log_limit: "16 MB" is not a size like "64KiB" or "16MiB"
 20:1: unknown key "parallel" in applications.app
-    (it is an environment's: put it under [environments.NAME])
+    (it belongs to an environment: put it under [environments.NAME])
 "#,
     );
 }
@@ -181,6 +181,22 @@ fn cycle_in_after_is_reported_once() {
     check(
         &format!("{a}[environments.e.applications.a]\nafter = []\n"),
         "",
+    );
+}
+
+#[test]
+fn names_that_are_not_valid_are_quoted() {
+    check(
+        r#"
+[environments.production]
+promotes_from = "a b"
+after = ["-x"]
+"#,
+        r#"
+3:17: environments.production.promotes_from: "a b":
+    the name has a character outside A-Z a-z 0-9 . _ -
+4:10: environments.production.after: "-x": the name does not start with a letter or digit
+"#,
     );
 }
 
@@ -255,14 +271,14 @@ together = ["a"]
 "#,
         r#"
 2:16: allow_rewind is of type string, not true or false
-4:11: environments.production.frozen: "Fri" is no stretch of time
+4:11: environments.production.frozen: "Fri" is not a period
     like "Fri 16:00 .. Mon 08:00 Europe/Zurich" or "2026-12-24 .. 2027-01-02"
 4:18: environments.production.frozen: unknown time zone "Mars/Base";
     names are those of the package tzdata
 5:13: unknown value "wait" of environments.production.on_freeze
     (known here: "refuse", "hold")
 6:15: environments.production.override_by is of type string, not an array of strings
-7:12: environments.production.together is no group of applications
+7:12: environments.production.together is not a group of applications
     (name two or more applications that change in the same push)
 "#,
     );

@@ -56,7 +56,7 @@ pub(super) struct PartialSettings {
 /// The settings of one application in one environment, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The argument vector; no shell reads it.
+    /// The program and its arguments; they are not passed to a shell.
     pub command: Option<Vec<Template>>,
     /// The folder of `releases` and `current`; absolute.
     pub checkout: Option<Template>,
@@ -64,7 +64,7 @@ pub struct Settings {
     pub repository: Option<Template>,
     /// The refs of the application repository from which a revision may be deployed.
     pub allowed_refs: Vec<String>,
-    /// The applications that go first when they are in the same rollout.
+    /// The applications that are deployed first when they are in the same rollout.
     pub after: Vec<Application>,
     /// How long the command may take.
     pub timeout: Duration,

@@ -22,11 +22,11 @@ pub(super) enum ValueError {
     PathGoesUp(String),
     /// A branch by its full name.
     FullBranch(String),
-    /// A text that no branch can be called.
+    /// A text that is not a valid branch name.
     Branch(String),
     /// A path to something outside of the repository.
     Root(String),
-    /// A text that no user can be called.
+    /// A text that is not a valid user name.
     User(String),
     /// A text that is not a size.
     Size(String),
@@ -34,7 +34,7 @@ pub(super) enum ValueError {
     SmallSize(String),
     /// A ref that does not begin with `refs/`.
     ShortRef(String),
-    /// A text that no environment or application can be called.
+    /// A text that is not a valid name of an environment or application.
     Name(String, NameError),
     /// A text that is not a length of time, with what is wrong with it.
     Duration(String),
@@ -50,18 +50,18 @@ impl fmt::Display for ValueError {
             Self::ControlCharacter(path) => {
                 write!(f, "{} has a control character in it", quote(path))
             }
-            Self::RelativePath(path) => write!(f, "{} is no absolute path", quote(path)),
+            Self::RelativePath(path) => write!(f, "{} is not an absolute path", quote(path)),
             Self::PathGoesUp(path) => write!(f, "{} has \"..\" in it", quote(path)),
             Self::FullBranch(name) => write!(f, "write {} without refs/heads/", quote(name)),
-            Self::Branch(name) => write!(f, "{} is no name of a branch", quote(name)),
-            Self::Root(path) => write!(f, "{} is no folder in the repository", quote(path)),
-            Self::User(name) => write!(f, "{} is no name of a user", text::quote(name, 40)),
+            Self::Branch(name) => write!(f, "{} is not a valid branch name", quote(name)),
+            Self::Root(path) => write!(f, "{} is not a folder in the repository", quote(path)),
+            Self::User(name) => write!(f, "{} is not a valid user name", text::quote(name, 40)),
             Self::Size(size) => {
                 let size = text::quote(size, 40);
-                write!(f, "{size} is no size like \"64KiB\" or \"16MiB\"")
+                write!(f, "{size} is not a size like \"64KiB\" or \"16MiB\"")
             }
             Self::SmallSize(size) => write!(f, "{} is less than \"4KiB\"", text::quote(size, 40)),
-            Self::ShortRef(name) => write!(f, "{} is no full ref name", quote(name)),
+            Self::ShortRef(name) => write!(f, "{} is not a full ref name", quote(name)),
             Self::Name(name, error) => write!(f, "{}: {error}", text::quote(name, 64)),
             Self::Duration(error) => f.write_str(&text::escape(error, 200)),
             Self::Window(error) => error.fmt(f),
