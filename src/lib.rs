@@ -29,9 +29,9 @@ pub mod store;
 pub mod units;
 
 pub mod cli;
-pub mod doctor;
 pub mod facts;
 pub mod hook;
 pub mod install;
 pub mod report;
 pub mod runner;
+pub mod verbs;

@@ -18,7 +18,8 @@ const LAYERS: &[(&str, u8)] = &[
     // What every verb starts from: a repository with its configuration.
     ("deploy_repository", 35),
     ("facts", 38), ("units", 38),
-    ("hook", 40), ("runner", 40), ("report", 40), ("doctor", 40), ("install", 40),
+    ("hook", 40), ("runner", 40), ("report", 40), ("install", 40),
+    ("verbs", 45),
     ("cli", 50), ("main", 51),
 ];
 
