@@ -1,4 +1,4 @@
-//! When the calendar freezes an environment.
+//! The calendar: windows of time in which an environment is frozen.
 //!
 //! This is pure: the caller hands in the rules of time zones, because they lie in files of the
 //! machine.
@@ -24,7 +24,7 @@ pub enum OnFreeze {
     Hold,
 }
 
-/// A stretch of time in which an environment is frozen: every week, or once.
+/// A period in which an environment is frozen: every week, or once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
     text: String,
@@ -119,14 +119,15 @@ impl Window {
         })
     }
 
-    /// As the configuration says it.
+    /// The window as it stands in the configuration.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// When the window that holds `now` ends; `None`: none does. Where a clock goes forward over an
-    /// end, the end is the moment after; where one goes back over it, the first of the two.
+    /// The end of the window, if `now` lies in it; otherwise `None`. If the clock is set forward
+    /// over the end, the end is the moment after the change. If it is set back over the end, which
+    /// so comes twice, the first time counts.
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.days {
@@ -152,7 +153,7 @@ impl Window {
         }
     }
 
-    /// When a stretch of local time ends, if it holds `now`.
+    /// The end of a period of local time, if `now` lies in it.
     fn end_if_within(&self, from: DateTime, to: DateTime, now: Timestamp) -> Option<Timestamp> {
         let at = |local: DateTime| {
             let at = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;

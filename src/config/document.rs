@@ -13,7 +13,7 @@ use super::values::ValueError;
 /// A value, and where it stands.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
 
-/// Reads one file, and collects what is wrong with it. `'d` is the life of the document.
+/// Reads one file, and collects what is wrong with it. `'d` is the lifetime of the document.
 pub(super) struct Reader<'d> {
     text: &'d str,
     /// Finds the rules of the time zones that values name.
@@ -46,7 +46,7 @@ impl<'d> Reader<'d> {
         });
     }
 
-    /// All mistakes, in the order of the text.
+    /// All mistakes, in the order in which they stand in the text.
     pub(super) fn into_mistakes(mut self) -> Vec<Mistake> {
         self.mistakes
             .sort_by_key(|mistake| (mistake.line, mistake.column));
@@ -105,7 +105,7 @@ impl<'d> Entry<'_, 'd> {
         boolean
     }
 
-    /// A whole number, which a range of positive ones bounds.
+    /// A whole number in a range, which must not hold negative numbers.
     pub(super) fn number(&mut self, range: RangeInclusive<i64>) -> Option<usize> {
         let Some(integer) = self.value.get_ref().as_integer() else {
             self.wrong_type("a whole number");
@@ -185,7 +185,7 @@ impl<'d> Entry<'_, 'd> {
         Some(good)
     }
 
-    /// What one of a few words stands for.
+    /// The choice whose word stands in the file.
     pub(super) fn choice<T: Copy>(&mut self, choices: &[(&'static str, T)]) -> Option<T> {
         let word = self.string()?;
         let found = choices.iter().find(|(name, _)| *name == word);

@@ -68,9 +68,9 @@ pub struct Settings {
     pub after: Vec<Application>,
     /// How long the command may take.
     pub timeout: Duration,
-    /// How long after SIGTERM comes SIGKILL.
+    /// How long a command that gets SIGTERM may go on before it gets SIGKILL.
     pub kill_after: Duration,
-    /// How long processes that the command left behind are waited for.
+    /// How long the runner waits for processes that the command left behind.
     pub grace: Duration,
     /// What a newer deployment does to a waiting one.
     pub queue: Queue,
@@ -80,7 +80,7 @@ pub struct Settings {
     pub user: Option<String>,
     /// How many releases of a checkout are kept, at least 1.
     pub keep_releases: usize,
-    /// How many bytes of output are kept.
+    /// How much of the output is kept, in bytes.
     pub log_limit: u64,
     /// What happens after the runner or the machine died.
     pub on_interrupt: OnInterrupt,

@@ -3,10 +3,10 @@
 use super::finding::Finding;
 use super::patient::{Patient, shown};
 
-/// Whether there is one, and whether it can be used.
+/// Whether there is a configuration file without mistakes.
 pub(super) fn file(patient: &Patient<'_>) -> Finding {
     if let Some(error) = &patient.request.config_error {
-        let fix = "mend it; nothing is deployed until then";
+        let fix = "correct the file; nothing is deployed until then";
         return Finding::problem(error.to_string(), fix);
     }
 

@@ -23,7 +23,7 @@ pub(super) fn repositories(patient: &Patient<'_>) -> Vec<Finding> {
             Ok(_) => Finding::ok(format!("{target}: {}", shown(&path))),
             Err(error) => Finding::problem(
                 format!("{target}: {error}"),
-                "see that it is there and that this user may read it",
+                "check that it is there and that this user may read it",
             ),
         })
     };
@@ -31,8 +31,8 @@ pub(super) fn repositories(patient: &Patient<'_>) -> Vec<Finding> {
     patient.wanted.iter().filter_map(look_at).collect()
 }
 
-/// Whether the programs that commands name can be executed. Those in a checkout are not known
-/// before a deployment, and others are looked up in the PATH of the command.
+/// Whether the programs that commands name by absolute paths can be executed. Other programs are
+/// found only during a deployment: in its checkout, or by the PATH of the command.
 pub(super) fn programs(patient: &Patient<'_>) -> Vec<Finding> {
     let programs = values(patient, |target, settings| {
         let program = settings.command?.first()?.fill(&folder_values(target));
@@ -46,12 +46,12 @@ pub(super) fn programs(patient: &Patient<'_>) -> Vec<Finding> {
                 Finding::ok(shown(program))
             }
             Ok(_) => Finding::problem(
-                format!("{} is no program that can be executed", shown(program)),
+                format!("{} is not a program that can be executed", shown(program)),
                 "chmod +x, or change command in the configuration",
             ),
             Err(error) => Finding::problem(
                 format!("{}: {error}", shown(program)),
-                "put it there, or change command in the configuration",
+                "install it, or change command in the configuration",
             ),
         }
     };
@@ -65,19 +65,19 @@ pub(super) fn users(patient: &Patient<'_>) -> Vec<Finding> {
     let look_at = |name: String| match User::find(&name) {
         Err(error) => Finding::problem(
             text::escape(error.to_string(), 200),
-            "make the user, or change user in the configuration",
+            "create the user, or change user in the configuration",
         ),
         Ok(user) if user.is_current() || User::is_root() => Finding::ok(text::escape(name, 64)),
         Ok(_) => Finding::problem(
-            format!("only root can become {}", text::escape(name, 64)),
+            format!("only root can run commands as {}", text::escape(name, 64)),
             "let the hooks run as that user, or let the command use sudo",
         ),
     };
     users.into_iter().map(look_at).collect()
 }
 
-/// Whether this user can put releases where `checkout` says. Of a folder that is still to be made,
-/// the nearest folder above it counts.
+/// Whether this user can make releases in the folders that `checkout` names. Where a folder is
+/// missing, the nearest folder above it that exists is checked.
 pub(super) fn checkouts(patient: &Patient<'_>) -> Vec<Finding> {
     let folders = values(patient, |target, settings| {
         Some(settings.checkout?.fill(&folder_values(target)))
@@ -97,13 +97,13 @@ pub(super) fn checkouts(patient: &Patient<'_>) -> Vec<Finding> {
                 shown(folder),
                 shown(there)
             ),
-            "make it this user's, or change checkout in the configuration",
+            "let this user write there, or change checkout in the configuration",
         )
     };
     folders.into_iter().map(look_at).collect()
 }
 
-/// What `pick` takes from the settings of all targets, each value once.
+/// The values that `pick` takes from the settings of all targets, each value once.
 fn values(
     patient: &Patient<'_>,
     pick: impl Fn(&Target, Settings) -> Option<String>,

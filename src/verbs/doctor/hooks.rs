@@ -12,7 +12,7 @@ use crate::hook_files::is_own_link;
 pub(super) fn folder(patient: &Patient<'_>) -> Vec<Finding> {
     let error = patient.hooks.as_ref().err();
     error
-        .map(|error| Finding::problem(error.to_string(), "see that git is installed"))
+        .map(|error| Finding::problem(error.to_string(), "check that git is installed"))
         .into_iter()
         .collect()
 }
@@ -38,12 +38,12 @@ fn look_at(patient: &Patient<'_>, link: &Path) -> Finding {
     }
     if !is_own_link(link) {
         let fix = format!("{install}; it keeps the other hook and runs it too");
-        return Finding::problem(format!("{hook} is another hook"), fix);
+        return Finding::problem(format!("{hook} is a hook of another program"), fix);
     }
 
     // This is about the program: the mode of a link means nothing.
     match fs::metadata(link) {
-        Err(error) => Finding::problem(format!("{hook} leads nowhere: {error}"), install),
+        Err(error) => Finding::problem(format!("{hook} is a broken link: {error}"), install),
         Ok(metadata) if metadata.mode() & 0o111 == 0 => Finding::problem(
             format!("{hook} is not executable"),
             format!("chmod +x {program}"),

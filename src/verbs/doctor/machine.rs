@@ -6,10 +6,10 @@ use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
 
-/// A time zone by which it is seen whether the machine has any.
+/// A time zone that every machine with time zone data knows.
 const SOME_ZONE: &str = "Europe/Zurich";
 
-/// The version, and as whom the checks are made.
+/// The version of the program, and the user who runs the checks.
 pub(super) fn version(patient: &Patient<'_>) -> Finding {
     let version = patient.request.version;
     let user = User::current().map_or_else(|error| error.to_string(), |user| user.name);
@@ -17,7 +17,7 @@ pub(super) fn version(patient: &Patient<'_>) -> Finding {
     Finding::ok(format!("deploy-by-code {version}, as the user {user}"))
 }
 
-/// Whether the processes of a command are known for certain.
+/// Whether the kernel can keep track of all processes of a command.
 pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
     match cgroup::create("doctor") {
         Some((folder, _)) => {
@@ -26,12 +26,12 @@ pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
         }
         None => Finding::warning(
             concat!(
-                "no cgroup can be made here:",
-                " what a command started is found by session, process group and environment"
+                "no cgroup can be made here,",
+                " so processes of a command are found by session, process group and environment"
             ),
             concat!(
-                "a command that leaves all three is not waited for;",
-                " run the hooks where cgroups are delegated to be sure"
+                "a process that leaves all three is not waited for;",
+                " to be sure, run the hooks where cgroups are delegated"
             ),
         ),
     }
@@ -53,7 +53,7 @@ pub(super) fn time_zones(_: &Patient<'_>) -> Finding {
     match clock::zone(SOME_ZONE) {
         Some(_) => Finding::ok("known"),
         None => Finding::warning(
-            "the machine has no time zone data, so calendars can name no zone but UTC",
+            "the machine has no time zone data, so the calendar can name no zone but UTC",
             "apt-get install tzdata",
         ),
     }

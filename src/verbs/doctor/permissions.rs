@@ -1,4 +1,4 @@
-//! Who may write to what decides about deployments.
+//! Permissions of the files that decide what is deployed.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use super::finding::Finding;
 use super::patient::{Patient, shown};
 use crate::store::Store;
 
-/// Whether the configuration file is protected.
+/// Whether the configuration file is protected from other users.
 pub(super) fn configuration(patient: &Patient<'_>) -> Finding {
     let Some(file) = &patient.deploy.config_file else {
         return Finding::ok("no file");
@@ -22,7 +22,7 @@ pub(super) fn configuration(patient: &Patient<'_>) -> Finding {
     }
 }
 
-/// Whether the state is protected.
+/// Whether the state is protected from other users.
 pub(super) fn state(_: &Patient<'_>, store: &Store) -> Finding {
     let folder = store.folder();
 
@@ -46,5 +46,5 @@ fn open_to_others(path: &Path, command: &str) -> Finding {
 
 fn unknown(path: &Path, error: &io::Error) -> Finding {
     let found = format!("{}: {error}", shown(path));
-    Finding::problem(found, "see that this user may read it")
+    Finding::problem(found, "check that this user may read it")
 }

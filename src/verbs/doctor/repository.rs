@@ -11,10 +11,10 @@ use crate::git;
 use crate::sys::clock;
 use crate::time::Timestamp;
 
-/// How old a lock file of git's is before no git can be at work with it any more.
+/// How old a lock file must be before doctor reports it. No git command holds a lock that long.
 const LOCK_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Lock files of git's outside of `refs`.
+/// The lock files that git makes outside of `refs`.
 const TOP_LOCKS: &[&str] = &[
     "HEAD.lock",
     "packed-refs.lock",
@@ -30,7 +30,7 @@ pub(super) fn push_options(patient: &Patient<'_>) -> Finding {
             "git push -o follow and -o wait are refused by git",
             patient.set("receive.advertisePushOptions true"),
         ),
-        Err(error) => Finding::problem(error.to_string(), "see that git is installed"),
+        Err(error) => Finding::problem(error.to_string(), "check that git is installed"),
     }
 }
 
@@ -42,16 +42,16 @@ pub(super) fn ownership(patient: &Patient<'_>) -> Finding {
         Ok(false) => {
             let repository = shown(patient.git_dir());
             Finding::problem(
-                "the repository is another user's, and git refuses to work in it for this one",
+                "the repository is another user's, and git refuses to work in it as this user",
                 format!("git config --global --add safe.directory {repository}"),
             )
         }
-        Err(error) => Finding::problem(error.to_string(), "see that git is installed"),
+        Err(error) => Finding::problem(error.to_string(), "check that git is installed"),
     }
 }
 
-/// Whether git checks what comes over the network, and writes it so that it outlives a power cut.
-/// This is recommended, and the administrator decides.
+/// Whether git checks the objects that it receives, and writes them so that they survive a power
+/// cut. This is recommended; the administrator decides.
 pub(super) fn git_settings(patient: &Patient<'_>) -> Finding {
     let git_dir = patient.git_dir();
     let is_true = |key| git::config_bool(git_dir, key).unwrap_or(false);
@@ -73,12 +73,13 @@ pub(super) fn git_settings(patient: &Patient<'_>) -> Finding {
         return Finding::ok("objects are checked, refs and objects are synced");
     }
     Finding::warning(
-        "git takes malformed objects, or may lose a push that it acknowledged in a power cut",
+        "git accepts malformed objects, or a power cut may lose a push that git acknowledged",
         missing.join("; "),
     )
 }
 
-/// Whether a git that died has left a lock file: pushes to such a ref fail until it is removed.
+/// Whether a git process that died has left a lock file. Pushes that need the lock fail until the
+/// file is removed.
 pub(super) fn lock_files(patient: &Patient<'_>) -> Finding {
     let now = clock::now();
     let is_old = |file: &&PathBuf| {
@@ -89,12 +90,12 @@ pub(super) fn lock_files(patient: &Patient<'_>) -> Finding {
     };
 
     match possible_locks(patient.git_dir()).iter().find(is_old) {
-        None => Finding::ok("no leftover lock of git's"),
+        None => Finding::ok("git has left no old lock file behind"),
         Some(file) => {
             let file = shown(file);
             Finding::problem(
-                format!("{file} is older than an hour, and git refuses what needs it"),
-                "if no git is at work there, remove it",
+                format!("{file} is older than an hour, and git refuses changes that need it"),
+                "if no git process is running there, remove it",
             )
         }
     }

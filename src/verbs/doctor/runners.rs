@@ -1,4 +1,4 @@
-//! Who starts runners, and who looks after what hooks missed.
+//! What starts runners, and the timer, which catches up where a hook did not run.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use crate::config::RunnerKind;
 use crate::registry;
 use crate::units::Units;
 
-/// Whether whoever is to start runners is set up.
+/// Whether systemd is set up to start runners, if the configuration says that it does.
 pub(super) fn runner(patient: &Patient<'_>) -> Finding {
     if patient.deploy.config.runner == RunnerKind::Detached {
         return Finding::ok("started by the hooks");
@@ -19,7 +19,7 @@ pub(super) fn runner(patient: &Patient<'_>) -> Finding {
     let owner = match fs::metadata(patient.git_dir()) {
         Ok(metadata) => metadata.uid(),
         Err(error) => {
-            let fix = "see that this user may read the repository";
+            let fix = "check that this user may read the repository";
             return Finding::problem(error.to_string(), fix);
         }
     };
@@ -55,7 +55,7 @@ pub(super) fn timer(patient: &Patient<'_>) -> Finding {
         ))
     } else {
         let install = patient.run("install");
-        let fix = format!("{install}; as root, if an entry is another user's");
+        let fix = format!("{install}; as root, if another user registered it");
         Finding::warning("the repository is not registered", fix)
     }
 }

@@ -1,4 +1,4 @@
-//! The state: the database, locks, what is planned and what waits.
+//! The state: the database, the locks, the cursor and the queue.
 
 use std::fs;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::sys::lock::try_lock;
 use crate::sys::process::{Identity, boot_id};
 use crate::text;
 
-/// How long a deployment may wait before its runner must have begun.
+/// How long a deployment may wait for a runner to start.
 const RUNNER_START: Duration = Duration::from_secs(30);
 
-/// How far in the future a record may be before the clock is taken to be wrong.
+/// How far in the future the newest record may be. Beyond this, the clock is wrong.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// A problem where the state can't be opened; then the other checks of it are left out.
@@ -63,12 +63,12 @@ pub(super) fn cursor(patient: &Patient<'_>, store: &Store) -> Finding {
 
     let cursor = match store.read().cursor() {
         Ok(Some(cursor)) => cursor,
-        Ok(None) => return Finding::problem("nothing was installed", patient.run("install")),
+        Ok(None) => return Finding::problem("install was not run here", patient.run("install")),
         Err(error) => return broken(&error),
     };
     if cursor.branch != *branch {
         let found = format!(
-            "the state follows {}, the configuration names {branch}",
+            "the state follows {}, but the configuration names {branch}",
             cursor.branch
         );
         return Finding::problem(text::escape(found, 300), patient.run("install"));
@@ -79,12 +79,12 @@ pub(super) fn cursor(patient: &Patient<'_>, store: &Store) -> Finding {
             Finding::ok(format!("everything on {branch} is planned"))
         }
         Ok(_) => Finding::problem(
-            format!("{branch} has moved, and no hook planned it"),
+            format!("{branch} has moved, and no hook has planned what changed"),
             patient.run("reconcile"),
         ),
         Err(error) => Finding::problem(
             error.to_string(),
-            "see that this user may read the repository",
+            "check that this user may read the repository",
         ),
     }
 }
@@ -97,7 +97,7 @@ pub(super) fn queue(patient: &Patient<'_>, store: &Store) -> Finding {
             let reconcile = patient.run("reconcile");
             Finding::problem(
                 format!("no runner carries out {}", stuck.join(", ")),
-                format!("{reconcile}; syslog says why a runner left"),
+                format!("{reconcile}; syslog says why a runner ended"),
             )
         }
         Err(error) => broken(&error),
@@ -142,7 +142,7 @@ pub(super) fn clock(_: &Patient<'_>, store: &Store) -> Finding {
             let ahead_s = ahead.as_secs();
             Finding::problem(
                 format!("the newest deployment was recorded {ahead_s} s in the future"),
-                "set the clock, with NTP",
+                "set the clock, for example by NTP",
             )
         }
     }

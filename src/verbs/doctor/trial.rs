@@ -50,8 +50,8 @@ pub(super) fn push(patient: &Patient<'_>) -> Finding {
         Ok((printed, None)) => {
             let printed = text::escape(printed.trim(), 300);
             Finding::problem(
-                format!("{what} was not planned; it said: {printed}"),
-                "see the checks of the hooks above",
+                format!("{what} was not planned; git printed: {printed}"),
+                "look at the checks of the hooks above",
             )
         }
         Err(error) => could_not_try(&error),
@@ -61,7 +61,7 @@ pub(super) fn push(patient: &Patient<'_>) -> Finding {
 fn could_not_try(error: &dyn fmt::Display) -> Finding {
     Finding::problem(
         format!("could not be tried: {error}"),
-        "see that git works for this user and that there is room for temporary files",
+        "check that git works for this user and that there is room for temporary files",
     )
 }
 
