@@ -125,16 +125,16 @@ impl Window {
         &self.text
     }
 
-    /// The end of the window, if `now` lies in it; otherwise `None`. If the clock is set forward
-    /// over the end, the end is the moment after the change. If it is set back over the end, which
-    /// so comes twice, the first time counts.
+    /// The end of the window, if `now` lies in it; otherwise `None`. An end that is skipped when the
+    /// clock is set forward comes later by as much. Of an end that comes twice when the clock is
+    /// set back, the first counts.
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.days {
             Days::Once { from, to } => self.end_if_within(*from, *to, now),
             Days::Weekly { from, to } => {
-                let now_ms = jiff::Timestamp::from_millisecond(now.as_ms()).ok()?;
-                let today = self.zone.to_datetime(now_ms).date();
+                let instant = jiff::Timestamp::from_millisecond(now.as_ms()).ok()?;
+                let today = self.zone.to_datetime(instant).date();
 
                 // A window that began up to a week ago can hold `now`.
                 (0..=7_i64).find_map(|back| {
@@ -176,6 +176,7 @@ impl Days {
                 }
                 Ok(Self::Weekly { from, to })
             }
+
             (End::Date(from, at), End::Date(to, until)) => {
                 let from = from.to_datetime(at.unwrap_or(Time::midnight()));
                 let to = match until {
@@ -185,6 +186,7 @@ impl Days {
                         .ok()
                         .map(|day| day.to_datetime(Time::midnight())),
                 };
+
                 match to {
                     Some(to) if to > from => Ok(Self::Once { from, to }),
                     _ => Err(WindowError::Backwards(text.to_owned())),

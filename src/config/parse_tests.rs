@@ -304,6 +304,7 @@ fn every_key_is_read_where_it_may_stand() {
                 "" => (String::new(), key.to_owned()),
                 section => (format!("[{section}]\n"), format!("{section}.{key}")),
             };
+
             let (_, mistakes) = parse(&format!("{head}{key} = 2026-11-23\n"));
             let [mistake] = mistakes.as_slice() else {
                 panic!("{full}: {mistakes:?}");

@@ -220,6 +220,7 @@ mod tests {
         for (text, expect) in table {
             assert_eq!(size(text).ok(), expect, "{text:?}");
         }
+
         assert_eq!(
             size("1B").unwrap_err().to_string(),
             "\"1B\" is less than \"4KiB\""
