@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Problem};
+use crate::config::{Config, Mistake};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store};
@@ -29,7 +29,7 @@ pub struct ConfigError {
     /// The file.
     pub file: PathBuf,
     /// Everything that is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Mistake>,
     /// What could be read of it.
     pub config: Box<Config>,
 }
@@ -43,7 +43,7 @@ impl fmt::Display for ConfigError {
         for problem in &self.problems {
             let space = if problem.line == 0 { " " } else { "" };
             write!(f, "\n{file}:{space}{problem}")?;
-            if let Some(hint) = &problem.hint {
+            if let Some(hint) = problem.hint() {
                 write!(f, "\n  hint: {hint}")?;
             }
         }
@@ -259,16 +259,9 @@ fn load(
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => continue,
             Err(error) => {
-                let message = format!("can't be read: {}", text::escape(error.to_string(), 200));
-                let problem = Problem {
-                    line: 0,
-                    column: 0,
-                    message,
-                    hint: None,
-                };
                 return Err(ConfigError {
                     file: file.to_owned(),
-                    problems: vec![problem],
+                    problems: vec![Mistake::unreadable(&error)],
                     config: Box::default(),
                 });
             }

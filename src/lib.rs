@@ -37,7 +37,6 @@ pub mod publish;
 pub mod report;
 pub mod runner;
 
-pub mod doctor;
 pub mod hook;
 pub mod install;
 pub mod verbs;

@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Why some text is no length of time.
+/// Why some text is not a length of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotADuration {
     /// It has another form; the text.

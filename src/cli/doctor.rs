@@ -1,65 +1,69 @@
-//! `doctor`.
+//! `doctor`: hands over the installation, and prints what the checks found.
 
-use std::path::Path;
-
-use nix::unistd::{AccessFlags, access};
+use std::path::PathBuf;
 
 use super::context::Context;
 use super::exit::Exit;
-use crate::doctor::{Level, Patient, examine};
-use crate::id::Target;
-use crate::judging;
 use crate::report::{Colour, to_json};
+use crate::sys::access::may_create_in;
 use crate::sys::user::User;
 use crate::verbs;
+use crate::verbs::doctor::{CheckResult, Level, Request, examine};
 
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
-    let (deploy, problems) = context.place.deploy_to_look()?;
-    let wanted: Vec<Target> = deploy
-        .repository
-        .branch_tip(&deploy.branch)
-        .and_then(|tip| judging::wanted(&deploy, tip.as_ref()))
-        .map(|wanted| wanted.into_keys().collect())
-        .unwrap_or_default();
+    let (deploy, config_error) = context.place.deploy_to_look()?;
+
+    // Hooks that somebody else could have written are not run as root.
     let untried = if User::is_root() {
         verbs::belongs_to_root(&context.place).err()
     } else {
         None
     };
-    // What is root's alone is not the owner's, who this is by now.
-    let temporary = Some(std::env::temp_dir());
-    let temporary =
-        temporary.filter(|folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok());
-    let checks = examine(Patient {
+    let results = examine(Request {
         deploy: &deploy,
-        problems: problems.map(|problems| problems.to_string()),
-        wanted: &wanted,
-        program: (&std::env::current_exe()?, env!("CARGO_PKG_VERSION")),
-        temporary: temporary.as_deref().unwrap_or(Path::new("/tmp")),
+        config_error,
+        program: &std::env::current_exe()?,
+        version: env!("CARGO_PKG_VERSION"),
+        temporary: &temporary_folder(),
         untried: untried.map(|error| error.to_string()),
     });
-    let exit = if checks.iter().any(|check| check.level == Level::Problem) {
-        Exit::Refused
-    } else {
-        Exit::Done
-    };
+
     if json {
-        context.output.line(&to_json(&checks))?;
-        return Ok(exit);
+        context.output.line(&to_json(&results))?;
+    } else {
+        results
+            .iter()
+            .try_for_each(|result| print(context, result))?;
     }
-    for check in &checks {
-        let (word, colour) = match check.level {
-            Level::Ok => ("ok", Colour::Good),
-            Level::Warning => ("warning", Colour::Attention),
-            Level::Problem => ("PROBLEM", Colour::Bad),
-        };
-        let word = context.output.paint(colour, &format!("{word:<8}"));
-        context
-            .output
-            .line(&format!("{word} {}: {}", check.name, check.found))?;
-        if let Some(fix) = &check.fix {
-            context.output.line(&format!("         fix: {fix}"))?;
-        }
+
+    let is_problem = |result: &CheckResult| result.finding.level == Level::Problem;
+    Ok(Exit::of(!results.iter().any(is_problem)))
+}
+
+/// The folder that the environment names. By now root has become the owner of the repository, who
+/// may have no access to a folder of root's.
+fn temporary_folder() -> PathBuf {
+    let folder = std::env::temp_dir();
+    if may_create_in(&folder) {
+        folder
+    } else {
+        PathBuf::from("/tmp")
     }
-    Ok(exit)
+}
+
+fn print(context: &Context, result: &CheckResult) -> anyhow::Result<()> {
+    let finding = &result.finding;
+    let (word, colour) = match finding.level {
+        Level::Ok => ("ok", Colour::Good),
+        Level::Warning => ("warning", Colour::Attention),
+        Level::Problem => ("PROBLEM", Colour::Bad),
+    };
+
+    let word = context.output.paint(colour, &format!("{word:<8}"));
+    let line = format!("{word} {}: {}", result.name, finding.found);
+    context.output.line(&line)?;
+    if let Some(fix) = &finding.fix {
+        context.output.line(&format!("         fix: {fix}"))?;
+    }
+    Ok(())
 }

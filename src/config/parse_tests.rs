@@ -1,21 +1,29 @@
-use super::*;
-use crate::id::Target;
+use std::time::Duration;
 
-fn parse(text: &str) -> (Config, Vec<Problem>) {
-    super::parse(text, &|_| None)
+use super::super::calendar::OnFreeze;
+use super::super::keys::{Place, keys};
+use super::*;
+use crate::id::{Application, Environment, Target};
+
+fn parse(text: &str) -> (Config, Vec<Mistake>) {
+    Config::parse(text, &|_| None)
 }
 
-/// The problems of a text, one a line.
-fn check(text: &str, expect: &[&str]) {
-    let (_, problems) = parse(text);
-    let shown: Vec<String> = problems
+/// Asserts what is wrong with a text: one line for each mistake, with its hint in parentheses. In
+/// `expect` an indented line continues the line before it.
+#[track_caller]
+fn check(text: &str, expect: &str) {
+    let (_, mistakes) = parse(text);
+    let lines: Vec<String> = mistakes
         .iter()
-        .map(|problem| match &problem.hint {
-            Some(hint) => format!("{problem} ({hint})"),
-            None => problem.to_string(),
+        .map(|mistake| match mistake.hint() {
+            Some(hint) => format!("{mistake} ({hint})"),
+            None => mistake.to_string(),
         })
         .collect();
-    assert_eq!(shown, expect, "{text}");
+
+    let expect = expect.trim().replace("\n    ", " ");
+    assert_eq!(lines.join("\n"), expect, "{text}");
 }
 
 fn target(environment: &str, application: &str) -> Target {
@@ -25,7 +33,7 @@ fn target(environment: &str, application: &str) -> Target {
     }
 }
 
-const CONTRACT: &str = r#"
+const SAMPLE: &str = r#"
 branch = "main"
 root = ""
 state_dir = "/var/lib/deploy"
@@ -56,46 +64,41 @@ env = { ZONE = "a" }
 "#;
 
 #[test]
-fn the_contracts_sample() {
-    check(CONTRACT, &[]);
-    let (config, _) = parse(CONTRACT);
+fn settings_are_those_of_the_most_specific_section() {
+    check(SAMPLE, "");
+    let (config, _) = parse(SAMPLE);
+
     let minutes = |environment, application| {
-        config
-            .settings(&target(environment, application))
-            .timeout
-            .as_secs()
-            / 60
+        let settings = config.settings(&target(environment, application));
+        settings.timeout.as_secs() / 60
     };
     assert_eq!(minutes("production", "application_A"), 120);
     assert_eq!(minutes("production", "application_B"), 60);
     assert_eq!(minutes("staging", "application_A"), 30);
+
     let settings = config.settings(&target("production", "application_A"));
+    assert_eq!(settings.allowed_refs, ["refs/heads/main", "refs/tags/v*"]);
     let env: Vec<_> = settings
         .env
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     assert_eq!(env, ["REGION=eu", "ZONE=a"]);
-    assert_eq!(
-        settings
-            .checkout
-            .unwrap()
-            .fill(&[("environment", "e"), ("application", "a")]),
-        "/srv/apps/e/a"
-    );
-    assert_eq!(settings.allowed_refs, ["refs/heads/main", "refs/tags/v*"]);
+    let checkout = settings.checkout.unwrap();
+    let values = [("environment", "e"), ("application", "a")];
+    assert_eq!(checkout.fill(&values), "/srv/apps/e/a");
+
     let production = config.environment(&Environment::new("production").unwrap());
-    assert_eq!(
-        production.promotes_from.as_ref().map(Environment::as_str),
-        Some("staging")
-    );
+    let from = production.promotes_from.as_ref();
+    assert_eq!(from.map(Environment::as_str), Some("staging"));
     assert_eq!(production.soak, Some(Duration::from_secs(3600)));
     assert!(production.prepend_only);
 }
 
 #[test]
-fn an_empty_file_has_the_defaults() {
-    check("", &[]);
+fn empty_file_has_the_defaults() {
+    check("", "");
+
     let settings = Config::default().settings(&target("a", "b"));
     assert_eq!(settings.timeout, Duration::from_secs(1800));
     assert_eq!((settings.keep_releases, settings.log_limit), (5, 16 << 20));
@@ -103,7 +106,7 @@ fn an_empty_file_has_the_defaults() {
 }
 
 #[test]
-fn every_problem_at_once_with_its_place() {
+fn all_mistakes_are_reported_with_their_places() {
     let text = r#"brnach = "main"
 root = 5
 [defaults]
@@ -127,57 +130,80 @@ parallel = 1
 "#;
     check(
         text,
-        &[
-            "1:1: unknown key \"brnach\" (did you mean \"branch\"?)",
-            "2:8: root is of type integer, not a string",
-            "4:1: unknown key \"timout\" in defaults (did you mean \"timeout\"?)",
-            "5:11: defaults.timeout: \"soon\" is no length of time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"",
-            "6:9: unknown value \"newest\" of defaults.queue (known here: \"latest\", \"all\")",
-            "7:11: defaults.command is a string, not an array of strings (no shell reads it: write [\"/path/to/program\", \"argument\"])",
-            "9:12: environments.production.parallel is not between 1 and 64",
-            "10:17: unknown environment \"stagging\" in environments.production.promotes_from (did you mean \"staging\"?)",
-            "11:9: environments.production.env.A-B is no name of an environment variable",
-            "11:22: environments.production.env.DEPLOY_ID is set by deploy-by-code itself (names that begin with DEPLOY_ tell the command what it deploys)",
-            "13:8: environments.staging.soak stands without promotes_from (soak is how long ago a revision must have succeeded in the environment of promotes_from)",
-            "14:17: environments.staging.command names {revison}, which is not known here (did you mean {revision}?)",
-            "15:15: environments: \"a b\": the name has a character outside A-Z a-z 0-9 . _ -",
-            "17:12: applications.app.checkout: \"srv/{application}\" is no absolute path",
-            "18:17: applications.app.allowed_refs: \"main\" is no full ref name (write \"refs/heads/main\")",
-            "19:13: applications.app.log_limit: \"16 MB\" is no size like \"64KiB\" or \"16MiB\"",
-            "20:1: unknown key \"parallel\" in applications.app (it is an environment's: put it under [environments.NAME])",
-        ],
+        r#"
+1:1: unknown key "brnach" (did you mean "branch"?)
+2:8: root is of type integer, not a string
+4:1: unknown key "timout" in defaults (did you mean "timeout"?)
+5:11: defaults.timeout: "soon" is not a length of time like "90s", "30m", "1h 30m" or "2d"
+6:9: unknown value "newest" of defaults.queue (known here: "latest", "all")
+7:11: defaults.command is a string, not an array of strings
+    (it is not passed to a shell: write ["/path/to/program", "argument"])
+9:12: environments.production.parallel is not between 1 and 64
+10:17: unknown environment "stagging" in environments.production.promotes_from
+    (did you mean "staging"?)
+11:9: environments.production.env.A-B is not a valid name of an environment variable
+11:22: environments.production.env.DEPLOY_ID is set by deploy-by-code itself
+    (names that begin with DEPLOY_ tell the command what it deploys)
+13:8: environments.staging.soak is set without promotes_from
+    (soak is how long ago a revision must have succeeded in the environment of promotes_from)
+14:17: environments.staging.command names {revison}, which is not known here
+    (did you mean {revision}?)
+15:15: environments: "a b": the name has a character outside A-Z a-z 0-9 . _ -
+17:12: applications.app.checkout: "srv/{application}" is not an absolute path
+18:17: applications.app.allowed_refs: "main" is not a full ref name
+    (write "refs/heads/main")
+19:13: applications.app.log_limit: "16 MB" is not a size like "64KiB" or "16MiB"
+20:1: unknown key "parallel" in applications.app
+    (it belongs to an environment: put it under [environments.NAME])
+"#,
     );
 }
 
 #[test]
-fn text_that_is_no_toml() {
-    let (_, problems) = parse("branch = \"main\"\n[defaults\ntimeout = 5\n");
+fn text_that_is_not_toml() {
+    let (_, mistakes) = parse("branch = \"main\"\n[defaults\ntimeout = 5\n");
     assert!(
-        problems[0].to_string().starts_with("2:10: not TOML: "),
-        "{problems:?}"
+        mistakes[0].to_string().starts_with("2:10: not TOML: "),
+        "{mistakes:?}"
     );
 }
 
 #[test]
-fn cycles() {
+fn cycle_in_after_is_reported_once() {
+    let cycle = "2:9: after makes a cycle: a after b after a";
+    let a = "[applications.a]\nafter = [\"b\"]\n";
+
+    check(&format!("{a}[applications.b]\nafter = [\"a\"]\n"), cycle);
     check(
-        "[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"a\"]\n",
-        &["2:9: after makes a cycle: a after b after a"],
+        &format!("{a}[environments.e.applications.b]\nafter = [\"a\"]\n"),
+        cycle,
     );
     check(
-        "[applications.a]\nafter = [\"b\"]\n[environments.e.applications.b]\nafter = [\"a\"]\n",
-        &["2:9: after makes a cycle: a after b after a"],
-    );
-    check(
-        "[applications.a]\nafter = [\"b\"]\n[environments.e.applications.a]\nafter = []\n",
-        &[],
+        &format!("{a}[environments.e.applications.a]\nafter = []\n"),
+        "",
     );
 }
 
 #[test]
-fn branches_and_roots() {
+fn names_that_are_not_valid_are_quoted() {
+    check(
+        r#"
+[environments.production]
+promotes_from = "a b"
+after = ["-x"]
+"#,
+        r#"
+3:17: environments.production.promotes_from: "a b":
+    the name has a character outside A-Z a-z 0-9 . _ -
+4:10: environments.production.after: "-x": the name does not start with a letter or digit
+"#,
+    );
+}
+
+#[test]
+fn branch_is_a_name_without_refs_heads() {
     for good in ["main", "release/1.x", "deploy"] {
-        check(&format!("branch = \"{good}\"\n"), &[]);
+        check(&format!("branch = \"{good}\"\n"), "");
     }
     for bad in [
         "",
@@ -190,22 +216,25 @@ fn branches_and_roots() {
         "a//b",
         ".a",
     ] {
-        assert_eq!(
-            parse(&format!("branch = \"{bad}\"\n")).1.len(),
-            1,
-            "{bad:?}"
-        );
-    }
-    for (given, expect) in [("", ""), ("deploys", "deploys"), ("a/b/", "a/b")] {
-        assert_eq!(parse(&format!("root = \"{given}\"\n")).0.root, expect);
-    }
-    for bad in ["/deploys", "../x", "a/../b", "a//b", "."] {
-        assert_eq!(parse(&format!("root = \"{bad}\"\n")).1.len(), 1, "{bad:?}");
+        let (_, mistakes) = parse(&format!("branch = \"{bad}\"\n"));
+        assert_eq!(mistakes.len(), 1, "{bad:?}");
     }
 }
 
 #[test]
-fn freezes_and_groups() {
+fn root_is_a_folder_in_the_repository() {
+    for (given, expect) in [("", ""), ("deploys", "deploys"), ("a/b/", "a/b")] {
+        let (config, _) = parse(&format!("root = \"{given}\"\n"));
+        assert_eq!(config.root, expect);
+    }
+    for bad in ["/deploys", "../x", "a/../b", "a//b", "."] {
+        let (_, mistakes) = parse(&format!("root = \"{bad}\"\n"));
+        assert_eq!(mistakes.len(), 1, "{bad:?}");
+    }
+}
+
+#[test]
+fn freezes_and_groups_are_read() {
     let text = r#"
 allow_rewind = true
 [environments.production]
@@ -216,20 +245,21 @@ together = ["a", "b"]
 [environments.staging]
 together = [["a", "b"], ["c", "d"]]
 "#;
-    check(text, &[]);
+    check(text, "");
+
     let (config, _) = parse(text);
     assert!(config.allow_rewind);
     let section = |name| config.environment(&Environment::new(name).unwrap());
     let production = section("production");
-    assert_eq!(
-        (production.frozen.len(), production.on_freeze),
-        (2, OnFreeze::Hold)
-    );
+    assert_eq!(production.frozen.len(), 2);
+    assert_eq!(production.on_freeze, OnFreeze::Hold);
     assert_eq!(production.override_by, ["alice"]);
-    assert_eq!(
-        (production.together.len(), section("staging").together.len()),
-        (1, 2)
-    );
+    assert_eq!(production.together.len(), 1);
+    assert_eq!(section("staging").together.len(), 2);
+}
+
+#[test]
+fn mistakes_in_freezes_and_groups_are_reported() {
     check(
         r#"
 allow_rewind = "yes"
@@ -239,13 +269,48 @@ on_freeze = "wait"
 override_by = "alice"
 together = ["a"]
 "#,
-        &[
-            r#"2:16: allow_rewind is of type string, not true or false"#,
-            r#"4:11: environments.production.frozen: "Fri" is no stretch of time like "Fri 16:00 .. Mon 08:00 Europe/Zurich" or "2026-12-24 .. 2027-01-02""#,
-            r#"4:18: environments.production.frozen: unknown time zone "Mars/Base"; names are those of the package tzdata"#,
-            r#"5:13: unknown value "wait" of environments.production.on_freeze (known here: "refuse", "hold")"#,
-            r#"6:15: environments.production.override_by is of type string, not an array of strings"#,
-            r#"7:12: environments.production.together is no group of applications (name two or more applications that change in the same push)"#,
-        ],
+        r#"
+2:16: allow_rewind is of type string, not true or false
+4:11: environments.production.frozen: "Fri" is not a period
+    like "Fri 16:00 .. Mon 08:00 Europe/Zurich" or "2026-12-24 .. 2027-01-02"
+4:18: environments.production.frozen: unknown time zone "Mars/Base";
+    names are those of the package tzdata
+5:13: unknown value "wait" of environments.production.on_freeze
+    (known here: "refuse", "hold")
+6:15: environments.production.override_by is of type string, not an array of strings
+7:12: environments.production.together is not a group of applications
+    (name two or more applications that change in the same push)
+"#,
     );
+}
+
+/// Each key stands in its place with a value that no key takes: what is wrong is its type, so the
+/// key is known there and its value is read.
+#[test]
+fn every_key_is_read_where_it_may_stand() {
+    for (key, place) in keys() {
+        let sections: &[&str] = match place {
+            Place::Top => &[""],
+            Place::Environment => &["environments.e"],
+            Place::Settings => &[
+                "defaults",
+                "environments.e",
+                "applications.a",
+                "environments.e.applications.a",
+            ],
+        };
+        for section in sections {
+            let (head, full) = match *section {
+                "" => (String::new(), key.to_owned()),
+                section => (format!("[{section}]\n"), format!("{section}.{key}")),
+            };
+
+            let (_, mistakes) = parse(&format!("{head}{key} = 2026-11-23\n"));
+            let [mistake] = mistakes.as_slice() else {
+                panic!("{full}: {mistakes:?}");
+            };
+            let expect = format!("{full} is of type datetime, not ");
+            assert!(mistake.to_string().contains(&expect), "{mistake}");
+        }
+    }
 }

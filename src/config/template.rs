@@ -1,9 +1,11 @@
-//! `{name}` in settings, replaced by what is deployed.
+//! Templates: settings in which `{name}` is replaced by a value of the deployment.
+
+use std::fmt;
 
 use crate::text;
 
-/// The names that a command's arguments know, in the order of [`Values`].
-pub const COMMAND_NAMES: &[&str] = &[
+/// The names that may stand in a command.
+pub(super) const COMMAND_NAMES: &[&str] = &[
     "id",
     "environment",
     "application",
@@ -15,16 +17,57 @@ pub const COMMAND_NAMES: &[&str] = &[
     "checkout",
 ];
 
-/// The names that folders know: what stays the same from one deployment to the next.
-pub const FOLDER_NAMES: &[&str] = &["environment", "application"];
+/// The names that may stand in the path of a folder: what stays the same from one deployment to the
+/// next.
+pub(super) const FOLDER_NAMES: &[&str] = &["environment", "application"];
 
-/// What stands for each name.
+/// Pairs of a name and the value that replaces it.
 pub type Values<'a> = [(&'a str, &'a str)];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
     Name(String),
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TemplateError {
+    /// A brace that is neither doubled nor one of a pair.
+    SingleBrace(char),
+    /// A name that is not known where the template stands.
+    UnknownName {
+        name: String,
+        known: &'static [&'static str],
+    },
+}
+
+/// What follows the name of the key in a sentence.
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SingleBrace(brace) => write!(f, "has a single \"{brace}\""),
+            Self::UnknownName { name, .. } => {
+                let name = text::escape(name, 40);
+                write!(f, "names {{{name}}}, which is not known here")
+            }
+        }
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+impl TemplateError {
+    /// What to write instead.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::SingleBrace(brace) => format!("write {brace}{brace} for a brace"),
+            Self::UnknownName { name, known } => match text::nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean {{{near}}}?"),
+                None => format!("known here: {{{}}}", known.join("}, {")),
+            },
+        }
+    }
 }
 
 /// A text with `{name}`s in it; `{{` and `}}` are braces.
@@ -35,54 +78,41 @@ impl Template {
     /// Reads a template that may use `names`.
     ///
     /// # Errors
-    /// A sentence that says which brace or name is wrong, and the nearest name as a hint.
-    pub(super) fn parse(text: &str, names: &[&str]) -> Result<Self, (String, Option<String>)> {
+    /// A brace without its partner, or a name that is none of `names`.
+    pub(super) fn parse(text: &str, names: &'static [&'static str]) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
+
         while let Some(at) = rest.find(['{', '}']) {
             plain.push_str(&rest[..at]);
-            let brace = &rest[at..=at];
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix(brace) {
+            let (brace, after) = rest[at..].split_at(1);
+            if let Some(after) = after.strip_prefix(brace) {
                 plain.push_str(brace);
                 rest = after;
                 continue;
             }
-            let unbalanced = || {
-                (
-                    format!("has a single \"{brace}\""),
-                    Some(format!("write {brace}{brace} for a brace")),
-                )
+
+            let (name, after) = match (brace, after.split_once('}')) {
+                ("{", Some(parts)) => parts,
+                ("{", None) => return Err(TemplateError::SingleBrace('{')),
+                _ => return Err(TemplateError::SingleBrace('}')),
             };
-            let end = rest
-                .find('}')
-                .filter(|_| brace == "{")
-                .ok_or_else(unbalanced)?;
-            let name = &rest[..end];
             if !names.contains(&name) {
-                let hint = match text::nearest(name, names.iter().copied()) {
-                    Some(near) => format!("did you mean {{{near}}}?"),
-                    None => format!("known here: {{{}}}", names.join("}, {")),
-                };
-                return Err((
-                    format!(
-                        "names {{{}}}, which is not known here",
-                        text::escape(name, 40)
-                    ),
-                    Some(hint),
-                ));
+                let name = name.to_owned();
+                return Err(TemplateError::UnknownName { name, known: names });
             }
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
             pieces.push(Piece::Name(name.to_owned()));
-            rest = &rest[end + 1..];
+            rest = after;
         }
+
         plain.push_str(rest);
         pieces.push(Piece::Text(plain));
         Ok(Self(pieces))
     }
 
-    /// The text with each name's value in its place; values are never read for braces again.
+    /// The text with each name replaced by its value. Braces in values mean nothing.
     #[must_use]
     pub fn fill(&self, values: &Values<'_>) -> String {
         let value = |name: &str| {
@@ -104,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fills() {
+    fn names_are_replaced() {
         let values = [
             ("environment", "production"),
             ("application", "{environment}"),
@@ -129,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn mistakes_have_a_message_and_a_hint() {
         for (text, message, hint) in [
             (
                 "{enviroment}",
@@ -145,11 +175,8 @@ mod tests {
             ("a}b", "has a single \"}\"", "write }} for a brace"),
         ] {
             let error = Template::parse(text, FOLDER_NAMES).unwrap_err();
-            assert_eq!(
-                error,
-                (message.to_owned(), Some(hint.to_owned())),
-                "{text:?}"
-            );
+            assert_eq!(error.to_string(), message, "{text:?}");
+            assert_eq!(error.hint(), hint, "{text:?}");
         }
     }
 }

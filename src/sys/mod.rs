@@ -1,5 +1,6 @@
 //! The kernel, one idea a file. The only modules with `unsafe` in them.
 
+pub mod access;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod check;
+pub mod doctor;
 mod error;
 mod follow;
 mod freeze;

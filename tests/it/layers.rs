@@ -28,7 +28,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("units", 32), ("wake", 32),
     ("judging", 40), ("publish", 40),
     ("planning", 41), ("runner", 41), ("report", 41),
-    ("install", 49), ("doctor", 49),
+    ("install", 49),
     ("verbs", 50), ("hook", 50),
     ("cli", 60), ("main", 61),
 ];

@@ -252,14 +252,9 @@ fn every_command_is_in_the_manual() {
     );
 }
 
-/// Every key that the configuration knows, from the lists in its code.
-fn keys() -> BTreeSet<String> {
-    let text = fs::read_to_string(root().join("src/config/parse.rs")).unwrap();
-    let mut keys = BTreeSet::new();
-    for list in text.split("_KEYS: &[&str] = &[").skip(1) {
-        let list = list.split("];").next().unwrap();
-        keys.extend(list.split('"').skip(1).step_by(2).map(str::to_owned));
-    }
+/// Every key that the configuration knows.
+fn keys() -> BTreeSet<&'static str> {
+    let keys: BTreeSet<_> = deploy_by_code::config::keys().map(|(key, _)| key).collect();
     assert!(keys.len() > 15, "{keys:?}");
     keys
 }

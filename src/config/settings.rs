@@ -1,9 +1,9 @@
-//! Settings of a deployment, each of which can stand at four levels.
+//! The settings of a deployment, each of which can stand in four kinds of sections.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Template;
+use super::template::Template;
 use crate::id::Application;
 
 /// What happens to a waiting deployment when a newer one of the same application is planned.
@@ -18,7 +18,7 @@ pub enum Queue {
 /// Who starts runners.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RunnerKind {
-    /// The hook, as a process of its own.
+    /// The hooks, each runner as a process of its own.
     #[default]
     Detached,
     /// systemd, outside the session that pushed.
@@ -34,9 +34,9 @@ pub enum OnInterrupt {
     Retry,
 }
 
-/// What one section of the file says; `None`: nothing.
+/// The settings that one section of the file names; `None`: it does not name the setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Level {
+pub(super) struct PartialSettings {
     pub(super) command: Option<Vec<Template>>,
     pub(super) checkout: Option<Template>,
     pub(super) repository: Option<Template>,
@@ -56,7 +56,7 @@ pub struct Level {
 /// The settings of one application in one environment, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The argument vector; no shell reads it.
+    /// The program and its arguments; they are not passed to a shell.
     pub command: Option<Vec<Template>>,
     /// The folder of `releases` and `current`; absolute.
     pub checkout: Option<Template>,
@@ -64,13 +64,13 @@ pub struct Settings {
     pub repository: Option<Template>,
     /// The refs of the application repository from which a revision may be deployed.
     pub allowed_refs: Vec<String>,
-    /// The applications that go first when they are in the same rollout.
+    /// The applications that are deployed first when they are in the same rollout.
     pub after: Vec<Application>,
     /// How long the command may take.
     pub timeout: Duration,
-    /// How long after SIGTERM comes SIGKILL.
+    /// How long a command that gets SIGTERM may go on before it gets SIGKILL.
     pub kill_after: Duration,
-    /// How long processes that the command left behind are waited for.
+    /// How long the runner waits for processes that the command left behind.
     pub grace: Duration,
     /// What a newer deployment does to a waiting one.
     pub queue: Queue,
@@ -80,45 +80,42 @@ pub struct Settings {
     pub user: Option<String>,
     /// How many releases of a checkout are kept, at least 1.
     pub keep_releases: usize,
-    /// How many bytes of output are kept.
+    /// How much of the output is kept, in bytes.
     pub log_limit: u64,
     /// What happens after the runner or the machine died.
     pub on_interrupt: OnInterrupt,
 }
 
-/// The first of the levels that says something decides; `env` is merged name by name.
-pub(super) fn resolve<'a>(levels: impl Iterator<Item = &'a Level> + Clone) -> Settings {
-    fn first<'a, T: Clone + 'a>(
-        levels: impl Iterator<Item = &'a Level>,
-        pick: impl Fn(&'a Level) -> &'a Option<T>,
-    ) -> Option<T> {
-        levels.map(pick).find_map(Clone::clone)
-    }
-    macro_rules! pick {
-        ($key:ident) => {
-            first(levels.clone(), |level| &level.$key)
+/// Puts the settings of some sections together. Of the sections that name a setting the first
+/// decides; `env` is merged name by name.
+pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + Clone) -> Settings {
+    macro_rules! first {
+        ($setting:ident) => {
+            sections
+                .clone()
+                .find_map(|section| section.$setting.clone())
         };
     }
+
     let mut env = BTreeMap::new();
-    for level in levels.clone() {
-        for (name, value) in &level.env {
-            env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
+    for (name, value) in sections.clone().flat_map(|section| &section.env) {
+        env.entry(name.clone()).or_insert_with(|| value.clone());
     }
+
     Settings {
-        command: pick!(command),
-        checkout: pick!(checkout),
-        repository: pick!(repository),
-        allowed_refs: pick!(allowed_refs).unwrap_or_else(|| vec!["refs/heads/main".to_owned()]),
-        after: pick!(after).unwrap_or_default(),
-        timeout: pick!(timeout).unwrap_or(Duration::from_secs(30 * 60)),
-        kill_after: pick!(kill_after).unwrap_or(Duration::from_secs(10)),
-        grace: pick!(grace).unwrap_or(Duration::from_secs(5)),
-        queue: pick!(queue).unwrap_or(Queue::Latest),
+        command: first!(command),
+        checkout: first!(checkout),
+        repository: first!(repository),
+        allowed_refs: first!(allowed_refs).unwrap_or_else(|| vec!["refs/heads/main".to_owned()]),
+        after: first!(after).unwrap_or_default(),
+        timeout: first!(timeout).unwrap_or(Duration::from_secs(30 * 60)),
+        kill_after: first!(kill_after).unwrap_or(Duration::from_secs(10)),
+        grace: first!(grace).unwrap_or(Duration::from_secs(5)),
+        queue: first!(queue).unwrap_or(Queue::Latest),
         env,
-        user: pick!(user),
-        keep_releases: pick!(keep_releases).unwrap_or(5),
-        log_limit: pick!(log_limit).unwrap_or(16 * 1024 * 1024),
-        on_interrupt: pick!(on_interrupt).unwrap_or(OnInterrupt::Stop),
+        user: first!(user),
+        keep_releases: first!(keep_releases).unwrap_or(5),
+        log_limit: first!(log_limit).unwrap_or(16 * 1024 * 1024),
+        on_interrupt: first!(on_interrupt).unwrap_or(OnInterrupt::Stop),
     }
 }

@@ -1,0 +1,253 @@
+//! The keys of the configuration: one row for each, in the table of the place where it may stand,
+//! with the function that puts its value into what is read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use toml::de::DeTable;
+
+use super::calendar::{OnFreeze, Window};
+use super::compound::{command, folder, together, variables};
+use super::document::{Entry, Reader};
+use super::mistake::Kind;
+use super::sections::{Config, EnvironmentSection};
+use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
+use super::values::{self, ValueError};
+use crate::id::{Application, NameError};
+
+/// Where in the file a key may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At the top.
+    Top,
+    /// In the section of an environment.
+    Environment,
+    /// In `defaults`, and in the section of an environment, of an application, and of an
+    /// application in an environment.
+    Settings,
+}
+
+/// Every key, and where it may stand. The names of environments and applications are not keys.
+pub fn keys() -> impl Iterator<Item = (&'static str, Place)> {
+    let top = names(TOP).map(|name| (name, Place::Top));
+    let environment = names(ENVIRONMENT).map(|name| (name, Place::Environment));
+    let settings = names(SETTINGS).map(|name| (name, Place::Settings));
+    top.chain(environment).chain(settings)
+}
+
+/// A key, and how its value gets into a section of type `S`.
+struct Key<S: 'static> {
+    name: &'static str,
+    read: fn(&mut S, &mut Entry<'_, '_>),
+}
+
+const fn key<S>(name: &'static str, read: fn(&mut S, &mut Entry<'_, '_>)) -> Key<S> {
+    Key { name, read }
+}
+
+/// The largest number of applications that may deploy at the same time in one environment.
+const PARALLEL_MAX: i64 = 64;
+
+/// The largest number of releases that can be kept.
+const RELEASES_MAX: i64 = 1_000_000;
+
+/// The keys at the top of the file.
+const TOP: &[Key<Config>] = &[
+    key("branch", |to, value| to.branch = value.read(values::branch)),
+    key("root", |to, value| {
+        to.root = value.read(values::root).unwrap_or_default();
+    }),
+    key("state_dir", |to, value| {
+        to.state_dir = value.read(values::absolute).map(PathBuf::from);
+    }),
+    key("allow_rewind", |to, value| {
+        to.allow_rewind = value.boolean().unwrap_or_default();
+    }),
+    key("runner", |to, value| {
+        let choices = [
+            ("detached", RunnerKind::Detached),
+            ("systemd", RunnerKind::Systemd),
+        ];
+        to.runner = value.choice(&choices).unwrap_or_default();
+    }),
+    key("defaults", |to, value| to.defaults = settings(value)),
+    key("environments", |to, value| {
+        to.environments = named(value, environment);
+    }),
+    key("applications", |to, value| {
+        to.applications = applications(value);
+    }),
+];
+
+/// The keys of an environment, beside [`SETTINGS`].
+const ENVIRONMENT: &[Key<EnvironmentSection>] = &[
+    key("parallel", |to, value| {
+        to.parallel = value.number(1..=PARALLEL_MAX).unwrap_or(1);
+    }),
+    key("promotes_from", |to, value| {
+        to.promotes_from = value.read(values::environment);
+    }),
+    key("soak", |to, value| to.soak = value.read(values::duration)),
+    key("prepend_only", |to, value| {
+        to.prepend_only = value.boolean().unwrap_or_default();
+    }),
+    key("frozen", |to, value| {
+        let zones = value.reader.zones;
+        let windows = value.read_each(|text| Window::parse(text, zones));
+        to.frozen = windows.unwrap_or_default();
+    }),
+    key("on_freeze", |to, value| {
+        let choices = [("refuse", OnFreeze::Refuse), ("hold", OnFreeze::Hold)];
+        to.on_freeze = value.choice(&choices).unwrap_or(OnFreeze::Refuse);
+    }),
+    key("override_by", |to, value| {
+        let names = value.strings().unwrap_or_default();
+        to.override_by = names.into_iter().map(|(_, name)| name.to_owned()).collect();
+    }),
+    key("together", |to, value| to.together = together(value)),
+    key("applications", |to, value| {
+        to.applications = applications(value);
+    }),
+];
+
+/// The settings of a deployment.
+const SETTINGS: &[Key<PartialSettings>] = &[
+    key("command", |to, value| to.command = command(value)),
+    key("checkout", |to, value| to.checkout = folder(value)),
+    key("repository", |to, value| to.repository = folder(value)),
+    key("allowed_refs", |to, value| {
+        to.allowed_refs = value.read_each(values::full_ref);
+    }),
+    key("after", |to, value| {
+        to.after = value.read_each(values::application);
+    }),
+    key("timeout", |to, value| {
+        to.timeout = value.read(values::duration);
+    }),
+    key("kill_after", |to, value| {
+        to.kill_after = value.read(values::duration);
+    }),
+    key("grace", |to, value| to.grace = value.read(values::duration)),
+    key("queue", |to, value| {
+        to.queue = value.choice(&[("latest", Queue::Latest), ("all", Queue::All)]);
+    }),
+    key("env", |to, value| to.env = variables(value)),
+    key("user", |to, value| to.user = value.read(values::user)),
+    key("keep_releases", |to, value| {
+        to.keep_releases = value.number(1..=RELEASES_MAX);
+    }),
+    key("log_limit", |to, value| {
+        to.log_limit = value.read(values::size);
+    }),
+    key("on_interrupt", |to, value| {
+        let choices = [("stop", OnInterrupt::Stop), ("retry", OnInterrupt::Retry)];
+        to.on_interrupt = value.choice(&choices);
+    }),
+];
+
+/// Reads the whole file.
+pub(super) fn config<'d>(document: &'d DeTable<'d>, reader: &mut Reader<'d>) -> Config {
+    let mut config = Config::default();
+
+    for (name, value) in document {
+        let (at, name) = (name.span().start, name.get_ref().as_ref());
+        let Some(known) = find(TOP, name) else {
+            let known = names(TOP).collect();
+            reader.report(at, unknown("", name, known));
+            continue;
+        };
+
+        let key = name.to_owned();
+        (known.read)(&mut config, &mut Entry { reader, key, value });
+    }
+    config
+}
+
+/// Reads the section of an environment.
+fn environment(section: &mut Entry<'_, '_>) -> EnvironmentSection {
+    let mut read = EnvironmentSection::default();
+
+    for (name, value) in section.table().into_iter().flatten() {
+        let (at, name) = (name.span().start, name.get_ref().as_ref());
+        if let Some(known) = find(ENVIRONMENT, name) {
+            (known.read)(&mut read, &mut section.inner(name, value));
+        } else if let Some(known) = find(SETTINGS, name) {
+            (known.read)(&mut read.settings, &mut section.inner(name, value));
+        } else {
+            let known = names(ENVIRONMENT).chain(names(SETTINGS)).collect();
+            section
+                .reader
+                .report(at, unknown(&section.key, name, known));
+        }
+    }
+    read
+}
+
+/// Reads a section that holds settings alone.
+fn settings(section: &mut Entry<'_, '_>) -> PartialSettings {
+    let mut read = PartialSettings::default();
+
+    for (name, value) in section.table().into_iter().flatten() {
+        let (at, name) = (name.span().start, name.get_ref().as_ref());
+        if let Some(known) = find(SETTINGS, name) {
+            (known.read)(&mut read, &mut section.inner(name, value));
+        } else if find(ENVIRONMENT, name).is_some() {
+            let (section_name, key) = (section.key.clone(), name.to_owned());
+            let kind = Kind::KeyOfEnvironment {
+                section: section_name,
+                key,
+            };
+            section.reader.report(at, kind);
+        } else {
+            let known = names(SETTINGS).collect();
+            section
+                .reader
+                .report(at, unknown(&section.key, name, known));
+        }
+    }
+    read
+}
+
+fn applications(sections: &mut Entry<'_, '_>) -> BTreeMap<Application, PartialSettings> {
+    named(sections, settings)
+}
+
+/// Reads a table whose keys are names, and each value of which is a section.
+fn named<N, S>(sections: &mut Entry<'_, '_>, read: fn(&mut Entry<'_, '_>) -> S) -> BTreeMap<N, S>
+where
+    N: FromStr<Err = NameError> + Ord,
+{
+    let mut named = BTreeMap::new();
+
+    for (name, value) in sections.table().into_iter().flatten() {
+        let (at, text) = (name.span().start, name.get_ref().as_ref());
+        match text.parse() {
+            Ok(name) => {
+                named.insert(name, read(&mut sections.inner(text, value)));
+            }
+            Err(error) => {
+                let key = sections.key.clone();
+                let error = ValueError::Name(text.to_owned(), error);
+                sections.reader.report(at, Kind::Value { key, error });
+            }
+        }
+    }
+    named
+}
+
+fn find<S>(keys: &'static [Key<S>], name: &str) -> Option<&'static Key<S>> {
+    keys.iter().find(|key| key.name == name)
+}
+
+fn names<S>(keys: &'static [Key<S>]) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|key| key.name)
+}
+
+fn unknown(section: &str, key: &str, known: Vec<&'static str>) -> Kind {
+    Kind::UnknownKey {
+        section: section.to_owned(),
+        key: key.to_owned(),
+        known,
+    }
+}

@@ -1,0 +1,225 @@
+//! What can be wrong in a configuration file, and the words for it.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::template::TemplateError;
+use super::values::ValueError;
+use crate::id::{Application, Environment};
+use crate::text;
+
+/// Something wrong in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line, from 1; 0 where the whole file is meant.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where the whole file is meant.
+    pub column: usize,
+    pub(super) kind: Kind,
+}
+
+impl Mistake {
+    /// The whole file can't be read.
+    #[must_use]
+    pub fn unreadable(error: &std::io::Error) -> Self {
+        Self {
+            line: 0,
+            column: 0,
+            kind: Kind::Unreadable(error.to_string()),
+        }
+    }
+
+    /// What to do about it, where the message does not say so already.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.kind.hint()
+    }
+}
+
+/// The place, and what is wrong there; everything that comes from the file is escaped.
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+
+        self.kind.fmt(f)
+    }
+}
+
+/// The kinds of mistakes. A `key` is the key with its sections, as in `defaults.timeout`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The file can't be read; the message of the system.
+    Unreadable(String),
+    /// The text is not TOML; the message of the parser.
+    NotToml(String),
+
+    /// A key that is not known in the section; `section` is empty at the top of the file.
+    UnknownKey {
+        section: String,
+        key: String,
+        known: Vec<&'static str>,
+    },
+    /// A key that may stand in the section of an environment only.
+    KeyOfEnvironment { section: String, key: String },
+    /// A word that is none of those that the key takes.
+    UnknownValue {
+        key: String,
+        value: String,
+        known: Vec<&'static str>,
+    },
+
+    /// A value of another type than the key has.
+    Type {
+        key: String,
+        found: &'static str,
+        wanted: &'static str,
+    },
+    /// A string with a NUL character, which cannot be passed to a program.
+    Nul { key: String },
+    /// A number outside of what the key takes.
+    OutOfRange {
+        key: String,
+        range: RangeInclusive<i64>,
+    },
+    /// A string that does not say what the key needs.
+    Value { key: String, error: ValueError },
+    /// A template with a wrong brace or name in it.
+    Template { key: String, error: TemplateError },
+
+    /// A command as one string.
+    CommandIsString { key: String },
+    /// A command without a first string, or with an empty one.
+    NoProgram { key: String },
+    /// A group of fewer than two applications.
+    NoGroup { key: String },
+    /// A name that is not a valid name of an environment variable.
+    VariableName { key: String },
+    /// A variable that this program sets itself.
+    ReservedVariable { key: String },
+
+    /// An environment that has no section, while others have one.
+    UnknownEnvironment {
+        key: String,
+        name: Environment,
+        known: Vec<Environment>,
+    },
+    /// An environment whose `promotes_from` names itself.
+    PromotesFromItself(Environment),
+    /// An environment with `soak`, but without `promotes_from`.
+    SoakAlone(Environment),
+    /// Applications each of which goes after the next; the last is the first again.
+    Cycle(Vec<Application>),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "can't be read: {}", text::escape(error, 200)),
+            Self::NotToml(error) => write!(f, "not TOML: {}", text::escape(error, 200)),
+
+            Self::UnknownKey { section, key, .. } | Self::KeyOfEnvironment { section, key } => {
+                write!(f, "unknown key {}", text::quote(key, 64))?;
+                match section.as_str() {
+                    "" => Ok(()),
+                    section => write!(f, " in {section}"),
+                }
+            }
+            Self::UnknownValue { key, value, .. } => {
+                write!(f, "unknown value {} of {key}", text::quote(value, 64))
+            }
+
+            Self::Type { key, found, wanted } => {
+                write!(f, "{key} is of type {found}, not {wanted}")
+            }
+            Self::Nul { key } => write!(f, "{key} contains a NUL character"),
+            Self::OutOfRange { key, range } => {
+                write!(
+                    f,
+                    "{key} is not between {} and {}",
+                    range.start(),
+                    range.end()
+                )
+            }
+            Self::Value { key, error } => write!(f, "{key}: {error}"),
+            Self::Template { key, error } => write!(f, "{key} {error}"),
+
+            Self::CommandIsString { key } => {
+                write!(f, "{key} is a string, not an array of strings")
+            }
+            Self::NoProgram { key } => write!(f, "{key} does not name a program"),
+            Self::NoGroup { key } => write!(f, "{key} is not a group of applications"),
+            Self::VariableName { key } => {
+                write!(f, "{key} is not a valid name of an environment variable")
+            }
+            Self::ReservedVariable { key } => write!(f, "{key} is set by deploy-by-code itself"),
+
+            Self::UnknownEnvironment { key, name, .. } => {
+                write!(f, "unknown environment \"{name}\" in {key}")
+            }
+            Self::PromotesFromItself(name) => write!(f, "environments.{name} promotes from itself"),
+            Self::SoakAlone(name) => {
+                write!(f, "environments.{name}.soak is set without promotes_from")
+            }
+            Self::Cycle(applications) => {
+                let names: Vec<_> = applications.iter().map(Application::as_str).collect();
+                write!(f, "after makes a cycle: {}", names.join(" after "))
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::UnknownKey { key, known, .. } => nearest(key, known),
+            Self::UnknownValue { value, known, .. } => nearest(value, known),
+            Self::UnknownEnvironment { name, known, .. } => {
+                let known: Vec<_> = known.iter().map(Environment::as_str).collect();
+                nearest(name.as_str(), &known)
+            }
+
+            Self::Value { error, .. } => return error.hint(),
+            Self::Template { error, .. } => error.hint(),
+
+            Self::KeyOfEnvironment { .. } => {
+                "it belongs to an environment: put it under [environments.NAME]".to_owned()
+            }
+            Self::CommandIsString { .. } => {
+                "it is not passed to a shell: write [\"/path/to/program\", \"argument\"]".to_owned()
+            }
+            Self::NoGroup { .. } => {
+                "name two or more applications that change in the same push".to_owned()
+            }
+            Self::ReservedVariable { .. } => {
+                "names that begin with DEPLOY_ tell the command what it deploys".to_owned()
+            }
+            Self::SoakAlone(_) => concat!(
+                "soak is how long ago a revision must have succeeded",
+                " in the environment of promotes_from"
+            )
+            .to_owned(),
+
+            Self::Unreadable(_)
+            | Self::NotToml(_)
+            | Self::Type { .. }
+            | Self::Nul { .. }
+            | Self::OutOfRange { .. }
+            | Self::NoProgram { .. }
+            | Self::VariableName { .. }
+            | Self::PromotesFromItself(_)
+            | Self::Cycle(_) => return None,
+        };
+
+        Some(hint)
+    }
+}
+
+/// The nearest of the known words, or all of them where none is near.
+fn nearest(word: &str, known: &[&str]) -> String {
+    match text::nearest(word, known.iter().copied()) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("known here: \"{}\"", known.join("\", \"")),
+    }
+}

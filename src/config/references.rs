@@ -1,0 +1,110 @@
+//! What one section of the configuration says about another: environments that have no section,
+//! and cycles of applications that go after one another.
+
+use toml::de::DeTable;
+
+use super::document::{Reader, Value};
+use super::mistake::Kind;
+use super::sections::{Config, EnvironmentSection};
+use crate::id::{Application, Environment};
+use crate::order;
+
+/// Reports every reference that leads nowhere or in a circle.
+pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
+    for (name, section) in &config.environments {
+        promotion(config, name, section, document, reader);
+    }
+    cycles(config, document, reader);
+}
+
+/// Checks what an environment says about where its revisions come from.
+fn promotion(
+    config: &Config,
+    name: &Environment,
+    section: &EnvironmentSection,
+    document: &DeTable<'_>,
+    reader: &mut Reader<'_>,
+) {
+    let at = |key| find(document, &["environments", name.as_str(), key]).unwrap_or(0);
+
+    let Some(from) = &section.promotes_from else {
+        if section.soak.is_some() {
+            reader.report(at("soak"), Kind::SoakAlone(name.clone()));
+        }
+        return;
+    };
+    if from == name {
+        reader.report(at("promotes_from"), Kind::PromotesFromItself(name.clone()));
+        return;
+    }
+
+    // A folder of the deploy branch is an environment also without a section. So a name without a
+    // section is only suspect where other environments have one.
+    let others = config.environments.keys().filter(|other| *other != name);
+    let known: Vec<_> = others.cloned().collect();
+    if !known.is_empty() && !known.contains(from) {
+        let kind = Kind::UnknownEnvironment {
+            key: format!("environments.{name}.promotes_from"),
+            name: from.clone(),
+            known,
+        };
+        reader.report(at("promotes_from"), kind);
+    }
+}
+
+/// Reports each cycle in `after` once, whatever number of environments it is in.
+fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
+    // An environment that no section names has the settings of the common sections. Any name
+    // that is not in the file stands for all of these.
+    let common = Environment::new("0").ok();
+    let mut seen = Vec::new();
+
+    for environment in common.iter().chain(config.environments.keys()) {
+        let mut after = config.after(environment, config.named_applications(environment));
+        while let Some(cycle) = order::cycle(&after) {
+            // Without its first step it is no longer a cycle, and the next one is found.
+            if let [first, second, ..] = cycle.as_slice() {
+                after.entry(first.clone()).or_default().remove(second);
+            }
+            if seen.contains(&cycle) {
+                continue;
+            }
+
+            let at = after_key(document, environment, &cycle[0]);
+            reader.report(at, Kind::Cycle(cycle.clone()));
+            seen.push(cycle);
+        }
+    }
+}
+
+/// Where the `after` stands that an application has in an environment.
+fn after_key(
+    document: &DeTable<'_>,
+    environment: &Environment,
+    application: &Application,
+) -> usize {
+    let (environment, application) = (environment.as_str(), application.as_str());
+    let own = [
+        "environments",
+        environment,
+        "applications",
+        application,
+        "after",
+    ];
+
+    find(document, &own)
+        .or_else(|| find(document, &["applications", application, "after"]))
+        .or_else(|| find(document, &["environments", environment, "after"]))
+        .or_else(|| find(document, &["defaults", "after"]))
+        .unwrap_or(0)
+}
+
+/// Where the value with a path of keys stands, as a byte of the text.
+fn find(document: &DeTable<'_>, path: &[&str]) -> Option<usize> {
+    let (first, rest) = path.split_first()?;
+    let start: &Value<'_> = document.get(*first)?;
+
+    rest.iter()
+        .try_fold(start, |value, key| value.get_ref().get(*key))
+        .map(|value| value.span().start)
+}

@@ -1,0 +1,151 @@
+//! The configuration and its sections, and the question which of them decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::calendar::{OnFreeze, Window};
+use super::settings::{self, PartialSettings, RunnerKind, Settings};
+use crate::id::{Application, Environment, Target};
+use crate::order::After;
+
+/// The settings of one environment that its applications share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentSection {
+    /// How many applications of one rollout may deploy at the same time; at least 1.
+    pub parallel: usize,
+    /// Where a revision must have succeeded before it may be deployed here.
+    pub promotes_from: Option<Environment>,
+    /// How long ago it must have succeeded there.
+    pub soak: Option<Duration>,
+    /// Whether a deploy file's old content must stay below its new entry.
+    pub prepend_only: bool,
+    /// The windows in which the calendar freezes it.
+    pub frozen: Vec<Window>,
+    /// What happens to a push to it while it is frozen.
+    pub on_freeze: OnFreeze,
+    /// The pushers, by the names under which the host authenticates them, who may deploy while it
+    /// is frozen.
+    pub override_by: Vec<String>,
+    /// Groups of applications that change in the same push.
+    pub together: Vec<Vec<Application>>,
+    pub(super) settings: PartialSettings,
+    pub(super) applications: BTreeMap<Application, PartialSettings>,
+}
+
+impl Default for EnvironmentSection {
+    fn default() -> Self {
+        Self {
+            parallel: 1,
+            promotes_from: None,
+            soak: None,
+            prepend_only: false,
+            frozen: Vec::new(),
+            on_freeze: OnFreeze::Refuse,
+            override_by: Vec::new(),
+            together: Vec::new(),
+            settings: PartialSettings::default(),
+            applications: BTreeMap::new(),
+        }
+    }
+}
+
+/// The content of a configuration file. The default is that of an empty file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The deploy branch without `refs/heads/`; `None`: the branch that HEAD names.
+    pub branch: Option<String>,
+    /// The folder above the environment folders, without slashes at its ends; empty: the top.
+    pub root: String,
+    /// Whether the deploy branch may be rewound or deleted.
+    pub allow_rewind: bool,
+    /// Who starts runners.
+    pub runner: RunnerKind,
+    /// Where the state lies; `None`: `deploy-by-code` in the deploy repository.
+    pub state_dir: Option<PathBuf>,
+    pub(super) defaults: PartialSettings,
+    pub(super) environments: BTreeMap<Environment, EnvironmentSection>,
+    pub(super) applications: BTreeMap<Application, PartialSettings>,
+}
+
+impl Config {
+    /// The settings of one application in one environment. Of the sections that name a setting
+    /// the most specific one decides: that of the application in the environment, of the
+    /// application, of the environment, `defaults`.
+    #[must_use]
+    pub fn settings(&self, target: &Target) -> Settings {
+        let section = self.environments.get(&target.environment);
+        let sections = [
+            section.and_then(|section| section.applications.get(&target.application)),
+            self.applications.get(&target.application),
+            section.map(|section| &section.settings),
+            Some(&self.defaults),
+        ];
+
+        settings::resolve(sections.into_iter().flatten())
+    }
+
+    /// The settings of one environment; those of an empty section where the file has none.
+    #[must_use]
+    pub fn environment(&self, environment: &Environment) -> EnvironmentSection {
+        self.environments
+            .get(environment)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The environments that have a section of their own.
+    pub fn environments(&self) -> impl Iterator<Item = (&Environment, &EnvironmentSection)> {
+        self.environments.iter()
+    }
+
+    /// The applications that have a section of their own, each in every environment that has one.
+    #[must_use]
+    pub fn named_targets(&self) -> Vec<Target> {
+        let mut targets = Vec::new();
+
+        for environment in self.environments.keys() {
+            let named: BTreeSet<_> = self.named_applications(environment).cloned().collect();
+            targets.extend(named.into_iter().map(|application| Target {
+                environment: environment.clone(),
+                application,
+            }));
+        }
+        targets
+    }
+
+    /// What `after` says about some applications of one environment.
+    #[must_use]
+    pub fn after<'a>(
+        &self,
+        environment: &Environment,
+        applications: impl IntoIterator<Item = &'a Application>,
+    ) -> After {
+        let after = |application: &Application| {
+            let target = Target {
+                environment: environment.clone(),
+                application: application.clone(),
+            };
+            self.settings(&target).after.into_iter().collect()
+        };
+
+        applications
+            .into_iter()
+            .map(|application| (application.clone(), after(application)))
+            .collect()
+    }
+
+    /// The applications that a section names for an environment. Only of these can the file alone
+    /// tell whether they go after one another in a circle.
+    pub(super) fn named_applications(
+        &self,
+        environment: &Environment,
+    ) -> impl Iterator<Item = &Application> {
+        let own = self
+            .environments
+            .get(environment)
+            .into_iter()
+            .flat_map(|section| section.applications.keys());
+        self.applications.keys().chain(own)
+    }
+}

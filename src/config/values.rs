@@ -1,0 +1,244 @@
+//! What the text of a value may be: a path, a branch, a size. Nothing here knows for which key.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::calendar::WindowError;
+use crate::id::{Application, Environment, NameError};
+use crate::text;
+use crate::time::{self, NotADuration};
+
+/// The smallest size that a limit may have, in bytes.
+const SIZE_MIN: u64 = 4096;
+
+/// A text that does not say what is needed. Most hold the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ValueError {
+    /// A path with a control character in it.
+    ControlCharacter(String),
+    /// A path that does not begin at the root folder.
+    RelativePath(String),
+    /// A path that goes up again.
+    PathGoesUp(String),
+    /// A branch by its full name.
+    FullBranch(String),
+    /// A text that is not a valid branch name.
+    Branch(String),
+    /// A path to something outside of the repository.
+    Root(String),
+    /// A text that is not a valid user name.
+    User(String),
+    /// A text that is not a size.
+    Size(String),
+    /// A size below [`SIZE_MIN`].
+    SmallSize(String),
+    /// A ref that does not begin with `refs/`.
+    ShortRef(String),
+    /// A text that is not a valid name of an environment or application.
+    Name(String, NameError),
+    /// A text that is not a length of time, with what is wrong with it.
+    Duration(NotADuration),
+    /// A text that is not a window of the calendar.
+    Window(WindowError),
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quote = |found: &str| text::quote(found, 80);
+
+        match self {
+            Self::ControlCharacter(path) => {
+                write!(f, "{} has a control character in it", quote(path))
+            }
+            Self::RelativePath(path) => write!(f, "{} is not an absolute path", quote(path)),
+            Self::PathGoesUp(path) => write!(f, "{} has \"..\" in it", quote(path)),
+            Self::FullBranch(name) => write!(f, "write {} without refs/heads/", quote(name)),
+            Self::Branch(name) => write!(f, "{} is not a valid branch name", quote(name)),
+            Self::Root(path) => write!(f, "{} is not a folder in the repository", quote(path)),
+            Self::User(name) => write!(f, "{} is not a valid user name", text::quote(name, 40)),
+            Self::Size(size) => {
+                let size = text::quote(size, 40);
+                write!(f, "{size} is not a size like \"64KiB\" or \"16MiB\"")
+            }
+            Self::SmallSize(size) => write!(f, "{} is less than \"4KiB\"", text::quote(size, 40)),
+            Self::ShortRef(name) => write!(f, "{} is not a full ref name", quote(name)),
+            Self::Name(name, error) => write!(f, "{}: {error}", text::quote(name, 64)),
+            Self::Duration(error) => f.write_str(&text::escape(error.to_string(), 200)),
+            Self::Window(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ValueError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Name(_, error) => Some(error),
+            Self::Window(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<WindowError> for ValueError {
+    fn from(error: WindowError) -> Self {
+        Self::Window(error)
+    }
+}
+
+impl ValueError {
+    /// What to write instead, where the message does not say so already.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::ShortRef(name) => {
+                let name = text::escape(name, 80);
+                Some(format!("write \"refs/heads/{name}\""))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An absolute path without `..`. It gets into units and messages, which are lines.
+pub(super) fn absolute(path: &str) -> Result<String, ValueError> {
+    if path.contains(|c: char| c.is_control()) {
+        return Err(ValueError::ControlCharacter(path.to_owned()));
+    }
+    if !path.starts_with('/') {
+        return Err(ValueError::RelativePath(path.to_owned()));
+    }
+    if path.split('/').any(|part| part == "..") {
+        return Err(ValueError::PathGoesUp(path.to_owned()));
+    }
+    Ok(path.to_owned())
+}
+
+/// A branch as git-check-ref-format(1) allows it, without `refs/heads/`.
+pub(super) fn branch(name: &str) -> Result<String, ValueError> {
+    let bad = |c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c);
+    let bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+
+    if name.starts_with("refs/") {
+        return Err(ValueError::FullBranch(name.to_owned()));
+    }
+    if name.starts_with('-')
+        || name.contains("..")
+        || name.contains("@{")
+        || name.contains(bad)
+        || name.split('/').any(bad_part)
+    {
+        return Err(ValueError::Branch(name.to_owned()));
+    }
+    Ok(name.to_owned())
+}
+
+/// A folder in the repository, without slashes at its ends; empty for the top.
+pub(super) fn root(path: &str) -> Result<String, ValueError> {
+    let trimmed = path.trim_matches('/');
+    let bad = |part: &str| matches!(part, "" | "." | "..");
+
+    if !trimmed.is_empty() && (path.starts_with('/') || trimmed.split('/').any(bad)) {
+        return Err(ValueError::Root(path.to_owned()));
+    }
+    Ok(trimmed.to_owned())
+}
+
+/// The name of a user of the machine.
+pub(super) fn user(name: &str) -> Result<String, ValueError> {
+    if name.is_empty() || name.contains([':', '\n', '/']) {
+        return Err(ValueError::User(name.to_owned()));
+    }
+    Ok(name.to_owned())
+}
+
+/// A size in bytes: a whole number with B, KiB, MiB or GiB, at least [`SIZE_MIN`] and within what
+/// the offset of a file can be.
+pub(super) fn size(text: &str) -> Result<u64, ValueError> {
+    let not_a_size = || ValueError::Size(text.to_owned());
+
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
+    let unit = match unit.trim_start() {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(not_a_size()),
+    };
+
+    let number: u64 = digits.parse().map_err(|_| not_a_size())?;
+    match number.checked_mul(unit) {
+        Some(bytes) if bytes < SIZE_MIN => Err(ValueError::SmallSize(text.to_owned())),
+        Some(bytes) if i64::try_from(bytes).is_ok() => Ok(bytes),
+        _ => Err(not_a_size()),
+    }
+}
+
+/// A length of time.
+pub(super) fn duration(text: &str) -> Result<Duration, ValueError> {
+    time::parse_duration(text).map_err(ValueError::Duration)
+}
+
+/// The full name of a ref, which may hold the wildcards of `allowed_refs`.
+pub(super) fn full_ref(name: &str) -> Result<String, ValueError> {
+    if !name.starts_with("refs/") {
+        return Err(ValueError::ShortRef(name.to_owned()));
+    }
+    Ok(name.to_owned())
+}
+
+/// The name of an environment.
+pub(super) fn environment(name: &str) -> Result<Environment, ValueError> {
+    Environment::new(name).map_err(|error| ValueError::Name(name.to_owned(), error))
+}
+
+/// The name of an application.
+pub(super) fn application(name: &str) -> Result<Application, ValueError> {
+    Application::new(name).map_err(|error| ValueError::Name(name.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let table = [
+            ("4KiB", Some(4096)),
+            ("4096B", Some(4096)),
+            ("16 MiB", Some(16 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("4095B", None),
+            ("0MiB", None),
+            ("16MB", None),
+            ("16", None),
+            ("MiB", None),
+            ("-1MiB", None),
+            ("", None),
+            ("8589934592GiB", None),
+            ("99999999999999999999B", None),
+        ];
+        for (text, expect) in table {
+            assert_eq!(size(text).ok(), expect, "{text:?}");
+        }
+
+        assert_eq!(
+            size("1B").unwrap_err().to_string(),
+            "\"1B\" is less than \"4KiB\""
+        );
+    }
+
+    #[test]
+    fn absolute_paths() {
+        for (path, is_good) in [
+            ("/", true),
+            ("/srv/a b", true),
+            ("srv", false),
+            ("", false),
+            ("/srv/../etc", false),
+            ("/srv/..a", true),
+            ("/srv\n", false),
+        ] {
+            assert_eq!(absolute(path).is_ok(), is_good, "{path:?}");
+        }
+    }
+}

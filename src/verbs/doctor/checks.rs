@@ -1,0 +1,143 @@
+//! The table of all checks, and the run over it.
+
+use serde::Serialize;
+
+use super::finding::Finding;
+use super::patient::{Patient, Request};
+use super::{
+    configuration, deployments, hooks, machine, permissions, repository, runners, state, trial,
+};
+use crate::store::{self, Store};
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// The name of the check. A check that looks at several things has a result for each of them.
+    pub name: &'static str,
+    /// What was found.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// Runs all checks, in the order of the table.
+///
+/// They change nothing but what they clean up themselves: a scratch repository in the folder for
+/// temporary files, a lock file, and a control group.
+#[must_use]
+pub fn examine(request: Request<'_>) -> Vec<CheckResult> {
+    let mut state = request.deploy.open_store();
+    let patient = Patient::new(request);
+    let run = |check: &Check| {
+        let name = check.name;
+        let findings = check.look.at(&patient, &mut state);
+        findings
+            .into_iter()
+            .map(move |finding| CheckResult { name, finding })
+    };
+
+    CHECKS.iter().flat_map(run).collect()
+}
+
+/// A row of the table.
+struct Check {
+    name: &'static str,
+    look: Look,
+}
+
+/// How a check looks.
+enum Look {
+    /// At one thing.
+    One(fn(&Patient<'_>) -> Finding),
+    /// At each of several things, or at nothing.
+    Each(fn(&Patient<'_>) -> Vec<Finding>),
+    /// At whether the state can be opened.
+    Opening(fn(&Result<Store, store::Error>) -> Vec<Finding>),
+    /// At the state. Where this can't be opened, the check is left out: the check "state" says so.
+    State(fn(&Patient<'_>, &mut Store) -> Finding),
+}
+
+impl Look {
+    fn at(&self, patient: &Patient<'_>, state: &mut Result<Store, store::Error>) -> Vec<Finding> {
+        match (self, state) {
+            (Self::Opening(look), state) => look(state),
+            (Self::One(look), _) => vec![look(patient)],
+            (Self::Each(look), _) => look(patient),
+            (Self::State(look), Ok(store)) => vec![look(patient, store)],
+            (Self::State(_), Err(_)) => Vec::new(),
+        }
+    }
+}
+
+const CHECKS: &[Check] = &[
+    one("version", machine::version),
+    one("configuration", configuration::file),
+    one("configuration permissions", permissions::configuration),
+    each("hooks", hooks::folder),
+    each("pre-receive", |patient| hooks::link(patient, "pre-receive")),
+    each("post-receive", |patient| {
+        hooks::link(patient, "post-receive")
+    }),
+    each("reference-transaction", |patient| {
+        hooks::link(patient, "reference-transaction")
+    }),
+    one("a push", trial::push),
+    one("push options", repository::push_options),
+    one("ownership", repository::ownership),
+    one("git settings", repository::git_settings),
+    one("lock files", repository::lock_files),
+    Check {
+        name: "state",
+        look: Look::Opening(state::is_open),
+    },
+    of_state("state permissions", permissions::state),
+    of_state("database", state::database),
+    of_state("lock", state::lock),
+    of_state("cursor", state::cursor),
+    of_state("queue", state::queue),
+    of_state("clock", state::clock),
+    each("application repository", deployments::repositories),
+    each("command", deployments::programs),
+    each("deploy user", deployments::users),
+    each("checkout", deployments::checkouts),
+    one("runner", runners::runner),
+    one("timer", runners::timer),
+    one("process tracking", machine::process_tracking),
+    one("syslog", machine::system_log),
+    one("time zones", machine::time_zones),
+];
+
+const fn one(name: &'static str, look: fn(&Patient<'_>) -> Finding) -> Check {
+    let look = Look::One(look);
+    Check { name, look }
+}
+
+const fn each(name: &'static str, look: fn(&Patient<'_>) -> Vec<Finding>) -> Check {
+    let look = Look::Each(look);
+    Check { name, look }
+}
+
+const fn of_state(name: &'static str, look: fn(&Patient<'_>, &mut Store) -> Finding) -> Check {
+    let look = Look::State(look);
+    Check { name, look }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::hook_files::HOOKS;
+
+    #[test]
+    fn names_of_checks_are_unique() {
+        let names: BTreeSet<_> = CHECKS.iter().map(|check| check.name).collect();
+        assert_eq!(names.len(), CHECKS.len());
+    }
+
+    #[test]
+    fn every_hook_has_a_check() {
+        for hook in HOOKS {
+            assert!(CHECKS.iter().any(|check| check.name == *hook), "{hook}");
+        }
+    }
+}

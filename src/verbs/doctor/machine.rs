@@ -1,0 +1,60 @@
+//! This program, and what it needs of the machine.
+
+use super::finding::Finding;
+use super::patient::Patient;
+use crate::sys::user::User;
+use crate::sys::{cgroup, clock, syslog};
+use crate::text;
+
+/// A time zone that every machine with time zone data knows.
+const SOME_ZONE: &str = "Europe/Zurich";
+
+/// The version of the program, and the user who runs the checks.
+pub(super) fn version(patient: &Patient<'_>) -> Finding {
+    let version = patient.request.version;
+    let user = User::current().map_or_else(|error| error.to_string(), |user| user.name);
+    let user = text::escape(user, 64);
+    Finding::ok(format!("deploy-by-code {version}, as the user {user}"))
+}
+
+/// Whether the kernel can keep track of all processes of a command.
+pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
+    match cgroup::create("doctor") {
+        Some((folder, _)) => {
+            cgroup::remove(&folder);
+            Finding::ok("each deployment gets a cgroup of its own")
+        }
+        None => Finding::warning(
+            concat!(
+                "no cgroup can be made here,",
+                " so processes of a command are found by session, process group and environment"
+            ),
+            concat!(
+                "a process that leaves all three is not waited for;",
+                " to be sure, run the hooks where cgroups are delegated"
+            ),
+        ),
+    }
+}
+
+/// Whether events reach syslog.
+pub(super) fn system_log(_: &Patient<'_>) -> Finding {
+    match syslog::Log::open() {
+        Ok(_) => Finding::ok("reachable"),
+        Err(error) => Finding::warning(
+            format!("/dev/log: {error}"),
+            "start a syslog daemon; deployments go on without one",
+        ),
+    }
+}
+
+/// Whether the calendar can name time zones.
+pub(super) fn time_zones(_: &Patient<'_>) -> Finding {
+    match clock::zone(SOME_ZONE) {
+        Some(_) => Finding::ok("known"),
+        None => Finding::warning(
+            "the machine has no time zone data, so the calendar can name no zone but UTC",
+            "apt-get install tzdata",
+        ),
+    }
+}

@@ -1,0 +1,50 @@
+//! Permissions of the files that decide what is deployed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::finding::Finding;
+use super::patient::{Patient, shown};
+use crate::store::Store;
+
+/// Whether the configuration file is protected from other users.
+pub(super) fn configuration(patient: &Patient<'_>) -> Finding {
+    let Some(file) = &patient.deploy.config_file else {
+        return Finding::ok("no file");
+    };
+
+    match is_open_to_others(file) {
+        Ok(false) => Finding::ok("not writable by everybody"),
+        Ok(true) => open_to_others(file, "chmod o-w"),
+        Err(error) => unknown(file, &error),
+    }
+}
+
+/// Whether the state is protected from other users.
+pub(super) fn state(_: &Patient<'_>, store: &mut Store) -> Finding {
+    let folder = store.folder();
+
+    match is_open_to_others(folder) {
+        Ok(false) => Finding::ok(shown(folder)),
+        Ok(true) => open_to_others(folder, "chmod -R o-w"),
+        Err(error) => unknown(folder, &error),
+    }
+}
+
+/// Whether users who are neither the owner nor in the group may write to a file or folder.
+fn is_open_to_others(path: &Path) -> io::Result<bool> {
+    fs::metadata(path).map(|metadata| metadata.mode() & 0o002 != 0)
+}
+
+fn open_to_others(path: &Path, command: &str) -> Finding {
+    let path = shown(path);
+    let fix = format!("{command} {path}");
+    Finding::problem(format!("{path} is writable by everybody"), fix)
+}
+
+fn unknown(path: &Path, error: &io::Error) -> Finding {
+    let found = format!("{}: {error}", shown(path));
+    Finding::problem(found, "check that this user may read it")
+}

@@ -1,0 +1,61 @@
+//! What starts runners, and the timer, which catches up where a hook did not run.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::finding::Finding;
+use super::patient::Patient;
+use crate::config::RunnerKind;
+use crate::registry;
+use crate::units::Units;
+
+/// Whether systemd is set up to start runners, if the configuration says that it does.
+pub(super) fn runner(patient: &Patient<'_>) -> Finding {
+    if patient.deploy.config.runner == RunnerKind::Detached {
+        return Finding::ok("started by the hooks");
+    }
+
+    let owner = match fs::metadata(patient.git_dir()) {
+        Ok(metadata) => metadata.uid(),
+        Err(error) => {
+            let fix = "check that this user may read the repository";
+            return Finding::problem(error.to_string(), fix);
+        }
+    };
+
+    let units = Units::of(patient.git_dir());
+    let unit = &units.path_unit;
+    match units.drop_ins(&patient.deploy.wake_folder(), owner) {
+        Ok(drop_ins) if units.are_set_up(&drop_ins) => {
+            Finding::ok(format!("started by systemd, {unit}"))
+        }
+        Ok(_) => Finding::problem(
+            format!("{unit} is not enabled, or was set up for another folder or user"),
+            format!("as root, {}", patient.run("install")),
+        ),
+        Err(error) => Finding::problem(error.to_string(), "move the state or the repository"),
+    }
+}
+
+/// Whether the timer of the package looks after the repository.
+pub(super) fn timer(patient: &Patient<'_>) -> Finding {
+    let folder = Path::new(registry::FOLDER);
+    if !folder.is_dir() {
+        return Finding::warning(
+            "there is no timer, so what hooks miss waits for the next push",
+            "install the Debian package, or call reconcile from cron",
+        );
+    }
+
+    if registry::has(folder, patient.git_dir()) {
+        Finding::ok(concat!(
+            "the repository is registered;",
+            " deploy-by-code-reconcile.timer looks after it where it is enabled"
+        ))
+    } else {
+        let install = patient.run("install");
+        let fix = format!("{install}; as root, if another user registered it");
+        Finding::warning("the repository is not registered", fix)
+    }
+}

@@ -1,0 +1,150 @@
+//! The state: the database, the locks, the cursor and the queue.
+
+use std::fs;
+use std::time::Duration;
+
+use super::finding::Finding;
+use super::patient::{Patient, shown};
+use crate::status::Status;
+use crate::store::{self, Deployment, Filter, Store};
+use crate::sys::clock;
+use crate::sys::lock::try_lock;
+use crate::sys::process::{Identity, boot_id};
+use crate::text;
+
+/// How long a deployment may wait for a runner to start.
+const RUNNER_START: Duration = Duration::from_secs(30);
+
+/// How far in the future the newest record may be. Beyond this, the clock is wrong.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// A problem where the state can't be opened; then the other checks of it are left out.
+pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
+    state.as_ref().err().map(broken).into_iter().collect()
+}
+
+/// Whether the database is damaged.
+pub(super) fn database(_: &Patient<'_>, store: &mut Store) -> Finding {
+    match store.integrity_problems() {
+        Ok(problems) if problems.is_empty() => Finding::ok("sound"),
+        Ok(problems) => Finding::problem(
+            text::escape(problems.join("; "), 300),
+            "stop pushes, keep a copy of the state directory, and restore it from a backup",
+        ),
+        Err(error) => broken(&error),
+    }
+}
+
+/// Whether the file system of the state has the locks on which runners rely.
+pub(super) fn lock(_: &Patient<'_>, store: &mut Store) -> Finding {
+    let name = format!(".doctor.{}", std::process::id());
+    let file = store.folder().join("locks").join(name);
+    let locked = try_lock(&file, store.sharing());
+    let _ = fs::remove_file(&file);
+
+    match locked {
+        Ok(_) => Finding::ok("kernel locks work"),
+        Err(error) => Finding::problem(
+            format!("{}: {error}", shown(&file)),
+            "put the state on a local file system (state_dir)",
+        ),
+    }
+}
+
+/// Whether everything on the deploy branch is planned.
+pub(super) fn cursor(patient: &Patient<'_>, store: &mut Store) -> Finding {
+    let branch = &patient.deploy.branch;
+
+    let cursor = match store.read().and_then(|record| record.cursor()) {
+        Ok(Some(cursor)) => cursor,
+        Ok(None) => return Finding::problem("install was not run here", patient.run("install")),
+        Err(error) => return broken(&error),
+    };
+    if cursor.branch != *branch {
+        let found = format!(
+            "the state follows {}, but the configuration names {branch}",
+            cursor.branch
+        );
+        return Finding::problem(text::escape(found, 300), patient.run("install"));
+    }
+
+    match patient.deploy.repository.branch_tip(branch) {
+        Ok(tip) if tip == cursor.commit => {
+            Finding::ok(format!("everything on {branch} is planned"))
+        }
+        Ok(_) => Finding::problem(
+            format!("{branch} has moved, and no hook has planned what changed"),
+            patient.run("reconcile"),
+        ),
+        Err(error) => Finding::problem(
+            error.to_string(),
+            "check that this user may read the repository",
+        ),
+    }
+}
+
+/// Whether deployments wait while no runner carries them out.
+pub(super) fn queue(patient: &Patient<'_>, store: &mut Store) -> Finding {
+    match stuck(store) {
+        Ok(stuck) if stuck.is_empty() => Finding::ok("nothing waits without a runner"),
+        Ok(stuck) => {
+            let reconcile = patient.run("reconcile");
+            Finding::problem(
+                format!("no runner carries out {}", stuck.join(", ")),
+                format!("{reconcile}; syslog says why a runner ended"),
+            )
+        }
+        Err(error) => broken(&error),
+    }
+}
+
+/// The deployments that wait for longer than a runner takes to start, and those whose runner died.
+fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
+    let boot_id = boot_id().unwrap_or_default();
+    let is_dead = |open: &&Deployment| {
+        let run = open.run.as_ref().filter(|run| run.boot_id == boot_id);
+        let is_alive = run.map(|run| run.runner).is_some_and(Identity::is_alive);
+        open.status == Status::Running && !is_alive
+    };
+    let waits = |first: &&Deployment| {
+        // A deployment that a rule keeps waiting has a reason.
+        let may_begin = first.status == Status::Queued && first.reason.is_none();
+        may_begin && clock::now().since(first.queued_at) > RUNNER_START
+    };
+
+    let record = store.read()?;
+    let mut stuck = Vec::new();
+    for environment in record.busy_environments()? {
+        let open = record.open_deployments(&environment)?;
+        let waiting = open.first().filter(waits);
+        let dead = open.iter().filter(is_dead);
+        let names = waiting.into_iter().chain(dead);
+        stuck.extend(names.map(|open| format!("{} {}", open.id, open.target)));
+    }
+    Ok(stuck)
+}
+
+/// Whether the clock was set back since the newest deployment was recorded.
+pub(super) fn clock(_: &Patient<'_>, store: &mut Store) -> Finding {
+    let now = clock::now();
+    let newest = store
+        .read()
+        .and_then(|record| record.history(&Filter::default(), 1));
+    let newest = newest.unwrap_or_default().pop();
+
+    let ahead = newest.map(|newest| newest.queued_at.since(now));
+    match ahead.filter(|ahead| *ahead > CLOCK_AHEAD_MAX) {
+        None => Finding::ok(now.to_string()),
+        Some(ahead) => {
+            let ahead_s = ahead.as_secs();
+            Finding::problem(
+                format!("the newest deployment was recorded {ahead_s} s in the future"),
+                "set the clock, for example by NTP",
+            )
+        }
+    }
+}
+
+fn broken(error: &store::Error) -> Finding {
+    Finding::problem(error.to_string(), error.hint())
+}
