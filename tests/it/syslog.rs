@@ -11,15 +11,15 @@ use std::process::Stdio;
 use crate::run::run;
 use crate::world::World;
 
-const SOCKET: &str = "/dev/log";
+pub const SOCKET: &str = "/dev/log";
 
 /// The right to bind the socket. It goes away with this value.
-struct Turn {
+pub struct Turn {
     _lock: File,
 }
 
 impl Turn {
-    fn take() -> Option<Self> {
+    pub fn take() -> Option<Self> {
         let lock =
             File::create(std::env::temp_dir().join("deploy-by-code-it-syslog.lock")).unwrap();
         lock.lock().unwrap();
