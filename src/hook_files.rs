@@ -1,9 +1,9 @@
 //! What a hooks folder holds of this program.
 
-use std::fs::OpenOptions;
 use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::sys::open;
 
 /// The hooks that this program is.
 pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transaction"];
@@ -121,10 +121,7 @@ const SCRIPT_MAX: u64 = 64 * 1024;
 /// The beginning of a file; nothing of a pipe, which would be waited for.
 fn read_beginning(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(file)?;
+    let file = open::without_waiting(file)?;
     if file.metadata()?.is_file() {
         file.take(SCRIPT_MAX).read_to_end(&mut text)?;
     }

@@ -15,9 +15,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
@@ -25,6 +22,7 @@ use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept, leads_t
 use crate::id::Revision;
 use crate::registry;
 use crate::store::{self, Cursor, Store};
+use crate::sys::file::rename_to_free_name;
 use crate::text;
 use crate::units::Units;
 
@@ -453,15 +451,6 @@ fn create_chained(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives a file another name that nobody has yet.
-fn rename_to_free(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        // Not every file system knows this.
-        Err(Errno::EINVAL) => fs::rename(from, to),
-        renamed => Ok(renamed?),
-    }
-}
-
 /// What has to be done so that the hooks are as they were. The state stays. `unregister`: the
 /// timer's list, if this is to be taken out of it.
 ///
@@ -604,7 +593,7 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
                 Ok(target) if target.is_relative() && sibling(from).is_none() => {
                     symlink(Path::new("..").join(target), to).map_err(at(to))
                 }
-                _ => rename_to_free(from, to).map_err(at(from)),
+                _ => rename_to_free_name(from, to).map_err(at(from)),
             }
         }
         Step::LinkBeside(folder, name) => {

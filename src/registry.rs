@@ -7,13 +7,13 @@
 //! not theirs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+use crate::sys::open;
 
 /// Where the package puts it.
 pub const FOLDER: &str = "/var/lib/deploy-by-code/repositories";
@@ -94,14 +94,7 @@ pub fn registrar(folder: &Path, repository: &Path) -> Option<u32> {
 /// # Errors
 /// The entry can't be written, or is somebody else's.
 pub fn add(folder: &Path, repository: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .custom_flags(O_NOFOLLOW | O_NONBLOCK);
-    let mut file = options.open(entry(folder, repository))?;
+    let mut file = open::to_overwrite_without_following(&entry(folder, repository), 0o644)?;
     file.write_all(repository.as_os_str().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
@@ -158,11 +151,7 @@ pub fn read(registry: &Path, path: &Path) -> Result<Registered, String> {
     let at = |error: io::Error| format!("{}: {error}", shown(path));
     let no_entry = || format!("{}: no entry of a repository", shown(path));
     // Whatever somebody put there: nothing that would be waited for, and nothing but a file.
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_NOFOLLOW | O_NONBLOCK)
-        .open(path)
-        .map_err(at)?;
+    let file = open::without_following(path).map_err(at)?;
     let entry = file.metadata().map_err(at)?;
     if !entry.is_file() {
         return Err(no_entry());

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use nix::unistd::{AccessFlags, access};
-
 use super::{Context, Exit, status};
 use crate::deploy_repository::DeployRepository;
 use crate::doctor::{Level, Patient, examine};
 use crate::id::Target;
 use crate::report::{Colour, to_json};
+use crate::sys::access::may_create_in;
 use crate::sys::user::User;
 
 pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
@@ -24,8 +23,7 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
     };
     // What is root's alone is not the owner's, who this is by now.
     let temporary = Some(std::env::temp_dir());
-    let temporary =
-        temporary.filter(|folder| access(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok());
+    let temporary = temporary.filter(|folder| may_create_in(folder));
     let checks = examine(Patient {
         deploy: &deploy,
         problems: problems.map(|problems| problems.to_string()),

@@ -1,11 +1,8 @@
 //! Watching deployments: their output, and how they end.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::{self, Write};
 use std::time::Duration;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Context, Exit, Refusal};
 use crate::deploy_repository::DeployRepository;
@@ -15,6 +12,7 @@ use crate::report::{Tail, has_runner, outcome_line};
 use crate::status::Status;
 use crate::store::{Deployment, Store};
 use crate::sys::clock::{self, Deadline};
+use crate::sys::poll::reader_is_gone;
 use crate::text;
 
 /// How often it is looked whether there is more.
@@ -178,24 +176,14 @@ pub(super) fn for_pusher(
         }
         open = left;
         if !open.is_empty() && !busy {
-            if is_gone(&io::stdout()) {
+            // Otherwise a silent deployment would keep the hook of a pusher who left.
+            if reader_is_gone(&io::stdout()) {
                 return Ok(());
             }
             clock::sleep(LOOK);
         }
     }
     Ok(())
-}
-
-/// Whether the other end of an output was closed: otherwise a silent deployment would keep the hook
-/// of a pusher who left.
-fn is_gone(output: &(impl AsFd + IsTerminal)) -> bool {
-    let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
-    let closed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    poll(&mut polled, PollTimeout::ZERO).is_ok()
-        && polled[0]
-            .revents()
-            .is_some_and(|events| events.intersects(closed))
 }
 
 /// One deployment's output on its way to somebody.

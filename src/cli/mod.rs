@@ -174,7 +174,7 @@ impl Context {
     /// For a service whose user was set when the repository was its: what the repository says now
     /// is its owner's to carry out.
     fn is_owner(&self) -> anyhow::Result<()> {
-        let (owner, own) = (self.owner()?, nix::unistd::Uid::effective().as_raw());
+        let (owner, own) = (self.owner()?, User::own_number());
         if owner == own {
             return Ok(());
         }

@@ -124,7 +124,7 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
     let is_root = User::is_root();
     if !is_root {
         // Nobody else's could be reconciled.
-        entries.retain(|user, _| *user == nix::unistd::Uid::effective().as_raw());
+        entries.retain(|user, _| *user == User::own_number());
     }
     let in_units = is_root && units::systemd_runs();
     let entries = Mutex::new(entries.into_iter());

@@ -18,6 +18,7 @@ use crate::id::Target;
 use crate::registry;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
+use crate::sys::access::may_write;
 use crate::sys::lock::try_lock;
 use crate::sys::process::{Identity, boot_id};
 use crate::sys::user::User;
@@ -363,8 +364,7 @@ fn checkouts(deploy: &DeployRepository, wanted: &[Target]) -> Vec<Check> {
             .ancestors()
             .find(|folder| folder.symlink_metadata().is_ok());
         let there = there.unwrap_or(Path::new("/"));
-        let may_write =
-            there.is_dir() && nix::unistd::access(there, nix::unistd::AccessFlags::W_OK).is_ok();
+        let may_write = there.is_dir() && may_write(there);
         if may_write {
             return ok(name, shown(Path::new(&folder)));
         }

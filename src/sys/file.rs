@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
+use nix::fcntl::{AT_FDCWD, FallocateFlags, RenameFlags, fallocate, renameat2};
 use nix::sys::stat::futimens;
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Whence, lseek};
@@ -125,6 +125,18 @@ pub fn touch(path: &Path) -> io::Result<()> {
     )?)
 }
 
+/// Gives a file another name that nobody has yet (renameat2(2), `RENAME_NOREPLACE`). On a file
+/// system that can't promise this, whatever has the name is replaced.
+///
+/// # Errors
+/// The file can't be renamed; `AlreadyExists`: something has the name.
+pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Err(Errno::EINVAL) => fs::rename(from, to),
+        renamed => Ok(renamed?),
+    }
+}
+
 /// Waits until everything written to a folder's file system is on disk: a tree of files is not
 /// complete before.
 ///
@@ -170,6 +182,22 @@ pub fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_somebody_has_is_not_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+
+        let error = rename_to_free_name(&from, &to).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+
+        fs::remove_file(&to).unwrap();
+        rename_to_free_name(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+    }
 
     #[test]
     fn sharing_follows_git() {

@@ -1,11 +1,14 @@
 //! The kernel, one idea a file. The only modules with `unsafe` in them.
 
+pub mod access;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;
+pub mod exec;
 pub mod file;
 pub mod group;
 pub mod lock;
+pub mod open;
 pub mod output;
 pub mod poll;
 pub mod process;

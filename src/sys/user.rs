@@ -43,6 +43,12 @@ impl User {
         Self::new(nix::unistd::User::from_uid(Uid::from_raw(uid))?.ok_or_else(missing)?)
     }
 
+    /// The number of the user that this process runs as.
+    #[must_use]
+    pub fn own_number() -> u32 {
+        Uid::effective().as_raw()
+    }
+
     /// Whether this process runs as root.
     #[must_use]
     pub fn is_root() -> bool {
