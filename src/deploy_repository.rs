@@ -9,8 +9,8 @@ use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store};
 use crate::sys::clock;
-use crate::sys::file::Sharing;
 use crate::sys::open;
+use crate::sys::sharing::Sharing;
 use crate::text;
 
 /// The largest configuration file that is read, in bytes.

@@ -15,9 +15,9 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Pusher, Revision};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::detach;
-use crate::sys::file::Sharing;
 use crate::sys::group;
-use crate::sys::process::PATH;
+use crate::sys::sharing::Sharing;
+use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 
 /// How long a process that was killed is waited for.

@@ -24,7 +24,8 @@ use crate::id::Environment;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Store};
 use crate::sys::lock::try_lock;
-use crate::sys::process::{Identity, boot_id, set_umask};
+use crate::sys::process::{Identity, boot_id};
+use crate::sys::surroundings::set_umask;
 use crate::sys::{clock, syslog};
 
 /// A runner can't go on. What is queued stays queued.

@@ -25,7 +25,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::sys::clock::{self, Deadline};
-use crate::sys::file::{Sharing, sync_folder};
+use crate::sys::file::sync_folder;
+use crate::sys::sharing::Sharing;
 use crate::text;
 
 pub use deployments::{Deployment, Outcome, Run, Stale};

@@ -5,7 +5,8 @@
 //!
 //! It does not promise that the answer still holds when the file is used: somebody may change it
 //! meanwhile. The answer is for people and for choosing, not for security. It is about the real
-//! user of this process, which is also the effective one: this program is not installed set-user-ID.
+//! user of this process, which is also the effective one: this program is not installed
+//! set-user-ID.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Opening files in places where somebody else may have put something unexpected.
 //!
 //! Protocol: with `O_NONBLOCK`, open(2) does not wait for the other end of a pipe; for a regular
-//! file the flag changes nothing. With `O_NOFOLLOW` it fails with `ELOOP` where the last part of the
-//! path is a symbolic link, so that nobody can lead this process to a file elsewhere.
+//! file the flag changes nothing. With `O_NOFOLLOW` it fails with `ELOOP` where the last part of
+//! the path is a symbolic link, so that nobody can lead this process to a file elsewhere.
 //!
 //! It does not promise that what was opened is a regular file: the caller looks at the metadata of
 //! the open file, which nobody can exchange any more. Links in the folders above are followed.

@@ -10,8 +10,8 @@
 //! then. A process that it leaves behind may keep the pipes open; it is neither waited for nor
 //! killed, and what it writes later is lost.
 //!
-//! It does not promise to kill what has left the process group (see [`super::group`]), nor to return
-//! in time while the kernel loads the program from a file system that hangs.
+//! It does not promise to kill what has left the process group (see [`super::group`]), nor to
+//! return in time while the kernel loads the program from a file system that hangs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -107,8 +107,8 @@ fn run(
     }
 }
 
-/// Reads both streams of a child until it has ended. The child is not waited for, so that its number
-/// stays its own.
+/// Reads both streams of a child until it has ended. The child is not waited for, so that its
+/// number stays its own.
 fn collect(
     child: &mut Child,
     end: Option<&OwnedFd>,
