@@ -20,10 +20,10 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, Places, is_own_link, kept, leads_to, sibling};
 use crate::id::Revision;
-use crate::registry;
 use crate::store::{self, Cursor, Store};
 use crate::sys::file::rename_to_free_name;
 use crate::text;
+use crate::timer_list;
 use crate::units::Units;
 
 /// Something that `install` or `uninstall` does.
@@ -257,10 +257,10 @@ pub fn plan_entry(
     is_installed: bool,
     registry: &Path,
 ) -> EntryChange {
-    let registrar = registry::registrar(registry, deploy.repository.path());
+    let registrar = timer_list::entry_owner(registry, deploy.repository.path());
     // Without the package there is no timer.
     let is_due = if is_installed {
-        registry.is_dir() && !registry::has(registry, deploy.repository.path())
+        registry.is_dir() && !timer_list::has(registry, deploy.repository.path())
     } else {
         registrar.is_some()
     };
@@ -387,9 +387,9 @@ pub fn plan_system(
         let mut steps = Vec::new();
         let drop_ins = units
             .drop_ins(&deploy.wake_folder(), owner)
-            .map_err(Error::Systemd)?;
+            .map_err(|error| Error::Systemd(error.to_string()))?;
         if !units.are_set_up(&drop_ins) {
-            steps.extend(drop_ins.map(|(file, text)| SystemStep::Write(file, text)));
+            steps.extend(drop_ins.map(|drop_in| SystemStep::Write(drop_in.file, drop_in.content)));
             steps.push(systemctl(&["daemon-reload"]));
             steps.push(systemctl(&["enable", "--now", &units.path_unit]));
         }
@@ -637,7 +637,7 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             Ok(git::set_config_value(deploy.repository.path(), key, value)?)
         }
         Step::Register(folder) => {
-            registry::add(folder, deploy.repository.path()).map_err(at(folder))
+            timer_list::add(folder, deploy.repository.path()).map_err(at(folder))
         }
         Step::System(step) => take_system(step),
     }
@@ -654,7 +654,7 @@ pub fn take_system(step: &SystemStep) -> Result<(), Error> {
     };
     match step {
         SystemStep::Unregister(list, repository) => {
-            registry::remove(list, repository).map_err(at(list))
+            timer_list::remove(list, repository).map_err(at(list))
         }
         SystemStep::Write(file, content) => {
             let folder = file.parent().unwrap_or(Path::new("/"));

@@ -17,6 +17,7 @@ pub mod policy;
 pub mod refs;
 pub mod status;
 pub mod text;
+pub mod unit_name;
 pub mod waves;
 
 pub mod sys;
@@ -24,8 +25,8 @@ pub mod sys;
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;
-pub mod registry;
 pub mod store;
+pub mod timer_list;
 pub mod units;
 
 pub mod cli;

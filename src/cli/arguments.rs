@@ -6,8 +6,8 @@ use std::str::FromStr;
 use clap::{Parser, Subcommand};
 
 use crate::id::{Application, DeploymentId, Environment, Revision};
-use crate::registry;
 use crate::store::Filter;
+use crate::timer_list;
 
 /// Deploy by Code: what a reviewed deploy file names is what gets deployed.
 #[derive(Debug, Clone, Parser)]
@@ -102,7 +102,7 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
@@ -115,7 +115,7 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
@@ -276,7 +276,7 @@ pub(super) enum Command {
         /// Show those repositories, and do nothing
         #[arg(long, requires = "registered")]
         list: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         #[arg(long, hide = true)]
         after_push: bool,

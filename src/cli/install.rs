@@ -9,11 +9,11 @@ use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git::Repository;
 use crate::install::{self, EntryChange, Step, SystemStep};
-use crate::registry;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::lock::{Lock, try_lock_folder};
 use crate::sys::user::User;
 use crate::text;
+use crate::timer_list;
 
 /// How long another install of the same repository is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -248,7 +248,7 @@ pub(super) fn uninstall_gone(
         .into_iter()
         .map(Step::System)
         .collect();
-    if registry::registrar(registry, &path).is_some() {
+    if timer_list::entry_owner(registry, &path).is_some() {
         steps.push(Step::System(SystemStep::Unregister(
             registry.to_owned(),
             path,

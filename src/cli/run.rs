@@ -13,13 +13,13 @@ use crate::event::Event;
 use crate::hook::planning::{Planned, Push, plan_tip};
 use crate::hook::wake;
 use crate::id::Environment;
-use crate::registry::{self, Registered};
 use crate::runner;
 use crate::store::{self, Store};
 use crate::sys::clock::Deadline;
 use crate::sys::user::User;
 use crate::sys::{clock, syslog};
 use crate::text;
+use crate::timer_list::{self, ListedRepository};
 use crate::units;
 
 /// How long post-receive has before a `reconcile` that was woken beside it looks.
@@ -120,7 +120,7 @@ fn tell(context: &Context, planned: &Planned, busy: &[Environment]) -> anyhow::R
 /// Reconciles every repository that is registered, each as its owner, so that one can't reach what
 /// belongs to another; one user's do not wait for another's.
 pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
-    let mut entries = registry::entries(registry)?;
+    let mut entries = timer_list::entries(registry)?;
     let is_root = User::is_root();
     if !is_root {
         // Nobody else's could be reconciled.
@@ -161,11 +161,11 @@ pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
 /// Shows the repositories that are registered, some of each user's: for who removes the package.
 pub(super) fn list_registered(registry: &Path) -> anyhow::Result<Exit> {
     let output = Output::new();
-    for (user, own) in registry::entries(registry)? {
+    for (user, own) in timer_list::entries(registry)? {
         let mut counting = own
             .iter()
-            .filter_map(|entry| registry::read(registry, entry).ok());
-        for Registered { repository, .. } in counting.by_ref().take(TOLD_MAX) {
+            .filter_map(|entry| timer_list::read(registry, entry).ok());
+        for ListedRepository { repository, .. } in counting.by_ref().take(TOLD_MAX) {
             output.line(&text::escape(
                 repository.as_os_str().as_encoded_bytes(),
                 300,
@@ -205,9 +205,9 @@ fn reconcile_all_of(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> bo
             ));
             return false;
         }
-        match registry::read(registry, entry) {
-            Err(problem) => tell(&problem),
-            Ok(Registered { repository, owner }) => {
+        match timer_list::read(registry, entry) {
+            Err(error) => tell(&format!("{:#}", anyhow::Error::from(error))),
+            Ok(ListedRepository { repository, owner }) => {
                 if let Err(error) =
                     wake::reconcile_as(&repository, owner, REPOSITORY_MAX.min(deadline.left()))
                 {

@@ -15,7 +15,6 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{Host, is_own_link};
 use crate::id::Target;
-use crate::registry;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::access::may_write;
@@ -25,6 +24,7 @@ use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
 use crate::time::Timestamp;
+use crate::timer_list;
 use crate::units::Units;
 
 /// How long a deployment may wait before its runner must have begun.
@@ -412,14 +412,14 @@ fn runner(deploy: &DeployRepository) -> Check {
             ),
             install,
         ),
-        Err(error) => problem(name, error, "move the state or the repository"),
+        Err(error) => problem(name, error.to_string(), "move the state or the repository"),
     }
 }
 
 /// Whether the timer of the package looks after the repository.
 fn timer(deploy: &DeployRepository) -> Check {
     let name = "timer";
-    let folder = Path::new(registry::FOLDER);
+    let folder = Path::new(timer_list::FOLDER);
     if !folder.is_dir() {
         return warning(
             name,
@@ -427,7 +427,7 @@ fn timer(deploy: &DeployRepository) -> Check {
             "install the Debian package, or call reconcile from cron",
         );
     }
-    if registry::has(folder, deploy.repository.path()) {
+    if timer_list::has(folder, deploy.repository.path()) {
         ok(
             name,
             "the repository is registered; deploy-by-code-reconcile.timer looks after it where it is enabled",

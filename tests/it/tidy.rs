@@ -12,9 +12,9 @@ use crate::world::World;
 const LAYERS: &[(&str, u8)] = &[
     ("id", 0), ("time", 0),
     ("refs", 10), ("status", 10), ("event", 10), ("waves", 10), ("deployfile", 10), ("config", 10), ("policy", 10), ("plan", 10),
-    ("text", 10), ("change", 10),
+    ("text", 10), ("change", 10), ("unit_name", 10),
     ("sys", 20),
-    ("git", 30), ("store", 30), ("hook_files", 30), ("registry", 30),
+    ("git", 30), ("store", 30), ("hook_files", 30), ("timer_list", 30),
     // What every verb starts from: a repository with its configuration.
     ("deploy_repository", 35),
     ("facts", 38), ("units", 38),
