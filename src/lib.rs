@@ -33,6 +33,6 @@ pub mod cli;
 pub mod doctor;
 pub mod facts;
 pub mod hook;
-pub mod install;
 pub mod report;
 pub mod runner;
+pub mod verbs;

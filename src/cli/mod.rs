@@ -31,7 +31,8 @@ use crate::hook::{environment, planning};
 use crate::id::Pusher;
 use crate::store::{self, Store};
 use crate::sys::user::User;
-use crate::{git, install as installing, runner, text};
+use crate::verbs::install as installing;
+use crate::{git, runner, text};
 use arguments::{Arguments, Command};
 use output::Output;
 

@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_trees;
 mod hosts;
 mod install;
+mod install_steps;
 mod late;
 mod loopholes;
 mod plan;

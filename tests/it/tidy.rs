@@ -18,7 +18,8 @@ const LAYERS: &[(&str, u8)] = &[
     // What every verb starts from: a repository with its configuration.
     ("deploy_repository", 35),
     ("facts", 38), ("units", 38),
-    ("hook", 40), ("runner", 40), ("report", 40), ("doctor", 40), ("install", 40),
+    ("hook", 40), ("runner", 40), ("report", 40), ("doctor", 40),
+    ("verbs", 45),
     ("cli", 50), ("main", 51),
 ];
 
@@ -285,6 +286,28 @@ fn one_outside_thing_each() {
         ],
         pure,
     );
+}
+
+#[test]
+fn the_plans_of_install_are_pure() {
+    let outside = [
+        "std::fs",
+        "std::process",
+        "sys::",
+        "git::",
+        "deploy_repository",
+        "timer_list::",
+        "look",
+        "read_link",
+        "metadata()",
+        "exists()",
+        "canonicalize()",
+        "is_dir()",
+        "is_symlink()",
+    ];
+    never(&outside, |path| {
+        path.starts_with("src/verbs/install/plan") || path == "src/verbs/install/found.rs"
+    });
 }
 
 #[test]
