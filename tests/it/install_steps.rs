@@ -85,7 +85,8 @@ fn push(world: &World, number: u32, when: &str) {
     );
 
     world.deploy("production/a", number);
-    world.push();
+    // The hook that was there runs at every moment.
+    world.push().says("checked by pre-receive");
 }
 
 #[test]

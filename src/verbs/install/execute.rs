@@ -114,7 +114,18 @@ fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
         Ok(target) if target.is_relative() && sibling(hook).is_none() => {
             symlink(target_beside(target), kept).map_err(Error::at(kept))
         }
-        _ => rename_to_free_name(hook, kept).map_err(Error::at(hook)),
+        _ => keep_as_it_is(hook, kept).map_err(Error::at(hook)),
+    }
+}
+
+/// Gives a hook a second name, so that it stands in its place until the link replaces it. Where the
+/// file system or the kernel allows no second name, it is moved.
+fn keep_as_it_is(hook: &Path, kept: &Path) -> io::Result<()> {
+    match fs::hard_link(hook, kept) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            rename_to_free_name(hook, kept)
+        }
+        done => done,
     }
 }
 

@@ -112,25 +112,14 @@ pub struct Sibling {
 }
 
 /// What lies where a hook is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// Nothing.
     Nothing,
-    /// A link with these words.
-    Link(PathBuf),
+    /// The hook that still stands in its place: the same file, or a link to the same place.
+    ThisHook,
     /// Something else.
-    File,
-}
-
-impl Kept {
-    /// Whether it is what keeping a link makes of it: a relative link leads to the same place from
-    /// one folder further down.
-    pub(super) fn is_kept_link_of(&self, hook: Option<&PathBuf>) -> bool {
-        match (self, hook) {
-            (Self::Link(kept), Some(hook)) => *kept == PathBuf::from("..").join(hook),
-            _ => false,
-        }
-    }
+    Other,
 }
 
 /// What lies in the folder of hooks beside the hooks of this program.
@@ -166,8 +155,6 @@ pub struct Place {
     pub is_taken: bool,
     /// Whether it is a link of this program.
     pub is_own: bool,
-    /// The words of the link that stands there, if it is one.
-    pub link: Option<PathBuf>,
     /// Where a hook that was there before is kept.
     pub kept_path: PathBuf,
     /// What lies there, in a folder that is not a link.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
@@ -16,7 +17,7 @@ use super::found::{
     Beside, Hook, Installed, Kept, KeptFolder, OtherHook, Place, Repository, Sibling, Standing,
     State,
 };
-use super::link::{aside, links_beside};
+use super::link::{aside, links_beside, target_beside};
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
@@ -140,7 +141,7 @@ fn other_hook(path: &Path, kept_path: &Path) -> OtherHook {
         leads_nowhere: path
             .metadata()
             .is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
-        kept: what_is_kept(kept_path),
+        kept: what_is_kept(path, kept_path),
     }
 }
 
@@ -149,11 +150,21 @@ fn kept_path(hook: &Path) -> PathBuf {
     kept(hook).unwrap_or_else(|| hook.to_owned())
 }
 
-fn what_is_kept(path: &Path) -> Kept {
-    match fs::read_link(path) {
-        Ok(link) => Kept::Link(link),
-        Err(_) if is_there(path) => Kept::File,
-        Err(_) => Kept::Nothing,
+fn what_is_kept(hook: &Path, kept: &Path) -> Kept {
+    let Ok(found) = kept.symlink_metadata() else {
+        return Kept::Nothing;
+    };
+
+    let is_same_file = hook
+        .symlink_metadata()
+        .is_ok_and(|hook| (hook.dev(), hook.ino()) == (found.dev(), found.ino()));
+    // Kept, a relative link leads to the same place from one folder further down.
+    let is_same_link = fs::read_link(hook)
+        .is_ok_and(|hook| fs::read_link(kept).is_ok_and(|kept| kept == target_beside(hook)));
+    if is_same_file || is_same_link {
+        Kept::ThisHook
+    } else {
+        Kept::Other
     }
 }
 
@@ -223,14 +234,13 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
 fn place(path: PathBuf) -> Place {
     let kept_path = kept_path(&path);
     let kept = if kept_path.parent().is_some_and(is_folder) {
-        what_is_kept(&kept_path)
+        what_is_kept(&path, &kept_path)
     } else {
         Kept::Nothing
     };
     Place {
         is_taken: is_there(&path),
         is_own: is_own_link(&path),
-        link: fs::read_link(&path).ok(),
         kept_path,
         kept,
         left_aside: Some(aside(&path)).filter(|aside| aside.is_symlink()),

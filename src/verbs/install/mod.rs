@@ -1,7 +1,7 @@
 //! `install` puts the hooks into a repository, and `uninstall` takes them out again.
 //!
 //! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there
-//! already is moved to `chained/<name>`, and this program runs it with a full copy of its input.
+//! already is kept as `chained/<name>`, and this program runs it with a full copy of its input.
 //! What lies beside it is linked there, so that it finds that where it looks.
 //!
 //! Both verbs go through the same stages, each in a file of its own: the folder is locked
@@ -14,8 +14,12 @@
 //! completes: the state and its cursor come first, so that no hook ever runs without them, and what
 //! a kept hook needs is linked before the hook is moved.
 //!
-//! It does not promise that there is a hook at every moment: between keeping a hook that is a file
-//! and setting the link in its place, git finds none.
+//! A hook that is kept stands in its place until the link replaces it in one step, so that git
+//! finds a hook at every moment.
+//!
+//! It does not promise that last thing where the kernel lets nobody give a file a second name: on
+//! some file systems, and for a hook of another user. There a hook is moved, and until the link is
+//! set, git finds none.
 
 mod error;
 mod execute;

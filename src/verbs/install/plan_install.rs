@@ -108,16 +108,14 @@ fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
         return Err(Error::Dangling(hook.path.clone()));
     }
 
-    if other.kept.is_kept_link_of(other.link.as_ref()) {
-        return Ok(None);
+    match other.kept {
+        Kept::ThisHook => Ok(None),
+        Kept::Other => Err(Error::Taken(hook.kept_path.clone())),
+        Kept::Nothing => Ok(Some(Step::Keep {
+            hook: hook.path.clone(),
+            kept: hook.kept_path.clone(),
+        })),
     }
-    if other.kept != Kept::Nothing {
-        return Err(Error::Taken(hook.kept_path.clone()));
-    }
-    Ok(Some(Step::Keep {
-        hook: hook.path.clone(),
-        kept: hook.kept_path.clone(),
-    }))
 }
 
 /// What has to be linked beside the hooks that are kept: what lies beside them now, and the folders

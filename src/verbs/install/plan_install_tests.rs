@@ -170,7 +170,7 @@ fn a_state_is_upgraded_and_moved_to_the_branch() {
 fn a_hook_that_a_stopped_install_has_kept_is_only_replaced() {
     let relative = OtherHook {
         link: Some("../script".into()),
-        kept: Kept::Link("../../script".into()),
+        kept: Kept::ThisHook,
         ..script()
     };
     let mut found = installed();
@@ -182,7 +182,7 @@ fn a_hook_that_a_stopped_install_has_kept_is_only_replaced() {
 
     // The control: something else is kept there.
     let other = OtherHook {
-        kept: Kept::Link("../other".into()),
+        kept: Kept::Other,
         ..relative
     };
     found.hooks = vec![hook("pre-receive", Standing::Other(other))];

@@ -55,8 +55,8 @@ fn plan_place(place: &Place, was_installed: bool) -> Option<Step> {
             hook: place.path.clone(),
         });
     }
-    // One that was stopped had put the hook back.
-    if is_kept && place.kept.is_kept_link_of(place.link.as_ref()) {
+    // An uninstall that was stopped had put the hook back, or an install had not replaced it yet.
+    if is_kept && place.kept == Kept::ThisHook {
         return Some(Step::Unlink(place.kept_path.clone()));
     }
     if !is_kept && place.is_own {
@@ -70,8 +70,6 @@ mod tests {
     use super::*;
     use crate::verbs::install::found::KeptFolder;
 
-    const PROGRAM: &str = "/usr/bin/deploy-by-code";
-
     fn words(steps: &[Step]) -> Vec<String> {
         steps.iter().map(Step::to_string).collect()
     }
@@ -82,7 +80,6 @@ mod tests {
             path: Path::new("/r/hooks").join(name),
             is_taken: true,
             is_own: true,
-            link: Some(PROGRAM.into()),
             kept_path: Path::new("/r/hooks/chained").join(name),
             kept: Kept::Nothing,
             left_aside: None,
@@ -110,7 +107,7 @@ mod tests {
     #[test]
     fn an_uninstall_removes_links_and_puts_back_what_was_kept() {
         let kept = Place {
-            kept: Kept::File,
+            kept: Kept::Other,
             ..own_place("post-receive")
         };
         let entry = (Path::new("/list"), Path::new("/r"));
@@ -133,12 +130,11 @@ mod tests {
         let missing = || Place {
             is_taken: false,
             is_own: false,
-            link: None,
             ..own_place("pre-receive")
         };
         // An install had moved the hook and not set its link.
         let moved = Place {
-            kept: Kept::File,
+            kept: Kept::Other,
             ..missing()
         };
         let expect = [
@@ -147,11 +143,11 @@ mod tests {
         ];
         check_uninstall(vec![moved], kept_folder(false, false), &expect);
 
-        // An uninstall had put a link back and not removed the kept one.
+        // An uninstall had put a link back and not removed the kept one, or an install had kept the
+        // hook and not set its link.
         let put_back = Place {
             is_taken: true,
-            link: Some("../script".into()),
-            kept: Kept::Link("../../script".into()),
+            kept: Kept::ThisHook,
             ..missing()
         };
         let expect = ["remove /r/hooks/chained/pre-receive"];
@@ -184,8 +180,7 @@ mod tests {
         let place = Place {
             is_taken: false,
             is_own: false,
-            link: None,
-            kept: Kept::File,
+            kept: Kept::Other,
             ..own_place("pre-receive")
         };
         let found = Installed {
