@@ -1,4 +1,4 @@
-//! What is planned outside of a repository, and what whom is told instead.
+//! What is planned outside of a repository, and which warnings take the place of steps.
 
 use std::path::Path;
 
@@ -106,80 +106,63 @@ fn units_are_taken_out_by_root_and_stay_for_others() {
     assert_eq!(plan.optional, []);
 }
 
-/// Who may do what about an entry: whose entry there is and whether it counts, and what follows for
-/// root, for the owner and for anybody else.
-#[test]
-fn the_entry_is_for_its_owner_or_for_root_where_it_is_anothers() {
-    let removed = "take out of the timer's list, in /list";
-    let another = |goal| format!("{}", Warning::EntryOfAnother { user: 9, goal });
-    let not_owner = |goal| format!("{}", Warning::EntryForOwner { owner: OWNER, goal });
-    let (install, uninstall) = (Goal::Install, Goal::Uninstall);
-    let (o, r) = ("owner changes it".to_owned(), removed.to_owned());
-    let both = format!("{removed}, owner changes it");
-    let nothing = String::new;
+const OWNER_CHANGES: &str = "owner changes it";
 
-    let table = [
-        (
-            install,
-            None,
-            false,
-            [o.clone(), o.clone(), not_owner(install)],
-        ),
-        (
-            install,
-            Some(OWNER),
-            true,
-            [nothing(), nothing(), nothing()],
-        ),
-        (
-            install,
-            Some(OWNER),
-            false,
-            [o.clone(), o.clone(), not_owner(install)],
-        ),
-        (
-            install,
-            Some(9),
-            false,
-            [both, another(install), another(install)],
-        ),
-        (uninstall, None, false, [nothing(), nothing(), nothing()]),
-        (
-            uninstall,
-            Some(OWNER),
-            true,
-            [o.clone(), o, not_owner(uninstall)],
-        ),
-        (
-            uninstall,
-            Some(9),
-            false,
-            [r, another(uninstall), another(uninstall)],
-        ),
+/// What is planned about an entry for root, for the owner and for anybody else.
+#[track_caller]
+fn check_entry(goal: Goal, entry_owner: Option<u32>, is_listed: bool, expect: [&str; 3]) {
+    let found = Machine {
+        entry_owner,
+        is_listed,
+        ..machine()
+    };
+    let callers = [
+        caller(true, false),
+        caller(false, true),
+        caller(false, false),
     ];
-    for (goal, entry_owner, is_listed, expect) in table {
-        let found = Machine {
-            entry_owner,
-            is_listed,
-            ..machine()
-        };
-        let callers = [
-            caller(true, false),
-            caller(false, true),
-            caller(false, false),
-        ];
-        let told = callers.map(|caller| {
-            let plan = plan_for_machine(&found, goal, caller).unwrap();
-            let mut told = words(&plan.optional);
-            told.extend(
-                plan.owner_changes_entry
-                    .then(|| "owner changes it".to_owned()),
-            );
-            told.extend(plan.warnings.iter().map(Warning::to_string));
-            told.join(", ")
-        });
-        assert_eq!(told, expect, "{goal:?} {entry_owner:?} {is_listed}");
-    }
+
+    let planned = callers.map(|caller| {
+        let plan = plan_for_machine(&found, goal, caller).unwrap();
+        let mut planned = words(&plan.optional);
+        planned.extend(plan.owner_changes_entry.then(|| OWNER_CHANGES.to_owned()));
+        planned.extend(plan.warnings.iter().map(Warning::to_string));
+        planned.join(", ")
+    });
+    assert_eq!(planned, expect);
+}
+
+#[test]
+fn an_entry_is_added_by_the_owner_after_root_removed_anothers() {
+    let goal = Goal::Install;
+    let not_owner = "this repository is user 7's to enter into the timer's list, \
+                     so the timer does not look after it";
+    let another = "this repository's entry in the timer's list is user 9's, \
+                   so the timer does not look after it";
+    let both = format!("take out of the timer's list, in /list, {OWNER_CHANGES}");
+    let own = [OWNER_CHANGES, OWNER_CHANGES, not_owner];
+
+    check_entry(goal, None, false, own);
+    check_entry(goal, Some(OWNER), false, own);
+    check_entry(goal, Some(OWNER), true, ["", "", ""]);
+    check_entry(goal, Some(9), false, [&both, another, another]);
+}
+
+#[test]
+fn an_entry_is_removed_by_its_owner_or_by_root() {
+    let goal = Goal::Uninstall;
+    let not_owner = "this repository is user 7's to enter into the timer's list, and stays";
+    let another = "this repository's entry in the timer's list is user 9's, and stays";
+    let removed = "take out of the timer's list, in /list";
+
+    check_entry(goal, None, false, ["", "", ""]);
+    check_entry(
+        goal,
+        Some(OWNER),
+        true,
+        [OWNER_CHANGES, OWNER_CHANGES, not_owner],
+    );
+    check_entry(goal, Some(9), false, [removed, another, another]);
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn plan_state(found: &Repository) -> Vec<Step> {
 /// names of the folders that may belong to hooks which are kept.
 fn plan_hooks(found: &Repository) -> Result<(Vec<Step>, Vec<OsString>), Error> {
     let (mut steps, mut folders) = (Vec::new(), Vec::new());
+
     for hook in &found.hooks {
         match &hook.standing {
             Standing::Own {
@@ -88,6 +89,7 @@ fn plan_hooks(found: &Repository) -> Result<(Vec<Step>, Vec<OsString>), Error> {
             program: found.program.clone(),
         });
     }
+
     Ok((steps, folders))
 }
 
