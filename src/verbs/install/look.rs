@@ -3,7 +3,7 @@
 //! Protocol: nothing is changed, and nothing is judged but where hooks may be looked for. What
 //! can't be looked at as it should be is an error; what is not there is a value.
 //!
-//! It does not promise that what was found stays so; see [`super::lock`].
+//! It does not promise that what was found stays so; see [`super::lock()`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -5,7 +5,7 @@
 //! What lies beside it is linked there, so that it finds that where it looks.
 //!
 //! Both verbs go through the same stages, each in a file of its own: the folder is locked
-//! ([`lock`]), what is there is found out ([`look_before_install`] and its siblings), a plan is
+//! ([`lock()`]), what is there is found out ([`look_before_install`] and its siblings), a plan is
 //! made from that and from nothing else ([`plan_install`] and its siblings), and the caller takes
 //! its steps one by one ([`take`]). A dry run ends after the plan. What root does to the machine is
 //! a plan of its own, since root becomes the repository's owner before it looks at the repository.
