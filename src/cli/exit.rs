@@ -51,8 +51,11 @@ pub(super) fn fail(error: anyhow::Error) -> Exit {
 
     match known(error) {
         Ok(error) => {
-            output::complain(&error.to_string(), error.hint());
-            error.kind().into()
+            let (kind, hint) = (error.kind(), error.hint().map(str::to_owned));
+            // With its sources, where its own words don't have theirs.
+            let message = format!("{:#}", anyhow::Error::from(error));
+            output::complain(&message, hint.as_deref());
+            kind.into()
         }
         Err(error) => {
             output::complain(&format!("{error:#}"), None);
@@ -72,6 +75,10 @@ fn known(error: anyhow::Error) -> Result<verbs::Error, anyhow::Error> {
         Err(error) => error,
     };
     let error = match error.downcast::<deploy_repository::Error>() {
+        Ok(error) => return Ok(error.into()),
+        Err(error) => error,
+    };
+    let error = match error.downcast::<verbs::install::Error>() {
         Ok(error) => return Ok(error.into()),
         Err(error) => error,
     };

@@ -7,7 +7,7 @@ use super::error::Error;
 use crate::id::Revision;
 use crate::policy::{Commit, Commits};
 use crate::sys::detach;
-use crate::sys::process::PATH;
+use crate::sys::surroundings::PATH;
 use crate::time::Timestamp;
 
 /// What of a hook's environment would make git look at another repository or tell something else

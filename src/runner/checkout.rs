@@ -33,7 +33,7 @@ pub(super) struct Checkout {
 pub(super) enum CheckoutError {
     /// A file or folder can't be made or read.
     #[error("{path}: {error}", path = shown(.0), error = .1)]
-    Io(PathBuf, #[source] io::Error),
+    Io(PathBuf, io::Error),
     /// The folder is that of another application or environment.
     #[error(
         "{} belongs to {owner}; give each application in each environment a checkout of its own",

@@ -14,7 +14,8 @@ use super::reader::{FILE, Reader, Snapshot, log_file};
 use super::schema::{self, VERSION};
 use super::transaction::Transaction;
 use crate::sys::clock::{self, Deadline};
-use crate::sys::file::{Sharing, sync_folder};
+use crate::sys::file::sync_folder;
+use crate::sys::sharing::Sharing;
 
 /// How long a writer waits for another one before it gives up.
 const BUSY: Duration = Duration::from_secs(60);

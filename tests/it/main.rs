@@ -23,6 +23,7 @@ mod hostile;
 mod hostile_trees;
 mod hosts;
 mod install;
+mod install_steps;
 mod late;
 mod layers;
 mod loopholes;
