@@ -63,6 +63,19 @@ fn killed_at(world: &World, call: &str, program: &str, folder: &str, arguments: 
     run(&mut strace, b"")
 }
 
+/// Freezes an environment that has an application, and dies at a system call.
+fn freeze_killed_at(world: &World, call: &str, environment: &str, reason: &str) {
+    world.deploy(&format!("{environment}/app"), 1);
+    world.push();
+    world.settled();
+
+    let repository = world.repository();
+    let repository = repository.to_str().unwrap();
+    let freeze = ["-C", repository, "freeze", environment, "--reason", reason];
+    let killed = killed_at(world, call, BINARY, ".", &freeze);
+    assert_ne!(killed.code, Some(0), "{killed:#?}");
+}
+
 fn words(lines: &[String]) -> Vec<&str> {
     lines
         .iter()
@@ -75,21 +88,7 @@ fn event_line_survives_a_kill_between_the_fact_and_the_line() {
     let Some(_turn) = Turn::take() else { return };
     let mut log = SystemLog::listen();
     let world = World::installed();
-    world.deploy("events-fact/app", 1);
-    world.push();
-    world.settled();
-
-    let repository = world.repository();
-    let arguments = [
-        "-C",
-        repository.to_str().unwrap(),
-        "freeze",
-        "events-fact",
-        "--reason",
-        "incident 7",
-    ];
-    let killed = killed_at(&world, "connect", BINARY, ".", &arguments);
-    assert_ne!(killed.code, Some(0), "{killed:#?}");
+    freeze_killed_at(&world, "connect", "events-fact", "incident 7");
 
     // The fact is on record, and its line was not sent.
     world.cmd(&["status"]).ok().says("incident 7");
@@ -110,21 +109,7 @@ fn event_line_never_comes_for_a_fact_that_was_not_committed() {
     let Some(_turn) = Turn::take() else { return };
     let mut log = SystemLog::listen();
     let world = World::installed();
-    world.deploy("events-control/app", 1);
-    world.push();
-    world.settled();
-
-    let repository = world.repository();
-    let arguments = [
-        "-C",
-        repository.to_str().unwrap(),
-        "freeze",
-        "events-control",
-        "--reason",
-        "incident 8",
-    ];
-    let killed = killed_at(&world, "fsync", BINARY, ".", &arguments);
-    assert_ne!(killed.code, Some(0), "{killed:#?}");
+    freeze_killed_at(&world, "fsync", "events-control", "incident 8");
 
     world.cmd(&["reconcile"]).ok();
     world.cmd(&["status"]).ok().says_nothing_of("incident 8");
