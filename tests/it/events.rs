@@ -68,6 +68,8 @@ fn freeze_killed_at(world: &World, call: &str, environment: &str, reason: &str) 
     world.deploy(&format!("{environment}/app"), 1);
     world.push();
     world.settled();
+    // Whatever runs on would tell of the event as well.
+    world.wait_until("nothing of the push runs on", || world.ours().is_empty());
 
     let repository = world.repository();
     let repository = repository.to_str().unwrap();
@@ -127,7 +129,7 @@ fn event_lines_survive_a_kill_of_the_runner() {
     // The hook leaves the telling to the runner, which dies when it begins with it.
     let arguments = ["push", "-q", "origin", "HEAD:refs/heads/main"];
     killed_at(&world, "connect", "git", "work", &arguments);
-    world.wait_until("the runner is dead", || world.ours().is_empty());
+    world.wait_until("nothing of the push runs on", || world.ours().is_empty());
     assert_eq!(world.history(), ["#1 events-runner/app queued"]);
     assert_eq!(log.about("events-runner"), [""; 0]);
 
