@@ -46,12 +46,12 @@ pub struct ListedRepository {
     pub owner: u32,
 }
 
-/// Why an entry does not count. The cause, where there is one, is the error's source and not
-/// repeated in its words.
+/// Why an entry does not count. The message ends with the cause, where there is one; the cause is
+/// also the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
     /// The entry, or the repository that it names, can't be looked at.
-    #[error("{}", shown(.path))]
+    #[error("{}: {source}", shown(.path))]
     Unreadable {
         /// What can't be looked at.
         path: PathBuf,

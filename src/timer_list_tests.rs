@@ -72,7 +72,10 @@ fn entries_that_do_not_count_say_why() {
     assert!(says.ends_with("x.git: writable by everybody"), "{says}");
 
     fs::remove_dir(&repository).unwrap();
-    assert!(matches!(error(&entry), EntryError::Unreadable { path, .. } if path == repository));
+    let missing = error(&entry);
+    let says = missing.to_string();
+    assert!(matches!(missing, EntryError::Unreadable { path, .. } if path == repository));
+    assert!(says.contains("x.git: No such file"), "{says}");
 
     fs::write(&repository, "").unwrap();
     assert!(matches!(error(&entry), EntryError::NoFolder { .. }));

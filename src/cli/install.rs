@@ -14,9 +14,7 @@ use crate::hook_files::Host;
 use crate::sys::lock::Lock;
 use crate::sys::user::User;
 use crate::text;
-use crate::verbs::install::{
-    self as verb, Caller, Error, Goal, MachinePlan, MachineStep, Step, Warning,
-};
+use crate::verbs::install::{self as verb, Caller, Goal, MachinePlan, MachineStep, Step, Warning};
 use crate::verbs::{self, Acts};
 
 /// What to do once on a machine, since the package starts nothing by itself.
@@ -86,7 +84,7 @@ fn take_optional(output: &Output, steps: &[MachineStep], dry_run: bool) {
         }
         if let Err(error) = verb::take_on_machine(step) {
             complain(
-                &format!("warning: {:#}", anyhow::Error::from(error)),
+                &format!("warning: {error}"),
                 Some("it is left undone; run this again when it can be done"),
             );
         }
@@ -111,21 +109,13 @@ fn on_machine(
     };
 
     let found = verb::look_at_machine(deploy, goal, owner, list)?;
-    let plan = verb::plan_for_machine(&found, goal, caller).map_err(explained)?;
+    let plan = verb::plan_for_machine(&found, goal, caller)?;
 
     plan.warnings.iter().for_each(warn);
     take_required(&context.output, &plan.required, dry_run)?;
     take_optional(&context.output, &plan.optional, dry_run);
     context.become_owner(Acts::No)?;
     Ok(plan)
-}
-
-/// An error that is only about who calls is a refusal and says what to do.
-fn explained(error: Error) -> anyhow::Error {
-    match (&error, error.hint()) {
-        (Error::UnitsNeedRoot, Some(hint)) => verbs::Error::refused(error.to_string(), hint).into(),
-        _ => error.into(),
-    }
 }
 
 pub(super) fn install(

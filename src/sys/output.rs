@@ -37,16 +37,16 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How much is read at once, in bytes: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
-/// Why there is no output. The cause, where there is one, is the error's source and not repeated in
-/// its words.
+/// Why there is no output. The message ends with the cause, where there is one; the cause is also
+/// the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The command did not begin.
-    #[error("the command could not be started")]
+    #[error("the command could not be started: {0}")]
     Start(#[source] io::Error),
 
     /// The kernel failed to tell what the command wrote or whether it has ended; it was killed.
-    #[error("the output of the command could not be read")]
+    #[error("the output of the command could not be read: {0}")]
     Read(#[source] io::Error),
 
     /// The command was not done in time; it was killed.

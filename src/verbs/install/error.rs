@@ -9,7 +9,8 @@ use crate::units::UnitError;
 use crate::{git, store, text};
 
 /// It can't be installed or taken out. What was done by then stays, and the next call goes on from
-/// there. The cause, where there is one, is the error's source and not repeated in its words.
+/// there. The message ends with the cause, where there is one; the cause is also the error's
+/// source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The repository can't be read or configured.
@@ -21,7 +22,7 @@ pub enum Error {
     Store(#[from] store::Error),
 
     /// A file can't be changed, or a folder not be locked.
-    #[error("{}", shown(.path))]
+    #[error("{}: {source}", shown(.path))]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -72,7 +73,7 @@ pub enum Error {
     UnitsNeedRoot,
 
     /// systemctl can't be called.
-    #[error("systemctl could not be started")]
+    #[error("systemctl could not be started: {0}")]
     SystemctlMissing(#[source] io::Error),
 
     /// systemctl failed.
@@ -108,4 +109,15 @@ impl Error {
 
 fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_encoded_bytes(), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_about_a_file_names_it_and_the_cause() {
+        let error = Error::at(Path::new("/a/b"))(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.to_string(), "/a/b: permission denied");
+    }
 }
