@@ -51,11 +51,8 @@ pub(super) fn fail(error: anyhow::Error) -> Exit {
 
     match known(error) {
         Ok(error) => {
-            let (kind, hint) = (error.kind(), error.hint().map(str::to_owned));
-            // With its sources, where its own words don't have theirs.
-            let message = format!("{:#}", anyhow::Error::from(error));
-            output::complain(&message, hint.as_deref());
-            kind.into()
+            output::complain(&error.to_string(), error.hint());
+            error.kind().into()
         }
         Err(error) => {
             output::complain(&format!("{error:#}"), None);
