@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use crate::faults::strace_or_skip;
 use crate::processes::BINARY;
 use crate::run::{Run, run};
 use crate::syslog::{SOCKET, Turn};
@@ -88,6 +89,10 @@ fn words(lines: &[String]) -> Vec<&str> {
 #[test]
 fn event_line_survives_a_kill_between_the_fact_and_the_line() {
     let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
     let mut log = SystemLog::listen();
     let world = World::installed();
     freeze_killed_at(&world, "connect", "events-fact", "incident 7");
@@ -109,6 +114,10 @@ fn event_line_survives_a_kill_between_the_fact_and_the_line() {
 #[test]
 fn event_line_never_comes_for_a_fact_that_was_not_committed() {
     let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
     let mut log = SystemLog::listen();
     let world = World::installed();
     freeze_killed_at(&world, "fsync", "events-control", "incident 8");
@@ -121,6 +130,10 @@ fn event_line_never_comes_for_a_fact_that_was_not_committed() {
 #[test]
 fn event_lines_survive_a_kill_of_the_runner() {
     let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
     let mut log = SystemLog::listen();
     let world = World::installed();
     world.deploy("events-runner/app", 1);

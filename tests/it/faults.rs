@@ -38,7 +38,7 @@ const WRITING: &[&str] = &[
 
 /// Whether strace can be used. Where it cannot, the calling test is skipped.
 #[track_caller]
-fn strace_or_skip() -> bool {
+pub fn strace_or_skip() -> bool {
     let probe = Command::new("strace")
         .args(["-o", "/dev/null", "true"])
         .output();
