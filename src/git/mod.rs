@@ -13,11 +13,14 @@
 //! value of a ref leads to.
 
 mod ancestry;
+mod changes;
 mod checkout;
 mod command;
 mod commits;
 mod error;
 mod history;
+mod objects;
+mod place;
 mod refs;
 mod repository;
 mod scratch;
@@ -25,12 +28,13 @@ mod settings;
 mod trailers;
 mod tree;
 
+pub use changes::DeepScan;
 pub use checkout::export;
 pub use commits::commits_between;
 pub use error::Error;
 pub use history::{Provenance, deploy_commits, first_parents};
-pub use repository::{Quarantine, Repository, find_repository, open_application};
+pub use place::{find_repository, open_application};
+pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
 pub use trailers::{Bound, DeclaredNeed};
-pub use tree::DeepScan;
