@@ -1,19 +1,20 @@
-//! How commits of an application repository lie to each other.
+//! How commits of an application repository are related.
 //!
 //! Answers are found by walking the history from both sides at once (gix's merge base), with a
-//! commit-graph where there is one, so that the time grows with what lies between two commits. The
-//! history is believed only where it is whole: a shallow repository is said to be one.
+//! commit-graph where there is one. So the time grows with what lies between two commits, and not
+//! with the whole history. The history is only believed where it is complete: of a shallow
+//! repository it is said that it is shallow.
 
 use std::collections::BTreeSet;
 
-use gix::bstr::ByteSlice;
 use gix::hash::ObjectId;
+use gix::objs::Kind;
 use gix::revision::plumbing::merge_base;
 use gix::revwalk::Graph;
 use gix::revwalk::graph::Commit as GraphCommit;
 use gix::traverse::commit::Simple;
 
-use super::command::{check_history, commits_between, refs_with};
+use super::commits::{check_history, commits_between, refs_with};
 use super::error::Error;
 use super::repository::Repository;
 use crate::id::Revision;
@@ -25,44 +26,59 @@ impl Repository {
         std::fs::metadata(self.path().join("shallow")).is_ok_and(|metadata| metadata.len() > 0)
     }
 
+    /// The error of a shallow repository.
+    ///
+    /// # Errors
+    /// The history is cut off somewhere.
+    fn check_not_shallow(&self) -> Result<(), Error> {
+        if self.is_shallow() {
+            return Err(self.error("the history is cut off (a shallow repository)"));
+        }
+        Ok(())
+    }
+
     /// Where an application repository has a revision.
     #[must_use]
     pub fn find_revision(&self, revision: &Revision, allowed_refs: &[String]) -> RevisionFact {
-        let find = || -> Result<RevisionFact, Error> {
-            let Some(id) = self.object_id(revision)? else {
-                return Ok(RevisionFact::Missing);
-            };
-            match self.kind_of(&id)? {
-                None => return Ok(RevisionFact::Missing),
-                Some(gix::objs::Kind::Commit) => {}
-                Some(gix::objs::Kind::Tag) => return Ok(RevisionFact::NotACommit("tag")),
-                Some(gix::objs::Kind::Tree) => return Ok(RevisionFact::NotACommit("tree")),
-                Some(gix::objs::Kind::Blob) => return Ok(RevisionFact::NotACommit("blob")),
-            }
-            if self.is_shallow() {
-                return Ok(RevisionFact::Shallow);
-            }
-            Ok(match self.reached_from(id, allowed_refs)? {
-                Some(name) => RevisionFact::On(name),
-                None => {
-                    // What is missing looks like history that ends.
-                    for (_, tip) in allowed_refs
-                        .iter()
-                        .filter_map(|name| self.commits_of_refs(name).ok())
-                        .flatten()
-                        .take(1)
-                    {
-                        check_history(self.path(), revision.as_str(), &tip.to_string())?;
-                    }
-                    RevisionFact::Elsewhere(refs_with(self.path(), revision))
-                }
-            })
-        };
-        find().unwrap_or_else(|error| RevisionFact::Unreadable(error.to_string()))
+        self.revision_fact(revision, allowed_refs)
+            .unwrap_or_else(|error| RevisionFact::Unreadable(error.to_string()))
     }
 
-    /// The first of some refs in whose history a commit is. What stands at the top of a ref costs
-    /// no walk; of patterns all refs are walked at once.
+    fn revision_fact(
+        &self,
+        revision: &Revision,
+        allowed_refs: &[String],
+    ) -> Result<RevisionFact, Error> {
+        let Some(id) = self.object_id(revision)? else {
+            return Ok(RevisionFact::Missing);
+        };
+        match self.kind_of(&id)? {
+            None => return Ok(RevisionFact::Missing),
+            Some(Kind::Commit) => {}
+            Some(Kind::Tag) => return Ok(RevisionFact::NotACommit("tag")),
+            Some(Kind::Tree) => return Ok(RevisionFact::NotACommit("tree")),
+            Some(Kind::Blob) => return Ok(RevisionFact::NotACommit("blob")),
+        }
+        if self.is_shallow() {
+            return Ok(RevisionFact::Shallow);
+        }
+
+        if let Some(name) = self.reached_from(id, allowed_refs)? {
+            return Ok(RevisionFact::On(name));
+        }
+        // For gix, history of which something is missing looks like history that ends.
+        let mut tips = allowed_refs
+            .iter()
+            .filter_map(|name| self.commits_of_refs(name).ok())
+            .flatten();
+        if let Some((_, tip)) = tips.next() {
+            check_history(self.path(), revision.as_str(), &tip.to_string())?;
+        }
+        Ok(RevisionFact::Elsewhere(refs_with(self.path(), revision)))
+    }
+
+    /// The first of some refs whose history has a commit. A commit that a ref points to costs no
+    /// walk, and all refs that patterns match are walked at once.
     fn reached_from(&self, id: ObjectId, patterns: &[String]) -> Result<Option<String>, Error> {
         let mut several: Vec<(String, ObjectId)> = Vec::new();
         for pattern in patterns {
@@ -79,16 +95,14 @@ impl Repository {
                 _ => several.extend(tips),
             }
         }
-        let tips: Vec<ObjectId> = several
-            .iter()
-            .map(|(_, tip)| *tip)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
+
+        let tips: BTreeSet<ObjectId> = several.iter().map(|(_, tip)| *tip).collect();
+        let tips: Vec<ObjectId> = tips.into_iter().collect();
         if tips.is_empty() || !self.is_reachable(id, &tips)? {
             return Ok(None);
         }
-        // Some of them has it: halving finds which, in few walks.
+
+        // At least one of them has it. Halving finds which one in few walks.
         let mut range = several.as_slice();
         while range.len() > 1 {
             let (left, right) = range.split_at(range.len() / 2);
@@ -102,20 +116,20 @@ impl Repository {
         Ok(range.first().map(|(name, _)| name.clone()))
     }
 
-    /// Whether a commit is one of some tips or in their history.
+    /// Whether a commit is one of some tips, or in their history.
     fn is_reachable(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
         Ok(self.merge_bases(id, tips)?.contains(&id))
     }
 
+    /// The best commits that the history of one commit shares with that of some others.
     fn merge_bases(&self, one: ObjectId, others: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
         let objects = self.objects()?;
+
+        // A commit-graph is a cache. Without a readable one the objects themselves are read.
         let info = self.path().join("objects/info");
-        // A commit-graph is a cache: without a readable one the objects themselves are read.
-        let cache = gix::commitgraph::Graph::at(&info.join("commit-graph"), objects.kind, None)
-            .or_else(|_| {
-                gix::commitgraph::Graph::at(&info.join("commit-graphs"), objects.kind, None)
-            });
-        let cache = cache.ok();
+        let at = |name: &str| gix::commitgraph::Graph::at(&info.join(name), objects.kind, None);
+        let cache = at("commit-graph").or_else(|_| at("commit-graphs")).ok();
+
         let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
             Graph::new(objects, cache.as_ref());
         let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
@@ -125,16 +139,15 @@ impl Repository {
             .unwrap_or_default())
     }
 
+    /// The object id of a commit that is there.
     fn commit_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
         let missing = || {
-            self.error(format!(
-                "{} is not in the repository any more",
-                revision.short()
-            ))
+            let short = revision.short();
+            self.error(format!("{short} is not in the repository any more"))
         };
         let id = self.object_id(revision)?.ok_or_else(missing)?;
         match self.kind_of(&id)? {
-            Some(gix::objs::Kind::Commit) => Ok(id),
+            Some(Kind::Commit) => Ok(id),
             _ => Err(missing()),
         }
     }
@@ -144,41 +157,39 @@ impl Repository {
     /// # Errors
     /// It can't be told.
     pub fn contains(&self, tip: &Revision, commit: &Revision) -> Result<bool, Error> {
-        if self.is_shallow() {
-            return Err(self.error("the history is cut off (a shallow repository)"));
-        }
+        self.check_not_shallow()?;
         self.is_reachable(self.commit_id(commit)?, &[self.commit_id(tip)?])
     }
 
-    /// Which way it goes from one revision to another.
+    /// In which direction the history goes from one revision to another.
     #[must_use]
     pub fn direction(&self, from: &Revision, to: &Revision) -> Direction {
-        let find = || -> Result<Direction, Error> {
-            if from == to {
-                return Ok(Direction::Same);
-            }
-            if self.is_shallow() {
-                return Err(self.error("the history is cut off (a shallow repository)"));
-            }
-            let (old, new) = (self.commit_id(from)?, self.commit_id(to)?);
-            let bases = self.merge_bases(old, &[new])?;
-            if bases.contains(&old) {
-                return Ok(Direction::Ahead);
-            }
-            let lost = commits_between(self.path(), to, from)?;
-            if bases.contains(&new) {
-                return Ok(Direction::Behind(lost));
-            }
-            Ok(Direction::Diverged {
-                gained: commits_between(self.path(), from, to)?,
-                lost,
-            })
-        };
-        find().unwrap_or_else(|error| Direction::Unknown(error.to_string()))
+        self.find_direction(from, to)
+            .unwrap_or_else(|error| Direction::Unknown(error.to_string()))
     }
 
-    /// How a branch moves from one commit to another. A commit that is gone was rewound away long
-    /// ago.
+    fn find_direction(&self, from: &Revision, to: &Revision) -> Result<Direction, Error> {
+        if from == to {
+            return Ok(Direction::Same);
+        }
+        self.check_not_shallow()?;
+
+        let (old, new) = (self.commit_id(from)?, self.commit_id(to)?);
+        let bases = self.merge_bases(old, &[new])?;
+        if bases.contains(&old) {
+            return Ok(Direction::Ahead);
+        }
+
+        let lost = commits_between(self.path(), to, from)?;
+        if bases.contains(&new) {
+            return Ok(Direction::Behind(lost));
+        }
+        let gained = commits_between(self.path(), from, to)?;
+        Ok(Direction::Diverged { gained, lost })
+    }
+
+    /// How a branch moves from one commit to another. An old commit that is gone was rewound away
+    /// long ago.
     ///
     /// # Errors
     /// The new commit can't be read.
@@ -198,12 +209,12 @@ impl Repository {
         if self.is_reachable(old, &[new])? {
             return Ok(BranchMove::Forward);
         }
+
         let lost = Simple::new([old], self.objects()?)
             .hide([new])
             .map(Iterator::count);
-        Ok(BranchMove::Rewound(
-            lost.ok().and_then(|lost| u64::try_from(lost).ok()),
-        ))
+        let lost = lost.ok().and_then(|lost| u64::try_from(lost).ok());
+        Ok(BranchMove::Rewound(lost))
     }
 
     /// The best commit that is in the history of two others.
@@ -221,16 +232,19 @@ impl Repository {
             .and_then(|base| Revision::new(base.to_string()).ok()))
     }
 
-    /// The one commit whose hash begins like this, of at least 4 digits.
+    /// The commit whose hash begins with some digits, at least 4 of them. `None`: there is no such
+    /// commit, or more than one.
     #[must_use]
     pub fn complete(&self, abbreviated: &str) -> Option<Revision> {
         let prefix = gix::hash::Prefix::from_hex(abbreviated).ok()?;
         let found = self.objects().ok()?.completions(prefix);
-        let mut commits = found.into_iter().filter(|id| {
+
+        let is_commit = |id: &ObjectId| {
             self.kind_of(id)
-                .is_ok_and(|kind| kind == Some(gix::objs::Kind::Commit))
-        });
+                .is_ok_and(|kind| kind == Some(Kind::Commit))
+        };
+        let mut commits = found.into_iter().filter(is_commit);
         let commit = commits.next().filter(|_| commits.next().is_none())?;
-        Revision::new(commit.to_hex().to_string().as_bytes().as_bstr()).ok()
+        Revision::new(commit.to_string()).ok()
     }
 }

@@ -9,23 +9,24 @@ use crate::text;
 #[derive(Debug)]
 pub struct Error {
     repository: PathBuf,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    cause: Box<dyn std::error::Error + Send + Sync>,
     missing_object: bool,
 }
 
 impl Error {
-    /// An error of some library, or words.
+    /// An error with its cause: the error of a library, or words.
     pub(super) fn new(
         repository: &Path,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self {
             repository: repository.to_owned(),
-            source: source.into(),
+            cause: cause.into(),
             missing_object: false,
         }
     }
 
+    /// The error of an object that the repository does not have.
     pub(super) fn missing(repository: &Path, id: &gix::hash::oid) -> Self {
         Self {
             missing_object: true,
@@ -33,7 +34,7 @@ impl Error {
         }
     }
 
-    /// Whether an object was asked for that the repository does not have.
+    /// Whether the repository does not have an object that was asked for.
     #[must_use]
     pub fn is_missing_object(&self) -> bool {
         self.missing_object
@@ -43,14 +44,14 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let repository = self.repository.as_os_str().as_encoded_bytes();
-        let source = text::escape(self.source.to_string(), 400);
-        write!(f, "{}: {source}", text::escape(repository, 200))
+        let cause = text::escape(self.cause.to_string(), 400);
+        write!(f, "{}: {cause}", text::escape(repository, 200))
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The message has the words of the source itself.
-        self.source.source()
+        // The message already has the words of the cause, so the chain goes on below it.
+        self.cause.source()
     }
 }

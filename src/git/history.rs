@@ -4,29 +4,30 @@ use std::collections::BTreeMap;
 
 use gix::objs::{CommitRefIter, Kind};
 
+use super::changes::DeepScan;
 use super::error::Error;
 use super::repository::Repository;
-use super::tree::DeepScan;
 use crate::id::Revision;
 use crate::text;
 
-/// How many commits of the deploy branch are looked at for one range. Beyond it the tip stands for
-/// the commit that made a change.
+/// How many commits of the deploy branch are looked at for one range. For a change that an older
+/// commit made, the tip is named instead.
 const WALK_MAX: usize = 1000;
 
 /// The longest author that is kept, in characters.
 const AUTHOR_MAX: usize = 256;
 
-/// The commit that made a change and its author.
+/// The commit that made a change, and its author.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
     /// The commit on the deploy branch.
     pub commit: Revision,
-    /// `Name <address>`, as the commit says; anybody can write anything there.
+    /// `Name <address>`, as the commit says. Anybody can write anything there.
     pub author: String,
 }
 
 struct Commit {
+    /// The first parent.
     parent: Option<Revision>,
     author: String,
 }
@@ -36,12 +37,12 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
     let object_id = repository.object_id(id)?.ok_or_else(wrong_kind)?;
     let mut buffer = Vec::new();
     let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;
-    let iter = || CommitRefIter::from_bytes(data, object_id.kind());
-    let parent = iter()
-        .parent_ids()
-        .next()
-        .and_then(|parent| Revision::new(parent.to_string()).ok());
-    let author = match iter().author() {
+    let fields = || CommitRefIter::from_bytes(data, object_id.kind());
+
+    let parent = fields().parent_ids().next();
+    let parent = parent.and_then(|parent| Revision::new(parent.to_string()).ok());
+
+    let author = match fields().author() {
         Ok(author) => {
             let author = author.trim();
             let (name, email): (&[u8], &[u8]) = (author.name, author.email);
@@ -52,8 +53,8 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
     Ok(Commit { parent, author })
 }
 
-/// The commits from `new` back along first parents, newest first, up to but without `old`,
-/// [`WALK_MAX`] at most: what one push brought to a branch on which merges are made.
+/// The commits from `new` back along first parents, newest first, up to `old` and without it; at
+/// most [`WALK_MAX`]. On a branch into which merges are made, these are what one push brought.
 ///
 /// # Errors
 /// A commit can't be read.
@@ -71,10 +72,11 @@ pub fn first_parents(
     Ok(commits)
 }
 
-/// For each path the newest commit on the first-parent line to `new` that changed it, since the
-/// commit that is named with it; `new` itself where that can't be told: history that can't be read
-/// any more is no reason not to deploy what the tip says. However many paths there are, it is
-/// walked once.
+/// For each path, the newest commit on the first-parent line to `new` that changed it, since the
+/// commit that is named with the path. The history is walked once, however many paths there are.
+///
+/// Where the commit can't be told, it is `new` itself: history that can't be read any more is no
+/// reason not to deploy what the tip says.
 #[must_use]
 pub fn deploy_commits(
     repository: &Repository,
@@ -82,17 +84,16 @@ pub fn deploy_commits(
     new: &Revision,
     mut paths: BTreeMap<Vec<u8>, Option<&Revision>>,
 ) -> BTreeMap<Vec<u8>, Provenance> {
-    let author = read(repository, new)
-        .map(|commit| commit.author)
-        .unwrap_or_default();
+    let author = read(repository, new).map(|commit| commit.author);
     let tip = Provenance {
         commit: new.clone(),
-        author,
+        author: author.unwrap_or_default(),
     };
     let mut found: BTreeMap<_, _> = paths
         .keys()
         .map(|path| (path.clone(), tip.clone()))
         .collect();
+
     let mut next = Some(new.clone());
     for _ in 0..WALK_MAX {
         paths.retain(|_, since| *since != next.as_ref());
@@ -106,10 +107,12 @@ pub fn deploy_commits(
             commit: id.clone(),
             author: commit.author,
         };
-        // A range's first commit: all that is left of it is its work, and the trees need not be
-        // read again.
+        let parent = commit.parent.as_ref();
+
+        // This is the first commit of the range of some paths. No other commit is left that could
+        // have changed them, so the trees need not be read.
         paths.retain(|path, since| {
-            let is_first = *since == commit.parent.as_ref();
+            let is_first = *since == parent;
             if is_first {
                 found.insert(path.clone(), provenance.clone());
             }
@@ -118,12 +121,8 @@ pub fn deploy_commits(
         if paths.is_empty() {
             break;
         }
-        let changes = repository.changes(
-            root,
-            commit.parent.as_ref(),
-            Some(&id),
-            DeepScan::EnvironmentFolders,
-        );
+
+        let changes = repository.changes(root, parent, Some(&id), DeepScan::EnvironmentFolders);
         let Ok(changes) = changes else { break };
         for change in changes {
             if let Some((path, _)) = paths.remove_entry(&change.path) {

@@ -1,33 +1,40 @@
-//! The deploy repository and the application repositories, read.
+//! Reading the deploy repository and the application repositories.
 //!
 //! Protocol:
-//! * Objects are read through gix's object database, below `gix::open`: no configuration is needed
-//!   for it, it works in the quarantine of pre-receive, on SHA-1 and SHA-256, with alternates,
-//!   linked work trees and reftable, and never honours replacement objects.
-//! * Refs are read from the files backend by gix. Where gix can't (reftable), and before a branch
-//!   is taken for deleted, git is asked.
-//! * git is called with an explicit `--git-dir`, plumbing commands only, and without the hook's own
-//!   `GIT_*` variables.
+//! * Objects are read through gix's object database, below `gix::open`. It needs no configuration,
+//!   it works in the quarantine of pre-receive, on SHA-1 and SHA-256, with alternates, linked work
+//!   trees and reftable, and it never follows replacement objects.
+//! * Refs are read from the files backend by gix. git is asked where gix can't read refs
+//!   (reftable), and before it is believed that a branch was deleted.
+//! * git is called with an explicit `--git-dir`, with plumbing commands only, without the hook's
+//!   own `GIT_*` variables, and within a limit of time and of output.
 //!
-//! It does not promise a consistent view of several refs, and reads nothing that a ref's present
-//! value does not lead to.
+//! It does not promise a consistent view of several refs. It reads nothing but what the present
+//! value of a ref leads to.
 
 mod ancestry;
+mod changes;
 mod checkout;
 mod command;
+mod commits;
 mod error;
 mod history;
+mod objects;
+mod place;
 mod refs;
 mod repository;
+mod scratch;
+mod settings;
 mod trailers;
 mod tree;
 
+pub use changes::DeepScan;
 pub use checkout::export;
-pub use command::{
-    commits_between, config_bool, config_value, hooks_folder, scratch, set_config_value, trusts,
-};
+pub use commits::commits_between;
 pub use error::Error;
 pub use history::{Provenance, deploy_commits, first_parents};
-pub use repository::{Quarantine, Repository, find_repository, open_application};
+pub use place::{find_repository, open_application};
+pub use repository::{Quarantine, Repository};
+pub use scratch::scratch;
+pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
 pub use trailers::{Bound, DeclaredNeed};
-pub use tree::DeepScan;

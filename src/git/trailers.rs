@@ -1,16 +1,16 @@
-//! What commit messages declare in their trailers (git-interpret-trailers(1)): in the last
-//! paragraph, `Name: value`.
+//! What commit messages declare in their trailers (git-interpret-trailers(1)): the lines `Name:
+//! value` of the last paragraph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use gix::hash::ObjectId;
-use gix::objs::CommitRef;
+use gix::objs::{CommitRef, Kind};
 use gix::traverse::commit::Simple;
 use gix::traverse::commit::simple::{CommitTimeOrder, Sorting};
 
+use super::changes::DeepScan;
 use super::error::Error;
 use super::repository::Repository;
-use super::tree::DeepScan;
 use crate::id::{Application, Revision};
 use crate::policy::Trailers;
 use crate::text;
@@ -18,7 +18,7 @@ use crate::text;
 /// How many commits of one push are read for the reasons that they give.
 const DEPLOY_COMMITS_MAX: usize = 1000;
 
-/// How many commits that a deployment gains are read for what they need.
+/// How many of the commits that a deployment gains are read for what they need.
 const GAINED_MAX: usize = 1000;
 
 /// How many needs are collected for one deployment.
@@ -34,28 +34,37 @@ pub struct DeclaredNeed {
     pub declared_by: Revision,
     /// The application that is needed.
     pub application: Application,
-    /// A commit of it, as written: hexadecimal digits, 4 at least, in lower case.
+    /// A commit of that application, as written: hexadecimal digits in lower case, at least 4.
     pub commit: String,
 }
 
-/// Where looking for what is needed ended before its end.
+/// The limit at which reading the needs ended before all commits were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// After so many commits, the newest.
+    /// So many commits were read, the newest.
     Commits(usize),
-    /// After so many different needs, those of the newest commits.
+    /// So many different needs were found, those of the newest commits.
     Needs(usize),
 }
 
+/// A trailer whose name begins with `Deploy-`.
+struct Trailer<'c> {
+    commit: &'c Revision,
+    parents: &'c [ObjectId],
+    /// In lower case, without `deploy-`.
+    name: &'c str,
+    value: String,
+}
+
 impl Repository {
-    /// Reads the trailers called `Deploy-…` of the commits that `new` has and `old` has not, newest
-    /// first, `most` commits at most. Says how many were looked at where there were more.
+    /// Reads the trailers `Deploy-…` of the commits that `new` has and `old` does not have, newest
+    /// first, at most `most` commits. Returns how many commits were read where there are more.
     fn each_trailer(
         &self,
         old: Option<&Revision>,
         new: &Revision,
         most: usize,
-        mut each: impl FnMut(&Revision, &[ObjectId], &str, String) -> Result<(), Error>,
+        mut each: impl FnMut(Trailer<'_>) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
         let of_other_kind = |id: &Revision| self.error(format!("{id} is of another kind of hash"));
         let id = |revision: &Revision| {
@@ -67,29 +76,37 @@ impl Repository {
         let walk = Simple::new([id(new)?], self.objects()?)
             .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
         let walk = walk.map_err(error)?.hide(hidden).map_err(error)?;
+
         let mut buffer = Vec::new();
         for (count, info) in walk.enumerate() {
             if count == most {
                 return Ok(Some(most));
             }
+
             let info = info.map_err(error)?;
-            let data = self.find(&info.id, gix::objs::Kind::Commit, &mut buffer)?;
-            // What no git wrote has no trailers; the object itself is judged elsewhere.
+            let data = self.find(&info.id, Kind::Commit, &mut buffer)?;
+            // A commit that no git wrote has no trailers. Other code judges such a commit itself.
             let Ok(commit) = CommitRef::from_bytes(data, info.id.kind()) else {
-                continue;
-            };
-            let Some(body) = commit.message().body() else {
                 continue;
             };
             let Ok(id) = Revision::new(info.id.to_string()) else {
                 continue;
             };
+            let Some(body) = commit.message().body() else {
+                continue;
+            };
+
             for trailer in body.trailers() {
                 let name = String::from_utf8_lossy(trailer.token).to_ascii_lowercase();
                 let value = text::decode(&trailer.value, REASON_MAX);
-                let says_something = value.chars().any(char::is_alphanumeric);
-                if let Some(name) = name.strip_prefix("deploy-").filter(|_| says_something) {
-                    each(&id, &info.parent_ids, name, value)?;
+                let has_words = value.chars().any(char::is_alphanumeric);
+                if let Some(name) = name.strip_prefix("deploy-").filter(|_| has_words) {
+                    each(Trailer {
+                        commit: &id,
+                        parents: &info.parent_ids,
+                        name,
+                        value,
+                    })?;
                 }
             }
         }
@@ -97,8 +114,8 @@ impl Repository {
     }
 
     /// The reasons that the commits of a push give, for each deploy file that they touch. A commit
-    /// touches what differs from its first parent: of a merge that is what it brings to the branch,
-    /// and not what the branch had before.
+    /// touches what differs from its first parent. So a merge touches what it brings to the branch,
+    /// and not what was on the branch before.
     ///
     /// # Errors
     /// A commit or tree can't be read.
@@ -110,40 +127,39 @@ impl Repository {
     ) -> Result<BTreeMap<Vec<u8>, Trailers>, Error> {
         let mut reasons: BTreeMap<Vec<u8>, Trailers> = BTreeMap::new();
         let mut touched: (Option<Revision>, BTreeSet<Vec<u8>>) = (None, BTreeSet::new());
-        self.each_trailer(
-            old,
-            new,
-            DEPLOY_COMMITS_MAX,
-            |commit, parents, name, value| {
-                if !matches!(name, "rollback" | "release" | "override" | "alone") {
-                    return Ok(());
-                }
-                if touched.0.as_ref() != Some(commit) {
-                    touched = (Some(commit.clone()), self.touched(root, commit, parents)?);
-                }
-                for path in &touched.1 {
-                    let reasons = reasons.entry(path.clone()).or_default();
-                    let reason = match name {
-                        "rollback" => &mut reasons.rollback,
-                        "release" => &mut reasons.release,
-                        "override" => &mut reasons.override_reason,
-                        _ => &mut reasons.alone,
-                    };
-                    reason.get_or_insert_with(|| value.clone());
-                }
-                Ok(())
-            },
-        )?;
+
+        self.each_trailer(old, new, DEPLOY_COMMITS_MAX, |trailer| {
+            if !matches!(trailer.name, "rollback" | "release" | "override" | "alone") {
+                return Ok(());
+            }
+
+            // A commit can have several trailers; its trees are read once.
+            if touched.0.as_ref() != Some(trailer.commit) {
+                let paths = self.touched(root, trailer.commit, trailer.parents)?;
+                touched = (Some(trailer.commit.clone()), paths);
+            }
+            for path in &touched.1 {
+                let reasons = reasons.entry(path.clone()).or_default();
+                let reason = match trailer.name {
+                    "rollback" => &mut reasons.rollback,
+                    "release" => &mut reasons.release,
+                    "override" => &mut reasons.override_reason,
+                    _ => &mut reasons.alone,
+                };
+                reason.get_or_insert_with(|| trailer.value.clone());
+            }
+            Ok(())
+        })?;
         Ok(reasons)
     }
 
+    /// The paths of the deploy files in which a commit differs from its first parent.
     fn touched(
         &self,
         root: &str,
         commit: &Revision,
         parents: &[ObjectId],
     ) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let mut paths = BTreeSet::new();
         let parent = parents
             .first()
             .and_then(|parent| Revision::new(parent.to_string()).ok());
@@ -153,13 +169,13 @@ impl Repository {
             Some(commit),
             DeepScan::EnvironmentFolders,
         )?;
-        paths.extend(changes.into_iter().map(|change| change.path));
-        Ok(paths)
+        Ok(changes.into_iter().map(|change| change.path).collect())
     }
 
-    /// What the commits declare to need that a deployment gains on the way from `old`, and how many
-    /// of them were looked at where there are more. What is no application and hash is passed over:
-    /// history can't be mended.
+    /// What is needed by the commits that a deployment gains on the way from `old` to `new`, as
+    /// they declare it. Where not all commits were read, the limit at which reading ended.
+    ///
+    /// A value that is not an application and a hash is ignored: history can't be fixed.
     ///
     /// # Errors
     /// A commit can't be read.
@@ -169,36 +185,43 @@ impl Repository {
         new: &Revision,
     ) -> Result<(Vec<DeclaredNeed>, Option<Bound>), Error> {
         let mut needs: BTreeMap<(Application, String), Revision> = BTreeMap::new();
-        let mut left_out = false;
-        let bound = self.each_trailer(old, new, GAINED_MAX, |commit, _, name, value| {
-            let mut words = value.split_whitespace();
-            let (Some(application), Some(hash), "after") = (words.next(), words.next(), name)
-            else {
+        let mut are_too_many = false;
+        let commits_read = self.each_trailer(old, new, GAINED_MAX, |trailer| {
+            let Some(need) = need(&trailer) else {
                 return Ok(());
             };
-            let is_hash =
-                (4..=64).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_hexdigit());
-            if let (Ok(application), true) = (Application::new(application), is_hash) {
-                let need = (application, hash.to_ascii_lowercase());
-                left_out |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
-                if !left_out {
-                    needs.entry(need).or_insert_with(|| commit.clone());
-                }
+            are_too_many |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
+            if !are_too_many {
+                needs.entry(need).or_insert_with(|| trailer.commit.clone());
             }
             Ok(())
         })?;
-        let need = |((application, commit), declared_by)| DeclaredNeed {
+
+        let bound = if are_too_many {
+            Some(Bound::Needs(needs.len()))
+        } else {
+            commits_read.map(Bound::Commits)
+        };
+        let declared = |((application, commit), declared_by)| DeclaredNeed {
             declared_by,
             application,
             commit,
         };
-        let count = needs.len();
-        let needs = needs.into_iter().map(need).collect();
-        let bound = if left_out {
-            Some(Bound::Needs(count))
-        } else {
-            bound.map(Bound::Commits)
-        };
-        Ok((needs, bound))
+        Ok((needs.into_iter().map(declared).collect(), bound))
     }
+}
+
+/// The application and the commit of a trailer `Deploy-After`; `None`: it is none, or has no such
+/// value.
+fn need(trailer: &Trailer<'_>) -> Option<(Application, String)> {
+    if trailer.name != "after" {
+        return None;
+    }
+    let mut words = trailer.value.split_whitespace();
+    let (application, hash) = (words.next()?, words.next()?);
+
+    let has_length = (4..=64).contains(&hash.len());
+    let is_hash = has_length && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let application = Application::new(application).ok()?;
+    is_hash.then(|| (application, hash.to_ascii_lowercase()))
 }

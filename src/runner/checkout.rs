@@ -1,14 +1,17 @@
 //! Releases: `<checkout>/releases/<revision>` and the symbolic link `<checkout>/current`.
 //!
-//! Protocol: a tree is written into a folder of another name, synced, and renamed; so a release
-//! under its final name is whole, also after a power cut. `current` is replaced by renaming a new
-//! link over it. `<checkout>/.deploy-by-code` names whose folder it is, so that no two environments
-//! or applications can ever share one.
+//! Protocol: a tree is written into a folder of another name, synced, and renamed. So a release
+//! under its final name is complete, also after a power cut. `current` is replaced by renaming a
+//! new link over it. The file `<checkout>/.deploy-by-code` names the environment and the
+//! application that the folder belongs to, so that no two of them can ever share one.
 
-use std::fs::{self, File};
+use std::cmp::Reverse;
+use std::ffi::OsString;
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use thiserror::Error;
 
@@ -20,7 +23,7 @@ use crate::text;
 /// The file that names a checkout's owner.
 const OWNER: &str = ".deploy-by-code";
 
-/// The beginning of the names of folders that are being written or removed.
+/// How the names of folders begin that are being written or removed.
 const UNFINISHED: &str = ".unfinished-";
 
 /// The folder of one application in one environment.
@@ -33,8 +36,8 @@ pub(super) struct Checkout {
 pub(super) enum CheckoutError {
     /// A file or folder can't be made or read.
     #[error("{path}: {error}", path = shown(.0), error = .1)]
-    Io(PathBuf, io::Error),
-    /// The folder is that of another application or environment.
+    Io(PathBuf, #[source] io::Error),
+    /// The folder belongs to another application or environment.
     #[error(
         "{} belongs to {owner}; give each application in each environment a checkout of its own",
         shown(.folder)
@@ -42,9 +45,12 @@ pub(super) enum CheckoutError {
     Taken {
         /// The checkout's folder.
         folder: PathBuf,
-        /// Whose it is, escaped.
+        /// Whom it belongs to, escaped.
         owner: String,
     },
+    /// The configuration does not say where the application's repository is.
+    #[error("no repository is configured")]
+    NoRepository,
     /// The application's repository can't be read.
     #[error(transparent)]
     Git(#[from] git::Error),
@@ -60,30 +66,35 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckoutError {
 }
 
 impl Checkout {
-    /// Takes a folder for a target, making it where it is missing.
+    /// Takes a folder for a target, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// It can't be made, or it belongs to another target.
     pub(super) fn claim(folder: PathBuf, target: &Target) -> Result<Self, CheckoutError> {
         let releases = folder.join("releases");
         fs::create_dir_all(&releases).map_err(at(&releases))?;
+
         let owner = folder.join(OWNER);
-        match File::create_new(&owner)
-            .and_then(|mut file| writeln!(file, "{target}").and_then(|()| file.sync_all()))
-        {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let found = fs::read(&owner).map_err(at(&owner))?;
-                let found = found.trim_ascii();
-                // Empty: whoever claimed it died before the name was written, and nothing was put
-                // there under another name.
-                if found.is_empty() {
-                    fs::write(&owner, format!("{target}\n")).map_err(at(&owner))?;
-                } else if found != target.to_string().as_bytes() {
-                    return Err(CheckoutError::Taken {
-                        folder,
-                        owner: text::escape(found, 140),
-                    });
-                }
-            }
+        let name_owner = || {
+            let mut file = File::create_new(&owner)?;
+            writeln!(file, "{target}")?;
+            file.sync_all()
+        };
+        match name_owner() {
+            Ok(()) => return Ok(Self { folder }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(at(&owner)(error)),
+        }
+
+        let found = fs::read(&owner).map_err(at(&owner))?;
+        let found = found.trim_ascii();
+        if found.is_empty() {
+            // A runner claimed the folder and died before it wrote the name. So nothing was put
+            // there under another name.
+            fs::write(&owner, format!("{target}\n")).map_err(at(&owner))?;
+        } else if found != target.to_string().as_bytes() {
+            let owner = text::escape(found, 140);
+            return Err(CheckoutError::Taken { folder, owner });
         }
         Ok(Self { folder })
     }
@@ -93,7 +104,10 @@ impl Checkout {
         self.folder.join("releases").join(revision.as_str())
     }
 
-    /// Writes a revision's release, where it is not there already; says whether it was written.
+    /// Writes a revision's release where it is missing, and returns whether it was written.
+    ///
+    /// # Errors
+    /// The repository can't be read, or the release can't be written.
     pub(super) fn export(
         &self,
         repository: &Path,
@@ -103,30 +117,34 @@ impl Checkout {
         if release.symlink_metadata().is_ok() {
             return Ok(false);
         }
+
         self.remove_unfinished();
-        let unfinished = self
-            .folder
-            .join("releases")
-            .join(format!("{UNFINISHED}{revision}"));
+        let releases = self.folder.join("releases");
+        let unfinished = releases.join(format!("{UNFINISHED}{revision}"));
         fs::create_dir(&unfinished).map_err(at(&unfinished))?;
         let repository = git::open_application(repository)?;
         git::export(&repository, revision, &unfinished)?;
+
         sync_file_system(&unfinished).map_err(at(&unfinished))?;
         fs::rename(&unfinished, &release).map_err(at(&release))?;
-        sync_folder(&self.folder.join("releases")).map_err(at(&release))?;
+        sync_folder(&releases).map_err(at(&release))?;
         Ok(true)
     }
 
-    /// Points `current` at a release.
+    /// Makes `current` lead to a release.
+    ///
+    /// # Errors
+    /// The link can't be written.
     pub(super) fn flip(&self, revision: &Revision) -> Result<(), CheckoutError> {
         let current = self.folder.join("current");
         let flip = || -> io::Result<()> {
-            // What was deployed last is the last to be removed. A release that another user wrote,
-            // and shares with nobody, goes earlier.
+            // The release that was deployed last is removed last. A release that only another user
+            // may write to can't be dated, and is removed earlier.
             match touch(&self.release(revision)) {
                 Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
                 _ => {}
             }
+
             let new = self.folder.join(format!("{UNFINISHED}current"));
             match fs::remove_file(&new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -139,49 +157,44 @@ impl Checkout {
         flip().map_err(at(&current))
     }
 
-    /// Removes all releases but the `keep` newest and what `current` points to. What can't be
-    /// removed stays until the next time.
+    /// Removes all releases but the `keep` newest ones and the one that `current` leads to. What
+    /// can't be removed stays until the next time.
     pub(super) fn prune(&self, keep: usize) {
-        let releases = self.folder.join("releases");
         let current = fs::read_link(self.folder.join("current")).ok();
         let current = current.as_deref().and_then(Path::file_name);
-        let entries = fs::read_dir(&releases)
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok);
-        let named =
-            entries.filter(|entry| Revision::new(entry.file_name().as_encoded_bytes()).is_ok());
-        let mut dated: Vec<_> = named
+
+        let is_release =
+            |entry: &DirEntry| Revision::new(entry.file_name().as_encoded_bytes()).is_ok();
+        let releases = self.entries().filter(is_release);
+        let mut dated: Vec<(SystemTime, DirEntry)> = releases
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry)))
             .collect();
-        dated.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
-        for (_, entry) in dated
-            .iter()
-            .skip(keep)
-            .filter(|(_, entry)| Some(entry.file_name().as_os_str()) != current)
-        {
-            let mut name = std::ffi::OsString::from(UNFINISHED);
-            name.push(entry.file_name());
-            // First out of the way: half a release must not stand under a release's name.
-            let _ = fs::rename(entry.path(), releases.join(name));
+        dated.sort_by_key(|(modified, _)| Reverse(*modified));
+
+        let old = dated.into_iter().map(|(_, entry)| entry).skip(keep);
+        for entry in old.filter(|entry| Some(entry.file_name().as_os_str()) != current) {
+            let mut unfinished = OsString::from(UNFINISHED);
+            unfinished.push(entry.file_name());
+            // It is renamed before it is removed: half a release must not have a release's name.
+            let _ = fs::rename(entry.path(), entry.path().with_file_name(unfinished));
         }
         self.remove_unfinished();
     }
 
-    /// Removes what a dead runner left half written. Nobody else writes here while the
+    /// Removes what a dead runner left half written. Nothing else writes here while the
     /// environment's lock is held.
     fn remove_unfinished(&self) {
-        let entries = fs::read_dir(self.folder.join("releases"))
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok);
-        for entry in entries.filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(UNFINISHED.as_bytes())
-        }) {
-            let _ = fs::remove_dir_all(entry.path());
+        let prefix = UNFINISHED.as_bytes();
+        for entry in self.entries() {
+            if entry.file_name().as_encoded_bytes().starts_with(prefix) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
         }
+    }
+
+    /// The entries of the folder of releases, as far as they can be read.
+    fn entries(&self) -> impl Iterator<Item = DirEntry> + use<> {
+        let entries = fs::read_dir(self.folder.join("releases"));
+        entries.into_iter().flatten().filter_map(Result::ok)
     }
 }

@@ -1,4 +1,4 @@
-//! Runs what is queued until nothing is.
+//! Running deployments until nothing is queued.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{self, Sender};
@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::Error;
-use super::execute::{Job, execute};
+use super::execute::execute;
+use super::job::Job;
 use super::schedule::{Step, Turn, decide};
 use super::this_runner::Runner;
 use crate::deploy_repository::DeployRepository;
@@ -18,18 +19,21 @@ use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Reader, Store};
 use crate::sys::{clock, syslog};
 
-/// How often it is looked whether a frozen environment was thawed, the configuration was fixed, or
-/// a thread can be had.
+/// How often to look whether a frozen environment was thawed, the configuration was fixed, or a
+/// thread can be started.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How many of a rollout are looked at first. Usually the first one may begin; only where all of
-/// these wait for others are more looked at.
+/// How many deployments of a rollout are looked at first. Usually the first one may begin. More are
+/// only looked at where all of these wait for others.
 const FIRST_LOOK: usize = 16;
 
-/// A deployment's thread has ended, and how.
+/// A message of a deployment's thread: that it has ended, and how.
 type Ended = (DeploymentId, Result<(), Error>);
 
-/// Runs what is queued until nothing is.
+/// Runs what is queued in an environment until nothing is queued any more.
+///
+/// # Errors
+/// The state can't be read or changed.
 pub(super) fn drain(
     runner: &Runner,
     deploy: &mut DeployRepository,
@@ -41,7 +45,7 @@ pub(super) fn drain(
         deploy,
         store,
         running: BTreeMap::new(),
-        has_told: false,
+        has_reported: false,
     };
 
     thread::scope(|scope| {
@@ -64,7 +68,7 @@ pub(super) fn drain(
                 Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
             }
 
-            // Every ending is a message, so this waits no longer than needed.
+            // Every thread sends a message when it ends, so this waits no longer than needed.
             let Ok((id, result)) = ended.recv() else {
                 return Ok(());
             };
@@ -74,19 +78,20 @@ pub(super) fn drain(
     })
 }
 
+/// What the loop works with.
 struct Drain<'r> {
     runner: &'r Runner,
     deploy: &'r mut DeployRepository,
     store: &'r mut Store,
-    /// What has a thread.
+    /// The deployments that have a thread.
     running: BTreeMap<DeploymentId, Turn>,
-    /// Whether it was told what is in the way.
-    has_told: bool,
+    /// Whether it was reported why nothing can begin.
+    has_reported: bool,
 }
 
 impl Drain<'_> {
-    /// Gives a deployment a thread. Nothing begins by a configuration that can't be used or without
-    /// a thread; it stays queued then, and is begun a moment later.
+    /// Starts a thread for a deployment. Where the configuration can't be used or no thread can be
+    /// started, the deployment stays queued, and is tried again a moment later.
     fn begin<'scope>(
         &mut self,
         id: DeploymentId,
@@ -111,24 +116,25 @@ impl Drain<'_> {
         match thread::Builder::new().spawn_scoped(scope, work) {
             Ok(_) => {
                 self.running.insert(id, turn);
-                self.has_told = false;
+                self.has_reported = false;
             }
             Err(error) => self.wait_because(&format!("no thread can be started: {error}")),
         }
         Ok(())
     }
 
-    /// Tells once what is in the way, and waits a moment.
+    /// Reports once why nothing can begin, and waits a moment.
     fn wait_because(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.has_told, true) {
+        if !std::mem::replace(&mut self.has_reported, true) {
             syslog::failure("run", &format!("waiting until this is fixed: {why}"));
         }
         clock::sleep(LOOK);
     }
 
+    /// Records that a deployment is not carried out.
     fn skip(&mut self, id: DeploymentId, reason: String) -> Result<(), Error> {
         let outcome = Outcome::new(Status::Skipped, reason);
-        // Somebody may have cancelled it meanwhile.
+        // A user may have cancelled it meanwhile.
         let _ = self
             .store
             .transaction(|transaction| transaction.finish(id, &outcome, clock::now()))?;
@@ -136,13 +142,15 @@ impl Drain<'_> {
         Ok(())
     }
 
+    /// Waits a moment while the environment is frozen.
     fn wait_for_thaw(&mut self) {
         clock::sleep(LOOK);
-        // One that can't be used now leaves the last one in force, which can only make wait.
+        // Where the new configuration can't be used, the last one stays in force. All that it can
+        // do here is to go on waiting.
         let _ = self.deploy.reload_config();
     }
 
-    /// What to do next, by the record as it is now.
+    /// What to do next, according to the record as it is now.
     fn next(&mut self) -> Result<Step, Error> {
         let environment = &self.runner.environment;
         let section = self.deploy.config.environment(environment);
@@ -171,7 +179,7 @@ impl Drain<'_> {
     }
 }
 
-/// What to do next in an environment.
+/// What to do next in an environment, according to a snapshot of the record.
 fn next_by(
     runner: &Runner,
     deploy: &DeployRepository,
@@ -203,7 +211,8 @@ fn next_by(
     }
 }
 
-/// The order of some deployments: by the configuration, and by their commits' own word.
+/// Which applications some deployments go after: by the configuration, and by what their commits
+/// declare.
 fn after(
     runner: &Runner,
     deploy: &DeployRepository,
@@ -221,8 +230,8 @@ fn after(
     Ok(after)
 }
 
-/// The newest deployment in the same rollout of each application that somebody waits for. A retired
-/// one holds nobody up.
+/// For each application that another one goes after: its newest deployment in the same rollout. A
+/// retired application is left out, so that nothing waits for it.
 fn before(
     runner: &Runner,
     record: &Reader<'_>,

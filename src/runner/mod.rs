@@ -1,10 +1,10 @@
-//! The runner: carries out what is queued for one environment, and leaves.
+//! The runner: it carries out what is queued for one environment, and ends.
 //!
-//! Protocol: it takes the environment's kernel lock or leaves at once, because another runner holds
-//! it. It works until nothing waits, lets go of the lock, and looks once more: whoever enqueued
-//! while it held the lock committed before its own runner tried the lock, so the last look sees it.
-//! A runner that died left its lock to the next one, which first finds out what became of the dead
-//! one's deployments.
+//! Protocol: it takes the environment's kernel lock. Where another runner holds the lock, it ends
+//! at once. It works until nothing is queued, releases the lock, and looks once more. A hook that
+//! queued a deployment while the lock was held committed it before the hook's own runner tried the
+//! lock, so the last look sees that deployment. When a runner dies, the kernel releases its lock,
+//! and the next runner first finds out what became of the dead runner's deployments.
 //!
 //! It does not promise to begin anything by itself: hooks, `reconcile`, the boot unit and the timer
 //! start it.
@@ -13,10 +13,14 @@ mod checkout;
 mod drain;
 mod error;
 mod execute;
+mod job;
 mod log;
+mod outcome;
 mod recover;
 mod run;
 mod schedule;
+mod start;
+mod supervise;
 mod this_runner;
 mod unwatched;
 

@@ -1,8 +1,8 @@
-//! What a dead runner left.
+//! What becomes of the deployments of a dead runner.
 //!
-//! Its deployments are `running` on record, though nobody watches them. A command that lives on
-//! still holds the environment: the next one begins when its whole process tree has ended, or when
-//! somebody released it. What became of it nobody knows, so it is `interrupted`.
+//! They are `running` on record, though no runner supervises them. A command that still runs holds
+//! the environment: the next deployment begins when the command's whole process tree has ended, or
+//! when a user released it. Nobody knows how the command ended, so the deployment is `interrupted`.
 
 use std::time::Duration;
 
@@ -12,19 +12,22 @@ use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
 use crate::publish;
 use crate::status::Status;
-use crate::store::{Deployment, Outcome, Store};
+use crate::store::{self, Deployment, Outcome, Reader, Store};
 use crate::sys::cgroup;
 use crate::sys::clock;
 
-/// How often it is looked whether what was left running has ended.
+/// How often to look whether what was left running has ended.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How many times in a row a deployment is tried again by itself: one that takes the machine down
-/// would do so for ever.
+/// How many times in a row a deployment is retried without being asked for. Without a limit, a
+/// deployment that takes the machine down would do so for ever.
 const RETRIES_MAX: usize = 3;
 
-/// Waits for what dead runners left, and marks it interrupted. Called with the environment's lock
-/// held, so every run on record is a dead one's.
+/// Waits for what dead runners left running, and records that it was interrupted. It is called with
+/// the environment's lock held, so every run on record is that of a dead runner.
+///
+/// # Errors
+/// The state can't be read or changed.
 pub(super) fn recover(
     runner: &Runner,
     deploy: &DeployRepository,
@@ -40,6 +43,7 @@ pub(super) fn recover(
             cgroup::sweep();
             return Ok(());
         }
+
         let mut is_held = false;
         for deployment in &left {
             match ended(store, &runner.boot_id, deployment) {
@@ -53,7 +57,8 @@ pub(super) fn recover(
     }
 }
 
-/// Why nobody need wait for a dead runner's deployment any more; `None`: something of it runs.
+/// Why a dead runner's deployment need not be waited for any more. `None`: something that it
+/// started still runs.
 fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String> {
     if let Some(by) = &deployment.released_by {
         return Some(format!("the runner died; released by {}", by.name));
@@ -61,6 +66,7 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
     let Some(run) = deployment.run.as_ref().filter(|run| run.boot_id == boot_id) else {
         return Some("the machine restarted".to_owned());
     };
+
     let tree = run.tree(deployment.id, store.folder());
     if tree.is_alive() {
         if deployment.cancelled_by.is_some() {
@@ -68,12 +74,14 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
         }
         return None;
     }
+
     if let Some(cgroup) = &run.cgroup {
         cgroup::remove(cgroup);
     }
     Some("the runner died".to_owned())
 }
 
+/// Records that a deployment was interrupted, and retries it where the configuration says so.
 fn interrupt(
     deploy: &DeployRepository,
     store: &mut Store,
@@ -81,40 +89,49 @@ fn interrupt(
     reason: &str,
 ) -> Result<(), Error> {
     let outcome = Outcome::new(Status::Interrupted, reason);
-    // Whoever recorded an end before this one knew more.
+    // If an end is recorded already, the process that recorded it knew more.
     let _ = store
         .transaction(|transaction| transaction.finish(deployment.id, &outcome, clock::now()))?;
     publish::to_syslog(store);
     if deploy.config.settings(&deployment.target).on_interrupt == OnInterrupt::Stop {
         return Ok(());
     }
+
     let retried = store.transaction(|transaction| {
-        // What came after it is what is wanted now, however that ended, and what is retired is not;
-        // one that somebody wants to end is not tried again.
-        let newest = transaction.newest_of(&deployment.target)?;
-        let has_newer = newest.is_some_and(|newest| newest.id != deployment.id)
-            || transaction.is_retired(&deployment.target)?;
-        let mut tries = 0;
-        let mut earlier = deployment.retry_of;
-        while let Some(id) = earlier.filter(|_| tries < RETRIES_MAX) {
-            tries += 1;
-            earlier = transaction
-                .deployment(id)?
-                .and_then(|deployment| deployment.retry_of);
+        if !may_retry(transaction, deployment)? {
+            return Ok::<_, store::Error>(None);
         }
-        if has_newer
-            || tries >= RETRIES_MAX
-            || deployment.cancelled_by.is_some()
-            || deployment.released_by.is_some()
-        {
-            return Ok::<_, crate::store::Error>(None);
-        }
+        let pusher = deployment.pusher.as_ref();
         transaction
-            .retry(deployment, deployment.pusher.as_ref(), clock::now())
+            .retry(deployment, pusher, clock::now())
             .map(Some)
     })?;
     if retried.is_some() {
         publish::to_syslog(store);
     }
     Ok(())
+}
+
+/// Whether an interrupted deployment may be retried without being asked for.
+fn may_retry(record: &Reader<'_>, deployment: &Deployment) -> Result<bool, store::Error> {
+    // Somebody wanted it to end.
+    if deployment.cancelled_by.is_some() || deployment.released_by.is_some() {
+        return Ok(false);
+    }
+
+    // A newer deployment is what is wanted now, however that one ended.
+    let newest = record.newest_of(&deployment.target)?;
+    let has_newer = newest.is_some_and(|newest| newest.id != deployment.id);
+    if has_newer || record.is_retired(&deployment.target)? {
+        return Ok(false);
+    }
+
+    let mut tries = 0;
+    let mut earlier = deployment.retry_of;
+    while let Some(id) = earlier.filter(|_| tries < RETRIES_MAX) {
+        tries += 1;
+        let found = record.deployment(id)?;
+        earlier = found.and_then(|deployment| deployment.retry_of);
+    }
+    Ok(tries < RETRIES_MAX)
 }

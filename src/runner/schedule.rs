@@ -1,5 +1,5 @@
-//! What may begin now: rollouts one after the other, in a rollout `after` first, `parallel` at a
-//! time. Pure.
+//! What may begin now. Rollouts go one after the other, and in a rollout the order is that of
+//! `after`. Nothing here does input or output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,19 @@ use crate::store::Deployment;
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    /// Start this deployment.
     Begin(DeploymentId),
+    /// Record that this deployment is skipped, for this reason.
     Skip(DeploymentId, String),
-    /// Something has to end first.
+    /// Wait until something has ended.
     Wait,
-    /// The environment is frozen, and all that is left waits for the thaw.
+    /// Wait for the thaw: the environment is frozen, and so is everything that is left.
     Thaw,
-    /// Nothing is open.
+    /// End: nothing is queued or running.
     Leave,
 }
 
-/// What runs side by side: deployments of one rollout, its rollbacks before the others.
+/// Deployments that may run side by side: the rollbacks of one rollout, or its other deployments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Turn {
     rollout: RolloutId,
@@ -29,6 +31,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
+    /// The turn that a deployment belongs to.
     pub(super) fn of(deployment: &Deployment) -> Self {
         Self {
             rollout: deployment.rollout,
@@ -37,9 +40,10 @@ impl Turn {
     }
 }
 
-/// Judges the open deployments of one rollout, in their order, or the first of them, pure.
-/// `before`: the newest of each application that one of them waits for. `running`: those that have
-/// a thread; the first moments of a thread pass before its deployment is `running` on record.
+/// What to do next with the open deployments of one rollout. `members` has them in their order, or
+/// only the first of them where not `is_all`. `before` has the newest deployment of each
+/// application that another one goes after. `running` has the deployments that have a thread: for a
+/// short time after its thread starts, a deployment is not yet `running` on record.
 pub(super) fn decide(
     members: &[Deployment],
     is_all: bool,
@@ -50,42 +54,36 @@ pub(super) fn decide(
     let is_queued =
         |member: &&Deployment| member.status == Status::Queued && !running.contains(&member.id);
     let queued: Vec<&Deployment> = members.iter().filter(is_queued).collect();
+
     for deployment in &queued {
+        // A rollout has two deployments of one application where a waiting one was moved into it.
+        // They go one after the other.
         let own = &deployment.target.application;
-        // A rollout can hold two of one application, where a waiting one moved into it; they go one
-        // after the other.
-        if members
-            .iter()
-            .any(|other| other.target.application == *own && other.id < deployment.id)
-        {
+        let is_earlier =
+            |other: &Deployment| other.target.application == *own && other.id < deployment.id;
+        if members.iter().any(is_earlier) {
             continue;
         }
-        let before: Vec<&Deployment> = after
-            .get(own)
-            .into_iter()
-            .flatten()
-            .filter_map(|name| before.get(name))
-            .collect();
-        let failed = before
-            .iter()
-            .find(|before| before.status.has_ended() && before.status != Status::Succeeded);
-        if let Some(failed) = failed {
-            let reason = format!(
-                "{} {} {}",
-                failed.id, failed.target.application, failed.status
-            );
+
+        let names = after.get(own).into_iter().flatten();
+        let before: Vec<&Deployment> = names.filter_map(|name| before.get(name)).collect();
+        let has_failed =
+            |before: &Deployment| before.status.has_ended() && before.status != Status::Succeeded;
+        if let Some(failed) = before.iter().find(|before| has_failed(before)) {
+            let application = &failed.target.application;
+            let reason = format!("{} {application} {}", failed.id, failed.status);
             return Step::Skip(deployment.id, reason);
         }
-        if before
-            .iter()
-            .all(|before| before.status == Status::Succeeded)
-        {
+
+        let has_succeeded = |before: &&Deployment| before.status == Status::Succeeded;
+        if before.iter().all(has_succeeded) {
             return Step::Begin(deployment.id);
         }
     }
+
     match queued.first() {
-        // Everybody waits for somebody who waits: the configuration got a cycle after the hook
-        // looked.
+        // Each of them waits for another one that waits. The hook refuses such an order, so it was
+        // configured after the hook had looked.
         Some(first) if is_all && running.is_empty() => {
             Step::Skip(first.id, "after makes a cycle".to_owned())
         }
@@ -133,8 +131,9 @@ mod tests {
         }
     }
 
-    /// What is done next with `open`, with those of the ids `running`, after the `others` of the
-    /// same rollout.
+    /// Asserts what is done next with the deployments `open`, of which `running` have a thread, and
+    /// with the `others` of the same rollout, which have ended. The application a goes after b.
+    #[track_caller]
     fn check(open: &[Deployment], others: &[Deployment], running: &[i64], expect: Step) {
         let after: After = [(app("a"), BTreeSet::from([app("b"), app("elsewhere")]))].into();
         let before = open
@@ -143,77 +142,71 @@ mod tests {
             .map(|member| (member.target.application.clone(), member.clone()))
             .collect();
         let running = running.iter().copied().map(DeploymentId).collect();
-        assert_eq!(
-            decide(open, true, &after, &before, &running),
-            expect,
-            "{open:?} {others:?}"
-        );
+
+        let step = decide(open, true, &after, &before, &running);
+        assert_eq!(step, expect, "for {open:?} and {others:?}");
+    }
+
+    fn begin(id: i64) -> Step {
+        Step::Begin(DeploymentId(id))
+    }
+
+    fn skip(id: i64, why: &str) -> Step {
+        Step::Skip(DeploymentId(id), why.to_owned())
     }
 
     #[test]
-    fn steps() {
+    fn queued_begins_when_what_goes_before_it_has_succeeded() {
         use Status::*;
-        let begin = |id| Step::Begin(DeploymentId(id));
-        let skip = |id, why: &str| Step::Skip(DeploymentId(id), why.to_owned());
+        let a = || member(1, "a", Queued);
+        let b = |status| member(2, "b", status);
+
+        check(&[a(), b(Queued)], &[], &[], begin(2));
+        check(&[a(), b(Queued)], &[], &[2], Step::Wait);
+        check(&[a(), b(Running)], &[], &[2], Step::Wait);
+        check(&[a()], &[b(Succeeded)], &[], begin(1));
+        check(&[a()], &[], &[], begin(1));
+    }
+
+    #[test]
+    fn queued_is_skipped_when_what_goes_before_it_has_failed() {
+        use Status::*;
+        let a = || member(1, "a", Queued);
+
         check(
-            &[member(1, "a", Queued), member(2, "b", Queued)],
-            &[],
-            &[],
-            begin(2),
-        );
-        check(
-            &[member(1, "a", Queued), member(2, "b", Queued)],
-            &[],
-            &[2],
-            Step::Wait,
-        );
-        check(
-            &[member(1, "a", Queued), member(2, "b", Running)],
-            &[],
-            &[2],
-            Step::Wait,
-        );
-        check(
-            &[member(1, "a", Queued)],
-            &[member(2, "b", Succeeded)],
-            &[],
-            begin(1),
-        );
-        check(
-            &[member(1, "a", Queued)],
+            &[a()],
             &[member(2, "b", Failed)],
             &[],
             skip(1, "#2 b failed"),
         );
         check(
-            &[member(1, "a", Queued)],
+            &[a()],
             &[member(2, "b", Skipped)],
             &[],
             skip(1, "#2 b skipped"),
         );
-        check(&[member(1, "a", Queued)], &[], &[], begin(1));
-        check(
-            &[member(1, "c", Queued), member(2, "d", Queued)],
-            &[],
-            &[1],
-            begin(2),
-        );
-        check(
-            &[
-                member(1, "c", Running),
-                member(2, "c", Queued),
-                member(3, "d", Queued),
-            ],
-            &[],
-            &[1],
-            begin(3),
-        );
-        check(&[member(1, "c", Running)], &[], &[1], Step::Wait);
+    }
+
+    #[test]
+    fn queued_begins_beside_other_applications_but_not_its_own() {
+        use Status::*;
+        let c = |status| member(1, "c", status);
+
+        check(&[c(Queued), member(2, "d", Queued)], &[], &[1], begin(2));
+        check(&[c(Running), member(2, "c", Queued)], &[], &[1], Step::Wait);
+        let rest = [member(2, "c", Queued), member(3, "d", Queued)];
+        let all = [&[c(Running)], rest.as_slice()].concat();
+        check(&all, &[], &[1], begin(3));
+    }
+
+    #[test]
+    fn nothing_queued_means_to_wait_for_the_rest_or_to_leave() {
+        check(&[member(1, "c", Status::Running)], &[], &[1], Step::Wait);
         check(&[], &[], &[], Step::Leave);
     }
 
     #[test]
-    fn a_cycle_that_came_later_ends() {
+    fn cycle_that_was_configured_later_is_skipped() {
         let cycle: After = [
             (app("a"), BTreeSet::from([app("b")])),
             (app("b"), BTreeSet::from([app("a")])),
@@ -227,12 +220,10 @@ mod tests {
             .iter()
             .map(|member| (member.target.application.clone(), member.clone()))
             .collect();
+
         let step = |is_all| decide(&open, is_all, &cycle, &before, &BTreeSet::new());
-        assert_eq!(
-            step(true),
-            Step::Skip(DeploymentId(1), "after makes a cycle".to_owned())
-        );
-        // Whether these wait for one that is not among the first of the rollout is not known yet.
+        assert_eq!(step(true), skip(1, "after makes a cycle"));
+        // These may wait for a deployment of the rollout that is not among its first ones.
         assert_eq!(step(false), Step::Wait);
     }
 }

@@ -1,4 +1,4 @@
-//! What is the same for everything that one runner does.
+//! Who one runner is.
 
 use crate::id::Environment;
 use crate::sys::process::Identity;
@@ -7,8 +7,8 @@ use crate::sys::process::Identity;
 pub(super) struct Runner {
     /// The environment whose lock it holds.
     pub(super) environment: Environment,
-    /// The process.
+    /// Its process.
     pub(super) identity: Identity,
-    /// The start of the machine.
+    /// The id of this start of the machine.
     pub(super) boot_id: String,
 }

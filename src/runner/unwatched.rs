@@ -1,20 +1,20 @@
-//! Deployments that are running on record, and whether a runner looks after them.
+//! Deployments that are running on record, and whether a runner supervises them.
 
 use crate::id::Environment;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Reader};
 use crate::sys::process::boot_id;
 
-/// A deployment that is running on record, though no runner looks after it.
+/// A deployment that is running on record, though no runner supervises it.
 #[derive(Debug, Clone)]
 pub struct Unwatched {
     /// The deployment.
     pub deployment: Deployment,
-    /// Whether something that its command started still runs, and holds the environment.
+    /// Whether something that its command started still runs. If so, it holds the environment.
     pub is_alive: bool,
 }
 
-/// The deployments that are running on record, though their runner is dead.
+/// The deployments that are running on record, though no runner supervises them.
 ///
 /// # Errors
 /// The state can't be read.
@@ -29,6 +29,7 @@ pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>,
             && filter.lets_through(&deployment.target)
             && !is_supervised(deployment, &boot_id)
     });
+
     let look = |deployment: Deployment| {
         let run = deployment.run.as_ref().filter(|run| run.boot_id == boot_id);
         let is_alive = run.is_some_and(|run| run.tree(deployment.id, record.folder()).is_alive());
@@ -40,7 +41,7 @@ pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>,
     Ok(running.into_iter().map(look).collect())
 }
 
-/// Whether a runner is at work in an environment: one that looks after a deployment.
+/// Whether a runner supervises a deployment in an environment.
 ///
 /// # Errors
 /// The state can't be read.
@@ -52,7 +53,7 @@ pub fn has_runner(record: &Reader<'_>, environment: &Environment) -> Result<bool
         .any(|deployment| is_supervised(deployment, &boot_id)))
 }
 
-/// Whether the runner that carries a deployment out is alive.
+/// Whether the runner that carries a deployment out is still alive.
 fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
     deployment
         .run

@@ -1,10 +1,10 @@
-//! Events, and those who read them.
+//! Events, and how far each of their readers has come.
 
 use rusqlite::params;
 
+use super::columns::damaged;
 use super::error::Error;
 use super::reader::Reader;
-use super::rows::damaged;
 use super::transaction::Transaction;
 use crate::event::Event;
 use crate::id::EventId;
@@ -12,13 +12,13 @@ use crate::identity::Identity;
 use crate::policy::Refusal;
 use crate::time::Timestamp;
 
-/// How many refusals of one push are written down.
+/// How many refusals of one push are recorded.
 const REFUSALS_MAX: usize = 100;
 
 /// An event as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedEvent {
-    /// Its number; later events have higher ones.
+    /// Its number. Later events have higher numbers.
     pub id: EventId,
     /// When it happened.
     pub at: Timestamp,
@@ -27,7 +27,7 @@ pub struct RecordedEvent {
 }
 
 impl Reader<'_> {
-    /// The number of the newest event; 0 before the first.
+    /// The number of the newest event; 0 where there is none yet.
     ///
     /// # Errors
     /// The state can't be read.
@@ -36,7 +36,7 @@ impl Reader<'_> {
         Ok(EventId(self.first(sql, [], |row| row.get(0))?.unwrap_or(0)))
     }
 
-    /// The first `most` events that come after one, in their order.
+    /// The events after one, in their order, at most `most`.
     ///
     /// # Errors
     /// The state can't be read.
@@ -52,7 +52,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Up to which event somebody who tells of them has come; 0 before the first.
+    /// The last event that a reader has read; 0 where it has read none.
     ///
     /// # Errors
     /// The state can't be read.
@@ -64,7 +64,7 @@ impl Reader<'_> {
 }
 
 impl Transaction<'_> {
-    /// Somebody who tells of events has come up to one.
+    /// Records that a reader has read all events up to one.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -75,8 +75,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Records that a push was refused, and why. Of very many reasons only the first are kept, and
-    /// how many there are more.
+    /// Records that a push was refused, and why. Where it was refused for very many reasons, only
+    /// the first ones are recorded, and how many more there are.
     ///
     /// # Errors
     /// The state can't be changed.

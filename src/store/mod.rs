@@ -1,32 +1,50 @@
-//! What was planned, what runs and what happened: the one place where processes meet.
+//! The state: what was planned, what runs and what happened. Processes meet in it, and nowhere
+//! else.
 //!
-//! Protocol: an SQLite database in WAL mode with `synchronous=FULL`, so that what a committed
-//! transaction says survives a power cut. Every change is made inside `BEGIN IMMEDIATE` … `COMMIT`,
-//! and nothing that follows from a change happens before its COMMIT was seen to succeed. A writer
-//! waits for another one; readers wait for nobody. Hooks leave the write-ahead log as it is, the
-//! runner folds it into the database when it leaves.
+//! Protocol: it is an SQLite database in WAL mode with `synchronous=FULL`, so what a committed
+//! transaction says survives a power cut. Every change is made between `BEGIN IMMEDIATE` and
+//! `COMMIT`. Nothing that follows from a change happens before its `COMMIT` has succeeded. A writer
+//! waits for other writers, and a reader waits for nobody. Hooks leave the write-ahead log as it
+//! is; a runner moves it into the database when it ends.
 //!
 //! It does not promise to work on a network file system, where WAL has no shared memory.
 
+mod columns;
 mod connection;
+mod cursor;
 mod deployments;
+mod enqueue;
 mod error;
 mod events;
-mod planning;
+#[cfg(test)]
+mod events_tests;
+mod freezes;
+mod open;
+mod problems;
+mod progress;
+#[cfg(test)]
+mod progress_tests;
+mod queue;
 mod reader;
+mod retirements;
 mod rows;
 mod safeguards;
 mod schema;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod views;
 
 pub use connection::Store;
+pub use cursor::Cursor;
+pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;
-pub use planning::{Cursor, Enqueued, Fault, Problem, Retired, Source};
+pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
+pub use retirements::Retired;
 pub use rows::{Deployment, Outcome, Run, Stale};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Params, Row};
 
 use super::error::Error;
 use crate::id::DeploymentId;
@@ -11,7 +11,7 @@ use crate::id::DeploymentId;
 /// The database's file in the state directory.
 pub(super) const FILE: &str = "state.db";
 
-/// The state as one SQLite transaction sees it: every question gets the answer of the same moment.
+/// The state as one SQLite transaction sees it: all answers are of the same moment.
 #[derive(Debug)]
 pub struct Reader<'s> {
     pub(super) connection: &'s Connection,
@@ -35,16 +35,17 @@ impl<'s> Reader<'s> {
         log_file(self.folder, id)
     }
 
+    /// An error of SQLite in this state.
     pub(super) fn error(&self, error: rusqlite::Error) -> Error {
         Error::Database(self.folder.join(FILE), error)
     }
 
-    /// All rows of a question.
+    /// All rows that a query finds.
     pub(super) fn query<T>(
         &self,
         sql: &str,
-        parameters: impl rusqlite::Params,
-        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
         let mut statement = self
             .connection
@@ -56,14 +57,19 @@ impl<'s> Reader<'s> {
         rows.map_err(|error| self.error(error))
     }
 
-    /// The first row of a question, if any.
+    /// The first row that a query finds, if any.
     pub(super) fn first<T>(
         &self,
         sql: &str,
-        parameters: impl rusqlite::Params,
-        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
         Ok(self.query(sql, parameters, read)?.into_iter().next())
+    }
+
+    /// Whether a query finds any row.
+    pub(super) fn has(&self, sql: &str, parameters: impl Params) -> Result<bool, Error> {
+        Ok(self.first(sql, parameters, |_| Ok(()))?.is_some())
     }
 }
 
@@ -72,7 +78,7 @@ pub(super) fn log_file(folder: &Path, id: DeploymentId) -> PathBuf {
     folder.join("logs").join(format!("{}.log", id.0))
 }
 
-/// A [`Reader`] of a transaction that reads alone; the snapshot ends with it.
+/// A [`Reader`] in a transaction that only reads. The transaction ends when it is dropped.
 #[derive(Debug)]
 pub struct Snapshot<'s>(pub(super) Reader<'s>);
 
@@ -86,8 +92,8 @@ impl<'s> Deref for Snapshot<'s> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing was written. Where even this fails, the next transaction fails to begin and says
-        // so.
+        // Nothing was written, so nothing is lost where this fails. Then the next transaction can't
+        // begin, and says so.
         let _ = self.0.connection.execute_batch("ROLLBACK");
     }
 }

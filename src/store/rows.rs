@@ -1,11 +1,14 @@
-//! One deployment as it is recorded, and how rows of the database are read.
+//! One deployment as it is recorded.
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Row;
+use rusqlite::{Params, Row};
 
-use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
-use crate::identity::{Evidence, Identity};
+use super::columns::{damaged, hash_at, identity_at, process_at, revision_at, target_at, time_at};
+use super::error::Error;
+use super::reader::Reader;
+use crate::id::{DeploymentId, Revision, RolloutId, Target};
+use crate::identity::Identity;
 use crate::status::Status;
 use crate::sys::process::Identity as ProcessIdentity;
 use crate::sys::tree::Tree;
@@ -18,15 +21,15 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// The rollout that it belongs to.
     pub rollout: RolloutId,
-    /// What goes where.
+    /// The application, and the environment that it goes to.
     pub target: Target,
-    /// To which revision.
+    /// The revision that is deployed.
     pub revision: Revision,
     /// The revision that was deployed before.
     pub previous_revision: Option<Revision>,
-    /// Where it stands.
+    /// Where it is on its way.
     pub status: Status,
-    /// Why it ended so, or a remark.
+    /// Why it has this status, or a remark.
     pub reason: Option<String>,
     /// The commit of the deploy branch that asked for it.
     pub deploy_commit: Option<Revision>,
@@ -34,11 +37,11 @@ pub struct Deployment {
     pub pusher: Option<Identity>,
     /// Who wrote that commit, as the commit claims.
     pub author: Option<String>,
-    /// The deployment that it tries again.
+    /// The deployment that it retries.
     pub retry_of: Option<DeploymentId>,
-    /// The deployment that took its place.
+    /// The deployment that superseded it.
     pub superseded_by: Option<DeploymentId>,
-    /// When it was recorded.
+    /// When it was queued.
     pub queued_at: Timestamp,
     /// When it began.
     pub started_at: Option<Timestamp>,
@@ -46,22 +49,22 @@ pub struct Deployment {
     pub finished_at: Option<Timestamp>,
     /// The command's exit status.
     pub exit_status: Option<i32>,
-    /// Who carries it out.
+    /// The processes that carry it out.
     pub run: Option<Run>,
-    /// Who asked for its end.
+    /// Who asked for it to end while it ran.
     pub cancelled_by: Option<Identity>,
-    /// Who asked not to wait for what it left running.
+    /// Who asked not to wait any more for what it left running.
     pub released_by: Option<Identity>,
-    /// For a rollback: the revision that was gone back from.
+    /// For a rollback: the revision that was rolled back.
     pub rolled_back: Option<Revision>,
     /// Whether it may begin while its environment is frozen.
     pub overrides_freeze: bool,
 }
 
-/// Who carries a deployment out.
+/// The processes that carry a deployment out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The start of the machine in which this holds.
+    /// The id of the start of the machine. After another start the processes are gone.
     pub boot_id: String,
     /// The runner.
     pub runner: ProcessIdentity,
@@ -72,8 +75,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// What the command of a deployment started. `folder`: the state directory, which tells it from
-    /// another one's deployment of the same number.
+    /// Everything that the command of a deployment started. `folder` is the state directory:
+    /// another state can have a deployment of the same number.
     #[must_use]
     pub fn tree(&self, id: DeploymentId, folder: &Path) -> Tree {
         let marks = vec![
@@ -91,7 +94,7 @@ impl Run {
 /// How a deployment ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// As what.
+    /// The status in which it ended.
     pub status: Status,
     /// Why, or a remark.
     pub reason: Option<String>,
@@ -111,104 +114,33 @@ impl Outcome {
     }
 }
 
-/// The deployment is no longer in the status that a change starts from; somebody was faster.
+/// The deployment is no longer in the status that a change starts from: another process was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Stale;
 
 /// The columns of a deployment, in the order in which [`read`] takes them.
-pub(super) const COLUMNS: &str = "id, rollout, environment, application, revision, \
+const COLUMNS: &str = "id, rollout, environment, application, revision, \
      previous_revision, status, reason, deploy_commit, pusher, author, retry_of, superseded_by, \
      queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
      leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, \
      pusher_known_by, cancelled_known_by, released_known_by";
 
-/// A value that this program never writes.
-pub(super) fn damaged(index: usize, what: &str) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(
-        index,
-        rusqlite::types::Type::Text,
-        format!("not a {what}").into(),
-    )
-}
-
-pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
-    let text: Option<String> = row.get(index)?;
-    text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash")))
-        .transpose()
-}
-
-pub(super) fn target_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Target> {
-    Ok(Target {
-        environment: environment_at(row, index)?,
-        application: application_at(row, index + 1)?,
-    })
-}
-
-fn process_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
-    let (pid, ticks): (Option<i32>, Option<i64>) = (row.get(index)?, row.get(index + 1)?);
-    Ok(pid
-        .zip(ticks)
-        .map(|(pid, start_ticks)| ProcessIdentity { pid, start_ticks }))
-}
-
-/// Who acted: a name in one column, and in another what it is known by.
-pub(super) fn identity_at(
-    row: &Row<'_>,
-    name: usize,
-    known_by: usize,
-) -> rusqlite::Result<Option<Identity>> {
-    let (name, word): (Option<String>, Option<String>) = (row.get(name)?, row.get(known_by)?);
-    let Some(name) = name else { return Ok(None) };
-
-    let evidence = word.as_deref().map(str::parse::<Evidence>);
-    let evidence = evidence.and_then(Result::ok);
-    let evidence = evidence.ok_or_else(|| damaged(known_by, "kind of evidence"))?;
-    Ok(Some(Identity { name, evidence }))
-}
-
-/// An environment's name.
-pub(super) fn environment_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Environment> {
-    let name: String = row.get(index)?;
-    Environment::new(name).map_err(|_| damaged(index, "name"))
-}
-
-/// An application's name.
-pub(super) fn application_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Application> {
-    let name: String = row.get(index)?;
-    Application::new(name).map_err(|_| damaged(index, "name"))
-}
-
-/// A hash in a column that always has one.
-pub(super) fn hash_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Revision> {
-    revision_at(row, index)?.ok_or_else(|| damaged(index, "hash"))
-}
-
-/// A point in time, where there is one.
-pub(super) fn time_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_ms))
-}
-
 /// Reads a row of [`COLUMNS`].
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
+fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
     let number = |index: usize| {
-        Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(index)?.map(DeploymentId))
+        let id: Option<i64> = row.get(index)?;
+        Ok::<_, rusqlite::Error>(id.map(DeploymentId))
     };
-    let (boot_id, runner): (Option<String>, _) = (row.get(17)?, process_at(row, 18)?);
-    let (leader, cgroup) = (
-        process_at(row, 20)?,
-        row.get::<_, Option<String>>(22)?.map(PathBuf::from),
-    );
+    let status: String = row.get(6)?;
+
     Ok(Deployment {
         id: DeploymentId(row.get(0)?),
         rollout: RolloutId(row.get(1)?),
         target: target_at(row, 2)?,
         revision: hash_at(row, 4)?,
         previous_revision: revision_at(row, 5)?,
-        status: row
-            .get::<_, String>(6)?
-            .parse()
-            .map_err(|()| damaged(6, "status"))?,
+        status: status.parse().map_err(|()| damaged(6, "status"))?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: identity_at(row, 9, 27)?,
@@ -219,15 +151,46 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         started_at: time_at(row, 14)?,
         finished_at: time_at(row, 15)?,
         exit_status: row.get(16)?,
-        run: boot_id.zip(runner).map(|(boot_id, runner)| Run {
-            boot_id,
-            runner,
-            leader,
-            cgroup,
-        }),
+        run: run_at(row)?,
         cancelled_by: identity_at(row, 23, 28)?,
         released_by: identity_at(row, 24, 29)?,
         rolled_back: revision_at(row, 25)?,
         overrides_freeze: row.get(26)?,
     })
+}
+
+/// The processes in a row of [`COLUMNS`].
+fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
+    let boot_id: Option<String> = row.get(17)?;
+    let runner = process_at(row, 18)?;
+    let leader = process_at(row, 20)?;
+    let cgroup: Option<String> = row.get(22)?;
+
+    Ok(boot_id.zip(runner).map(|(boot_id, runner)| Run {
+        boot_id,
+        runner,
+        leader,
+        cgroup: cgroup.map(PathBuf::from),
+    }))
+}
+
+impl Reader<'_> {
+    /// The deployments that SQL after `SELECT … FROM deployments` selects.
+    pub(super) fn select(
+        &self,
+        rest: &str,
+        parameters: impl Params,
+    ) -> Result<Vec<Deployment>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM deployments {rest}");
+        self.query(&sql, parameters, read)
+    }
+
+    /// The first of the deployments that SQL after `SELECT … FROM deployments` selects, if any.
+    pub(super) fn select_first(
+        &self,
+        rest: &str,
+        parameters: impl Params,
+    ) -> Result<Option<Deployment>, Error> {
+        Ok(self.select(rest, parameters)?.into_iter().next())
+    }
 }

@@ -1,9 +1,8 @@
-//! The versions of the database, and the way from each to the next.
+//! The versions of the database, and the step from each version to the next.
 
 use rusqlite::Connection;
 
-/// The step from version N to N + 1 stands at index N. A step is never changed once it was
-/// released.
+/// The step from version N to N + 1 has index N. Its statements never change once it was released.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
@@ -13,7 +12,7 @@ const MIGRATIONS: &[&str] = &[
 /// The version of the database that this program reads and writes.
 pub const VERSION: i64 = 3;
 
-/// Makes a database as an earlier version made it.
+/// Makes a database as an earlier version of this program made it.
 #[cfg(test)]
 pub(super) fn make_version(connection: &Connection, version: i64) {
     let steps = MIGRATIONS.iter().take(usize::try_from(version).unwrap());
@@ -23,13 +22,13 @@ pub(super) fn make_version(connection: &Connection, version: i64) {
         .unwrap();
 }
 
-/// The SQL that takes a database from one version to the next; `None`: it is the newest.
+/// The SQL that takes a database from one version to the next. `None`: it has the newest version.
 pub(super) fn step(version: i64) -> Option<String> {
     let step = MIGRATIONS.get(usize::try_from(version).ok()?)?;
     Some(format!("{step}; PRAGMA user_version = {};", version + 1))
 }
 
-/// The version that a database has; 0: nothing was made in it yet.
+/// The version of a database. 0: nothing is in it yet.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }

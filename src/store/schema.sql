@@ -1,13 +1,14 @@
--- Version 1. Times are milliseconds since 1970 UTC; hashes are lower-case hexadecimal text.
+-- Version 1. Times are milliseconds since 1970 UTC. Hashes are hexadecimal text in lower case.
 
--- Up to where the deploy branch was planned. At most one row; no row: never installed; commit_id NULL: the branch did not exist.
+-- Up to which commit the deploy branch is planned. It has at most one row. No row: nothing was ever
+-- installed. commit_id NULL: the branch did not exist.
 CREATE TABLE cursor (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     branch      TEXT    NOT NULL,
     commit_id   TEXT
 ) STRICT;
 
--- One row for each run of the planner that recorded anything, and one for each retry.
+-- One row for each run of the planner that recorded deployments, and one for each retry.
 CREATE TABLE rollouts (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     old_commit    TEXT,
@@ -32,17 +33,17 @@ CREATE TABLE deployments (
     queued_at_ms      INTEGER NOT NULL,
     started_at_ms     INTEGER,
     finished_at_ms    INTEGER,
-    -- Counts up with each end: clocks get set back, and what is deployed is what succeeded last.
+    -- Counts up with each end. What is deployed is what succeeded last, and clocks get set back.
     finish_order      INTEGER,
     exit_status       INTEGER,
-    -- Who carries it out, for telling later whether that still runs.
+    -- The processes that carry it out, for finding out later whether they still run.
     boot_id           TEXT,
     runner_pid        INTEGER,
     runner_ticks      INTEGER,
     leader_pid        INTEGER,
     leader_ticks      INTEGER,
     cgroup            TEXT,
-    -- What people asked for while it ran.
+    -- What users asked for while it ran.
     cancelled_by      TEXT,
     released_by       TEXT
 ) STRICT;
@@ -53,7 +54,7 @@ CREATE INDEX deployments_succeeded ON deployments (environment, application, fin
 CREATE INDEX deployments_finish_order ON deployments (finish_order);
 CREATE INDEX deployments_deploy_commit ON deployments (deploy_commit);
 
--- Applications whose deploy file was deleted, until it comes back.
+-- Applications whose deploy file was deleted. A row is removed when the deploy file comes back.
 CREATE TABLE retirements (
     environment   TEXT    NOT NULL,
     application   TEXT    NOT NULL,
@@ -63,7 +64,8 @@ CREATE TABLE retirements (
     PRIMARY KEY (environment, application)
 ) STRICT, WITHOUT ROWID;
 
--- What stands on the deploy branch and can't be deployed, until it is mended.
+-- Deploy files on the deploy branch that can't be deployed. A row is removed when the file is
+-- fixed.
 CREATE TABLE problems (
     path        BLOB    PRIMARY KEY,
     message     TEXT    NOT NULL,

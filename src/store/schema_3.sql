@@ -1,21 +1,21 @@
--- Version 3: events are rows, and a name never stands without what it is known by.
+-- Version 3: events are rows, and with each name it is recorded how the name is known.
 
--- What happened, written by the transaction that made it so. The number counts up.
+-- What happened, recorded by the transaction that made it happen. The number counts up.
 CREATE TABLE events (
     id    INTEGER PRIMARY KEY AUTOINCREMENT,
     at_ms INTEGER NOT NULL,
     kind  TEXT    NOT NULL,
-    -- JSON; src/event.rs has its form.
+    -- JSON of the type Event.
     data  TEXT    NOT NULL
 ) STRICT;
 
--- Those who tell of events, and up to which event each of them has.
+-- Those who read the events, and the last event that each of them has read.
 CREATE TABLE event_readers (
     name     TEXT    PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- How it is known who acted. 'unrecorded': an earlier version kept the name alone.
+-- How it is known who acted. 'unrecorded': an earlier version recorded only the name.
 ALTER TABLE deployments ADD COLUMN cancelled_known_by TEXT;
 ALTER TABLE deployments ADD COLUMN released_known_by TEXT;
 ALTER TABLE retirements ADD COLUMN pusher_known_by TEXT;

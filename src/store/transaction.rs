@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use rusqlite::{Params, params};
+
 use super::error::Error;
 use super::reader::Reader;
 use crate::event::Event;
@@ -25,12 +27,8 @@ impl<'s> Transaction<'s> {
         Self(reader)
     }
 
-    /// Changes rows and says how many.
-    pub(super) fn execute(
-        &self,
-        sql: &str,
-        parameters: impl rusqlite::Params,
-    ) -> Result<usize, Error> {
+    /// Changes rows, and returns how many.
+    pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize, Error> {
         let mut statement = self
             .connection
             .prepare_cached(sql)
@@ -45,12 +43,12 @@ impl<'s> Transaction<'s> {
         self.connection.last_insert_rowid()
     }
 
-    /// Writes down what the same transaction makes so.
+    /// Records an event. It belongs into the transaction that makes the event happen.
     pub(super) fn record(&self, event: &Event, now: Timestamp) -> Result<(), Error> {
         let data = serde_json::to_string(event)
             .map_err(|error| Error::Damaged(format!("an event can't be written: {error}")))?;
         let sql = "INSERT INTO events (at_ms, kind, data) VALUES (?, ?, ?)";
-        self.execute(sql, rusqlite::params![now.as_ms(), event.kind(), data])?;
+        self.execute(sql, params![now.as_ms(), event.kind(), data])?;
         Ok(())
     }
 }

@@ -1,20 +1,20 @@
-//! What is shown.
+//! The history of deployments, and the last one of each application.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::params;
 
 use super::error::Error;
 use super::reader::Reader;
-use super::rows::{COLUMNS, Deployment, read};
+use super::rows::Deployment;
 use crate::id::{Application, Environment, Revision, Target};
 
-/// What of the history is asked for.
+/// Which deployments of the history are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// One environment.
+    /// Only those of this environment.
     pub environment: Option<Environment>,
-    /// One application of it.
+    /// Only those of this application. It is only given together with an environment.
     pub application: Option<Application>,
 }
 
@@ -22,40 +22,30 @@ impl Filter {
     /// Whether it lets a target through.
     #[must_use]
     pub fn lets_through(&self, target: &Target) -> bool {
-        self.environment
-            .as_ref()
-            .is_none_or(|environment| *environment == target.environment)
-            && self
-                .application
-                .as_ref()
-                .is_none_or(|application| *application == target.application)
+        let is_environment = |name: &Environment| *name == target.environment;
+        let is_application = |name: &Application| *name == target.application;
+        self.environment.as_ref().is_none_or(is_environment)
+            && self.application.as_ref().is_none_or(is_application)
     }
 }
 
 impl Reader<'_> {
-    /// The newest deployments, newest first.
+    /// The newest deployments that a filter lets through, newest first, at most `most`.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn history(&self, filter: &Filter, most: u32) -> Result<Vec<Deployment>, Error> {
-        let rows = |condition: &str| {
-            format!("SELECT {COLUMNS} FROM deployments {condition} ORDER BY id DESC LIMIT ?")
-        };
+        let newest = "ORDER BY id DESC LIMIT ?";
         match (&filter.environment, &filter.application) {
-            (None, _) => self.query(&rows(""), [most], read),
-            (Some(environment), None) => self.query(
-                &rows("WHERE environment = ?"),
+            (None, _) => self.select(newest, [most]),
+            (Some(environment), None) => self.select(
+                &format!("WHERE environment = ? {newest}"),
                 params![environment.as_str(), most],
-                read,
             ),
-            (Some(environment), Some(application)) => {
-                let sql = rows("WHERE environment = ? AND application = ?");
-                self.query(
-                    &sql,
-                    params![environment.as_str(), application.as_str(), most],
-                    read,
-                )
-            }
+            (Some(environment), Some(application)) => self.select(
+                &format!("WHERE environment = ? AND application = ? {newest}"),
+                params![environment.as_str(), application.as_str(), most],
+            ),
         }
     }
 
@@ -64,32 +54,31 @@ impl Reader<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn newest(&self) -> Result<BTreeMap<Target, Deployment>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deployments WHERE id IN (SELECT MAX(id) FROM deployments GROUP BY environment, application)"
-        );
-        let rows = self.query(&sql, [], read)?;
-        Ok(rows
+        let rows = self.select(
+            "WHERE id IN (SELECT MAX(id) FROM deployments GROUP BY environment, application)",
+            [],
+        )?;
+        let by_target = rows
             .into_iter()
-            .map(|deployment| (deployment.target.clone(), deployment))
-            .collect())
+            .map(|deployment| (deployment.target.clone(), deployment));
+        Ok(by_target.collect())
     }
 
-    /// The revision that the planner last wanted for each application in each environment, as far
-    /// as it recorded one: what the deploy branch said at the cursor, for when that commit is gone.
+    /// The revision that was last planned for each application in each environment, but for retired
+    /// ones. It is what the deploy branch said at the cursor, as far as a deployment was recorded:
+    /// for when that commit is gone.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn last_planned(&self) -> Result<BTreeMap<Target, Revision>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM deployments WHERE id IN
-                 (SELECT MAX(id) FROM deployments WHERE retry_of IS NULL GROUP BY environment, application)"
-        );
-        let rows = self.query(&sql, [], read)?;
-        let retired: Vec<Target> = self
-            .retirements()?
-            .into_iter()
-            .map(|retired| retired.target)
-            .collect();
+        let rows = self.select(
+            "WHERE id IN (SELECT MAX(id) FROM deployments WHERE retry_of IS NULL
+                 GROUP BY environment, application)",
+            [],
+        )?;
+        let retired = self.retirements()?;
+        let retired: BTreeSet<Target> = retired.into_iter().map(|retired| retired.target).collect();
+
         let wanted = rows
             .into_iter()
             .filter(|deployment| !retired.contains(&deployment.target));

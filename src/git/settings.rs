@@ -1,0 +1,65 @@
+//! What git's own configuration says about a repository.
+
+use std::path::{Path, PathBuf};
+
+use super::command::{SHORT_MAX, answer, command, failed, git, run};
+use super::error::Error;
+
+/// A value of a repository's git configuration, the user's and the system's included. `None`: it is
+/// not set.
+///
+/// # Errors
+/// git gave no answer.
+pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> {
+    answer(git_dir, &["config", "--get", key], SHORT_MAX)
+}
+
+/// A setting of a repository that is true or false, in any of the words that git knows for them
+/// (git-config(1), "boolean"). One that is not set is false.
+///
+/// # Errors
+/// git gave no answer, or the value is neither.
+pub fn config_bool(git_dir: &Path, key: &str) -> Result<bool, Error> {
+    let arguments = ["config", "--type=bool", "--get", key];
+    let value = answer(git_dir, &arguments, SHORT_MAX)?;
+    Ok(value.as_deref() == Some("true"))
+}
+
+/// Sets a value in the repository's own git configuration.
+///
+/// # Errors
+/// git could not set it.
+pub fn set_config_value(git_dir: &Path, key: &str, value: &str) -> Result<(), Error> {
+    let output = git(git_dir, &["config", "--local", key, value], SHORT_MAX)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(git_dir, &format!("config {key} {value}"), &output))
+}
+
+/// The folder from which git runs a repository's hooks.
+///
+/// # Errors
+/// git gave no answer.
+pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
+    let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
+    let folder = answer(git_dir, &arguments, SHORT_MAX)?;
+    Ok(folder.map_or_else(|| git_dir.join("hooks"), PathBuf::from))
+}
+
+/// Whether git takes a repository for safe when this user pushes to it (safe.directory). git is
+/// called as receive-pack is, so without an explicit `--git-dir`.
+///
+/// # Errors
+/// git gave no answer.
+pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
+    let mut command = command();
+    command
+        .arg("-C")
+        .arg(git_dir)
+        .args(["rev-parse", "--git-dir"]);
+    let output = run(command, git_dir, "rev-parse", SHORT_MAX)?;
+
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Ok(output.status.success() || !complaint.contains("dubious ownership"))
+}

@@ -1,0 +1,85 @@
+//! Columns of the database as values that are valid by construction, and back.
+
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+use crate::id::{Application, Environment, Revision, Target};
+use crate::identity::{Evidence, Identity};
+use crate::sys::process::Identity as ProcessIdentity;
+use crate::time::Timestamp;
+
+/// The error of a value that this program never writes. `what`: what the value should be.
+pub(super) fn damaged(index: usize, what: &str) -> rusqlite::Error {
+    let message = format!("not a {what}").into();
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Text, message)
+}
+
+/// The hash of a commit, where there is one.
+pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
+    let text: Option<String> = row.get(index)?;
+    text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash")))
+        .transpose()
+}
+
+/// The hash in a column that always has one.
+pub(super) fn hash_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Revision> {
+    revision_at(row, index)?.ok_or_else(|| damaged(index, "hash"))
+}
+
+/// The name of an environment.
+pub(super) fn environment_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Environment> {
+    let name: String = row.get(index)?;
+    Environment::new(name).map_err(|_| damaged(index, "name"))
+}
+
+/// The name of an application.
+pub(super) fn application_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Application> {
+    let name: String = row.get(index)?;
+    Application::new(name).map_err(|_| damaged(index, "name"))
+}
+
+/// An environment, and in the next column an application of it.
+pub(super) fn target_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Target> {
+    Ok(Target {
+        environment: environment_at(row, index)?,
+        application: application_at(row, index + 1)?,
+    })
+}
+
+/// A pid, and in the next column when that process started; `None` where either is missing.
+pub(super) fn process_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<ProcessIdentity>> {
+    let (pid, ticks): (Option<i32>, Option<i64>) = (row.get(index)?, row.get(index + 1)?);
+    Ok(pid
+        .zip(ticks)
+        .map(|(pid, start_ticks)| ProcessIdentity { pid, start_ticks }))
+}
+
+/// Who acted: a name in one column, and in another how that name is known.
+pub(super) fn identity_at(
+    row: &Row<'_>,
+    name: usize,
+    known_by: usize,
+) -> rusqlite::Result<Option<Identity>> {
+    let (name, word): (Option<String>, Option<String>) = (row.get(name)?, row.get(known_by)?);
+    let Some(name) = name else { return Ok(None) };
+
+    let evidence = word.as_deref().map(str::parse::<Evidence>);
+    let evidence = evidence.and_then(Result::ok);
+    let evidence = evidence.ok_or_else(|| damaged(known_by, "kind of evidence"))?;
+    Ok(Some(Identity { name, evidence }))
+}
+
+/// A point in time, where there is one.
+pub(super) fn time_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_ms))
+}
+
+/// The names of a target, for the columns `environment` and `application`.
+pub(super) fn names(target: &Target) -> [&str; 2] {
+    [target.environment.as_str(), target.application.as_str()]
+}
+
+/// The text of a hash, for a column that may be empty.
+pub(super) fn text(revision: Option<&Revision>) -> Option<&str> {
+    revision.map(Revision::as_str)
+}

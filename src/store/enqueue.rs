@@ -1,0 +1,219 @@
+//! Recording new deployments: those that were planned, and those that retry an earlier one.
+
+use rusqlite::params;
+
+use super::columns::{names, text};
+use super::error::Error;
+use super::rows::Deployment;
+use super::transaction::Transaction;
+use crate::event::Event;
+use crate::id::{DeploymentId, Revision, RolloutId, Target};
+use crate::identity::Identity;
+use crate::plan;
+use crate::policy::ExceptionKind;
+use crate::status::Status;
+use crate::time::Timestamp;
+
+/// Where a deployment comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The commit of the deploy branch that asked for it.
+    pub deploy_commit: Revision,
+    /// Who wrote that commit, as the commit claims.
+    pub author: String,
+    /// Who pushed that commit, where that is known.
+    pub pusher: Option<Identity>,
+}
+
+/// A deployment that was just recorded, and what it superseded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Its number.
+    pub id: DeploymentId,
+    /// The queued deployments that it superseded.
+    pub superseded: Vec<Deployment>,
+}
+
+impl Transaction<'_> {
+    /// Begins a rollout for a range of the deploy branch.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn begin_rollout(
+        &self,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        now: Timestamp,
+    ) -> Result<RolloutId, Error> {
+        let sql = "INSERT INTO rollouts (old_commit, new_commit, planned_at_ms) VALUES (?, ?, ?)";
+        self.execute(sql, params![text(old), text(new), now.as_ms()])?;
+        Ok(RolloutId(self.last_id()))
+    }
+
+    /// Records a deployment that was planned. Queued ones of the same application are superseded
+    /// where the plan says so, and the application is no longer retired.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn enqueue(
+        &self,
+        rollout: RolloutId,
+        planned: &plan::Deployment,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<Enqueued, Error> {
+        let target = planned.target();
+        let id = self.insert_planned(rollout, planned, source, now)?;
+        self.add_details(id, planned)?;
+
+        let event = Event::Planned {
+            deployment: id,
+            target: target.clone(),
+            revision: planned.revision().clone(),
+            pusher: source.pusher.clone(),
+            exceptions: planned.exceptions().to_vec(),
+            retry_of: None,
+        };
+        self.record(&event, now)?;
+
+        self.unretire(target)?;
+        let superseded = if planned.supersedes() {
+            self.supersede(target, id, now)?
+        } else {
+            Vec::new()
+        };
+        Ok(Enqueued { id, superseded })
+    }
+
+    /// Inserts the row of a deployment that was planned.
+    fn insert_planned(
+        &self,
+        rollout: RolloutId,
+        planned: &plan::Deployment,
+        source: &Source,
+        now: Timestamp,
+    ) -> Result<DeploymentId, Error> {
+        let [environment, application] = names(planned.target());
+        let deployed = self.deployed(planned.target())?;
+        let deployed = deployed.map(|deployed| deployed.revision);
+        let pusher = source.pusher.as_ref();
+        let mut kinds = planned.exceptions().iter().map(|exception| exception.kind);
+        let overrides_freeze = kinds.any(|kind| kind == ExceptionKind::Override);
+
+        self.execute(
+            "INSERT INTO deployments (rollout, environment, application, revision,
+                 previous_revision, status, deploy_commit, pusher, author, queued_at_ms,
+                 rolled_back, overrides_freeze, reason, pusher_known_by)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                rollout.0,
+                environment,
+                application,
+                planned.revision().as_str(),
+                text(deployed.as_ref()),
+                source.deploy_commit.as_str(),
+                pusher.map(|pusher| &pusher.name),
+                source.author,
+                now.as_ms(),
+                text(planned.rolled_back()),
+                overrides_freeze,
+                planned.waits(),
+                pusher.map(|pusher| pusher.evidence.as_str())
+            ],
+        )?;
+        Ok(DeploymentId(self.last_id()))
+    }
+
+    /// Records that a newer deployment supersedes the queued ones of an application, also those
+    /// that retry an earlier one.
+    fn supersede(
+        &self,
+        target: &Target,
+        by: DeploymentId,
+        now: Timestamp,
+    ) -> Result<Vec<Deployment>, Error> {
+        let [environment, application] = names(target);
+        // With the first of the two conditions on the status, SQLite uses the index of what is
+        // open.
+        let queued = self.select(
+            "WHERE environment = ? AND application = ?
+                 AND status IN ('queued', 'running') AND status = 'queued' AND id < ?",
+            params![environment, application, by.0],
+        )?;
+
+        for deployment in &queued {
+            self.execute(
+                "UPDATE deployments SET status = 'superseded', reason = ?, superseded_by = ?,
+                     finished_at_ms = ?,
+                     finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
+                 WHERE id = ? AND status = 'queued'",
+                params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
+            )?;
+            self.became(deployment.id, Status::Superseded, None, now)?;
+        }
+        Ok(queued)
+    }
+
+    /// Records a new deployment of the same revision as an earlier one, in a rollout of its own.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn retry(
+        &self,
+        of: &Deployment,
+        by: Option<&Identity>,
+        now: Timestamp,
+    ) -> Result<DeploymentId, Error> {
+        let rollout = self.begin_rollout(None, None, now)?;
+        let [environment, application] = names(&of.target);
+        self.execute(
+            "INSERT INTO deployments (rollout, environment, application, revision,
+                 previous_revision, status, deploy_commit, pusher, author, retry_of, queued_at_ms,
+                 rolled_back, pusher_known_by)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                rollout.0,
+                environment,
+                application,
+                of.revision.as_str(),
+                text(of.previous_revision.as_ref()),
+                text(of.deploy_commit.as_ref()),
+                by.map(|by| &by.name),
+                of.author,
+                of.id.0,
+                now.as_ms(),
+                text(of.rolled_back.as_ref()),
+                by.map(|by| by.evidence.as_str())
+            ],
+        )?;
+        let id = DeploymentId(self.last_id());
+        self.copy_details(of, id)?;
+
+        let event = Event::Planned {
+            deployment: id,
+            target: of.target.clone(),
+            revision: of.revision.clone(),
+            pusher: by.cloned(),
+            exceptions: Vec::new(),
+            retry_of: Some(of.id),
+        };
+        self.record(&event, now)?;
+        Ok(id)
+    }
+
+    /// Records who pushed the commits that some deployments carry out, where these were planned
+    /// before that was known.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn claim(&self, ids: &[DeploymentId], pusher: &Identity) -> Result<(), Error> {
+        for id in ids {
+            self.execute(
+                "UPDATE deployments SET pusher = ?, pusher_known_by = ?
+                 WHERE id = ? AND pusher IS NULL AND retry_of IS NULL",
+                params![pusher.name, pusher.evidence.as_str(), id.0],
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! The way of one deployment from `queued` to its end.
+
+use rusqlite::params;
+
+use super::columns::{hash_at, target_at, text};
+use super::error::Error;
+use super::rows::{Outcome, Run, Stale};
+use super::transaction::Transaction;
+use crate::event::Event;
+use crate::id::{DeploymentId, Environment, Revision};
+use crate::identity::Identity;
+use crate::status::Status;
+use crate::time::Timestamp;
+
+impl Transaction<'_> {
+    /// Makes a queued deployment `running`. `previous` is the revision that is deployed now.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn begin(
+        &self,
+        id: DeploymentId,
+        run: &Run,
+        previous: Option<&Revision>,
+        now: Timestamp,
+    ) -> Result<Result<(), Stale>, Error> {
+        let changed = self.execute(
+            "UPDATE deployments SET status = 'running', started_at_ms = ?,
+                 boot_id = ?, runner_pid = ?, runner_ticks = ?,
+                 leader_pid = ?, leader_ticks = ?, cgroup = ?, previous_revision = ?, reason = NULL
+             WHERE id = ? AND status = 'queued'",
+            params![
+                now.as_ms(),
+                run.boot_id,
+                run.runner.pid,
+                run.runner.start_ticks,
+                run.leader.map(|leader| leader.pid),
+                run.leader.map(|leader| leader.start_ticks),
+                run.cgroup.as_ref().map(|cgroup| cgroup.to_string_lossy()),
+                text(previous),
+                id.0
+            ],
+        )?;
+        if changed != 1 {
+            return Ok(Err(Stale));
+        }
+
+        self.became(id, Status::Running, None, now)?;
+        Ok(Ok(()))
+    }
+
+    /// Records the command's first process for a deployment that this runner began.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_leader(&self, id: DeploymentId, run: &Run) -> Result<Result<(), Stale>, Error> {
+        let changed = self.execute(
+            "UPDATE deployments SET leader_pid = ?, leader_ticks = ?, cgroup = ?
+             WHERE id = ? AND status = 'running' AND runner_pid = ? AND runner_ticks = ?",
+            params![
+                run.leader.map(|leader| leader.pid),
+                run.leader.map(|leader| leader.start_ticks),
+                run.cgroup.as_ref().map(|cgroup| cgroup.to_string_lossy()),
+                id.0,
+                run.runner.pid,
+                run.runner.start_ticks
+            ],
+        )?;
+        Ok(if changed == 1 { Ok(()) } else { Err(Stale) })
+    }
+
+    /// Records the end of a deployment, if its status may become that of the outcome.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn finish(
+        &self,
+        id: DeploymentId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Result<Result<(), Stale>, Error> {
+        let Some(found) = self.deployment(id)? else {
+            return Ok(Err(Stale));
+        };
+        if !found.status.may_become(outcome.status) {
+            return Ok(Err(Stale));
+        }
+
+        if (found.status, outcome.status) == (Status::Queued, Status::Cancelled) {
+            self.unhold(id)?;
+        }
+        self.execute(
+            "UPDATE deployments SET status = ?, reason = ?, exit_status = ?, finished_at_ms = ?,
+                 finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
+             WHERE id = ?",
+            params![
+                outcome.status.as_str(),
+                outcome.reason,
+                outcome.exit_status,
+                now.as_ms(),
+                id.0
+            ],
+        )?;
+        self.became(id, outcome.status, outcome.reason.clone(), now)?;
+        Ok(Ok(()))
+    }
+
+    /// Records that a user wants a running deployment to end. Its runner ends it.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn ask_to_cancel(&self, id: DeploymentId, by: &Identity) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET cancelled_by = ?, cancelled_known_by = ?
+             WHERE id = ? AND status = 'running'",
+            params![by.name, by.evidence.as_str(), id.0],
+        )?;
+        Ok(())
+    }
+
+    /// Records that nothing shall wait any more for what the running deployments of an environment
+    /// left running.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn ask_to_release(
+        &self,
+        environment: &Environment,
+        by: &Identity,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET released_by = ?, released_known_by = ?
+             WHERE environment = ? AND status = 'running'",
+            params![by.name, by.evidence.as_str(), environment.as_str()],
+        )?;
+
+        let event = Event::Released {
+            environment: environment.clone(),
+            by: by.clone(),
+        };
+        self.record(&event, now)
+    }
+
+    /// Records the event that a deployment has a new status.
+    pub(super) fn became(
+        &self,
+        id: DeploymentId,
+        status: Status,
+        reason: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let sql = "SELECT environment, application, revision FROM deployments WHERE id = ?";
+        let found = self.first(sql, [id.0], |row| {
+            Ok((target_at(row, 0)?, hash_at(row, 2)?))
+        })?;
+        let missing = || Error::Damaged(format!("the deployment {id} is missing"));
+        let (target, revision) = found.ok_or_else(missing)?;
+
+        let event = Event::Became {
+            deployment: id,
+            target,
+            revision,
+            status,
+            reason,
+        };
+        self.record(&event, now)
+    }
+}

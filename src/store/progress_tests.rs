@@ -1,0 +1,100 @@
+//! The way of deployments through their states, and what retires and attributes them.
+
+use super::testing::{State, alice, now, revision, target};
+use super::*;
+use crate::id::RolloutId;
+use crate::identity::{Evidence, Identity};
+use crate::status::Status;
+use crate::time::Timestamp;
+
+#[test]
+fn newer_deployment_supersedes_only_what_is_queued() {
+    let mut state = State::new();
+    let first = state.enqueue("a", '1').id;
+    state.begin(first, now()).unwrap();
+    let second = state.enqueue("a", '2').id;
+    let other = state.enqueue("b", '2').id;
+    let third = state.enqueue("a", '3');
+
+    let superseded: Vec<_> = third.superseded.iter().map(|d| d.id).collect();
+    assert_eq!(superseded, [second]);
+    let statuses = [first, second, other, third.id].map(|id| state.deployment(id).status);
+    assert_eq!(
+        statuses,
+        [
+            Status::Running,
+            Status::Superseded,
+            Status::Queued,
+            Status::Queued
+        ]
+    );
+    let second = state.deployment(second);
+    assert_eq!(second.reason.as_deref(), Some("by #4"));
+    assert_eq!(second.superseded_by, Some(third.id));
+}
+
+#[test]
+fn transition_that_is_not_allowed_is_stale() {
+    let mut state = State::new();
+    let id = state.enqueue("a", '1').id;
+
+    assert_eq!(state.succeed(id, now()), Err(Stale));
+    assert_eq!(state.begin(id, now()), Ok(()));
+    assert_eq!(state.begin(id, now()), Err(Stale));
+    assert_eq!(state.succeed(id, now()), Ok(()));
+    let failed = Outcome::new(Status::Failed, "late");
+    assert_eq!(state.change(|t| t.finish(id, &failed, now())), Err(Stale));
+    assert_eq!(state.deployed("a"), revision('1'));
+}
+
+#[test]
+fn deployed_is_what_succeeded_last_by_order_not_by_clock() {
+    let mut state = State::new();
+    for (digit, ms) in [('1', 9_000), ('2', 5_000)] {
+        let id = state.enqueue("a", digit).id;
+        state.begin(id, Timestamp::from_ms(ms)).unwrap();
+        state.succeed(id, Timestamp::from_ms(ms)).unwrap();
+    }
+    assert_eq!(state.deployed("a"), revision('2'));
+}
+
+#[test]
+fn retirement_cancels_the_queue_until_the_next_deployment() {
+    let mut state = State::new();
+    let id = state.enqueue("a", '1').id;
+    state.change(|t| t.retire(&target("a"), None, Some(&alice()), now()));
+
+    assert_eq!(state.deployment(id).status, Status::Cancelled);
+    let record = state.store.read().unwrap();
+    assert_eq!(record.retirements().unwrap()[0].pusher, Some(alice()));
+    assert_eq!(record.last_planned().unwrap().len(), 0);
+    drop(record);
+
+    state.enqueue("a", '1');
+    let record = state.store.read().unwrap();
+    assert_eq!(record.retirements().unwrap().len(), 0);
+    assert_eq!(record.last_planned().unwrap().len(), 1);
+}
+
+#[test]
+fn claim_fills_in_only_a_pusher_that_is_unknown() {
+    let mut state = State::new();
+    let id = state.enqueue("a", '1').id;
+    for name in ["alice", "mallory"] {
+        let pusher = Identity::new(name, Evidence::SshKey);
+        state.change(|t| t.claim(&[id], &pusher));
+        assert_eq!(state.deployment(id).pusher, Some(alice()));
+    }
+}
+
+#[test]
+fn deployments_are_found_by_their_commit_and_their_rollout() {
+    let mut state = State::new();
+    let id = state.enqueue("a", '1').id;
+
+    let record = state.store.read().unwrap();
+    assert_eq!(record.deployments_of(&[revision('c')]).unwrap().len(), 1);
+    let member = |rollout| record.member(RolloutId(rollout), &target("a")).unwrap();
+    assert_eq!(member(1).map(|member| member.id), Some(id));
+    assert_eq!(member(2), None);
+}

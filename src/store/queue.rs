@@ -1,0 +1,98 @@
+//! What is queued or running in an environment.
+
+use rusqlite::params;
+
+use super::columns::environment_at;
+use super::error::Error;
+use super::reader::Reader;
+use super::rows::Deployment;
+use super::transaction::Transaction;
+use crate::id::{DeploymentId, Environment, RolloutId};
+
+impl Reader<'_> {
+    /// The environments in which something is queued or running.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn busy_environments(&self) -> Result<Vec<Environment>, Error> {
+        let sql = "SELECT DISTINCT environment FROM deployments
+             WHERE status IN ('queued', 'running') ORDER BY environment";
+        self.query(sql, [], |row| environment_at(row, 0))
+    }
+
+    /// The queued and running deployments of an environment, in the order in which they run.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn open_deployments(&self, environment: &Environment) -> Result<Vec<Deployment>, Error> {
+        self.select(
+            "WHERE environment = ? AND status IN ('queued', 'running') ORDER BY rollout, id",
+            [environment.as_str()],
+        )
+    }
+
+    /// The first queued and running deployments of the rollout whose turn it is in an environment,
+    /// at most `most`. Rollbacks come first. While the environment is frozen, deployments that wait
+    /// for the thaw are left out.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn current_rollout(
+        &self,
+        environment: &Environment,
+        is_frozen: bool,
+        most: usize,
+    ) -> Result<Vec<Deployment>, Error> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let first_of = |condition: &str| {
+            let rest = format!(
+                "WHERE environment = ? AND status IN ('queued', 'running') {condition}
+                 ORDER BY rollout, id LIMIT ?"
+            );
+            self.select(&rest, params![environment.as_str(), most])
+        };
+        let may_begin = if is_frozen {
+            "AND (overrides_freeze = 1 OR status = 'running')"
+        } else {
+            ""
+        };
+
+        let mut first = first_of(&format!("AND rolled_back IS NOT NULL {may_begin}"))?;
+        if first.is_empty() {
+            first = first_of(may_begin)?;
+        }
+        if let Some(rollout) = first.first().map(|first| first.rollout) {
+            first.retain(|deployment| deployment.rollout == rollout);
+        }
+        Ok(first)
+    }
+}
+
+impl Transaction<'_> {
+    /// Moves a deployment into another rollout, if it is still queued.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn move_to_rollout(&self, id: DeploymentId, rollout: RolloutId) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET rollout = ? WHERE id = ? AND status = 'queued'",
+            params![rollout.0, id.0],
+        )?;
+        Ok(())
+    }
+
+    /// Records why the queued deployments of an environment wait. Those that may begin while it is
+    /// frozen are left out.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_waiting(&self, environment: &Environment, reason: &str) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET reason = ?1
+             WHERE environment = ?2 AND status = 'queued' AND overrides_freeze = 0
+                 AND reason IS NOT ?1",
+            [reason, environment.as_str()],
+        )?;
+        Ok(())
+    }
+}
