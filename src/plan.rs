@@ -191,7 +191,7 @@ pub struct Plan {
 pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan {
     let mut plan = Plan::default();
     match policy::judge_branch(config, facts) {
-        Ok(()) => plan.settled.push(facts.branch.0.as_bytes().to_vec()),
+        Ok(()) => plan.settled.push(facts.branch.as_bytes().to_vec()),
         Err(refusal) => plan.refusals.push(refusal),
     }
     let judgement = |candidate: &Candidate| Judgement {

@@ -29,7 +29,8 @@ pub(super) fn gather(case: &Case<'_>, applications: &mut Applications) -> Result
         now,
         stage: case.subject.stage(),
         pusher: case.subject.pusher().cloned(),
-        branch: (case.deploy.branch.clone(), case.reasons.moves.clone()),
+        branch: case.deploy.branch.clone(),
+        branch_move: case.reasons.moves.clone(),
         has_record: case.record.is_some(),
         freezes,
         targets: BTreeMap::new(),
@@ -271,8 +272,8 @@ fn promotion(
     Ok(Some(match succeeded {
         Some((id, at)) => Promotion::Succeeded(id, at),
         None => match record.newest_of_revision(&there, revision)? {
-            Some(there) => Promotion::Was(there.id, there.status),
-            None => Promotion::Never,
+            Some(there) => Promotion::NotSucceeded(there.id, there.status),
+            None => Promotion::NeverDeployed,
         },
     }))
 }
