@@ -208,7 +208,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         status: row
             .get::<_, String>(6)?
             .parse()
-            .map_err(|()| damaged(6, "status"))?,
+            .map_err(|_| damaged(6, "status"))?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: identity_at(row, 9, 27)?,
