@@ -4,27 +4,27 @@ use crate::change::{Change, Depth, Node};
 use crate::deployfile;
 use crate::id::{Application, Environment, Revision, Target};
 
-/// What a change to a deploy file asks for.
+/// What a change of a deploy file asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
-    /// Another revision than before, or the file is new.
+    /// Deploy this revision. The file is new, or it asked for another revision before.
     Deploy(Revision),
-    /// The same revision again, by a new entry.
+    /// Deploy the same revision again, because there is a new entry for it.
     Redeploy(Revision),
-    /// The file is gone.
+    /// The file was deleted: the application is no longer wanted.
     Retire,
-    /// Only the history below the revision changed.
+    /// Nothing. Only the history below the revision changed, or there was no revision before.
     Nothing,
-    /// It can't be told; a rule says why.
+    /// Nobody can tell. A rule refuses it and says why.
     Unclear,
 }
 
-/// One change and what it asks for.
+/// A change, and what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The change.
     pub change: Change,
-    /// Whom it is about; `None` where the path names nobody.
+    /// Which application it is about, and in which environment; `None`: the path names none.
     pub target: Option<Target>,
     /// The revision that the file asked for before.
     pub from: Option<Revision>,
@@ -33,7 +33,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The revision to deploy, where one is asked for.
+    /// The revision to deploy, if it asks for one.
     #[must_use]
     pub fn revision(&self) -> Option<&Revision> {
         match &self.intent {
@@ -51,7 +51,7 @@ pub fn candidates(changes: Vec<Change>) -> Vec<Candidate> {
 
 fn candidate(change: Change) -> Candidate {
     let (from, intent) = match change.depth {
-        Depth::Right => read(&change),
+        Depth::Right => from_and_intent(&change),
         Depth::TooShallow | Depth::TooDeep if change.new.is_none() => (None, Intent::Nothing),
         Depth::TooShallow | Depth::TooDeep => (None, Intent::Unclear),
     };
@@ -74,19 +74,21 @@ fn target(change: &Change) -> Option<Target> {
     })
 }
 
-fn read(change: &Change) -> (Option<Revision>, Intent) {
+/// The revision that a file at the right depth asked for before, and what it asks for now.
+fn from_and_intent(change: &Change) -> (Option<Revision>, Intent) {
     let old = match &change.old {
         Some(Node::File(content)) => deployfile::revision(content)
             .ok()
             .map(|revision| (revision, content)),
         _ => None,
     };
+
     let intent = match (&old, &change.new) {
         (Some(_), None) => Intent::Retire,
         (None, None) => Intent::Nothing,
         (_, Some(Node::File(new))) => match (deployfile::revision(new), &old) {
             (Err(_), _) => Intent::Unclear,
-            (Ok(revision), Some((was, content))) if revision == *was => {
+            (Ok(revision), Some((from, content))) if revision == *from => {
                 if deployfile::is_redeploy(content, new) {
                     Intent::Redeploy(revision)
                 } else {

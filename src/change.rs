@@ -1,14 +1,14 @@
-//! What differs at one path between two trees of the deploy branch, as the git layer reads it and
-//! the planner judges it.
+//! What differs at one path between two trees of the deploy branch. The git layer reads it, and the
+//! rules judge it.
 
 use std::sync::Arc;
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A regular file, executable or not, with its content.
+    /// A regular file with this content. It can be executable.
     File(Arc<[u8]>),
-    /// A regular file of this many bytes, more than are read.
+    /// A regular file of this many bytes. It is too large to be read.
     TooLarge(u64),
     /// A symbolic link.
     Symlink,
@@ -18,35 +18,35 @@ pub enum Node {
     Folder,
 }
 
-/// Where a path whose name ends like a deploy file's stands.
+/// Whether a path whose name ends in `.deploy` is where deploy files belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// `<root>/<environment>/<application>.deploy`.
+    /// Yes: it is `<root>/<environment>/<application>.deploy`.
     Right,
-    /// Directly in the root.
+    /// No: it is directly in the root.
     TooShallow,
-    /// In a folder of an environment's folder, or deeper.
+    /// No: it is in a subfolder of an environment's folder.
     TooDeep,
 }
 
-/// A path that ends in `.deploy` and is not the same in two trees.
+/// A path that ends in `.deploy` and that is not the same in two trees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The path from the repository's top. Any bytes but NUL.
+    /// The path from the top of the repository. It can have any bytes except NUL.
     pub path: Vec<u8>,
-    /// Whether it stands where deploy files stand.
+    /// Whether it is where deploy files belong.
     pub depth: Depth,
-    /// What stood there.
+    /// What was there in the old tree.
     pub old: Option<Node>,
-    /// What stands there now.
+    /// What is there in the new tree.
     pub new: Option<Node>,
-    /// Another path in the new tree that differs from this one in case only; this path itself,
-    /// where the tree names it twice.
+    /// Another path in the new tree that differs from this one only in upper and lower case. If the
+    /// new tree has this path twice, it is this path itself.
     pub twin: Option<Vec<u8>>,
 }
 
 impl Change {
-    /// The names of folder and file, for a path of the right depth.
+    /// The names of the folder and the file. They are meaningful only at the right depth.
     pub(crate) fn names(&self) -> (&[u8], &[u8]) {
         let mut parts = self.path.rsplitn(3, |b| *b == b'/');
         let file = parts.next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! What a deploy file says: its first word is the revision, all that follows is history.
+//! What a deploy file says: its first word is the revision to deploy. Everything after it is
+//! history. Pure.
 
 use std::fmt;
 
@@ -8,19 +9,19 @@ use crate::text;
 /// The largest deploy file that is read, in bytes.
 pub const SIZE_MAX: u64 = 1024 * 1024;
 
-/// The ending of a deploy file's name.
+/// The end of a deploy file's name.
 pub const EXTENSION: &str = ".deploy";
 
 /// Why a file's content asks for no revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContentError {
-    /// Nothing but white space.
+    /// It has only white space.
     NoRevision,
-    /// The first word is no whole commit hash.
+    /// Its first word is not a whole commit hash.
     NotARevision {
-        /// Its line, from 1.
+        /// The line of the word, from 1.
         line: usize,
-        /// The word, escaped and bounded.
+        /// The word, escaped and at most 72 characters long.
         word: String,
         /// What it is instead.
         error: RevisionError,
@@ -33,7 +34,8 @@ impl ContentError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoRevision => {
-                "write the whole commit hash to deploy as the first word; to retire the application, delete the file"
+                "write the whole commit hash to deploy as the first word; \
+                 to retire the application, delete the file"
             }
             Self::NotARevision { word, .. } if word.starts_with("\\u{feff}") => {
                 "save the file without a byte order mark"
@@ -58,18 +60,21 @@ impl fmt::Display for ContentError {
     }
 }
 
-/// The revision that a deploy file asks for: its first run of bytes that are no ASCII white space.
+/// The revision that a deploy file asks for: its first word. Words are separated by ASCII white
+/// space.
 ///
 /// # Errors
-/// The line and word that stand there instead.
+/// There is no word, or it is not a whole commit hash.
 pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     let is_space = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b;
     let start = content
         .iter()
         .position(|b| !is_space(b))
         .ok_or(ContentError::NoRevision)?;
+
     let rest = &content[start..];
     let word = &rest[..rest.iter().position(is_space).unwrap_or(rest.len())];
+
     Revision::new(word).map_err(|error| ContentError::NotARevision {
         line: 1 + content[..start].iter().filter(|b| **b == b'\n').count(),
         word: text::escape(word, 72),
@@ -77,8 +82,8 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     })
 }
 
-/// Whether `new` is `old` with a new entry in front that names the same revision again: the way to
-/// ask for a redeploy.
+/// Whether `new` asks for a redeploy: it is `old` with a new entry on top that names the same
+/// revision.
 #[must_use]
 pub fn is_redeploy(old: &[u8], new: &[u8]) -> bool {
     let Some(entry) = new.strip_suffix(old).filter(|entry| entry.ends_with(b"\n")) else {
@@ -95,7 +100,7 @@ mod tests {
     const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";
 
     #[test]
-    fn the_first_word_counts() {
+    fn first_word_is_the_revision() {
         for content in [
             A.to_owned(),
             format!("{A}\n* Deploy alarms\n{B}\n"),
@@ -109,13 +114,14 @@ mod tests {
                 "{content:?}"
             );
         }
+
         let mut binary = format!("{A}\n").into_bytes();
         binary.extend([0, 255, 27]);
         assert!(revision(&binary).is_ok());
     }
 
     #[test]
-    fn what_is_no_revision_is_said() {
+    fn other_first_word_is_refused_with_its_line() {
         let table = [
             ("", "the file names no revision"),
             (" \n\t\n", "the file names no revision"),
@@ -127,6 +133,7 @@ mod tests {
             ("* Deploy\n", "line 1: \"*\" is no commit hash"),
             ("\x1b[2Jx", "line 1: \"\\u{1b}[2Jx\" is no commit hash"),
         ];
+
         for (content, expect) in table {
             assert_eq!(
                 revision(content.as_bytes()).unwrap_err().to_string(),
@@ -134,19 +141,20 @@ mod tests {
                 "{content:?}"
             );
         }
+
         let joined = format!("{A},{B}");
         assert!(revision(joined.as_bytes()).is_err());
-        let bom = format!("\u{feff}{A}");
-        assert!(
-            revision(bom.as_bytes())
-                .unwrap_err()
-                .hint()
-                .contains("byte order mark")
-        );
     }
 
     #[test]
-    fn redeploys() {
+    fn byte_order_mark_has_a_hint_of_its_own() {
+        let content = format!("\u{feff}{A}");
+        let error = revision(content.as_bytes()).unwrap_err();
+        assert_eq!(error.hint(), "save the file without a byte order mark");
+    }
+
+    #[test]
+    fn redeploy_is_a_new_entry_for_the_same_revision() {
         let old = format!("{A}\n* first\n");
         let table = [
             (format!("{A}\n* again\n{old}"), true),
@@ -158,6 +166,7 @@ mod tests {
             (format!("{A}\n* edited comment\n"), false),
             (format!("{A}{old}"), false),
         ];
+
         for (new, expect) in table {
             assert_eq!(
                 is_redeploy(old.as_bytes(), new.as_bytes()),

@@ -1,20 +1,21 @@
-//! Who acted, and how that is known. Pure.
+//! Who did something, and how that is known. Pure.
 //!
-//! A name alone is worth nothing: anybody can write a name into a commit. So a name is never stored
-//! or handed on without the evidence for it.
+//! A name alone proves nothing, because anybody can write any name into a commit. So a name is
+//! never stored or passed on without the evidence for it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a name is known by, the strongest evidence first.
+/// How a name is known. The strongest evidence comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Evidence {
-    /// The signature of a signed push (git-push(1), `--signed`).
+    /// The push was signed: git-push(1), `--signed`.
     Signature,
-    /// The ssh key: its forced command sets `DEPLOY_BY_CODE_PUSHER` (sshd(8), AUTHORIZED_KEYS).
+    /// The ssh key has a forced command that sets `DEPLOY_BY_CODE_PUSHER`: sshd(8), section
+    /// AUTHORIZED_KEYS.
     SshKey,
     /// GitLab authenticated the person.
     Gitlab,
@@ -22,13 +23,13 @@ pub enum Evidence {
     Gitolite,
     /// Gitea or Forgejo authenticated the person.
     Gitea,
-    /// The web server authenticated the person (`REMOTE_USER`).
+    /// The web server authenticated the person and set `REMOTE_USER`.
     Http,
-    /// sudo(8) names the person who became another user.
+    /// sudo(8) names the person who acts as another user.
     Sudo,
     /// The user of the operating system.
     Unix,
-    /// A version of this program that did not keep the evidence recorded the name.
+    /// An earlier version of this program recorded the name without the evidence.
     Unrecorded,
 }
 
@@ -69,7 +70,7 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// A word that is no kind of evidence.
+/// A word that is not a kind of evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownEvidence;
 
@@ -107,17 +108,17 @@ impl FromStr for Evidence {
     }
 }
 
-/// A person or a program that acted, with the evidence for the name.
+/// A person or a program that did something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The name. Anything can stand in it; it is escaped where it is shown.
+    /// The name. It can contain any characters, and must be escaped where it is shown.
     pub name: String,
     /// How the name is known.
     pub evidence: Evidence,
 }
 
 impl Identity {
-    /// An identity.
+    /// An identity with this name and the evidence for it.
     #[must_use]
     pub fn new(name: impl Into<String>, evidence: Evidence) -> Self {
         Self {
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_read_back() {
+    fn word_of_each_evidence_is_read_back() {
         for evidence in Evidence::ALL {
             assert_eq!(evidence.as_str().parse(), Ok(evidence));
         }

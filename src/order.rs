@@ -1,13 +1,14 @@
-//! The order that `after` asks for.
+//! Which applications are deployed before which others. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::Application;
 
-/// For each application those that go before it.
+/// For each application: the applications that must be deployed before it.
 pub type After = BTreeMap<Application, BTreeSet<Application>>;
 
-/// A cycle in `after`, its first application repeated at the end; `None` where there is none.
+/// Finds a cycle: applications each of which waits for the next one. The first application is also
+/// the last one. `None`: there is no cycle.
 #[must_use]
 pub fn cycle(after: &After) -> Option<Vec<Application>> {
     let mut finished = BTreeSet::new();
@@ -16,6 +17,8 @@ pub fn cycle(after: &After) -> Option<Vec<Application>> {
         .find_map(|start| visit(after, start, &mut Vec::new(), &mut finished))
 }
 
+/// Searches a cycle, depth first. `path` leads to the application; from those in `finished`, no
+/// cycle can be reached.
 fn visit<'a>(
     after: &'a After,
     application: &'a Application,
@@ -29,6 +32,7 @@ fn visit<'a>(
     if finished.contains(application) {
         return None;
     }
+
     path.push(application);
     let found = after
         .get(application)
@@ -36,11 +40,12 @@ fn visit<'a>(
         .flatten()
         .find_map(|before| visit(after, before, path, finished));
     path.pop();
+
     finished.insert(application);
     found
 }
 
-/// Those of `members` that wait, directly or through one another, for one of `first`.
+/// The applications among `members` that wait for one of `first`, directly or through others.
 #[must_use]
 pub fn dependants(
     after: &After,
@@ -49,20 +54,19 @@ pub fn dependants(
 ) -> BTreeSet<Application> {
     let mut found: BTreeSet<Application> = BTreeSet::new();
     loop {
-        let waits = |application: &&Application| {
-            !found.contains(*application)
-                && !first.contains(*application)
-                && after.get(*application).is_some_and(|before| {
-                    before
-                        .iter()
-                        .any(|b| first.contains(b) || found.contains(b))
-                })
+        let is_waited_for = |before: &Application| first.contains(before) || found.contains(before);
+        let is_new = |application: &&Application| {
+            !is_waited_for(application)
+                && after
+                    .get(*application)
+                    .is_some_and(|before| before.iter().any(is_waited_for))
         };
-        let next: Vec<_> = members.iter().filter(waits).cloned().collect();
-        if next.is_empty() {
+
+        let new: Vec<Application> = members.iter().filter(is_new).cloned().collect();
+        if new.is_empty() {
             return found;
         }
-        found.extend(next);
+        found.extend(new);
     }
 }
 
@@ -74,9 +78,10 @@ mod tests {
         Application::new(name).unwrap()
     }
 
-    fn after(edges: &[(&str, &str)]) -> After {
+    /// Each pair: the first application waits for the second one.
+    fn after(pairs: &[(&str, &str)]) -> After {
         let mut after = After::new();
-        for (later, earlier) in edges {
+        for (later, earlier) in pairs {
             after.entry(app(later)).or_default().insert(app(earlier));
         }
         after
@@ -87,25 +92,22 @@ mod tests {
     }
 
     #[test]
-    fn cycles() {
-        let shown = |edges| {
-            cycle(&after(edges)).map(|c| {
-                c.iter()
-                    .map(Application::as_str)
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            })
+    fn cycle_is_found_and_begins_and_ends_with_the_same_name() {
+        let found = |pairs| {
+            let cycle = cycle(&after(pairs))?;
+            let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+            Some(names.join(" "))
         };
-        assert_eq!(shown(&[("a", "b"), ("b", "c"), ("a", "c")]), None);
-        assert_eq!(shown(&[("a", "a")]).as_deref(), Some("a a"));
+        assert_eq!(found(&[("a", "b"), ("b", "c"), ("a", "c")]), None);
+        assert_eq!(found(&[("a", "a")]).as_deref(), Some("a a"));
         assert_eq!(
-            shown(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(),
+            found(&[("a", "b"), ("b", "c"), ("c", "b")]).as_deref(),
             Some("b c b")
         );
     }
 
     #[test]
-    fn dependants_through_one_another() {
+    fn dependants_wait_directly_or_through_others() {
         let after = after(&[("a", "b"), ("b", "c"), ("d", "e")]);
         assert_eq!(dependants(&after, &set("c"), &set("a b c d")), set("a b"));
         assert_eq!(dependants(&after, &set("c"), &set("a d")), set(""));

@@ -1,35 +1,37 @@
-//! The states of a deployment and the one table of legal transitions.
+//! The status of a deployment, and the table of all legal transitions. Pure.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a deployment stands.
+/// The status of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Recorded, not begun.
+    /// It is recorded and has not begun.
     Queued,
-    /// Its command may be running.
+    /// It has begun. Its command may be running.
     Running,
-    /// The command ended with 0, and the checkout's `current` was flipped.
+    /// The command ended with exit status 0, if there is one, and `current` points to the new
+    /// checkout, if there is one.
     Succeeded,
-    /// The command ended otherwise, or could not be started.
+    /// The command ended with another status, or could not be started.
     Failed,
-    /// Somebody ended it.
+    /// Somebody cancelled it.
     Cancelled,
-    /// A newer one of the same application took its place before it began.
+    /// A newer deployment of the same application took its place before it began.
     Superseded,
-    /// One that it waits for did not succeed.
+    /// A deployment that it waited for did not succeed.
     Skipped,
-    /// The runner or the machine died; the outcome is unknown.
+    /// The runner or the machine died. Nobody knows whether the command succeeded.
     Interrupted,
 }
 
 use Status::{Cancelled, Failed, Interrupted, Queued, Running, Skipped, Succeeded, Superseded};
 
-/// Every legal transition. What has ended stays as it is: trying again makes a new deployment.
+/// Every legal transition. A deployment that has ended keeps its status: a retry makes a new
+/// deployment.
 const TRANSITIONS: &[(Status, Status)] = &[
     (Queued, Running),
     (Queued, Cancelled),
@@ -69,19 +71,19 @@ impl Status {
         }
     }
 
-    /// Whether nothing more will happen to it.
+    /// Whether the deployment is over.
     #[must_use]
     pub fn has_ended(self) -> bool {
         !matches!(self, Queued | Running)
     }
 
-    /// Whether a deployment may go from this status to `next`.
+    /// Whether a deployment may change from this status to `next`.
     #[must_use]
     pub fn may_become(self, next: Self) -> bool {
         TRANSITIONS.contains(&(self, next))
     }
 
-    /// Whether `retry` takes a deployment with this status.
+    /// Whether a deployment with this status may be retried.
     #[must_use]
     pub fn may_be_retried(self) -> bool {
         matches!(self, Failed | Interrupted | Cancelled | Skipped)
@@ -94,14 +96,27 @@ impl fmt::Display for Status {
     }
 }
 
-impl FromStr for Status {
-    type Err = ();
+/// A word that is not a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownStatus;
 
-    fn from_str(word: &str) -> Result<Self, ()> {
+impl fmt::Display for UnknownStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = Status::ALL.map(Status::as_str);
+        write!(f, "a status is one of: {}", words.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownStatus {}
+
+impl FromStr for Status {
+    type Err = UnknownStatus;
+
+    fn from_str(word: &str) -> Result<Self, UnknownStatus> {
         Self::ALL
             .into_iter()
             .find(|status| status.as_str() == word)
-            .ok_or(())
+            .ok_or(UnknownStatus)
     }
 }
 
@@ -110,15 +125,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_read_back() {
+    fn word_of_each_status_is_read_back() {
         for status in Status::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
         }
-        assert_eq!("done".parse::<Status>(), Err(()));
+        assert_eq!("done".parse::<Status>(), Err(UnknownStatus));
     }
 
     #[test]
-    fn what_has_ended_stays() {
+    fn deployment_that_has_ended_keeps_its_status() {
         for from in Status::ALL {
             for to in Status::ALL {
                 if from.has_ended() || from == to || to == Queued {
@@ -127,10 +142,12 @@ mod tests {
             }
             assert!(from.has_ended() || Status::ALL.iter().any(|to| from.may_become(*to)));
         }
-        assert!(
-            !Queued.may_become(Succeeded)
-                && !Queued.may_become(Interrupted)
-                && !Running.may_become(Superseded)
-        );
+    }
+
+    #[test]
+    fn deployment_must_begin_before_it_can_succeed() {
+        assert!(!Queued.may_become(Succeeded));
+        assert!(!Queued.may_become(Interrupted));
+        assert!(!Running.may_become(Superseded));
     }
 }

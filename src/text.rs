@@ -1,26 +1,33 @@
-//! Text that somebody else wrote, made safe to show.
+//! Text that somebody else wrote, made safe to show. Pure.
 //!
-//! Paths, comments, messages, author names and a command's output come from whoever can push or
-//! whatever was deployed. Shown raw, an escape sequence or a bidirectional override makes a
-//! terminal or a log line say something else than what stands there.
+//! Everybody who can push decides what is in paths, comments, messages and author names, and a
+//! deployed program decides what is in its output. If such text were shown as it is, an escape
+//! sequence or a bidirectional override could make a terminal or a log show something false.
 
 use std::fmt::Write as _;
 
-/// Whether a character must not reach a terminal, log line or JSON text as it is: control
-/// characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode UAX #9)
-/// and other invisible format characters.
+/// Whether a character must not reach a terminal, a log line or JSON text as it is. These are
+/// control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode
+/// UAX #9) and other invisible format characters.
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
         )
 }
 
-/// One line of at most `max` characters: deceptive characters as `\n`, `\u{202e}`, bytes that are
-/// no UTF-8 as `\xff`, and a closing `…` where something was cut.
+/// One line that is safe to show, with at most `max` characters and a final `…` if something was
+/// cut. Deceptive characters become `\n` or `\u{202e}`, and bytes that are not UTF-8 become `\xff`.
 #[must_use]
 pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
     let mut line = String::new();
@@ -31,6 +38,7 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
         line.push_str(if fits { piece } else { "…" });
         fits
     };
+
     for chunk in bytes.as_ref().utf8_chunks() {
         for c in chunk.valid().chars() {
             let fits = if is_deceptive(c) {
@@ -42,6 +50,7 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
                 return line;
             }
         }
+
         for byte in chunk.invalid() {
             if !put(&mut line, &format!("\\x{byte:02x}")) {
                 return line;
@@ -51,8 +60,8 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
     line
 }
 
-/// Bytes as text to keep: what is no UTF-8 becomes `\xff`, everything else stays as it is, to be
-/// escaped where it is shown.
+/// Bytes as text to keep, with at most `max` characters. Bytes that are not UTF-8 become `\xff`.
+/// Everything else stays as it is, and must be escaped where it is shown.
 #[must_use]
 pub fn decode(bytes: &[u8], max: usize) -> String {
     let mut text = String::new();
@@ -65,15 +74,15 @@ pub fn decode(bytes: &[u8], max: usize) -> String {
     text.chars().take(max).collect()
 }
 
-/// [`escape`], in double quotes: for what was found where something else was expected.
+/// [`escape`], in double quotes. It is for text that was found where something else was expected.
 #[must_use]
 pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
     format!("\"{}\"", escape(bytes, max))
 }
 
-/// Appends one line of a command's output for a terminal: colours (SGR sequences) are dropped, a
-/// carriage return in the line begins a new one as progress bars mean it, tabs stay, everything
-/// else that is deceptive is escaped.
+/// Appends one line of a command's output, for a terminal. Colours (SGR sequences) are removed. A
+/// carriage return begins a new line, so that each step of a progress bar can be read. Tabs stay,
+/// and all other deceptive characters are escaped.
 pub fn push_output_line(out: &mut String, line: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut rest = line;
@@ -82,11 +91,11 @@ pub fn push_output_line(out: &mut String, line: &[u8]) {
             rest = after;
             continue;
         }
-        let (chunk, bad) = match rest.utf8_chunks().next() {
-            Some(chunk) => (chunk.valid(), chunk.invalid()),
-            None => break,
+
+        let Some(chunk) = rest.utf8_chunks().next() else {
+            return;
         };
-        if let Some(c) = chunk.chars().next() {
+        if let Some(c) = chunk.valid().chars().next() {
             match c {
                 '\r' => out.push('\n'),
                 '\t' => out.push('\t'),
@@ -95,15 +104,15 @@ pub fn push_output_line(out: &mut String, line: &[u8]) {
             }
             rest = &rest[c.len_utf8()..];
         } else {
-            for byte in bad {
+            for byte in chunk.invalid() {
                 let _ = write!(out, "\\x{byte:02x}");
             }
-            rest = &rest[bad.len()..];
+            rest = &rest[chunk.invalid().len()..];
         }
     }
 }
 
-/// What follows an SGR escape sequence (ECMA-48, 8.3.117) at the start of the bytes.
+/// The bytes after an SGR escape sequence (ECMA-48, 8.3.117); `None`: they do not begin with one.
 fn strip_colour(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(b"\x1b[")?;
     let end = rest
@@ -112,7 +121,8 @@ fn strip_colour(bytes: &[u8]) -> Option<&[u8]> {
     (rest[end] == b'm').then(|| &rest[end + 1..])
 }
 
-/// The nearest of some words, if one is near enough to be meant.
+/// The word among `words` that is most like `word`. `None`: no word is like it enough to be what
+/// somebody meant to write.
 #[must_use]
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
@@ -134,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes() {
+    fn escaped_text_has_no_deceptive_characters() {
         let table: &[(&[u8], &str)] = &[
             (b"plain", "plain"),
             ("é ✓".as_bytes(), "é ✓"),
@@ -149,25 +159,26 @@ mod tests {
     }
 
     #[test]
-    fn decodes() {
+    fn decoded_text_keeps_what_is_utf_8() {
         assert_eq!(decode(b"a\xff\n", 9), "a\\xff\n");
         assert_eq!(decode(b"abcdef", 3), "abc");
     }
 
     #[test]
-    fn escape_is_bounded() {
+    fn escaped_text_has_a_limited_length() {
         assert_eq!(escape("abcdef", 3), "abc…");
         assert_eq!(escape("abc", 3), "abc");
         assert_eq!(escape("ab\n", 3), "ab…");
     }
 
     #[test]
-    fn output_lines() {
+    fn output_line_is_shown_without_colours() {
         let show = |line: &[u8]| {
             let mut out = String::new();
             push_output_line(&mut out, line);
             out
         };
+
         assert_eq!(show(b"\x1b[1;31mred\x1b[0m\tx\r"), "red\tx");
         assert_eq!(show(b"10%\r20%"), "10%\n20%");
         assert_eq!(show(b"\x1b]0;title\x07"), "\\u{1b}]0;title\\u{7}");
@@ -175,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_word() {
+    fn nearest_word_must_be_near_enough() {
         assert_eq!(nearest("timout", ["timeout", "user"]), Some("timeout"));
         assert_eq!(nearest("xyz", ["timeout", "user"]), None);
     }

@@ -1,4 +1,4 @@
-//! Points in time and lengths of time. The clock itself is in `sys`.
+//! Points in time and lengths of time. The clock itself is in `sys`. Pure.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A point in time with milliseconds, UTC.
+/// A point in time in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// From milliseconds since 1970-01-01T00:00:00Z; values outside the calendar are clamped.
+    /// Takes milliseconds since 1970-01-01T00:00:00Z. A value outside of the calendar becomes its
+    /// first or last point in time.
     #[must_use]
     pub fn from_ms(ms: i64) -> Self {
         Self(jiff::Timestamp::from_millisecond(ms).unwrap_or(if ms < 0 {
@@ -21,10 +22,11 @@ impl Timestamp {
         }))
     }
 
-    /// Reads RFC 3339, or a date with or without a time of day, which is UTC then.
+    /// Reads RFC 3339, `2026-11-23 22:57` or `2026-11-23`. The last two are in UTC.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let utc = |local: jiff::civil::DateTime| jiff::tz::TimeZone::UTC.to_timestamp(local).ok();
+
         let time = || {
             jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M", text)
                 .ok()
@@ -35,6 +37,7 @@ impl Timestamp {
                 .ok()
                 .and_then(|date| utc(date.at(0, 0, 0, 0)))
         };
+
         text.parse().ok().or_else(time).or_else(date).map(Self)
     }
 
@@ -44,7 +47,8 @@ impl Timestamp {
         self.0.as_millisecond()
     }
 
-    /// How long after `earlier` this is; zero when it is before (clocks get set back).
+    /// How much later than `earlier` this is; zero if it is not later. That happens when somebody
+    /// sets the clock back.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(
@@ -52,14 +56,14 @@ impl Timestamp {
         )
     }
 
-    /// For people, to the minute, in UTC: `2026-11-23 22:57`.
+    /// For people: the point in time in UTC, to the minute, `2026-11-23 22:57`.
     #[must_use]
     pub fn minute(self) -> String {
         self.0.strftime("%Y-%m-%d %H:%M").to_string()
     }
 }
 
-/// RFC 3339 in UTC with milliseconds.
+/// RFC 3339 in UTC, with milliseconds.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{:.3}", self.0))
@@ -82,9 +86,9 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// Why some text is not a length of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotADuration {
-    /// It has another form; the text.
+    /// This text has another form.
     Unreadable(String),
-    /// It is negative; the text.
+    /// This text is a negative length.
     Negative(String),
 }
 
@@ -102,7 +106,7 @@ impl fmt::Display for NotADuration {
 
 impl std::error::Error for NotADuration {}
 
-/// Reads `30m`, `1h 30m`, `2 days`: the friendly format of the jiff crate, a day being 24 hours.
+/// Reads `30m`, `1h 30m`, `2 days`: the friendly format of the crate jiff. A day has 24 hours.
 ///
 /// # Errors
 /// The text has another form or is negative.
@@ -115,8 +119,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     Duration::try_from(signed).map_err(|_| NotADuration::Negative(text.to_owned()))
 }
 
-/// A length of time for people, its largest two units at most: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3
-/// min`, `4 d`.
+/// A length of time for people, in one or two units: `250 ms`, `3 s`, `2 min 5 s`, `1 h 3 min`,
+/// `4 d`.
 #[must_use]
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
@@ -128,6 +132,7 @@ pub fn show_duration(duration: Duration) -> String {
             format!("{large} {large_unit} {small} {small_unit}")
         }
     };
+
     match s {
         0 => format!("{ms} ms"),
         1..60 => format!("{s} s"),
@@ -137,7 +142,7 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// How long ago, for people, one unit: `just now`, `5 min ago`, `3 d ago`.
+/// How long ago something was, for people, in one unit: `just now`, `5 min ago`, `3 d ago`.
 #[must_use]
 pub fn show_ago(ago: Duration) -> String {
     let s = ago.as_secs();
@@ -155,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read() {
+    fn length_of_time_is_read() {
         let table = [
             ("90s", Some(90)),
             ("30m", Some(1800)),
@@ -169,6 +174,7 @@ mod tests {
             ("-5s", None),
             ("1 month", None),
         ];
+
         for (text, expect) in table {
             assert_eq!(
                 parse_duration(text).ok(),
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_shown() {
+    fn length_of_time_is_shown_in_one_or_two_units() {
         let table = [
             (250, "250 ms"),
             (3_000, "3 s"),
@@ -195,11 +201,15 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_are_rfc_3339_in_utc() {
+    fn timestamp_is_rfc_3339_in_utc() {
         assert_eq!(
             Timestamp::from_ms(1_000).to_string(),
             "1970-01-01T00:00:01.000Z"
         );
+    }
+
+    #[test]
+    fn clock_that_was_set_back_makes_no_negative_time() {
         assert_eq!(
             Timestamp::from_ms(5).since(Timestamp::from_ms(9)),
             Duration::ZERO

@@ -1,4 +1,4 @@
-//! What changed, for each [`Subject`].
+//! The changes that each [`Subject`] is about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,11 @@ use crate::git::DeepScan;
 use crate::id::{Revision, Target};
 use crate::store::{Fault, Reader};
 
-/// What a subject is about.
+/// The changes that a subject is about.
 pub(super) struct Changes {
     /// The changes that are judged.
     pub(super) all: Vec<Change>,
-    /// The paths that the subject itself changes; the others are only judged again.
+    /// The paths that the subject itself changes. The other paths are only judged again.
     pub(super) touched: BTreeSet<Vec<u8>>,
 }
 
@@ -37,32 +37,25 @@ pub(super) fn changes(
     subject: &Subject<'_>,
     record: Option<&Reader<'_>>,
 ) -> Result<Changes, Error> {
-    let all_of = |commit, scan| {
-        deploy
-            .repository
-            .changes(&deploy.config.root, None, commit, scan)
-    };
+    let root = &deploy.config.root;
+    let changes = |old, new, scan| deploy.repository.changes(root, old, new, scan);
+
     Ok(match subject {
-        Subject::Push { old, new, .. } => Changes::new(deploy.repository.changes(
-            &deploy.config.root,
-            *old,
-            *new,
-            DeepScan::Everywhere,
-        )?),
+        Subject::Push { old, new, .. } => Changes::new(changes(*old, *new, DeepScan::Everywhere)?),
         Subject::Moved {
             old, new, faults, ..
         } => moved(deploy, *old, *new, faults, record)?,
-        Subject::Branch { commit } => Changes::new(all_of(*commit, DeepScan::Everywhere)?),
+        Subject::Branch { commit } => Changes::new(changes(None, *commit, DeepScan::Everywhere)?),
         Subject::Retry { tip, deployment } => {
-            let mut changes = all_of(*tip, DeepScan::EnvironmentFolders)?;
-            let path = path(&deploy.config.root, &deployment.target);
+            let mut changes = changes(None, *tip, DeepScan::EnvironmentFolders)?;
+            let path = path(root, &deployment.target);
             changes.retain(|change| change.path == path);
             Changes::new(changes)
         }
     })
 }
 
-/// What lies between two commits of the deploy branch, and what is judged again.
+/// The changes between two commits of the deploy branch, and the paths that are judged again.
 fn moved(
     deploy: &DeployRepository,
     old: Option<&Revision>,
@@ -78,17 +71,17 @@ fn moved(
     };
 
     let mut changes = Changes::new(match (read(old), record) {
-        // The commit at the cursor was removed, as git does some time after a rewind. What was
-        // planned from it is still on record.
+        // The commit at the cursor was removed. git does that some time after a rewind. What was
+        // planned from this commit is still on record.
         (Err(error), Some(record)) if error.is_missing_object() && new.is_some() => {
-            since_record(root, read(None)?, record.last_planned()?)
+            since_last_planned(root, read(None)?, record.last_planned()?)
         }
         (read, _) => read?,
     });
 
     if !faults.is_empty() {
-        // What the server stood in the way of is judged again, as new: what it changed was never
-        // accepted.
+        // These paths are judged again as if their files were new, because their changes were
+        // never accepted.
         let is_fault = |change: &Change| faults.iter().any(|fault| fault.path == change.path);
         let all = &mut changes.all;
         all.retain(|change| !is_fault(change) || change.new.is_none());
@@ -113,26 +106,31 @@ fn path(root: &str, target: &Target) -> Vec<u8> {
     }
 }
 
-/// Turns all deploy files of a tree into changes since what was last planned.
-fn since_record(root: &str, mut all: Vec<Change>, last: BTreeMap<Target, Revision>) -> Vec<Change> {
+/// The changes since the revisions that were last planned. `all` is every deploy file of a tree, as
+/// if it were new.
+fn since_last_planned(
+    root: &str,
+    mut all: Vec<Change>,
+    last_planned: BTreeMap<Target, Revision>,
+) -> Vec<Change> {
     let content = |revision: &Revision| Node::File(revision.as_str().as_bytes().into());
-    let mut by_path: BTreeMap<Vec<u8>, Revision> = last
+    let mut planned: BTreeMap<Vec<u8>, Revision> = last_planned
         .into_iter()
         .map(|(target, revision)| (path(root, &target), revision))
         .collect();
 
     for change in &mut all {
-        let before = by_path.remove(&change.path);
+        let before = planned.remove(&change.path);
         change.old = before.as_ref().map(content);
     }
 
-    let gone = by_path.into_iter().map(|(path, revision)| Change {
+    let deleted = planned.into_iter().map(|(path, revision)| Change {
         path,
         depth: Depth::Right,
         old: Some(content(&revision)),
         new: None,
         twin: None,
     });
-    all.extend(gone);
+    all.extend(deleted);
     all
 }

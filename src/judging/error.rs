@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{git, store};
 
-/// Something can't be judged at all.
+/// Nothing can be judged.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The deploy repository can't be read.
@@ -13,8 +13,8 @@ pub enum Error {
     /// The state can't be read.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// An application repository would have to be asked, inside of
-    /// [`super::Applications::from_memory`].
+    /// Inside of [`super::ApplicationRepositories::from_memory`], a question has no answer in
+    /// memory.
     #[error("an application repository would have to be asked while the state is locked")]
     NotInMemory,
 }

@@ -1,13 +1,13 @@
-//! Changes, candidates, facts, decision.
+//! The pipeline: changes, candidates, facts, decision.
 
 use std::collections::BTreeSet;
 
-use super::applications::Applications;
-use super::case::Case;
+use super::application_repositories::ApplicationRepositories;
 use super::changes::{Changes, changes};
 use super::error::Error;
 use super::gather::gather;
-use super::reasons::Reasons;
+use super::inputs::Inputs;
+use super::range_facts::RangeFacts;
 use super::subject::Subject;
 use crate::candidate::{Candidate, candidates};
 use crate::deploy_repository::DeployRepository;
@@ -15,17 +15,17 @@ use crate::plan::{self, Plan};
 use crate::policy::Facts;
 use crate::store::Reader;
 
-/// A subject as far as the deploy repository itself says: what is asked for, and with which reasons.
+/// What the deploy repository says about a subject: what is asked for, and with which reasons.
 #[derive(Debug)]
 pub struct Prepared {
     /// What each change asks for.
     pub candidates: Vec<Candidate>,
-    /// The paths that the subject itself changes; the other candidates are only judged again.
+    /// The paths that the subject itself changes. The other candidates are only judged again.
     pub touched: BTreeSet<Vec<u8>>,
-    reasons: Reasons,
+    range_facts: RangeFacts,
 }
 
-/// What a subject comes to, and by which facts.
+/// The decision about a subject, and the facts behind it.
 #[derive(Debug)]
 pub struct Judged {
     /// What the rules were told.
@@ -34,7 +34,7 @@ pub struct Judged {
     pub plan: Plan,
 }
 
-/// Reads what a subject asks for. `record` is what was deployed, where there is a record of it.
+/// Reads what a subject asks for. `record` is the record of deployments, if there is one.
 ///
 /// # Errors
 /// The deploy repository or the state can't be read.
@@ -45,36 +45,37 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let Changes { all, touched } = changes(deploy, subject, record)?;
     let candidates = candidates(all);
-    let reasons = Reasons::read(deploy, subject, !candidates.is_empty())?;
+    let range_facts = RangeFacts::read(deploy, subject, !candidates.is_empty())?;
     Ok(Prepared {
         candidates,
         touched,
-        reasons,
+        range_facts,
     })
 }
 
 impl Prepared {
-    /// Asks every rule. It reads the record and the application repositories, and no more of the
-    /// deploy repository; inside of [`Applications::from_memory`] it waits for nobody.
+    /// Asks every rule. This reads the record and the application repositories, and nothing more of
+    /// the deploy repository. Inside of [`ApplicationRepositories::from_memory`] it waits for no
+    /// repository.
     ///
     /// # Errors
-    /// The state can't be read. What can't be found out about an application is no error, but a
-    /// fact about it.
+    /// The state can't be read, or an answer is not in memory. If something about an application
+    /// can't be found out, this is a fact and not an error.
     pub fn judge(
         &self,
         deploy: &DeployRepository,
         subject: &Subject<'_>,
         record: Option<&Reader<'_>>,
-        applications: &mut Applications,
+        repositories: &mut ApplicationRepositories,
     ) -> Result<Judged, Error> {
-        let case = Case {
+        let inputs = Inputs {
             deploy,
             subject,
             candidates: &self.candidates,
-            reasons: &self.reasons,
+            range_facts: &self.range_facts,
             record,
         };
-        let facts = gather(&case, applications)?;
+        let facts = gather(&inputs, repositories)?;
         let plan = plan::decide(&deploy.config, &self.candidates, &facts);
         Ok(Judged { facts, plan })
     }
@@ -90,6 +91,7 @@ pub fn judge(
     record: Option<&Reader<'_>>,
 ) -> Result<(Prepared, Judged), Error> {
     let prepared = prepare(deploy, subject, record)?;
-    let judged = prepared.judge(deploy, subject, record, &mut Applications::default())?;
+    let mut repositories = ApplicationRepositories::default();
+    let judged = prepared.judge(deploy, subject, record, &mut repositories)?;
     Ok((prepared, judged))
 }

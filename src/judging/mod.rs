@@ -1,22 +1,27 @@
-//! The one pipeline: changes, candidates, facts, decision.
+//! Finds out what is asked for and what the rules need to know, and asks the rules.
 //!
-//! pre-receive, post-receive, `check`, `plan` and `retry` ask it, each with a [`Subject`] of its
-//! own: [`judge`], or [`prepare`] and [`Prepared::judge`] in two steps. What a rule needs to know is
-//! gathered in one place, so a new input of a rule is wired once. Application repositories belong to
-//! others, so they are asked on a thread of their own, with a limit of time: [`Applications`].
+//! There is one pipeline: changes, candidates, facts, decision. pre-receive, post-receive, `check`,
+//! `plan` and `retry` all use it, each with a [`Subject`] of its own. They call [`judge`], or
+//! [`prepare`] and then [`Prepared::judge`]. All that a rule needs to know is gathered here, so a
+//! new input of a rule is added in one place.
+//!
+//! The repositories of applications belong to other people. They are asked on a thread of their
+//! own, with a time limit: see [`ApplicationRepositories`].
 
-mod applications;
-mod case;
+mod application_repositories;
 mod changes;
 mod error;
 mod gather;
+mod inputs;
 mod judge;
 mod needs;
-mod reasons;
+mod questions;
+mod range_facts;
+mod recorded;
 mod subject;
 mod wanted;
 
-pub use applications::Applications;
+pub use application_repositories::ApplicationRepositories;
 pub use error::Error;
 pub use judge::{Judged, Prepared, judge, prepare};
 pub use subject::Subject;

@@ -1,10 +1,11 @@
-//! What the commits that a deployment gains declare to need, and who needs what it would lose.
+//! What the gained commits declare to need, and which applications need a commit that is lost.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::applications::Applications;
-use super::case::Case;
+use super::application_repositories::ApplicationRepositories;
 use super::error::Error;
+use super::inputs::Inputs;
 use super::wanted::wanted;
 use crate::candidate::Candidate;
 use crate::git::{Bound, DeclaredNeed};
@@ -12,54 +13,66 @@ use crate::id::{Revision, Target};
 use crate::policy::{Base, Dependant, Direction, Need, NeedState, TargetFacts};
 use crate::store::Reader;
 
-/// Adds needs and dependants to what is known about a target.
+/// Adds needs and dependants to the facts about a target.
 pub(super) fn gather(
-    case: &Case<'_>,
+    inputs: &Inputs<'_>,
     target: &Target,
     candidate: &Candidate,
-    deployed: &Option<Revision>,
+    deployed: Option<&Revision>,
     known: &mut TargetFacts,
-    applications: &mut Applications,
+    repositories: &mut ApplicationRepositories,
 ) -> Result<(), Error> {
     let Some(revision) = candidate.revision() else {
         return Ok(());
     };
 
-    // Going back gains nothing that could need something.
+    // Going back gains no commits, so nothing new is needed.
     let is_behind = |base: &Base| matches!(base.direction, Direction::Behind(_));
-    let is_there = deployed.as_ref() == Some(revision)
-        || case.record.is_none() && candidate.from.as_ref() == Some(revision);
+    let is_there = deployed == Some(revision)
+        || inputs.record.is_none() && candidate.from.as_ref() == Some(revision);
     if !is_there && !known.deployed.as_ref().is_some_and(is_behind) {
         let before = candidate.from.as_ref().filter(|from| *from != revision);
-        let base = deployed.as_ref().or(before);
-        needs(case, target, base, revision, known, applications)?;
+        add_needs(
+            inputs,
+            target,
+            deployed.or(before),
+            revision,
+            known,
+            repositories,
+        )?;
     }
 
     let loses = known
         .deployed
         .as_ref()
         .filter(|base| !matches!(base.direction, Direction::Same | Direction::Ahead));
-    if let (Some(record), Some(base)) = (case.record, loses) {
-        known.dependants =
-            dependants(case, record, target, &base.revision, revision, applications)?;
+    if let (Some(record), Some(base)) = (inputs.record, loses) {
+        known.dependants = dependants(
+            inputs,
+            record,
+            target,
+            &base.revision,
+            revision,
+            repositories,
+        )?;
     }
     Ok(())
 }
 
-/// What the commits from `base` to `revision` declare to need.
-fn needs(
-    case: &Case<'_>,
+/// Adds what the commits from `base` to `revision` declare to need.
+fn add_needs(
+    inputs: &Inputs<'_>,
     target: &Target,
     base: Option<&Revision>,
     revision: &Revision,
     known: &mut TargetFacts,
-    applications: &mut Applications,
+    repositories: &mut ApplicationRepositories,
 ) -> Result<(), Error> {
-    let Some(path) = case.deploy.application_repository(target) else {
+    let Some(path) = inputs.deploy.application_repository(target) else {
         return Ok(());
     };
-    // A base that is gone, or a history that can't be walked: the other rules refuse that.
-    let Ok((declared, bound)) = applications.needs(&path, base, revision)? else {
+    // If the base is gone or the history can't be read, other rules refuse it.
+    let Ok((declared, bound)) = repositories.needs(&path, base, revision)? else {
         return Ok(());
     };
 
@@ -68,7 +81,7 @@ fn needs(
         Bound::Needs(count) => format!("only the newest {count} of what they need were looked at"),
     });
 
-    // A commit of the application itself comes along with it.
+    // A commit of the application itself is gained together with the commit that needs it.
     let of_others = declared
         .into_iter()
         .filter(|need| need.application != target.application);
@@ -83,8 +96,8 @@ fn needs(
             environment: target.environment.clone(),
             application,
         };
-        let there = there(case, &needed, &mut wanted_before)?;
-        let (commit, state) = need(case, &needed, commit, there, applications)?;
+        let deployed = deployed_revision(inputs, &needed, &mut wanted_before)?;
+        let (commit, state) = need_state(inputs, &needed, commit, deployed, repositories)?;
         known.needs.push(Need {
             declared_by,
             application: needed.application,
@@ -95,95 +108,107 @@ fn needs(
     Ok(())
 }
 
-/// What is deployed of what is needed; where there is no record, what its deploy file asked for
-/// before the push.
-fn there(
-    case: &Case<'_>,
+/// The revision of a needed application that is deployed. If there is no record of deployments: the
+/// revision that its deploy file asked for before the push.
+fn deployed_revision(
+    inputs: &Inputs<'_>,
     needed: &Target,
     wanted_before: &mut Option<BTreeMap<Target, Revision>>,
 ) -> Result<Option<Revision>, Error> {
-    if let Some(record) = case.record {
+    if let Some(record) = inputs.record {
         return Ok(record.deployed(needed)?.map(|deployed| deployed.revision));
     }
+
     let wanted = match wanted_before {
         Some(wanted) => wanted,
-        None => wanted_before.insert(wanted(case.deploy, case.subject.range().0)?),
+        None => wanted_before.insert(wanted(inputs.deploy, inputs.subject.range().0)?),
     };
     Ok(wanted.get(needed).cloned())
 }
 
-/// The whole hash of what is needed, and how things stand with it.
-fn need(
-    case: &Case<'_>,
+/// The whole hash of a needed commit, and whether the need is fulfilled.
+fn need_state(
+    inputs: &Inputs<'_>,
     needed: &Target,
     commit: String,
-    there: Option<Revision>,
-    applications: &mut Applications,
+    deployed: Option<Revision>,
+    repositories: &mut ApplicationRepositories,
 ) -> Result<(String, NeedState), Error> {
-    let asked = case
-        .candidates
-        .iter()
-        .find(|candidate| candidate.target.as_ref() == Some(needed));
-    let same_push = asked.and_then(Candidate::revision).cloned();
-
-    let Some(path) = case.deploy.application_repository(needed) else {
+    let Some(path) = inputs.deploy.application_repository(needed) else {
         let why = format!("no repository is configured for {needed}");
         return Ok((commit, NeedState::Unknown(why)));
     };
-    let whole = match Revision::new(&commit) {
-        Ok(whole) => Ok(Some(whole)),
-        Err(_) => applications.complete(&path, &commit)?,
-    };
-    let whole = match whole {
-        Ok(Some(whole)) => whole,
-        Ok(None) => {
-            let why = "it is not in that application's repository".to_owned();
-            return Ok((commit, NeedState::Unknown(why)));
-        }
-        Err(why) => return Ok((commit, NeedState::Unknown(why.0))),
+    let whole = match whole_hash(&path, &commit, repositories)? {
+        Ok(whole) => whole,
+        Err(why) => return Ok((commit, NeedState::Unknown(why))),
     };
 
-    let mut has = |tip: &Option<Revision>| match tip {
-        Some(tip) => applications.contains(&path, tip, &whole),
+    let pushed = inputs
+        .candidates
+        .iter()
+        .find(|candidate| candidate.target.as_ref() == Some(needed))
+        .and_then(Candidate::revision)
+        .cloned();
+    let mut contains = |tip: &Option<Revision>| match tip {
+        Some(tip) => repositories.contains(&path, tip, &whole),
         None => Ok(Ok(false)),
     };
-    let (in_push, is_there) = (has(&same_push)?, has(&there)?);
-    let state = match (in_push, is_there) {
+    let (in_pushed, in_deployed) = (contains(&pushed)?, contains(&deployed)?);
+
+    let state = match (in_pushed, in_deployed) {
         (Err(why), _) | (_, Err(why)) => NeedState::Unknown(why.0),
-        (Ok(true), Ok(false)) => same_push.map_or(NeedState::Missing(None), NeedState::SamePush),
-        (Ok(false), Ok(_)) if same_push.is_some() => {
-            same_push.map_or(NeedState::Missing(None), NeedState::TooOld)
+        (Ok(true), Ok(false)) => pushed.map_or(NeedState::Missing(None), NeedState::SamePush),
+        (Ok(false), Ok(_)) if pushed.is_some() => {
+            pushed.map_or(NeedState::Missing(None), NeedState::TooOld)
         }
-        (Ok(_), Ok(true)) => there.map_or(NeedState::Missing(None), NeedState::Deployed),
-        (Ok(_), Ok(false)) => NeedState::Missing(there),
+        (Ok(_), Ok(true)) => deployed.map_or(NeedState::Missing(None), NeedState::Deployed),
+        (Ok(_), Ok(false)) => NeedState::Missing(deployed),
     };
     Ok((whole.to_string(), state))
 }
 
-/// Who needs a commit that `to` does not have and `from` has.
+/// The whole hash of a commit that a trailer names, or why it can't be found out.
+fn whole_hash(
+    path: &Path,
+    commit: &str,
+    repositories: &mut ApplicationRepositories,
+) -> Result<Result<Revision, String>, Error> {
+    if let Ok(whole) = Revision::new(commit) {
+        return Ok(Ok(whole));
+    }
+    Ok(match repositories.complete(path, commit)? {
+        Ok(Some(whole)) => Ok(whole),
+        Ok(None) => Err("it is not in that application's repository".to_owned()),
+        Err(why) => Err(why.0),
+    })
+}
+
+/// The applications that need a commit of the target which `from` contains and `to` does not.
 fn dependants(
-    case: &Case<'_>,
+    inputs: &Inputs<'_>,
     record: &Reader<'_>,
     target: &Target,
     from: &Revision,
     to: &Revision,
-    applications: &mut Applications,
+    repositories: &mut ApplicationRepositories,
 ) -> Result<Vec<Dependant>, Error> {
-    let Some(own) = case.deploy.application_repository(target) else {
+    let Some(own) = inputs.deploy.application_repository(target) else {
         return Ok(Vec::new());
     };
     let mut dependants: Vec<Dependant> = Vec::new();
 
     for need in record.needs_of(target)? {
-        let had = applications.contains(&own, from, &need.commit)?;
-        let has = applications.contains(&own, to, &need.commit)?;
+        let had = repositories.contains(&own, from, &need.commit)?;
+        let has = repositories.contains(&own, to, &need.commit)?;
         let is_lost = had.unwrap_or(false) && !has.unwrap_or(false);
         let Some(deployed) = record.deployed(&need.by)?.filter(|_| is_lost) else {
             continue;
         };
 
-        let still_needs = match case.deploy.application_repository(&need.by) {
-            Some(path) => applications
+        // The commit that declared the need may have been taken away since. If nobody can tell, the
+        // need counts.
+        let still_needs = match inputs.deploy.application_repository(&need.by) {
+            Some(path) => repositories
                 .contains(&path, &deployed.revision, &need.declared_by)?
                 .unwrap_or(true),
             None => true,

@@ -5,39 +5,38 @@ use crate::identity::Identity;
 use crate::policy::Stage;
 use crate::store::{Deployment, Fault};
 
-/// What is to be judged. The five callers differ in this alone.
+/// What is to be judged. This is the only difference between the five callers.
 #[derive(Debug, Clone, Copy)]
 pub enum Subject<'a> {
-    /// A push or a merge request, which can still be refused: pre-receive and `plan`.
+    /// A push or a merge request that can still be refused: pre-receive and `plan`.
     Push {
-        /// Where the deploy branch is; `None`: it does not exist.
+        /// The tip of the deploy branch; `None`: the branch does not exist.
         old: Option<&'a Revision>,
-        /// Where it goes; `None`: it is deleted.
+        /// Its new tip; `None`: the branch is deleted.
         new: Option<&'a Revision>,
-        /// Who pushes, where that is known.
+        /// Who pushes, if that is known.
         pusher: Option<&'a Identity>,
     },
-    /// A range of the deploy branch that has moved already: planning. What is refused now is a
+    /// A range by which the deploy branch has moved: planning. What is refused now becomes a
     /// problem on record, and what is frozen waits.
     Moved {
-        /// The cursor.
+        /// The commit up to which the branch was planned.
         old: Option<&'a Revision>,
-        /// The branch's tip.
+        /// The tip of the branch.
         new: Option<&'a Revision>,
-        /// Who pushed all of it, where that is known.
+        /// Who pushed the whole range, if that is known.
         pusher: Option<&'a Identity>,
-        /// What is judged again.
+        /// The problems of which the server was the cause. They are judged again.
         faults: &'a [Fault],
     },
-    /// What stands on the deploy branch, though nobody pushes anything: `check`.
+    /// What is on the deploy branch, though nobody pushes anything: `check`.
     Branch {
-        /// The commit.
+        /// A commit of the branch.
         commit: Option<&'a Revision>,
     },
-    /// One deployment that somebody wants to try again: `retry`. The reasons that it came with
-    /// count again.
+    /// One deployment that somebody wants to retry: `retry`. Its reasons count again.
     Retry {
-        /// The deploy branch's tip.
+        /// The tip of the deploy branch.
         tip: Option<&'a Revision>,
         /// The deployment.
         deployment: &'a Deployment,
@@ -45,7 +44,7 @@ pub enum Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The range of the deploy branch; what stands on it is a range from nothing.
+    /// The old and the new commit of the deploy branch. If nobody pushes, the old one is `None`.
     #[must_use]
     pub fn range(&self) -> (Option<&'a Revision>, Option<&'a Revision>) {
         match *self {

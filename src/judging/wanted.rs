@@ -1,4 +1,4 @@
-//! What the deploy files of a commit ask for, without judging it.
+//! What the deploy files of a commit ask for. Nothing is judged.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::git::{self, DeepScan};
 use crate::id::{Revision, Target};
 
-/// The revision that each deploy file of a commit asks for; files that ask for none are left out.
+/// The revision that each deploy file of a commit asks for. Files that ask for none are left out.
 ///
 /// # Errors
 /// The commit or its trees can't be read.
@@ -21,6 +21,7 @@ pub fn wanted(
         commit,
         DeepScan::EnvironmentFolders,
     )?;
+
     let wanted = candidates(changes).into_iter().filter_map(|candidate| {
         let revision = candidate.revision()?.clone();
         Some((candidate.target?, revision))

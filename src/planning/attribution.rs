@@ -3,27 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::planned::Push;
+use super::push_effect::push_commits;
 use crate::candidate::Candidate;
 use crate::deploy_repository::DeployRepository;
 use crate::git::{self, Provenance};
 use crate::id::Revision;
 use crate::identity::Identity;
-use crate::policy::BranchMove;
 use crate::store::{Fault, Source};
 
 /// Which commit asked for each path of a range, and who pushed it.
 #[derive(Debug)]
 pub(super) struct Attribution {
     by_path: BTreeMap<Vec<u8>, Provenance>,
-    /// The commits of the push that is known; `None`: it brought all of the range.
+    /// The commits that the pusher pushed; `None`: the whole range.
     pushed: Option<BTreeSet<Revision>>,
     pusher: Option<Identity>,
-    /// Who pushed what is judged again.
+    /// Who pushed the paths that are judged again.
     earlier_pushers: BTreeMap<Vec<u8>, Identity>,
 }
 
 impl Attribution {
-    /// Walks the range once for all candidates and for what is judged again.
+    /// Reads the history of the range once, for all candidates and for what is judged again.
     pub(super) fn find(
         deploy: &DeployRepository,
         (old, new): (Option<&Revision>, Option<&Revision>),
@@ -31,7 +31,7 @@ impl Attribution {
         push: Option<&Push>,
         faults: &[Fault],
     ) -> Self {
-        // For each path: where its range begins.
+        // Each path, and the commit at which its range begins.
         let mut paths: BTreeMap<Vec<u8>, Option<&Revision>> = candidates
             .iter()
             .map(|candidate| (candidate.change.path.clone(), old))
@@ -52,13 +52,13 @@ impl Attribution {
         }
     }
 
-    /// Who pushed the whole range, where one push did: also the deletion of the branch, which no
-    /// commit asks for.
+    /// Who pushed the whole range, if one push did. This is also known if the branch was deleted,
+    /// though no commit asks for that.
     pub(super) fn pusher_of_all(&self) -> Option<&Identity> {
         self.pusher.as_ref().filter(|_| self.pushed.is_none())
     }
 
-    /// Where what stands at a path comes from; `None`: no commit is known.
+    /// The commit that asked for what is at a path, and who pushed it; `None`: no commit is known.
     pub(super) fn source(&self, path: &[u8]) -> Option<Source> {
         let Provenance { commit, author } = self.by_path.get(path)?.clone();
         let is_pushed = self
@@ -75,7 +75,7 @@ impl Attribution {
     }
 }
 
-/// The commits of a push; `None`: all of the range.
+/// The commits of a push; `None`: the whole range from `old` to `new`.
 fn pushed(
     deploy: &DeployRepository,
     old: Option<&Revision>,
@@ -93,48 +93,5 @@ fn pushed(
             Some(commits.into_iter().collect())
         }
         _ => Some(BTreeSet::new()),
-    }
-}
-
-/// The commits that a push brought to the branch; just its tip where that can't be told.
-fn push_commits(
-    deploy: &DeployRepository,
-    old: Option<&Revision>,
-    new: &Revision,
-) -> Vec<Revision> {
-    git::first_parents(&deploy.repository, old, new).unwrap_or_else(|_| vec![new.clone()])
-}
-
-/// What a push brought to the branch, for finding what others planned of it.
-#[derive(Debug)]
-pub(super) enum Brought {
-    /// It took the branch forward by these commits.
-    Commits(Vec<Revision>),
-    /// It made the branch or took it elsewhere: its commits can have been deployed long ago.
-    Range {
-        old: Option<Revision>,
-        new: Revision,
-    },
-    /// It deleted the branch.
-    Deletion,
-}
-
-impl Brought {
-    pub(super) fn by(deploy: &DeployRepository, push: &Push) -> Self {
-        let Some(new) = &push.new else {
-            return Self::Deletion;
-        };
-
-        let moves = deploy.repository.branch_move(push.old.as_ref(), Some(new));
-        let is_forward =
-            push.old.is_some() && moves.is_ok_and(|moves| moves == BranchMove::Forward);
-        if is_forward {
-            Self::Commits(push_commits(deploy, push.old.as_ref(), new))
-        } else {
-            Self::Range {
-                old: push.old.clone(),
-                new: new.clone(),
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{git, judging, store};
 
-/// Planning failed. The cursor stands where it stood, and whoever plans next finds the same range
+/// Planning failed. The cursor did not move, so the next process that plans finds the same range
 /// again.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -14,7 +14,7 @@ pub enum Error {
     /// The deploy repository can't be read.
     #[error(transparent)]
     Git(#[from] git::Error),
-    /// The state belongs to another branch than the configuration names.
+    /// The state belongs to another branch than the one in the configuration.
     #[error(
         "the state was planned from {state}, and the configuration names {config}; \
          to start from its tip, run: deploy-by-code install"
@@ -28,7 +28,7 @@ pub enum Error {
     /// Nothing was installed here, so nobody knows what is deployed already.
     #[error("nothing is installed here; run: deploy-by-code install")]
     NotInstalled,
-    /// Others changed the state again and again while the range was judged.
+    /// Other processes changed the state this many times while the range was judged.
     #[error("other processes changed the state {0} times while this one planned")]
     Overtaken(usize),
 }
@@ -38,7 +38,7 @@ impl From<judging::Error> for Error {
         match error {
             judging::Error::Git(error) => Self::Git(error),
             judging::Error::Store(error) => Self::Store(error),
-            // The record changed so that more has to be asked: everything begins anew.
+            // The record changed, and now more must be asked. So everything begins again.
             judging::Error::NotInMemory => Self::Overtaken(1),
         }
     }

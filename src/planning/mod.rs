@@ -1,22 +1,23 @@
-//! Planning the deploy branch's tip, level-triggered.
+//! Plans what lies between the last planned commit and the tip of the deploy branch.
 //!
-//! Hooks run in the wrong order, twice, at the same time or not at all. So no one believes what a
-//! hook was told: cursor and tip are read, what lies between them is judged and recorded, and the
-//! cursor is moved, all in one transaction. Whoever comes first does the work; whoever comes later
-//! finds nothing left to do.
+//! Hooks can run in the wrong order, twice, at the same time or not at all. So the planner does not
+//! rely on what a hook was told. Instead, it reads the cursor (the last planned commit) and the tip,
+//! judges and records what lies between them, and moves the cursor to the tip. The process that
+//! comes first does the work, and a process that comes later finds nothing to do.
 //!
-//! Protocol: the range is read and judged *before* the transaction, so that the write lock never
-//! waits for git or for somebody else's repository. Inside of it, the cursor and the faults must be
-//! what they were, and where anything happened meanwhile the rules are asked once more, by the
-//! record as it is now and by what the repositories answered before. Where that does not suffice,
-//! everything begins anew.
+//! Protocol: the range is read and judged *before* the write transaction, so that the write lock
+//! never waits for git or for a repository of somebody else. Inside of the transaction, the cursor
+//! and the faults must be the same as before. If anything else happened in between, the rules are
+//! asked again, by the record as it is now and by the answers that the repositories gave before. If
+//! these answers do not suffice, everything begins again.
 
 mod attribution;
 mod error;
 mod plan_tip;
 mod planned;
+mod push_effect;
 mod record;
 
 pub use error::Error;
 pub use plan_tip::plan_tip;
-pub use planned::{Others, Planned, Push, Queued};
+pub use planned::{Planned, PlannedByOthers, Push, Queued};

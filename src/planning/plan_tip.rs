@@ -1,135 +1,143 @@
-//! Plans what lies between the cursor and the deploy branch's tip.
+//! Plans what lies between the cursor and the tip of the deploy branch.
 
-use super::attribution::{Attribution, Brought};
+use super::attribution::Attribution;
 use super::error::Error;
-use super::planned::{Others, Planned, Push};
+use super::planned::{Planned, PlannedByOthers, Push};
+use super::push_effect::PushEffect;
 use super::record::record;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{EventId, Revision};
-use crate::judging::{self, Applications, Prepared, Subject};
+use crate::judging::{self, ApplicationRepositories, Prepared, Subject};
 use crate::plan::Plan;
 use crate::store::{self, Cursor, Fault, Store, Transaction};
 use crate::sys::clock;
 
-/// How often everything is begun anew because others changed the state meanwhile. What the
-/// repositories answered is kept, so each try is shorter than the one before.
+/// How many times everything is begun again because other processes changed the state. The answers
+/// of the repositories are kept, so each try is shorter than the one before.
 const TRIES_MAX: usize = 100;
 
-/// Plans what lies between the cursor and the deploy branch's tip.
+/// Plans what lies between the cursor and the tip of the deploy branch. `push` is the push that the
+/// calling hook is about.
 ///
 /// # Errors
-/// Nothing was recorded then.
+/// Something can't be read or changed. Then nothing was recorded.
 pub fn plan_tip(
     deploy: &DeployRepository,
     store: &mut Store,
     push: Option<&Push>,
 ) -> Result<Planned, Error> {
-    let mut applications = Applications::default();
+    let mut repositories = ApplicationRepositories::default();
 
     for _ in 0..TRIES_MAX {
-        let look = Look::take(deploy, store, push, &mut applications)?;
-        let done = store.transaction(|transaction| {
-            applications.from_memory(|applications| look.record(deploy, transaction, applications))
+        let snapshot = Snapshot::take(deploy, store, push, &mut repositories)?;
+        let recorded = store.transaction(|transaction| {
+            repositories
+                .from_memory(|repositories| snapshot.record(deploy, transaction, repositories))
         });
-        match done {
+        match recorded {
             Err(Error::Overtaken(_)) => {}
-            done => return done,
+            recorded => return recorded,
         }
     }
     Err(Error::Overtaken(TRIES_MAX))
 }
 
-/// All that was read and judged before the transaction, and by which state.
-struct Look {
-    /// The newest event of that state: none came since, so nothing has changed.
+/// All that was read and judged before the transaction.
+struct Snapshot {
+    /// The newest event of the state that was read. While there is no newer one, the state is the
+    /// same.
     last_event: EventId,
     cursor: Option<Cursor>,
     /// Where the range begins.
     old: Option<Revision>,
-    /// Where the range ends: the branch's tip.
+    /// Where the range ends: the tip of the branch.
     new: Option<Revision>,
     push: Option<Push>,
     faults: Vec<Fault>,
-    /// `None`: there is nothing between cursor and tip, and nothing to be judged again.
+    /// `None`: there is nothing between cursor and tip, and nothing is judged again.
     range: Option<Range>,
-    /// What the push brought, where that need not be just the range.
-    brought: Option<Brought>,
+    /// What the push changed; `None`: there is no push, or it is exactly the range.
+    push_effect: Option<PushEffect>,
 }
 
+/// What the range between cursor and tip asks for, and the decision about it.
 struct Range {
     prepared: Prepared,
     plan: Plan,
     attribution: Attribution,
 }
 
-impl Look {
+impl Snapshot {
     fn take(
         deploy: &DeployRepository,
         store: &mut Store,
         push: Option<&Push>,
-        applications: &mut Applications,
+        repositories: &mut ApplicationRepositories,
     ) -> Result<Self, Error> {
         let state = store.read()?;
         let cursor = state.cursor()?;
-        let old = begin(deploy, cursor.as_ref(), push)?;
+        let old = range_start(deploy, cursor.as_ref(), push)?;
         let new = deploy.repository.branch_tip(&deploy.branch)?;
-        let mut look = Self {
+        let mut snapshot = Self {
             last_event: state.last_event()?,
-            push: push.map(|push| told(push, old.as_ref())),
+            push: push.map(|push| with_old_tip(push, old.as_ref())),
             faults: state.faults()?,
             cursor,
             old,
             new,
             range: None,
-            brought: None,
+            push_effect: None,
         };
 
-        if look.old != look.new || !look.faults.is_empty() {
-            let subject = look.subject();
+        if snapshot.old != snapshot.new || !snapshot.faults.is_empty() {
+            let subject = snapshot.subject();
             let prepared = judging::prepare(deploy, &subject, Some(&state))?;
-            let judged = prepared.judge(deploy, &subject, Some(&state), applications)?;
+            let judged = prepared.judge(deploy, &subject, Some(&state), repositories)?;
             let attribution = Attribution::find(
                 deploy,
                 subject.range(),
                 &prepared.candidates,
-                look.push.as_ref(),
-                &look.faults,
+                snapshot.push.as_ref(),
+                &snapshot.faults,
             );
-            look.range = Some(Range {
+            snapshot.range = Some(Range {
                 prepared,
                 plan: judged.plan,
                 attribution,
             });
         }
 
-        let is_the_range =
-            |push: &&Push| look.range.is_some() && push.new == look.new && push.old == look.old;
-        let other = look.push.as_ref().filter(|push| !is_the_range(push));
-        look.brought = other.map(|push| Brought::by(deploy, push));
-        Ok(look)
+        let is_the_range = |push: &Push| snapshot.range.is_some() && snapshot.is_range_of(push);
+        let other = snapshot.push.as_ref().filter(|push| !is_the_range(push));
+        snapshot.push_effect = other.map(|push| PushEffect::of(deploy, push));
+        Ok(snapshot)
+    }
+
+    /// Whether a push goes from the begin of the range to its end.
+    fn is_range_of(&self, push: &Push) -> bool {
+        push.old == self.old && push.new == self.new
     }
 
     fn subject(&self) -> Subject<'_> {
-        // What somebody may do holds for all of a range only if it is all theirs.
-        let is_theirs = |push: &&Push| push.old == self.old && push.new == self.new;
+        // What a person may do counts for the range only if that person pushed all of it.
+        let push = self.push.as_ref().filter(|push| self.is_range_of(push));
         Subject::Moved {
             old: self.old.as_ref(),
             new: self.new.as_ref(),
-            pusher: self
-                .push
-                .as_ref()
-                .filter(is_theirs)
-                .and_then(|push| push.pusher.as_ref()),
+            pusher: push.and_then(|push| push.pusher.as_ref()),
             faults: &self.faults,
         }
     }
 
-    /// Records what was judged, if that still holds.
+    /// Records what was judged.
+    ///
+    /// # Errors
+    /// [`Error::Overtaken`]: the state has changed, and everything must begin again.
     fn record(
         &self,
         deploy: &DeployRepository,
         transaction: &Transaction<'_>,
-        applications: &mut Applications,
+        repositories: &mut ApplicationRepositories,
     ) -> Result<Planned, Error> {
         if transaction.cursor()? != self.cursor || transaction.faults()? != self.faults {
             return Err(Error::Overtaken(1));
@@ -137,7 +145,7 @@ impl Look {
 
         let mut planned = match &self.range {
             Some(range) => {
-                let plan = self.plan_now(deploy, range, transaction, applications)?;
+                let plan = self.plan_now(deploy, range, transaction, repositories)?;
                 self.record_range(deploy, transaction, range, plan)?
             }
             None => Planned::default(),
@@ -145,8 +153,9 @@ impl Look {
         if self.old != self.new || self.cursor.is_none() {
             transaction.move_cursor(&deploy.branch, self.new.as_ref())?;
         }
-        if let (Some(brought), Some(push)) = (&self.brought, &self.push) {
-            planned.others = others(transaction, brought, push, &planned)?;
+
+        if let (Some(effect), Some(push)) = (&self.push_effect, &self.push) {
+            planned.others = planned_by_others(transaction, effect, push, &planned)?;
         }
         Ok(planned)
     }
@@ -157,7 +166,7 @@ impl Look {
         deploy: &DeployRepository,
         range: &Range,
         transaction: &Transaction<'_>,
-        applications: &mut Applications,
+        repositories: &mut ApplicationRepositories,
     ) -> Result<Plan, Error> {
         if transaction.last_event()? == self.last_event {
             return Ok(range.plan.clone());
@@ -165,7 +174,7 @@ impl Look {
         let judged =
             range
                 .prepared
-                .judge(deploy, &self.subject(), Some(transaction), applications)?;
+                .judge(deploy, &self.subject(), Some(transaction), repositories)?;
         Ok(judged.plan)
     }
 
@@ -188,8 +197,8 @@ impl Look {
     }
 }
 
-/// Where the range begins that is to be planned.
-fn begin(
+/// The commit at which the range to plan begins.
+fn range_start(
     deploy: &DeployRepository,
     cursor: Option<&Cursor>,
     push: Option<&Push>,
@@ -200,13 +209,14 @@ fn begin(
             config: deploy.branch.clone(),
         }),
         Some(cursor) => Ok(cursor.commit.clone()),
-        // Hooks that somebody linked by hand: the first push tells from where to start.
+        // Somebody linked the hooks by hand. The first push says where to begin.
         None => Ok(push.ok_or(Error::NotInstalled)?.old.clone()),
     }
 }
 
-/// A push that was not told from where it goes: what is new since the cursor is its.
-fn told(push: &Push, cursor: Option<&Revision>) -> Push {
+/// A push with its old tip. If git did not name that, all that is new since the cursor counts as
+/// pushed.
+fn with_old_tip(push: &Push, cursor: Option<&Revision>) -> Push {
     match &push.old {
         None if !push.old_is_told => Push {
             old: cursor.cloned(),
@@ -216,26 +226,27 @@ fn told(push: &Push, cursor: Option<&Revision>) -> Push {
     }
 }
 
-/// What a push asked for and another process planned, by the record; its pusher is added there.
-fn others(
+/// What other processes planned of a push, by the record. Where they did not know who pushed it,
+/// the pusher is recorded now.
+fn planned_by_others(
     transaction: &Transaction<'_>,
-    brought: &Brought,
+    effect: &PushEffect,
     push: &Push,
     planned: &Planned,
-) -> Result<Others, store::Error> {
-    let mut others = match brought {
-        Brought::Deletion => Others {
+) -> Result<PlannedByOthers, store::Error> {
+    let mut others = match effect {
+        PushEffect::Deletion => PlannedByOthers {
             retired: transaction.retirements_of(None)?,
-            ..Others::default()
+            ..PlannedByOthers::default()
         },
-        Brought::Commits(commits) => Others {
+        PushEffect::Commits(commits) => PlannedByOthers {
             queued: transaction.deployments_of(commits)?,
             retired: transaction.retirements_of(Some(commits))?,
             problems: Vec::new(),
         },
-        Brought::Range { old, new } => Others {
+        PushEffect::Range { old, new } => PlannedByOthers {
             queued: transaction.deployments_of_range(old.as_ref(), new)?,
-            ..Others::default()
+            ..PlannedByOthers::default()
         },
     };
     if let Some(new) = &push.new {
@@ -246,6 +257,6 @@ fn others(
         let ids: Vec<_> = others.queued.iter().map(|other| other.id).collect();
         transaction.claim(&ids, pusher)?;
     }
-    planned.keep_only_others(&mut others);
+    planned.remove_own(&mut others);
     Ok(others)
 }

@@ -11,54 +11,55 @@ use crate::store::Deployment;
 /// A push to the deploy branch, as far as a hook knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Push {
-    /// Where the branch was; `None`: it did not exist, or that was not told.
+    /// The old tip of the branch; `None`: the branch did not exist, or git did not name the tip.
     pub old: Option<Revision>,
-    /// Whether it was told where the branch was: a transaction of refs that did not ask for the old
-    /// value tells none.
+    /// Whether git named the old tip. It does not if a transaction of refs did not ask for the old
+    /// value.
     pub old_is_told: bool,
-    /// Where the branch went; `None`: it was deleted.
+    /// The new tip of the branch; `None`: the branch was deleted.
     pub new: Option<Revision>,
     /// Who pushed.
     pub pusher: Option<Identity>,
 }
 
-/// A deployment that was recorded, with what the plan says of it.
+/// A deployment that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
     /// Its number.
     pub id: DeploymentId,
-    /// What the plan says.
+    /// What the plan says about it.
     pub planned: plan::Deployment,
 }
 
 /// What one run of the planner recorded.
 #[derive(Debug, Clone, Default)]
 pub struct Planned {
-    /// Whether there was anything between cursor and tip, or to be judged again.
+    /// Whether there was anything to plan or to judge again.
     pub had_work: bool,
-    /// Deployments.
+    /// The deployments.
     pub queued: Vec<Queued>,
-    /// Applications retired.
+    /// The applications that were retired.
     pub retired: Vec<Target>,
     /// What can't be deployed.
     pub problems: Vec<Refusal>,
-    /// What the push asked for and somebody else planned.
-    pub others: Others,
+    /// What other processes had planned of the push.
+    pub others: PlannedByOthers,
 }
 
-/// What a push asked for and somebody else planned: it is told again, but it did not happen again.
+/// What other processes planned of a push. The pusher is told about it too, but it is not recorded
+/// again.
 #[derive(Debug, Clone, Default)]
-pub struct Others {
-    /// Deployments.
+pub struct PlannedByOthers {
+    /// The deployments.
     pub queued: Vec<Deployment>,
-    /// Applications retired.
+    /// The applications that were retired.
     pub retired: Vec<Target>,
     /// What can't be deployed.
     pub problems: Vec<Refusal>,
 }
 
 impl Planned {
-    /// The environments that got something to do.
+    /// The environments that have something new to deploy.
     #[must_use]
     pub fn environments(&self) -> BTreeSet<&Environment> {
         self.queued
@@ -67,8 +68,8 @@ impl Planned {
             .collect()
     }
 
-    /// Leaves out of [`Others`] what this run recorded itself.
-    pub(super) fn keep_only_others(&self, others: &mut Others) {
+    /// Removes from `others` what this run recorded itself.
+    pub(super) fn remove_own(&self, others: &mut PlannedByOthers) {
         others
             .queued
             .retain(|other| self.queued.iter().all(|queued| queued.id != other.id));
@@ -76,9 +77,8 @@ impl Planned {
             .retired
             .retain(|target| !self.retired.contains(target));
         others.problems.retain(|other| {
-            self.problems
-                .iter()
-                .all(|problem| problem.path != other.path)
+            let mut own = self.problems.iter();
+            own.all(|problem| problem.path != other.path)
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Writing a plan down.
+//! Records a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,8 @@ use crate::policy::Refusal;
 use crate::store::{self, Deployment, Enqueued, Transaction};
 use crate::time::Timestamp;
 
-/// Writes down what a range comes to. `touched`: the paths that the range itself changes.
+/// Records the plan for the range from `old` to `new`. `touched` are the paths that the range
+/// itself changes.
 pub(super) fn record(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
@@ -56,7 +57,8 @@ pub(super) fn record(
     for refusal in one_for_each_path(plan.refusals) {
         let pusher = attribution.pusher_of_all();
         let is_touched = touched.contains(&refusal.path);
-        // What is judged again and again is news once, and to whoever touches it.
+        // A problem that is found again and again is reported the first time, and to everybody who
+        // touches its path.
         if transaction.set_problem(&refusal, (old, new), pusher, is_touched, now)? {
             planned.problems.push(refusal);
         }
@@ -64,6 +66,7 @@ pub(super) fn record(
     Ok(planned)
 }
 
+/// Records the deployments of a plan, in one rollout.
 fn enqueue(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
@@ -76,23 +79,23 @@ fn enqueue(
     let mut superseded = Vec::new();
 
     for planned in deployments {
-        // All that is decided is recorded, or nothing.
-        let unsourced = || store::Error::Damaged("a deployment that no commit asks for".to_owned());
-        let source = attribution.source(planned.path()).ok_or_else(unsourced)?;
-        let enqueued = transaction.enqueue(rollout, &planned, &source, now)?;
+        // If one deployment can't be recorded, none is: the error undoes the transaction.
+        let no_commit = || store::Error::Damaged("a deployment that no commit asks for".to_owned());
+        let source = attribution.source(planned.path()).ok_or_else(no_commit)?;
+
         let Enqueued {
             id,
             superseded: earlier,
-        } = enqueued;
+        } = transaction.enqueue(rollout, &planned, &source, now)?;
         superseded.extend(earlier);
         queued.push(Queued { id, planned });
     }
 
-    take_dependants_along(deploy, transaction, rollout, &superseded)?;
+    move_dependants(deploy, transaction, rollout, &superseded)?;
     Ok(queued)
 }
 
-/// All that is wrong with a path, as one problem.
+/// All refusals of a path, as one.
 fn one_for_each_path(refusals: Vec<Refusal>) -> Vec<Refusal> {
     let mut joined: Vec<Refusal> = Vec::new();
     for refusal in refusals {
@@ -111,26 +114,27 @@ fn one_for_each_path(refusals: Vec<Refusal>) -> Vec<Refusal> {
     joined
 }
 
-/// A waiting deployment whose predecessor (`after`) was superseded waits for the one that took its
-/// place: it moves into the new rollout.
-fn take_dependants_along(
+/// Moves waiting deployments into the new rollout, if a deployment that they wait for (`after`) was
+/// superseded. So they wait for the deployment that took its place.
+fn move_dependants(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
     into: RolloutId,
     superseded: &[Deployment],
 ) -> Result<(), Error> {
-    let mut left: BTreeMap<(Environment, RolloutId), BTreeSet<Application>> = BTreeMap::new();
+    let mut by_rollout: BTreeMap<(Environment, RolloutId), BTreeSet<Application>> = BTreeMap::new();
     for deployment in superseded {
         let Target {
             environment,
             application,
         } = deployment.target.clone();
-        left.entry((environment, deployment.rollout))
+        by_rollout
+            .entry((environment, deployment.rollout))
             .or_default()
             .insert(application);
     }
 
-    for ((environment, rollout), superseded) in left {
+    for ((environment, rollout), superseded) in by_rollout {
         let mut waiting = transaction.open_deployments(&environment)?;
         waiting.retain(|waiting| waiting.rollout == rollout && waiting.run.is_none());
         let members = waiting

@@ -1,23 +1,30 @@
-//! What a rule looks at.
+//! All that a rule gets to see.
 
 use super::facts::{Facts, TargetFacts};
 use crate::candidate::Candidate;
 use crate::config::Config;
 use crate::id::{Revision, Target};
 
-/// What a rule looks at.
+/// All that a rule gets to see: one candidate, the push that it belongs to, and the facts.
 pub(super) struct Case<'a> {
     pub(super) config: &'a Config,
     pub(super) candidate: &'a Candidate,
-    /// All of the push.
+    /// Every candidate of the push, this one included.
     pub(super) all: &'a [Candidate],
     pub(super) facts: &'a Facts,
 }
 
 impl<'a> Case<'a> {
-    /// What is asked for, and what is known about it; `None` where no revision is.
+    /// The target, the revision that the candidate asks for, and the facts about the target.
+    /// `None`: the candidate asks for no revision.
     pub(super) fn asked(&self) -> Option<(&'a Target, &'a Revision, &'a TargetFacts)> {
-        let (target, revision) = (self.candidate.target.as_ref()?, self.candidate.revision()?);
+        let target = self.candidate.target.as_ref()?;
+        let revision = self.candidate.revision()?;
         Some((target, revision, self.facts.targets.get(target)?))
+    }
+
+    /// The facts about the candidate's target, if any are known.
+    pub(super) fn target_facts(&self) -> Option<&'a TargetFacts> {
+        self.facts.targets.get(self.candidate.target.as_ref()?)
     }
 }

@@ -1,5 +1,5 @@
-//! What is deployed has something to run or a place to go: a `command`, or a `checkout` with the
-//! `repository` that it is taken from.
+//! The rule `configured`: an application has something to run or a place to go to. That is a
+//! `command`, or a `checkout` together with the `repository` that it is taken from.
 
 use super::{Answer, Case, Objection, Pass};
 
@@ -8,23 +8,22 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let (Some(target), Some(_)) = (&candidate.target, candidate.revision()) else {
         return Ok(Pass::default());
     };
+
     let settings = config.settings(target);
     let section = format!(
         "in the server's configuration, for example under [applications.{}]",
         target.application
     );
+
     if settings.command.is_none() && settings.checkout.is_none() {
-        let message = format!("neither command nor checkout is configured for {target}");
         return Err(Objection::fault(
-            message,
+            format!("neither command nor checkout is configured for {target}"),
             format!("set one of them {section}"),
         ));
     }
     if settings.checkout.is_some() && settings.repository.is_none() {
-        let message =
-            format!("checkout is configured for {target}, but no repository to take it from");
         return Err(Objection::fault(
-            message,
+            format!("checkout is configured for {target}, but no repository to take it from"),
             format!("set repository {section}"),
         ));
     }
@@ -33,42 +32,36 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, PATH, added, ask_file, file};
+    use super::super::testing::{A, PATH, added, ask_file, file, refused_if_any};
     use super::*;
 
     #[test]
-    fn settings() {
+    fn application_needs_a_command_or_a_checkout_with_repository() {
+        let nothing = "neither command nor checkout is configured for production/app";
+        let no_repository =
+            "checkout is configured for production/app, but no repository to take it from";
         let table = [
-            (
-                "",
-                "neither command nor checkout is configured for production/app",
-            ),
+            ("", nothing),
             ("[defaults]\ncommand = [\"x\"]\n", ""),
-            (
-                "[environments.staging]\ncommand = [\"x\"]\n",
-                "neither command nor checkout is configured for production/app",
-            ),
-            (
-                "[defaults]\ncheckout = \"/srv\"\n",
-                "checkout is configured for production/app, but no repository to take it from",
-            ),
+            ("[environments.staging]\ncommand = [\"x\"]\n", nothing),
+            ("[defaults]\ncheckout = \"/srv\"\n", no_repository),
             (
                 "[defaults]\ncheckout = \"/srv\"\nrepository = \"/git\"\n",
                 "",
             ),
         ];
-        for (config, expect) in table {
-            let expect = if expect.is_empty() {
-                String::new()
-            } else {
-                format!("refused: {expect}")
-            };
+
+        for (config, message) in table {
             assert_eq!(
                 ask_file(judge, config, added(PATH, file(A))),
-                expect,
+                refused_if_any(message),
                 "{config}"
             );
         }
+    }
+
+    #[test]
+    fn deleted_file_needs_no_configuration() {
         assert_eq!(ask_file(judge, "", added(PATH, None)), "");
     }
 }

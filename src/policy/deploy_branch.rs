@@ -1,14 +1,16 @@
-//! The deploy branch is the record of what was wanted: it is neither deleted nor rewound.
+//! The rule of the deploy branch: it may be neither deleted nor rewound, because it is the record
+//! of what was wanted.
 
 use super::{BranchMove, Objection};
 use crate::config::Config;
 
-pub(super) fn judge(config: &Config, moves: &BranchMove) -> Result<(), Objection> {
+pub(super) fn judge(config: &Config, branch_move: &BranchMove) -> Result<(), Objection> {
     if config.allow_rewind {
         return Ok(());
     }
+
     let lift = "allow_rewind = true in the server's configuration lifts this";
-    match moves {
+    match branch_move {
         BranchMove::Forward => Ok(()),
         BranchMove::Deleted => Err(Objection::new(
             "the deploy branch may not be deleted",
@@ -34,27 +36,38 @@ pub(super) fn judge(config: &Config, moves: &BranchMove) -> Result<(), Objection
 mod tests {
     use super::*;
 
-    #[test]
-    fn moves() {
-        let ask = |config: &str, moves| match judge(&Config::parse(config, &|_| None).0, &moves) {
+    fn ask(config: &str, branch_move: BranchMove) -> String {
+        let (config, problems) = Config::parse(config, &|_| None);
+        assert_eq!(problems, []);
+        match judge(&config, &branch_move) {
             Ok(()) => String::new(),
             Err(objection) => objection.message,
-        };
-        assert_eq!(ask("", BranchMove::Forward), "");
-        assert_eq!(
-            ask("", BranchMove::Deleted),
-            "the deploy branch may not be deleted"
-        );
-        assert_eq!(
-            ask("", BranchMove::Rewound(Some(3))),
-            "the deploy branch may not be rewound: 3 commits would no longer be on it"
-        );
-        assert_eq!(
-            ask("", BranchMove::Rewound(None)),
-            "the deploy branch may not be rewound"
-        );
-        for moves in [BranchMove::Deleted, BranchMove::Rewound(Some(3))] {
-            assert_eq!(ask("allow_rewind = true\n", moves), "");
+        }
+    }
+
+    #[test]
+    fn branch_may_only_go_forward() {
+        let table = [
+            (BranchMove::Forward, ""),
+            (BranchMove::Deleted, "the deploy branch may not be deleted"),
+            (
+                BranchMove::Rewound(Some(3)),
+                "the deploy branch may not be rewound: 3 commits would no longer be on it",
+            ),
+            (
+                BranchMove::Rewound(None),
+                "the deploy branch may not be rewound",
+            ),
+        ];
+        for (branch_move, message) in table {
+            assert_eq!(ask("", branch_move), message);
+        }
+    }
+
+    #[test]
+    fn allow_rewind_allows_every_move() {
+        for branch_move in [BranchMove::Deleted, BranchMove::Rewound(Some(3))] {
+            assert_eq!(ask("allow_rewind = true\n", branch_move), "");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A deploy file is a regular file of at most 1 MiB whose first word is a whole commit hash.
+//! The rule `deploy file`: a deploy file is a regular file of at most 1 MiB, and its first word is
+//! a whole commit hash.
 
 use super::{Answer, Case, Objection, Pass};
 use crate::change::Node;
@@ -6,7 +7,8 @@ use crate::deployfile::{self, ContentError};
 use crate::id::RevisionError;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let a_file = "put a regular file there, with the commit hash to deploy as its first word";
+    let regular_file = "put a regular file there, with the commit hash to deploy as its first word";
+
     match &case.candidate.change.new {
         None => Ok(Pass::default()),
         Some(Node::File(content)) => match deployfile::revision(content) {
@@ -19,42 +21,44 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         )),
         Some(Node::Symlink) => Err(Objection::new(
             "a symbolic link, not a regular file",
-            a_file,
+            regular_file,
         )),
-        Some(Node::Submodule) => Err(Objection::new("a submodule, not a regular file", a_file)),
-        Some(Node::Folder) => Err(Objection::new("a folder, not a regular file", a_file)),
+        Some(Node::Submodule) => Err(Objection::new(
+            "a submodule, not a regular file",
+            regular_file,
+        )),
+        Some(Node::Folder) => Err(Objection::new("a folder, not a regular file", regular_file)),
     }
 }
 
-/// For an abbreviated hash the whole one, where the application's repository knows it.
+/// What to do about an error. For an abbreviated hash, this names the whole one, if the
+/// application's repository has exactly one such commit.
 fn hint(case: &Case<'_>, error: &ContentError) -> String {
-    let target = case
-        .candidate
-        .target
-        .as_ref()
-        .and_then(|target| case.facts.targets.get(target));
-    match (error, target.and_then(|facts| facts.whole_hash.as_ref())) {
-        (
-            ContentError::NotARevision {
-                error: RevisionError::Abbreviated,
-                ..
-            },
-            Some(whole),
-        ) => {
-            format!("write the whole hash: {whole}")
+    let is_abbreviated = matches!(
+        error,
+        ContentError::NotARevision {
+            error: RevisionError::Abbreviated,
+            ..
         }
-        _ => error.hint().to_owned(),
+    );
+    let whole_hash = case
+        .target_facts()
+        .and_then(|facts| facts.whole_hash.as_ref());
+
+    match whole_hash.filter(|_| is_abbreviated) {
+        Some(whole_hash) => format!("write the whole hash: {whole_hash}"),
+        None => error.hint().to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, PATH, added, answer, ask_file, file, revision};
+    use super::super::testing::{A, PATH, added, answer, ask_file, file, refused_if_any, revision};
     use super::super::{Facts, TargetFacts};
     use super::*;
 
     #[test]
-    fn files() {
+    fn only_a_regular_file_with_a_whole_hash_is_allowed() {
         let table = [
             (file(A), ""),
             (None, ""),
@@ -68,34 +72,30 @@ mod tests {
             (Some(Node::Submodule), "a submodule, not a regular file"),
             (Some(Node::Folder), "a folder, not a regular file"),
         ];
-        for (node, expect) in table {
-            let change = added("production/app.deploy", node);
-            let expect = if expect.is_empty() {
-                String::new()
-            } else {
-                format!("refused: {expect}")
-            };
-            assert_eq!(ask_file(judge, "", change.clone()), expect, "{change:?}");
+
+        for (node, message) in table {
+            let change = added(PATH, node);
+            assert_eq!(
+                ask_file(judge, "", change.clone()),
+                refused_if_any(message),
+                "{change:?}"
+            );
         }
     }
 
     #[test]
-    fn an_abbreviated_hash_is_answered_with_the_whole_one() {
+    fn hint_for_an_abbreviated_hash_has_the_whole_one() {
         let hint = |word: &str, whole_hash| {
             let facts = TargetFacts {
                 whole_hash,
                 ..TargetFacts::default()
             };
-            answer(
-                judge,
-                "",
-                vec![added(PATH, file(word))],
-                &Facts::default(),
-                facts,
-            )
-            .unwrap_err()
-            .hint
+            let changes = vec![added(PATH, file(word))];
+            answer(judge, "", changes, &Facts::default(), facts)
+                .unwrap_err()
+                .hint
         };
+
         assert_eq!(
             hint("6037512", Some(revision(A))),
             format!("write the whole hash: {A}")

@@ -2,19 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a deploy commit gives a reason for: the trailer's name without `Deploy-`, in lower case.
+/// Which rule a deployment gets past with a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExceptionKind {
-    /// `Deploy-Rollback`: going back.
+    /// `Deploy-Rollback`: it goes back.
     Rollback,
-    /// `Deploy-Release`: deploying what was rolled back.
+    /// `Deploy-Release`: it deploys what was rolled back.
     Release,
-    /// `Deploy-Override`: deploying while it is frozen.
+    /// `Deploy-Override`: it deploys to an environment that is frozen.
     Override,
-    /// `Deploy-Alone`: deploying without what belongs to it.
+    /// `Deploy-Alone`: it deploys without the applications that belong to it.
     Alone,
-    /// `retry --stale`: deploying what the deploy file does not ask for any more.
+    /// `retry --stale`: it deploys what the deploy file does not ask for any more.
     Stale,
 }
 
@@ -47,11 +47,11 @@ impl ExceptionKind {
     }
 }
 
-/// A reason by which a deployment got past a rule, for the record.
+/// A reason by which a deployment got past a rule. It is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exception {
-    /// What for.
+    /// Which rule it is about.
     pub kind: ExceptionKind,
-    /// The reason, as it was given; anything can stand in it.
+    /// The reason, as it was given. It can contain any characters.
     pub reason: String,
 }

@@ -1,39 +1,42 @@
-//! What the edges find out for the rules: plain values, each of which may be unknown.
+//! What the rules are told: plain values. Each of them may be unknown.
 
 use std::collections::BTreeMap;
 
+use super::commits::Commits;
 use super::exception::Exception;
+use super::freeze::Freeze;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::status::Status;
 use crate::time::Timestamp;
 
-/// Something can't be told, for a reason, which is escaped.
+/// Something could not be found out. The text says why, and it is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown(pub String);
 
-/// What is judged.
+/// Whether the deploy branch is about to move, has moved, or stays where it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
-    /// What stands on a branch, though nobody pushes anything: `check`.
+    /// Nobody pushes. What is on a branch is looked at: `check` and `retry`.
     Look,
-    /// A push that can still be refused: pre-receive, `plan`.
+    /// Before the branch moves. A push can still be refused: pre-receive and `plan`.
     #[default]
     Before,
-    /// The branch has moved: what is refused now is a problem on record, and what is frozen waits.
+    /// After the branch has moved. What is refused becomes a problem on record, and what is frozen
+    /// waits.
     After,
 }
 
 /// How the deploy branch moves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BranchMove {
-    /// It is created, goes forward, or is not what is looked at.
+    /// It is created, it goes forward, or it does not matter here.
     #[default]
     Forward,
     /// It is deleted.
     Deleted,
-    /// It goes where its old tip is not part of its history; so many commits are no longer on it,
-    /// where that can be told.
+    /// It goes to a commit that does not contain its old tip. The number says how many commits are
+    /// no longer on it; `None`: that is unknown.
     Rewound(Option<u64>),
 }
 
@@ -42,67 +45,45 @@ pub enum BranchMove {
 pub enum RevisionFact {
     /// It is a commit in the history of this ref, which is one of `allowed_refs`.
     On(String),
-    /// It is a commit, but in the history of none of `allowed_refs`; these other refs have it, the
-    /// first of them.
+    /// It is a commit, but no ref of `allowed_refs` has it in its history. Some of the refs that
+    /// have it are named here.
     Elsewhere(Vec<String>),
     /// There is no such object.
     Missing,
     /// It is an object of another kind: `tag`, `tree` or `blob`.
     NotACommit(&'static str),
-    /// The repository's history is cut off, so that nothing can be said about it.
+    /// The repository is shallow. Its history is incomplete, so nothing can be said about it.
     Shallow,
-    /// The repository can't be read: path and reason, escaped.
+    /// The repository can't be read. The text has its path and the error, escaped.
     Unreadable(String),
 }
 
-/// Some commits, newest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Commits {
-    /// How many there are.
-    pub count: u64,
-    /// The newest of them.
-    pub newest: Vec<Commit>,
-}
-
-/// A commit, as people are shown it. Everything but the hash can be anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// Its hash.
-    pub id: Revision,
-    /// Its author's name.
-    pub author: String,
-    /// When it was committed, as it claims.
-    pub committed_at: Timestamp,
-    /// The first line of its message.
-    pub subject: String,
-}
-
-/// Which way it goes from one revision to another.
+/// How a new revision lies to an old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Direction {
-    /// Nowhere.
+    /// Both are the same revision.
     Same,
     /// Forward: the new revision contains the old one.
     Ahead,
-    /// Back: the old revision contains the new one, and these commits.
+    /// Back: the old revision contains the new one, and these commits besides.
     Behind(Commits),
-    /// Aside: each has commits that the other has not.
+    /// Each of the two has commits that the other does not have.
     Diverged {
-        /// What the new revision alone has.
+        /// The commits that only the new revision has.
         gained: Commits,
-        /// What the old revision alone has.
+        /// The commits that only the old revision has.
         lost: Commits,
     },
-    /// It can't be told, for this reason.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
-/// A revision that a new one is compared with.
+/// An old revision that the new one is compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// The revision.
+    /// The old revision.
     pub revision: Revision,
-    /// Which way the new one lies.
+    /// How the new revision lies to it.
     pub direction: Direction,
 }
 
@@ -111,69 +92,69 @@ pub struct Base {
 pub struct Newest {
     /// Its number.
     pub id: DeploymentId,
-    /// To which revision.
+    /// The revision that it deploys.
     pub revision: Revision,
-    /// Why it was allowed to go back, where it did.
+    /// If it went back: the reason for which that was allowed.
     pub went_back: Option<Exception>,
 }
 
-/// A revision that a rollback took away, and that nobody released since.
+/// A revision that a rollback took away, and that nobody has released since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// The rollback.
     pub by: DeploymentId,
-    /// The revision that was gone back from.
+    /// The revision that the rollback took away.
     pub from: Revision,
-    /// The reason that was given.
+    /// The reason for the rollback.
     pub reason: String,
-    /// Whether the new revision contains it; where that can't be told, it counts as contained.
+    /// Whether the new revision contains it. If that is unknown, it counts as contained.
     pub is_contained: bool,
 }
 
-/// What a revision did in the environment that it must come from.
+/// What a revision did in the environment that `promotes_from` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Promotion {
     /// It was never deployed there.
-    Never,
-    /// This is its newest deployment there, and none succeeded.
-    Was(DeploymentId, Status),
-    /// It succeeded there, for the first time then.
+    NeverDeployed,
+    /// It did not succeed there. These are the number and the status of its newest deployment.
+    NotSucceeded(DeploymentId, Status),
+    /// It succeeded there, for the first time with this deployment at this time.
     Succeeded(DeploymentId, Timestamp),
 }
 
-/// A `Deploy-After` trailer among the commits that a deployment gains, and how things stand with
-/// it.
+/// A `Deploy-After` trailer of a commit that a deployment gains, and whether it is fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// The commit that declares it.
+    /// The commit that has the trailer.
     pub declared_by: Revision,
     /// The application that is needed.
     pub application: Application,
-    /// The commit of it, as written.
+    /// The commit of that application: its whole hash, or the word in the trailer if the whole hash
+    /// could not be found.
     pub commit: String,
-    /// How things stand.
+    /// Whether the need is fulfilled.
     pub state: NeedState,
 }
 
-/// How things stand with what is needed.
+/// Whether a need is fulfilled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NeedState {
-    /// What is deployed contains it.
+    /// Yes: this revision is deployed and contains the commit.
     Deployed(Revision),
-    /// The same push brings it.
+    /// Yes: the same push deploys this revision, which contains the commit.
     SamePush(Revision),
-    /// The same push brings a revision that does not contain it.
+    /// No: the same push deploys this revision, which does not contain the commit.
     TooOld(Revision),
-    /// What is deployed, if anything, does not contain it.
+    /// No: this revision is deployed, if any, and it does not contain the commit.
     Missing(Option<Revision>),
-    /// It can't be told, for this reason.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
 /// An application that needs a commit which a rollback takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependant {
-    /// The application that needs it.
+    /// The application that needs the commit.
     pub application: Application,
     /// The revision of it that is deployed.
     pub deployed: Revision,
@@ -181,8 +162,8 @@ pub struct Dependant {
     pub commit: Revision,
 }
 
-/// The reasons that the commits of a push give for a deploy file that they touch; of two for the
-/// same the newer commit's.
+/// The reasons in the commits of a push that touch a deploy file. If two commits give a reason of
+/// the same kind, the newer commit counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trailers {
     /// `Deploy-Rollback`.
@@ -195,116 +176,56 @@ pub struct Trailers {
     pub alone: Option<String>,
 }
 
-/// Why an environment is frozen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Freeze {
-    /// Who froze it; `None`: the calendar in the configuration.
-    pub by: Option<Identity>,
-    /// Why.
-    pub reason: String,
-    /// Since when, where somebody did it.
-    pub since: Option<Timestamp>,
-    /// Until when; `None`: until somebody thaws it.
-    pub until: Option<Timestamp>,
-}
-
-/// What is known about one application in one environment.
+/// The facts about one application in one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetFacts {
-    /// What its repository says about the revision asked for; `None`: no repository is configured.
+    /// What its repository says about the new revision; `None`: no repository is configured.
     pub revision: Option<RevisionFact>,
     /// What the deploy file asked for before.
     pub wanted: Option<Base>,
     /// What is deployed.
     pub deployed: Option<Base>,
-    /// What is on its way, or may have got there: the newest deployment, where that is queued,
-    /// running or interrupted.
+    /// What may still be deployed, or may have been: the revision of the newest deployment, if that
+    /// is queued, running or interrupted.
     pub under_way: Option<Base>,
     /// Its newest deployment.
     pub newest: Option<Newest>,
     /// What rollbacks took away.
     pub holds: Vec<Hold>,
-    /// Whether the revision asked for succeeded here before.
+    /// Whether the new revision succeeded here before.
     pub succeeded_here: bool,
-    /// What it did where it must come from; `None`: it need not come from anywhere, or there is no
-    /// record to ask.
+    /// What the new revision did in the environment of `promotes_from`; `None`: that is not
+    /// configured, or there is no record of deployments.
     pub promotion: Option<Promotion>,
-    /// What the commits that change the file say.
+    /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
-    /// What the commits that are gained need.
+    /// What the gained commits need.
     pub needs: Vec<Need>,
-    /// How far that was looked for, where there was more.
+    /// If only some of the gained commits were read: a text that says so.
     pub needs_bound: Option<String>,
-    /// Who needs what would be lost.
+    /// The applications that need a commit which would be lost.
     pub dependants: Vec<Dependant>,
-    /// The whole hash of an abbreviated one, where only one commit has it.
+    /// If the deploy file has an abbreviated hash that fits exactly one commit: its whole hash.
     pub whole_hash: Option<Revision>,
 }
 
-/// What the edges found out for the rules.
+/// All that the rules are told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The present.
+    /// The present time.
     pub now: Timestamp,
-    /// Whether there is still something to refuse.
+    /// Whether the deploy branch is about to move, has moved, or stays where it is.
     pub stage: Stage,
-    /// Who pushes, as the host authenticated them.
+    /// Who pushes, as the git host authenticated them.
     pub pusher: Option<Identity>,
-    /// How the deploy branch moves, and its name.
-    pub branch: (String, BranchMove),
-    /// Whether there is a record of what was deployed.
+    /// The name of the deploy branch.
+    pub branch: String,
+    /// How the deploy branch moves.
+    pub branch_move: BranchMove,
+    /// Whether there is a record of deployments.
     pub has_record: bool,
-    /// The environments that somebody froze.
+    /// The environments that somebody froze by hand.
     pub freezes: BTreeMap<Environment, Freeze>,
-    /// What is known about each application that is asked for.
+    /// The facts about each application that a candidate is about.
     pub targets: BTreeMap<Target, TargetFacts>,
-}
-
-/// Why an environment is frozen at a moment, if it is: somebody froze it, or the calendar does.
-#[must_use]
-pub fn freeze_of(
-    section: &crate::config::EnvironmentSection,
-    by_hand: Option<&Freeze>,
-    now: Timestamp,
-) -> Option<Freeze> {
-    let by_hand = by_hand.filter(|freeze| freeze.until.is_none_or(|until| until > now));
-    let calendar = || {
-        let (window, until) = section
-            .frozen
-            .iter()
-            .filter_map(|window| Some((window, window.until(now)?)))
-            .max_by_key(|(_, until)| *until)?;
-        Some(Freeze {
-            by: None,
-            reason: window.text().to_owned(),
-            since: None,
-            until: Some(until),
-        })
-    };
-    by_hand.cloned().or_else(calendar)
-}
-
-impl Freeze {
-    /// Who, when, why and until when, in words that are safe to show.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        use crate::text::escape;
-        let until = self.until.map_or_else(String::new, |until| {
-            format!(", until {} UTC", until.minute())
-        });
-        match (&self.by, self.since) {
-            (Some(by), Some(since)) => {
-                format!(
-                    "frozen by {} at {} UTC: {}{until}",
-                    escape(&by.name, 64),
-                    since.minute(),
-                    escape(&self.reason, 200)
-                )
-            }
-            _ => format!(
-                "frozen by the calendar, \"{}\"{until}",
-                escape(&self.reason, 80)
-            ),
-        }
-    }
 }

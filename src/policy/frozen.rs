@@ -1,9 +1,12 @@
-//! Nothing changes in a frozen environment: a push to it is refused, or taken and kept waiting,
-//! until the thaw. Whom `override_by` names may deploy all the same with `Deploy-Override:
-//! <reason>`; who that is, the host says, never a name in a commit.
+//! The rule `frozen`: nothing changes in a frozen environment.
+//!
+//! A push to it is refused, or it is accepted and its deployments wait for the thaw. The people in
+//! `override_by` may still deploy, with the trailer `Deploy-Override: <reason>`. Who pushes is
+//! known from the git host, never from a name in a commit.
 
 use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage, freeze_of};
-use crate::config::OnFreeze;
+use crate::config::{EnvironmentSection, OnFreeze};
+use crate::identity::Identity;
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
@@ -15,75 +18,49 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some(freeze) = freeze_of(&section, by_hand, case.facts.now) else {
         return Ok(Pass::default());
     };
+
     let described = freeze.describe();
-    let given = case
-        .facts
-        .targets
-        .get(target)
+    let pusher = case.facts.pusher.as_ref();
+    let reason = case
+        .target_facts()
         .and_then(|facts| facts.trailers.override_reason.as_ref());
-    let may = case
-        .facts
-        .pusher
-        .as_ref()
-        .is_some_and(|pusher| section.override_by.contains(&pusher.name));
-    match (given, case.facts.stage) {
-        (_, Stage::Look) => return Ok(Pass::note(described)),
-        (Some(reason), _) if may => {
+
+    match (case.facts.stage, reason) {
+        (Stage::Look, _) => Ok(Pass::note(described)),
+        (_, Some(reason)) if may_override(&section, pusher) => {
             let note = format!("{described}; overridden: {}", text::escape(reason, 200));
-            return Ok(Pass::because(ExceptionKind::Override, reason, note));
+            Ok(Pass::because(ExceptionKind::Override, reason, note))
         }
-        // A plan does not know who will push.
-        (Some(reason), Stage::Before)
-            if case.facts.pusher.is_none() && !section.override_by.is_empty() =>
-        {
-            let who: Vec<String> = section
-                .override_by
-                .iter()
-                .map(|name| text::escape(name, 64))
-                .collect();
+        // `plan` does not know who will push.
+        (Stage::Before, Some(reason)) if pusher.is_none() && !section.override_by.is_empty() => {
+            let who = override_by(&section);
             let reason = text::escape(reason, 200);
-            return Ok(Pass::note(format!(
-                "{described}; overridden if {} pushes it: {reason}",
-                who.join(" or ")
-            )));
+            Ok(Pass::note(format!(
+                "{described}; overridden if {who} pushes it: {reason}"
+            )))
         }
-        // What is on the branch is wanted: it goes on after the thaw.
-        (_, Stage::After) => return Ok(waiting(described)),
-        (None, Stage::Before) if section.on_freeze == OnFreeze::Hold => {
-            return Ok(waiting(described));
-        }
-        _ => {}
+        // What is on the branch is wanted. It is deployed after the thaw.
+        (Stage::After, _) => Ok(waiting(described)),
+        (Stage::Before, None) if section.on_freeze == OnFreeze::Hold => Ok(waiting(described)),
+        (Stage::Before, reason) => Err(Objection::new(
+            format!("{} is {described}", target.environment),
+            hint(&section, reason.is_some(), pusher),
+        )),
     }
-    let who: Vec<String> = section
+}
+
+fn may_override(section: &EnvironmentSection, pusher: Option<&Identity>) -> bool {
+    pusher.is_some_and(|pusher| section.override_by.contains(&pusher.name))
+}
+
+/// The people in `override_by`, for a sentence; empty where there are none.
+fn override_by(section: &EnvironmentSection) -> String {
+    let names: Vec<String> = section
         .override_by
         .iter()
         .map(|name| text::escape(name, 64))
         .collect();
-    let hint = match (given, who.is_empty()) {
-        (None, true) => "wait for the thaw".to_owned(),
-        (None, false) => format!(
-            "wait for the thaw, or ask {} to push it with a trailer in the deploy commit: Deploy-Override: <reason>",
-            who.join(" or ")
-        ),
-        (Some(_), true) => {
-            "wait for the thaw; override_by names nobody whose Deploy-Override would be honoured"
-                .to_owned()
-        }
-        (Some(_), false) => {
-            let pusher = case.facts.pusher.as_ref().map_or_else(
-                || "somebody unknown".to_owned(),
-                |pusher| text::escape(&pusher.name, 64),
-            );
-            format!(
-                "Deploy-Override is honoured from {} only, and this is pushed by {pusher}",
-                who.join(" or ")
-            )
-        }
-    };
-    Err(Objection::new(
-        format!("{} is {described}", target.environment),
-        hint,
-    ))
+    names.join(" or ")
 }
 
 fn waiting(described: String) -> Pass {
@@ -93,15 +70,43 @@ fn waiting(described: String) -> Pass {
     }
 }
 
+/// What somebody can do whose push is refused. `has_reason`: the deploy commit has the trailer
+/// `Deploy-Override`.
+fn hint(section: &EnvironmentSection, has_reason: bool, pusher: Option<&Identity>) -> String {
+    let who = override_by(section);
+    match (has_reason, who.is_empty()) {
+        (false, true) => "wait for the thaw".to_owned(),
+        (false, false) => format!(
+            "wait for the thaw, or ask {who} to push it with a trailer in the deploy commit: \
+             Deploy-Override: <reason>"
+        ),
+        (true, true) => {
+            "wait for the thaw; override_by names nobody whose Deploy-Override would be honoured"
+                .to_owned()
+        }
+        (true, false) => {
+            let pusher = pusher.map_or_else(
+                || "somebody unknown".to_owned(),
+                |pusher| text::escape(&pusher.name, 64),
+            );
+            format!("Deploy-Override is honoured from {who} only, and this is pushed by {pusher}")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{A, PATH, added, answer, ask_deploy, file};
     use super::super::{Facts, Freeze, TargetFacts, Trailers};
     use super::*;
     use crate::id::Environment;
-    use crate::identity::{Evidence, Identity};
+    use crate::identity::Evidence;
     use crate::time::Timestamp;
 
+    const FROZEN: &str = "frozen by bob at 1970-01-01 00:00 UTC: incident 7";
+    const ALICE: &str = "[environments.production]\noverride_by = [\"alice\"]\n";
+
+    /// The facts at 00:01, when production is frozen by hand.
     fn facts(stage: Stage, pusher: &str, until: Option<i64>) -> Facts {
         let freeze = Freeze {
             by: Some(Identity::new("bob", Evidence::Unix)),
@@ -109,87 +114,93 @@ mod tests {
             since: Some(Timestamp::from_ms(0)),
             until: until.map(Timestamp::from_ms),
         };
-        let freezes = [(Environment::new("production").unwrap(), freeze)].into();
         Facts {
             stage,
             now: Timestamp::from_ms(60_000),
             pusher: Some(Identity::new(pusher, Evidence::Http)),
-            freezes,
+            freezes: [(Environment::new("production").unwrap(), freeze)].into(),
             ..Facts::default()
         }
     }
 
-    fn over(reason: Option<&str>) -> TargetFacts {
-        let trailers = Trailers {
-            override_reason: reason.map(str::to_owned),
-            ..Trailers::default()
-        };
+    fn with_override(reason: Option<&str>) -> TargetFacts {
         TargetFacts {
-            trailers,
+            trailers: Trailers {
+                override_reason: reason.map(str::to_owned),
+                ..Trailers::default()
+            },
             ..TargetFacts::default()
         }
     }
 
-    const FROZEN: &str = "frozen by bob at 1970-01-01 00:00 UTC: incident 7";
-    const ALICE: &str = "[environments.production]\noverride_by = [\"alice\"]\n";
+    /// What the rule says of a push by somebody, with or without `Deploy-Override`.
+    fn ask_push(config: &str, pusher: &str, reason: Option<&str>) -> String {
+        let facts = facts(Stage::Before, pusher, None);
+        ask_deploy(judge, config, &facts, with_override(reason))
+    }
 
     #[test]
-    fn by_hand() {
-        let ask = |config, pusher, until, reason| {
-            ask_deploy(
-                judge,
-                config,
-                &facts(Stage::Before, pusher, until),
-                over(reason),
-            )
+    fn frozen_environment_refuses_until_its_freeze_ends() {
+        let ask = |until| {
+            let facts = facts(Stage::Before, "alice", until);
+            ask_deploy(judge, "", &facts, with_override(None))
         };
         let refused = format!("refused: production is {FROZEN}");
-        assert_eq!(ask("", "alice", None, None), refused);
-        assert_eq!(ask("", "alice", Some(60_000), None), "");
+
+        assert_eq!(ask(None), refused);
         assert_eq!(
-            ask("", "alice", Some(90_000), None),
+            ask(Some(90_000)),
             format!("{refused}, until 1970-01-01 00:01 UTC")
         );
-        assert_eq!(ask("", "alice", None, Some("fire")), refused);
-        assert_eq!(ask(ALICE, "bob", None, Some("fire")), refused);
-        assert_eq!(ask(ALICE, "alice", None, None), refused);
+        assert_eq!(ask(Some(60_000)), "");
+    }
+
+    #[test]
+    fn override_counts_only_from_people_in_override_by() {
+        let refused = format!("refused: production is {FROZEN}");
+
+        assert_eq!(ask_push("", "alice", Some("fire")), refused);
+        assert_eq!(ask_push(ALICE, "bob", Some("fire")), refused);
+        assert_eq!(ask_push(ALICE, "alice", None), refused);
         assert_eq!(
-            ask(ALICE, "alice", None, Some("fire")),
+            ask_push(ALICE, "alice", Some("fire")),
             format!("{FROZEN}; overridden: fire")
         );
-        assert_eq!(
-            ask_deploy(judge, "", &facts(Stage::Look, "alice", None), over(None)),
-            FROZEN
-        );
+    }
+
+    #[test]
+    fn plan_says_who_would_have_to_push_an_override() {
         let nobody = Facts {
             pusher: None,
             ..facts(Stage::Before, "", None)
         };
-        let note = ask_deploy(judge, ALICE, &nobody, over(Some("fire")));
         assert_eq!(
-            note,
+            ask_deploy(judge, ALICE, &nobody, with_override(Some("fire"))),
             format!("{FROZEN}; overridden if alice pushes it: fire")
         );
     }
 
     #[test]
-    fn hints() {
+    fn looking_at_a_frozen_environment_refuses_nothing() {
+        let facts = facts(Stage::Look, "alice", None);
+        assert_eq!(ask_deploy(judge, "", &facts, with_override(None)), FROZEN);
+    }
+
+    #[test]
+    fn hint_says_who_may_override() {
         let hint = |config, pusher, reason| {
+            let facts = facts(Stage::Before, pusher, None);
             let changes = vec![added(PATH, file(A))];
-            answer(
-                judge,
-                config,
-                changes,
-                &facts(Stage::Before, pusher, None),
-                over(reason),
-            )
-            .unwrap_err()
-            .hint
+            answer(judge, config, changes, &facts, with_override(reason))
+                .unwrap_err()
+                .hint
         };
+
         assert_eq!(hint("", "bob", None), "wait for the thaw");
         assert_eq!(
             hint(ALICE, "bob", None),
-            "wait for the thaw, or ask alice to push it with a trailer in the deploy commit: Deploy-Override: <reason>"
+            "wait for the thaw, or ask alice to push it with a trailer in the deploy commit: \
+             Deploy-Override: <reason>"
         );
         assert_eq!(
             hint(ALICE, "b\nob", Some("fire")),
@@ -198,48 +209,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_waits() {
+    fn held_push_waits_for_the_thaw() {
         let pass = |config, stage| {
-            answer(
-                judge,
-                config,
-                vec![added(PATH, file(A))],
-                &facts(stage, "carol", None),
-                over(None),
-            )
+            let facts = facts(stage, "carol", None);
+            let changes = vec![added(PATH, file(A))];
+            answer(judge, config, changes, &facts, with_override(None))
         };
+        let waits = |answer: Answer| answer.unwrap().waits;
         let hold = "[environments.production]\non_freeze = \"hold\"\n";
-        assert_eq!(
-            pass(hold, Stage::Before).unwrap().waits.as_deref(),
-            Some(FROZEN)
-        );
-        // On the branch already: it waits, whatever pre-receive would have said.
-        assert_eq!(
-            pass("", Stage::After).unwrap().waits.as_deref(),
-            Some(FROZEN)
-        );
+
+        assert_eq!(waits(pass(hold, Stage::Before)).as_deref(), Some(FROZEN));
         assert!(pass("", Stage::Before).is_err());
+
+        // What is on the branch already waits, whatever pre-receive would have said.
+        assert_eq!(waits(pass("", Stage::After)).as_deref(), Some(FROZEN));
     }
 
     #[test]
-    fn by_the_calendar() {
+    fn calendar_freezes_only_its_own_environment() {
         let config = "[environments.production]\nfrozen = [\"1970-01-01 .. 1970-01-02\"]\n";
         let facts = Facts {
             now: Timestamp::from_ms(60_000),
             ..Facts::default()
         };
+        let ask = |config: &str| ask_deploy(judge, config, &facts, with_override(None));
+
         assert_eq!(
-            ask_deploy(judge, config, &facts, over(None)),
-            "refused: production is frozen by the calendar, \"1970-01-01 .. 1970-01-02\", until 1970-01-03 00:00 UTC"
+            ask(config),
+            "refused: production is frozen by the calendar, \"1970-01-01 .. 1970-01-02\", \
+             until 1970-01-03 00:00 UTC"
         );
-        assert_eq!(
-            ask_deploy(
-                judge,
-                &config.replace("production", "staging"),
-                &facts,
-                over(None)
-            ),
-            ""
-        );
+        assert_eq!(ask(&config.replace("production", "staging")), "");
     }
 }

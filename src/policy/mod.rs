@@ -1,13 +1,15 @@
-//! The rules. Each one stands in a module of its own, looks at plain values, and allows or refuses
-//! with a reason and a hint.
+//! The rules. Each rule is one module: a pure function that looks at plain values, and that allows
+//! or refuses with a reason and a hint.
 
 mod backwards;
 mod case;
+mod commits;
 mod configured;
 mod deploy_branch;
 mod deploy_file;
 mod exception;
 mod facts;
+mod freeze;
 mod frozen;
 mod needs;
 mod place;
@@ -23,10 +25,12 @@ mod verdict;
 
 use case::Case;
 
+pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
-    Base, BranchMove, Commit, Commits, Dependant, Direction, Facts, Freeze, Hold, Need, NeedState,
-    Newest, Promotion, RevisionFact, Stage, TargetFacts, Trailers, Unknown, freeze_of,
+    Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
+    RevisionFact, Stage, TargetFacts, Trailers, Unknown,
 };
+pub use freeze::{Freeze, freeze_of};
 pub use rules::{Gate, judge, judge_branch};
 pub use verdict::{Answer, Objection, Pass, Refusal};

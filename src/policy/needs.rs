@@ -1,19 +1,28 @@
-//! What the code itself declares that it needs: `Deploy-After: <application> <commit>` in a commit
-//! that a deployment gains. The named application must, in the same environment, be deployed at a
-//! revision with that commit, or be brought there by the same push, and then it goes first. A
-//! rollback that takes away what somebody needs is allowed, with a warning.
+//! The rule `needs`: what the code itself declares that it needs must be there.
+//!
+//! A commit that a deployment gains can have the trailer `Deploy-After: <application> <commit>`.
+//! Then the named application must be deployed in the same environment, at a revision that contains
+//! the named commit. Or the same push deploys such a revision; then that application goes first. A
+//! rollback that takes away what another application needs is allowed, with a warning.
 
-use super::{Answer, Case, ExceptionKind, Need, NeedState, Objection, Pass};
+use super::{
+    Answer, Case, Dependant, ExceptionKind, Need, NeedState, Objection, Pass, TargetFacts,
+};
+use crate::id::{Application, Environment};
 use crate::text;
 
-/// How many unmet needs are named.
+/// How many unfulfilled needs a message names.
 const NAMED_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some((target, _, facts)) = case.asked() else {
         return Ok(Pass::default());
     };
-    let mut pass = Pass::default();
+
+    let mut pass = Pass {
+        note: note(facts),
+        ..Pass::default()
+    };
     let mut unmet = Vec::new();
     for need in &facts.needs {
         match need.state {
@@ -24,59 +33,54 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             }
         }
     }
-    for dependant in &facts.dependants {
-        pass.warnings.push(format!(
-            "{}, deployed at {}, needs commit {} of {}, which would be lost",
-            dependant.application,
-            dependant.deployed.short(),
-            dependant.commit.short(),
-            target.application
-        ));
-    }
-    let mut notes = Vec::new();
-    if !facts.needs.is_empty() {
-        notes.push(format!(
-            "{} declared by the commits gained",
-            facts.needs.len()
-        ));
-    }
-    notes.extend(facts.needs_bound.clone());
-    pass.note = (!notes.is_empty()).then(|| notes.join("; "));
+    let warning = |dependant| warning(&target.application, dependant);
+    pass.warnings = facts.dependants.iter().map(warning).collect();
+
     if unmet.is_empty() {
         return Ok(pass);
     }
-    if let Some(reason) = &facts.trailers.alone {
-        let note = format!("without what it needs: {}", text::escape(reason, 200));
-        let Pass {
-            note, exception, ..
-        } = Pass::because(ExceptionKind::Alone, reason, note);
-        return Ok(Pass {
-            note,
-            exception,
-            ..pass
-        });
-    }
-    let more = unmet.len().saturating_sub(NAMED_MAX);
-    unmet.truncate(NAMED_MAX);
-    if more > 0 {
-        unmet.push(format!("… and {more} more"));
-    }
-    let hint = format!(
-        "deploy that to {} first or in the same push, or say why not in the deploy commit, with a trailer: Deploy-Alone: <reason>",
-        target.environment
-    );
-    Err(Objection::new(
-        format!("needs what is not there:\n{}", unmet.join("\n")),
-        hint,
-    ))
+    let Some(reason) = &facts.trailers.alone else {
+        return Err(objection(&target.environment, unmet));
+    };
+    let note = format!("without what it needs: {}", text::escape(reason, 200));
+    let Pass {
+        note, exception, ..
+    } = Pass::because(ExceptionKind::Alone, reason, note);
+    Ok(Pass {
+        note,
+        exception,
+        ..pass
+    })
 }
 
+/// How many needs there are, and whether all of them were looked for.
+fn note(facts: &TargetFacts) -> Option<String> {
+    let count = facts.needs.len();
+    let declared = (count > 0).then(|| format!("{count} declared by the commits gained"));
+
+    let notes: Vec<String> = declared
+        .into_iter()
+        .chain(facts.needs_bound.clone())
+        .collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+fn warning(application: &Application, dependant: &Dependant) -> String {
+    format!(
+        "{}, deployed at {}, needs commit {} of {application}, which would be lost",
+        dependant.application,
+        dependant.deployed.short(),
+        dependant.commit.short(),
+    )
+}
+
+/// Why a need is not fulfilled, in one line.
 fn describe(need: &Need) -> String {
     let by = need.declared_by.short();
-    let (application, commit) = (
-        &need.application,
-        text::escape(need.commit.get(..7).unwrap_or(&need.commit), 64),
-    );
+    let application = &need.application;
+    let commit = need.commit.get(..7).unwrap_or(&need.commit);
+    let commit = text::escape(commit, 64);
+
     let there = match &need.state {
         NeedState::TooOld(revision) => format!(
             "this push brings {}, which does not contain it",
@@ -93,106 +97,127 @@ fn describe(need: &Need) -> String {
     format!("{by} needs {application} {commit}: {there}")
 }
 
+fn objection(environment: &Environment, mut unmet: Vec<String>) -> Objection {
+    let more = unmet.len().saturating_sub(NAMED_MAX);
+    unmet.truncate(NAMED_MAX);
+    if more > 0 {
+        unmet.push(format!("… and {more} more"));
+    }
+
+    Objection::new(
+        format!("needs what is not there:\n{}", unmet.join("\n")),
+        format!(
+            "deploy that to {environment} first or in the same push, or say why not in the deploy \
+             commit, with a trailer: Deploy-Alone: <reason>"
+        ),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{A, B, PATH, added, answer, file, revision};
-    use super::super::{Dependant, Facts, TargetFacts, Trailers};
+    use super::super::{Facts, Trailers};
     use super::*;
-    use crate::id::Application;
 
     fn need(application: &str, state: NeedState) -> Need {
-        let application = Application::new(application).unwrap();
         Need {
             declared_by: revision(A),
-            application,
+            application: Application::new(application).unwrap(),
             commit: B.to_owned(),
             state,
         }
     }
 
-    fn judged(needs: Vec<Need>, alone: Option<&str>) -> Answer {
-        let trailers = Trailers {
-            alone: alone.map(str::to_owned),
-            ..Trailers::default()
-        };
-        let facts = TargetFacts {
+    fn judge_facts(facts: TargetFacts) -> Answer {
+        let changes = vec![added(PATH, file(A))];
+        answer(judge, "", changes, &Facts::default(), facts)
+    }
+
+    fn judge_needs(needs: Vec<Need>, alone: Option<&str>) -> Answer {
+        judge_facts(TargetFacts {
             needs,
-            trailers,
+            trailers: Trailers {
+                alone: alone.map(str::to_owned),
+                ..Trailers::default()
+            },
             ..TargetFacts::default()
-        };
-        answer(
-            judge,
-            "",
-            vec![added(PATH, file(A))],
-            &Facts::default(),
-            facts,
-        )
+        })
+    }
+
+    fn unmet() -> Vec<Need> {
+        vec![
+            need("db", NeedState::Missing(Some(revision(A)))),
+            need("cache", NeedState::TooOld(revision(A))),
+            need("web", NeedState::Missing(None)),
+            need("x", NeedState::Unknown("/x: gone\n".into())),
+        ]
     }
 
     #[test]
-    fn what_is_needed() {
-        assert_eq!(judged(vec![], None), Ok(Pass::default()));
-        let met = judged(vec![need("db", NeedState::Deployed(revision(B)))], None).unwrap();
+    fn fulfilled_needs_are_counted() {
+        assert_eq!(judge_needs(vec![], None), Ok(Pass::default()));
+
+        let deployed = need("db", NeedState::Deployed(revision(B)));
+        let pass = judge_needs(vec![deployed], None).unwrap();
         assert_eq!(
-            (met.note.as_deref(), met.first.len()),
-            (Some("1 declared by the commits gained"), 0)
+            pass.note.as_deref(),
+            Some("1 declared by the commits gained")
         );
-        let same = judged(vec![need("db", NeedState::SamePush(revision(B)))], None).unwrap();
+        assert!(pass.first.is_empty());
+    }
+
+    #[test]
+    fn need_that_the_same_push_fulfills_goes_first() {
+        let same_push = need("db", NeedState::SamePush(revision(B)));
+        let pass = judge_needs(vec![same_push], None).unwrap();
+        assert_eq!(pass.first, [Application::new("db").unwrap()].into());
+    }
+
+    #[test]
+    fn unfulfilled_needs_are_refused_each_with_its_cause() {
         assert_eq!(
-            same.first
-                .iter()
-                .map(Application::as_str)
-                .collect::<Vec<_>>(),
-            ["db"]
+            judge_needs(unmet(), None).unwrap_err().message,
+            "needs what is not there:\n\
+             6037512 needs db 0170b60: 6037512 is deployed, which does not contain it\n\
+             6037512 needs cache 0170b60: this push brings 6037512, which does not contain it\n\
+             6037512 needs web 0170b60: web was never deployed there\n\
+             6037512 needs x 0170b60: /x: gone\\n"
         );
-        let unmet = || {
-            vec![
-                need("db", NeedState::Missing(Some(revision(A)))),
-                need("web", NeedState::Missing(None)),
-                need("x", NeedState::Unknown("/x: gone\n".into())),
-            ]
-        };
+    }
+
+    #[test]
+    fn unfulfilled_needs_beyond_five_are_only_counted() {
+        let missing = need("db", NeedState::Missing(None));
+        let message = judge_needs(vec![missing; 8], None).unwrap_err().message;
+        assert!(message.ends_with("\n… and 3 more"), "{message}");
+    }
+
+    #[test]
+    fn unfulfilled_needs_are_allowed_with_a_reason() {
+        let pass = judge_needs(unmet(), Some("not used yet")).unwrap();
         assert_eq!(
-            judged(unmet(), None).unwrap_err().message,
-            "needs what is not there:\n6037512 needs db 0170b60: 6037512 is deployed, which does not contain it\n\
-             6037512 needs web 0170b60: web was never deployed there\n6037512 needs x 0170b60: /x: gone\\n"
-        );
-        let alone = judged(unmet(), Some("not used yet")).unwrap();
-        assert_eq!(
-            alone.note.as_deref(),
+            pass.note.as_deref(),
             Some("without what it needs: not used yet")
         );
-        let many = judged(
-            (0..8)
-                .map(|_| need("db", NeedState::Missing(None)))
-                .collect(),
-            None,
-        )
-        .unwrap_err();
-        assert!(many.message.ends_with("\n… and 3 more"), "{}", many.message);
+        assert_eq!(
+            pass.exception.map(|exception| exception.kind),
+            Some(ExceptionKind::Alone)
+        );
     }
 
     #[test]
-    fn a_rollback_across_what_others_need_warns() {
+    fn rollback_of_what_another_application_needs_warns() {
         let dependant = Dependant {
             application: Application::new("web").unwrap(),
             deployed: revision(A),
             commit: revision(B),
         };
-        let facts = TargetFacts {
+        let pass = judge_facts(TargetFacts {
             dependants: vec![dependant],
             ..TargetFacts::default()
-        };
-        let pass = answer(
-            judge,
-            "",
-            vec![added(PATH, file(A))],
-            &Facts::default(),
-            facts,
-        )
-        .unwrap();
+        });
         assert_eq!(
-            pass.warnings,
+            pass.unwrap().warnings,
             ["web, deployed at 6037512, needs commit 0170b60 of app, which would be lost"]
         );
     }

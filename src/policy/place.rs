@@ -1,51 +1,56 @@
-//! A deploy file stands at `<root>/<environment>/<application>.deploy`, exactly that deep, under
-//! names that are safe everywhere.
+//! The rule `place`: a deploy file is at `<root>/<environment>/<application>.deploy`, neither
+//! higher nor deeper. Its names are safe everywhere, and no other file differs from it only in
+//! upper and lower case.
 
 use super::{Answer, Case, Objection, Pass};
-use crate::change::{Depth, Node};
+use crate::change::{Change, Depth, Node};
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let (config, change) = (case.config, &case.candidate.change);
+    let change = &case.candidate.change;
     if change.new.is_none() {
         return Ok(Pass::default());
     }
-    let root = if config.root.is_empty() {
-        String::new()
-    } else {
-        format!("{}/", config.root)
+
+    check_depth(&case.config.root, change)?;
+    check_names(change)?;
+    check_twin(change)?;
+    Ok(Pass::default())
+}
+
+fn check_depth(root: &str, change: &Change) -> Result<(), Objection> {
+    let message = match change.depth {
+        Depth::Right => return Ok(()),
+        _ if change.new == Some(Node::Folder) => "a folder called like a deploy file",
+        Depth::TooShallow => "a deploy file in no environment's folder",
+        Depth::TooDeep => "a deploy file below an environment's folder",
     };
-    let wanted = format!(
-        "deploy files stand at {root}<environment>/<application>{EXTENSION}, exactly that deep"
+
+    let separator = if root.is_empty() { "" } else { "/" };
+    let hint = format!(
+        "deploy files stand at {root}{separator}<environment>/<application>{EXTENSION}, \
+         exactly that deep"
     );
-    if change.depth != Depth::Right && change.new == Some(Node::Folder) {
-        return Err(Objection::new("a folder called like a deploy file", wanted));
-    }
-    match change.depth {
-        Depth::TooShallow => {
-            return Err(Objection::new(
-                "a deploy file in no environment's folder",
-                wanted,
-            ));
-        }
-        Depth::TooDeep => {
-            return Err(Objection::new(
-                "a deploy file below an environment's folder",
-                wanted,
-            ));
-        }
-        Depth::Right => {}
-    }
+    Err(Objection::new(message, hint))
+}
+
+fn check_names(change: &Change) -> Result<(), Objection> {
     let (folder, file) = change.names();
-    let name = file.strip_suffix(EXTENSION.as_bytes()).unwrap_or(file);
+    let application = file.strip_suffix(EXTENSION.as_bytes()).unwrap_or(file);
     let rename = "rename it: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most";
+
     Environment::new(folder)
         .map_err(|error| Objection::new(format!("environment: {error}"), rename))?;
-    Application::new(name)
+    Application::new(application)
         .map_err(|error| Objection::new(format!("application: {error}"), rename))?;
+    Ok(())
+}
+
+fn check_twin(change: &Change) -> Result<(), Objection> {
     match &change.twin {
+        None => Ok(()),
         Some(twin) if *twin == change.path => Err(Objection::new(
             "stands twice in the tree, so that it is not clear which one counts",
             "write the commit anew with git; git fsck finds such trees",
@@ -54,89 +59,92 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("differs from {} in case only", text::quote(twin, 200)),
             "keep one of the two: on some file systems they are the same",
         )),
-        None => Ok(Pass::default()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, added, ask_file, file};
+    use super::super::testing::{A, added, ask_file, file, refused_if_any};
     use super::*;
-    use crate::change::Change;
 
-    fn check(change: Change, expect: &str) {
-        let expect = if expect.is_empty() {
-            String::new()
-        } else {
-            format!("refused: {expect}")
-        };
-        assert_eq!(ask_file(judge, "", change.clone()), expect, "{change:?}");
+    fn check(change: Change, message: &str) {
+        assert_eq!(
+            ask_file(judge, "", change.clone()),
+            refused_if_any(message),
+            "{change:?}"
+        );
+    }
+
+    fn at(path: &str, depth: Depth) -> Change {
+        Change {
+            depth,
+            ..added(path, file(A))
+        }
     }
 
     #[test]
-    fn places() {
-        let at = |path: &str, depth| Change {
-            depth,
-            ..added(path, file(A))
-        };
+    fn depth_must_be_right() {
         check(at("production/app.deploy", Depth::Right), "");
         check(
             at("app.deploy", Depth::TooShallow),
             "a deploy file in no environment's folder",
         );
+        check(
+            at("production/x/app.deploy", Depth::TooDeep),
+            "a deploy file below an environment's folder",
+        );
+
         let folder = Change {
             new: Some(Node::Folder),
             ..at("app.deploy", Depth::TooShallow)
         };
         check(folder, "a folder called like a deploy file");
-        check(
-            at("production/x/app.deploy", Depth::TooDeep),
-            "a deploy file below an environment's folder",
-        );
-        check(
-            at("pro duction/app.deploy", Depth::Right),
-            "environment: the name has a character outside A-Z a-z 0-9 . _ -",
-        );
-        check(
-            at("production/.deploy", Depth::Right),
-            "application: the name is empty",
-        );
-        check(
-            at("production/-h.deploy", Depth::Right),
-            "application: the name does not start with a letter or digit",
-        );
-        check(
-            at(
-                &format!("production/{}.deploy", "a".repeat(65)),
-                Depth::Right,
+    }
+
+    #[test]
+    fn names_must_be_safe() {
+        let too_long = format!("production/{}.deploy", "a".repeat(65));
+        let table = [
+            (
+                "pro duction/app.deploy",
+                "environment: the name has a character outside A-Z a-z 0-9 . _ -",
             ),
-            "application: the name is longer than 64 bytes",
-        );
-        let twice = Some(b"production/app.deploy".to_vec());
-        let change = Change {
-            twin: twice,
+            ("production/.deploy", "application: the name is empty"),
+            (
+                "production/-h.deploy",
+                "application: the name does not start with a letter or digit",
+            ),
+            (&too_long, "application: the name is longer than 64 bytes"),
+        ];
+        for (path, message) in table {
+            check(at(path, Depth::Right), message);
+        }
+    }
+
+    #[test]
+    fn path_must_be_unique() {
+        let with_twin = |twin: &[u8]| Change {
+            twin: Some(twin.to_vec()),
             ..at("production/app.deploy", Depth::Right)
         };
         check(
-            change,
+            with_twin(b"production/app.deploy"),
             "stands twice in the tree, so that it is not clear which one counts",
         );
-        let twin = Some(b"production/App.deploy".to_vec());
-        let change = Change {
-            twin,
-            ..at("production/app.deploy", Depth::Right)
-        };
         check(
-            change.clone(),
+            with_twin(b"production/App.deploy"),
             "differs from \"production/App.deploy\" in case only",
         );
-        check(
-            Change {
-                new: None,
-                old: file(A),
-                ..change
-            },
-            "",
-        );
+    }
+
+    #[test]
+    fn wrong_path_may_be_deleted() {
+        let deleted = Change {
+            new: None,
+            old: file(A),
+            twin: Some(b"production/App.deploy".to_vec()),
+            ..at("production/app.deploy", Depth::Right)
+        };
+        check(deleted, "");
     }
 }

@@ -1,6 +1,7 @@
-//! `prepend_only`: a deploy file grows at its top alone. Its old content stands, byte for byte,
-//! below the new entry, so that the history of what was deployed can't be rewritten. A final
-//! newline that the old content lacked may be added.
+//! The rule `prepend only`: with the setting `prepend_only`, a deploy file only grows at its top.
+//!
+//! Its old content must be below the new entry, byte for byte, so the history of what was deployed
+//! can't be rewritten. If the old content had no final newline, one may be added.
 
 use super::{Answer, Case, Objection, Pass};
 use crate::change::Node;
@@ -18,6 +19,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     else {
         return Ok(Pass::default());
     };
+
     let with_newline = [old.as_ref(), b"\n"].concat();
     let is_below = |old: &[u8]| {
         new.strip_suffix(old)
@@ -26,22 +28,26 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if is_below(old) || !old.ends_with(b"\n") && is_below(&with_newline) {
         return Ok(Pass::note("the old content is kept"));
     }
-    let line = last_change(old, new);
+
+    let line = last_changed_line(old, new);
     Err(Objection::new(
         format!(
-            "the old content is not kept as it was below the new entry: line {line} of it was changed or removed"
+            "the old content is not kept as it was below the new entry: \
+             line {line} of it was changed or removed"
         ),
         "put the new entry on top, on lines of its own, and leave everything below it as it was",
     ))
 }
 
-/// The last line of the old content that does not stand, counted from the end, in the new.
-fn last_change(old: &[u8], new: &[u8]) -> usize {
+/// The last line of the old content that is not in the new content, counted from the end of both.
+/// It is a line number of the old content, from 1.
+fn last_changed_line(old: &[u8], new: &[u8]) -> usize {
     fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         text.strip_suffix(b"\n")
             .unwrap_or(text)
             .split(|b| *b == b'\n')
     }
+
     let same = lines(old)
         .rev()
         .zip(lines(new).rev())
@@ -52,55 +58,60 @@ fn last_change(old: &[u8], new: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, B, PATH, ask_file, file};
+    use super::super::testing::{A, B, PATH, added, ask_file, file};
     use super::*;
-    use crate::change::{Change, Depth};
+    use crate::change::Change;
+
+    const CONFIG: &str = "[environments.production]\nprepend_only = true\n";
+    const OLD: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3\n* first\n";
+    const WITHOUT_NEWLINE: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3\n* first";
+
+    fn ask(config: &str, old: &str, new: &str) -> String {
+        let change = Change {
+            old: file(old),
+            ..added(PATH, file(new))
+        };
+        ask_file(judge, config, change)
+    }
 
     #[test]
-    fn growing_at_the_top() {
-        let old = format!("{B}\n* first\n");
-        let bare = format!("{B}\n* first");
-        let kept = "the old content is kept";
-        let changed = |line| {
-            format!(
-                "refused: the old content is not kept as it was below the new entry: line {line} of it was changed or removed"
-            )
-        };
+    fn file_may_grow_at_its_top() {
         let table = [
-            (&old, format!("{A}\n* next\n{old}"), kept.to_owned()),
-            (&old, format!("\n{old}"), kept.to_owned()),
-            (&bare, format!("{A}\n{bare}"), kept.to_owned()),
-            (&bare, format!("{A}\n{bare}\n"), kept.to_owned()),
-            (&bare, format!("{A}\n{bare}\n\n"), changed(2)),
-            (&old, format!("{A}\n{bare}"), changed(1)),
-            (&old, format!("{A}\n* next\n"), changed(2)),
-            (&old, format!("{A}\n{B}\n* edited\n"), changed(2)),
-            (&old, format!("{A}\n{B}x\n* first\n"), changed(1)),
-            (&old, format!("{A} {old}"), changed(1)),
-            (
-                &old,
-                format!("{A}\r\n{}", old.replace('\n', "\r\n")),
-                changed(2),
-            ),
+            (OLD, format!("{A}\n* next\n{OLD}")),
+            (OLD, format!("\n{OLD}")),
+            (WITHOUT_NEWLINE, format!("{A}\n{WITHOUT_NEWLINE}")),
+            (WITHOUT_NEWLINE, format!("{A}\n{WITHOUT_NEWLINE}\n")),
         ];
-        for (old, new, expect) in table {
-            let change = Change {
-                path: PATH.into(),
-                depth: Depth::Right,
-                old: file(old),
-                new: file(&new),
-                twin: None,
-            };
+        for (old, new) in table {
+            assert_eq!(ask(CONFIG, old, &new), "the old content is kept", "{new:?}");
+        }
+    }
+
+    #[test]
+    fn file_may_not_change_below_its_top() {
+        let table = [
+            (WITHOUT_NEWLINE, format!("{A}\n{WITHOUT_NEWLINE}\n\n"), 2),
+            (OLD, format!("{A}\n{WITHOUT_NEWLINE}"), 1),
+            (OLD, format!("{A}\n* next\n"), 2),
+            (OLD, format!("{A}\n{B}\n* edited\n"), 2),
+            (OLD, format!("{A}\n{B}x\n* first\n"), 1),
+            (OLD, format!("{A} {OLD}"), 1),
+            (OLD, format!("{A}\r\n{}", OLD.replace('\n', "\r\n")), 2),
+        ];
+        for (old, new, line) in table {
             assert_eq!(
-                ask_file(
-                    judge,
-                    "[environments.production]\nprepend_only = true\n",
-                    change.clone()
+                ask(CONFIG, old, &new),
+                format!(
+                    "refused: the old content is not kept as it was below the new entry: \
+                     line {line} of it was changed or removed"
                 ),
-                expect,
                 "{new:?}"
             );
-            assert_eq!(ask_file(judge, "", change), "", "{new:?}");
         }
+    }
+
+    #[test]
+    fn file_may_change_without_the_setting() {
+        assert_eq!(ask("", OLD, &format!("{A}\n{B}\n* edited\n")), "");
     }
 }

@@ -1,10 +1,14 @@
-//! `promotes_from` and `soak`: a revision must have succeeded in another environment, that long
-//! ago, by the record of what happened there. A rollback to what succeeded here before always
-//! passes: the urgent way back is never blocked.
+//! The rule `promotion`: with the setting `promotes_from`, a revision must have succeeded in
+//! another environment, at least `soak` ago.
+//!
+//! The record of what happened there counts. A rollback to a revision that succeeded here before is
+//! always allowed, so that the urgent way back is never blocked.
 
-use super::{Answer, Case, Objection, Pass, Promotion, Stage, backwards};
+use super::{Answer, Case, Objection, Pass, Promotion, Stage, TargetFacts, backwards};
+use crate::config::EnvironmentSection;
+use crate::id::{Environment, Revision};
 use crate::status::Status;
-use crate::time::{show_ago, show_duration};
+use crate::time::{Timestamp, show_ago, show_duration};
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some((target, revision, facts)) = case.asked() else {
@@ -14,11 +18,29 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some(from) = &section.promotes_from else {
         return Ok(Pass::default());
     };
+
     if !case.facts.has_record {
         return Ok(Pass::note(
             "not judged: there is no record of deployments here",
         ));
     }
+    if is_here_already(case, revision, facts) {
+        return Ok(Pass::note("is here already"));
+    }
+    if facts.succeeded_here && is_rollback(case) {
+        return Ok(Pass::note("a rollback to what succeeded here before"));
+    }
+    judge_promotion(
+        &section,
+        from,
+        revision,
+        facts.promotion.as_ref(),
+        case.facts.now,
+    )
+}
+
+/// Whether the revision is deployed here, or is on the branch and was judged when it came.
+fn is_here_already(case: &Case<'_>, revision: &Revision, facts: &TargetFacts) -> bool {
     let is_deployed = facts
         .deployed
         .as_ref()
@@ -27,39 +49,49 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         .newest
         .as_ref()
         .is_some_and(|newest| newest.revision == *revision);
-    if is_deployed || case.facts.stage == Stage::Look && was_judged {
-        return Ok(Pass::note("is here already"));
-    }
-    if facts.succeeded_here && is_rollback(case) {
-        return Ok(Pass::note("a rollback to what succeeded here before"));
-    }
+    is_deployed || case.facts.stage == Stage::Look && was_judged
+}
+
+/// Whether the candidate goes back from something, with a reason.
+fn is_rollback(case: &Case<'_>) -> bool {
+    backwards::judge(case).is_ok_and(|pass| pass.rolled_back.is_some())
+}
+
+/// Judges what the revision did in the environment `from`.
+fn judge_promotion(
+    section: &EnvironmentSection,
+    from: &Environment,
+    revision: &Revision,
+    promotion: Option<&Promotion>,
+    now: Timestamp,
+) -> Answer {
     let short = revision.short();
-    let first = format!("deploy it to {from} first");
-    match &facts.promotion {
-        None | Some(Promotion::Never) => Err(Objection::new(
+    let deploy_first = format!("deploy it to {from} first");
+
+    match promotion {
+        None | Some(Promotion::NeverDeployed) => Err(Objection::new(
             format!("{short} was never deployed to {from}"),
-            first,
+            deploy_first,
         )),
-        Some(Promotion::Was(id, status @ (Status::Queued | Status::Running))) => {
+        Some(Promotion::NotSucceeded(id, status @ (Status::Queued | Status::Running))) => {
+            let wait = format!("deploy-by-code wait {}", id.0);
             Err(Objection::new(
                 format!("{short} is {status} in {from} ({id})"),
-                format!(
-                    "wait until it has succeeded there: deploy-by-code wait {}",
-                    id.0
-                ),
+                format!("wait until it has succeeded there: {wait}"),
             ))
         }
-        Some(Promotion::Was(id, status)) => Err(Objection::new(
+        Some(Promotion::NotSucceeded(id, status)) => Err(Objection::new(
             format!("{short} did not succeed in {from}: {status} ({id})"),
-            first,
+            deploy_first,
         )),
         Some(Promotion::Succeeded(id, at)) => {
-            let ago = case.facts.now.since(*at);
+            let ago = now.since(*at);
             let soak = section.soak.unwrap_or_default();
             let succeeded = format!("succeeded in {from} {} ({id})", show_ago(ago));
             if ago >= soak {
                 return Ok(Pass::note(succeeded));
             }
+
             let left = show_duration(soak.saturating_sub(ago));
             Err(Objection::new(
                 format!("{short} {succeeded}: {left} to go"),
@@ -69,25 +101,22 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
 }
 
-/// Whether what is asked for goes back from something. Promotion does not stand in its way.
-fn is_rollback(case: &Case<'_>) -> bool {
-    backwards::judge(case).is_ok_and(|pass| pass.rolled_back.is_some())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{A, B, ask_deploy, revision};
-    use super::super::{Base, Commits, Direction, Facts, Newest, TargetFacts, Trailers};
+    use super::super::{Base, Commits, Direction, Facts, Newest, Trailers};
     use super::*;
     use crate::id::DeploymentId;
-    use crate::time::Timestamp;
 
-    const CONFIG: &str = "[environments.production]\npromotes_from = \"staging\"\nsoak = \"1h\"\n[environments.staging]\n";
+    const CONFIG: &str = "[environments.production]\npromotes_from = \"staging\"\nsoak = \"1h\"\n\
+                          [environments.staging]\n";
+    const NEVER_DEPLOYED: &str = "refused: 6037512 was never deployed to staging";
 
     fn at(minutes: i64) -> Timestamp {
         Timestamp::from_ms(minutes * 60_000)
     }
 
+    /// What the rule says 100 minutes after the epoch.
     fn ask_at(stage: Stage, target: TargetFacts) -> String {
         let facts = Facts {
             now: at(100),
@@ -99,47 +128,45 @@ mod tests {
     }
 
     fn ask(promotion: Option<Promotion>) -> String {
-        ask_at(
-            Stage::Before,
-            TargetFacts {
-                promotion,
-                ..TargetFacts::default()
-            },
-        )
+        let target = TargetFacts {
+            promotion,
+            ..TargetFacts::default()
+        };
+        ask_at(Stage::Before, target)
     }
 
     #[test]
-    fn what_it_did_there() {
-        let id = DeploymentId(41);
-        assert_eq!(
-            ask(Some(Promotion::Never)),
-            "refused: 6037512 was never deployed to staging"
-        );
-        assert_eq!(ask(None), "refused: 6037512 was never deployed to staging");
-        let was = |status| ask(Some(Promotion::Was(id, status)));
-        assert_eq!(
-            was(Status::Failed),
-            "refused: 6037512 did not succeed in staging: failed (#41)"
-        );
-        assert_eq!(
-            was(Status::Interrupted),
-            "refused: 6037512 did not succeed in staging: interrupted (#41)"
-        );
-        assert_eq!(
-            was(Status::Running),
-            "refused: 6037512 is running in staging (#41)"
-        );
-        assert_eq!(
-            was(Status::Queued),
-            "refused: 6037512 is queued in staging (#41)"
-        );
-        let succeeded = |minutes| ask(Some(Promotion::Succeeded(id, at(minutes))));
+    fn revision_that_did_not_succeed_elsewhere_is_refused() {
+        assert_eq!(ask(None), NEVER_DEPLOYED);
+        assert_eq!(ask(Some(Promotion::NeverDeployed)), NEVER_DEPLOYED);
+
+        let table = [
+            (Status::Failed, "did not succeed in staging: failed (#41)"),
+            (
+                Status::Interrupted,
+                "did not succeed in staging: interrupted (#41)",
+            ),
+            (Status::Running, "is running in staging (#41)"),
+            (Status::Queued, "is queued in staging (#41)"),
+        ];
+        for (status, message) in table {
+            assert_eq!(
+                ask(Some(Promotion::NotSucceeded(DeploymentId(41), status))),
+                format!("refused: 6037512 {message}")
+            );
+        }
+    }
+
+    #[test]
+    fn revision_must_have_succeeded_long_enough_ago() {
+        let succeeded = |minutes| ask(Some(Promotion::Succeeded(DeploymentId(41), at(minutes))));
+        assert_eq!(succeeded(40), "succeeded in staging 1 h ago (#41)");
         assert_eq!(
             succeeded(88),
             "refused: 6037512 succeeded in staging 12 min ago (#41): 48 min to go"
         );
-        assert_eq!(succeeded(40), "succeeded in staging 1 h ago (#41)");
-        // A clock that was set back makes nobody wait less.
+
+        // Setting the clock back does not shorten the wait.
         assert_eq!(
             succeeded(200),
             "refused: 6037512 succeeded in staging just now (#41): 1 h to go"
@@ -147,59 +174,53 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_and_without_a_record_it_is_not_judged() {
+    fn rule_needs_its_setting_and_a_record() {
         let never = || TargetFacts {
-            promotion: Some(Promotion::Never),
+            promotion: Some(Promotion::NeverDeployed),
             ..TargetFacts::default()
         };
-        let facts = Facts {
+        let with_record = Facts {
             has_record: true,
             ..Facts::default()
         };
+
+        let other_config = "[environments.staging]\n";
+        assert_eq!(ask_deploy(judge, other_config, &with_record, never()), "");
         assert_eq!(
-            ask_deploy(judge, "[environments.staging]\n", &facts, never()),
-            ""
+            ask_deploy(judge, CONFIG, &Facts::default(), never()),
+            "not judged: there is no record of deployments here"
         );
-        let note = "not judged: there is no record of deployments here";
-        assert_eq!(ask_deploy(judge, CONFIG, &Facts::default(), never()), note);
     }
 
     #[test]
-    fn what_is_here_already_stays() {
-        let deployed = Some(Base {
+    fn deployed_revision_may_be_deployed_again() {
+        let deployed = Base {
             revision: revision(A),
             direction: Direction::Same,
-        });
-        assert_eq!(
-            ask_at(
-                Stage::Before,
-                TargetFacts {
-                    deployed,
-                    ..TargetFacts::default()
-                }
-            ),
-            "is here already"
-        );
-        let newest = || {
-            Some(Newest {
+        };
+        let target = TargetFacts {
+            deployed: Some(deployed),
+            ..TargetFacts::default()
+        };
+        assert_eq!(ask_at(Stage::Before, target), "is here already");
+    }
+
+    #[test]
+    fn accepted_revision_is_not_judged_again_by_a_look() {
+        let target = || TargetFacts {
+            newest: Some(Newest {
                 id: DeploymentId(1),
                 revision: revision(A),
                 went_back: None,
-            })
-        };
-        let target = || TargetFacts {
-            newest: newest(),
+            }),
             ..TargetFacts::default()
         };
         assert_eq!(ask_at(Stage::Look, target()), "is here already");
-        assert_eq!(
-            ask_at(Stage::Before, target()),
-            "refused: 6037512 was never deployed to staging"
-        );
+        assert_eq!(ask_at(Stage::Before, target()), NEVER_DEPLOYED);
     }
 
     #[test]
-    fn the_urgent_way_back_is_never_blocked() {
+    fn rollback_to_what_succeeded_here_is_always_allowed() {
         let back = |succeeded_here, reason: Option<&str>| TargetFacts {
             deployed: Some(Base {
                 revision: revision(B),
@@ -212,12 +233,13 @@ mod tests {
             succeeded_here,
             ..TargetFacts::default()
         };
-        let refused = "refused: 6037512 was never deployed to staging";
+        let ask = |facts| ask_at(Stage::Before, facts);
+
         assert_eq!(
-            ask_at(Stage::Before, back(true, Some("alarms"))),
+            ask(back(true, Some("alarms"))),
             "a rollback to what succeeded here before"
         );
-        assert_eq!(ask_at(Stage::Before, back(false, Some("alarms"))), refused);
-        assert_eq!(ask_at(Stage::Before, back(true, None)), refused);
+        assert_eq!(ask(back(false, Some("alarms"))), NEVER_DEPLOYED);
+        assert_eq!(ask(back(true, None)), NEVER_DEPLOYED);
     }
 }

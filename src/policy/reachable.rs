@@ -1,27 +1,28 @@
-//! The revision is a commit of the application's repository, in the history of one of its
-//! `allowed_refs`. A repository that can't be read, or whose history is cut off, refuses: nothing
-//! is deployed on a guess.
+//! The rule `reachable`: the revision is a commit of the application's repository, in the history
+//! of a ref that `allowed_refs` names.
+//!
+//! A repository that can't be read, or whose history is incomplete, refuses: nothing is deployed on
+//! a guess.
 
 use super::{Answer, Case, Objection, Pass, RevisionFact};
 use crate::text;
 
-/// How many refs are named.
-const REFS_MAX: usize = 5;
+/// How many refs a message names.
+const NAMED_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some((target, revision, facts)) = case.asked() else {
         return Ok(Pass::default());
     };
     let (application, short) = (&target.application, revision.short());
-    let doctor = "ask the server's administrator to mend it; deploy-by-code doctor shows more";
+
     match &facts.revision {
         None => Ok(Pass::note("not judged: no repository is configured")),
         Some(RevisionFact::On(name)) => Ok(Pass::note(format!("on {}", text::escape(name, 80)))),
         Some(RevisionFact::Elsewhere(others)) => {
             let allowed = case.config.settings(target).allowed_refs;
-            let found = format!("{short} is {} of {application}", on_none(&allowed));
             Err(Objection::new(
-                found,
+                format!("{short} is {} of {application}", on_none_of(&allowed)),
                 format!("merge it there first; it is {}", only_on(others)),
             ))
         }
@@ -35,30 +36,19 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         )),
         Some(RevisionFact::Shallow) => Err(Objection::fault(
             format!(
-                "the repository of {application} is shallow: its history is cut off and can't be judged"
+                "the repository of {application} is shallow: \
+                 its history is cut off and can't be judged"
             ),
             "ask the server's administrator to complete it: git fetch --unshallow",
         )),
         Some(RevisionFact::Unreadable(why)) => Err(Objection::fault(
             format!("the repository of {application} can't be read: {why}"),
-            doctor,
+            "ask the server's administrator to mend it; deploy-by-code doctor shows more",
         )),
     }
 }
 
-fn list(names: &[String]) -> String {
-    let mut shown: Vec<String> = names
-        .iter()
-        .take(REFS_MAX)
-        .map(|name| text::escape(name, 80))
-        .collect();
-    if names.len() > REFS_MAX {
-        shown.push("…".to_owned());
-    }
-    shown.join(", ")
-}
-
-fn on_none(allowed: &[String]) -> String {
+fn on_none_of(allowed: &[String]) -> String {
     match allowed {
         [] => "on no allowed ref".to_owned(),
         [one] => format!("not on {}", text::escape(one, 80)),
@@ -74,97 +64,101 @@ fn only_on(others: &[String]) -> String {
     }
 }
 
+fn list(names: &[String]) -> String {
+    let mut shown: Vec<String> = names
+        .iter()
+        .take(NAMED_MAX)
+        .map(|name| text::escape(name, 80))
+        .collect();
+    if names.len() > NAMED_MAX {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{A, PATH, added, answer, ask_deploy, file};
     use super::super::{Facts, TargetFacts};
     use super::*;
 
-    fn facts(fact: Option<RevisionFact>) -> TargetFacts {
+    fn facts(revision: Option<RevisionFact>) -> TargetFacts {
         TargetFacts {
-            revision: fact,
+            revision,
             ..TargetFacts::default()
         }
     }
 
     #[test]
-    fn what_the_repository_says() {
+    fn only_a_commit_on_an_allowed_ref_is_allowed() {
         use RevisionFact::*;
-        let tags = "[defaults]\nallowed_refs = [\"refs/heads/main\", \"refs/tags/v*\"]\n";
         let table = [
-            ("", None, "not judged: no repository is configured"),
-            ("", Some(On("refs/heads/main".into())), "on refs/heads/main"),
+            (None, "not judged: no repository is configured"),
+            (Some(On("refs/heads/main".into())), "on refs/heads/main"),
             (
-                "",
                 Some(Elsewhere(vec![])),
                 "refused: 6037512 is not on refs/heads/main of app",
             ),
             (
-                tags,
-                Some(Elsewhere(vec![])),
-                "refused: 6037512 is on none of refs/heads/main, refs/tags/v* of app",
-            ),
-            (
-                "[defaults]\nallowed_refs = []\n",
-                Some(Elsewhere(vec![])),
-                "refused: 6037512 is on no allowed ref of app",
-            ),
-            (
-                "",
                 Some(Missing),
                 "refused: 6037512 is not in the repository of app",
             ),
             (
-                "",
                 Some(NotACommit("tree")),
                 "refused: 6037512 is a tree of app, not a commit",
             ),
             (
-                "",
                 Some(Unreadable("/x: gone".into())),
                 "refused: the repository of app can't be read: /x: gone",
             ),
             (
-                "",
                 Some(Shallow),
-                "refused: the repository of app is shallow: its history is cut off and can't be judged",
+                "refused: the repository of app is shallow: \
+                 its history is cut off and can't be judged",
             ),
         ];
-        for (config, fact, expect) in table {
+        for (revision, expect) in table {
             assert_eq!(
-                ask_deploy(judge, config, &Facts::default(), facts(fact)),
+                ask_deploy(judge, "", &Facts::default(), facts(revision)),
                 expect
             );
         }
     }
 
     #[test]
-    fn where_it_is_instead_is_said_and_bounded() {
+    fn refusal_names_the_allowed_refs() {
+        let table = [
+            (
+                "\"refs/heads/main\", \"refs/tags/v*\"",
+                "refused: 6037512 is on none of refs/heads/main, refs/tags/v* of app",
+            ),
+            ("", "refused: 6037512 is on no allowed ref of app"),
+        ];
+        for (allowed, expect) in table {
+            let config = format!("[defaults]\nallowed_refs = [{allowed}]\n");
+            let facts = facts(Some(RevisionFact::Elsewhere(vec![])));
+            assert_eq!(ask_deploy(judge, &config, &Facts::default(), facts), expect);
+        }
+    }
+
+    #[test]
+    fn hint_names_some_refs_that_have_the_commit() {
         let hint = |names: &[&str]| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let facts = facts(Some(RevisionFact::Elsewhere(names)));
-            answer(
-                judge,
-                "",
-                vec![added(PATH, file(A))],
-                &Facts::default(),
-                facts,
-            )
-            .unwrap_err()
-            .hint
+            let changes = vec![added(PATH, file(A))];
+            answer(judge, "", changes, &Facts::default(), facts)
+                .unwrap_err()
+                .hint
         };
-        assert_eq!(
-            hint(&["refs/heads/old-fixes"]),
-            "merge it there first; it is only on refs/heads/old-fixes"
-        );
-        assert_eq!(hint(&[]), "merge it there first; it is on no branch or tag");
-        assert_eq!(
-            hint(&["a", "b", "c", "d", "e", "f"]),
-            "merge it there first; it is only on a, b, c, d, e, …"
-        );
-        assert_eq!(
-            hint(&["refs/heads/\x1b[2J"]),
-            "merge it there first; it is only on refs/heads/\\u{1b}[2J"
-        );
+        let table: &[(&[&str], &str)] = &[
+            (&["refs/heads/old-fixes"], "only on refs/heads/old-fixes"),
+            (&[], "on no branch or tag"),
+            (&["a", "b", "c", "d", "e", "f"], "only on a, b, c, d, e, …"),
+            (&["refs/heads/\x1b[2J"], "only on refs/heads/\\u{1b}[2J"),
+        ];
+        for (names, place) in table {
+            assert_eq!(hint(names), format!("merge it there first; it is {place}"));
+        }
     }
 }

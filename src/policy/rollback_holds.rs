@@ -1,6 +1,8 @@
-//! A rollback holds: what it took away does not come back in the next push of somebody who has not
-//! heard of it. A deploy commit that knows says `Deploy-Release: <reason>`, and then the hold is
-//! over.
+//! The rule `rollback holds`: what a rollback took away does not come back by accident.
+//!
+//! Otherwise the next push of somebody who does not know about the rollback would bring it back. A
+//! deploy commit that brings it back on purpose has the trailer `Deploy-Release: <reason>`. That
+//! ends the hold.
 
 use super::{Answer, Case, ExceptionKind, Hold, Objection, Pass, Stage};
 use crate::text;
@@ -14,88 +16,113 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             "not judged: there is no record of deployments here",
         ));
     }
-    // What merely stands there was released, or taken back, when it came.
-    let stands = case.facts.stage == Stage::Look
-        && facts
-            .newest
-            .as_ref()
-            .is_some_and(|newest| newest.revision == *revision);
-    let contained: Vec<&Hold> = facts
-        .holds
-        .iter()
-        .filter(|hold| hold.is_contained && !stands)
-        .collect();
-    let Some(Hold {
-        by, from, reason, ..
-    }) = contained.first()
-    else {
+
+    // A revision that nobody pushes now was judged when it came.
+    let was_judged = facts
+        .newest
+        .as_ref()
+        .is_some_and(|newest| newest.revision == *revision);
+    if case.facts.stage == Stage::Look && was_judged {
+        return Ok(Pass::default());
+    }
+
+    let contained = || facts.holds.iter().filter(|hold| hold.is_contained);
+    let Some(hold) = contained().next() else {
         return Ok(Pass::default());
     };
-    let from = from.short();
-    if let Some(release) = &facts.trailers.release {
-        let note = format!(
-            "releases {from}, which {by} rolled back: {}",
-            text::escape(release, 200)
-        );
-        let released = contained.iter().map(|hold| hold.from.clone()).collect();
-        return Ok(Pass {
-            released,
-            ..Pass::because(ExceptionKind::Release, release, note)
-        });
+    match &facts.trailers.release {
+        None => Err(objection(hold)),
+        Some(reason) => Ok(Pass {
+            released: contained().map(|hold| hold.from.clone()).collect(),
+            ..release(hold, reason)
+        }),
     }
-    let message = format!(
-        "contains {from}, which {by} rolled back: {}",
-        text::escape(reason, 200)
-    );
-    let hint = "if what was wrong is mended, say so in the deploy commit, with a trailer: Deploy-Release: <reason>";
-    Err(Objection::new(message, hint))
+}
+
+fn release(hold: &Hold, reason: &str) -> Pass {
+    let (from, by) = (hold.from.short(), hold.by);
+    let shown = text::escape(reason, 200);
+    let note = format!("releases {from}, which {by} rolled back: {shown}");
+    Pass::because(ExceptionKind::Release, reason, note)
+}
+
+fn objection(hold: &Hold) -> Objection {
+    let (from, by) = (hold.from.short(), hold.by);
+    let reason = text::escape(&hold.reason, 200);
+    Objection::new(
+        format!("contains {from}, which {by} rolled back: {reason}"),
+        "if what was wrong is mended, say so in the deploy commit, with a trailer: \
+         Deploy-Release: <reason>",
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{B, ask_deploy, revision};
-    use super::super::{Facts, TargetFacts, Trailers};
+    use super::super::testing::{A, B, ask_deploy, revision};
+    use super::super::{Facts, Newest, TargetFacts, Trailers};
     use super::*;
     use crate::id::DeploymentId;
 
-    #[test]
-    fn the_hold() {
-        let ask = |contained: &[bool], release: Option<&str>| {
-            let hold = |is_contained: &bool| Hold {
-                by: DeploymentId(7),
-                from: revision(B),
-                reason: "alarms".into(),
-                is_contained: *is_contained,
-            };
-            let trailers = Trailers {
-                release: release.map(str::to_owned),
-                ..Trailers::default()
-            };
-            let holds = contained.iter().map(hold).collect();
-            let facts = TargetFacts {
-                holds,
-                trailers,
-                ..TargetFacts::default()
-            };
-            ask_deploy(
-                judge,
-                "",
-                &Facts {
-                    has_record: true,
-                    ..Facts::default()
-                },
-                facts,
-            )
+    /// The facts with one hold for each item, which says whether the new revision contains it.
+    fn with_holds(contained: &[bool]) -> TargetFacts {
+        let hold = |is_contained: &bool| Hold {
+            by: DeploymentId(7),
+            from: revision(B),
+            reason: "alarms".into(),
+            is_contained: *is_contained,
         };
-        assert_eq!(ask(&[], None), "");
-        assert_eq!(ask(&[false], None), "");
+        TargetFacts {
+            holds: contained.iter().map(hold).collect(),
+            ..TargetFacts::default()
+        }
+    }
+
+    fn ask(stage: Stage, target: TargetFacts) -> String {
+        let facts = Facts {
+            has_record: true,
+            stage,
+            ..Facts::default()
+        };
+        ask_deploy(judge, "", &facts, target)
+    }
+
+    #[test]
+    fn revision_that_contains_a_held_one_is_refused() {
+        assert_eq!(ask(Stage::Before, with_holds(&[])), "");
+        assert_eq!(ask(Stage::Before, with_holds(&[false])), "");
         assert_eq!(
-            ask(&[false, true], None),
+            ask(Stage::Before, with_holds(&[false, true])),
             "refused: contains 0170b60, which #7 rolled back: alarms"
         );
+    }
+
+    #[test]
+    fn reason_releases_the_hold() {
+        let facts = TargetFacts {
+            trailers: Trailers {
+                release: Some("fixed".into()),
+                ..Trailers::default()
+            },
+            ..with_holds(&[true, false])
+        };
         assert_eq!(
-            ask(&[true, false], Some("fixed")),
+            ask(Stage::Before, facts),
             "releases 0170b60, which #7 rolled back: fixed"
         );
+    }
+
+    #[test]
+    fn accepted_revision_is_not_judged_again_by_a_look() {
+        let facts = || TargetFacts {
+            newest: Some(Newest {
+                id: DeploymentId(8),
+                revision: revision(A),
+                went_back: None,
+            }),
+            ..with_holds(&[true])
+        };
+        assert_eq!(ask(Stage::Look, facts()), "");
+        assert!(ask(Stage::Before, facts()).starts_with("refused: "));
+        assert!(ask(Stage::Look, with_holds(&[true])).starts_with("refused: "));
     }
 }

@@ -1,4 +1,4 @@
-//! The table of the rules, and how they are put to a candidate.
+//! The table of the rules, and how a candidate is judged by all of them.
 
 use super::case::Case;
 use super::facts::Facts;
@@ -10,10 +10,10 @@ use super::{
 use crate::candidate::{Candidate, Intent};
 use crate::config::Config;
 
-/// What a rule said of one candidate.
+/// The answer of one rule to one candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gate {
-    /// The rule's name, as docs/safeguards.md has it.
+    /// The name of the rule, as docs/safeguards.md has it.
     pub rule: &'static str,
     /// Its answer.
     pub answer: Answer,
@@ -24,59 +24,39 @@ struct Rule {
     judge: fn(&Case<'_>) -> Answer,
 }
 
-/// Rules about where and what the file is: the first objection makes the later ones moot.
+impl Rule {
+    const fn new(name: &'static str, judge: fn(&Case<'_>) -> Answer) -> Self {
+        Self { name, judge }
+    }
+
+    fn gate(&self, case: &Case<'_>) -> Gate {
+        Gate {
+            rule: self.name,
+            answer: (self.judge)(case),
+        }
+    }
+}
+
+/// Rules about where and what the file is. If one of them objects, no later rule is asked.
 const FILE_RULES: &[Rule] = &[
-    Rule {
-        name: "place",
-        judge: place::judge,
-    },
-    Rule {
-        name: "deploy file",
-        judge: deploy_file::judge,
-    },
+    Rule::new("place", place::judge),
+    Rule::new("deploy file", deploy_file::judge),
 ];
 
-/// Rules about what the file asks for: all objections are shown.
+/// Rules about what the file asks for. All of them are asked, and all objections are shown.
 const RULES: &[Rule] = &[
-    Rule {
-        name: "configured",
-        judge: configured::judge,
-    },
-    Rule {
-        name: "reachable",
-        judge: reachable::judge,
-    },
-    Rule {
-        name: "backwards",
-        judge: backwards::judge,
-    },
-    Rule {
-        name: "rollback holds",
-        judge: rollback_holds::judge,
-    },
-    Rule {
-        name: "promotion",
-        judge: promotion::judge,
-    },
-    Rule {
-        name: "prepend only",
-        judge: prepend_only::judge,
-    },
-    Rule {
-        name: "frozen",
-        judge: frozen::judge,
-    },
-    Rule {
-        name: "together",
-        judge: together::judge,
-    },
-    Rule {
-        name: "needs",
-        judge: needs::judge,
-    },
+    Rule::new("configured", configured::judge),
+    Rule::new("reachable", reachable::judge),
+    Rule::new("backwards", backwards::judge),
+    Rule::new("rollback holds", rollback_holds::judge),
+    Rule::new("promotion", promotion::judge),
+    Rule::new("prepend only", prepend_only::judge),
+    Rule::new("frozen", frozen::judge),
+    Rule::new("together", together::judge),
+    Rule::new("needs", needs::judge),
 ];
 
-/// Puts every rule to one candidate of a push.
+/// Judges one candidate by every rule. `all` is every candidate of the push.
 #[must_use]
 pub fn judge(
     config: &Config,
@@ -90,28 +70,25 @@ pub fn judge(
         all,
         facts,
     };
-    let gate = |rule: &Rule| Gate {
-        rule: rule.name,
-        answer: (rule.judge)(&case),
-    };
-    if let Some(objection) = FILE_RULES
+
+    let objection = FILE_RULES
         .iter()
-        .map(gate)
-        .find(|gate| gate.answer.is_err())
-    {
+        .map(|rule| rule.gate(&case))
+        .find(|gate| gate.answer.is_err());
+    if let Some(objection) = objection {
         return vec![objection];
     }
     if matches!(candidate.intent, Intent::Unclear) {
         return Vec::new();
     }
-    RULES.iter().map(gate).collect()
+    RULES.iter().map(|rule| rule.gate(&case)).collect()
 }
 
-/// Whether the deploy branch may move as it does; the path of a refusal is the branch's name.
+/// Judges how the deploy branch moves. The path of the refusal is the name of the branch.
 ///
 /// # Errors
-/// It may not.
+/// The branch may not move like this.
 pub fn judge_branch(config: &Config, facts: &Facts) -> Result<(), Refusal> {
-    let (name, moves) = &facts.branch;
-    deploy_branch::judge(config, moves).map_err(|objection| objection.at(name.as_bytes()))
+    deploy_branch::judge(config, &facts.branch_move)
+        .map_err(|objection| objection.at(facts.branch.as_bytes()))
 }

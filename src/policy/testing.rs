@@ -1,4 +1,4 @@
-//! One way to put a table of values to a rule.
+//! Helpers for the tables of cases in the rules' own files.
 
 use super::{Answer, Case, Facts, Objection, Pass, TargetFacts};
 use crate::candidate::candidates;
@@ -28,7 +28,7 @@ pub(super) fn added(path: &str, new: Option<Node>) -> Change {
     }
 }
 
-/// What a rule says of the first of some changes, with facts about its target.
+/// The answer of a rule to the first of some changes, with facts about its target.
 pub(super) fn answer(
     rule: fn(&Case<'_>) -> Answer,
     config: &str,
@@ -38,6 +38,7 @@ pub(super) fn answer(
 ) -> Answer {
     let (config, problems) = Config::parse(config, &|_| None);
     assert_eq!(problems, []);
+
     let all = candidates(changes);
     let mut facts = facts.clone();
     facts
@@ -51,7 +52,7 @@ pub(super) fn answer(
     })
 }
 
-/// [`answer`] in words: `refused: …`, the note of what is allowed, or nothing.
+/// The [`answer`] in words: `refused: …`, or the note of what is allowed, or nothing.
 pub(super) fn ask(
     rule: fn(&Case<'_>) -> Answer,
     config: &str,
@@ -65,18 +66,21 @@ pub(super) fn ask(
     }
 }
 
-/// What a rule about the file alone says.
-pub(super) fn ask_file(rule: fn(&Case<'_>) -> Answer, config: &str, change: Change) -> String {
-    ask(
-        rule,
-        config,
-        vec![change],
-        &Facts::default(),
-        TargetFacts::default(),
-    )
+/// The words that [`ask`] has for a message; where the message is empty: nothing.
+pub(super) fn refused_if_any(message: &str) -> String {
+    match message {
+        "" => String::new(),
+        message => format!("refused: {message}"),
+    }
 }
 
-/// What a rule says of a deployment of [`A`] by these facts about it.
+/// What a rule says about a change, without any facts.
+pub(super) fn ask_file(rule: fn(&Case<'_>) -> Answer, config: &str, change: Change) -> String {
+    let (facts, target) = (Facts::default(), TargetFacts::default());
+    ask(rule, config, vec![change], &facts, target)
+}
+
+/// What a rule says about a new deploy file that asks for [`A`], with these facts.
 pub(super) fn ask_deploy(
     rule: fn(&Case<'_>) -> Answer,
     config: &str,

@@ -1,82 +1,86 @@
-//! `together`: applications that belong together change in the same push, or the deploy commit says
-//! why not: `Deploy-Alone: <reason>`.
+//! The rule `together`: the applications of a group change in the same push. A deploy commit that
+//! changes only some of them has the trailer `Deploy-Alone: <reason>`.
 
 use std::collections::BTreeSet;
 
 use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage};
 use crate::candidate::Intent;
-use crate::id::Application;
+use crate::id::{Application, Target};
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let candidate = case.candidate;
-    let Some(target) = &candidate.target else {
+    let Some(target) = &case.candidate.target else {
         return Ok(Pass::default());
     };
-    // Deploying again what was accepted before changes nothing that the others could depend on; and
-    // a look is at all files at once.
-    let newest = case
-        .facts
-        .targets
-        .get(target)
-        .and_then(|facts| facts.newest.as_ref());
-    let is_change = match &candidate.intent {
-        Intent::Deploy(_) | Intent::Retire => true,
-        Intent::Redeploy(revision) => {
-            case.facts.has_record && newest.is_none_or(|newest| newest.revision != *revision)
-        }
-        Intent::Nothing | Intent::Unclear => false,
-    };
-    if !is_change || case.facts.stage == Stage::Look {
+    // A look sees all deploy files at once, not the changes of one push.
+    if case.facts.stage == Stage::Look || !is_change(case) {
         return Ok(Pass::default());
     }
-    let groups = case.config.environment(&target.environment).together;
-    let own = groups
-        .iter()
-        .filter(|group| group.contains(&target.application));
-    let others: BTreeSet<&Application> = own
-        .flatten()
-        .filter(|other| **other != target.application)
-        .collect();
+    let others = others_of_its_groups(case, target);
     if others.is_empty() {
         return Ok(Pass::default());
     }
-    let changes = |other: &&&Application| {
-        case.all.iter().any(|candidate| {
-            let of_it = |of: &crate::id::Target| {
-                of.environment == target.environment && of.application == ***other
-            };
-            candidate.target.as_ref().is_some_and(of_it)
-                && !matches!(candidate.intent, Intent::Nothing)
-        })
-    };
+
     let missing: Vec<&str> = others
         .iter()
-        .filter(|other| !changes(other))
-        .map(|other| other.as_str())
+        .filter(|other| !is_changed(case, target, other))
+        .map(Application::as_str)
         .collect();
     if missing.is_empty() {
-        let with: BTreeSet<Application> = others.into_iter().cloned().collect();
-        let names: Vec<&str> = with.iter().map(Application::as_str).collect();
+        let names: Vec<&str> = others.iter().map(Application::as_str).collect();
+        let note = format!("together with {}", names.join(", "));
         return Ok(Pass {
-            with: with.clone(),
-            ..Pass::note(format!("together with {}", names.join(", ")))
+            with: others,
+            ..Pass::note(note)
         });
     }
+
     let missing = missing.join(", ");
-    let given = case
-        .facts
-        .targets
-        .get(target)
+    let reason = case
+        .target_facts()
         .and_then(|facts| facts.trailers.alone.as_ref());
-    if let Some(reason) = given {
+    if let Some(reason) = reason {
         let note = format!("without {missing}: {}", text::escape(reason, 200));
         return Ok(Pass::because(ExceptionKind::Alone, reason, note));
     }
     Err(Objection::new(
         format!("belongs together with {missing}, which does not change in the same push"),
-        "change them in one push, or say why not in the deploy commit, with a trailer: Deploy-Alone: <reason>",
+        "change them in one push, or say why not in the deploy commit, with a trailer: \
+         Deploy-Alone: <reason>",
     ))
+}
+
+/// Whether the candidate changes something that other applications could depend on. Deploying again
+/// what was accepted before changes nothing.
+fn is_change(case: &Case<'_>) -> bool {
+    match &case.candidate.intent {
+        Intent::Deploy(_) | Intent::Retire => true,
+        Intent::Redeploy(revision) => {
+            let newest = case.target_facts().and_then(|facts| facts.newest.as_ref());
+            case.facts.has_record && newest.is_none_or(|newest| newest.revision != *revision)
+        }
+        Intent::Nothing | Intent::Unclear => false,
+    }
+}
+
+/// The other applications of the groups that a target belongs to.
+fn others_of_its_groups(case: &Case<'_>, target: &Target) -> BTreeSet<Application> {
+    let groups = case.config.environment(&target.environment).together;
+    groups
+        .into_iter()
+        .filter(|group| group.contains(&target.application))
+        .flatten()
+        .filter(|other| *other != target.application)
+        .collect()
+}
+
+/// Whether the push changes another application in the environment of a target.
+fn is_changed(case: &Case<'_>, target: &Target, other: &Application) -> bool {
+    let is_other = |of: &Target| of.environment == target.environment && of.application == *other;
+    case.all.iter().any(|candidate| {
+        candidate.target.as_ref().is_some_and(is_other)
+            && !matches!(candidate.intent, Intent::Nothing)
+    })
 }
 
 #[cfg(test)]
@@ -88,14 +92,19 @@ mod tests {
 
     const CONFIG: &str =
         "[environments.production]\ntogether = [[\"app\", \"other\"], [\"x\", \"y\"]]\n";
+    const REFUSED: &str =
+        "refused: belongs together with other, which does not change in the same push";
+
+    fn app() -> Change {
+        added("production/app.deploy", file(A))
+    }
 
     fn check(changes: Vec<Change>, alone: Option<&str>, expect: &str) {
-        let trailers = Trailers {
-            alone: alone.map(str::to_owned),
-            ..Trailers::default()
-        };
         let target = TargetFacts {
-            trailers,
+            trailers: Trailers {
+                alone: alone.map(str::to_owned),
+                ..Trailers::default()
+            },
             ..TargetFacts::default()
         };
         assert_eq!(
@@ -105,40 +114,52 @@ mod tests {
     }
 
     #[test]
-    fn groups() {
-        let app = || added("production/app.deploy", file(A));
-        let other = || added("production/other.deploy", file(B));
-        let refused =
-            "refused: belongs together with other, which does not change in the same push";
-        check(vec![app(), other()], None, "together with other");
-        check(vec![app()], None, refused);
-        check(
-            vec![app(), added("staging/other.deploy", file(B))],
-            None,
-            refused,
-        );
+    fn group_must_change_in_one_push() {
+        let other = added("production/other.deploy", file(B));
+        let other_environment = added("staging/other.deploy", file(B));
+
+        check(vec![app(), other], None, "together with other");
+        check(vec![app()], None, REFUSED);
+        check(vec![app(), other_environment], None, REFUSED);
+    }
+
+    #[test]
+    fn reason_allows_a_change_alone() {
         check(
             vec![app()],
             Some("other is unchanged"),
             "without other: other is unchanged",
         );
+    }
+
+    #[test]
+    fn application_outside_of_a_group_may_change_alone() {
         check(vec![added("staging/app.deploy", file(A))], None, "");
         check(vec![added("production/alone.deploy", file(A))], None, "");
+    }
+
+    #[test]
+    fn edited_comment_of_the_other_application_does_not_count() {
         let comment = Change {
             old: file(&format!("{B}\n* one\n")),
             ..added("production/other.deploy", file(&format!("{B}\n* two\n")))
         };
-        check(vec![app(), comment], None, refused);
-        let again = format!("{A}\n");
+        check(vec![app(), comment], None, REFUSED);
+    }
+
+    #[test]
+    fn redeploy_is_no_change_but_retiring_is_one() {
+        let old = format!("{A}\n");
         let redeploy = Change {
-            old: file(&again),
-            ..added("production/app.deploy", file(&format!("{A}\n{again}")))
+            old: file(&old),
+            ..added("production/app.deploy", file(&format!("{A}\n{old}")))
         };
         check(vec![redeploy], None, "");
+
         let retire = Change {
             old: file(A),
             ..added("production/app.deploy", None)
         };
-        check(vec![retire], None, refused);
+        check(vec![retire], None, REFUSED);
     }
 }

@@ -1,4 +1,4 @@
-//! What a rule answers, and what becomes of an answer.
+//! The answer of a rule, and the refusal that it becomes.
 
 use std::collections::BTreeSet;
 
@@ -9,26 +9,26 @@ use crate::text;
 /// Why something must not be deployed, in words that are safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The path or ref, as bytes; [`Refusal::shown_path`] is for people.
+    /// The path or ref, as bytes. To show it, use [`Refusal::shown_path`].
     pub path: Vec<u8>,
-    /// What was found; a line, or some.
+    /// What was found, in one or more lines.
     pub message: String,
     /// What to do.
     pub hint: String,
-    /// Whether the server stands in the way, not what was pushed: once that is mended, it is judged
-    /// again.
+    /// Whether the server is the cause, and not what was pushed. Then it is judged again later,
+    /// because the server may be fixed by then.
     pub is_fault: bool,
 }
 
 impl Refusal {
-    /// The path, escaped and bounded.
+    /// The path, escaped and at most 200 characters long.
     #[must_use]
     pub fn shown_path(&self) -> String {
         text::escape(&self.path, 200)
     }
 }
 
-/// A rule's answer when it refuses: what was found, and what to do.
+/// The answer of a rule that refuses: what was found, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Objection {
@@ -36,11 +36,12 @@ pub struct Objection {
     pub message: String,
     /// What to do.
     pub hint: String,
-    /// See [`Refusal::is_fault`].
+    /// Whether the server is the cause: see [`Refusal::is_fault`].
     pub is_fault: bool,
 }
 
 impl Objection {
+    /// An objection to what was pushed.
     pub(crate) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -49,6 +50,7 @@ impl Objection {
         }
     }
 
+    /// An objection of which the server is the cause.
     pub(super) fn fault(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             is_fault: true,
@@ -56,7 +58,7 @@ impl Objection {
         }
     }
 
-    /// The refusal of what stands at a path.
+    /// The refusal of what is at a path.
     #[must_use]
     pub fn at(&self, path: &[u8]) -> Refusal {
         let Self {
@@ -73,28 +75,29 @@ impl Objection {
     }
 }
 
-/// What a rule says that allows.
+/// The answer of a rule that allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pass {
-    /// Why, for people; `None`: it has nothing to say here.
+    /// Why it is allowed, for people; `None`: the rule has nothing to say here.
     pub note: Option<String>,
-    /// The reason that the deploy commit gave to get past it.
+    /// The reason by which it got past the rule.
     pub exception: Option<Exception>,
-    /// What is rolled back.
+    /// For a rollback: the revision that is rolled back.
     pub rolled_back: Option<Revision>,
-    /// What rollbacks took away and may come back.
+    /// The revisions that rollbacks took away and that are held back no more.
     pub released: Vec<Revision>,
-    /// What has to be deployed by the same push, and goes first.
+    /// The applications that the same push must deploy first.
     pub first: BTreeSet<Application>,
-    /// What has to be deployed by the same push.
+    /// The applications that the same push must deploy, in any order.
     pub with: BTreeSet<Application>,
-    /// Why it waits, though it is allowed.
+    /// Why it is not deployed at once, though it is allowed.
     pub waits: Option<String>,
-    /// What whoever merges it should know.
+    /// What the person who merges it should know.
     pub warnings: Vec<String>,
 }
 
 impl Pass {
+    /// Allowed, with a note.
     pub(super) fn note(note: impl Into<String>) -> Self {
         Self {
             note: Some(note.into()),
@@ -102,18 +105,18 @@ impl Pass {
         }
     }
 
+    /// Allowed because the deploy commit gives a reason.
     pub(super) fn because(kind: ExceptionKind, reason: &str, note: String) -> Self {
-        let exception = Some(Exception {
+        let exception = Exception {
             kind,
             reason: reason.to_owned(),
-        });
+        };
         Self {
-            note: Some(note),
-            exception,
-            ..Self::default()
+            exception: Some(exception),
+            ..Self::note(note)
         }
     }
 }
 
-/// A rule's answer.
+/// The answer of a rule.
 pub type Answer = Result<Pass, Objection>;

@@ -1,4 +1,5 @@
-//! Telling of events. Whoever tells reads the events of the state, from a position of its own.
+//! Notifies others of events. Each notifier reads the events of the state, from a position of its
+//! own.
 
 mod syslog;
 

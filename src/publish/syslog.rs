@@ -1,12 +1,12 @@
 //! Events as lines in the system log.
 //!
-//! Protocol: a position in the state says up to which event the lines were sent. In one transaction
-//! the events after it are read, their lines are sent, and the position moves. So two processes
-//! never send the same line, and the lines stand in the order of the events. A process that dies
-//! before COMMIT leaves the position where it was, and the next one sends these lines again: each
-//! line is sent at least once. The socket never blocks, so the transaction waits for nobody.
+//! Protocol: a position in the state says up to which event the lines were sent. One transaction
+//! reads the events after it, sends their lines and moves the position. So two processes never send
+//! the same line, and the lines are in the order of the events. If a process dies before COMMIT,
+//! the position does not move, and the next process sends these lines again. So each line is sent
+//! at least once. The socket never blocks, so the transaction waits for nobody.
 //!
-//! A log that can't be reached keeps its lines for later, but not longer than [`AGE_MAX`].
+//! If the log can't be reached, its lines are kept for later, but not longer than [`AGE_MAX`].
 
 use std::time::Duration;
 
@@ -20,16 +20,19 @@ const READER: &str = "syslog";
 /// How many events one transaction sends.
 const BATCH: u32 = 1000;
 
-/// An event that is older than this is not sent any more.
-const AGE_MAX: Duration = Duration::from_hours(24);
+/// An event that is older than this, 24 hours, is not sent any more.
+const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends the lines of all events that were not sent yet. Nothing fails and nothing waits: what can't
-/// be sent now is sent by whoever calls this next.
+/// Sends the lines of all events that were not sent yet. It never fails and never waits. What can't
+/// be sent now is sent by the next call.
 pub fn to_syslog(store: &mut Store) {
     while matches!(send_batch(store), Ok(true)) {}
 }
 
-/// Sends some lines; says whether there may be more to send.
+/// Sends the lines of up to [`BATCH`] events. Returns whether there may be more to send.
+///
+/// # Errors
+/// The state can't be read or changed.
 fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
     let has_news = {
         let state = store.read()?;
@@ -41,7 +44,8 @@ fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
     let Ok(mut log) = Log::open() else {
         return Ok(false);
     };
-    // A position that is lost in a power cut sends lines twice, which is allowed.
+
+    // If a power cut loses the position, lines are sent twice. That is allowed.
     store.unsynced_transaction(|transaction| send(transaction, &mut log))
 }
 

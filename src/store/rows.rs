@@ -140,7 +140,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         target: target_at(row, 2)?,
         revision: hash_at(row, 4)?,
         previous_revision: revision_at(row, 5)?,
-        status: status.parse().map_err(|()| damaged(6, "status"))?,
+        status: status.parse().map_err(|_| damaged(6, "status"))?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: identity_at(row, 9, 27)?,

@@ -1,16 +1,17 @@
-//! What the gathering of facts starts from.
+//! All that is there before facts are gathered.
 
-use super::reasons::Reasons;
+use super::range_facts::RangeFacts;
 use super::subject::Subject;
 use crate::candidate::Candidate;
 use crate::deploy_repository::DeployRepository;
 use crate::store::Reader;
 
-/// All that the gathering of facts starts from.
-pub(super) struct Case<'a> {
+/// All that is there before facts are gathered.
+pub(super) struct Inputs<'a> {
     pub(super) deploy: &'a DeployRepository,
     pub(super) subject: &'a Subject<'a>,
     pub(super) candidates: &'a [Candidate],
-    pub(super) reasons: &'a Reasons,
+    pub(super) range_facts: &'a RangeFacts,
+    /// The record of deployments, if there is one.
     pub(super) record: Option<&'a Reader<'a>>,
 }

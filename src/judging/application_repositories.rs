@@ -1,0 +1,328 @@
+//! The repositories of applications, asked with a time limit.
+//!
+//! Protocol: the repositories are read on a thread of their own. One answer may take
+//! [`ANSWER_MAX`], and all answers together may take [`TOTAL_MAX`]. A repository that gives no
+//! answer in time is not asked again, and the answer to each question about it is "unknown", with
+//! this reason. That happens, for example, if there is a pipe in place of a ref, or if a file
+//! system hangs. The thread that waits for the repository is left behind; it ends with the process.
+//!
+//! Every answer is kept. So a caller that holds the write lock of the state can ask again with
+//! [`ApplicationRepositories::from_memory`], which waits for no repository.
+//!
+//! Two answers need not be about the same moment: refs can move in between.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::Error;
+use super::questions::{Answer, Asked, Needs, Question, Worker};
+use crate::id::Revision;
+use crate::policy::{Direction, RevisionFact, Unknown};
+use crate::sys::clock::Deadline;
+use crate::time::show_duration;
+
+/// How long one answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// How long all answers together may take.
+const TOTAL_MAX: Duration = Duration::from_secs(60);
+
+/// The repositories of the applications of one deploy repository.
+pub struct ApplicationRepositories {
+    /// The thread that reads the repositories. `None`: it is not started yet, or it hangs.
+    worker: Option<Worker>,
+    answers: HashMap<Asked, Answer>,
+    /// The repositories that gave no answer in time.
+    silent: HashSet<PathBuf>,
+    /// How long one answer may take.
+    answer_max: Duration,
+    /// How long all answers together may take.
+    total_max: Duration,
+    end: Deadline,
+    only_memory: bool,
+}
+
+impl Default for ApplicationRepositories {
+    fn default() -> Self {
+        Self::within(ANSWER_MAX, TOTAL_MAX)
+    }
+}
+
+impl ApplicationRepositories {
+    /// Repositories with these limits of time: for one answer, and for all answers together.
+    fn within(answer_max: Duration, total_max: Duration) -> Self {
+        Self {
+            worker: None,
+            answers: HashMap::new(),
+            silent: HashSet::new(),
+            answer_max,
+            total_max,
+            end: Deadline::after(total_max),
+            only_memory: false,
+        }
+    }
+
+    /// While `work` runs, every answer comes from memory. So nothing in it waits for a repository.
+    pub fn from_memory<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        self.only_memory = true;
+        let done = work(self);
+        self.only_memory = false;
+        done
+    }
+
+    /// Asks many questions at once, so that the answers are there when they are needed.
+    pub(super) fn prepare(&mut self, asked: Vec<Asked>) {
+        if self.only_memory {
+            return;
+        }
+        let new: HashSet<Asked> = asked
+            .into_iter()
+            .filter(|asked| !self.answers.contains_key(asked))
+            .collect();
+        self.ask_all(new.into_iter().collect());
+    }
+
+    /// Gets an answer to each of some questions. If an answer does not come in time, its repository
+    /// is given up, and a new thread gets the questions about the others.
+    fn ask_all(&mut self, mut open: VecDeque<Asked>) {
+        loop {
+            let (given_up, rest) = open
+                .into_iter()
+                .partition(|(path, _)| self.silent.contains(path));
+            open = rest;
+            self.give_up(given_up, &Unknown(self.no_answer()));
+            if open.is_empty() {
+                return;
+            }
+
+            match self.worker.take().map_or_else(Worker::start, Ok) {
+                Ok(worker) => self.ask_worker(worker, &mut open),
+                Err(error) => {
+                    let why = Unknown(format!("no thread can be started to read it: {error}"));
+                    self.give_up(std::mem::take(&mut open), &why);
+                }
+            }
+        }
+    }
+
+    /// Takes answers until all are there. If one does not come in time, the thread is left behind.
+    fn ask_worker(&mut self, worker: Worker, open: &mut VecDeque<Asked>) {
+        for asked in &*open {
+            // If the thread has ended, the wait for an answer below fails.
+            let _ = worker.questions.send(asked.clone());
+        }
+
+        while let Some((path, _)) = open.front() {
+            let limit = self.answer_max.min(self.end.left());
+            let Ok(answer) = worker.answers.recv_timeout(limit) else {
+                self.silent.insert(path.clone());
+                return;
+            };
+            self.answers
+                .extend(open.pop_front().map(|asked| (asked, answer)));
+        }
+        self.worker = Some(worker);
+    }
+
+    /// Remembers that some questions have no answer, and why.
+    fn give_up(&mut self, asked: VecDeque<Asked>, why: &Unknown) {
+        for asked in asked {
+            let answer = Answer::unknown(&asked.1, why.clone());
+            self.answers.insert(asked, answer);
+        }
+    }
+
+    /// Why a repository that gave no answer in time is not asked any more.
+    fn no_answer(&self) -> String {
+        let limit = if self.end.is_over() {
+            self.total_max
+        } else {
+            self.answer_max
+        };
+        format!("it gave no answer within {}", show_duration(limit))
+    }
+
+    fn ask(&mut self, path: &Path, question: Question) -> Result<Answer, Error> {
+        let asked = (path.to_owned(), question);
+        if !self.answers.contains_key(&asked) {
+            if self.only_memory {
+                return Err(Error::NotInMemory);
+            }
+            self.ask_all([asked.clone()].into());
+        }
+        self.answers.get(&asked).cloned().ok_or(Error::NotInMemory)
+    }
+
+    /// What the repository at a path says about a revision.
+    pub(super) fn find(
+        &mut self,
+        path: &Path,
+        revision: &Revision,
+        allowed_refs: &[String],
+    ) -> Result<RevisionFact, Error> {
+        let question = Question::Find {
+            revision: revision.clone(),
+            allowed_refs: allowed_refs.to_vec(),
+        };
+        match self.ask(path, question)? {
+            Answer::Find(fact) => Ok(fact),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// How one revision lies to another.
+    pub(super) fn direction(
+        &mut self,
+        path: &Path,
+        from: &Revision,
+        to: &Revision,
+    ) -> Result<Direction, Error> {
+        let question = Question::Direction {
+            from: from.clone(),
+            to: to.clone(),
+        };
+        match self.ask(path, question)? {
+            Answer::Direction(direction) => Ok(direction),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// Whether the history of a tip contains a commit.
+    pub(super) fn contains(
+        &mut self,
+        path: &Path,
+        tip: &Revision,
+        commit: &Revision,
+    ) -> Result<Result<bool, Unknown>, Error> {
+        let question = Question::Contains {
+            tip: tip.clone(),
+            commit: commit.clone(),
+        };
+        match self.ask(path, question)? {
+            Answer::Contains(contains) => Ok(contains),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// The commit whose hash begins with these digits, if there is exactly one.
+    pub(super) fn complete(
+        &mut self,
+        path: &Path,
+        prefix: &str,
+    ) -> Result<Result<Option<Revision>, Unknown>, Error> {
+        match self.ask(path, Question::Complete(prefix.to_owned()))? {
+            Answer::Complete(commit) => Ok(commit),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// What the commits from `base` to `revision` declare to need.
+    pub(super) fn needs(
+        &mut self,
+        path: &Path,
+        base: Option<&Revision>,
+        revision: &Revision,
+    ) -> Result<Result<Needs, Unknown>, Error> {
+        let question = Question::Needs {
+            base: base.cloned(),
+            revision: revision.clone(),
+        };
+        match self.ask(path, question)? {
+            Answer::Needs(needs) => Ok(needs),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::git;
+    use crate::sys::clock;
+
+    fn revision() -> Revision {
+        Revision::new("1".repeat(40)).unwrap()
+    }
+
+    /// A bare repository without a commit.
+    fn repository(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
+        let made = git::scratch(folder, &["init", "-q", "--bare", name]);
+        assert!(made.is_ok(), "{made:?}");
+        path
+    }
+
+    /// A repository that nobody can open: its file `commondir` is a pipe.
+    fn pipe(folder: &Path, name: &str) -> PathBuf {
+        let path = repository(folder, name);
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&path.join("commondir"), mode).unwrap();
+        path
+    }
+
+    fn find(repositories: &mut ApplicationRepositories, path: &Path) -> RevisionFact {
+        repositories.find(path, &revision(), &[]).unwrap()
+    }
+
+    fn silent(limit: &str) -> RevisionFact {
+        RevisionFact::Unreadable(format!("it gave no answer within {limit}"))
+    }
+
+    #[test]
+    fn a_silent_repository_is_given_up_and_the_others_are_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (silent_one, works) = (
+            pipe(folder.path(), "a.git"),
+            repository(folder.path(), "b.git"),
+        );
+        let mut repositories =
+            ApplicationRepositories::within(Duration::from_millis(300), Duration::from_secs(60));
+
+        let question = || Question::Find {
+            revision: revision(),
+            allowed_refs: Vec::new(),
+        };
+        repositories.prepare(vec![
+            (silent_one.clone(), question()),
+            (works.clone(), question()),
+        ]);
+
+        assert_eq!(find(&mut repositories, &silent_one), silent("300 ms"));
+        assert_eq!(find(&mut repositories, &works), RevisionFact::Missing);
+        // It is not asked, and not waited for, again.
+        let deadline = Deadline::after(Duration::from_millis(200));
+        let contains = repositories.contains(&silent_one, &revision(), &revision());
+        assert!(contains.unwrap().is_err());
+        assert!(!deadline.is_over());
+    }
+
+    #[test]
+    fn all_answers_together_have_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut repositories =
+            ApplicationRepositories::within(Duration::from_secs(60), Duration::from_millis(300));
+        for name in ["a.git", "b.git", "c.git"] {
+            let path = pipe(folder.path(), name);
+            assert_eq!(find(&mut repositories, &path), silent("300 ms"));
+        }
+    }
+
+    #[test]
+    fn memory_answers_what_was_asked_before_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = repository(folder.path(), "a.git");
+        let mut repositories = ApplicationRepositories::default();
+        assert_eq!(find(&mut repositories, &path), RevisionFact::Missing);
+
+        // Whatever becomes of the repository, memory waits for nobody.
+        std::fs::remove_dir_all(&path).unwrap();
+        let begin = clock::now();
+        repositories.from_memory(|repositories| {
+            assert_eq!(find(repositories, &path), RevisionFact::Missing);
+            let asked = repositories.complete(&path, "1111");
+            assert!(matches!(asked, Err(Error::NotInMemory)));
+        });
+        assert!(clock::now().since(begin) < Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,121 @@
+//! Questions to application repositories, and the thread that answers them.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use crate::git::{self, Bound, DeclaredNeed, Repository};
+use crate::id::Revision;
+use crate::policy::{Direction, RevisionFact, Unknown};
+
+/// A question to an application repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Question {
+    /// Is this revision in the history of an allowed ref?
+    Find {
+        revision: Revision,
+        allowed_refs: Vec<String>,
+    },
+    /// How does one revision lie to another?
+    Direction { from: Revision, to: Revision },
+    /// Does the history of a tip contain a commit?
+    Contains { tip: Revision, commit: Revision },
+    /// Which commit has a hash that begins with these digits?
+    Complete(String),
+    /// What do the commits between two revisions declare to need?
+    Needs {
+        base: Option<Revision>,
+        revision: Revision,
+    },
+}
+
+/// What commits declare to need. The bound is there if only the newest commits were read.
+pub(super) type Needs = (Vec<DeclaredNeed>, Option<Bound>);
+
+/// The answer to the [`Question`] of the same name.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    Find(RevisionFact),
+    Direction(Direction),
+    Contains(Result<bool, Unknown>),
+    Complete(Result<Option<Revision>, Unknown>),
+    Needs(Result<Needs, Unknown>),
+}
+
+impl Answer {
+    /// The answer where the repository gave none, for a reason.
+    pub(super) fn unknown(question: &Question, why: Unknown) -> Self {
+        match question {
+            Question::Find { .. } => Self::Find(RevisionFact::Unreadable(why.0)),
+            Question::Direction { .. } => Self::Direction(Direction::Unknown(why.0)),
+            Question::Contains { .. } => Self::Contains(Err(why)),
+            Question::Complete(_) => Self::Complete(Err(why)),
+            Question::Needs { .. } => Self::Needs(Err(why)),
+        }
+    }
+
+    /// The answer of a repository.
+    fn of(repository: &Repository, question: &Question) -> Self {
+        let unknown = |error: git::Error| Unknown(error.to_string());
+        match question {
+            Question::Find {
+                revision,
+                allowed_refs,
+            } => Self::Find(repository.find_revision(revision, allowed_refs)),
+            Question::Direction { from, to } => Self::Direction(repository.direction(from, to)),
+            Question::Contains { tip, commit } => {
+                Self::Contains(repository.contains(tip, commit).map_err(unknown))
+            }
+            Question::Complete(prefix) => Self::Complete(Ok(repository.complete(prefix))),
+            Question::Needs { base, revision } => {
+                let needs = repository.declared_needs(base.as_ref(), revision);
+                Self::Needs(needs.map_err(unknown))
+            }
+        }
+    }
+}
+
+/// A question, and the path of the repository that it is about.
+pub(super) type Asked = (PathBuf, Question);
+
+/// The thread that reads repositories. It ends when this is dropped and the repository that it
+/// reads has answered.
+pub(super) struct Worker {
+    pub(super) questions: Sender<Asked>,
+    /// The answers, in the order of the questions.
+    pub(super) answers: Receiver<Answer>,
+}
+
+impl Worker {
+    /// # Errors
+    /// No thread can be started.
+    pub(super) fn start() -> io::Result<Self> {
+        let (questions, asked) = mpsc::channel::<Asked>();
+        let (answered, answers) = mpsc::channel();
+
+        thread::Builder::new()
+            .name("applications".to_owned())
+            .spawn(move || answer_all(&asked, &answered))?;
+        Ok(Self { questions, answers })
+    }
+}
+
+/// Answers questions until nobody asks or listens any more.
+fn answer_all(asked: &Receiver<Asked>, answered: &Sender<Answer>) {
+    let mut opened: HashMap<PathBuf, Result<Repository, Unknown>> = HashMap::new();
+
+    for (path, question) in asked {
+        let repository = opened.entry(path).or_insert_with_key(|path| {
+            git::open_application(path).map_err(|error| Unknown(error.to_string()))
+        });
+        let answer = match repository {
+            Ok(repository) => Answer::of(repository, &question),
+            Err(why) => Answer::unknown(&question, why.clone()),
+        };
+        if answered.send(answer).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How the deploy branch moves, and the reasons in its commits.
+
+use std::collections::BTreeMap;
+
+use super::error::Error;
+use super::subject::Subject;
+use crate::deploy_repository::DeployRepository;
+use crate::id::Revision;
+use crate::policy::{BranchMove, Stage, Trailers};
+use crate::store::Fault;
+
+/// What a range of the deploy branch says, besides the changes themselves.
+#[derive(Debug, Default)]
+pub(super) struct RangeFacts {
+    pub(super) branch_move: BranchMove,
+    /// The reasons in the commits, by the path of the deploy file that they touch.
+    pub(super) reasons: BTreeMap<Vec<u8>, Trailers>,
+}
+
+impl RangeFacts {
+    /// Reads the range of a subject. If nobody pushes, the branch does not move, and nobody gives a
+    /// reason now.
+    pub(super) fn read(
+        deploy: &DeployRepository,
+        subject: &Subject<'_>,
+        has_candidates: bool,
+    ) -> Result<Self, Error> {
+        if subject.stage() == Stage::Look {
+            return Ok(Self::default());
+        }
+        let (old, new) = subject.range();
+
+        // No error is returned here. A tip that can't be read fails everywhere else, and a range
+        // that can't be read any more gives no reasons.
+        let branch_move = deploy.repository.branch_move(old, new).unwrap_or_default();
+        let reasons_since = |since| {
+            let read = new.map(|new| deploy.repository.reasons(&deploy.config.root, since, new));
+            read.and_then(Result::ok).unwrap_or_default()
+        };
+
+        let mut reasons = if has_candidates {
+            reasons_since(old)
+        } else {
+            BTreeMap::new()
+        };
+        for (since, paths) in paths_by_start(subject.faults()) {
+            let mut earlier = reasons_since(since);
+            let of_paths = paths
+                .into_iter()
+                .filter_map(|path| earlier.remove_entry(path));
+            reasons.extend(of_paths);
+        }
+        Ok(Self {
+            branch_move,
+            reasons,
+        })
+    }
+}
+
+/// The paths that are judged again, by the commit at which the branch was before they changed. So
+/// the history is read only once for each of these commits.
+fn paths_by_start(faults: &[Fault]) -> BTreeMap<Option<&Revision>, Vec<&[u8]>> {
+    let mut paths: BTreeMap<Option<&Revision>, Vec<&[u8]>> = BTreeMap::new();
+    for Fault { path, since, .. } in faults {
+        paths.entry(since.as_ref()).or_default().push(path);
+    }
+    paths
+}

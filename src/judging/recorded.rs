@@ -1,0 +1,96 @@
+//! What the record says about a target, before any repository is asked.
+
+use std::path::PathBuf;
+
+use super::error::Error;
+use super::inputs::Inputs;
+use super::questions::Question;
+use crate::candidate::Candidate;
+use crate::id::{Revision, Target};
+use crate::status::Status;
+use crate::store::Deployment;
+
+/// What the record says about a target.
+pub(super) struct Recorded {
+    /// The revision that was wanted before the change, and that was accepted.
+    pub(super) wanted: Option<Revision>,
+    /// The revision that is deployed.
+    pub(super) deployed: Option<Revision>,
+    /// The newest deployment.
+    pub(super) newest: Option<Deployment>,
+}
+
+impl Recorded {
+    pub(super) fn read(
+        inputs: &Inputs<'_>,
+        target: &Target,
+        candidate: &Candidate,
+    ) -> Result<Self, Error> {
+        let Some(record) = inputs.record else {
+            return Ok(Self {
+                wanted: candidate.from.clone(),
+                deployed: None,
+                newest: None,
+            });
+        };
+
+        let newest = record.newest_of(target)?;
+        // If the file has a problem, what it asked for was refused after the branch had moved. Then
+        // the revision that was accepted last counts.
+        let wanted = if record.has_problem(&candidate.change.path)? {
+            newest.as_ref().map(|newest| newest.revision.clone())
+        } else {
+            candidate.from.clone()
+        };
+        let deployed = record.deployed(target)?;
+        Ok(Self {
+            wanted,
+            deployed: deployed.map(|deployed| deployed.revision),
+            newest,
+        })
+    }
+
+    /// The revision of the newest deployment, if it may still take effect and is not the new
+    /// revision.
+    pub(super) fn under_way(&self, new: &Revision) -> Option<&Revision> {
+        let newest = self.newest.as_ref()?;
+        let may_take_effect = matches!(
+            newest.status,
+            Status::Queued | Status::Running | Status::Interrupted
+        );
+        (may_take_effect && newest.revision != *new).then_some(&newest.revision)
+    }
+
+    /// The questions to the application's repository that are asked in any case.
+    pub(super) fn questions(
+        &self,
+        inputs: &Inputs<'_>,
+        target: &Target,
+        candidate: &Candidate,
+    ) -> Vec<(PathBuf, Question)> {
+        let path = inputs.deploy.application_repository(target);
+        let (Some(path), Some(revision)) = (path, candidate.revision()) else {
+            return Vec::new();
+        };
+
+        let find = Question::Find {
+            revision: revision.clone(),
+            allowed_refs: inputs.deploy.config.settings(target).allowed_refs,
+        };
+        let bases = [
+            self.wanted.as_ref(),
+            self.deployed.as_ref(),
+            self.under_way(revision),
+        ];
+        let directions = bases.into_iter().flatten().map(|from| Question::Direction {
+            from: from.clone(),
+            to: revision.clone(),
+        });
+
+        [find]
+            .into_iter()
+            .chain(directions)
+            .map(|question| (path.clone(), question))
+            .collect()
+    }
+}

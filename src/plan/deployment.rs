@@ -1,0 +1,108 @@
+//! What a plan deploys and retires.
+
+use std::collections::BTreeSet;
+
+use crate::id::{Application, Revision, Target};
+use crate::policy::{Exception, Need};
+
+/// A deployment that every rule allowed. Only [`super::decide`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    pub(super) path: Vec<u8>,
+    pub(super) target: Target,
+    pub(super) from: Option<Revision>,
+    pub(super) revision: Revision,
+    pub(super) is_redeploy: bool,
+    pub(super) supersedes: bool,
+    pub(super) rolled_back: Option<Revision>,
+    pub(super) released: Vec<Revision>,
+    pub(super) exceptions: Vec<Exception>,
+    pub(super) first: BTreeSet<Application>,
+    pub(super) needs: Vec<Need>,
+    pub(super) waits: Option<String>,
+}
+
+impl Deployment {
+    /// The path of the deploy file.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Which application is deployed, and in which environment.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The revision that the deploy file asked for before. If it asked for none: the revision that
+    /// is deployed.
+    #[must_use]
+    pub fn from(&self) -> Option<&Revision> {
+        self.from.as_ref()
+    }
+
+    /// The revision to deploy.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// Whether the deploy file asks for the same revision again.
+    #[must_use]
+    pub fn is_redeploy(&self) -> bool {
+        self.is_redeploy
+    }
+
+    /// Whether it takes the place of waiting deployments of the same application.
+    #[must_use]
+    pub fn supersedes(&self) -> bool {
+        self.supersedes
+    }
+
+    /// For a rollback: the revision that is rolled back.
+    #[must_use]
+    pub fn rolled_back(&self) -> Option<&Revision> {
+        self.rolled_back.as_ref()
+    }
+
+    /// The revisions that rollbacks took away and that are held back no more.
+    #[must_use]
+    pub fn released(&self) -> &[Revision] {
+        &self.released
+    }
+
+    /// The reasons by which it got past rules.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// The applications of the same plan that must be deployed first, besides those that the
+    /// configuration names.
+    #[must_use]
+    pub fn first(&self) -> &BTreeSet<Application> {
+        &self.first
+    }
+
+    /// What the gained commits declare to need.
+    #[must_use]
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    /// If a rule says that it must wait: why.
+    #[must_use]
+    pub fn waits(&self) -> Option<&str> {
+        self.waits.as_deref()
+    }
+}
+
+/// An application that is no longer wanted in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retirement {
+    /// The path of the deploy file that was deleted.
+    pub path: Vec<u8>,
+    /// Which application is retired, and in which environment.
+    pub target: Target,
+}

@@ -1,0 +1,84 @@
+//! The answers of all rules to one change.
+
+use std::collections::BTreeSet;
+
+use crate::id::{Application, Environment, Revision, Target};
+use crate::policy::{Exception, ExceptionKind, Gate, Objection, Pass};
+
+/// The answers of all rules to one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The path of the deploy file.
+    pub path: Vec<u8>,
+    /// Which application it is about, and in which environment; `None`: the path names none.
+    pub target: Option<Target>,
+    /// The revision that the file asked for before.
+    pub from: Option<Revision>,
+    /// The revision that it asks for.
+    pub to: Option<Revision>,
+    /// The answer of each rule.
+    pub gates: Vec<Gate>,
+}
+
+impl Judgement {
+    /// The answers that allow.
+    pub(super) fn passes(&self) -> impl Iterator<Item = &Pass> {
+        self.gates
+            .iter()
+            .filter_map(|gate| gate.answer.as_ref().ok())
+    }
+
+    /// The answers that refuse.
+    pub(super) fn objections(&self) -> impl Iterator<Item = &Objection> {
+        self.gates
+            .iter()
+            .filter_map(|gate| gate.answer.as_ref().err())
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.objections().next().is_some()
+    }
+
+    pub(super) fn is_in(&self, environment: &Environment) -> bool {
+        let target = self.target.as_ref();
+        target.is_some_and(|target| target.environment == *environment)
+    }
+
+    /// The applications that the same push must deploy.
+    pub(super) fn companions(&self) -> BTreeSet<&Application> {
+        self.passes()
+            .flat_map(|pass| pass.with.iter().chain(&pass.first))
+            .collect()
+    }
+
+    /// The applications that the same push must deploy first.
+    pub(super) fn first(&self) -> BTreeSet<Application> {
+        self.passes()
+            .flat_map(|pass| pass.first.iter().cloned())
+            .collect()
+    }
+
+    /// Adds a refusal that concerns more than one candidate.
+    pub(super) fn refuse(&mut self, rule: &'static str, message: String, hint: &str) {
+        self.gates.push(Gate {
+            rule,
+            answer: Err(Objection::new(message, hint)),
+        });
+    }
+
+    /// No application must be deployed first any more, because the deploy commit gives a reason.
+    pub(super) fn go_alone(&mut self, reason: &str) {
+        let passes = self
+            .gates
+            .iter_mut()
+            .filter_map(|gate| gate.answer.as_mut().ok());
+
+        for pass in passes.filter(|pass| !pass.first.is_empty()) {
+            pass.first.clear();
+            pass.exception = Some(Exception {
+                kind: ExceptionKind::Alone,
+                reason: reason.to_owned(),
+            });
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Refusals that concern several candidates: the order between them, and what must not be deployed
+//! without another one.
+
+use std::collections::BTreeSet;
+
+use super::judgement::Judgement;
+use crate::config::Config;
+use crate::id::{Application, Environment, Target};
+use crate::order::{self, After};
+use crate::policy::Facts;
+
+/// Refuses an order that is a cycle, because no application of it could go first.
+pub(super) fn refuse_cycles(config: &Config, judgements: &mut [Judgement], facts: &Facts) {
+    let environments: BTreeSet<Environment> = judgements
+        .iter()
+        .filter(|judged| !judged.first().is_empty())
+        .filter_map(|judged| Some(judged.target.as_ref()?.environment.clone()))
+        .collect();
+
+    for environment in environments {
+        let mut members: Vec<&mut Judgement> = judgements
+            .iter_mut()
+            .filter(|judged| judged.is_in(&environment))
+            .collect();
+        let Some(cycle) = order::cycle(&order_of(config, &environment, &members)) else {
+            continue;
+        };
+
+        for judged in &mut members {
+            if !judged.first().is_empty() {
+                refuse_cycle(judged, &cycle, facts);
+            }
+        }
+    }
+}
+
+/// The order in which the applications of an environment must be deployed: what the setting `after`
+/// says, and what their commits declare.
+fn order_of(config: &Config, environment: &Environment, members: &[&mut Judgement]) -> After {
+    let target = |judged: &&mut Judgement| Some(judged.target.as_ref()?.application.clone());
+    let applications: Vec<Application> = members.iter().filter_map(target).collect();
+    let mut after = config.after(environment, &applications);
+
+    for (application, judged) in applications.into_iter().zip(members) {
+        after.entry(application).or_default().extend(judged.first());
+    }
+    after
+}
+
+/// Refuses one member of a cycle. With `Deploy-Alone` it ignores the declared order instead.
+fn refuse_cycle(judged: &mut Judgement, cycle: &[Application], facts: &Facts) {
+    let Some(target) = &judged.target else {
+        return;
+    };
+    if !cycle.contains(&target.application) {
+        return;
+    }
+
+    let trailers = facts.targets.get(target).map(|known| &known.trailers);
+    if let Some(reason) = trailers.and_then(|trailers| trailers.alone.as_ref()) {
+        judged.go_alone(reason);
+        return;
+    }
+    let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+    judged.refuse(
+        "needs",
+        format!(
+            "Deploy-After and after make a cycle: {}",
+            names.join(" after ")
+        ),
+        "nobody can go first; say which order is right in the deploy commit, with a trailer: \
+         Deploy-Alone: <reason>",
+    );
+}
+
+/// Refuses what must not be deployed without a candidate that is refused.
+///
+/// Before the branch moves this is not needed, because one refusal refuses the whole push. After
+/// that, a refusal stops only its own application.
+pub(super) fn refuse_abandoned(judgements: &mut [Judgement]) {
+    // Each turn refuses one more candidate. Others may depend on that one.
+    loop {
+        let refused: Vec<Target> = judgements
+            .iter()
+            .filter(|judged| judged.is_refused())
+            .filter_map(|judged| judged.target.clone())
+            .collect();
+        let abandoned = judgements
+            .iter_mut()
+            .filter(|judged| !judged.is_refused())
+            .find_map(|judged| Some((missing_companion(judged, &refused)?, judged)));
+
+        let Some((missing, judged)) = abandoned else {
+            return;
+        };
+        judged.refuse(
+            "together",
+            format!("must not be deployed without {missing}, which is refused"),
+            "mend what is wrong there, in a commit that changes both",
+        );
+    }
+}
+
+/// An application that is refused and that must be deployed together with the judged one.
+fn missing_companion(judged: &Judgement, refused: &[Target]) -> Option<Application> {
+    let environment = &judged.target.as_ref()?.environment;
+    let companions = judged.companions();
+    let missing = refused.iter().find(|refused| {
+        refused.environment == *environment && companions.contains(&refused.application)
+    })?;
+    Some(missing.application.clone())
+}
