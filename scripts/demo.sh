@@ -249,7 +249,7 @@ if push origin main; then
 fi
 said "refused production/website.deploy: ${old:0:7} is not on refs/heads/main of website"
 said 'it is only on refs/heads/old-fixes'
-said "has diverged from ${website_2:0:7}, which is deployed: it would gain 1 commit and lose 1 commit:"
+said "${old:0:7} has diverged from ${website_2:0:7}, which is deployed: it would gain 1 commit and lose 1 commit:"
 run git -C work/deploys reset -q --hard origin/main
 live production website "$website_2" 2
 

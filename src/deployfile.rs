@@ -129,9 +129,9 @@ mod tests {
                 "6037512\n",
                 "line 1: \"6037512\" is an abbreviated commit hash",
             ),
-            ("\n\nmain\n", "line 3: \"main\" is no commit hash"),
-            ("* Deploy\n", "line 1: \"*\" is no commit hash"),
-            ("\x1b[2Jx", "line 1: \"\\u{1b}[2Jx\" is no commit hash"),
+            ("\n\nmain\n", "line 3: \"main\" is not a commit hash"),
+            ("* Deploy\n", "line 1: \"*\" is not a commit hash"),
+            ("\x1b[2Jx", "line 1: \"\\u{1b}[2Jx\" is not a commit hash"),
         ];
 
         for (content, expect) in table {

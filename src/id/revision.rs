@@ -29,7 +29,7 @@ impl fmt::Display for RevisionError {
             Self::Abbreviated => "an abbreviated commit hash",
             Self::WrongLength => "neither 40 nor 64 hexadecimal digits long",
             Self::Null => "the null hash, which names no commit",
-            Self::NotHexadecimal => "no commit hash",
+            Self::NotHexadecimal => "not a commit hash",
         })
     }
 }

@@ -77,8 +77,10 @@ fn add_needs(
     };
 
     known.needs_bound = bound.map(|bound| match bound {
-        Bound::Commits(count) => format!("only the newest {count} commits gained were looked at"),
-        Bound::Needs(count) => format!("only the newest {count} of what they need were looked at"),
+        Bound::Commits(count) => format!("only the newest {count} of the gained commits were read"),
+        Bound::Needs(count) => {
+            format!("only the newest {count} needs of the gained commits were read")
+        }
     });
 
     // A commit of the application itself is gained together with the commit that needs it.
@@ -138,7 +140,7 @@ fn need_state(
         let why = format!("no repository is configured for {needed}");
         return Ok((commit, NeedState::Unknown(why)));
     };
-    let whole = match whole_hash(&path, &commit, repositories)? {
+    let whole = match whole_hash(&path, needed, &commit, repositories)? {
         Ok(whole) => whole,
         Err(why) => return Ok((commit, NeedState::Unknown(why))),
     };
@@ -170,6 +172,7 @@ fn need_state(
 /// The whole hash of a commit that a trailer names, or why it can't be found out.
 fn whole_hash(
     path: &Path,
+    needed: &Target,
     commit: &str,
     repositories: &mut ApplicationRepositories,
 ) -> Result<Result<Revision, String>, Error> {
@@ -178,7 +181,10 @@ fn whole_hash(
     }
     Ok(match repositories.complete(path, commit)? {
         Ok(Some(whole)) => Ok(whole),
-        Ok(None) => Err("it is not in that application's repository".to_owned()),
+        Ok(None) => Err(format!(
+            "the commit is not in the repository of {}",
+            needed.application
+        )),
         Err(why) => Err(why.0),
     })
 }

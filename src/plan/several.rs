@@ -61,16 +61,24 @@ fn refuse_cycle(judged: &mut Judgement, cycle: &[Application], facts: &Facts) {
         judged.go_alone(reason);
         return;
     }
-    let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
     judged.refuse(
         "needs",
         format!(
-            "Deploy-After and after make a cycle: {}",
-            names.join(" after ")
+            "Deploy-After and the setting \"after\" ask for an impossible order: {}",
+            cycle_in_words(cycle)
         ),
-        "nobody can go first; say which order is right in the deploy commit, with a trailer: \
-         Deploy-Alone: <reason>",
+        "no application can go first; to ignore Deploy-After, give the reason in the deploy \
+         commit, with the trailer Deploy-Alone: <reason>",
     );
+}
+
+/// `website waits for database, which waits for website`.
+fn cycle_in_words(cycle: &[Application]) -> String {
+    let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+    match names.as_slice() {
+        [first, others @ ..] => format!("{first} waits for {}", others.join(", which waits for ")),
+        [] => String::new(),
+    }
 }
 
 /// Refuses what must not be deployed without a candidate that is refused.
@@ -88,25 +96,30 @@ pub(super) fn refuse_abandoned(judgements: &mut [Judgement]) {
         let abandoned = judgements
             .iter_mut()
             .filter(|judged| !judged.is_refused())
-            .find_map(|judged| Some((missing_companion(judged, &refused)?, judged)));
+            .find_map(|judged| Some((without_companion(judged, &refused)?, judged)));
 
-        let Some((missing, judged)) = abandoned else {
+        let Some((message, judged)) = abandoned else {
             return;
         };
-        judged.refuse(
-            "together",
-            format!("must not be deployed without {missing}, which is refused"),
-            "mend what is wrong there, in a commit that changes both",
-        );
+        let hint = "fix the problem there, in a commit that changes both";
+        judged.refuse("together", message, hint);
     }
 }
 
-/// An application that is refused and that must be deployed together with the judged one.
-fn missing_companion(judged: &Judgement, refused: &[Target]) -> Option<Application> {
-    let environment = &judged.target.as_ref()?.environment;
+/// Says that an application must not be deployed, because another one is refused that must be
+/// deployed together with it. `None`: there is no such application.
+fn without_companion(judged: &Judgement, refused: &[Target]) -> Option<String> {
+    let Target {
+        environment,
+        application,
+    } = judged.target.as_ref()?;
     let companions = judged.companions();
     let missing = refused.iter().find(|refused| {
         refused.environment == *environment && companions.contains(&refused.application)
     })?;
-    Some(missing.application.clone())
+
+    let missing = &missing.application;
+    Some(format!(
+        "{application} must not be deployed without {missing}, which is refused"
+    ))
 }

@@ -1,9 +1,9 @@
-use super::decide;
+use super::{Plan, decide};
 use crate::candidate::candidates;
 use crate::change::{Change, Depth, Node};
 use crate::config::Config;
-use crate::id::Revision;
-use crate::policy::Facts;
+use crate::id::{Application, Environment, Revision, Target};
+use crate::policy::{Facts, Need, NeedState, Stage, TargetFacts, Trailers};
 
 const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
 const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";
@@ -23,12 +23,19 @@ fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {
     }
 }
 
-/// The plan for some changes in words, one line for each deployment, retirement and refusal.
+/// The plan for some changes in words.
 fn plan(changes: Vec<Change>) -> Vec<String> {
-    let (config, problems) = Config::parse(CONFIG, &|_| None);
-    assert_eq!(problems, []);
-    let plan = decide(&config, &candidates(changes), &Facts::default());
+    in_words(&plan_with(CONFIG, changes, &Facts::default()))
+}
 
+fn plan_with(config: &str, changes: Vec<Change>, facts: &Facts) -> Plan {
+    let (config, problems) = Config::parse(config, &|_| None);
+    assert_eq!(problems, []);
+    decide(&config, &candidates(changes), facts)
+}
+
+/// A plan in words, one line for each deployment, retirement and refusal.
+fn in_words(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for deployment in &plan.deployments {
         let from = deployment.from().map_or("new", Revision::short);
@@ -107,7 +114,7 @@ fn file_without_a_revision_is_refused() {
     check(
         file(A),
         file("main"),
-        &["refuse production/app.deploy: line 1: \"main\" is no commit hash"],
+        &["refuse production/app.deploy: line 1: \"main\" is not a commit hash"],
     );
     check(
         file(A),
@@ -129,7 +136,7 @@ fn refusal_of_one_file_leaves_the_others() {
         [
             "production/b new -> 6037512",
             "staging/all 0170b60 -> 6037512 all",
-            "refuse production/a.deploy: line 1: \"x\" is no commit hash",
+            "refuse production/a.deploy: line 1: \"x\" is not a commit hash",
             "refuse staging/-.deploy: application: the name does not start with a letter or digit",
         ]
     );
@@ -154,4 +161,109 @@ fn file_at_the_wrong_depth_may_be_deleted() {
         ..change("production/x/a.deploy", file(A), None)
     };
     assert_eq!(plan(vec![deleted]), [""; 0]);
+}
+
+fn target(application: &str) -> Target {
+    Target {
+        environment: Environment::new("production").unwrap(),
+        application: Application::new(application).unwrap(),
+    }
+}
+
+/// The facts about an application that needs a commit of another one, which the same push deploys.
+fn needing(other: &str, alone: Option<&str>) -> TargetFacts {
+    TargetFacts {
+        needs: vec![Need {
+            declared_by: Revision::new(A).unwrap(),
+            application: Application::new(other).unwrap(),
+            commit: B.to_owned(),
+            state: NeedState::SamePush(Revision::new(B).unwrap()),
+        }],
+        trailers: Trailers {
+            alone: alone.map(str::to_owned),
+            ..Trailers::default()
+        },
+        ..TargetFacts::default()
+    }
+}
+
+/// The plan for a and b, where a needs b and the configuration says that b goes after a.
+fn plan_of_a_cycle(alone: Option<&str>) -> Plan {
+    let config = format!("{CONFIG}[applications.b]\nafter = [\"a\"]\n");
+    let changes = vec![
+        change("production/a.deploy", None, file(A)),
+        change("production/b.deploy", None, file(B)),
+    ];
+    let facts = Facts {
+        targets: [(target("a"), needing("b", alone))].into(),
+        ..Facts::default()
+    };
+    plan_with(&config, changes, &facts)
+}
+
+#[test]
+fn impossible_order_is_refused() {
+    let lines = in_words(&plan_of_a_cycle(None));
+    assert_eq!(
+        lines,
+        [
+            "production/b new -> 0170b60",
+            "refuse production/a.deploy: Deploy-After and the setting \"after\" \
+             ask for an impossible order: a waits for b, which waits for a",
+        ]
+    );
+}
+
+#[test]
+fn impossible_order_is_ignored_with_a_reason() {
+    let plan = plan_of_a_cycle(Some("not used yet"));
+    assert_eq!(
+        in_words(&plan),
+        ["production/a new -> 6037512", "production/b new -> 0170b60"]
+    );
+    let deployment = &plan.deployments[0];
+    assert!(deployment.first().is_empty());
+    assert_eq!(deployment.exceptions()[0].reason, "not used yet");
+}
+
+/// The plan for a chain: a needs b, b needs c, and c is refused.
+fn plan_of_a_refused_chain(stage: Stage) -> Vec<String> {
+    let changes = vec![
+        change("production/a.deploy", None, file(A)),
+        change("production/b.deploy", None, file(A)),
+        change("production/c.deploy", None, file("x")),
+    ];
+    let facts = Facts {
+        stage,
+        targets: [
+            (target("a"), needing("b", None)),
+            (target("b"), needing("c", None)),
+        ]
+        .into(),
+        ..Facts::default()
+    };
+    in_words(&plan_with(CONFIG, changes, &facts))
+}
+
+#[test]
+fn nothing_is_deployed_without_what_it_must_go_with() {
+    assert_eq!(
+        plan_of_a_refused_chain(Stage::After),
+        [
+            "refuse production/a.deploy: a must not be deployed without b, which is refused",
+            "refuse production/b.deploy: b must not be deployed without c, which is refused",
+            "refuse production/c.deploy: line 1: \"x\" is not a commit hash",
+        ]
+    );
+
+    // Before the branch moves, one refusal refuses the whole push anyway.
+    let before = plan_of_a_refused_chain(Stage::Before);
+    assert_eq!(
+        before,
+        [
+            "production/a new -> 6037512",
+            "production/b new -> 6037512",
+            "refuse production/c.deploy: line 1: \"x\" is not a commit hash",
+        ]
+    );
 }

@@ -16,8 +16,8 @@ pub enum Error {
     Git(#[from] git::Error),
     /// The state belongs to another branch than the one in the configuration.
     #[error(
-        "the state was planned from {state}, and the configuration names {config}; \
-         to start from its tip, run: deploy-by-code install"
+        "the recorded state belongs to the branch {state}, but the configuration names {config}; \
+         to start from the tip of {config}, run: deploy-by-code install"
     )]
     OtherBranch {
         /// The branch in the state.
@@ -26,10 +26,10 @@ pub enum Error {
         config: String,
     },
     /// Nothing was installed here, so nobody knows what is deployed already.
-    #[error("nothing is installed here; run: deploy-by-code install")]
+    #[error("deploy-by-code is not installed in this repository; run: deploy-by-code install")]
     NotInstalled,
     /// Other processes changed the state this many times while the range was judged.
-    #[error("other processes changed the state {0} times while this one planned")]
+    #[error("nothing was planned, because other processes changed the state {0} times meanwhile")]
     Overtaken(usize),
 }
 

@@ -15,11 +15,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         return Ok(Pass::default());
     };
     let Some((base, role)) = base_that_would_be_lost(facts) else {
-        return Ok(pass_forward(facts));
+        return Ok(pass_forward(revision, facts));
     };
 
     let Some((kind, reason)) = reason_to_go_back(case, revision, facts) else {
-        return objection(base, role).map_or_else(|| Ok(Pass::default()), Err);
+        return objection(revision, base, role).map_or_else(|| Ok(Pass::default()), Err);
     };
     let reason_shown = text::escape(reason, 200);
     let note = format!("a rollback from {}: {reason_shown}", base.revision.short());
@@ -33,7 +33,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 /// which revision this is.
 fn base_that_would_be_lost(facts: &TargetFacts) -> Option<(&Base, &'static str)> {
     let bases = [
-        (&facts.wanted, "which was wanted last"),
+        (&facts.wanted, "which the deploy file asked for before"),
         (&facts.deployed, "which is deployed"),
         (&facts.under_way, "which is under way"),
     ];
@@ -42,7 +42,7 @@ fn base_that_would_be_lost(facts: &TargetFacts) -> Option<(&Base, &'static str)>
         .filter_map(|(base, role)| Some((base.as_ref()?, role)))
         .find(|(base, _)| !matches!(base.direction, Direction::Same | Direction::Ahead))?;
 
-    // What was wanted last is usually deployed by now. To the reader this is what matters.
+    // What the file asked for before is usually what is deployed. That matters more to the reader.
     let is_deployed = facts
         .deployed
         .as_ref()
@@ -58,17 +58,17 @@ fn base_that_would_be_lost(facts: &TargetFacts) -> Option<(&Base, &'static str)>
 }
 
 /// The answer where nothing would be lost.
-fn pass_forward(facts: &TargetFacts) -> Pass {
+fn pass_forward(revision: &Revision, facts: &TargetFacts) -> Pass {
     // Without a repository nobody can tell whether it goes back. The reason is recorded all the
     // same.
     if let (None, Some(reason)) = (&facts.revision, &facts.trailers.rollback) {
-        let note = format!("a rollback, not judged: {}", text::escape(reason, 200));
+        let note = format!("a rollback, not checked: {}", text::escape(reason, 200));
         return Pass::because(ExceptionKind::Rollback, reason, note);
     }
 
     let note = |base: &Base| match base.direction {
-        Direction::Same => format!("the same as {}", base.revision.short()),
-        _ => format!("contains {}", base.revision.short()),
+        Direction::Same => format!("the same revision as before, {}", base.revision.short()),
+        _ => format!("{} contains {}", revision.short(), base.revision.short()),
     };
     Pass {
         note: facts.deployed.as_ref().or(facts.wanted.as_ref()).map(note),
@@ -100,9 +100,9 @@ fn reason_to_go_back<'a>(
 }
 
 /// Why the new revision is refused; `None`: it contains the base.
-fn objection(base: &Base, role: &str) -> Option<Objection> {
-    let short = base.revision.short();
-    let on_purpose = "if that is meant, say why in the deploy commit, with a trailer: \
+fn objection(revision: &Revision, base: &Base, role: &str) -> Option<Objection> {
+    let (new, old) = (revision.short(), base.revision.short());
+    let on_purpose = "if this is intended, give the reason in the deploy commit, with the trailer \
                       Deploy-Rollback: <reason>";
 
     Some(match &base.direction {
@@ -111,25 +111,25 @@ fn objection(base: &Base, role: &str) -> Option<Objection> {
             let count = lost.count_in_words();
             let lines = lost.lines();
             Objection::new(
-                format!("would go back {count} from {short}, {role}, and lose:{lines}"),
+                format!("{new} would go back {count} from {old}, {role}, and would lose:{lines}"),
                 on_purpose,
             )
         }
         Direction::Diverged { gained, lost } => {
             let message = format!(
-                "has diverged from {short}, {role}: it would gain {} and lose {}:{}",
+                "{new} has diverged from {old}, {role}: it would gain {} and lose {}:{}",
                 gained.count_in_words(),
                 lost.count_in_words(),
                 lost.lines()
             );
             Objection::new(
                 message,
-                format!("merge {short} into it first; {on_purpose}"),
+                format!("merge {old} into the new revision first; {on_purpose}"),
             )
         }
         Direction::Unknown(why) => {
             let why = text::escape(why, 300);
-            let message = format!("can't be compared with {short}, {role}: {why}");
+            let message = format!("{new} can't be compared with {old}, {role}: {why}");
             Objection::fault(message, on_purpose)
         }
     })
@@ -177,10 +177,10 @@ mod tests {
     fn forward_needs_no_reason() {
         let ahead = || base(Direction::Ahead);
         assert_eq!(ask_bases(None, None), "");
-        assert_eq!(ask_bases(ahead(), ahead()), "contains 0170b60");
+        assert_eq!(ask_bases(ahead(), ahead()), "6037512 contains 0170b60");
         assert_eq!(
             ask_bases(base(Direction::Same), None),
-            "the same as 0170b60"
+            "the same revision as before, 0170b60"
         );
     }
 
@@ -190,7 +190,8 @@ mod tests {
         let behind = || base(Direction::Behind(commits(37, &subjects)));
         let refused = |role| {
             format!(
-                "refused: would go back 37 commits from 0170b60, {role}, and lose:\n\
+                "refused: 6037512 would go back 37 commits from 0170b60, {role}, \
+                 and would lose:\n\
                  0170b60 one\n\
                  0170b60 two\\u{{1b}}[31m\n\
                  0170b60 three\n\
@@ -201,7 +202,10 @@ mod tests {
         };
 
         assert_eq!(ask_bases(behind(), behind()), refused("which is deployed"));
-        assert_eq!(ask_bases(behind(), None), refused("which was wanted last"));
+        assert_eq!(
+            ask_bases(behind(), None),
+            refused("which the deploy file asked for before")
+        );
         assert_eq!(
             ask_bases(base(Direction::Ahead), behind()),
             refused("which is deployed")
@@ -216,7 +220,7 @@ mod tests {
         };
         assert_eq!(
             ask_bases(None, base(diverged)),
-            "refused: has diverged from 0170b60, which is deployed: \
+            "refused: 6037512 has diverged from 0170b60, which is deployed: \
              it would gain 2 commits and lose 1 commit:\n0170b60 old"
         );
     }
@@ -226,7 +230,7 @@ mod tests {
         let unknown = Direction::Unknown("it is gone".into());
         assert_eq!(
             ask_bases(None, base(unknown)),
-            "refused: can't be compared with 0170b60, which is deployed: it is gone"
+            "refused: 6037512 can't be compared with 0170b60, which is deployed: it is gone"
         );
     }
 
@@ -314,7 +318,8 @@ mod tests {
         };
         assert_eq!(
             ask_deploy(judge, "", &Facts::default(), facts),
-            "refused: would go back 1 commit from 0170b60, which is under way, and lose:\n0170b60 x"
+            "refused: 6037512 would go back 1 commit from 0170b60, which is under way, \
+             and would lose:\n0170b60 x"
         );
     }
 }

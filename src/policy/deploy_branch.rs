@@ -9,7 +9,7 @@ pub(super) fn judge(config: &Config, branch_move: &BranchMove) -> Result<(), Obj
         return Ok(());
     }
 
-    let lift = "allow_rewind = true in the server's configuration lifts this";
+    let lift = "allow_rewind = true in the server's configuration allows it";
     match branch_move {
         BranchMove::Forward => Ok(()),
         BranchMove::Deleted => Err(Objection::new(

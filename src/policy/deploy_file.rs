@@ -17,7 +17,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         },
         Some(Node::TooLarge(bytes)) => Err(Objection::new(
             format!("the file has {bytes} bytes, more than 1 MiB"),
-            "cut the oldest entries off its end",
+            "remove the oldest entries from its end",
         )),
         Some(Node::Symlink) => Err(Objection::new(
             "a symbolic link, not a regular file",
@@ -63,7 +63,7 @@ mod tests {
             (file(A), ""),
             (None, ""),
             (file(""), "the file names no revision"),
-            (file("main\n"), "line 1: \"main\" is no commit hash"),
+            (file("main\n"), "line 1: \"main\" is not a commit hash"),
             (
                 Some(Node::TooLarge(2_000_000)),
                 "the file has 2000000 bytes, more than 1 MiB",

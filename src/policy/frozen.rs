@@ -77,11 +77,11 @@ fn hint(section: &EnvironmentSection, has_reason: bool, pusher: Option<&Identity
     match (has_reason, who.is_empty()) {
         (false, true) => "wait for the thaw".to_owned(),
         (false, false) => format!(
-            "wait for the thaw, or ask {who} to push it with a trailer in the deploy commit: \
-             Deploy-Override: <reason>"
+            "wait for the thaw, or ask {who} to push this, with the trailer \
+             Deploy-Override: <reason> in the deploy commit"
         ),
         (true, true) => {
-            "wait for the thaw; override_by names nobody whose Deploy-Override would be honoured"
+            "wait for the thaw; Deploy-Override has no effect, because override_by names nobody"
                 .to_owned()
         }
         (true, false) => {
@@ -89,7 +89,10 @@ fn hint(section: &EnvironmentSection, has_reason: bool, pusher: Option<&Identity
                 || "somebody unknown".to_owned(),
                 |pusher| text::escape(&pusher.name, 64),
             );
-            format!("Deploy-Override is honoured from {who} only, and this is pushed by {pusher}")
+            format!(
+                "ask {who} to push this; it is pushed by {pusher}, \
+                 whose Deploy-Override has no effect"
+            )
         }
     }
 }
@@ -199,12 +202,12 @@ mod tests {
         assert_eq!(hint("", "bob", None), "wait for the thaw");
         assert_eq!(
             hint(ALICE, "bob", None),
-            "wait for the thaw, or ask alice to push it with a trailer in the deploy commit: \
-             Deploy-Override: <reason>"
+            "wait for the thaw, or ask alice to push this, with the trailer \
+             Deploy-Override: <reason> in the deploy commit"
         );
         assert_eq!(
             hint(ALICE, "b\nob", Some("fire")),
-            "Deploy-Override is honoured from alice only, and this is pushed by b\\nob"
+            "ask alice to push this; it is pushed by b\\nob, whose Deploy-Override has no effect"
         );
     }
 

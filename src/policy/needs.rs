@@ -8,14 +8,14 @@
 use super::{
     Answer, Case, Dependant, ExceptionKind, Need, NeedState, Objection, Pass, TargetFacts,
 };
-use crate::id::{Application, Environment};
+use crate::id::{Application, Revision, Target};
 use crate::text;
 
 /// How many unfulfilled needs a message names.
 const NAMED_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
-    let Some((target, _, facts)) = case.asked() else {
+    let Some((target, revision, facts)) = case.asked() else {
         return Ok(Pass::default());
     };
 
@@ -40,9 +40,12 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         return Ok(pass);
     }
     let Some(reason) = &facts.trailers.alone else {
-        return Err(objection(&target.environment, unmet));
+        return Err(objection(target, revision, unmet));
     };
-    let note = format!("without what it needs: {}", text::escape(reason, 200));
+    let note = format!(
+        "deploys without what it needs: {}",
+        text::escape(reason, 200)
+    );
     let Pass {
         note, exception, ..
     } = Pass::because(ExceptionKind::Alone, reason, note);
@@ -56,7 +59,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 /// How many needs there are, and whether all of them were looked for.
 fn note(facts: &TargetFacts) -> Option<String> {
     let count = facts.needs.len();
-    let declared = (count > 0).then(|| format!("{count} declared by the commits gained"));
+    let declared = match count {
+        0 => None,
+        1 => Some("the gained commits declare 1 need".to_owned()),
+        count => Some(format!("the gained commits declare {count} needs")),
+    };
 
     let notes: Vec<String> = declared
         .into_iter()
@@ -67,10 +74,10 @@ fn note(facts: &TargetFacts) -> Option<String> {
 
 fn warning(application: &Application, dependant: &Dependant) -> String {
     format!(
-        "{}, deployed at {}, needs commit {} of {application}, which would be lost",
+        "this would remove commit {} of {application}, which {} (deployed at {}) needs",
+        dependant.commit.short(),
         dependant.application,
         dependant.deployed.short(),
-        dependant.commit.short(),
     )
 }
 
@@ -81,34 +88,41 @@ fn describe(need: &Need) -> String {
     let commit = need.commit.get(..7).unwrap_or(&need.commit);
     let commit = text::escape(commit, 64);
 
-    let there = match &need.state {
-        NeedState::TooOld(revision) => format!(
-            "this push brings {}, which does not contain it",
-            revision.short()
-        ),
-        NeedState::Missing(Some(deployed)) => format!(
-            "{} is deployed, which does not contain it",
-            deployed.short()
-        ),
-        NeedState::Missing(None) => format!("{application} was never deployed there"),
-        NeedState::Unknown(why) => text::escape(why, 200),
-        NeedState::Deployed(_) | NeedState::SamePush(_) => String::new(),
-    };
-    format!("{by} needs {application} {commit}: {there}")
+    let needs = format!("{by} needs commit {commit} of {application}");
+    match &need.state {
+        NeedState::TooOld(revision) => {
+            let pushed = revision.short();
+            format!("{needs}, but this push deploys {pushed}, which does not contain it")
+        }
+        NeedState::Missing(Some(deployed)) => {
+            let deployed = deployed.short();
+            format!("{needs}, but {deployed} is deployed, which does not contain it")
+        }
+        NeedState::Missing(None) => format!("{needs}, but {application} is not deployed there"),
+        NeedState::Unknown(why) => {
+            let why = text::escape(why, 200);
+            format!("{needs}, but this can't be checked: {why}")
+        }
+        NeedState::Deployed(_) | NeedState::SamePush(_) => needs,
+    }
 }
 
-fn objection(environment: &Environment, mut unmet: Vec<String>) -> Objection {
+fn objection(target: &Target, revision: &Revision, mut unmet: Vec<String>) -> Objection {
     let more = unmet.len().saturating_sub(NAMED_MAX);
     unmet.truncate(NAMED_MAX);
     if more > 0 {
         unmet.push(format!("… and {more} more"));
     }
 
+    let (short, environment) = (revision.short(), &target.environment);
     Objection::new(
-        format!("needs what is not there:\n{}", unmet.join("\n")),
         format!(
-            "deploy that to {environment} first or in the same push, or say why not in the deploy \
-             commit, with a trailer: Deploy-Alone: <reason>"
+            "{short} needs commits that are not deployed in {environment}:\n{}",
+            unmet.join("\n")
+        ),
+        format!(
+            "deploy them to {environment} first or in the same push; to deploy {short} without \
+             them, give the reason in the deploy commit, with the trailer Deploy-Alone: <reason>"
         ),
     )
 }
@@ -161,7 +175,7 @@ mod tests {
         let pass = judge_needs(vec![deployed], None).unwrap();
         assert_eq!(
             pass.note.as_deref(),
-            Some("1 declared by the commits gained")
+            Some("the gained commits declare 1 need")
         );
         assert!(pass.first.is_empty());
     }
@@ -177,11 +191,13 @@ mod tests {
     fn unfulfilled_needs_are_refused_each_with_its_cause() {
         assert_eq!(
             judge_needs(unmet(), None).unwrap_err().message,
-            "needs what is not there:\n\
-             6037512 needs db 0170b60: 6037512 is deployed, which does not contain it\n\
-             6037512 needs cache 0170b60: this push brings 6037512, which does not contain it\n\
-             6037512 needs web 0170b60: web was never deployed there\n\
-             6037512 needs x 0170b60: /x: gone\\n"
+            "6037512 needs commits that are not deployed in production:\n\
+             6037512 needs commit 0170b60 of db, but 6037512 is deployed, \
+             which does not contain it\n\
+             6037512 needs commit 0170b60 of cache, but this push deploys 6037512, \
+             which does not contain it\n\
+             6037512 needs commit 0170b60 of web, but web is not deployed there\n\
+             6037512 needs commit 0170b60 of x, but this can't be checked: /x: gone\\n"
         );
     }
 
@@ -197,7 +213,7 @@ mod tests {
         let pass = judge_needs(unmet(), Some("not used yet")).unwrap();
         assert_eq!(
             pass.note.as_deref(),
-            Some("without what it needs: not used yet")
+            Some("deploys without what it needs: not used yet")
         );
         assert_eq!(
             pass.exception.map(|exception| exception.kind),
@@ -218,7 +234,7 @@ mod tests {
         });
         assert_eq!(
             pass.unwrap().warnings,
-            ["web, deployed at 6037512, needs commit 0170b60 of app, which would be lost"]
+            ["this would remove commit 0170b60 of app, which web (deployed at 6037512) needs"]
         );
     }
 }

@@ -23,15 +23,15 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 fn check_depth(root: &str, change: &Change) -> Result<(), Objection> {
     let message = match change.depth {
         Depth::Right => return Ok(()),
-        _ if change.new == Some(Node::Folder) => "a folder called like a deploy file",
-        Depth::TooShallow => "a deploy file in no environment's folder",
-        Depth::TooDeep => "a deploy file below an environment's folder",
+        _ if change.new == Some(Node::Folder) => "a folder that has the name of a deploy file",
+        Depth::TooShallow => "a deploy file that is not in an environment's folder",
+        Depth::TooDeep => "a deploy file in a subfolder of an environment's folder",
     };
 
     let separator = if root.is_empty() { "" } else { "/" };
     let hint = format!(
-        "deploy files stand at {root}{separator}<environment>/<application>{EXTENSION}, \
-         exactly that deep"
+        "deploy files belong at {root}{separator}<environment>/<application>{EXTENSION}, \
+         neither higher nor deeper"
     );
     Err(Objection::new(message, hint))
 }
@@ -39,7 +39,7 @@ fn check_depth(root: &str, change: &Change) -> Result<(), Objection> {
 fn check_names(change: &Change) -> Result<(), Objection> {
     let (folder, file) = change.names();
     let application = file.strip_suffix(EXTENSION.as_bytes()).unwrap_or(file);
-    let rename = "rename it: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most";
+    let rename = "rename it: a name has the form [A-Za-z0-9][A-Za-z0-9._-]* and at most 64 bytes";
 
     Environment::new(folder)
         .map_err(|error| Objection::new(format!("environment: {error}"), rename))?;
@@ -52,12 +52,15 @@ fn check_twin(change: &Change) -> Result<(), Objection> {
     match &change.twin {
         None => Ok(()),
         Some(twin) if *twin == change.path => Err(Objection::new(
-            "stands twice in the tree, so that it is not clear which one counts",
-            "write the commit anew with git; git fsck finds such trees",
+            "the path is in the tree twice, so it is not clear which entry counts",
+            "create the commit again with git; git fsck finds such trees",
         )),
         Some(twin) => Err(Objection::new(
-            format!("differs from {} in case only", text::quote(twin, 200)),
-            "keep one of the two: on some file systems they are the same",
+            format!(
+                "the path differs from {} only in upper and lower case",
+                text::quote(twin, 200)
+            ),
+            "keep only one of the two: on some file systems they are the same file",
         )),
     }
 }
@@ -87,18 +90,18 @@ mod tests {
         check(at("production/app.deploy", Depth::Right), "");
         check(
             at("app.deploy", Depth::TooShallow),
-            "a deploy file in no environment's folder",
+            "a deploy file that is not in an environment's folder",
         );
         check(
             at("production/x/app.deploy", Depth::TooDeep),
-            "a deploy file below an environment's folder",
+            "a deploy file in a subfolder of an environment's folder",
         );
 
         let folder = Change {
             new: Some(Node::Folder),
             ..at("app.deploy", Depth::TooShallow)
         };
-        check(folder, "a folder called like a deploy file");
+        check(folder, "a folder that has the name of a deploy file");
     }
 
     #[test]
@@ -129,11 +132,11 @@ mod tests {
         };
         check(
             with_twin(b"production/app.deploy"),
-            "stands twice in the tree, so that it is not clear which one counts",
+            "the path is in the tree twice, so it is not clear which entry counts",
         );
         check(
             with_twin(b"production/App.deploy"),
-            "differs from \"production/App.deploy\" in case only",
+            "the path differs from \"production/App.deploy\" only in upper and lower case",
         );
     }
 

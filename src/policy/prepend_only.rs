@@ -32,8 +32,8 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let line = last_changed_line(old, new);
     Err(Objection::new(
         format!(
-            "the old content is not kept as it was below the new entry: \
-             line {line} of it was changed or removed"
+            "the old content below the new entry has changed: \
+             its line {line} was changed or removed"
         ),
         "put the new entry on top, on lines of its own, and leave everything below it as it was",
     ))
@@ -102,8 +102,8 @@ mod tests {
             assert_eq!(
                 ask(CONFIG, old, &new),
                 format!(
-                    "refused: the old content is not kept as it was below the new entry: \
-                     line {line} of it was changed or removed"
+                    "refused: the old content below the new entry has changed: \
+                     its line {line} was changed or removed"
                 ),
                 "{new:?}"
             );

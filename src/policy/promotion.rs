@@ -21,14 +21,16 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
     if !case.facts.has_record {
         return Ok(Pass::note(
-            "not judged: there is no record of deployments here",
+            "not checked: there is no record of deployments here",
         ));
     }
-    if is_here_already(case, revision, facts) {
-        return Ok(Pass::note("is here already"));
+    if let Some(note) = is_here_already(case, revision, facts) {
+        return Ok(Pass::note(note));
     }
     if facts.succeeded_here && is_rollback(case) {
-        return Ok(Pass::note("a rollback to what succeeded here before"));
+        return Ok(Pass::note(
+            "a rollback to a revision that succeeded here before",
+        ));
     }
     judge_promotion(
         &section,
@@ -39,17 +41,26 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     )
 }
 
-/// Whether the revision is deployed here, or is on the branch and was judged when it came.
-fn is_here_already(case: &Case<'_>, revision: &Revision, facts: &TargetFacts) -> bool {
+/// Says that the revision is deployed here, or that it is on the branch and was accepted when it
+/// came. `None`: neither is so.
+fn is_here_already(
+    case: &Case<'_>,
+    revision: &Revision,
+    facts: &TargetFacts,
+) -> Option<&'static str> {
     let is_deployed = facts
         .deployed
         .as_ref()
         .is_some_and(|deployed| deployed.revision == *revision);
-    let was_judged = facts
+    if is_deployed {
+        return Some("already deployed here");
+    }
+
+    let was_accepted = facts
         .newest
         .as_ref()
         .is_some_and(|newest| newest.revision == *revision);
-    is_deployed || case.facts.stage == Stage::Look && was_judged
+    (case.facts.stage == Stage::Look && was_accepted).then_some("already accepted here")
 }
 
 /// Whether the candidate goes back from something, with a reason.
@@ -87,15 +98,21 @@ fn judge_promotion(
         Some(Promotion::Succeeded(id, at)) => {
             let ago = now.since(*at);
             let soak = section.soak.unwrap_or_default();
-            let succeeded = format!("succeeded in {from} {} ({id})", show_ago(ago));
+            let shown_ago = show_ago(ago);
             if ago >= soak {
-                return Ok(Pass::note(succeeded));
+                return Ok(Pass::note(format!(
+                    "succeeded in {from} {shown_ago} ({id})"
+                )));
             }
 
             let left = show_duration(soak.saturating_sub(ago));
+            let soak = show_duration(soak);
             Err(Objection::new(
-                format!("{short} {succeeded}: {left} to go"),
-                format!("it has to soak there for {}", show_duration(soak)),
+                format!(
+                    "{short} succeeded in {from} only {shown_ago} ({id}); \
+                     it must wait {left} more"
+                ),
+                format!("the setting \"soak\" requires {soak} in {from}"),
             ))
         }
     }
@@ -163,13 +180,13 @@ mod tests {
         assert_eq!(succeeded(40), "succeeded in staging 1 h ago (#41)");
         assert_eq!(
             succeeded(88),
-            "refused: 6037512 succeeded in staging 12 min ago (#41): 48 min to go"
+            "refused: 6037512 succeeded in staging only 12 min ago (#41); it must wait 48 min more"
         );
 
         // Setting the clock back does not shorten the wait.
         assert_eq!(
             succeeded(200),
-            "refused: 6037512 succeeded in staging just now (#41): 1 h to go"
+            "refused: 6037512 succeeded in staging only just now (#41); it must wait 1 h more"
         );
     }
 
@@ -188,7 +205,7 @@ mod tests {
         assert_eq!(ask_deploy(judge, other_config, &with_record, never()), "");
         assert_eq!(
             ask_deploy(judge, CONFIG, &Facts::default(), never()),
-            "not judged: there is no record of deployments here"
+            "not checked: there is no record of deployments here"
         );
     }
 
@@ -202,7 +219,7 @@ mod tests {
             deployed: Some(deployed),
             ..TargetFacts::default()
         };
-        assert_eq!(ask_at(Stage::Before, target), "is here already");
+        assert_eq!(ask_at(Stage::Before, target), "already deployed here");
     }
 
     #[test]
@@ -215,7 +232,7 @@ mod tests {
             }),
             ..TargetFacts::default()
         };
-        assert_eq!(ask_at(Stage::Look, target()), "is here already");
+        assert_eq!(ask_at(Stage::Look, target()), "already accepted here");
         assert_eq!(ask_at(Stage::Before, target()), NEVER_DEPLOYED);
     }
 
@@ -237,7 +254,7 @@ mod tests {
 
         assert_eq!(
             ask(back(true, Some("alarms"))),
-            "a rollback to what succeeded here before"
+            "a rollback to a revision that succeeded here before"
         );
         assert_eq!(ask(back(false, Some("alarms"))), NEVER_DEPLOYED);
         assert_eq!(ask(back(true, None)), NEVER_DEPLOYED);

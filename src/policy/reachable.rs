@@ -17,7 +17,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let (application, short) = (&target.application, revision.short());
 
     match &facts.revision {
-        None => Ok(Pass::note("not judged: no repository is configured")),
+        None => Ok(Pass::note("not checked: no repository is configured")),
         Some(RevisionFact::On(name)) => Ok(Pass::note(format!("on {}", text::escape(name, 80)))),
         Some(RevisionFact::Elsewhere(others)) => {
             let allowed = case.config.settings(target).allowed_refs;
@@ -37,13 +37,13 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         Some(RevisionFact::Shallow) => Err(Objection::fault(
             format!(
                 "the repository of {application} is shallow: \
-                 its history is cut off and can't be judged"
+                 its history is incomplete, so {short} can't be checked"
             ),
             "ask the server's administrator to complete it: git fetch --unshallow",
         )),
         Some(RevisionFact::Unreadable(why)) => Err(Objection::fault(
             format!("the repository of {application} can't be read: {why}"),
-            "ask the server's administrator to mend it; deploy-by-code doctor shows more",
+            "ask the server's administrator to fix it; deploy-by-code doctor shows more",
         )),
     }
 }
@@ -93,7 +93,7 @@ mod tests {
     fn only_a_commit_on_an_allowed_ref_is_allowed() {
         use RevisionFact::*;
         let table = [
-            (None, "not judged: no repository is configured"),
+            (None, "not checked: no repository is configured"),
             (Some(On("refs/heads/main".into())), "on refs/heads/main"),
             (
                 Some(Elsewhere(vec![])),
@@ -114,7 +114,7 @@ mod tests {
             (
                 Some(Shallow),
                 "refused: the repository of app is shallow: \
-                 its history is cut off and can't be judged",
+                 its history is incomplete, so 6037512 can't be checked",
             ),
         ];
         for (revision, expect) in table {

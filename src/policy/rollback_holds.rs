@@ -5,6 +5,7 @@
 //! ends the hold.
 
 use super::{Answer, Case, ExceptionKind, Hold, Objection, Pass, Stage};
+use crate::id::Revision;
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
@@ -13,7 +14,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     };
     if !case.facts.has_record {
         return Ok(Pass::note(
-            "not judged: there is no record of deployments here",
+            "not checked: there is no record of deployments here",
         ));
     }
 
@@ -31,7 +32,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         return Ok(Pass::default());
     };
     match &facts.trailers.release {
-        None => Err(objection(hold)),
+        None => Err(objection(revision, hold)),
         Some(reason) => Ok(Pass {
             released: contained().map(|hold| hold.from.clone()).collect(),
             ..release(hold, reason)
@@ -42,16 +43,16 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 fn release(hold: &Hold, reason: &str) -> Pass {
     let (from, by) = (hold.from.short(), hold.by);
     let shown = text::escape(reason, 200);
-    let note = format!("releases {from}, which {by} rolled back: {shown}");
+    let note = format!("releases {from}, which the rollback {by} took away: {shown}");
     Pass::because(ExceptionKind::Release, reason, note)
 }
 
-fn objection(hold: &Hold) -> Objection {
-    let (from, by) = (hold.from.short(), hold.by);
+fn objection(revision: &Revision, hold: &Hold) -> Objection {
+    let (short, from, by) = (revision.short(), hold.from.short(), hold.by);
     let reason = text::escape(&hold.reason, 200);
     Objection::new(
-        format!("contains {from}, which {by} rolled back: {reason}"),
-        "if what was wrong is mended, say so in the deploy commit, with a trailer: \
+        format!("{short} contains {from}, which the rollback {by} took away: {reason}"),
+        "if the problem is fixed, say so in the deploy commit, with the trailer \
          Deploy-Release: <reason>",
     )
 }
@@ -92,7 +93,7 @@ mod tests {
         assert_eq!(ask(Stage::Before, with_holds(&[false])), "");
         assert_eq!(
             ask(Stage::Before, with_holds(&[false, true])),
-            "refused: contains 0170b60, which #7 rolled back: alarms"
+            "refused: 6037512 contains 0170b60, which the rollback #7 took away: alarms"
         );
     }
 
@@ -107,7 +108,7 @@ mod tests {
         };
         assert_eq!(
             ask(Stage::Before, facts),
-            "releases 0170b60, which #7 rolled back: fixed"
+            "releases 0170b60, which the rollback #7 took away: fixed"
         );
     }
 

@@ -35,19 +35,35 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         });
     }
 
-    let missing = missing.join(", ");
     let reason = case
         .target_facts()
         .and_then(|facts| facts.trailers.alone.as_ref());
     if let Some(reason) = reason {
-        let note = format!("without {missing}: {}", text::escape(reason, 200));
+        let (missing, reason_shown) = (missing.join(", "), text::escape(reason, 200));
+        let note = format!("changes without {missing}: {reason_shown}");
         return Ok(Pass::because(ExceptionKind::Alone, reason, note));
     }
-    Err(Objection::new(
-        format!("belongs together with {missing}, which does not change in the same push"),
-        "change them in one push, or say why not in the deploy commit, with a trailer: \
-         Deploy-Alone: <reason>",
-    ))
+    Err(objection(&target.application, &missing))
+}
+
+fn objection(application: &Application, missing: &[&str]) -> Objection {
+    let (last, others) = missing.split_last().unwrap_or((&"", &[]));
+    let (names, unchanged) = if others.is_empty() {
+        ((*last).to_owned(), *last)
+    } else {
+        (format!("{} and {last}", others.join(", ")), "them")
+    };
+
+    Objection::new(
+        format!(
+            "{application} must change together with {names}, \
+             but this push does not change {unchanged}"
+        ),
+        format!(
+            "change them in one push; to change {application} alone, give the reason in the \
+             deploy commit, with the trailer Deploy-Alone: <reason>"
+        ),
+    )
 }
 
 /// Whether the candidate changes something that other applications could depend on. Deploying again
@@ -93,7 +109,7 @@ mod tests {
     const CONFIG: &str =
         "[environments.production]\ntogether = [[\"app\", \"other\"], [\"x\", \"y\"]]\n";
     const REFUSED: &str =
-        "refused: belongs together with other, which does not change in the same push";
+        "refused: app must change together with other, but this push does not change other";
 
     fn app() -> Change {
         added("production/app.deploy", file(A))
@@ -124,11 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn refusal_names_every_application_that_does_not_change() {
+        let group = |names: &[&str]| objection(&Application::new("app").unwrap(), names).message;
+        assert_eq!(
+            group(&["a", "b", "c"]),
+            "app must change together with a, b and c, but this push does not change them"
+        );
+    }
+
+    #[test]
     fn reason_allows_a_change_alone() {
         check(
             vec![app()],
             Some("other is unchanged"),
-            "without other: other is unchanged",
+            "changes without other: other is unchanged",
         );
     }
 
