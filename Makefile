@@ -1,4 +1,4 @@
-# Builds, tests and installs deploy-by-code. `make help` lists the targets.
+# deploy-by-code: `make help` lists what there is to make.
 
 CARGO ?= cargo
 INSTALL ?= install
@@ -9,56 +9,70 @@ bindir = $(prefix)/bin
 datadir = $(prefix)/share
 docdir = $(datadir)/doc/deploy-by-code
 mandir = $(datadir)/man
+hookdir = $(datadir)/deploy-by-code/hooks
 
 target = $(or $(CARGO_TARGET_DIR),target)
 binary = $(target)/release/deploy-by-code
 hooks = pre-receive post-receive reference-transaction
-# Cargo.toml names this folder, so it does not follow CARGO_TARGET_DIR.
+# Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
 pages = target/man
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
-scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm packaging/completions/deploy-by-code.bash \
-	.ci/run scripts/demo.sh scripts/test-packages.sh scripts/test-deb.sh tests/deb/boot.sh tests/deb/chroot.sh tests/deb/shells.sh tests/deb/units.sh tests/deb/units-rebooted.sh tests/deb/hosts.sh benches/history.sh
+scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm \
+	packaging/completions/deploy-by-code.bash .ci/run $(wildcard scripts/*.sh) \
+	$(filter-out tests/deb/lib.sh,$(wildcard tests/deb/*.sh)) benches/history.sh
+oldest_rust = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
+# Tools that are installed with cargo. Unoptimised they compile in half the time and work as well.
 cargo_deb = 3.8.0
-epoch = $(shell date -u -d "$$(sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)" +%s)
-package_flags = SOURCE_DATE_EPOCH=$(epoch) \
-	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo"
+cargo_install = $(CARGO) install --quiet --locked --debug
+
+timed = @scripts/timed.sh
+released = $(shell sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)
+epoch = $(shell date -u -d '$(released)' +%s)
+cargo_home = $${CARGO_HOME:-$$HOME/.cargo}
+remap = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(cargo_home)=/cargo
+package_flags = env SOURCE_DATE_EPOCH=$(epoch) RUSTFLAGS="$$RUSTFLAGS $(remap)"
 
 .DEFAULT_GOAL := all
 
 all: need-compilers ## build the release binary (the default)
-	$(package_flags) $(CARGO) build --release --locked
+	$(timed) 'release build' $(package_flags) $(CARGO) build --release --locked
 
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
-	scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
+	$(timed) demonstration scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
 
-# The package is the same, bit for bit, wherever it is built. No path of the building machine gets
-# into it, and its times are those of its changelog.
-deb: all ## build the Debian package in target/debian; install cargo-deb if it is missing
-	@command -v cargo-deb >/dev/null || { \
-		echo '$(CARGO) install --locked cargo-deb'; $(CARGO) install --quiet --locked --version $(cargo_deb) cargo-deb; }
+# The package is the same bit for bit wherever it is built: no path of this machine gets into it,
+# and its times are those of its changelog. One build makes the binary and the program that writes
+# the manual pages: they share the compiled library.
+deb: need-compilers ## build the Debian package, in target/debian; installs a missing cargo-deb
+	@$(CARGO) deb --version >/dev/null 2>&1 || \
+		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
+	$(timed) 'release build' $(package_flags) $(CARGO) build --release --locked --workspace
 	strip --remove-section=.comment '$(binary)'
 	rm -rf '$(pages)'
-	$(CARGO) run --quiet --locked --example manpages -- '$(pages)'
-	$(package_flags) PATH="$$PATH:$${CARGO_HOME:-$$HOME/.cargo}/bin" $(CARGO) deb --no-build --locked
+	'$(target)/release/manpages' '$(pages)'
+	$(timed) packing $(package_flags) $(CARGO) deb --no-build --locked
 
 lint-deb: deb ## check the Debian package with lintian
-	lintian --allow-root --pedantic --display-info --display-experimental --fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
+	$(timed) lintian lintian --allow-root --pedantic --display-info --display-experimental \
+		--fail-on pedantic,info,warning,error '$(target)'/debian/*.deb
 
-test-deb: deb ## test the Debian package in fresh machines: install, upgrade, remove, systemd (root)
-	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" chroot shells piuparts autopkgtest units hosts
+test-deb: deb ## try the Debian package in fresh machines, also booted with systemd (root)
+	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" \
+		chroot shells piuparts autopkgtest units hosts
 
-test: ## run every test; as root on Debian, first install the packages that the tests need
+test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
-	$(CARGO) test --locked
+	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
+	$(timed) tests $(CARGO) test --locked
 
-lint: need-compilers ## check formatting, code (clippy), man pages and scripts
+lint: need-compilers ## check formatting, clippy, man pages and scripts
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
-		echo '$(CARGO) fmt --check'; $(CARGO) fmt --check; \
+		echo '$(CARGO) fmt --all --check'; $(CARGO) fmt --all --check; \
 	else echo 'lint: no rustfmt here, formatting not checked'; fi
 	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
-		echo '$(CARGO) clippy'; $(CARGO) clippy --locked --all-targets -- -D warnings; \
+		echo '$(CARGO) clippy'; $(CARGO) clippy --locked --workspace --all-targets -- -D warnings; \
 	else echo 'lint: no clippy here, code not checked'; fi
 	@if command -v mandoc >/dev/null; then \
 		echo 'mandoc -T lint -W warning $(man1) $(man5)'; mandoc -T lint -W warning $(man1) $(man5); \
@@ -68,28 +82,30 @@ lint: need-compilers ## check formatting, code (clippy), man pages and scripts
 	else echo 'lint: no shellcheck here, scripts not checked'; fi
 
 fmt: ## format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
-install: $(binary) ## install under DESTDIR and prefix (/usr/local); run make first
-	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(datadir)/deploy-by-code/hooks' '$(DESTDIR)$(docdir)' \
+install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make first
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
 	$(INSTALL) -m 755 '$(binary)' '$(DESTDIR)$(bindir)/deploy-by-code.new'
 	mv -f '$(DESTDIR)$(bindir)/deploy-by-code.new' '$(DESTDIR)$(bindir)/deploy-by-code'
 	for hook in $(hooks); do \
-		ln -sfn ../../../bin/deploy-by-code '$(DESTDIR)$(datadir)/deploy-by-code/hooks/'$$hook || exit 1; \
+		ln -sfn ../../../bin/deploy-by-code '$(DESTDIR)$(hookdir)/'$$hook || exit 1; \
 	done
 	$(INSTALL) -m 644 $(man1) '$(DESTDIR)$(mandir)/man1'
 	$(INSTALL) -m 644 $(man5) '$(DESTDIR)$(mandir)/man5'
 	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
-	$(INSTALL) -d '$(DESTDIR)$(docdir)/docs/hosts'
 	$(INSTALL) -m 644 docs/*.md '$(DESTDIR)$(docdir)/docs'
 	$(INSTALL) -m 644 docs/hosts/*.md '$(DESTDIR)$(docdir)/docs/hosts'
-	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash '$(DESTDIR)$(datadir)/bash-completion/completions/deploy-by-code'
-	$(INSTALL) -D -m 644 packaging/completions/_deploy-by-code '$(DESTDIR)$(datadir)/zsh/site-functions/_deploy-by-code'
-	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.fish '$(DESTDIR)$(datadir)/fish/vendor_completions.d/deploy-by-code.fish'
+	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash \
+		'$(DESTDIR)$(datadir)/bash-completion/completions/deploy-by-code'
+	$(INSTALL) -D -m 644 packaging/completions/_deploy-by-code \
+		'$(DESTDIR)$(datadir)/zsh/site-functions/_deploy-by-code'
+	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.fish \
+		'$(DESTDIR)$(datadir)/fish/vendor_completions.d/deploy-by-code.fish'
 
-# This builds the binary only if there is none. Root, who installs, often has no Rust toolchain, and
-# should not build in a folder of another user.
+# Only when there is none: root, who installs, often has no Rust toolchain and should not build in
+# the folder of another user.
 $(binary):
 	$(CARGO) build --release --locked
 
@@ -98,12 +114,15 @@ clean: ## remove what was built, and ./demo
 	scripts/demo.sh --remove '$(DEMO_DIR)'
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
 
 need-compilers:
 	@command -v $(CARGO) >/dev/null || { \
-		echo 'cargo is not in PATH: install a Rust toolchain (package rustup, or cargo where it is new enough)' >&2; exit 1; }
+		echo 'cargo is not in PATH: install a Rust toolchain (package rustup, or cargo' >&2; \
+		echo 'where it is at least $(oldest_rust))' >&2; exit 1; }
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test lint fmt install clean help need-compilers
+.PHONY: all demo deb lint-deb test-deb test lint fmt install clean help \
+	need-compilers

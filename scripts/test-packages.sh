@@ -1,7 +1,9 @@
 #!/bin/sh
-# Makes sure that the programs that the tests run are there. As root on Debian, it installs the
-# packages of the missing programs. Otherwise it says which ones are missing. When nothing is
-# missing, it does nothing and needs no network.
+# Makes sure that the programs which the tests run are there. On Debian and as root it installs the
+# packages of those that are missing; otherwise it says which they are. When nothing is missing it
+# does nothing, and needs no network.
+#
+#   scripts/test-packages.sh [PROGRAM PACKAGE]…     more programs, and the packages that have them
 set -eu
 
 PATH="$PATH:/usr/sbin:/sbin"
@@ -20,12 +22,13 @@ need() { # need PROGRAM PACKAGE
 }
 
 if ! command -v cargo >/dev/null 2>&1; then
-    echo "test-packages: cargo is not in PATH: install a Rust toolchain, see rust-version in Cargo.toml for the oldest that will do" >&2
-    echo "  (package rustup, or package cargo where it is new enough)" >&2
+    echo "test-packages: cargo is not in PATH: install a Rust toolchain (package rustup, or package" >&2
+    echo "  cargo where it is new enough: rust-version in Cargo.toml names the oldest that will do)" >&2
     exit 1
 fi
 if ! command -v cc >/dev/null 2>&1; then
-    echo "test-packages: there is no C compiler (cc), which SQLite is built with: install the packages gcc and libc6-dev" >&2
+    echo "test-packages: there is no C compiler (cc), which SQLite is built with: install the" >&2
+    echo "  packages gcc and libc6-dev" >&2
     exit 1
 fi
 
@@ -41,7 +44,6 @@ need flock util-linux
 need setsid util-linux
 need script bsdutils
 need bash bash
-# The caller can name more of them: PROGRAM PACKAGE…
 while [ $# -gt 1 ]; do
     need "$1" "$2"
     shift 2
@@ -60,8 +62,7 @@ if [ -n "$packages" ]; then
         exit 1
     fi
     echo "test-packages: installing $packages"
-    # The services of these packages must not start here: the tests start their own sshd and
-    # rsyslogd.
+    # A package's service must not start here: the tests start their own sshd and rsyslogd.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
@@ -70,12 +71,14 @@ if [ -n "$packages" ]; then
         chmod 755 "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get -qq update || echo "test-packages: apt-get update had trouble, trying with the lists that are here" >&2
+    apt-get -qq update ||
+        echo "test-packages: apt-get update had trouble, trying with the lists that are here" >&2
     # shellcheck disable=SC2086 # one word for each package
-    apt-get -qq -y -o Dpkg::Options::=--force-confold install --no-install-recommends $packages >/dev/null
+    apt-get -qq -y -o Dpkg::Options::=--force-confold install --no-install-recommends $packages \
+        >/dev/null
 fi
 
-# sshd as root needs this folder. Usually the service makes it at every boot.
+# sshd as root wants this folder, which otherwise the service makes at every boot.
 if [ "$(id -u)" -eq 0 ] && [ ! -d /run/sshd ]; then
     mkdir -m 755 /run/sshd
 fi

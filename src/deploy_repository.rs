@@ -1,9 +1,7 @@
 //! A deploy repository with its configuration: what every command and hook starts from.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Mistake};
@@ -11,7 +9,8 @@ use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store};
 use crate::sys::clock;
-use crate::sys::file::Sharing;
+use crate::sys::open;
+use crate::sys::sharing::Sharing;
 use crate::text;
 
 /// The largest configuration file that is read, in bytes.
@@ -283,10 +282,7 @@ fn load(
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     // A pipe in its place would be waited for.
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::libc::O_NONBLOCK)
-        .open(file)?;
+    let opened = open::without_waiting(file)?;
     if !opened.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }

@@ -20,14 +20,15 @@ pub mod policy;
 pub mod refs;
 pub mod status;
 pub mod text;
+pub mod unit_name;
 
 pub mod sys;
 
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;
-pub mod registry;
 pub mod store;
+pub mod timer_list;
 pub mod units;
 pub mod wake;
 
@@ -38,7 +39,6 @@ pub mod report;
 pub mod runner;
 
 pub mod hook;
-pub mod install;
 pub mod verbs;
 
 pub mod cli;

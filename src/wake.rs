@@ -10,17 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Revision};
 use crate::identity::Identity;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::detach;
-use crate::sys::file::Sharing;
-use crate::sys::process::PATH;
+use crate::sys::group;
+use crate::sys::sharing::Sharing;
+use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 
 /// How long a process that was killed is waited for.
@@ -155,7 +153,7 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
             None => clock::sleep(Duration::from_millis(10)),
         }
     }
-    killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL)?;
+    group::kill(&child)?;
     // Not for as long as it takes: its user may trace it, and then it stays.
     let deadline = Deadline::after(KILLED_MAX);
     while child.try_wait()?.is_none() && !deadline.is_over() {

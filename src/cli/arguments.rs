@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use crate::id::{Application, DeploymentId, Environment, NameError, Revision, RevisionError};
 use crate::identity::Evidence;
-use crate::registry;
 use crate::store::Filter;
+use crate::timer_list;
 
 /// Deploy by Code: what a reviewed deploy file names is what gets deployed.
 #[derive(Debug, Clone, Parser)]
@@ -109,7 +109,7 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
@@ -122,7 +122,7 @@ pub(super) enum Command {
         /// Show what would be done
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         /// The repository
         #[arg(value_name = "REPO")]
@@ -283,7 +283,7 @@ pub(super) enum Command {
         /// Show those repositories, and do nothing
         #[arg(long, requires = "registered")]
         list: bool,
-        #[arg(long, hide = true, default_value = registry::FOLDER)]
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
         registry: PathBuf,
         #[arg(long, hide = true)]
         after_push: bool,

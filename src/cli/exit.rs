@@ -75,5 +75,9 @@ fn known(error: anyhow::Error) -> Result<verbs::Error, anyhow::Error> {
         Ok(error) => return Ok(error.into()),
         Err(error) => error,
     };
+    let error = match error.downcast::<verbs::install::Error>() {
+        Ok(error) => return Ok(error.into()),
+        Err(error) => error,
+    };
     error.downcast::<git::Error>().map(verbs::Error::from)
 }

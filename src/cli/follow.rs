@@ -13,6 +13,7 @@ use crate::report::{Tail, outcome_line};
 use crate::status::Status;
 use crate::store::Deployment;
 use crate::sys::clock;
+use crate::sys::poll::reader_is_gone;
 use crate::verbs::{self, Following, News, Watch};
 
 /// How often it is looked whether there is more.
@@ -132,7 +133,7 @@ pub(super) fn for_pusher(
 
         if is_idle && !following.is_over() {
             // Otherwise a silent deployment would keep the hook of a pusher who left.
-            if output::reader_is_gone() {
+            if reader_is_gone(&io::stdout()) {
                 return Ok(());
             }
             clock::sleep(LOOK);

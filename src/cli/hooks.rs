@@ -21,6 +21,8 @@ use crate::policy::Exception;
 use crate::report::refusal_lines;
 use crate::status::Status;
 use crate::store::Deployment;
+use crate::sys::access::may_execute;
+use crate::sys::exec::names_no_interpreter;
 use crate::text;
 use crate::verbs::Watch;
 
@@ -102,7 +104,7 @@ impl Chained {
         let kept = kept(path)?;
         // One that git would have passed over because it may not be executed is passed over here;
         // one that leads nowhere is not: it may have refused.
-        let may_run = nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).is_ok();
+        let may_run = may_execute(&kept);
         let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
         (may_run || leads_nowhere).then_some(Self(kept))
     }
@@ -111,7 +113,7 @@ impl Chained {
         let start = |mut command: Command| command.args(arguments).stdin(Stdio::piped()).spawn();
         let started = match start(Command::new(&self.0)) {
             // As git does for a script that does not name its interpreter.
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
+            Err(error) if names_no_interpreter(&error) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.arg(&self.0);
                 start(shell)

@@ -2,9 +2,6 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::report::{Colour, Table};
 use crate::text;
@@ -66,17 +63,6 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
         text.push_str(&format!("  hint: {hint}\n"));
     }
     print_error(&text);
-}
-
-/// Whether the other end of standard output was closed.
-pub(super) fn reader_is_gone() -> bool {
-    let stdout = io::stdout();
-    let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
-    let closed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    poll(&mut polled, PollTimeout::ZERO).is_ok()
-        && polled[0]
-            .revents()
-            .is_some_and(|events| events.intersects(closed))
 }
 
 /// The longest line of a command's output that is held back until its end comes, in bytes.

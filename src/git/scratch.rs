@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::command::{LIST_MAX, command, run};
 use super::error::Error;
-use crate::sys::process::PATH;
+use crate::sys::surroundings::PATH;
 
 /// Runs a command of git in a scratch folder, and returns what it printed, its errors included. It
 /// runs by nobody's configuration. Hooks that it runs may belong to another user than the one who

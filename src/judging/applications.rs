@@ -135,35 +135,40 @@ impl Worker {
     }
 }
 
-/// Why there is no answer.
-fn no_answer(end: Deadline) -> String {
-    let limit = if end.is_over() { TOTAL_MAX } else { ANSWER_MAX };
-    format!("it gave no answer within {}", show_duration(limit))
-}
-
 /// The application repositories of one deploy repository.
 pub struct Applications {
     worker: Option<Worker>,
     known: HashMap<Asked, Answer>,
     /// Repositories that gave no answer in time.
     silent: HashSet<PathBuf>,
+    /// How long one answer is waited for.
+    answer: Duration,
+    /// How long all answers together are waited for.
+    total: Duration,
     end: Deadline,
     only_memory: bool,
 }
 
 impl Default for Applications {
     fn default() -> Self {
-        Self {
-            worker: None,
-            known: HashMap::new(),
-            silent: HashSet::new(),
-            end: Deadline::after(TOTAL_MAX),
-            only_memory: false,
-        }
+        Self::within(ANSWER_MAX, TOTAL_MAX)
     }
 }
 
 impl Applications {
+    /// Repositories that are waited for no longer than this: for one answer, and for all together.
+    fn within(answer: Duration, total: Duration) -> Self {
+        Self {
+            worker: None,
+            known: HashMap::new(),
+            silent: HashSet::new(),
+            answer,
+            total,
+            end: Deadline::after(total),
+            only_memory: false,
+        }
+    }
+
     /// Answers from memory alone while `work` runs: nothing in it waits for a repository.
     pub fn from_memory<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         self.only_memory = true;
@@ -192,7 +197,7 @@ impl Applications {
                 .into_iter()
                 .partition(|(path, _)| self.silent.contains(path));
             open = rest;
-            self.give_up(given_up, &Unknown(no_answer(self.end)));
+            self.give_up(given_up, &self.no_answer());
             if open.is_empty() {
                 return;
             }
@@ -216,7 +221,7 @@ impl Applications {
         }
 
         while let Some((path, _)) = open.front() {
-            let limit = ANSWER_MAX.min(self.end.left());
+            let limit = self.answer.min(self.end.left());
             let Ok(answer) = worker.answers.recv_timeout(limit) else {
                 self.silent.insert(path.clone());
                 return;
@@ -225,6 +230,16 @@ impl Applications {
                 .extend(open.pop_front().map(|asked| (asked, answer)));
         }
         self.worker = Some(worker);
+    }
+
+    /// Why a repository that was waited for gave no answer.
+    fn no_answer(&self) -> Unknown {
+        let limit = if self.end.is_over() {
+            self.total
+        } else {
+            self.answer
+        };
+        Unknown(format!("it gave no answer within {}", show_duration(limit)))
     }
 
     /// Remembers that there are no answers, and why.
@@ -319,5 +334,96 @@ impl Applications {
             Answer::Needs(needs) => Ok(needs),
             _ => Err(Error::NotInMemory),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock;
+
+    fn revision() -> Revision {
+        Revision::new("1".repeat(40)).unwrap()
+    }
+
+    /// A bare repository without a commit.
+    fn repository(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
+        let made = git::scratch(folder, &["init", "-q", "--bare", name]);
+        assert!(made.is_ok(), "{made:?}");
+        path
+    }
+
+    /// A repository that nobody can open: its file `commondir` is a pipe.
+    fn pipe(folder: &Path, name: &str) -> PathBuf {
+        let path = repository(folder, name);
+        let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+        nix::unistd::mkfifo(&path.join("commondir"), mode).unwrap();
+        path
+    }
+
+    fn find(applications: &mut Applications, path: &Path) -> RevisionFact {
+        applications.find(path, &revision(), &[]).unwrap()
+    }
+
+    fn silent(limit: &str) -> RevisionFact {
+        RevisionFact::Unreadable(format!("it gave no answer within {limit}"))
+    }
+
+    #[test]
+    fn a_silent_repository_is_given_up_and_the_others_are_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (silent_one, works) = (
+            pipe(folder.path(), "a.git"),
+            repository(folder.path(), "b.git"),
+        );
+        let mut applications =
+            Applications::within(Duration::from_millis(300), Duration::from_secs(60));
+
+        let question = || Question::Find {
+            revision: revision(),
+            allowed_refs: Vec::new(),
+        };
+        applications.prepare(vec![
+            (silent_one.clone(), question()),
+            (works.clone(), question()),
+        ]);
+
+        assert_eq!(find(&mut applications, &silent_one), silent("300 ms"));
+        assert_eq!(find(&mut applications, &works), RevisionFact::Missing);
+        // It is not asked, and not waited for, again.
+        let deadline = Deadline::after(Duration::from_millis(200));
+        let contains = applications.contains(&silent_one, &revision(), &revision());
+        assert!(contains.unwrap().is_err());
+        assert!(!deadline.is_over());
+    }
+
+    #[test]
+    fn all_answers_together_have_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut applications =
+            Applications::within(Duration::from_secs(60), Duration::from_millis(300));
+        for name in ["a.git", "b.git", "c.git"] {
+            let path = pipe(folder.path(), name);
+            assert_eq!(find(&mut applications, &path), silent("300 ms"));
+        }
+    }
+
+    #[test]
+    fn memory_answers_what_was_asked_before_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = repository(folder.path(), "a.git");
+        let mut applications = Applications::default();
+        assert_eq!(find(&mut applications, &path), RevisionFact::Missing);
+
+        // Whatever becomes of the repository, memory waits for nobody.
+        std::fs::remove_dir_all(&path).unwrap();
+        let begin = clock::now();
+        applications.from_memory(|applications| {
+            assert_eq!(find(applications, &path), RevisionFact::Missing);
+            let asked = applications.complete(&path, "1111");
+            assert!(matches!(asked, Err(Error::NotInMemory)));
+        });
+        assert!(clock::now().since(begin) < Duration::from_secs(1));
     }
 }

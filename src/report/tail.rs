@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use crate::sys::file::next_data;
+use crate::sys::sparse::next_data;
 
 /// How much is read at once, in bytes.
 const CHUNK: u64 = 256 * 1024;
@@ -60,7 +60,7 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::file::punch_hole;
+    use crate::sys::sparse::punch_hole;
     use std::io::Write;
 
     #[test]

@@ -10,7 +10,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::file::{Sharing, punch_hole};
+use crate::sys::sharing::Sharing;
+use crate::sys::sparse::punch_hole;
 
 /// A log file with a limit.
 pub(super) struct Log {

@@ -7,7 +7,8 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::publish;
 use crate::sys::lock::try_lock;
-use crate::sys::process::{Identity, boot_id, set_umask};
+use crate::sys::process::{Identity, boot_id};
+use crate::sys::surroundings::set_umask;
 
 /// Carries out everything that is queued for an environment, unless another runner does so already.
 ///

@@ -8,7 +8,8 @@ use super::job::Job;
 use super::log::Log;
 use crate::id::Revision;
 use crate::sys::cgroup;
-use crate::sys::process::{Gated, PATH, spawn_gated};
+use crate::sys::gated::{Gated, spawn_gated};
+use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 
 /// Forks the command's first process, which waits at its gate until it is recorded. `release`: the

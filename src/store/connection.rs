@@ -8,7 +8,7 @@ use super::error::Error;
 use super::reader::{FILE, Reader, Snapshot, log_file};
 use super::transaction::Transaction;
 use crate::id::{DeploymentId, Environment};
-use crate::sys::file::Sharing;
+use crate::sys::sharing::Sharing;
 
 /// An opened state directory.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ use super::error::Error;
 use super::reader::FILE;
 use super::schema::{self, VERSION};
 use crate::sys::clock::{self, Deadline};
-use crate::sys::file::{Sharing, sync_folder};
+use crate::sys::file::sync_folder;
+use crate::sys::sharing::Sharing;
 
 /// How long a writer waits for another one before it gives up.
 const BUSY: Duration = Duration::from_secs(60);

@@ -9,8 +9,8 @@ use crate::identity::{Evidence, Identity};
 use crate::plan;
 use crate::policy::Facts;
 use crate::status::Status;
-use crate::sys::file::Sharing;
 use crate::sys::process::Identity as ProcessIdentity;
+use crate::sys::sharing::Sharing;
 use crate::time::Timestamp;
 
 pub(super) fn now() -> Timestamp {

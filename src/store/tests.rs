@@ -11,7 +11,7 @@ use super::testing::{State, alice, now, planned, revision, source, target};
 use super::*;
 use crate::id::EventId;
 use crate::identity::{Evidence, Identity};
-use crate::sys::file::Sharing;
+use crate::sys::sharing::Sharing;
 
 #[test]
 fn state_is_made_once_and_then_opened() {

@@ -1,10 +1,14 @@
 //! A cgroup for each deployment: the one way to know, also after the runner died, whether anything
 //! that a command started still runs.
 //!
-//! Protocol: where this process may make a folder in its own cgroup (cgroup v2; root, or
-//! delegated), it makes one for the deployment. The command joins before it begins and whatever it
-//! starts is in it for good, whichever session, parent or environment it takes. `cgroup.events`
-//! says `populated 0` when the last one ended. The controllers are not touched.
+//! Protocol: where this process may make a folder in its own cgroup (cgroup v2; as root, or where
+//! it was delegated), it makes one for the deployment. The command joins before it begins, and
+//! whatever it starts stays in there, whichever session, parent or environment it takes.
+//! `cgroup.events` says `populated 0` when the last process has ended. The controllers are not
+//! touched.
+//!
+//! It does not promise that there is a cgroup: without permission, or with cgroup v1 alone,
+//! [`create`] gives none. A process of root can move itself to another cgroup, and is lost then.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,9 +19,9 @@ use super::process::Identity;
 /// The beginning of the names of the cgroups that [`create`] makes.
 const PREFIX: &str = "deploy-by-code.";
 
-/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name tells
-/// whose it is: this process's, and among those the one called `name`. `None`: not allowed here, or
-/// no cgroup v2.
+/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name says
+/// which process made it, and that among those of this process it is the one called `name`. `None`:
+/// it is not allowed here, or there is no cgroup v2.
 #[must_use]
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
     let Identity { pid, start_ticks } = Identity::own();
@@ -35,12 +39,13 @@ pub fn create(name: &str) -> Option<(PathBuf, File)> {
     }
 }
 
-/// The folder of this process's cgroup.
+/// The folder of this process's cgroup; `None`: it can't be reached by a path.
 fn own() -> Option<PathBuf> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = membership
         .lines()
         .find_map(|line| line.strip_prefix("0::/"))?;
+
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     // proc_pid_mountinfo(5): the mount point is the fifth field, the type the first after " - ".
     let mount = mounts.lines().find_map(|line| {
@@ -48,10 +53,11 @@ fn own() -> Option<PathBuf> {
         let whole_hierarchy = left.split(' ').nth(3)? == "/";
         (whole_hierarchy && right.starts_with("cgroup2 ")).then(|| left.split(' ').nth(4))?
     })?;
+
     (!path.split('/').any(|part| part == "..")).then(|| Path::new(mount).join(path))
 }
 
-/// Whether any process is in a cgroup or below it; one that is gone had none.
+/// Whether any process is in a cgroup or below it. In a cgroup that is gone there is none.
 #[must_use]
 pub fn is_populated(folder: &Path) -> bool {
     fs::read_to_string(folder.join("cgroup.events"))
@@ -70,6 +76,7 @@ pub fn pids(folder: &Path) -> Vec<i32> {
                 .filter_map(|line| line.parse::<i32>().ok())
                 .filter(|pid| *pid > 0),
         );
+
         let entries = fs::read_dir(&folder)
             .into_iter()
             .flatten()
@@ -83,10 +90,10 @@ pub fn pids(folder: &Path) -> Vec<i32> {
     pids
 }
 
-/// Kills everything in a cgroup at once; `Unsupported` before Linux 5.14.
+/// Kills everything in a cgroup at once.
 ///
 /// # Errors
-/// The kernel refused.
+/// The kernel refused, or is older than Linux 5.14 and can't do this.
 pub fn kill(folder: &Path) -> io::Result<()> {
     OpenOptions::new()
         .write(true)
@@ -94,7 +101,8 @@ pub fn kill(folder: &Path) -> io::Result<()> {
         .write_all(b"1")
 }
 
-/// Removes the empty cgroups of processes that died before they could record or remove them.
+/// Removes the empty cgroups of processes that died before they could record or remove them: those
+/// below this process's own.
 pub fn sweep() {
     let Some(own) = own() else { return };
     for entry in fs::read_dir(own)
@@ -110,13 +118,14 @@ pub fn sweep() {
                 start_ticks: parts.next()?.parse().ok()?,
             })
         });
+
         if maker.is_some_and(|maker| !maker.is_alive()) {
             remove(&entry.path());
         }
     }
 }
 
-/// Removes an empty cgroup and the empty ones below it; a populated one stays.
+/// Removes an empty cgroup and the empty ones below it. One with a process in it stays.
 pub fn remove(folder: &Path) {
     let entries = fs::read_dir(folder)
         .into_iter()

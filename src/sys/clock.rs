@@ -1,10 +1,15 @@
 //! The real clock. Nothing else asks for the time.
+//!
+//! Protocol: what is recorded or shown to people is the system's time ([`now`]); waits and limits
+//! go by a clock that nobody can set ([`Deadline`]).
+//!
+//! It does not promise that [`now`] never goes back: somebody can set the system's clock.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::Timestamp;
 
-/// The present, by the system's clock; it can be set back.
+/// The present, by the system's clock. Before 1970 it is 1970.
 #[must_use]
 pub fn now() -> Timestamp {
     let ms = SystemTime::now()
@@ -20,7 +25,7 @@ pub fn zone(name: &str) -> Option<jiff::tz::TimeZone> {
     jiff::tz::TimeZone::get(name).ok()
 }
 
-/// Waits.
+/// Waits this long.
 pub fn sleep(duration: Duration) {
     std::thread::sleep(duration);
 }
@@ -30,13 +35,14 @@ pub fn sleep(duration: Duration) {
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// That long from now; never, where that is further away than the clock reaches.
+    /// The point that is this long from now; never, where that is further away than the clock
+    /// reaches.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))
     }
 
-    /// How long until then; zero when it is over.
+    /// How long it is until then; zero when it is over.
     #[must_use]
     pub fn left(self) -> Duration {
         self.0.map_or(Duration::MAX, |at| {
@@ -44,7 +50,7 @@ impl Deadline {
         })
     }
 
-    /// Whether it is over.
+    /// Whether that point has come.
     #[must_use]
     pub fn is_over(self) -> bool {
         self.left().is_zero()

@@ -1,13 +1,13 @@
-//! A process that outlives the push.
+//! A process that goes on after the push has ended.
 //!
-//! Protocol: the child gets a session of its own, so no signal to the hook's process group and no
-//! hang-up of a terminal reaches it; its standard descriptors are /dev/null and every other one is
-//! closed on exec, because the push ends only when every copy of the hook's output is closed, and
-//! git 2.54 and fcgiwrap leak further ones. Its environment is what is given and nothing else: the
-//! hook's can hold the pusher's password.
+//! Protocol: the child gets a session of its own, so that no signal to the hook's process group and
+//! no hang-up of a terminal reaches it. Its standard descriptors are /dev/null, and every other one
+//! is closed on exec: the push ends only when every copy of the hook's output is closed, and git
+//! 2.54 and fcgiwrap leak further descriptors. Its environment is what is given and nothing else:
+//! the hook's can hold the pusher's password.
 //!
-//! It does not promise to survive a kill by cgroup (logind's KillUserProcesses, a restart of the
-//! web server's unit).
+//! It does not promise that the child survives where its whole cgroup is killed (logind's
+//! KillUserProcesses, a restart of the web server's unit).
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -17,10 +17,11 @@ use std::process::{Command, Stdio};
 use nix::errno::Errno;
 use nix::libc;
 
-/// Starts a detached process and leaves it alone.
+/// Starts a detached process with this environment and no other, in the folder `/`, and does not
+/// wait for it.
 ///
 /// # Errors
-/// It can't be started; a program that can't be executed is told as well.
+/// It can't be started; that the program can't be executed is one of the reasons.
 pub fn spawn(
     program: &Path,
     arguments: &[&std::ffi::OsStr],
@@ -31,23 +32,24 @@ pub fn spawn(
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
-        .current_dir("/");
-    command
+        .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     in_own_session(&mut command);
+
     // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe
     // system call.
     #[allow(unsafe_code)]
     unsafe {
         command.pre_exec(|| close_on_exec_from(3));
     }
+
     command.spawn().map(drop)
 }
 
-/// Lets a command run in a session of its own, and so without a terminal: what it is given of one
-/// it can write to, but not type into (TIOCSTI, ioctl_tty(2)).
+/// Lets a command run in a session of its own, and so without a terminal. It can write to a
+/// terminal that it was given as an output, but not type into it (TIOCSTI, ioctl_tty(2)).
 pub fn in_own_session(command: &mut Command) {
     // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system
     // call.
@@ -57,8 +59,8 @@ pub fn in_own_session(command: &mut Command) {
     }
 }
 
-/// Marks every descriptor from `first` on close-on-exec. Not closed at once: the standard library
-/// reports a failed exec through one of them.
+/// Marks every descriptor from the number `first` on as close-on-exec. They are not closed at once,
+/// because the standard library reports a failed exec through one of them.
 pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: close_range(2) takes three numbers and touches no memory.
     #[allow(unsafe_code)]
@@ -70,5 +72,6 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
             libc::CLOSE_RANGE_CLOEXEC,
         )
     };
+
     Errno::result(result).map(drop).map_err(io::Error::from)
 }

@@ -21,7 +21,8 @@ use super::clock::{self, Deadline};
 /// How long to sleep between two looks at a child that is about to end.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Lets a command lead a process group of its own, in a session of its own if it leads no group yet.
+/// Lets a command lead a process group of its own, in a session of its own if it leads no group
+/// yet.
 pub(super) fn lead_own(command: &mut Command) {
     let setup = || match setsid() {
         // The caller has made it the leader of a group already.

@@ -5,7 +5,7 @@
 //! go when the holder ends, however it ends; there is no stale lock.
 //!
 //! It does not promise anything on a file system that does not carry flock between machines (NFS
-//! before Linux 2.6.12).
+//! before Linux 2.6.12), and it does not keep out whoever does not ask for the lock.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,14 +16,14 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 
-use super::file::Sharing;
+use super::sharing::Sharing;
 
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 
-/// Takes the lock if nobody holds it; `None` when somebody does. Creates the file where it is
-/// missing.
+/// Takes the lock of a file if nobody holds it; `None` when somebody does. The file is made where
+/// it is missing.
 ///
 /// # Errors
 /// The file can't be opened or locked.
@@ -39,6 +39,7 @@ pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
     if is_new {
         sharing.apply_to_file(&file)?;
     }
+
     lock_now(file)
 }
 

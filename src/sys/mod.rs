@@ -1,15 +1,23 @@
-//! The kernel, one idea a file. The only modules with `unsafe` in them.
+//! The kernel: what this program asks of it, one idea a file. Each file begins with its protocol
+//! and with what it does not promise. `unsafe` code and the crates `nix` and `libc` stand here and
+//! nowhere else.
 
 pub mod access;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;
+pub mod exec;
 pub mod file;
+pub mod gated;
 pub mod group;
 pub mod lock;
+pub mod open;
 pub mod output;
 pub mod poll;
 pub mod process;
+pub mod sharing;
+pub mod sparse;
+pub mod surroundings;
 pub mod syslog;
 pub mod tree;
 pub mod user;

@@ -10,8 +10,8 @@
 //! then. A process that it leaves behind may keep the pipes open; it is neither waited for nor
 //! killed, and what it writes later is lost.
 //!
-//! It does not promise to kill what has left the process group (see [`super::group`]), nor to return
-//! in time while the kernel loads the program from a file system that hangs.
+//! It does not promise to kill what has left the process group (see [`super::group`]), nor to
+//! return in time while the kernel loads the program from a file system that hangs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,16 +37,16 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How much is read at once, in bytes: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
-/// Why there is no output. The cause, where there is one, is the error's source and not repeated in
-/// its words.
+/// Why there is no output. The message ends with the cause, where there is one; the cause is also
+/// the error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The command did not begin.
-    #[error("the command could not be started")]
+    #[error("the command could not be started: {0}")]
     Start(#[source] io::Error),
 
     /// The kernel failed to tell what the command wrote or whether it has ended; it was killed.
-    #[error("the output of the command could not be read")]
+    #[error("the output of the command could not be read: {0}")]
     Read(#[source] io::Error),
 
     /// The command was not done in time; it was killed.
@@ -107,8 +107,8 @@ fn run(
     }
 }
 
-/// Reads both streams of a child until it has ended. The child is not waited for, so that its number
-/// stays its own.
+/// Reads both streams of a child until it has ended. The child is not waited for, so that its
+/// number stays its own.
 fn collect(
     child: &mut Child,
     end: Option<&OwnedFd>,

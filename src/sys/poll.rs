@@ -38,8 +38,8 @@ fn timeout(patience: Duration) -> PollTimeout {
     PollTimeout::try_from(ms).unwrap_or(PollTimeout::MAX)
 }
 
-/// Whether nobody can read any more what is written to a pipe, a socket or a terminal. `false` where
-/// the kernel does not say.
+/// Whether nobody can read any more what is written to a pipe, a socket or a terminal. `false`
+/// where the kernel does not say.
 #[must_use]
 pub fn reader_is_gone(output: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];

@@ -1,8 +1,8 @@
 //! Everything that one command started.
 //!
-//! Where the command has a cgroup, that says it exactly. Elsewhere its processes are found by what
-//! they can't easily shed: the leader's session and process group, `DEPLOY_ID` and
-//! `DEPLOY_REPOSITORY` in their environment, and being a child of one that was found.
+//! Protocol: where the command has a cgroup, that says exactly what belongs to it. Elsewhere its
+//! processes are found by what they can't easily get rid of: the leader's session and process
+//! group, marks in their environment, and being a child of a process that was found.
 //!
 //! Without a cgroup it does not promise to find a process that left the session, cleared its
 //! environment and outlived its parent, nor one whose environment the kernel does not show to this
@@ -25,12 +25,13 @@ pub struct Tree {
     pub leader: Option<Identity>,
     /// Its cgroup.
     pub cgroup: Option<PathBuf>,
-    /// `NAME=value` pairs that together stand in the environment of its processes alone.
+    /// `NAME=value` pairs. Only the processes of this command have all of them in their
+    /// environment.
     pub marks: Vec<String>,
 }
 
 impl Tree {
-    /// Whether anything of it runs.
+    /// Whether any process of it runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         match &self.cgroup {
@@ -48,12 +49,12 @@ impl Tree {
         }
     }
 
-    /// Asks everything in it to end.
+    /// Asks every process of it to end, with SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Kills everything in it.
+    /// Kills every process of it.
     pub fn kill(&self) {
         let killed = self
             .cgroup
@@ -70,23 +71,15 @@ impl Tree {
         }
     }
 
+    /// Finds its processes without a cgroup: first those that bear a mark, then their children.
     fn search(&self) -> Vec<i32> {
-        let own = nix::unistd::getpid().as_raw();
-        let numbers = fs::read_dir("/proc")
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok);
-        let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let running: Vec<Stat> = pids
-            .filter(|pid| *pid != own)
-            .filter_map(Stat::read)
-            .filter(|stat| !stat.has_ended)
-            .collect();
+        let running = running();
         let mut found: BTreeSet<i32> = running
             .iter()
             .filter(|stat| self.bears_a_mark(stat))
             .map(|stat| stat.identity.pid)
             .collect();
+
         loop {
             let children = running
                 .iter()
@@ -100,9 +93,10 @@ impl Tree {
         }
     }
 
+    /// Whether a process shows by itself that it belongs to the command.
     fn bears_a_mark(&self, stat: &Stat) -> bool {
-        // A session keeps its number as long as anybody is in it, so the number is the leader's
-        // also after the leader ended.
+        // A session keeps its number as long as any process is in it. So the number is still the
+        // leader's after the leader has ended.
         let of_leader = |leader: Identity| {
             let pid = leader.pid;
             stat.identity == leader
@@ -123,4 +117,18 @@ impl Tree {
         };
         !self.marks.is_empty() && self.marks.iter().all(has)
     }
+}
+
+/// The processes of the machine that run, without this one.
+fn running() -> Vec<Stat> {
+    let own = nix::unistd::getpid().as_raw();
+    let entries = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid != own)
+        .filter_map(Stat::read)
+        .filter(|stat| !stat.has_ended)
+        .collect()
 }

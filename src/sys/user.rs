@@ -1,4 +1,10 @@
-//! Users of the machine.
+//! Users of the machine, and becoming one of them.
+//!
+//! Protocol: a user is looked up in the machine's database (getpwnam(3), getgrouplist(3)) before
+//! the process forks or gives up its rights. Becoming the user makes system calls alone, groups
+//! first, since after the change of user nothing else may be changed; there is no way back.
+//!
+//! It does not promise that a lookup is fast: the database can be behind a network.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -22,31 +28,27 @@ impl User {
     /// Looks a user up by name.
     ///
     /// # Errors
-    /// There is none, or it can't be told.
+    /// There is no such user, or the database can't be read.
     pub fn find(name: &str) -> io::Result<Self> {
-        let missing =
-            || io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"));
-        Self::new(nix::unistd::User::from_name(name)?.ok_or_else(missing)?)
+        let found = nix::unistd::User::from_name(name)?;
+        Self::new(found, || format!("there is no user {name}"))
     }
 
     /// Looks a user up by number.
     ///
     /// # Errors
-    /// The number has no entry, or it can't be told.
+    /// No user has the number, or the database can't be read.
     pub fn by_number(uid: u32) -> io::Result<Self> {
-        let missing = || {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("the user number {uid} has no name"),
-            )
-        };
-        Self::new(nix::unistd::User::from_uid(Uid::from_raw(uid))?.ok_or_else(missing)?)
+        let found = nix::unistd::User::from_uid(Uid::from_raw(uid))?;
+        Self::new(found, || format!("the user number {uid} has no name"))
     }
 
-    /// Whether this process runs as root.
-    #[must_use]
-    pub fn is_root() -> bool {
-        Uid::effective().is_root()
+    /// The user that this process runs as.
+    ///
+    /// # Errors
+    /// No user has the number, or the database can't be read.
+    pub fn current() -> io::Result<Self> {
+        Self::by_number(Self::own_number())
     }
 
     /// The number of the user that this process runs as.
@@ -55,22 +57,20 @@ impl User {
         Uid::effective().as_raw()
     }
 
-    /// The user that this process runs as.
-    ///
-    /// # Errors
-    /// The user's number has no entry.
-    pub fn current() -> io::Result<Self> {
-        let uid = Uid::effective();
-        let missing = || {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("the user number {uid} has no name"),
-            )
-        };
-        Self::new(nix::unistd::User::from_uid(uid)?.ok_or_else(missing)?)
+    /// Whether this process runs as root.
+    #[must_use]
+    pub fn is_root() -> bool {
+        Uid::effective().is_root()
     }
 
-    fn new(user: nix::unistd::User) -> io::Result<Self> {
+    /// Whether this process runs as this user already.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.uid == Uid::effective()
+    }
+
+    fn new(found: Option<nix::unistd::User>, missing: impl FnOnce() -> String) -> io::Result<Self> {
+        let user = found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing()))?;
         let name = std::ffi::CString::new(user.name.as_str())?;
         Ok(Self {
             groups: getgrouplist(&name, user.gid)?,
@@ -79,12 +79,6 @@ impl User {
             uid: user.uid,
             gid: user.gid,
         })
-    }
-
-    /// Whether this process runs as this user already.
-    #[must_use]
-    pub fn is_current(&self) -> bool {
-        self.uid == Uid::effective()
     }
 
     /// Lets a command run as this user.
@@ -101,7 +95,7 @@ impl User {
     /// exec it makes system calls alone.
     ///
     /// # Errors
-    /// The kernel refused: only root may.
+    /// The kernel refused: only root may do this.
     pub fn become_for_good(&self) -> io::Result<()> {
         setgroups(&self.groups)?;
         setgid(self.gid)?;

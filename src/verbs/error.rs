@@ -4,6 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::install;
 use crate::{deploy_repository, git, judging, planning, runner, store};
 
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
@@ -51,6 +52,9 @@ pub enum Error {
     /// The runner can't go on.
     #[error(transparent)]
     Runner(#[from] runner::Error),
+    /// The hooks can't be installed or taken out.
+    #[error(transparent)]
+    Install(#[from] install::Error),
     /// The system refused something.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -77,6 +81,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Advised { kind, .. } => *kind,
+            Self::Install(install::Error::UnitsNeedRoot) => Kind::Refused,
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,
             Self::Deploy(_)
@@ -85,6 +90,7 @@ impl Error {
             | Self::Planning(_)
             | Self::Judging(_)
             | Self::Runner(_)
+            | Self::Install(_)
             | Self::Io(_) => Kind::State,
         }
     }
@@ -100,6 +106,7 @@ impl Error {
             | Self::Planning(planning::Error::Store(error))
             | Self::Judging(judging::Error::Store(error))
             | Self::Runner(runner::Error::Store(error)) => Some(error.hint()),
+            Self::Install(error) => error.hint(),
             Self::Git(_) | Self::Judging(judging::Error::Git(_)) => Some(READ),
             Self::Deploy(_)
             | Self::Planning(_)

@@ -7,6 +7,7 @@ mod error;
 mod follow;
 mod freeze;
 mod frozen;
+pub mod install;
 mod names;
 mod ownership;
 mod place;

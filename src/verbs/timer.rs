@@ -6,10 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::Error;
-use crate::registry::{self, Registered};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::user::User;
 use crate::text;
+use crate::timer_list::{self, ListedRepository};
 use crate::units;
 use crate::wake;
 
@@ -43,8 +43,8 @@ pub struct OfOneUser {
 ///
 /// # Errors
 /// The list can't be read.
-pub fn reconcile_registered(registry: &Path) -> Result<Vec<OfOneUser>, Error> {
-    let mut entries = registry::entries(registry)?;
+pub fn reconcile_registered(list: &Path) -> Result<Vec<OfOneUser>, Error> {
+    let mut entries = timer_list::entries(list)?;
     let is_root = User::is_root();
     if !is_root {
         // Nobody else's could be reconciled.
@@ -58,9 +58,9 @@ pub fn reconcile_registered(registry: &Path) -> Result<Vec<OfOneUser>, Error> {
         while let Some((user, own)) = entries.lock().ok().and_then(|mut entries| entries.next()) {
             // A unit for each user keeps one's runners out of others' way.
             let of_user = if in_units && user != 0 {
-                in_unit(user, registry)
+                in_unit(user, list)
             } else {
-                directly(user, own, registry)
+                directly(user, own, list)
             };
             if let Ok(mut done) = done.lock() {
                 done.push(of_user);
@@ -79,8 +79,8 @@ pub fn reconcile_registered(registry: &Path) -> Result<Vec<OfOneUser>, Error> {
         .unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
-fn in_unit(user: u32, registry: &Path) -> OfOneUser {
-    match wake::reconcile_in_unit(user, registry, OWNER_MAX + UNIT_MARGIN) {
+fn in_unit(user: u32, list: &Path) -> OfOneUser {
+    match wake::reconcile_in_unit(user, list, OWNER_MAX + UNIT_MARGIN) {
         Ok(()) => OfOneUser::default(),
         Err(error) => OfOneUser {
             complaints: vec![format!("user {user}: {error}")],
@@ -90,7 +90,7 @@ fn in_unit(user: u32, registry: &Path) -> OfOneUser {
 }
 
 /// Reconciles what one user registered.
-fn directly(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> OfOneUser {
+fn directly(user: u32, mut entries: Vec<PathBuf>, list: &Path) -> OfOneUser {
     // It begins anywhere, so that those that hang do not keep the same ones waiting each time.
     let first = usize::try_from(clock::now().as_ms()).unwrap_or(0) % entries.len().max(1);
     entries.rotate_left(first);
@@ -105,9 +105,9 @@ fn directly(user: u32, mut entries: Vec<PathBuf>, registry: &Path) -> OfOneUser 
             ));
             break;
         }
-        match registry::read(registry, entry) {
+        match timer_list::read(list, entry) {
             Err(problem) => done.complaints.push(problem.to_string()),
-            Ok(Registered { repository, owner }) => {
+            Ok(ListedRepository { repository, owner }) => {
                 let patience = REPOSITORY_MAX.min(deadline.left());
                 if let Err(error) = wake::reconcile_as(&repository, owner, patience) {
                     let shown = text::escape(repository.as_os_str().as_encoded_bytes(), 200);
@@ -137,14 +137,14 @@ impl OfOneUser {
 ///
 /// # Errors
 /// The list can't be read.
-pub fn list_registered(registry: &Path) -> Result<Vec<(Vec<PathBuf>, Option<u32>)>, Error> {
+pub fn list_registered(list: &Path) -> Result<Vec<(Vec<PathBuf>, Option<u32>)>, Error> {
     let mut listed = Vec::new();
-    for (user, own) in registry::entries(registry)? {
+    for (user, own) in timer_list::entries(list)? {
         let mut counting = own
             .iter()
-            .filter_map(|entry| registry::read(registry, entry).ok());
+            .filter_map(|entry| timer_list::read(list, entry).ok());
         let first = counting.by_ref().take(TOLD_MAX);
-        let first = first.map(|registered| registered.repository).collect();
+        let first = first.map(|listed| listed.repository).collect();
         listed.push((first, counting.next().map(|_| user)));
     }
     Ok(listed)

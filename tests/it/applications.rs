@@ -1,12 +1,13 @@
-//! Application repositories whose history tells something.
+//! Application repositories with a history, and pushes that deploy from them.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::run::{Run, run};
-use crate::world::World;
+use crate::world::{NULL, World};
 
-/// A world whose applications have repositories, `apps/NAME.git`, and a job that notes; `text` goes
-/// on in the section `[defaults]`.
+/// A world whose applications have the repositories `apps/NAME.git`. `text` continues the section
+/// `[defaults]` of the configuration.
 pub fn world(applications: &[&str], text: &str) -> World {
     let world = World::installed();
     fs::create_dir(world.path("apps")).unwrap();
@@ -20,7 +21,7 @@ pub fn world(applications: &[&str], text: &str) -> World {
     world
 }
 
-/// Writes the configuration anew.
+/// Replaces the configuration. `text` continues the section `[defaults]`.
 pub fn configure(world: &World, text: &str) {
     let apps = world.path("apps");
     world.config(&format!(
@@ -29,8 +30,7 @@ pub fn configure(world: &World, text: &str) {
     ));
 }
 
-/// A commit with a message on top of a branch of an application; the branch is made where it is
-/// missing.
+/// Makes a commit on top of a branch of an application; the branch is created if it does not exist.
 pub fn commit(world: &World, application: &str, branch: &str, message: &str) -> String {
     let folder = format!("apps/{application}.git");
     let name = format!("refs/heads/{branch}");
@@ -40,11 +40,11 @@ pub fn commit(world: &World, application: &str, branch: &str, message: &str) -> 
     } else {
         vec![&tip]
     };
-    commit_upon(world, application, branch, message, &parents)
+    commit_on(world, application, branch, message, &parents)
 }
 
-/// A commit with a message and parents of its own, to which a branch is set.
-pub fn commit_upon(
+/// Makes a commit with given parents, and sets a branch to it.
+pub fn commit_on(
     world: &World,
     application: &str,
     branch: &str,
@@ -56,6 +56,7 @@ pub fn commit_upon(
         .ok()
         .line()
         .to_owned();
+
     let mut arguments = vec!["commit-tree", "-m", message, &tree];
     arguments.extend(parents.iter().flat_map(|parent| ["-p", parent]));
     let commit = world.git_in(&folder, &arguments);
@@ -66,14 +67,14 @@ pub fn commit_upon(
     commit
 }
 
-/// Some commits on `main`, called `c1` and so on.
+/// Makes some commits on `main` with the subjects `c1`, `c2` and so on.
 pub fn commits(world: &World, application: &str, count: usize) -> Vec<String> {
     (1..=count)
         .map(|n| commit(world, application, "main", &format!("c{n}")))
         .collect()
 }
 
-/// Prepends a revision and pushes; it can be refused.
+/// Prepends a revision to a deploy file and pushes; the push can be refused.
 #[track_caller]
 pub fn try_deploy(world: &World, target: &str, revision: &str) -> Run {
     world.deploy_rev(target, revision);
@@ -82,7 +83,7 @@ pub fn try_deploy(world: &World, target: &str, revision: &str) -> Run {
     push
 }
 
-/// The same, with trailers in the deploy commit's message.
+/// The same, with trailers in the message of the deploy commit.
 #[track_caller]
 pub fn try_deploy_saying(world: &World, target: &str, revision: &str, trailers: &str) -> Run {
     world.deploy_rev(target, revision);
@@ -91,33 +92,61 @@ pub fn try_deploy_saying(world: &World, target: &str, revision: &str, trailers: 
     push
 }
 
-/// Takes a refused commit back, so that the next push does not bring it along.
+/// Removes a refused commit from the clone, so that the next push does not contain it.
 pub fn forget_if_refused(world: &World, push: &Run) {
-    if push.code != Some(0) {
-        let tip = world.tip();
-        let reset = if tip.bytes().all(|b| b == b'0') {
-            vec!["update-ref", "-d", "HEAD"]
-        } else {
-            vec!["reset", "-q", "--hard", &tip]
-        };
-        world.git(&reset);
-        if tip.bytes().all(|b| b == b'0') {
-            world.git(&["rm", "-rq", "--cached", "--ignore-unmatch", "."]);
-            world.git(&["clean", "-qfdx"]);
-        }
+    if push.code == Some(0) {
+        return;
+    }
+
+    let tip = world.tip();
+    if tip == NULL {
+        world.git(&["update-ref", "-d", "HEAD"]);
+        world.git(&["rm", "-rq", "--cached", "--ignore-unmatch", "."]);
+        world.git(&["clean", "-qfdx"]);
+    } else {
+        world.git(&["reset", "-q", "--hard", &tip]);
     }
 }
 
-/// Prepends a revision, pushes and waits for the end.
+/// Prepends a revision, pushes, waits until nothing is queued or running, and returns the last line
+/// of the history.
 #[track_caller]
 pub fn deploy(world: &World, target: &str, revision: &str) -> String {
     try_deploy(world, target, revision).ok();
     world.settled().pop().unwrap()
 }
 
-/// The lines of a refused push, without git's prefix.
+/// Asserts that a push was refused, and returns what the hooks printed.
 #[track_caller]
 pub fn refused(push: Run) -> String {
     let push = push.exits(1);
     push.remote().join("\n")
+}
+
+/// Renames the repository of an application out of the way, as if it could not be reached.
+pub fn take_away(world: &World, application: &str) {
+    let [here, away] = places(world, application);
+    fs::rename(here, away).unwrap();
+}
+
+/// Puts it back.
+pub fn bring_back(world: &World, application: &str) {
+    let [here, away] = places(world, application);
+    fs::rename(away, here).unwrap();
+}
+
+fn places(world: &World, application: &str) -> [PathBuf; 2] {
+    ["git", "away"].map(|end| world.path(&format!("apps/{application}.{end}")))
+}
+
+/// Removes the object of a commit from the repository of an application.
+pub fn remove_object(world: &World, application: &str, commit: &str) {
+    let (folder, name) = commit.split_at(2);
+    let object = format!("apps/{application}.git/objects/{folder}/{name}");
+    fs::remove_file(world.path(&object)).unwrap();
+}
+
+/// The abbreviated form in which the program prints a hash.
+pub fn short(hash: &str) -> &str {
+    &hash[..7]
 }

@@ -1,87 +1,120 @@
-//! Whose processes are whose, with a control group for each deployment and without: nobody gets
-//! away, and nobody else is hit.
+//! Which processes belong to a deployment, with a control group for each deployment and without:
+//! none of its processes escapes, and no other process is killed.
 
 use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::processes::{alive, kill_one};
-use crate::run::{Run, run};
-use crate::stopping::pids;
+use crate::processes::{BINARY, alive, kill_one, of};
+use crate::run::{Run, run, skip};
+use crate::stopping::{FAMILY, assert_none_lives, pids};
 use crate::world::World;
 
-/// A child that sheds all that could betray it: session, environment, descriptors, parent.
+/// A job with a child that gives up everything by which it could be found without a control group:
+/// session, environment, open files, working folder and, by way of a subshell, its parent.
 const GHOST: &str = r#"
-setsid env -i sh -c 'exec 0<&- 1>&- 2>&-; cd /; echo $$ > "$1/new.ghost"; mv "$1/new.ghost" "$1/pid.ghost"; until [ -e "$1/gate.end" ]; do sleep 0.03; done; echo "production/a #1 end" >> "$1/ran"' ghost "$W" &
+(setsid env -i sh -c '
+    exec 0<&- 1>&- 2>&-
+    cd /
+    echo $$ > "$1/new.ghost"; mv "$1/new.ghost" "$1/pid.ghost"
+    until [ -e "$1/gate.end" ]; do sleep 0.03; done
+    echo "production/a #1 end" >> "$1/ran"
+' ghost "$W" &)
 until [ -e "$W/pid.ghost" ]; do sleep 0.02; done
 note start
 "#;
 
-/// Whether deployments get control groups of their own here, found out once for all tests.
-fn no_cgroups() -> bool {
-    static MADE: OnceLock<bool> = OnceLock::new();
-    let make = || {
+/// Whether a control group can be made here. It is found out once for all tests.
+fn can_make_cgroups() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own = groups
-            .lines()
-            .find_map(|line| line.strip_prefix("0::/"))
-            .map(str::to_owned);
+        let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mount = mounts
             .lines()
             .find(|line| line.contains(" - cgroup2 "))
             .and_then(|line| line.split(' ').nth(4));
+
         own.zip(mount).is_some_and(|(own, mount)| {
-            let probe = format!(
-                "{mount}/{own}/deploy-by-code-it-probe-{}",
-                std::process::id()
-            );
+            let id = std::process::id();
+            let probe = format!("{mount}/{own}/deploy-by-code-it-probe-{id}");
             fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
         })
-    };
-    let made = *MADE.get_or_init(make);
-    if !made {
-        println!("skipped: no control group can be made here");
-    }
-    !made
+    })
 }
 
-/// Whether this process may take the control groups away from what it starts.
-fn no_namespaces() -> bool {
+/// Whether control groups can be made here. Where they cannot, the calling test is skipped.
+#[track_caller]
+fn cgroups_or_skip() -> bool {
+    if !can_make_cgroups() {
+        skip("no control group can be made here");
+    }
+    can_make_cgroups()
+}
+
+/// Whether what a test starts can be shown no control groups. Where it cannot, the calling test is
+/// skipped.
+#[track_caller]
+fn unshare_or_skip() -> bool {
     let probe = Command::new("unshare").args(["-m", "true"]).output();
-    let missing = !probe.is_ok_and(|output| output.status.success());
-    if missing {
-        println!("skipped: unshare may not make a mount namespace here");
+    let can = probe.is_ok_and(|output| output.status.success());
+    if !can {
+        skip("unshare cannot make a mount namespace here");
     }
-    missing
+    can
 }
 
-/// Commits and pushes where the server sees no control groups.
+/// Commits and pushes where the hooks, and the runner that they start, see no control groups.
 #[track_caller]
 fn push_without_cgroups(world: &World) -> Run {
     world.commit();
-    let mut unshare = world.command("unshare", "work");
     let push = "umount -a -l -t cgroup2; exec git push origin HEAD:refs/heads/main";
+    let mut unshare = world.command("unshare", "work");
     run(unshare.args(["-m", "sh", "-c", push]), b"").ok()
 }
 
 #[test]
-fn a_timeout_ends_also_what_shed_everything() {
-    if no_cgroups() {
+fn timeout_ends_a_child_that_only_its_cgroup_betrays() {
+    if !cgroups_or_skip() {
         return;
     }
     let world = World::installed();
     world.config("timeout = \"1s\"");
     world.job(&format!("{GHOST}\nsleep 1000"));
     world.deploy("production/a", 1);
+
     world.push();
-    assert!(world.settled()[0].starts_with("#1 production/a failed: timeout after 1"));
-    assert!(!alive(pids(&world)[0]), "it got away");
+
+    let history = world.settled();
+    assert!(
+        history[0].starts_with("#1 production/a failed: timeout after 1"),
+        "{history:#?}"
+    );
+    assert!(!alive(pids(&world)[0]), "the child escaped");
+}
+
+/// The control of the test above: such a child is not found in any other way.
+#[test]
+fn timeout_without_cgroups_misses_such_a_child() {
+    if !unshare_or_skip() {
+        return;
+    }
+    let world = World::installed();
+    world.config("timeout = \"1s\"");
+    world.job(&format!("{GHOST}\nsleep 1000"));
+    world.deploy("production/a", 1);
+
+    push_without_cgroups(&world);
+
+    assert!(world.settled()[0].contains(" failed: timeout after 1"));
+    assert!(alive(pids(&world)[0]));
+    world.open("end");
 }
 
 #[test]
-fn what_shed_everything_holds_the_environment_after_the_runner_died() {
-    if no_cgroups() {
+fn dead_runners_environment_is_held_by_such_a_child() {
+    if !cgroups_or_skip() {
         return;
     }
     let world = World::installed();
@@ -91,21 +124,18 @@ fn what_shed_everything_holds_the_environment_after_the_runner_died() {
     world.wait_for("production/a #1 start");
     world.kill_runner();
     let ghost = pids(&world)[0];
-    let leader = crate::processes::of(&world.path(""))
-        .into_iter()
-        .filter(|pid| *pid != ghost);
-    leader.for_each(kill_one);
+    for pid in of(&world.path("")) {
+        if pid != ghost {
+            kill_one(pid);
+        }
+    }
+
     world.job("note start; note end");
     world.deploy("production/b", 1);
     world.push();
-    world.wait_until("status says why", || {
-        world
-            .cmd(&["status"])
-            .ok()
-            .stdout
-            .contains("held by what #1 left running")
-    });
+    world.wait_until_held_by(1);
     assert!(alive(ghost));
+
     world.open("end");
     assert_eq!(
         world.settled(),
@@ -114,89 +144,97 @@ fn what_shed_everything_holds_the_environment_after_the_runner_died() {
             "#2 production/b succeeded"
         ]
     );
-    let ran = [
-        "production/a #1 start",
-        "production/a #1 end",
-        "production/b #2 start",
-        "production/b #2 end",
-    ];
-    assert_eq!(world.ran(), ran);
+    assert_eq!(
+        world.ran(),
+        [
+            "production/a #1 start",
+            "production/a #1 end",
+            "production/b #2 start",
+            "production/b #2 end",
+        ]
+    );
 }
 
 #[test]
-fn no_control_group_is_left_behind() {
-    if no_cgroups() {
+fn cgroup_of_a_deployment_is_removed_after_it() {
+    if !cgroups_or_skip() {
         return;
     }
     let world = World::installed();
-    world.job("cat /proc/self/cgroup > \"$W/groups\"");
+    world.job(
+        "sed -n 's/^0:://p' /proc/self/cgroup > \"$W/group\"\n\
+         ls -d /sys/fs/cgroup$(cat \"$W/group\") /sys/fs/cgroup/unified$(cat \"$W/group\")\n\
+         true",
+    );
     world.deploy("production/a", 1);
     world.push();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
-    world.wait_until("the runner left", || world.ours().is_empty());
-    let groups = fs::read_to_string(world.path("groups")).unwrap();
-    let group = groups
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .unwrap();
-    let found = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(|root| format!("{root}{group}"));
-    let left: Vec<_> = found
-        .iter()
-        .filter(|path| group != "/" && fs::metadata(path).is_ok())
-        .collect();
+    world.wait_until_idle();
+
+    let group = fs::read_to_string(world.path("group")).unwrap();
     assert!(
         group.contains("deploy-by-code"),
-        "the command has a group of its own: {groups}"
+        "no group of its own: {group}"
     );
-    assert!(left.is_empty(), "{left:?}");
+    let log = world.logs(1);
+    let seen: Vec<_> = log.lines().filter(|line| line.starts_with('/')).collect();
+    assert!(
+        !seen.is_empty(),
+        "the job saw the folder of its group: {log}"
+    );
+    for folder in seen {
+        assert!(fs::metadata(folder).is_err(), "{folder} is left");
+    }
 }
 
 #[test]
-fn without_control_groups_a_timeout_ends_children_in_other_sessions() {
-    if no_namespaces() {
+fn timeout_without_cgroups_ends_children_in_other_sessions() {
+    if !unshare_or_skip() {
         return;
     }
     let world = World::installed();
     world.config("timeout = \"1s\"");
-    world.job(&format!("{}\nsleep 1000", crate::stopping::FAMILY));
+    world.job(&format!("{FAMILY}\nsleep 1000"));
     world.deploy("production/a", 1);
+
     push_without_cgroups(&world);
+
     assert!(world.settled()[0].starts_with("#1 production/a failed: timeout after 1"));
-    let living: Vec<_> = pids(&world).into_iter().filter(|pid| alive(*pid)).collect();
-    assert_eq!(living, [0; 0], "these processes still live");
+    assert_none_lives(&world);
 }
 
 #[test]
-fn without_control_groups_a_dead_runners_command_holds_the_environment() {
-    if no_namespaces() {
+fn dead_runners_environment_is_held_without_cgroups_too() {
+    if !unshare_or_skip() {
         return;
     }
     let world = World::installed();
-    world.job("setsid sh -c 'until [ -e \"$0/gate.end\" ]; do sleep 0.03; done; echo \"production/a #1 end\" >> \"$0/ran\"' \"$W\" & note start; exec sleep 1000");
+    world.job(
+        "setsid sh -c '
+            until [ -e \"$0/gate.end\" ]; do sleep 0.03; done
+            echo \"production/a #1 end\" >> \"$0/ran\"
+        ' \"$W\" &
+        note start
+        exec sleep 1000",
+    );
     world.deploy("production/a", 1);
     push_without_cgroups(&world);
     world.wait_for("production/a #1 start");
     world.kill_runner();
-    let sleep = |pid: &i32| {
+    let sleeps = |pid: &i32| {
         fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x001000\0")
     };
-    let leader: Vec<_> = crate::processes::of(&world.path(""))
-        .into_iter()
-        .filter(sleep)
-        .collect();
-    assert_eq!(leader.len(), 1);
-    kill_one(leader[0]);
+    let mut leaders = of(&world.path(""));
+    leaders.retain(sleeps);
+    assert_eq!(leaders.len(), 1, "{leaders:?}");
+    kill_one(leaders[0]);
+
     world.job("note start; note end");
     world.deploy("production/b", 1);
     push_without_cgroups(&world);
-    world.wait_until("status says why", || {
-        world
-            .cmd(&["status"])
-            .ok()
-            .stdout
-            .contains("held by what #1 left running")
-    });
+    world.wait_until_held_by(1);
     assert_eq!(world.ran(), ["production/a #1 start"]);
+
     world.open("end");
     assert_eq!(
         world.settled(),
@@ -211,37 +249,42 @@ fn without_control_groups_a_dead_runners_command_holds_the_environment() {
     );
 }
 
+/// Both worlds have a deployment #1, and there are no control groups to tell them apart.
 #[test]
-fn the_same_number_in_another_state_directory_is_somebody_elses() {
-    if no_namespaces() {
+fn timeout_without_cgroups_spares_the_same_number_elsewhere() {
+    if !unshare_or_skip() {
         return;
     }
-    // Both worlds have a deployment #1, and neither has control groups to tell them apart.
     let (one, two) = (World::installed(), World::installed());
     two.job("note start; hold end; note end");
     two.deploy("production/a", 1);
     push_without_cgroups(&two);
     two.wait_for("production/a #1 start");
+
     one.config("timeout = \"300ms\"");
     one.job("sleep 1000");
     one.deploy("production/a", 1);
     push_without_cgroups(&one);
     assert!(one.settled()[0].contains("failed: timeout"));
+
     two.open("end");
     assert_eq!(two.settled(), ["#1 production/a succeeded"]);
 }
 
 #[test]
-fn without_control_groups_doctor_says_so() {
-    if no_namespaces() {
+fn doctor_says_whether_deployments_get_cgroups() {
+    if !cgroups_or_skip() || !unshare_or_skip() {
         return;
     }
     let world = World::installed();
+    world
+        .cmd(&["doctor"])
+        .ok()
+        .says("process tracking: each deployment gets a cgroup of its own");
+
+    let doctor = format!("umount -a -l -t cgroup2; '{BINARY}' -C deploy.git doctor");
     let mut unshare = world.command("unshare", ".");
-    let doctor = format!(
-        "umount -a -l -t cgroup2; '{}' -C deploy.git doctor",
-        crate::processes::BINARY
-    );
-    let said = run(unshare.args(["-m", "sh", "-c", &doctor]), b"").all();
-    assert!(said.contains("cgroup"), "{said}");
+    run(unshare.args(["-m", "sh", "-c", &doctor]), b"")
+        .ok()
+        .says("warning  process tracking: no cgroup can be made here");
 }

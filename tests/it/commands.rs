@@ -1,13 +1,14 @@
-//! The commands as people and scripts use them: exit codes, keys, widths, words that are nearly
-//! right.
+//! The commands as people and scripts use them: exit codes, JSON keys, widths, and words that are
+//! nearly right.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::processes::BINARY;
-use crate::run::{Run, run};
+use crate::run::run;
 use crate::world::{World, rev};
 
 /// Every command that people call.
@@ -24,18 +25,21 @@ pub const COMMANDS: &[&str] = &[
     "wait",
     "retry",
     "cancel",
+    "freeze",
+    "thaw",
     "release",
     "reconcile",
 ];
 
-/// A world in which #1 succeeded, #2 failed with 7, #3 is of another environment, #4 of another
-/// application.
+/// A world with four deployments: #1 and #2 of one application, of which #2 failed with exit status
+/// 7, #3 in another environment, and #4 of another application.
 pub fn with_history() -> World {
     let world = World::installed();
     world.job(&format!(
         "echo output of $DEPLOY_ID; test $DEPLOY_REVISION != {} || exit 7",
         rev(2)
     ));
+
     for (target, n) in [
         ("production/a", 1),
         ("production/a", 2),
@@ -49,81 +53,90 @@ pub fn with_history() -> World {
     world
 }
 
+fn keys(value: &Value) -> BTreeSet<&str> {
+    let object = value.as_object().unwrap();
+    object.keys().map(String::as_str).collect()
+}
+
+#[track_caller]
+fn ids(world: &World, arguments: &[&str]) -> Vec<i64> {
+    let rows = world.json(arguments);
+    let rows = rows.as_array().unwrap();
+    rows.iter().map(|row| row["id"].as_i64().unwrap()).collect()
+}
+
 #[test]
-fn every_command_has_help_with_an_example() {
+fn help_of_every_command_has_an_example() {
     let world = World::new();
-    let help = run(world.command(BINARY, ".").arg("help"), b"").ok();
-    run(world.command(BINARY, ".").arg("--help"), b"").ok();
-    run(world.command(BINARY, ".").arg("--version"), b"")
-        .ok()
-        .says(env!("CARGO_PKG_VERSION"));
+    let help = world.cmd_in(".", &["help"]).ok().stdout;
+    assert_eq!(world.cmd_in(".", &["--help"]).ok().stdout, help);
+    let version = world.cmd_in(".", &["--version"]).ok().stdout;
+    assert_eq!(
+        version,
+        format!("deploy-by-code {}\n", env!("CARGO_PKG_VERSION"))
+    );
+
     for command in COMMANDS {
-        let listed = |line: &str| line.split_whitespace().next() == Some(command);
+        let is_listed = help
+            .lines()
+            .any(|line| line.split_whitespace().next() == Some(command));
+        assert!(is_listed, "{command} is not in {help}");
+
+        let own = world.cmd_in(".", &[command, "--help"]).ok().stdout;
+        let (_, example) = own.split_once("Example:\n").expect("an example");
+        let first = example.lines().next().unwrap();
         assert!(
-            help.stdout.lines().any(listed),
-            "{command} is not in {}",
-            help.stdout
+            first.starts_with("  deploy-by-code ") && first.contains(&format!(" {command}")),
+            "the example of {command}: {first}"
         );
-        let own = run(world.command(BINARY, ".").args([command, "--help"]), b"").ok();
-        assert!(own.stdout.contains("Example"), "no example: {}", own.stdout);
-        assert!(
-            own.stdout.contains(&format!("deploy-by-code {command}"))
-                || own.stdout.contains(&format!(" {command}"))
-        );
-        let wide = own.stdout.lines().find(|line| line.chars().count() > 100);
+        let wide = own.lines().find(|line| line.chars().count() > 100);
         assert_eq!(wide, None, "help of {command}");
     }
 }
 
 #[test]
-fn wrong_usage_ends_with_2_and_offers_the_right_word() {
+fn wrong_usage_exits_with_2_and_offers_the_right_word() {
     let world = World::installed();
     for (arguments, near) in [
-        (&["stauts"][..], "status"),
-        (&["reconcil"], "reconcile"),
-        (&["status", "--jsno"], "--json"),
-        (&["install", "--deploy-exist"], "--deploy-existing"),
-        (&["show"], "ID"),
+        (&["stauts"][..], "'status'"),
+        (&["reconcil"], "'reconcile'"),
+        (&["status", "--jsno"], "'--json'"),
+        (&["install", "--deploy-exist"], "'--deploy-existing'"),
+        (&["show"], "<ID>"),
         (&["show", "x"], "42"),
-        (&["log", "-n", "many"], "-n"),
+        (&["log", "-n", "many"], "'--number <N>'"),
     ] {
         let run = world.cmd(arguments).exits(2);
-        assert!(
-            run.stderr.contains(near),
-            "{near:?} is not offered: {run:#?}"
-        );
+
+        assert!(run.stderr.contains(near), "{near} is not offered: {run:#?}");
         assert_eq!(run.stdout, "");
     }
 }
 
 #[test]
-fn a_wrong_name_gets_the_nearest_right_one() {
+fn unknown_names_and_numbers_are_refused() {
     let world = with_history();
     for (arguments, near) in [
-        (&["status", "prodution"][..], "production"),
-        (&["log", "stagging"], "staging"),
+        (&["status", "prodution"][..], "did you mean production?"),
+        (&["log", "stagging"], "did you mean staging?"),
     ] {
         let run = world.cmd(arguments).exits(1);
-        assert!(
-            run.stderr.contains(near),
-            "{near:?} is not offered: {run:#?}"
-        );
+        assert!(run.stderr.contains(near), "{near:?}: {run:#?}");
     }
+
     for command in ["show", "logs", "wait", "retry", "cancel"] {
-        world.cmd(&[command, "99"]).exits(1).says("99");
+        world.cmd(&[command, "99"]).exits(1).says("#99");
     }
     world
         .cmd(&["check", "no-such-branch"])
-        .says("no-such-branch");
+        .exits(1)
+        .says("\"no-such-branch\" is no commit");
 }
 
 #[test]
-fn json_keys_are_those_of_the_documentation() {
+fn json_of_deployments_has_exactly_the_documented_keys() {
     let world = with_history();
-    let keys = |value: &Value| -> BTreeSet<String> {
-        value.as_object().unwrap().keys().cloned().collect()
-    };
-    let deployment: BTreeSet<String> = [
+    let documented: BTreeSet<&str> = [
         "id",
         "rollout",
         "environment",
@@ -144,9 +157,35 @@ fn json_keys_are_those_of_the_documentation() {
         "exceptions",
         "pusher_known_by",
     ]
-    .map(str::to_owned)
     .into();
-    let row: BTreeSet<String> = [
+
+    assert_eq!(ids(&world, &["log"]), [4, 3, 2, 1], "the newest first");
+    for deployment in world.json(&["log"]).as_array().unwrap() {
+        assert_eq!(keys(deployment), documented);
+    }
+
+    let show = world.show(2);
+    assert_eq!(keys(&show), documented);
+    assert_eq!(show["status"], "failed");
+    assert_eq!(show["reason"], "exit status 7");
+    assert_eq!(show["exit_status"], 7);
+    assert_eq!(show["previous_revision"], rev(1));
+    for key in ["queued_at", "started_at", "finished_at"] {
+        let time = show[key].as_str().unwrap();
+        assert!(time.ends_with('Z'), "{key}: {time}");
+        time.parse::<jiff::Timestamp>().expect(key);
+    }
+    let log = fs::read_to_string(show["log"].as_str().unwrap()).unwrap();
+    assert_eq!(log, "output of 2\n");
+
+    let nothing = World::installed().json(&["log"]);
+    assert_eq!(nothing, Value::Array(Vec::new()));
+}
+
+#[test]
+fn json_of_status_has_exactly_the_documented_keys() {
+    let world = with_history();
+    let documented: BTreeSet<&str> = [
         "environment",
         "application",
         "wanted",
@@ -158,205 +197,139 @@ fn json_keys_are_those_of_the_documentation() {
         "rolled_back",
         "frozen",
     ]
-    .map(str::to_owned)
     .into();
-    let log = world.json(&["log"]);
-    assert_eq!(log.as_array().unwrap().len(), 4);
-    assert!(
-        log.as_array()
-            .unwrap()
-            .iter()
-            .all(|each| keys(each) == deployment),
-        "{log:#}"
-    );
-    let ids: Vec<_> = log
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|each| each["id"].as_i64().unwrap())
-        .collect();
-    assert_eq!(ids, [4, 3, 2, 1], "newest first");
-    let show = world.json(&["show", "2"]);
-    assert_eq!(keys(&show), deployment);
-    assert_eq!(
-        (&show["status"], &show["reason"], &show["exit_status"]),
-        (&"failed".into(), &"exit status 7".into(), &7.into())
-    );
-    assert_eq!(show["previous_revision"], rev(1));
-    for key in ["queued_at", "started_at", "finished_at"] {
-        let time = show[key].as_str().unwrap();
-        assert!(
-            time.len() >= 20 && time.ends_with('Z') && &time[10..11] == "T",
-            "{key}: {time}"
-        );
-    }
-    assert!(
-        fs::metadata(show["log"].as_str().unwrap()).is_ok(),
-        "log is a path: {show:#}"
-    );
+
     let status = world.json(&["status"]);
-    assert!(
-        status
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|each| keys(each) == row),
-        "{status:#}"
-    );
+    let rows = status.as_array().unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        assert_eq!(keys(row), documented);
+    }
+
     let a = world.status("production/a");
-    assert_eq!(
-        (&a["wanted"], &a["deployed"], &a["status"]),
-        (&rev(2).into(), &rev(1).into(), &"failed".into())
-    );
+    assert_eq!(a["wanted"], rev(2));
+    assert_eq!(a["deployed"], rev(1));
+    assert_eq!(a["status"], "failed");
     assert_eq!(a["deployment"], 2);
-    assert_eq!(World::installed().json(&["log"]), Value::Array(Vec::new()));
-    assert_eq!(
-        World::installed().json(&["status"]),
-        Value::Array(Vec::new())
-    );
+
+    let nothing = World::installed().json(&["status"]);
+    assert_eq!(nothing, Value::Array(Vec::new()));
 }
 
 #[test]
-fn listings_are_narrow_and_coloured_on_a_terminal_only() {
+fn listings_have_colours_on_a_terminal_only() {
+    let world = with_history();
+    for (command, is_coloured) in [
+        ("status", true),
+        ("log", true),
+        ("show 2", false),
+        ("doctor", false),
+        ("check", false),
+    ] {
+        let words: Vec<_> = command.split(' ').collect();
+        let pipe = world.cmd(&words).stdout;
+        assert!(!pipe.contains('\u{1b}'), "{command}: {pipe:?}");
+
+        let terminal = |variables: &[(&str, &str)]| {
+            String::from_utf8(world.on_a_terminal(command, variables)).unwrap()
+        };
+        let plain = terminal(&[("NO_COLOR", "1")]);
+        assert!(!plain.contains("\u{1b}["), "{command}: {plain:?}");
+        let coloured = terminal(&[]);
+        assert!(
+            !is_coloured || coloured.contains("\u{1b}["),
+            "{command} has no colour: {coloured:?}"
+        );
+    }
+}
+
+#[test]
+fn listings_have_headings_and_fit_80_columns() {
     let world = with_history();
     world.deploy("production/application_A", 1);
     world.push();
     world.settled();
-    for command in ["status", "log", "show 2", "doctor", "check"] {
-        let words: Vec<_> = command.split(' ').collect();
-        let pipe = world.cmd(&words).stdout;
-        assert!(!pipe.contains('\u{1b}'), "{command}: {pipe:?}");
-        let terminal = String::from_utf8(world.on_a_terminal(command, &[])).unwrap();
-        let plain = String::from_utf8(world.on_a_terminal(command, &[("NO_COLOR", "1")])).unwrap();
-        assert!(
-            !plain.contains("\u{1b}["),
-            "{command} with NO_COLOR: {plain:?}"
-        );
-        if matches!(command, "status" | "log") {
-            assert!(
-                terminal.contains("\u{1b}["),
-                "{command} has no colour: {terminal:?}"
-            );
-        }
-        for line in pipe
-            .lines()
-            .filter(|_| command != "show 2" && command != "doctor")
-        {
-            assert!(
-                line.chars().count() <= 80,
-                "{command}: {} columns: {line}",
-                line.chars().count()
-            );
-            assert_eq!(line.trim_end(), line, "{command}: trailing space");
-        }
-    }
-    let status = world.cmd(&["status"]).stdout;
-    for word in [
-        "APPLICATION",
-        "DEPLOYED",
-        "WANTED",
-        "STATUS",
-        "SINCE",
-        "BY",
-        "production/application_A",
-        "0000002",
-        "failed",
+
+    for (command, heading) in [
+        ("status", "APPLICATION DEPLOYED WANTED STATUS SINCE BY"),
+        ("log", "ID WHEN (UTC) APPLICATION REVISION STATUS BY"),
     ] {
-        assert!(status.contains(word), "{word:?} is missing: {status}");
-    }
-    let log = world.cmd(&["log"]).stdout;
-    for word in [
-        "ID",
-        "WHEN",
-        "APPLICATION",
-        "REVISION",
-        "STATUS",
-        "BY",
-        "#2",
-        "succeeded",
-    ] {
-        assert!(log.contains(word), "{word:?} is missing: {log}");
+        let listing = world.cmd(&[command]).ok().stdout;
+        let first: Vec<_> = listing.lines().next().unwrap().split_whitespace().collect();
+        assert_eq!(first.join(" "), heading);
+        for line in listing.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+            assert_eq!(line.trim_end(), line, "{command}: a space at the end");
+        }
+        assert!(listing.contains("production/application_A "), "{listing}");
     }
 }
 
 #[test]
-fn listings_can_be_narrowed() {
+fn listings_can_be_limited_to_an_environment_or_application() {
     let world = with_history();
-    let ids = |arguments: &[&str]| -> Vec<i64> {
-        world
-            .json(arguments)
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|each| each["id"].as_i64().unwrap())
-            .collect()
-    };
-    assert_eq!(ids(&["log", "production"]), [4, 2, 1]);
-    assert_eq!(ids(&["log", "production/a"]), [2, 1]);
-    assert_eq!(ids(&["log", "-n", "2"]), [4, 3]);
-    assert_eq!(
-        world
-            .json(&["status", "production"])
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
-    assert_eq!(
-        world
-            .json(&["status", "staging/a"])
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+
+    assert_eq!(ids(&world, &["log", "production"]), [4, 2, 1]);
+    assert_eq!(ids(&world, &["log", "production/a"]), [2, 1]);
+    assert_eq!(ids(&world, &["log", "-n", "2"]), [4, 3]);
+    for (filter, rows) in [("production", 2), ("staging/a", 1)] {
+        let status = world.json(&["status", filter]);
+        assert_eq!(status.as_array().unwrap().len(), rows, "{filter}");
+    }
+}
+
+#[test]
+fn show_says_everything_about_a_deployment() {
+    let world = with_history();
+    let commit = world.show(2)["deploy_commit"].as_str().unwrap().to_owned();
+
     let shown = world.cmd(&["show", "#2"]).ok();
-    for text in [
-        rev(2),
-        rev(1),
-        "exit status 7".to_owned(),
-        world.show(2)["deploy_commit"].as_str().unwrap().to_owned(),
-    ] {
-        assert!(
-            shown.stdout.contains(&text),
-            "{text:?} is missing: {}",
-            shown.stdout
-        );
+
+    for text in [&rev(2), &rev(1), "exit status 7", &commit] {
+        assert!(shown.stdout.contains(text), "{text:?}: {shown:#?}");
     }
 }
 
 #[test]
-fn a_closed_pipe_ends_a_listing_quietly() {
+fn listing_into_a_closed_pipe_ends_without_an_error() {
     let world = with_history();
-    let call = format!(
+    let script = format!(
         "'{BINARY}' -C deploy.git log | true; '{BINARY}' -C deploy.git log --json | head -c 1"
     );
-    let both = run(world.command("sh", ".").args(["-c", &call]), b"").ok();
-    assert_eq!(both.stderr, "");
+
+    let both = world.shell_in(".", &script).ok();
+
+    assert_eq!((both.stdout.as_str(), both.stderr.as_str()), ("[", ""));
 }
 
 #[test]
-fn logs_and_wait_end_with_the_outcome() {
+fn logs_and_wait_exit_with_the_outcome() {
     let world = with_history();
-    let said = |run: Run| run.stdout;
-    assert_eq!(said(world.cmd(&["logs", "1"]).ok()), "output of 1\n");
-    assert_eq!(
-        said(world.cmd(&["logs", "#2"]).ok()),
-        "output of 2\n",
-        "without -f it is done when it has shown them"
-    );
-    assert!(said(world.cmd(&["logs", "-f", "1"]).ok()).starts_with("output of 1\n"));
-    assert!(said(world.cmd(&["logs", "-f", "2"]).exits(1)).starts_with("output of 2\n"));
+    let logs = |arguments: &[&str], code| {
+        let run = world.cmd(&[&["logs"], arguments].concat());
+        run.exits(code).stdout
+    };
+
+    assert_eq!(logs(&["1"], 0), "output of 1\n");
+    // Without `-f` it has succeeded when it has shown the log.
+    assert_eq!(logs(&["#2"], 0), "output of 2\n");
+    assert!(logs(&["-f", "1"], 0).starts_with("output of 1\n"));
+    assert!(logs(&["-f", "2"], 1).starts_with("output of 2\n"));
     world.cmd(&["wait", "1"]).ok();
     world.cmd(&["wait", "2"]).exits(1);
+}
 
+#[test]
+fn logs_and_wait_follow_a_running_deployment_to_its_end() {
+    let world = World::installed();
     world.job("echo begun; note start; hold end; echo done; exit 3");
     world.deploy("production/c", 9);
     world.push();
-    world.wait_for("production/c #5 start");
+    world.wait_for("production/c #1 start");
+
     std::thread::scope(|scope| {
-        let follow = scope.spawn(|| world.cmd(&["logs", "-f", "5"]).exits(1));
-        let wait = scope.spawn(|| world.cmd(&["wait", "5"]).exits(1));
+        let follow = scope.spawn(|| world.cmd(&["logs", "-f", "1"]).exits(1));
+        let wait = scope.spawn(|| world.cmd(&["wait", "1"]).exits(1));
         world.open("end");
         assert!(follow.join().unwrap().stdout.starts_with("begun\ndone\n"));
         wait.join().unwrap().says("exit status 3");
@@ -364,92 +337,77 @@ fn logs_and_wait_end_with_the_outcome() {
 }
 
 #[test]
-fn retry_makes_a_new_deployment_of_what_is_still_wanted() {
+fn completion_offers_commands_options_names_and_numbers() {
     let world = with_history();
-    world.job("exit 0");
-    world.cmd(&["retry", "1"]).exits(1);
-    world.cmd(&["retry", "2"]).ok().says("#5");
-    assert_eq!(world.settled()[4], "#5 production/a succeeded");
-    assert_eq!(world.show(5)["revision"], rev(2));
-    assert_eq!(
-        world.show(2)["status"],
-        "failed",
-        "what was is not rewritten"
-    );
-
-    world.job("exit 1");
-    world.deploy("production/a", 5);
-    world.push();
-    world.settled();
-    world.job("exit 0");
-    world.deploy("production/a", 6);
-    world.push();
-    world.settled();
-    world.cmd(&["retry", "6"]).exits(1).says("--stale");
-    assert_eq!(world.settled().len(), 7);
-    world.cmd(&["retry", "--stale", "6"]).ok();
-    assert_eq!(world.settled()[7], "#8 production/a succeeded");
-    assert_eq!(world.status("production/a")["deployed"], rev(5));
-}
-
-#[test]
-fn completion_knows_commands_options_environments_applications_and_numbers() {
-    let world = with_history();
-    let complete = |words: &[&str]| {
-        let arguments = [&["complete", "--"][..], words].concat();
-        let run = run(world.command(BINARY, "deploy.git").args(arguments), b"").ok();
-        run.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    let complete_in = |folder: &str, words: &[&str]| {
+        let run = world.cmd_in(folder, &[&["complete", "--"], words].concat());
+        let lines = run.ok().stdout;
+        lines.lines().map(str::to_owned).collect::<Vec<_>>()
     };
+    let complete = |words: &[&str]| complete_in("deploy.git", words);
+
     assert_eq!(complete(&["sta"]), ["status"]);
     assert_eq!(complete(&["st"]), ["status"]);
     assert!(
         !complete(&[""]).contains(&"run".to_owned()),
-        "what is hidden stays hidden"
+        "a hidden command is not offered"
     );
     assert_eq!(complete(&["retry", "--st"]), ["--stale"]);
     assert_eq!(complete(&["freeze", "prod"]), ["production"]);
-    assert_eq!(
-        complete(&["freeze", "--reason", "production", "prod"]),
-        ["production"]
-    );
-    world.config_file("[environments.staging]\n[defaults]\ncommand = [\"true\"]\n");
-    assert_eq!(
-        complete(&["freeze", "st"]),
-        ["staging"],
-        "no deploy file is in it yet"
-    );
+    let after_a_value = ["freeze", "--reason", "production", "prod"];
+    assert_eq!(complete(&after_a_value), ["production"]);
     assert_eq!(
         complete(&["status", "production/"]),
         ["production/a", "production/b"]
     );
     assert_eq!(complete(&["logs", "-f", ""]), ["1", "2", "3", "4"]);
-    assert_eq!(complete(&["install", ""]), [""; 0], "a file");
-    let elsewhere = run(
-        world
-            .command(BINARY, ".")
-            .args(["complete", "--", "-C", "deploy.git", "show", "2"]),
-        b"",
-    )
-    .ok();
-    assert_eq!(elsewhere.stdout, "2\n");
-    assert_eq!(
-        run(
-            world
-                .command(BINARY, ".")
-                .args(["complete", "--", "show", ""]),
-            b""
-        )
-        .ok()
-        .stdout,
-        ""
-    );
+    // The shell completes file names itself.
+    assert_eq!(complete(&["install", ""]), [""; 0]);
+
+    let named = ["-C", "deploy.git", "show", "2"];
+    assert_eq!(complete_in(".", &named), ["2"]);
+    assert_eq!(complete_in(".", &["show", ""]), [""; 0]);
 }
 
 #[test]
-fn what_is_wanted_and_was_never_deployed_is_known() {
+fn completion_knows_environments_of_the_configuration() {
+    let world = World::installed();
+    assert_eq!(world.history(), [""; 0]);
+    world.config_file("[environments.staging]\n[defaults]\ncommand = [\"true\"]\n");
+
+    let complete = world.cmd_in("deploy.git", &["complete", "--", "freeze", "st"]);
+
+    assert_eq!(complete.ok().stdout, "staging\n");
+}
+
+/// In the way in which bash calls it when somebody presses the tabulator key.
+#[test]
+fn completion_works_in_bash() {
+    let world = with_history();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let completions = root.join("packaging/completions/deploy-by-code.bash");
+    let script = format!(
+        "PATH='{}':$PATH\n\
+         . '{}'\n\
+         COMP_WORDS=(deploy-by-code -C deploy.git show 1)\n\
+         COMP_CWORD=4\n\
+         _deploy_by_code\n\
+         echo \"${{COMPREPLY[@]}}\"\n",
+        Path::new(BINARY).parent().unwrap().display(),
+        completions.display()
+    );
+
+    let bash = run(world.command("bash", ".").args(["-c", &script]), b"").ok();
+
+    assert_eq!(bash.stdout, "1\n", "{bash:#?}");
+}
+
+#[test]
+fn environment_that_was_never_deployed_to_is_known() {
     let world = with_history();
     world.deploy("testing/a", 1);
     world.push_unseen();
+
     world
         .cmd(&["log", "testing"])
         .ok()
@@ -462,20 +420,4 @@ fn what_is_wanted_and_was_never_deployed_is_known() {
         .cmd(&["log", "testin"])
         .exits(1)
         .says("did you mean testing?");
-}
-
-/// The shells' own completion, as somebody types it.
-#[test]
-fn the_shells_complete() {
-    let world = with_history();
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("packaging/completions/deploy-by-code.bash");
-    let bin = std::path::Path::new(BINARY).parent().unwrap();
-    let type_it = format!(
-        "PATH='{}':$PATH; . '{}'; COMP_WORDS=(deploy-by-code -C deploy.git show 1); COMP_CWORD=4; _deploy_by_code; echo \"${{COMPREPLY[@]}}\"",
-        bin.display(),
-        script.display()
-    );
-    let bash = run(world.command("bash", ".").args(["-c", &type_it]), b"").ok();
-    assert_eq!(bash.stdout, "1\n", "{bash:#?}");
 }

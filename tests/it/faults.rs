@@ -1,14 +1,15 @@
-//! A fault at every writing system call: kills, full disks, broken disks. Nothing lost, nothing
-//! twice.
+//! A fault at every system call that writes something: kills, full disks, broken disks. Nothing is
+//! lost, and nothing starts twice.
 
 use std::process::Command;
 
 use crate::crash::starts;
 use crate::processes::BINARY;
-use crate::run::{Run, run};
+use crate::run::{Run, run, skip};
 use crate::world::World;
 
-/// The system calls by which something outside the process changes; `?`: where the machine has it.
+/// The system calls that change something outside the process. A question mark means: where the
+/// machine has this call.
 const WRITING: &[&str] = &[
     "write",
     "?writev",
@@ -35,41 +36,53 @@ const WRITING: &[&str] = &[
     "?kill",
 ];
 
-fn no_strace() -> bool {
-    let missing = Command::new("strace")
+/// Whether strace can be used. Where it cannot, the calling test is skipped.
+#[track_caller]
+pub fn strace_or_skip() -> bool {
+    let probe = Command::new("strace")
         .args(["-o", "/dev/null", "true"])
-        .output()
-        .map_or(true, |o| !o.status.success());
-    if missing {
-        println!("skipped: strace is not installed, or may not trace here");
+        .output();
+    let can = probe.is_ok_and(|output| output.status.success());
+    if !can {
+        skip("strace is not installed, or may not trace here");
     }
-    missing
+    can
 }
 
-/// Runs the binary under test with a fault at the n-th of a system call; `also`: more arguments for
-/// strace. Without `-f` only the process's own calls count, not those of what it starts.
-fn with_fault(
-    world: &World,
-    call: &str,
-    fault: &str,
+/// A fault at the n-th of a system call.
+#[derive(Debug, Clone, Copy)]
+struct Fault<'a> {
+    call: &'a str,
     n: u32,
-    also: &[&str],
-    arguments: &[&str],
-    input: &str,
-) -> Run {
-    let mut strace = world.command("strace", "deploy.git");
-    strace
-        .args(also)
-        .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    strace
-        .args(["-e", &format!("inject={call}:{fault}:when={n}"), BINARY])
-        .args(arguments)
-        .env("GIT_DIR", ".");
-    run(&mut strace, input.as_bytes())
+    /// In the words of strace: `signal=KILL`, `error=EIO`.
+    what: &'a str,
 }
 
-/// For each writing system call and each n: `point` says whether something was killed; after that n
-/// is too large.
+impl Fault<'_> {
+    fn kill(call: &str, n: u32) -> Fault<'_> {
+        let what = "signal=KILL";
+        Fault { call, n, what }
+    }
+
+    /// Runs the binary under test in the deploy repository with this fault. Without the option `-f`
+    /// for strace, only the calls of the process itself count, not those of what it starts.
+    #[track_caller]
+    fn run(self, world: &World, options: &[&str], arguments: &[&str], input: &str) -> Run {
+        let Self { call, n, what } = self;
+        let mut strace = world.command("strace", "deploy.git");
+        strace
+            .args(options)
+            .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={call}:{what}:when={n}"), BINARY])
+            .args(arguments)
+            .env("GIT_DIR", ".");
+        run(&mut strace, input.as_bytes())
+    }
+}
+
+/// Calls `point` for each writing system call and for n = 1, 2, …, until it returns that nothing
+/// was killed, because n is larger than the number of calls. Returns how often something was
+/// killed.
 fn sweep(mut point: impl FnMut(&str, u32) -> bool) -> u32 {
     let mut points = 0;
     for call in WRITING {
@@ -83,123 +96,111 @@ fn sweep(mut point: impl FnMut(&str, u32) -> bool) -> u32 {
     points
 }
 
-/// Whether strace's process was killed. What was not must have ended well.
+/// Whether the process that strace ran was killed. If it was not, it must have succeeded.
+#[track_caller]
 fn killed(run: &Run) -> bool {
     let killed = run.signal == Some(9) || run.code == Some(137);
     assert!(killed || run.code == Some(0), "{run:?}");
     killed
 }
 
-#[test]
-fn a_hook_killed_at_every_writing_call() {
-    if no_strace() {
-        return;
-    }
+/// A world in which every deployment runs, and notes that it started.
+fn world() -> World {
     let world = World::installed();
     world.config("queue = \"all\"");
     world.job("note start");
-    let mut planned = 0_u32;
+    world
+}
+
+#[test]
+fn hook_killed_at_every_writing_call_loses_nothing() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = world();
+    let (mut planned, mut unrecorded, mut recorded) = (0_u32, 0, 0);
+
     let points = sweep(|call, n| {
         planned += 1;
         world.deploy("production/a", planned);
         let line = world.push_unseen();
-        let hook = with_fault(
-            &world,
-            call,
-            "signal=KILL",
-            n,
-            &[],
-            &["post-receive"],
-            &line,
-        );
+        let hook = Fault::kill(call, n).run(&world, &[], &["post-receive"], &line);
+        let id = planned as usize;
+        match world.history().len() {
+            found if found == id => recorded += 1,
+            _ => unrecorded += 1,
+        }
+
         world.cmd(&["reconcile"]).ok();
         let history = world.settled();
-        assert_eq!(
-            history.len(),
-            planned as usize,
-            "deployments after a kill at {call} {n}: {hook:#?}"
-        );
-        assert_eq!(
-            starts(&world, planned as usize),
-            1,
-            "starts after a kill at {call} {n}: {hook:#?}"
-        );
-        assert!(
-            history.last().unwrap().ends_with(" succeeded"),
-            "after a kill at {call} {n}: {history:#?}"
-        );
+        let place = format!("after a kill at {call} {n}: {hook:?}");
+        assert_eq!(history.len(), id, "deployments {place}");
+        assert_eq!(starts(&world, id), 1, "starts {place}");
+        let last = history.last().unwrap();
+        assert!(last.ends_with(" succeeded"), "{last} {place}");
         killed(&hook)
     });
-    assert!(points >= 5, "only {points} points were hit");
+
     assert_eq!(world.ran().len(), planned as usize);
+    // The control: kills hit before the record was made, so that `reconcile` had to make it, and
+    // after it.
+    assert!(points >= 5, "only {points} kills");
+    assert!(unrecorded >= 2, "only {unrecorded} kills before the record");
+    assert!(recorded >= 2, "only {recorded} kills after the record");
 }
 
 #[test]
-fn a_runner_killed_at_every_writing_call() {
-    if no_strace() {
+fn runner_killed_at_every_writing_call_starts_nothing_twice() {
+    if !strace_or_skip() {
         return;
     }
-    let world = World::installed();
-    world.config("queue = \"all\"");
-    world.job("note start");
+    let world = world();
     let mut planned = 0;
+
     let points = sweep(|call, n| {
         planned += 1;
         world.deploy("production/a", planned);
         world.push_unseen();
-        // With its threads, and with the command, which then fails by the signal.
-        let runner = with_fault(
-            &world,
-            call,
-            "signal=KILL",
-            n,
-            &["-f"],
-            &["run", "production"],
-            "",
-        );
+        // With `-f` the threads and the command count too. A command that is killed has failed.
+        let runner = Fault::kill(call, n).run(&world, &["-f"], &["run", "production"], "");
         world.cmd(&["reconcile"]).ok();
+
+        let place = format!("after a kill at {call} {n}");
         let history = world.settled();
         let id = planned as usize;
-        assert_eq!(history.len(), id, "deployments after a kill at {call} {n}");
+        assert_eq!(history.len(), id, "deployments {place}");
         let (last, starts) = (history.last().unwrap(), starts(&world, id));
+        assert!(starts <= 1, "{starts} starts {place}: {last}");
+        let is = |end: &str| last.contains(end);
+        let has_succeeded = is(" succeeded");
         assert!(
-            starts <= 1,
-            "after a kill at {call} {n} it started {starts} times: {last}"
+            has_succeeded || is(" interrupted") || is(" failed: signal 9"),
+            "{place}: {last}"
         );
-        let ended = [" interrupted", " failed: signal 9", " succeeded"]
-            .into_iter()
-            .find(|end| last.contains(end));
-        let ended = ended.unwrap_or_else(|| panic!("after a kill at {call} {n}: {last}"));
         assert!(
-            starts == 1 || ended != " succeeded",
-            "after a kill at {call} {n} what never started succeeded"
+            starts == 1 || !has_succeeded,
+            "{place}: it succeeded and never started"
         );
-        killed(&runner) || ended != " succeeded"
+        killed(&runner) || !has_succeeded
     });
-    assert!(points >= 10, "only {points} points were hit");
-    let ends = |status: &str| {
-        world
-            .history()
-            .iter()
-            .filter(|line| line.contains(status))
-            .count()
-    };
-    assert!(
-        ends(" succeeded") > 0 && ends(" interrupted") > 0,
-        "the sweep met both outcomes"
-    );
+
+    // The control: kills hit before the command, and after it.
+    assert!(points >= 10, "only {points} kills");
+    let history = world.history();
+    for end in [" succeeded", " interrupted"] {
+        assert!(history.iter().any(|line| line.contains(end)), "none {end}");
+    }
 }
 
 #[test]
-fn a_hook_whose_calls_fail_says_so_and_loses_nothing() {
-    if no_strace() {
+fn hook_whose_calls_fail_reports_it_and_loses_nothing() {
+    if !strace_or_skip() {
         return;
     }
-    let world = World::installed();
-    world.config("queue = \"all\"");
-    world.job("note start");
+    let world = world();
     let (mut planned, mut failures) = (0_u32, 0);
-    let calls = [
+
+    for (call, most) in [
         ("?pwrite64", 8),
         ("?fdatasync", 3),
         ("?fsync", 2),
@@ -207,37 +208,39 @@ fn a_hook_whose_calls_fail_says_so_and_loses_nothing() {
         ("openat", 24),
         ("?clone", 2),
         ("?clone3", 2),
-    ];
-    for (call, most) in calls {
+    ] {
         for n in 1..=most {
             planned += 1;
+            let id = planned as usize;
             world.deploy("production/a", planned);
             let line = world.push_unseen();
-            let error = ["error=ENOSPC", "error=EIO", "error=EMFILE"][n as usize % 3];
-            let hook = with_fault(&world, call, error, n, &[], &["post-receive"], &line);
-            let place = format!("{error} at {call} {n}: {hook:?}");
-            // The dynamic loader may be hit before the program begins; then it is 127.
-            assert!(matches!(hook.code, Some(0 | 1 | 127)), "{place}");
-            if hook.code == Some(1) {
-                failures += 1;
-                assert!(
-                    hook.stderr.contains("deploy-by-code: "),
-                    "no word about it, {place}"
-                );
+            let what = ["error=ENOSPC", "error=EIO", "error=EMFILE"][n as usize % 3];
+            let fault = Fault { call, n, what };
+            let hook = fault.run(&world, &[], &["post-receive"], &line);
+
+            let place = format!("after {fault:?}: {hook:?}");
+            match hook.code {
+                Some(0) => {}
+                Some(1) => {
+                    failures += 1;
+                    assert!(hook.stderr.contains("deploy-by-code: "), "silent {place}");
+                }
+                // The dynamic loader could not open a library, and the program never began.
+                Some(127) => assert!(hook.stderr.contains("shared object file"), "{place}"),
+                _ => panic!("{place}"),
             }
-            if hook.stdout.contains(&format!("#{planned} ")) {
-                assert_eq!(
-                    world.history().len(),
-                    planned as usize,
-                    "said to be recorded, {place}"
-                );
+            if hook.stdout.contains(&format!("#{id} ")) {
+                let recorded = world.history().len();
+                assert_eq!(recorded, id, "the pusher was shown its number, {place}");
             }
+
             world.cmd(&["reconcile"]).ok();
             let history = world.settled();
-            assert_eq!(history.len(), planned as usize, "{place}");
+            assert_eq!(history.len(), id, "{place}");
             assert!(history.last().unwrap().ends_with(" succeeded"), "{place}");
-            assert_eq!(starts(&world, planned as usize), 1, "{place}");
+            assert_eq!(starts(&world, id), 1, "{place}");
         }
     }
-    assert!(failures >= 3, "only {failures} faults were felt");
+
+    assert!(failures >= 3, "only {failures} faults had an effect");
 }

@@ -1,112 +1,114 @@
-//! Frozen environments: who froze them, what waits, what goes on, and who may all the same.
+//! Frozen environments: who froze them and why, what waits meanwhile, what goes on, and who may
+//! override a freeze.
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::applications::{
-    commits, configure, deploy, refused, try_deploy, try_deploy_saying, world,
+    commits, configure, deploy, forget_if_refused, refused, try_deploy, try_deploy_saying, world,
 };
-use crate::run::run;
+use crate::nobody::user;
+use crate::run::{Run, run};
 use crate::world::World;
 
 const A: &str = "production/a";
 const ALWAYS: &str = "2000-01-01 .. 2999-12-31";
+const HOLD: &str = "[environments.production]\non_freeze = \"hold\"\n";
 
 fn freeze(world: &World, reason: &str, more: &[&str]) {
-    world
-        .cmd(&[&["freeze", "production", "--reason", reason], more].concat())
-        .ok();
+    let freeze = ["freeze", "production", "--reason", reason];
+    world.cmd(&[&freeze, more].concat()).ok();
 }
 
-/// Prepends a revision and pushes as somebody whom the host authenticates.
-fn try_deploy_as(world: &World, who: &str, revision: &str, trailers: &str) -> crate::run::Run {
+/// Prepends a revision and pushes as a person whom the git host authenticates.
+fn try_deploy_as(world: &World, person: &str, revision: &str, trailers: &str) -> Run {
     world.deploy_rev(A, revision);
-    world.git(&["add", "-A"]);
-    world.git(&["commit", "-q", "-m", "Deploy", "-m", trailers]);
-    let push = run(
-        world
-            .push_command(&["origin", "HEAD:refs/heads/main"])
-            .env("GL_USER", who),
-        b"",
-    );
-    crate::applications::forget_if_refused(world, &push);
+    world.commit_saying(trailers);
+    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+    let push = run(push.env("GL_USER", person), b"");
+    forget_if_refused(world, &push);
     push
 }
 
 #[test]
-fn a_frozen_environment_refuses_with_who_when_why_and_until_when() {
+fn freeze_refuses_a_push_with_who_when_why_and_until_when() {
     let world = world(&["a"], "");
     let main = commits(&world, "a", 2);
     deploy(&world, A, &main[0]);
-    freeze(
-        &world,
-        "incident 7\x1b[2J",
-        &["--until", "2999-12-31 16:00"],
-    );
+    let until = "2999-12-31 16:00";
+    freeze(&world, "incident 7\x1b[2J", &["--until", until]);
+
     let said = refused(try_deploy(&world, A, &main[1]));
-    assert!(
-        said.contains("refused production/a.deploy: production is frozen by root at 20"),
-        "{said}"
-    );
-    assert!(
-        said.contains(" UTC: incident 7\\u{1b}[2J, until 2999-12-31 16:00 UTC"),
-        "{said}"
-    );
-    assert!(said.contains("hint: wait for the thaw"), "{said}");
+    let frozen = format!("production is frozen by {} at 20", user());
+    for expected in [
+        &format!("refused production/a.deploy: {frozen}"),
+        " UTC: incident 7\\u{1b}[2J, until 2999-12-31 16:00 UTC",
+        "hint: wait for the thaw",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is missing: {said}");
+    }
+
     world
         .cmd(&["status"])
         .ok()
-        .says("production: frozen by root at 20")
+        .says(&format!("production: frozen by {} at 20", user()))
         .says("until 2999-12-31 16:00 UTC");
-    assert!(
-        world.status(A)["frozen"]
-            .as_str()
-            .unwrap()
-            .contains("incident 7")
-    );
-    // Also a comment, and a deletion; and nothing elsewhere.
-    world.deploy_file(A, format!("{}\n* another comment\n", main[0]));
-    let push = world.try_push();
-    crate::applications::forget_if_refused(&world, &push);
-    refused(push);
-    world.retire(A);
-    let push = world.try_push();
-    crate::applications::forget_if_refused(&world, &push);
-    refused(push);
-    assert_eq!(
-        deploy(&world, "staging/a", &main[1]),
-        "#2 staging/a succeeded"
-    );
+    let frozen = world.status(A)["frozen"].clone();
+    assert!(frozen.as_str().unwrap().contains("incident 7"), "{frozen}");
+
     world
         .cmd(&["thaw", "production"])
         .ok()
         .says("nothing waits in production")
         .says("production is thawed");
-    assert_eq!(deploy(&world, A, &main[1]), "#3 production/a succeeded");
-    world
-        .cmd(&["thaw", "production"])
-        .exits(1)
-        .says("production is not frozen");
+    assert_eq!(deploy(&world, A, &main[1]), "#2 production/a succeeded");
 }
 
 #[test]
-fn a_running_deployment_is_left_alone_and_what_waits_waits() {
+fn freeze_refuses_comments_and_deletions_in_one_environment() {
+    let world = world(&["a"], "");
+    let main = commits(&world, "a", 1);
+    deploy(&world, A, &main[0]);
+    freeze(&world, "incident 7", &[]);
+    let push = || {
+        let push = world.try_push();
+        forget_if_refused(&world, &push);
+        push
+    };
+
+    world.deploy_file(A, format!("{}\n* another comment\n", main[0]));
+    assert!(refused(push()).contains("production is frozen"));
+    world.retire(A);
+    assert!(refused(push()).contains("production is frozen"));
+
+    assert_eq!(
+        deploy(&world, "staging/a", &main[0]),
+        "#2 staging/a succeeded"
+    );
+}
+
+#[test]
+fn freeze_leaves_the_running_deployment_and_holds_the_rest() {
     let world = world(&["a", "b"], "");
     let (a, b) = (commits(&world, "a", 1), commits(&world, "b", 1));
     world.job("note start; test $DEPLOY_ID != 1 || hold end; note end");
     try_deploy(&world, A, &a[0]).ok();
     world.wait_for("production/a #1 start");
     try_deploy(&world, "production/b", &b[0]).ok();
+
     freeze(&world, "incident 7", &[]);
     world.open("end");
-    world.wait_until("the running one ended", || {
+    world.wait_until("the running deployment ended", || {
         world.history()[0] == "#1 production/a succeeded"
     });
-    world.wait_until("the other one says why it waits", || {
-        world.history()[1].contains("queued: frozen by root")
+    world.wait_until("the other deployment has a reason", || {
+        world.history()[1].contains("queued: frozen by ")
     });
     world
         .cmd(&["status"])
         .ok()
-        .says("production/b: queued: frozen by root");
+        .says("production/b: queued: frozen by ");
     assert!(!world.ran().contains(&"production/b #2 start".to_owned()));
+
     world
         .cmd(&["thaw", "production", "--dry-run"])
         .ok()
@@ -120,109 +122,132 @@ fn a_running_deployment_is_left_alone_and_what_waits_waits() {
 }
 
 #[test]
-fn hold_takes_the_push_and_goes_on_after_the_thaw_by_itself() {
-    let world = world(&["a"], "[environments.production]\non_freeze = \"hold\"\n");
+fn freeze_with_hold_accepts_pushes_and_ends_by_itself() {
+    let world = world(&["a"], HOLD);
     let main = commits(&world, "a", 2);
     deploy(&world, A, &main[0]);
-    freeze(&world, "incident 7", &["--until", "3s"]);
+    let before = Timestamp::now();
+    freeze(&world, "incident 7", &["--until", "6s"]);
+
     let push = try_deploy(&world, A, &main[1]).ok();
     push.says("#2 production/a ")
-        .says("#2 waits until production is thawed: frozen by root at ");
-    assert!(
-        world.show(2)["reason"]
-            .as_str()
-            .unwrap()
-            .contains("incident 7")
-    );
+        .says("#2 waits until production is thawed: frozen by ");
+    let reason = world.show(2)["reason"].clone();
+    assert!(reason.as_str().unwrap().contains("incident 7"), "{reason}");
+
     assert_eq!(
         world.settled(),
         ["#1 production/a succeeded", "#2 production/a succeeded"]
     );
-    assert!(world.show(2)["reason"].is_null());
-    let waited = |key: &str| world.show(2)[key].as_str().unwrap().to_owned();
-    assert!(waited("started_at") > waited("queued_at"));
-    world.wait_until("the runner left", || world.ours().is_empty());
+    let shown = world.show(2);
+    assert!(shown["reason"].is_null(), "{shown:#}");
+    let started: Timestamp = shown["started_at"].as_str().unwrap().parse().unwrap();
+    let waited = started.duration_since(before);
+    assert!(waited >= SignedDuration::from_secs(5), "{waited:?}");
+    world.wait_until_idle();
 }
 
 #[test]
-fn the_calendar_freezes_too() {
-    let world = world(
-        &["a"],
-        &format!("[environments.production]\nfrozen = [\"{ALWAYS}\"]\n"),
+fn freeze_that_ends_during_a_configuration_error_loses_nothing() {
+    let world = world(&["a"], HOLD);
+    let main = commits(&world, "a", 2);
+    deploy(&world, A, &main[0]);
+    freeze(&world, "incident 7", &["--until", "6s"]);
+    try_deploy(&world, A, &main[1]).ok();
+    assert!(world.history()[1].contains(" queued"));
+
+    let good = world.config_text();
+    world.config_file(&format!("{good}\nnonsense = 1\n"));
+    world.wait_until("the freeze is over", || {
+        let status = world.cmd(&["status"]).ok().stdout;
+        !status.contains("production: frozen by")
+    });
+    assert!(world.history()[1].contains(" queued"));
+
+    world.config_file(&good);
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
     );
+}
+
+#[test]
+fn freeze_by_the_calendar_refuses_until_its_last_day() {
+    let frozen = |when: &str| format!("[environments.production]\nfrozen = [\"{when}\"]\n");
+    let world = world(&["a"], &frozen(ALWAYS));
     let main = commits(&world, "a", 1);
+
     let said = refused(try_deploy(&world, A, &main[0]));
-    assert!(
-        said.contains(&format!(
-            "production is frozen by the calendar, \"{ALWAYS}\", until 3000-01-01 00:00 UTC"
-        )),
-        "{said}"
-    );
+    let expected =
+        format!("production is frozen by the calendar, \"{ALWAYS}\", until 3000-01-01 00:00 UTC");
+    assert!(said.contains(&expected), "{said}");
     world
         .cmd(&["thaw", "production"])
         .exits(1)
         .says("the calendar is in the configuration");
-    world.cmd(&["status"]).ok();
-    configure(
-        &world,
-        "[environments.production]\nfrozen = [\"2000-01-01 .. 2000-01-02\"]\n",
-    );
+
+    configure(&world, &frozen("2000-01-01 .. 2000-01-02"));
     assert_eq!(deploy(&world, A, &main[0]), "#1 production/a succeeded");
 }
 
 #[test]
-fn whom_the_host_authenticated_may_override() {
+fn freeze_can_be_overridden_by_an_authenticated_person() {
     let world = world(
         &["a"],
         "[environments.production]\noverride_by = [\"alice\"]\n",
     );
-    let main = commits(&world, "a", 3);
+    let main = commits(&world, "a", 2);
     deploy(&world, A, &main[0]);
     freeze(&world, "incident 7", &[]);
+
     let said = refused(try_deploy(&world, A, &main[1]));
-    assert!(
-        said.contains(
-            "ask alice to push it with a trailer in the deploy commit: Deploy-Override: <reason>"
-        ),
-        "{said}"
-    );
-    let said = refused(try_deploy_as(
-        &world,
-        "bob",
-        &main[1],
-        "Deploy-Override: fire\nSigned-off-by: alice <a@b>",
-    ));
-    assert!(
-        said.contains("Deploy-Override is honoured from alice only, and this is pushed by bob"),
-        "{said}"
-    );
+    let hint = "ask alice to push it with a trailer in the deploy commit: \
+                Deploy-Override: <reason>";
+    assert!(said.contains(hint), "{said}");
+
+    // A name in the commit message proves nothing.
+    let trailers = "Deploy-Override: fire\nSigned-off-by: alice <a@b>";
+    let said = refused(try_deploy_as(&world, "bob", &main[1], trailers));
+    let expected = "Deploy-Override is honoured from alice only, and this is pushed by bob";
+    assert!(said.contains(expected), "{said}");
+
     try_deploy_as(&world, "alice", &main[1], "Deploy-Override: fire").ok();
     assert_eq!(world.settled().pop().unwrap(), "#2 production/a succeeded");
     let shown = world.show(2);
-    assert_eq!(
-        (&shown["pusher"], &shown["exceptions"][0]["kind"]),
-        (&"alice".into(), &"override".into())
+    assert_eq!(shown["pusher"], "alice");
+    assert_eq!(shown["exceptions"][0]["kind"], "override");
+}
+
+#[test]
+fn freeze_override_does_not_count_for_a_retry() {
+    let world = world(
+        &["a"],
+        "[environments.production]\noverride_by = [\"alice\"]\n",
     );
-    // A retry of it does not inherit that.
+    let main = commits(&world, "a", 1);
+    freeze(&world, "incident 7", &[]);
     world.job("exit 1");
-    try_deploy_as(&world, "alice", &main[2], "Deploy-Override: fire").ok();
-    world.wait_until("it failed", || world.history()[2].contains("failed"));
-    world.cmd(&["retry", "3"]).ok();
-    world.wait_until("the retry waits", || {
-        world.history()[3].contains("queued: frozen by root")
+    try_deploy_as(&world, "alice", &main[0], "Deploy-Override: fire").ok();
+    assert_eq!(world.settled(), ["#1 production/a failed: exit status 1"]);
+
+    world.cmd(&["retry", "1"]).ok();
+
+    world.wait_until("the retry waits for the thaw", || {
+        world.history()[1].contains("queued: frozen by ")
     });
-    world.cmd(&["cancel", "4"]).ok();
+    world.cmd(&["cancel", "2"]).ok();
     world.settled();
 }
 
 #[test]
-fn what_got_past_pre_receive_waits_and_is_not_lost() {
+fn freeze_holds_what_got_past_pre_receive() {
     let world = world(&["a"], "");
     let main = commits(&world, "a", 2);
     deploy(&world, A, &main[0]);
     world.deploy_rev(A, &main[1]);
     let line = world.push_unseen();
     freeze(&world, "incident 7", &[]);
+
     world
         .hook("post-receive", &line)
         .ok()
@@ -231,45 +256,58 @@ fn what_got_past_pre_receive_waits_and_is_not_lost() {
         .cmd(&["thaw", "production"])
         .ok()
         .says("will deploy #2 production/a");
+
     assert_eq!(world.settled().pop().unwrap(), "#2 production/a succeeded");
 }
 
 #[test]
-fn slips_of_the_fingers() {
+fn freeze_and_thaw_refuse_wrong_arguments() {
     let world = world(&["a"], "[environments.production]\n");
-    world
-        .cmd(&["freeze", "prodction", "--reason", "x"])
-        .exits(1)
-        .says("did you mean production?");
-    world
-        .cmd(&["freeze", "production", "--reason", " "])
-        .exits(2)
-        .says("the reason is empty");
-    world
-        .cmd(&["freeze", "production"])
-        .exits(2)
-        .says("--reason");
-    world
-        .cmd(&[
-            "freeze",
-            "production",
-            "--reason",
-            "x",
-            "--until",
-            "2001-01-01",
-        ])
-        .exits(2)
-        .says("is over already");
-    world
-        .cmd(&["freeze", "production", "--reason", "x", "--until", "soon"])
-        .exits(2)
-        .says("\"soon\" is no time like");
-    world
-        .cmd(&["thaw", "prodction"])
-        .exits(1)
-        .says("did you mean production?");
+
+    for (arguments, code, says) in [
+        (
+            &["freeze", "prodction", "--reason", "x"][..],
+            1,
+            "did you mean production?",
+        ),
+        (
+            &["freeze", "production", "--reason", " "],
+            2,
+            "the reason is empty",
+        ),
+        (&["freeze", "production"], 2, "--reason"),
+        (
+            &[
+                "freeze",
+                "production",
+                "--reason",
+                "x",
+                "--until",
+                "2001-01-01",
+            ],
+            2,
+            "is over already",
+        ),
+        (
+            &["freeze", "production", "--reason", "x", "--until", "soon"],
+            2,
+            "\"soon\" is no time like",
+        ),
+        (&["thaw", "prodction"], 1, "did you mean production?"),
+        (&["thaw", "production"], 1, "production is not frozen"),
+    ] {
+        world.cmd(arguments).exits(code).says(says);
+    }
+}
+
+#[test]
+fn freeze_takes_the_place_of_an_earlier_freeze() {
+    let world = world(&["a"], "[environments.production]\n");
     let main = commits(&world, "a", 1);
     freeze(&world, "first", &["--until", "1h"]);
     freeze(&world, "second", &[]);
-    assert!(refused(try_deploy_saying(&world, A, &main[0], "x")).contains(": second\n"));
+
+    let said = refused(try_deploy_saying(&world, A, &main[0], "x"));
+
+    assert!(said.contains(": second\n"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! Hostile names and contents: whatever a pusher can write or a command can print is shown, and
-//! never acts.
+//! Hostile names and contents: whatever a pusher can write and a command can print is shown, and
+//! has no other effect.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,18 +11,27 @@ use crate::tree::{FILE, Trees};
 use crate::world::{World, rev};
 
 /// Escape sequences, bells, carriage returns, bidirectional overrides, C1 controls, line
-/// separators, bytes that are no UTF-8.
+/// separators, and bytes that are not UTF-8.
 const HOSTILE: &[u8] =
     b"\x1b]0;owned\x07\x1b[2J\x1b[1A\rx\xe2\x80\xaey\xc2\x9b31m\xe2\x80\xa8\x7f\xff\xfe";
 
-/// Asserts that a text can be shown: UTF-8 without anything that acts or deceives. Colours of our
-/// own are let through on a terminal.
+/// Characters that change how the text around them is shown.
+const DECEIVING: [std::ops::RangeInclusive<char>; 4] = [
+    '\u{200e}'..='\u{200f}',
+    '\u{2028}'..='\u{2029}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2066}'..='\u{2069}',
+];
+
+/// Asserts that a text is UTF-8 without control characters and without anything that deceives. On a
+/// terminal the colours that the program uses itself are allowed.
 #[track_caller]
 fn assert_clean(bytes: &[u8], what: &str, terminal: bool) {
     let shown = String::from_utf8_lossy(bytes).into_owned();
     let Ok(mut text) = String::from_utf8(bytes.to_vec()) else {
         panic!("{what} is not UTF-8: {shown:?}")
     };
+
     if terminal {
         text = text.replace("\r\n", "\n");
         for sequence in ["\x1b[0m", "\x1b[m"]
@@ -33,59 +42,60 @@ fn assert_clean(bytes: &[u8], what: &str, terminal: bool) {
             text = text.replace(&sequence, "");
         }
     }
-    let bad = |c: &char| {
-        (c.is_control() && !matches!(c, '\n' | '\t'))
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}')
+
+    let is_bad = |c: &char| {
+        let deceives = DECEIVING.iter().any(|range| range.contains(c));
+        deceives || (c.is_control() && !['\n', '\t'].contains(c))
     };
-    assert_eq!(text.chars().find(bad), None, "{what}: {shown:?}");
+    assert_eq!(text.chars().find(is_bad), None, "{what}: {shown:?}");
+}
+
+/// The lines that the hooks printed.
+fn remote(stderr: &[u8]) -> Vec<&[u8]> {
+    stderr
+        .split(|b| *b == b'\n')
+        .filter(|line| line.starts_with(b"remote: "))
+        .collect()
+}
+
+/// [`HOSTILE`] as the name of a file, which cannot contain a slash.
+fn hostile_name() -> Vec<u8> {
+    HOSTILE.iter().copied().filter(|b| *b != b'/').collect()
 }
 
 #[test]
-fn names_of_files_in_refusals() {
+fn hostile_file_names_are_escaped_in_refusals() {
     let world = World::installed();
     let trees = Trees::new(&world, "work");
     let good = trees.blob(rev(1));
-    let name = [
-        &b"production/"[..],
-        &HOSTILE
-            .iter()
-            .copied()
-            .filter(|b| *b != b'/')
-            .collect::<Vec<_>>(),
-        b"\n.deploy",
-    ]
-    .concat();
+    let name = [&b"production/"[..], &hostile_name(), b"\n.deploy"].concat();
     let commit = trees.commit(&trees.path(FILE, &name, &good), None);
     world.commit();
     let mut push = world.push_command(&["origin", &format!("{commit}:refs/heads/main")]);
+
     let output = push.output().unwrap();
     assert!(!output.status.success());
+
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(
         text.contains("refused production/") && text.contains("\\u{1b}"),
         "{text}"
     );
-    let ours: Vec<_> = output
-        .stderr
-        .split(|b| *b == b'\n')
-        .filter(|line| line.starts_with(b"remote: "))
-        .collect();
-    assert_clean(&ours.join(&b'\n'), "the refusal", false);
-    // One line for the problem and one for the hint, whatever the name has in it.
-    assert_eq!(
-        ours.iter()
-            .filter(|line| line.starts_with(b"remote: deploy-by-code: "))
-            .count(),
-        1,
-        "{text}"
-    );
+
+    let said = remote(&output.stderr);
+    assert_clean(&said.join(&b'\n'), "the refusal", false);
+
+    // The refusal is one line, although the name contains a newline.
+    let ours = b"remote: deploy-by-code: ";
+    let refusals = said.iter().filter(|line| line.starts_with(ours));
+    assert_eq!(refusals.count(), 1, "{text}");
 }
 
 #[test]
-fn names_of_folders_and_first_words_in_refusals() {
+fn hostile_folders_and_words_are_escaped_in_refusals() {
     let world = World::installed();
     let trees = Trees::new(&world, "work");
-    let folder: Vec<u8> = HOSTILE.iter().copied().filter(|b| *b != b'/').collect();
+    let folder = hostile_name();
     let content = [HOSTILE, b"\n", rev(1).as_bytes()].concat();
     let table = [
         trees.path(
@@ -100,6 +110,7 @@ fn names_of_folders_and_first_words_in_refusals() {
             &trees.blob(rev(1)),
         ),
     ];
+
     for tree in table {
         let commit = trees.commit(&tree, None);
         let output = world
@@ -107,21 +118,16 @@ fn names_of_folders_and_first_words_in_refusals() {
             .output()
             .unwrap();
         assert!(!output.status.success());
-        let ours = output
-            .stderr
-            .split(|b| *b == b'\n')
-            .filter(|line| line.starts_with(b"remote: "));
-        let ours = ours.collect::<Vec<_>>().join(&b'\n');
-        assert!(
-            String::from_utf8_lossy(&ours).contains("deploy-by-code: refused "),
-            "{output:?}"
-        );
-        assert_clean(&ours, "the refusal", false);
+        let said = remote(&output.stderr).join(&b'\n');
+        let text = String::from_utf8_lossy(&said);
+        assert!(text.contains("deploy-by-code: refused "), "{output:?}");
+        assert!(text.contains("\\u{1b}"), "{output:?}");
+        assert_clean(&said, "the refusal", false);
     }
 }
 
-/// A world with one deployment in which everything is hostile that can be, and that printed hostile
-/// output and failed.
+/// A world with one deployment that printed hostile output and failed. Its author, commit message,
+/// deploy file and pusher are hostile too.
 fn hostile_deployment() -> World {
     let world = World::installed();
     let octal: String = HOSTILE.iter().map(|byte| format!("\\{byte:03o}")).collect();
@@ -131,36 +137,28 @@ fn hostile_deployment() -> World {
         [rev(1).as_bytes(), b"\n* ", HOSTILE, b"\n"].concat(),
     );
     world.git(&["add", "-A"]);
-    let author: Vec<u8> = HOSTILE.to_vec();
+    let hostile = OsStr::from_bytes(HOSTILE);
     let mut commit = world.command("git", "work");
     commit
         .args(["commit", "-q", "-F", "-"])
-        .env("GIT_AUTHOR_NAME", OsStr::from_bytes(&author));
-    commit
-        .env("GIT_AUTHOR_EMAIL", OsStr::from_bytes(&author))
-        .env("GIT_COMMITTER_NAME", OsStr::from_bytes(&author));
+        .env("GIT_AUTHOR_NAME", hostile)
+        .env("GIT_AUTHOR_EMAIL", hostile)
+        .env("GIT_COMMITTER_NAME", hostile);
     run(&mut commit, HOSTILE).ok();
     let mut push = world.push_command(&["-o", "follow", "origin", "HEAD:refs/heads/main"]);
-    let output = push
-        .env("GL_USER", OsStr::from_bytes(HOSTILE))
-        .output()
-        .unwrap();
+
+    let output = push.env("GL_USER", hostile).output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let ours = output
-        .stderr
-        .split(|b| *b == b'\n')
-        .filter(|line| line.starts_with(b"remote: "));
-    assert_clean(
-        &ours.collect::<Vec<_>>().join(&b'\n'),
-        "the followed log",
-        false,
-    );
+
+    let said = remote(&output.stderr).join(&b'\n');
+    assert_clean(&said, "the followed log", false);
     assert_eq!(world.settled(), ["#1 production/a failed: exit status 1"]);
+
     world
 }
 
 #[test]
-fn messages_names_and_output_on_a_terminal_in_a_pipe_and_in_json() {
+fn hostile_text_is_escaped_on_terminals_in_pipes_and_json() {
     let world = hostile_deployment();
     for command in [
         "status",
@@ -182,6 +180,7 @@ fn messages_names_and_output_on_a_terminal_in_a_pipe_and_in_json() {
         );
         world.settled();
     }
+
     for command in [&["status"][..], &["log"], &["show", "1"]] {
         let output = world.binary().args(command).output().unwrap();
         assert_clean(&output.stdout, &format!("{command:?} in a pipe"), false);
@@ -189,6 +188,7 @@ fn messages_names_and_output_on_a_terminal_in_a_pipe_and_in_json() {
         assert_clean(&output.stdout, &format!("{command:?} as JSON"), false);
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap();
     }
+
     let tip = world.tip();
     for markdown in ["", "--markdown "] {
         let plan = world.on_a_terminal(
@@ -200,7 +200,7 @@ fn messages_names_and_output_on_a_terminal_in_a_pipe_and_in_json() {
 }
 
 #[test]
-fn arguments_that_are_wrong_are_escaped_too() {
+fn hostile_arguments_are_escaped_in_errors() {
     let world = World::installed();
     for command in [
         "status", "log", "show", "logs", "wait", "retry", "cancel", "check", "release",
@@ -211,6 +211,7 @@ fn arguments_that_are_wrong_are_escaped_too() {
             .arg(OsStr::from_bytes(HOSTILE))
             .output()
             .unwrap();
+
         assert_ne!(output.status.code(), Some(0), "{command}");
         assert_clean(&output.stderr, &format!("the error of {command:?}"), false);
         assert_clean(&output.stdout, &format!("the output of {command:?}"), false);
@@ -218,7 +219,7 @@ fn arguments_that_are_wrong_are_escaped_too() {
 }
 
 #[test]
-fn names_that_a_shell_or_git_would_take_for_something_else() {
+fn hostile_names_reach_no_shell_and_no_option_of_git() {
     let world = World::installed();
     world.job("note start; printf '%s|' \"$DEPLOY_PUSHER\" >> \"$W/pushers\"");
     world.deploy("production/a", 1);
@@ -236,31 +237,35 @@ fn names_that_a_shell_or_git_would_take_for_something_else() {
         b"",
     )
     .ok();
+
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(
-        std::fs::read_to_string(world.path("pushers")).unwrap(),
+        fs::read_to_string(world.path("pushers")).unwrap(),
         "$(touch x); `touch x` 'q\"--help|"
     );
-    let mut find = world.command("find", ".");
-    assert_eq!(
-        run(
-            find.args([".", "-name", "x", "-o", "-name", "touch-x"]),
-            b""
-        )
-        .ok()
-        .stdout,
-        ""
-    );
-    // A revision is never an option either.
+
+    // A revision is not taken for an option either.
     for argument in ["--output=x", "-x^{commit}", "HEAD; touch x"] {
-        let code = world.cmd(&["check", "--", argument]).code;
-        assert!(matches!(code, Some(1 | 2 | 4)), "{argument}: {code:?}");
+        world
+            .cmd(&["check", "--", argument])
+            .exits(1)
+            .says(&format!("\"{argument}\" is no commit"));
     }
-    assert!(!world.path("x").exists() && !world.path("deploy.git/x").exists());
+
+    let made = || {
+        let mut find = world.command("find", ".");
+        find.args([".", "-name", "x", "-o", "-name", "touch-x"]);
+        run(&mut find, b"").ok().stdout
+    };
+    assert_eq!(made(), "");
+
+    // The control: a file of this name would be found.
+    fs::write(world.path("deploy.git/x"), "").unwrap();
+    assert_eq!(made(), "./deploy.git/x\n");
 }
 
 #[test]
-fn a_deploy_branch_with_an_odd_name() {
+fn deploy_branch_can_have_an_odd_name() {
     let world = World::new();
     let name = "refs/heads/$(touch${IFS}x);--é";
     world.server_git(&["symbolic-ref", "HEAD", name]);
@@ -274,11 +279,11 @@ fn a_deploy_branch_with_an_odd_name() {
     world.cmd(&["check"]).ok();
 }
 
-/// git fetches what a partial clone lacks from where the clone's configuration says, by a program
-/// that it names: an application's repository can be another user's, and its configuration must not
-/// be carried out by whoever pushes.
+/// The configuration of a partial clone names the program by which git fetches missing objects. An
+/// application's repository can belong to another user, so this program must not run with the
+/// rights of the user who pushes.
 #[test]
-fn a_repository_that_would_fetch_what_it_lacks_runs_nothing() {
+fn partial_clone_settings_of_a_repository_start_no_program() {
     let world = World::installed();
     let fetched = world.path("fetched");
     let program = world.path("upload-pack");
@@ -288,6 +293,7 @@ fn a_repository_that_would_fetch_what_it_lacks_runs_nothing() {
     )
     .unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+
     for (key, value) in [
         ("core.repositoryFormatVersion", "1"),
         ("extensions.partialClone", "origin"),
@@ -297,9 +303,11 @@ fn a_repository_that_would_fetch_what_it_lacks_runs_nothing() {
     ] {
         world.server_git(&["config", key, value]);
     }
+
     let _ = world.cmd(&["plan", &"1".repeat(40), &"2".repeat(40)]);
     assert!(!fetched.exists());
-    // The control: git by itself does run it.
+
+    // The control: git itself does run it.
     let mut git = world.command("git", "deploy.git");
     run(git.args(["cat-file", "-e", &"1".repeat(40)]), b"");
     assert!(fetched.exists());

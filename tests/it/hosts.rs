@@ -1,14 +1,16 @@
 //! Git hosts with hooks of their own. Gitea and GitLab are not run here: scripts do what their
-//! documentation says that they do.
+//! documentation says about them.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use crate::pushers::pusher;
 use crate::run::{Run, run};
 use crate::world::World;
 
-fn script(path: &Path, text: &str) {
+/// Writes an executable script, and the folder for it.
+pub fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -33,8 +35,8 @@ for i in ${exitcodes}; do
 done
 "#;
 
-/// What GitLab's Gitaly does with its own folder of hooks: the hooks of `custom_hooks/<name>.d` in
-/// their order, until one fails.
+/// What GitLab's Gitaly does with its own folder of hooks: it runs the hooks of
+/// `custom_hooks/<name>.d` in their order until one fails.
 const GITLAB: &str = r#"#!/bin/sh
 input=$(cat)
 for hook in "$GIT_DIR/custom_hooks/$(basename "$0").d"/*; do
@@ -45,59 +47,44 @@ done
 
 fn push_as(world: &World, variables: &[(&str, &str)]) -> Run {
     world.commit();
-    run(
-        world
-            .push_command(&["origin", "HEAD:refs/heads/main"])
-            .envs(variables.iter().copied()),
-        b"",
-    )
+    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+    run(push.envs(variables.iter().copied()), b"")
 }
 
-/// Deploys, is refused, and shows who pushed; then the hooks are as they were.
+/// Deploys, has a push refused, looks who pushed, and uninstalls. `places` are where the hooks are
+/// meanwhile, and not afterwards.
+#[track_caller]
 fn try_host(world: &World, variables: &[(&str, &str)], known: (&str, &str), places: &[&str]) {
-    let before: Vec<_> = places
-        .iter()
-        .map(|place| world.path(&format!("deploy.git/{place}")).exists())
-        .collect();
+    let is_there = |place: &str| {
+        let path = world.path(&format!("deploy.git/{place}"));
+        path.symlink_metadata().is_ok()
+    };
     for place in places {
-        assert!(
-            world
-                .path(&format!("deploy.git/{place}"))
-                .symlink_metadata()
-                .is_ok(),
-            "{place}: {before:?}"
-        );
+        assert!(is_there(place), "{place} is missing");
     }
     world.cmd(&["doctor"]).ok();
+
     world.deploy("production/a", 1);
     push_as(world, variables)
         .ok()
         .says("#1 production/a new -> 0000001 queued");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
-    let shown = world.show(1);
-    assert_eq!(
-        (&shown["pusher"], &shown["pusher_known_by"]),
-        (&known.0.into(), &known.1.into())
-    );
+    assert_eq!(pusher(world, 1), (known.0.to_owned(), known.1.to_owned()));
+
     world.deploy_file("production/a", "nonsense\n");
     push_as(world, variables)
         .exits(1)
         .says("refused production/a.deploy");
+
     world.cmd(&["install"]).ok().says("everything is in place");
     world.cmd(&["uninstall"]).ok();
     for place in places {
-        assert!(
-            world
-                .path(&format!("deploy.git/{place}"))
-                .symlink_metadata()
-                .is_err(),
-            "{place} is still there"
-        );
+        assert!(!is_there(place), "{place} is still there");
     }
 }
 
 #[test]
-fn gitea_and_forgejo() {
+fn gitea_and_forgejo_hooks_are_put_beside_their_own() {
     let world = World::new();
     for name in ["pre-receive", "post-receive"] {
         script(&world.path(&format!("deploy.git/hooks/{name}")), GITEA);
@@ -107,6 +94,7 @@ fn gitea_and_forgejo() {
         );
     }
     world.install().says("Gitea or Forgejo");
+
     let variables = [
         ("GITEA_PUSHER_NAME", "alice"),
         ("GITEA_REPO_NAME", "deploys"),
@@ -118,31 +106,22 @@ fn gitea_and_forgejo() {
         "hooks/reference-transaction",
     ];
     try_host(&world, &variables, ("alice", "gitea"), &places);
-    // Gitea's own hooks are as Gitea left them.
-    assert_eq!(
-        fs::read_to_string(world.path("deploy.git/hooks/post-receive")).unwrap(),
-        GITEA
-    );
+
+    let hook = fs::read_to_string(world.path("deploy.git/hooks/post-receive")).unwrap();
+    assert_eq!(hook, GITEA);
 }
 
 #[test]
-fn gitlab() {
+fn gitlab_hooks_are_put_into_custom_hooks() {
     let world = World::new();
     let gitaly = world.path("gitaly-hooks");
     for name in ["pre-receive", "post-receive"] {
         script(&gitaly.join(name), GITLAB);
     }
     world.server_git(&["config", "core.hooksPath", gitaly.to_str().unwrap()]);
-    // Not every version says whose it is, but an administrator made the folder.
-    fs::create_dir(world.path("deploy.git/custom_hooks")).unwrap();
-    world
-        .cmd(&["install", "--dry-run"])
-        .ok()
-        .says("link")
-        .says("custom_hooks/pre-receive.d/deploy-by-code");
-    fs::remove_dir(world.path("deploy.git/custom_hooks")).unwrap();
     world.server_git(&["config", "gitlab.fullpath", "ops/deploys"]);
     world.install().says("only the timer picks up");
+
     let variables = [
         ("GL_USERNAME", "alice"),
         ("GL_ID", "user-7"),
@@ -153,29 +132,37 @@ fn gitlab() {
         "custom_hooks/post-receive.d/deploy-by-code",
     ];
     try_host(&world, &variables, ("alice", "gitlab"), &places);
-    assert!(
-        world
-            .path("deploy.git/hooks/reference-transaction")
-            .symlink_metadata()
-            .is_err()
-    );
+
+    let hook = world.path("deploy.git/hooks/reference-transaction");
+    assert!(hook.symlink_metadata().is_err());
+}
+
+/// Not every version of GitLab writes its name into the configuration.
+#[test]
+fn gitlab_is_recognized_by_the_folder_custom_hooks() {
+    let world = World::new();
+    let gitaly = world.path("gitaly-hooks");
+    fs::create_dir(&gitaly).unwrap();
+    world.server_git(&["config", "core.hooksPath", gitaly.to_str().unwrap()]);
+    world.cmd(&["install", "--dry-run"]).exits(4);
+
+    fs::create_dir(world.path("deploy.git/custom_hooks")).unwrap();
+    world
+        .cmd(&["install", "--dry-run"])
+        .ok()
+        .says("custom_hooks/pre-receive.d/deploy-by-code");
 }
 
 #[test]
-fn a_hooks_folder_of_the_repositorys_own_is_found_from_everywhere() {
+fn hooks_path_inside_the_repository_is_used_from_every_folder() {
     let world = World::new();
-    fs::create_dir(world.path("deploy.git/own")).unwrap();
+    let own = world.path("deploy.git/own");
+    fs::create_dir(&own).unwrap();
     world.server_git(&["config", "core.hooksPath", "own"]);
     world.server_git(&["config", "receive.advertisePushOptions", "yes"]);
-    let elsewhere = |command: &str| {
-        run(
-            world
-                .command(crate::processes::BINARY, ".")
-                .args([command, "deploy.git"]),
-            b"",
-        )
-    };
-    elsewhere("install")
+
+    world
+        .cmd_in(".", &["install", "deploy.git"])
         .ok()
         .says("own/post-receive")
         .says_nothing_of("advertisePushOptions");
@@ -183,136 +170,39 @@ fn a_hooks_folder_of_the_repositorys_own_is_found_from_everywhere() {
     world.deploy("production/a", 1);
     world.push().says("#1 production/a");
     world.settled();
-    elsewhere("uninstall").ok();
-    assert_eq!(
-        fs::read_dir(world.path("deploy.git/own")).unwrap().count(),
-        0
-    );
+
+    world.cmd_in(".", &["uninstall", "deploy.git"]).ok();
+    assert_eq!(fs::read_dir(&own).unwrap().count(), 0);
 }
 
 #[test]
-fn a_pipe_in_place_of_a_hook_is_not_waited_for() {
+fn hooks_path_that_other_repositories_share_is_left_alone() {
     let world = World::new();
-    fs::create_dir(world.path("deploy.git/hooks/pre-receive.d")).unwrap();
-    let mode = nix::sys::stat::Mode::from_bits_truncate(0o755);
-    nix::unistd::mkfifo(&world.path("deploy.git/hooks/pre-receive"), mode).unwrap();
-    world
-        .cmd(&["install", "--dry-run"])
-        .ok()
-        .says("hooks/chained/pre-receive");
-}
+    let shared = world.path("shared");
+    fs::create_dir(&shared).unwrap();
+    world.server_git(&["config", "core.hooksPath", shared.to_str().unwrap()]);
 
-#[test]
-fn a_folder_of_hooks_that_other_repositories_share_is_left_alone() {
-    let world = World::new();
-    fs::create_dir(world.path("shared")).unwrap();
-    world.server_git(&[
-        "config",
-        "core.hooksPath",
-        world.path("shared").to_str().unwrap(),
-    ]);
     world
         .cmd(&["install"])
         .exits(4)
         .says("core.hooksPath is ")
         .says("other repositories may run what is put there");
-    assert_eq!(fs::read_dir(world.path("shared")).unwrap().count(), 0);
-    // The same by a link, as a template folder can leave it.
+    assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
+}
+
+/// A template of `git init` can leave such a link.
+#[test]
+fn hooks_folder_that_is_a_link_to_elsewhere_is_left_alone() {
     let world = World::new();
-    fs::rename(world.path("deploy.git/hooks"), world.path("template")).unwrap();
-    std::os::unix::fs::symlink(world.path("template"), world.path("deploy.git/hooks")).unwrap();
+    let template = world.path("template");
+    fs::rename(world.path("deploy.git/hooks"), &template).unwrap();
+    symlink(&template, world.path("deploy.git/hooks")).unwrap();
+    let before = fs::read_dir(&template).unwrap().count();
+
     world
         .cmd(&["install"])
         .exits(4)
         .says("outside the repository");
-}
 
-#[test]
-fn doctor_tries_a_push_and_looks_at_what_surrounds_it() {
-    let world = World::installed();
-    let told = world.cmd(&["doctor"]).ok();
-    let told =
-        told.says("a push: to a scratch repository with these hooks was planned and deployed");
-    told.says("version: deploy-by-code ")
-        .says("as the user ")
-        .says("git settings: ")
-        .says("receive.fsckObjects true");
-    // Links that look right, and a program that does nothing.
-    let broken = world.path("broken/deploy-by-code");
-    script(&broken, "#!/bin/sh\nexit 0\n");
-    for name in ["pre-receive", "post-receive", "reference-transaction"] {
-        let hook = world.path(&format!("deploy.git/hooks/{name}"));
-        fs::remove_file(&hook).unwrap();
-        std::os::unix::fs::symlink(&broken, &hook).unwrap();
-    }
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("a push: to a scratch repository with these hooks was not planned");
-    // What runs there can be another user's: neither this one's environment nor terminal is for it.
-    let seen = world.path("seen");
-    script(
-        &broken,
-        &format!(
-            "#!/bin/sh\n{{ env; echo session $(ps -o sid= -p $$); }} >'{}'\n",
-            seen.display()
-        ),
-    );
-    run(world.binary().arg("doctor").env("SECRET_TOKEN", "abc"), b"").exits(1);
-    let seen = fs::read_to_string(&seen).unwrap();
-    assert!(!seen.contains("SECRET_TOKEN"), "{seen}");
-    let own = nix::unistd::getsid(None).unwrap();
-    assert!(!seen.contains(&format!("session {own}\n")), "{seen}");
-    world.install();
-    world.cmd(&["doctor"]).ok();
-    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
-    // A lock that a dead git left, an unknown user, and a runner that nobody set up.
-    let lock = world.path("deploy.git/packed-refs.lock");
-    fs::write(&lock, "").unwrap();
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
-    fs::File::options()
-        .write(true)
-        .open(&lock)
-        .unwrap()
-        .set_modified(old)
-        .unwrap();
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("packed-refs.lock is older than an hour");
-    fs::remove_file(&lock).unwrap();
-    world.deploy("production/a", 1);
-    world.push();
-    world.settled();
-    world.config("user = \"nobody-knows\"");
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("there is no user nobody-knows");
-    world.config_file("[defaults]\ncommand = [\"/no/such/program\"]\n");
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("command: /no/such/program: No such file");
-    let no_folder = world.path("deploy.git/HEAD");
-    world.config_file(&format!(
-        "[defaults]\ncheckout = \"{}/{{environment}}\"\n",
-        no_folder.display()
-    ));
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says(&format!("this user can't write to {}", no_folder.display()));
-    world.config_file("nonsense = 1\n");
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("deploy-by-code.toml:1:1")
-        .says("database: sound");
-    let config = "runner = \"systemd\"\n[defaults]\ncommand = [\"true\"]\n";
-    world.config_file(config);
-    world
-        .cmd(&["doctor"])
-        .exits(1)
-        .says("is not enabled, or was set up for another folder or user");
+    assert_eq!(fs::read_dir(&template).unwrap().count(), before);
 }

@@ -1,39 +1,56 @@
 //! Integration tests: the binary under test, real repositories, real pushes.
 
+// What the tests share.
+mod applications;
+mod nobody;
 mod observe;
 mod processes;
 mod run;
 mod tree;
 mod world;
 
-mod applications;
+// The tests, a file for each feature.
 mod cgroups;
+mod chained_hooks;
 mod checkout;
 mod commands;
 mod config;
 mod crash;
 mod crowd;
 mod dependencies;
+mod doctor;
+mod events;
 mod faults;
 mod freezing;
+mod hangs;
 mod hooks;
 mod hostile;
 mod hostile_trees;
 mod hosts;
 mod install;
+mod install_steps;
 mod late;
 mod layers;
-mod loopholes;
 mod plan;
 mod planning;
+mod promotion;
 mod properties;
+mod push_options;
+mod pushers;
 mod races;
+mod reachable;
 mod refusals;
 mod repositories;
+mod retries;
+mod rollbacks;
 mod runner;
 mod safeguards;
+mod service;
 mod ssh;
 mod stopping;
 mod surroundings;
 mod syslog;
 mod tidy;
+mod timer;
+mod uninstall;
+mod users;

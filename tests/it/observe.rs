@@ -1,4 +1,5 @@
-//! What happened in a world: history, status, logs, processes; and waiting until something did.
+//! Looks at what happened in a world (history, status, logs, processes), and waits until something
+//! happens.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,7 +13,7 @@ use crate::run::DEADLINE;
 use crate::world::World;
 
 impl World {
-    /// Every deployment, oldest first: `#1 production/a failed: exit status 1`.
+    /// Every deployment, oldest first, each as a line like `#1 production/a failed: exit status 1`.
     #[track_caller]
     pub fn history(&self) -> Vec<String> {
         let log = self.json(&["log", "-n", "100000"]);
@@ -29,7 +30,7 @@ impl World {
         log.as_array().unwrap().iter().rev().map(line).collect()
     }
 
-    /// Waits until no deployment is queued or running, and says the history.
+    /// Waits until no deployment is queued or running, and returns the history.
     #[track_caller]
     pub fn settled(&self) -> Vec<String> {
         let is_open = |line: &String| {
@@ -42,7 +43,7 @@ impl World {
         self.history()
     }
 
-    /// Everything about one deployment.
+    /// What `show` says about one deployment.
     #[track_caller]
     pub fn show(&self, id: u32) -> Value {
         self.json(&["show", &id.to_string()])
@@ -55,18 +56,18 @@ impl World {
         assert_eq!(
             rows.as_array().map(Vec::len),
             Some(1),
-            "rows of status {target}: {rows:#}"
+            "status has one row for {target}: {rows:#}"
         );
         rows[0].clone()
     }
 
-    /// The output of a deployment.
+    /// The output of a deployment's command.
     #[track_caller]
     pub fn logs(&self, id: u32) -> String {
         self.cmd(&["logs", &id.to_string()]).ok().stdout
     }
 
-    /// The lines that jobs have noted.
+    /// The lines that jobs have noted so far.
     pub fn ran(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("ran")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -80,33 +81,50 @@ impl World {
         });
     }
 
-    /// Waits until a condition holds; a failure shows what the world looks like.
+    /// Waits until `status` says that an environment is held by what a deployment left running.
+    #[track_caller]
+    pub fn wait_until_held_by(&self, id: u32) {
+        let held = format!("held by what #{id} left running");
+        self.wait_until("status says why the environment is held", || {
+            self.cmd(&["status"]).ok().stdout.contains(&held)
+        });
+    }
+
+    /// Waits until no process of the binary under test works for this world any more.
+    #[track_caller]
+    pub fn wait_until_idle(&self) {
+        self.wait_until("runners, hooks and followers have ended", || {
+            self.ours().is_empty()
+        });
+    }
+
+    /// Waits until a condition holds, and panics after the deadline.
     #[track_caller]
     pub fn wait_until(&self, what: &str, mut condition: impl FnMut() -> bool) {
         let end = Instant::now() + DEADLINE;
         while !condition() {
             if Instant::now() > end {
-                panic!("waited in vain until {what}");
+                panic!("this did not happen in time: {what}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The processes of the binary under test that work for this world.
+    /// The ids of the processes of the binary under test that work for this world.
     pub fn ours(&self) -> Vec<i32> {
         processes::ours(&self.path(""))
     }
 
-    /// Kills them with SIGKILL, wherever they are.
+    /// Kills them with SIGKILL. There must be at least one.
     #[track_caller]
     pub fn kill_runner(&self) {
         let runners = self.ours();
-        assert!(!runners.is_empty(), "no runner is there to be killed");
+        assert!(!runners.is_empty(), "there is no runner to kill");
         runners.into_iter().for_each(processes::kill_one);
-        self.wait_until("the runner is gone", || self.ours().is_empty());
+        self.wait_until_idle();
     }
 
-    /// For a failed test: folder, status, log, logs.
+    /// Everything that helps to understand a failed test: files, status, log, output, processes.
     pub fn describe(&self) -> String {
         let mut text = String::new();
         let mut show = |title: &str, command: &mut Command| {
@@ -118,49 +136,30 @@ impl World {
             let both = [out, err].concat();
             let _ = writeln!(text, "--- {title}\n{}", String::from_utf8_lossy(&both));
         };
-        let mut find = self.command("find", ".");
-        find.args([
-            ".",
-            "-path",
-            "*/objects",
-            "-prune",
-            "-o",
-            "-path",
-            "./work/.git",
-            "-prune",
-            "-o",
-            "-printf",
-            "%M %s %P -> %l\n",
-        ]);
-        show("files", &mut find);
+
         show("status", self.binary().args(["status"]));
         show("log", self.binary().args(["log", "--json"]));
-        show(
-            "configuration",
-            self.command("cat", ".")
-                .arg("deploy.git/deploy-by-code.toml"),
-        );
-        show("noted by jobs", self.command("cat", ".").arg("ran"));
-        show(
-            "logs",
-            self.command("sh", ".")
-                .args(["-c", "tail -c 2000 deploy.git/deploy-by-code/logs/*.log"]),
-        );
-        let own = processes::of(&self.path(""));
-        let shown = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let own = own.iter().map(|pid| {
-            format!(
-                "{pid} {}
-",
-                String::from_utf8_lossy(&shown(pid)).replace('\0', " ")
-            )
-        });
-        let _ = writeln!(
-            text,
-            "--- processes
-{}",
-            own.collect::<String>()
-        );
+
+        for (title, script) in [
+            (
+                "files",
+                r"find . -path '*/objects' -prune -o -path ./work/.git -prune -o \
+                  -printf '%M %s %P -> %l\n'",
+            ),
+            ("configuration", "cat deploy.git/deploy-by-code.toml"),
+            ("noted by jobs", "cat ran"),
+            ("logs", "tail -c 2000 deploy.git/deploy-by-code/logs/*.log"),
+        ] {
+            show(title, self.command("sh", ".").args(["-c", script]));
+        }
+
+        text.push_str("--- processes\n");
+        for pid in processes::of(&self.path("")) {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let _ = writeln!(text, "{pid} {line}");
+        }
+
         text
     }
 }

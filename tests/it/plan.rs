@@ -1,97 +1,109 @@
 //! `plan` and `check`: what a reviewer sees before anyone merges.
 
-use crate::applications::{commit, commit_upon, commits, configure, deploy, try_deploy, world};
+use serde_json::Value;
+
+use crate::applications::{
+    commit, commit_on, commits, configure, deploy, short, try_deploy, world,
+};
+use crate::processes::BINARY;
 use crate::run::run;
-use crate::world::World;
+use crate::world::{NULL, World};
 
 const A: &str = "production/a";
+const PROMOTION: &str = "allowed_refs = [\"refs/heads/*\"]\n\
+                         [environments.production]\n\
+                         promotes_from = \"staging\"\n\
+                         [environments.staging]\n";
 
-/// A deployed application, and a branch `topic` of the deploy repository that takes it aside.
-fn to_review() -> (World, Vec<String>, String) {
-    let world = world(
-        &["a", "b"],
-        "allowed_refs = [\"refs/heads/*\"]\n[environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n",
-    );
+/// A world with a deployed application, and a branch `topic` of the deploy repository that deploys
+/// a diverged commit of it. Returns the commits of `main`, and the diverged one.
+pub fn to_review() -> (World, Vec<String>, String) {
+    let world = world(&["a", "b"], PROMOTION);
     let main = commits(&world, "a", 3);
-    let side = commit_upon(&world, "a", "side", "Ends <b>here</b> | @all", &[&main[0]]);
+    let side = commit_on(&world, "a", "side", "Ends <b>here</b> | @all", &[&main[0]]);
     deploy(&world, "staging/a", &main[2]);
     deploy(&world, A, &main[2]);
+
     world.deploy_rev(A, &side);
     world.deploy_rev("staging/a", &main[2]);
-    world.commit();
     world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
     (world, main, side)
 }
 
+/// The plan from `main` to `topic`, of which something is refused.
+#[track_caller]
+fn plan_as_json(world: &World) -> Value {
+    let plan = world.cmd(&["plan", "--json", "main", "topic"]).exits(1);
+    serde_json::from_str(&plan.stdout).unwrap()
+}
+
 #[test]
-fn a_plan_says_what_is_gained_and_lost_and_what_each_rule_says() {
+fn plan_lists_commits_gained_and_lost_and_every_rule() {
     let (world, main, side) = to_review();
+
+    let text = world.cmd(&["plan", "main", "topic"]).exits(1).stdout;
+
+    let [first, second, last] = [0, 1, 2].map(|n| short(&main[n]));
+    let side = short(&side);
+    let by = "2026-01-02 03:04 Ada Lovelace";
+    for expected in [
+        format!("refuse production/a {last} -> {side}, 1 commit gained, 2 lost\n"),
+        format!("  + {side} {by}: Ends <b>here</b> | @all\n"),
+        format!("  - {last} {by}: c3\n  - {second} {by}: c2\n"),
+        "  reachable: on refs/heads/side\n".to_owned(),
+        format!(
+            "  backwards: refused: has diverged from {last}, which is deployed: \
+             it would gain 1 commit"
+        ),
+        format!("    hint: merge {last} into it first"),
+        format!("  promotion: refused: {side} was never deployed to staging"),
+        format!("deploy staging/a {last} again"),
+    ] {
+        assert!(text.contains(&expected), "{expected:?} is missing:\n{text}");
+    }
+    assert!(!text.contains(first), "c1 is in both histories:\n{text}");
+}
+
+#[test]
+fn plan_names_what_has_to_end_first() {
+    let (world, _, _) = to_review();
     world.job("hold end");
     let b = commits(&world, "b", 1);
     world.git(&["checkout", "-q", "-b", "other", "origin/main"]);
-    world.deploy_rev("production/b", &b[0]);
     world.deploy_rev("staging/b", &b[0]);
-    world
-        .push_with(&["origin", "HEAD:refs/heads/main"])
-        .exits(1);
-    world.git(&["reset", "-q", "--hard", "origin/main"]);
-    world.deploy_rev("staging/b", &b[0]);
-    world.push_with(&["origin", "HEAD:refs/heads/main"]).ok();
+    world.push();
+
     let text = world.cmd(&["plan", "main~1", "topic"]).exits(1).stdout;
-    let short = |id: &str| id[..7].to_owned();
-    for expect in [
-        format!(
-            "refuse production/a {} -> {}, 1 commit gained, 2 lost",
-            short(&main[2]),
-            short(&side)
-        ),
-        format!(
-            "  + {} 2026-01-02 03:04 Ada Lovelace: Ends <b>here</b> | @all",
-            short(&side)
-        ),
-        format!("  - {} 2026-01-02 03:04 Ada Lovelace: c3", short(&main[2])),
-        format!("  - {} 2026-01-02 03:04 Ada Lovelace: c2", short(&main[1])),
-        "  reachable: on refs/heads/side".to_owned(),
-        format!(
-            "  backwards: refused: has diverged from {}, which is deployed: it would gain 1 commit",
-            short(&main[2])
-        ),
-        "    hint: merge ".to_owned(),
-        format!(
-            "  promotion: refused: {} was never deployed to staging",
-            short(&side)
-        ),
-        format!("deploy staging/a {} again", short(&main[2])),
-        "  goes after #3 b ".to_owned(),
-    ] {
-        assert!(text.contains(&expect), "{expect:?} is missing:\n{text}");
-    }
+
+    let expected = "  goes after #3 b ";
+    assert!(text.contains(expected), "{expected:?} is missing:\n{text}");
     world.open("end");
     world.settled();
 }
 
 #[test]
-fn a_plan_as_markdown_and_json() {
+fn plan_in_markdown_is_a_table_with_escaped_subjects() {
+    let (world, _, _) = to_review();
+
+    let plan = world.cmd(&["plan", "--markdown", "main", "topic"]).exits(1);
+
+    let table = "| Application | Change | Gained | Lost | Verdict |\n| --- |";
+    assert!(plan.stdout.starts_with(table), "{plan:#?}");
+    for expected in [
+        "| production/a | ",
+        " | 1 | 2 | **refused** |",
+        "Ends &lt;b&gt;here&lt;/b&gt; \\| &#64;all",
+    ] {
+        assert!(plan.stdout.contains(expected), "{expected:?}: {plan:#?}");
+    }
+}
+
+#[test]
+fn plan_in_json_has_commits_and_rules() {
     let (world, main, side) = to_review();
-    let markdown = world
-        .cmd(&["plan", "--markdown", "main", "topic"])
-        .exits(1)
-        .stdout;
-    assert!(
-        markdown.starts_with("| Application | Change | Gained | Lost | Verdict |\n| --- |"),
-        "{markdown}"
-    );
-    assert!(markdown.contains("| production/a | "), "{markdown}");
-    assert!(markdown.contains(" | 1 | 2 | **refused** |"), "{markdown}");
-    assert!(
-        markdown.contains("Ends &lt;b&gt;here&lt;/b&gt; \\| &#64;all"),
-        "{markdown}"
-    );
-    let json = world
-        .cmd(&["plan", "--json", "main", "topic"])
-        .exits(1)
-        .stdout;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+
+    let json = plan_as_json(&world);
+
     let row = &json[0];
     assert_eq!(
         (&row["action"], &row["gained"], &row["lost"]),
@@ -99,77 +111,92 @@ fn a_plan_as_markdown_and_json() {
     );
     assert_eq!(row["gained_commits"][0]["id"], side);
     assert_eq!(row["lost_commits"][0]["subject"], "c3");
-    assert_eq!(
-        row["lost_commits"][0]["committed_at"],
-        "2026-01-02T03:04:05.000Z"
-    );
+    let committed_at = &row["lost_commits"][0]["committed_at"];
+    assert_eq!(committed_at, "2026-01-02T03:04:05.000Z");
+
     let gates = row["gates"].as_array().unwrap();
     let gate = |name: &str| gates.iter().find(|gate| gate["rule"] == name).unwrap();
-    assert_eq!(
-        (&gate("reachable")["allowed"], &gate("backwards")["allowed"]),
-        (&true.into(), &false.into())
-    );
-    assert!(
-        gate("backwards")["message"]
-            .as_str()
-            .unwrap()
-            .contains(&main[1][..7])
-    );
+    assert_eq!(gate("reachable")["allowed"], true);
+    assert_eq!(gate("backwards")["allowed"], false);
+    let message = gate("backwards")["message"].as_str().unwrap();
+    assert!(message.contains(short(&main[1])), "{message}");
+
     assert_eq!(json[1]["action"], "redeploy");
     assert_eq!(json[2]["path"], "production/a.deploy");
-    world
-        .cmd(&["freeze", "production", "--reason", "incident 7"])
-        .ok();
-    let json = world
-        .cmd(&["plan", "--json", "main", "topic"])
-        .exits(1)
-        .stdout;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert!(json[0]["frozen"].as_str().unwrap().contains("incident 7"));
 }
 
 #[test]
-fn a_plan_in_a_clone_for_a_merge_request() {
+fn plan_says_that_an_environment_is_frozen() {
+    let (world, _, _) = to_review();
+    assert!(plan_as_json(&world)[0]["frozen"].is_null());
+
+    let freeze = ["freeze", "production", "--reason", "incident 7"];
+    world.cmd(&freeze).ok();
+
+    let json = plan_as_json(&world);
+    let frozen = json[0]["frozen"].as_str().unwrap();
+    assert!(frozen.contains("incident 7"), "{frozen}");
+    assert!(json[1]["frozen"].is_null(), "staging is not frozen");
+}
+
+/// As in a pipeline of a merge request, which has no state.
+#[test]
+fn plan_in_a_clone_says_what_is_not_judged() {
     let (world, main, side) = to_review();
     let apps = world.path("apps");
     let config = format!(
-        "[defaults]\ncommand = [\"true\"]\nallowed_refs = [\"refs/heads/*\"]\nrepository = \"{}/{{application}}.git\"\n\
-         [environments.production]\npromotes_from = \"staging\"\n[environments.staging]\n",
+        "[defaults]\n\
+         command = [\"true\"]\n\
+         repository = \"{}/{{application}}.git\"\n\
+         {PROMOTION}",
         apps.display()
     );
     std::fs::write(world.path("ci.toml"), config).unwrap();
     world.git(&["fetch", "-q", "origin"]);
-    let mut plan = world.command(crate::processes::BINARY, "work");
-    let arguments = [
-        "--config",
-        "../ci.toml",
-        "plan",
-        "--markdown",
-        "origin/main",
-        "HEAD",
-    ];
-    let plan = run(plan.args(arguments), b"").exits(1);
-    assert!(
-        plan.stdout
-            .contains("not judged: there is no record of deployments here"),
-        "{plan:#?}"
+
+    let mut plan = world.command(BINARY, "work");
+    plan.args(["--config", "../ci.toml", "plan", "--markdown"])
+        .args(["origin/main", "HEAD"]);
+    let plan = run(&mut plan, b"").exits(1);
+
+    let diverged = format!(
+        "has diverged from {}, which was wanted last",
+        short(&main[2])
     );
-    assert!(
-        plan.stdout.contains(&format!(
-            "has diverged from {}, which was wanted last",
-            &main[2][..7]
-        )),
-        "{plan:#?}"
-    );
-    assert!(plan.stdout.contains(&side[..7]), "{plan:#?}");
-    assert!(
-        !world.path("work/.git/deploy-by-code").exists(),
-        "looking makes nothing"
-    );
+    for expected in [
+        "not judged: there is no record of deployments here",
+        &diverged,
+        short(&side),
+    ] {
+        assert!(plan.stdout.contains(expected), "{expected:?}: {plan:#?}");
+    }
+    let state = world.path("work/.git/deploy-by-code");
+    assert!(!state.exists(), "plan does not make a state");
 }
 
 #[test]
-fn check_looks_at_all_there_is() {
+fn plan_of_a_branch_that_is_behind_shows_its_merge() {
+    let world = world(&["a", "b"], "");
+    let (a, b) = (commits(&world, "a", 2), commits(&world, "b", 2));
+    world.deploy_rev(A, &a[0]);
+    world.deploy_rev("production/b", &b[0]);
+    world.push();
+    world.git(&["checkout", "-q", "-b", "topic"]);
+    world.deploy_rev(A, &a[1]);
+    world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
+    world.git(&["checkout", "-q", "-"]);
+    deploy(&world, "production/b", &b[1]);
+
+    world
+        .cmd(&["plan", "main", "topic"])
+        .ok()
+        .says("this is what merging it would do")
+        .says("deploy production/a")
+        .says_nothing_of("production/b");
+}
+
+#[test]
+fn check_judges_what_is_deployed_and_every_repository() {
     let world = world(&["a"], "");
     let main = commits(&world, "a", 2);
     deploy(&world, A, &main[1]);
@@ -177,78 +204,79 @@ fn check_looks_at_all_there_is() {
         .cmd(&["check"])
         .ok()
         .says("main: 1 deploy file, nothing refused");
-    // A repository of an application that the configuration names and nobody deploys yet.
+
+    // The configuration names an application that nobody has deployed yet.
     configure(&world, "[environments.production]\n[applications.later]\n");
     world
         .cmd(&["check"])
         .exits(1)
         .says("refused production/later: the repository of later can't be read");
     configure(&world, "");
-    // What was rolled back stays as accepted as it was.
+
+    // The branch of what is deployed is deleted.
+    world.git_in("apps/a.git", &["update-ref", "-d", "refs/heads/main"]);
+    world
+        .cmd(&["check"])
+        .exits(1)
+        .says("is not on refs/heads/main of a")
+        .says("it is on no branch or tag");
+}
+
+#[test]
+fn check_refuses_neither_a_rollback_nor_a_frozen_environment() {
+    let world = world(&["a"], "");
+    let main = commits(&world, "a", 2);
+    deploy(&world, A, &main[1]);
     world.deploy_rev(A, &main[0]);
     world.try_push_saying("Deploy-Rollback: alarms").ok();
     world.settled();
     world.cmd(&["check"]).ok();
-    // A branch that is taken away under what is deployed.
-    world.git_in("apps/a.git", &["update-ref", "-d", "refs/heads/main"]);
-    let said = world.cmd(&["check"]).exits(1).stdout;
-    assert!(
-        said.contains("is not on refs/heads/main of a")
-            && said.contains("it is on no branch or tag"),
-        "{said}"
-    );
-    // Frozen is no fault of what stands there.
-    commit_upon(&world, "a", "main", "again", &[&main[1]]);
-    world
-        .cmd(&["freeze", "production", "--reason", "incident 7"])
-        .ok();
+
+    let freeze = ["freeze", "production", "--reason", "incident 7"];
+    world.cmd(&freeze).ok();
     world.cmd(&["check"]).ok();
 }
 
 #[test]
-fn without_a_repository_check_and_plan_say_what_is_not_judged() {
+fn check_and_plan_say_what_is_not_judged_without_a_repository() {
     let world = World::installed();
     world.deploy(A, 1);
     world.push();
     world.settled();
+
     world
         .cmd(&["check"])
         .ok()
         .says("is not judged for production/a");
     world
-        .cmd(&["plan", crate::world::NULL, "main"])
+        .cmd(&["plan", NULL, "main"])
         .ok()
         .says("reachable: not judged: no repository is configured");
 }
 
 #[test]
-fn hostile_subjects_and_reasons_stay_on_their_line() {
+fn plan_and_refusals_escape_hostile_commit_subjects() {
     let world = world(&["a"], "");
     let first = commit(&world, "a", "main", "first");
-    let hostile = commit(
-        &world,
-        "a",
-        "main",
-        "\x1b[2Jremote: ok\u{202e}\r`id` | <script> @all",
-    );
+    let subject = "\x1b[2Jremote: ok\u{202e}\r`id` | <script> @all";
+    let hostile = commit(&world, "a", "main", subject);
     deploy(&world, A, &first);
     deploy(&world, A, &hostile);
-    let push = try_deploy(&world, A, &first).exits(1);
-    let said = push.remote().join("\n");
+    let is_clean = |text: &str| !text.contains(['\x1b', '\u{202e}', '\r']);
+
+    // What git itself prints may end lines with a carriage return.
+    let said = try_deploy(&world, A, &first).exits(1).remote().join("\n");
     assert!(said.contains("\\u{1b}[2Jremote: ok\\u{202e}"), "{said}");
-    assert!(
-        !push.stderr.contains('\x1b') && !push.stderr.contains('\u{202e}'),
-        "{push:#?}"
-    );
+    assert!(is_clean(&said), "{said:?}");
+
     world.deploy_rev(A, &first);
-    world.commit();
     world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
-    for form in ["--markdown", "--json"] {
-        let plan = world.cmd(&["plan", form, "main", "topic"]).exits(1).stdout;
-        assert!(
-            !plan.contains('\x1b') && !plan.contains('\u{202e}') && !plan.contains('\r'),
-            "{plan}"
-        );
-        assert!(form == "--json" || !plan.contains("<script>"), "{plan}");
-    }
+    let markdown = world.cmd(&["plan", "--markdown", "main", "topic"]).exits(1);
+    assert!(markdown.stdout.contains("[2Jremote: ok"), "{markdown:#?}");
+    assert!(is_clean(&markdown.stdout), "{markdown:#?}");
+    assert!(!markdown.stdout.contains("<script>"), "{markdown:#?}");
+
+    let json = world.cmd(&["plan", "--json", "main", "topic"]).exits(1);
+    assert!(json.stdout.contains("[2Jremote: ok"), "{json:#?}");
+    assert!(is_clean(&json.stdout), "{json:#?}");
 }

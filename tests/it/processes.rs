@@ -1,7 +1,8 @@
-//! The processes that a world started, found by the world's folder in what /proc shows of them.
+//! The processes that a world started. They are found in /proc by the path of the world's folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -10,12 +11,13 @@ use nix::unistd::Pid;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_deploy-by-code");
 
+/// The ids of all processes.
 fn all() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").unwrap();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
-/// Whether a process exists and is no zombie.
+/// Whether a process exists and is not a zombie.
 pub fn alive(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
@@ -27,7 +29,7 @@ pub fn alive(pid: i32) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// Whether the command line, the environment, the working folder or an open file of a process is in
+/// Whether the command line, the environment, the working folder or an open file of a process names
 /// `folder`.
 fn belongs(pid: i32, folder: &Path) -> bool {
     let needle = folder
@@ -36,6 +38,7 @@ fn belongs(pid: i32, folder: &Path) -> bool {
         .unwrap()
         .trim_end_matches('/')
         .as_bytes();
+
     let names = |bytes: Vec<u8>| bytes.windows(needle.len()).any(|window| window == needle);
     let text = |name: &str| fs::read(format!("/proc/{pid}/{name}")).is_ok_and(names);
     let link = |path: PathBuf| fs::read_link(path).is_ok_and(|target| target.starts_with(folder));
@@ -45,13 +48,14 @@ fn belongs(pid: i32, folder: &Path) -> bool {
             .flatten()
             .flatten()
     };
+
     text("cmdline")
         || text("environ")
         || link(format!("/proc/{pid}/cwd").into())
         || open().any(|fd| link(fd.path()))
 }
 
-/// The living processes that belong to `folder`, save this one.
+/// The living processes that belong to `folder`, without this one.
 pub fn of(folder: &Path) -> Vec<i32> {
     let own = std::process::id().cast_signed();
     all()
@@ -59,7 +63,7 @@ pub fn of(folder: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// Those of them that run the binary under test.
+/// Those of the processes that belong to `folder` which run the binary under test.
 pub fn ours(folder: &Path) -> Vec<i32> {
     let binary = fs::canonicalize(BINARY).unwrap();
     let exe = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe"));
@@ -69,21 +73,34 @@ pub fn ours(folder: &Path) -> Vec<i32> {
         .collect()
 }
 
-/// Kills a process that a test started.
+/// Starts a process whose standard streams are /dev/null.
+pub fn in_background(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Kills a process that a test started, with SIGKILL.
 pub fn kill_one(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
 }
 
-/// Kills everything that belongs to `folder`, and removes the control groups that were made for it.
+/// Kills every process that belongs to `folder`, and removes the control groups that were made for
+/// them.
 pub fn kill_all(folder: &Path) {
     let own_groups = groups("self");
     let mut made = Vec::new();
     let end = Instant::now() + Duration::from_secs(5);
+
     loop {
         let pids = of(folder);
         if pids.is_empty() || Instant::now() > end {
             break;
         }
+
         for pid in pids {
             made.extend(
                 groups(&pid.to_string())
@@ -92,8 +109,10 @@ pub fn kill_all(folder: &Path) {
             );
             kill_one(pid);
         }
+
         std::thread::sleep(Duration::from_millis(5));
     }
+
     for group in made {
         for root in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
             let _ = fs::remove_dir(format!("{root}{group}"));
@@ -101,7 +120,7 @@ pub fn kill_all(folder: &Path) {
     }
 }
 
-/// The version 2 control group of a process.
+/// The version 2 control group that a process is in; a list of at most one.
 fn groups(pid: &str) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     text.lines()

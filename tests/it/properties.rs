@@ -1,29 +1,33 @@
-//! What holds for any history of an application and any sequence of pushes: what is deployed never
-//! goes backwards without a reason on record, and what was accepted gets deployed. Once over the
-//! pure rules with thousands of histories, once with real pushes.
+//! Properties that hold for every history of an application and every sequence of pushes: what is
+//! deployed never goes backwards without a recorded reason, and what was accepted is deployed. They
+//! are tested with the rules alone on thousands of histories, and with real pushes on a few.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use deploy_by_code::candidate::candidates;
 use deploy_by_code::change::{Change, Depth, Node};
 use deploy_by_code::config::Config;
 use deploy_by_code::id::{DeploymentId, Revision, Target};
-use deploy_by_code::plan::decide;
+use deploy_by_code::plan::{Deployment, decide};
 use deploy_by_code::policy::{
     Base, Commits, Direction, Exception, ExceptionKind, Facts, Hold, Newest, Stage, TargetFacts,
     Trailers,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
+use serde_json::Value;
 
-use crate::applications::{commit_upon, configure, try_deploy, try_deploy_saying, world};
+use crate::applications::{commit_on, try_deploy, try_deploy_saying, world};
 use crate::run::run;
+use crate::world::World;
 
-/// A history: for each commit its parents, which come before it.
+/// A history: for each commit the numbers of its parents, which are smaller than its own.
 #[derive(Debug, Clone)]
 struct History(Vec<BTreeSet<usize>>);
 
 impl History {
+    /// Whether `commit` is `tip` or an ancestor of it.
     fn contains(&self, tip: usize, commit: usize) -> bool {
         tip == commit
             || self.0[tip]
@@ -44,7 +48,7 @@ impl History {
     }
 }
 
-/// One push: which commit, with which trailers, and whether its deployment succeeds.
+/// One push: which commit it deploys, with which trailers, and whether its deployment succeeds.
 #[derive(Debug, Clone)]
 struct Push {
     commit: usize,
@@ -53,8 +57,9 @@ struct Push {
     succeeds: bool,
 }
 
+/// Histories of fewer than `most` commits.
 fn histories(most: usize) -> impl Strategy<Value = History> {
-    // Each commit has one or two parents among the four before it, or none.
+    // Each commit has none, one or two parents among the four before it.
     let parents = prop::collection::vec((0..5_usize, 0..5_usize), 2..most);
     parents.prop_map(|all| {
         let of = |at: usize, back: usize| at.checked_sub(back).filter(|_| back > 0);
@@ -65,6 +70,7 @@ fn histories(most: usize) -> impl Strategy<Value = History> {
     })
 }
 
+/// A history with fewer than `commits` commits, and fewer than `pushes` pushes.
 fn scenarios(commits: usize, pushes: usize) -> impl Strategy<Value = (History, Vec<Push>)> {
     histories(commits).prop_flat_map(move |history| {
         let count = history.0.len();
@@ -80,6 +86,7 @@ fn scenarios(commits: usize, pushes: usize) -> impl Strategy<Value = (History, V
             release,
             succeeds,
         });
+
         (Just(history), prop::collection::vec(push, 1..pushes))
     })
 }
@@ -88,9 +95,13 @@ fn revision(commit: usize) -> Revision {
     Revision::new(format!("{:040x}", commit + 1)).unwrap()
 }
 
-/// What the server knows after some pushes.
+/// What a server knows after some pushes.
 #[derive(Default)]
 struct Server {
+    /// For the control: the rules do not know what is wanted and deployed.
+    forgets: bool,
+    accepted: u32,
+    refused: u32,
     content: String,
     wanted: Option<usize>,
     deployed: Option<usize>,
@@ -100,6 +111,7 @@ struct Server {
 
 impl Server {
     fn facts(&self, history: &History, push: &Push) -> TargetFacts {
+        let known = |_: &usize| !self.forgets;
         let base = |from: usize| Base {
             revision: revision(from),
             direction: history.direction(from, push.commit),
@@ -115,9 +127,10 @@ impl Server {
             reason: "why".to_owned(),
         };
         let given = |is_given: bool| is_given.then(|| "why".to_owned());
+
         TargetFacts {
-            wanted: self.wanted.map(base),
-            deployed: self.deployed.map(base),
+            wanted: self.wanted.filter(known).map(base),
+            deployed: self.deployed.filter(known).map(base),
             newest: self.newest.map(|(of, went_back)| Newest {
                 id: DeploymentId(1),
                 revision: revision(of),
@@ -133,7 +146,7 @@ impl Server {
         }
     }
 
-    /// Judges a push as both hooks do, and carries out what is accepted.
+    /// Judges a push as both hooks do, checks the properties, and deploys what is accepted.
     fn take(
         &mut self,
         config: &Config,
@@ -141,17 +154,7 @@ impl Server {
         push: &Push,
     ) -> Result<(), TestCaseError> {
         let content = format!("{}\n{}", revision(push.commit), self.content);
-        let node = |content: &str| {
-            Some(Node::File(content.as_bytes().into())).filter(|_| !content.is_empty())
-        };
-        let change = Change {
-            path: b"production/a.deploy".to_vec(),
-            depth: Depth::Right,
-            old: node(&self.content),
-            new: node(&content),
-            twin: None,
-        };
-        let asked = candidates(vec![change]);
+        let asked = candidates(vec![change(&self.content, &content)]);
         let target: Target = asked[0].target.clone().unwrap();
         let facts = |stage| Facts {
             stage,
@@ -159,161 +162,265 @@ impl Server {
             targets: [(target.clone(), self.facts(history, push))].into(),
             ..Facts::default()
         };
+
         let judged = decide(config, &asked, &facts(Stage::Before));
         if !judged.refusals.is_empty() {
+            self.refused += 1;
             return Ok(());
         }
+
         let planned = decide(config, &asked, &facts(Stage::After));
         prop_assert_eq!(planned.refusals.len(), 0, "what was accepted is planned");
         prop_assert_eq!(planned.deployments.len(), 1);
-        let deployment = &planned.deployments[0];
-        let reasons: Vec<ExceptionKind> = deployment
-            .exceptions()
-            .iter()
-            .map(|exception| exception.kind)
-            .collect();
+        self.check(history, push, &planned.deployments[0])?;
+        self.deploy(history, push, &planned.deployments[0]);
+        self.content = content;
+        Ok(())
+    }
+
+    /// What is held back, and comes back with a push.
+    fn held(&self, history: &History, push: &Push) -> BTreeSet<usize> {
+        let mut held = self.holds.clone();
+        held.retain(|held| history.contains(push.commit, *held));
+        held
+    }
+
+    /// Checks that a deployment which was accepted has a reason for everything that it loses or
+    /// brings back.
+    fn check(
+        &self,
+        history: &History,
+        push: &Push,
+        deployment: &Deployment,
+    ) -> Result<(), TestCaseError> {
         for base in [self.wanted, self.deployed].into_iter().flatten() {
             let is_forward = history.contains(push.commit, base);
             prop_assert!(
-                is_forward || reasons.contains(&ExceptionKind::Rollback),
-                "{base} -> {}",
+                is_forward || has(deployment, ExceptionKind::Rollback),
+                "{base} -> {} goes back without a reason",
                 push.commit
             );
         }
-        let held: BTreeSet<usize> = self
-            .holds
-            .iter()
-            .copied()
-            .filter(|held| history.contains(push.commit, *held))
-            .collect();
+
+        let held = self.held(history, push);
         prop_assert!(
-            held.is_empty() || reasons.contains(&ExceptionKind::Release),
-            "{held:?} come back"
+            held.is_empty() || has(deployment, ExceptionKind::Release),
+            "{held:?} come back without a release"
         );
         let released: BTreeSet<Revision> = deployment.released().iter().cloned().collect();
         prop_assert_eq!(released, held.iter().map(|held| revision(*held)).collect());
-        self.holds.retain(|hold| !held.contains(hold));
+        Ok(())
+    }
+
+    fn deploy(&mut self, history: &History, push: &Push, deployment: &Deployment) {
+        let released = self.held(history, push);
+        self.holds.retain(|hold| !released.contains(hold));
         let back = deployment
             .rolled_back()
             .map(|back| (0..).find(|commit| revision(*commit) == *back).unwrap());
         self.holds.extend(back);
-        self.content = content;
+
+        self.accepted += 1;
         self.wanted = Some(push.commit);
-        self.newest = Some((push.commit, reasons.contains(&ExceptionKind::Rollback)));
+        self.newest = Some((push.commit, has(deployment, ExceptionKind::Rollback)));
         if push.succeeds {
             self.deployed = Some(push.commit);
         }
-        Ok(())
     }
 }
 
-#[test]
-fn nothing_goes_backwards_without_a_reason_by_the_rules() {
+/// Whether a deployment was allowed for a reason of this kind.
+fn has(deployment: &Deployment, kind: ExceptionKind) -> bool {
+    let exceptions = deployment.exceptions();
+    exceptions.iter().any(|exception| exception.kind == kind)
+}
+
+/// The change of the deploy file from one content to another. A file that is empty does not exist.
+fn change(old: &str, new: &str) -> Change {
+    let node =
+        |content: &str| Some(Node::File(content.as_bytes().into())).filter(|_| !content.is_empty());
+    Change {
+        path: b"production/a.deploy".to_vec(),
+        depth: Depth::Right,
+        old: node(old),
+        new: node(new),
+        twin: None,
+    }
+}
+
+/// Lets the rules judge thousands of scenarios, and checks the properties. Returns how many pushes
+/// were accepted and refused.
+fn judge_scenarios(forgets: bool) -> Result<(u32, u32), String> {
     let (config, problems) = Config::parse(
         "[defaults]\ncommand = [\"x\"]\nrepository = \"/x\"\n",
         &|_| None,
     );
     assert_eq!(problems, []);
+
     let mut runner = TestRunner::new(Cases {
         cases: 3000,
         failure_persistence: None,
         ..Cases::default()
     });
+    let (accepted, refused) = (Cell::new(0), Cell::new(0));
+
     let result = runner.run(&scenarios(12, 12), |(history, pushes)| {
-        let mut server = Server::default();
-        pushes
+        let mut server = Server {
+            forgets,
+            ..Server::default()
+        };
+        let result = pushes
             .iter()
-            .try_for_each(|push| server.take(&config, &history, push))
+            .try_for_each(|push| server.take(&config, &history, push));
+        accepted.update(|count| count + server.accepted);
+        refused.update(|count| count + server.refused);
+        result
     });
-    result.unwrap();
+    match result {
+        Ok(()) => Ok((accepted.get(), refused.get())),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[test]
-fn nothing_goes_backwards_without_a_reason_by_real_pushes() {
+fn backwards_needs_a_recorded_reason_in_every_history() {
+    let (accepted, refused) = judge_scenarios(false).unwrap();
+
+    assert!(accepted > 3000, "only {accepted} pushes were accepted");
+    assert!(refused > 3000, "only {refused} pushes were refused");
+}
+
+/// The control of the test above.
+#[test]
+fn backwards_goes_unnoticed_by_rules_that_know_nothing() {
+    let error = judge_scenarios(true).unwrap_err();
+
+    assert!(error.contains("goes back without a reason"), "{error}");
+}
+
+/// Makes the commits of a history, each on a branch of its own.
+fn make(world: &World, history: &History) -> Vec<String> {
+    let mut commits: Vec<String> = Vec::new();
+    for (at, parents) in history.0.iter().enumerate() {
+        let parents: Vec<&str> = parents
+            .iter()
+            .map(|parent| commits[*parent].as_str())
+            .collect();
+        let (branch, message) = (format!("b{at}"), format!("c{at}"));
+        commits.push(commit_on(world, "a", &branch, &message, &parents));
+    }
+    commits
+}
+
+/// Pushes, and waits until the deployment has ended. Returns whether the push was accepted.
+fn push_and_wait(world: &World, push: &Push, revision: &str) -> bool {
+    world.job(if push.succeeds { "true" } else { "false" });
+    let trailers = [
+        (push.rollback, "Deploy-Rollback: why"),
+        (push.release, "Deploy-Release: why"),
+    ];
+    let trailers: Vec<&str> = trailers
+        .into_iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, trailer)| trailer)
+        .collect();
+
+    let run = match trailers.is_empty() {
+        true => try_deploy(world, "production/a", revision),
+        false => try_deploy_saying(world, "production/a", revision, &trailers.join("\n")),
+    };
+    world.settled();
+    run.code == Some(0)
+}
+
+/// Makes a history, pushes, and checks the properties. Returns how many pushes were accepted.
+fn check_real_pushes(
+    world: &World,
+    history: &History,
+    pushes: &[Push],
+) -> Result<usize, TestCaseError> {
+    let commits = make(world, history);
+    let mut accepted = Vec::new();
+
+    for push in pushes {
+        let revision = &commits[push.commit];
+        if push_and_wait(world, push, revision) {
+            accepted.push((revision.clone(), push.succeeds));
+        }
+    }
+
+    let log = world.json(&["log", "-n", "1000"]);
+    let log: Vec<_> = log.as_array().unwrap().iter().rev().collect();
+    let revision = |row: &Value| row["revision"].as_str().unwrap().to_owned();
+    let has_succeeded = |row: &Value| row["status"] == "succeeded";
+
+    let deployed: Vec<(String, bool)> = log
+        .iter()
+        .map(|row| (revision(row), has_succeeded(row)))
+        .collect();
+    prop_assert_eq!(
+        &deployed,
+        &accepted,
+        "what was accepted is deployed, and nothing else"
+    );
+
+    let succeeded: Vec<_> = log.iter().filter(|row| has_succeeded(row)).collect();
+    for pair in succeeded.windows(2) {
+        let (before, after) = (revision(pair[0]), revision(pair[1]));
+        let mut git = world.command("git", "apps/a.git");
+        git.args(["merge-base", "--is-ancestor", &before, &after]);
+        let is_forward = run(&mut git, b"").code == Some(0);
+        let exceptions = pair[1]["exceptions"].as_array().unwrap();
+        let is_rollback = exceptions.iter().any(|row| row["kind"] == "rollback");
+        prop_assert!(
+            is_forward || is_rollback,
+            "{before} -> {after} goes back without a reason: {:#}",
+            pair[1]
+        );
+    }
+
+    Ok(accepted.len())
+}
+
+#[test]
+fn backwards_needs_a_recorded_reason_by_real_pushes() {
     let mut runner = TestRunner::new(Cases {
         cases: 12,
         max_shrink_iters: 0,
         failure_persistence: None,
         ..Cases::default()
     });
+    let (pushed, accepted) = (Cell::new(0), Cell::new(0));
+
     let result = runner.run(&scenarios(8, 10), |(history, pushes)| {
-        let world = world(&["a"], "");
-        configure(&world, "allowed_refs = [\"refs/heads/*\"]\n");
-        let mut commits: Vec<String> = Vec::new();
-        for (at, parents) in history.0.iter().enumerate() {
-            let parents: Vec<&str> = parents
-                .iter()
-                .map(|parent| commits[*parent].as_str())
-                .collect();
-            commits.push(commit_upon(
-                &world,
-                "a",
-                &format!("b{at}"),
-                &format!("c{at}"),
-                &parents,
-            ));
-        }
-        let mut accepted = Vec::new();
-        for push in &pushes {
-            // The job looks at this when it runs; pushes are settled one by one, so that each push
-            // has its own.
-            world.job(if push.succeeds { "true" } else { "false" });
-            let trailers = [
-                (push.rollback, "Deploy-Rollback: why"),
-                (push.release, "Deploy-Release: why"),
-            ];
-            let trailers: Vec<&str> = trailers
-                .into_iter()
-                .filter(|(given, _)| *given)
-                .map(|(_, trailer)| trailer)
-                .collect();
-            let revision = &commits[push.commit];
-            let run = match trailers.is_empty() {
-                true => try_deploy(&world, "production/a", revision),
-                false => try_deploy_saying(&world, "production/a", revision, &trailers.join("\n")),
-            };
-            if run.code == Some(0) {
-                accepted.push((revision.clone(), push.succeeds));
-            }
-            world.settled();
-        }
-        let log = world.json(&["log", "-n", "1000"]);
-        let log: Vec<_> = log.as_array().unwrap().iter().rev().collect();
-        let carried_out: Vec<(String, bool)> = log
-            .iter()
-            .map(|row| {
-                (
-                    row["revision"].as_str().unwrap().to_owned(),
-                    row["status"] == "succeeded",
-                )
-            })
-            .collect();
-        prop_assert_eq!(
-            &carried_out,
-            &accepted,
-            "what was accepted, and nothing else, was carried out"
-        );
-        let mut deployed: Option<String> = None;
-        for row in log.iter().filter(|row| row["status"] == "succeeded") {
-            let revision = row["revision"].as_str().unwrap().to_owned();
-            if let Some(before) = &deployed {
-                let arguments = ["merge-base", "--is-ancestor", before, &revision];
-                let is_forward =
-                    run(world.command("git", "apps/a.git").args(arguments), b"").code == Some(0);
-                let kinds: Vec<&str> = row["exceptions"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .filter_map(|row| row["kind"].as_str())
-                    .collect();
-                prop_assert!(
-                    is_forward || kinds.contains(&"rollback"),
-                    "{before} -> {revision}: {row:#}"
-                );
-            }
-            deployed = Some(revision);
-        }
+        let world = world(&["a"], "allowed_refs = [\"refs/heads/*\"]\n");
+        pushed.update(|count| count + pushes.len());
+        let count = check_real_pushes(&world, &history, &pushes)?;
+        accepted.update(|sum| sum + count);
         Ok(())
     });
+
     result.unwrap();
+    let (pushed, accepted) = (pushed.get(), accepted.get());
+    assert!(accepted > 0, "nothing was accepted");
+    assert!(accepted < pushed, "nothing was refused");
+}
+
+/// The control of the test above: without `repository` the rules do not know the history.
+#[test]
+fn backwards_goes_unnoticed_without_a_repository() {
+    let world = world(&["a"], "");
+    world.config("");
+    let history = History(vec![BTreeSet::new(), [0].into()]);
+    let pushes = [1, 0].map(|commit| Push {
+        commit,
+        rollback: false,
+        release: false,
+        succeeds: true,
+    });
+
+    let error = check_real_pushes(&world, &history, &pushes).unwrap_err();
+
+    let error = error.to_string();
+    assert!(error.contains("goes back without a reason"), "{error}");
 }

@@ -1,12 +1,12 @@
-//! What a deploy file must be: pre-receive refuses everything else, post-receive reports it and
-//! deploys the rest.
+//! What a deploy file has to look like. pre-receive refuses everything else; post-receive reports
+//! it and deploys the rest.
 
 use std::fs;
 
 use crate::tree::{EXECUTABLE, FILE, FOLDER, SUBMODULE, SYMLINK, Trees};
 use crate::world::{NULL, World, rev};
 
-/// Pushes one commit whose tree is `tree`, and says what the pusher sees; nothing may have changed.
+/// Pushes a commit, which must be refused without any change, and returns what the hooks printed.
 #[track_caller]
 fn refused(world: &World, commit: &str) -> String {
     let push = world
@@ -17,127 +17,77 @@ fn refused(world: &World, commit: &str) -> String {
     push.remote().join("\n")
 }
 
-#[test]
-fn each_wrong_form_is_refused_with_file_and_hint() {
-    let world = World::installed();
-    let trees = Trees::new(&world, "work");
+/// Trees with a deploy file of a wrong form, each with a text that the refusal has to contain.
+fn wrong_forms(trees: &Trees<'_>) -> Vec<(String, String)> {
+    const A: &str = "production/a.deploy";
     let good = trees.blob(rev(1));
-    let submodule = rev(7);
-    let long = format!("production/{}.deploy", "x".repeat(65));
-    let case = [
+    let at = |path: &str| (trees.path(FILE, path.as_bytes(), &good), path.to_owned());
+    let entry = |mode, object: &str| (trees.path(mode, A.as_bytes(), object), A.to_owned());
+    let content = |content: &str, expected: &str| {
+        let tree = trees.path(FILE, A.as_bytes(), &trees.blob(content));
+        (tree, expected.to_owned())
+    };
+    let files = [
         (FILE, &b"A.deploy"[..], good.as_str()),
         (FILE, b"a.deploy", &good),
     ];
-    let environment = trees.tree(&[(FILE, b"a.deploy", &good)]);
-    let target = trees.blob("b.deploy");
-    let table: Vec<(String, &str)> = vec![
-        (
-            trees.path(SYMLINK, b"production/a.deploy", &target),
-            "production/a.deploy",
-        ),
-        (
-            trees.path(SUBMODULE, b"production/a.deploy", &submodule),
-            "production/a.deploy",
-        ),
+    let folder = trees.tree(&files[1..]);
+    let folders = [
+        (FOLDER, &b"Production"[..], folder.as_str()),
+        (FOLDER, b"production", &folder),
+    ];
+    let of_two_files = trees.path(FOLDER, b"production", &trees.tree(&files));
+
+    vec![
+        // It is no file.
+        entry(SYMLINK, &trees.blob("b.deploy")),
+        entry(SUBMODULE, &rev(7)),
         (
             trees.path(FILE, b"production/a.deploy/x", &good),
-            "production/a.deploy",
+            A.to_owned(),
         ),
-        (
-            trees.path(FILE, b"production/b/a.deploy", &good),
-            "production/b/a.deploy",
-        ),
-        (
-            trees.path(FILE, b"production/b/c/d/a.deploy", &good),
-            "production/b/c/d/a.deploy",
-        ),
-        (trees.path(FILE, b"a.deploy", &good), "a.deploy"),
-        (
-            trees.path(FILE, b"production/a b.deploy", &good),
-            "production/a b.deploy",
-        ),
-        (
-            trees.path(FILE, b"production/-h.deploy", &good),
-            "production/-h.deploy",
-        ),
-        (
-            trees.path(FILE, b"production/.deploy", &good),
-            "production/.deploy",
-        ),
-        (
-            trees.path(FILE, b".production/a.deploy", &good),
-            ".production/a.deploy",
-        ),
-        (trees.path(FILE, long.as_bytes(), &good), &long),
-        (
-            trees.path(FILE, "production/é.deploy".as_bytes(), &good),
-            "production/é.deploy",
-        ),
-        (
-            trees.path(FOLDER, b"production", &trees.tree(&case)),
-            "production/a.deploy",
-        ),
-        (
-            trees.tree(&[
-                (FOLDER, b"Production", &environment),
-                (FOLDER, b"production", &environment),
-            ]),
-            "production",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob("")),
-            "production/a.deploy",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob(" \n\t\n")),
-            "production/a.deploy",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob("\n\n6037512\n")),
-            "line 3",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob("* Deploy\n")),
-            "line 1",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob("main\n")),
-            "\"main\"",
-        ),
-        (
-            trees.path(FILE, b"production/a.deploy", &trees.blob(NULL)),
-            "null",
-        ),
-        (
-            trees.path(
-                FILE,
-                b"production/a.deploy",
-                &trees.blob(format!("{}a\n", rev(1))),
-            ),
-            "line 1",
-        ),
-        (
-            trees.path(
-                FILE,
-                b"production/a.deploy",
-                &trees.blob(format!("{}\n{}", rev(1), "x".repeat(1 << 20))),
-            ),
-            "1 MiB",
-        ),
-    ];
-    for (tree, expect) in table {
+        // It is at the wrong depth.
+        at("a.deploy"),
+        at("production/b/a.deploy"),
+        at("production/b/c/d/a.deploy"),
+        // Its name or its folder's name is not allowed.
+        at("production/a b.deploy"),
+        at("production/-h.deploy"),
+        at("production/.deploy"),
+        at(".production/a.deploy"),
+        at("production/é.deploy"),
+        at(&format!("production/{}.deploy", "x".repeat(65))),
+        // Another name differs in case only.
+        (of_two_files, A.to_owned()),
+        (trees.tree(&folders), "production".to_owned()),
+        // Its first word is no revision.
+        content("", A),
+        content(" \n\t\n", A),
+        content("\n\n6037512\n", "line 3"),
+        content("* Deploy\n", "line 1"),
+        content("main\n", "\"main\""),
+        content(NULL, "null"),
+        content(&format!("{}a\n", rev(1)), "line 1"),
+        // It is too large.
+        content(&format!("{}\n{}", rev(1), "x".repeat(1 << 20)), "1 MiB"),
+    ]
+}
+
+#[test]
+fn deploy_file_of_a_wrong_form_is_refused_with_a_hint() {
+    let world = World::installed();
+    let trees = Trees::new(&world, "work");
+
+    for (tree, expected) in wrong_forms(&trees) {
         let said = refused(&world, &trees.commit(&tree, None));
-        assert!(
-            said.contains("deploy-by-code: refused "),
-            "{expect}: {said}"
-        );
-        assert!(said.contains(expect), "{expect:?} is missing: {said}");
-        assert!(said.contains("\n  hint: "), "no hint for {expect}: {said}");
+        for part in ["deploy-by-code: refused ", &expected, "\n  hint: "] {
+            assert!(said.contains(part), "{part:?} for {expected}: {said}");
+        }
     }
 }
 
 #[test]
-fn what_stands_at_the_limits_is_taken() {
+fn deploy_files_at_the_limits_are_accepted() {
     let world = World::installed();
     let trees = Trees::new(&world, "work");
     let good = trees.blob(rev(1));
@@ -152,43 +102,40 @@ fn what_stands_at_the_limits_is_taken() {
     world
         .push_with(&["origin", &format!("{commit}:refs/heads/main")])
         .ok();
+
     assert_eq!(world.settled().len(), 3);
 }
 
 #[test]
-fn all_problems_come_at_once_and_nothing_has_changed() {
+fn refusal_lists_all_problems_and_changes_nothing() {
     let world = World::installed();
     world.deploy("production/good", 1);
     world.deploy_file("production/a", "6037512\n");
     world.deploy_file("production/b", "");
     world.write("shallow.deploy", rev(1));
+
     let push = world.try_push().exits(1);
+
     let said = push.remote();
-    for expect in [
-        "deploy-by-code: refused production/a.deploy: line 1: \"6037512\" is an abbreviated commit hash",
+    let starts = |start: &str| said.iter().any(|line| line.starts_with(start));
+
+    for expected in [
+        "deploy-by-code: refused production/a.deploy: line 1: \"6037512\" \
+         is an abbreviated commit hash",
         "  hint: write the whole hash, 40 or 64 hexadecimal digits, as git rev-parse prints it",
         "deploy-by-code: refused production/b.deploy: the file names no revision",
+        "deploy-by-code: refused shallow.deploy",
     ] {
-        assert!(
-            said.contains(&expect.to_owned()),
-            "{expect:?} is missing: {said:#?}"
-        );
+        assert!(starts(expected), "{expected:?} is missing: {said:#?}");
     }
-    assert!(
-        said.iter()
-            .any(|line| line.starts_with("deploy-by-code: refused shallow.deploy")),
-        "{said:#?}"
-    );
-    assert!(
-        !said.iter().any(|line| line.contains("production/good")),
-        "{said:#?}"
-    );
+
+    push.says_nothing_of("production/good");
     assert_eq!(world.tip(), NULL);
     assert_eq!(world.history(), [""; 0]);
 }
 
 #[test]
-fn a_refused_push_takes_its_other_branches_along() {
+fn refusal_covers_the_other_branches_of_the_push() {
     let world = World::installed();
     world.deploy_file("production/a", "nonsense\n");
     world
@@ -198,26 +145,29 @@ fn a_refused_push_takes_its_other_branches_along() {
 }
 
 #[test]
-fn post_receive_reports_the_same_and_deploys_the_rest() {
+fn post_receive_reports_wrong_files_and_deploys_the_rest() {
     let world = World::installed();
     fs::remove_file(world.path("deploy.git/hooks/pre-receive")).unwrap();
     world.deploy("production/good", 1);
     world.deploy_file("production/bad", "6037512\n");
     world.write("shallow.deploy", rev(1));
-    let said = world.push().remote();
-    let problem = "deploy-by-code: problem production/bad.deploy: line 1: \"6037512\" is an abbreviated commit hash";
-    assert!(said.contains(&problem.to_owned()), "{said:#?}");
-    assert!(
-        said.iter()
-            .any(|line| line.starts_with("deploy-by-code: problem shallow.deploy")),
-        "{said:#?}"
-    );
+
+    world
+        .push()
+        .says(
+            "remote: deploy-by-code: problem production/bad.deploy: line 1: \"6037512\" \
+             is an abbreviated commit hash",
+        )
+        .says("remote: deploy-by-code: problem shallow.deploy");
     assert_eq!(world.settled(), ["#1 production/good succeeded"]);
-    // The problem is on record, and goes away once it is mended.
+
+    // The problem is recorded until it is fixed.
     world.cmd(&["check"]).exits(1).says("production/bad.deploy");
+
     world.git(&["rm", "-q", "shallow.deploy"]);
     world.deploy_file("production/bad", rev(2));
     world.push();
+
     assert_eq!(
         world.settled(),
         [
@@ -225,11 +175,12 @@ fn post_receive_reports_the_same_and_deploys_the_rest() {
             "#2 production/bad succeeded"
         ]
     );
+
     world.cmd(&["check"]).ok();
 }
 
 #[test]
-fn an_old_problem_elsewhere_is_no_reason_to_refuse() {
+fn old_problem_in_another_file_refuses_nothing() {
     let world = World::new();
     world.deploy_file("production/bad", "nonsense\n");
     world.push();
@@ -240,11 +191,12 @@ fn an_old_problem_elsewhere_is_no_reason_to_refuse() {
 }
 
 #[test]
-fn check_and_plan_say_the_same_before_anyone_pushes() {
+fn check_and_plan_show_refusals_before_the_push() {
     let world = World::installed();
     world.deploy("production/a", 1);
     world.push();
     world.settled();
+
     world.deploy("production/a", 2);
     world.deploy_file("production/b", "6037512\n");
     let commit = world.commit();
@@ -255,6 +207,7 @@ fn check_and_plan_say_the_same_before_anyone_pushes() {
         .exits(1)
         .says("production/b.deploy")
         .says(problem);
+
     world.cmd(&["check"]).ok();
     let plan = world
         .cmd(&["plan", "main", &commit])
@@ -262,10 +215,11 @@ fn check_and_plan_say_the_same_before_anyone_pushes() {
         .says("production/b.deploy")
         .says(problem);
     plan.says("production/a").says("0000001").says("0000002");
+
     world.cmd(&["plan", "main", "main"]).ok();
     world
         .cmd(&["plan", "--markdown", "main", &commit])
         .exits(1)
         .says("production/a");
-    assert_eq!(world.settled().len(), 1, "asking deploys nothing");
+    assert_eq!(world.settled().len(), 1, "check and plan deploy nothing");
 }

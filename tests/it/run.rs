@@ -1,4 +1,4 @@
-//! Running a command to its end, with a deadline, and looking at what it said.
+//! Runs a command to its end, within a deadline, and checks what it printed.
 
 use std::fmt;
 use std::io::{Read, Write as _};
@@ -7,11 +7,26 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long anything that a test waits for may take. It is generous: a test that needs it has
-/// failed.
+/// How long anything that a test waits for may take. It is generous, so that only a test that has
+/// failed reaches it.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a command said, and how it ended.
+/// Leaves a test out because this machine lacks a program or a right that the test needs. The
+/// caller returns afterwards.
+///
+/// # Panics
+///
+/// Where the environment variable `CI` is set: there every test has to run.
+#[track_caller]
+pub fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "CI is set, and this test cannot run here: {reason}"
+    );
+    println!("skipped: {reason}");
+}
+
+/// What a command printed, and how it ended.
 pub struct Run {
     command: String,
     pub code: Option<i32>,
@@ -20,17 +35,18 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// Runs a command with `input` on its standard input, until it has ended *and* every copy of its
-/// stdout and stderr is closed.
+/// Runs a command with `input` on its standard input. It returns when the command has ended *and*
+/// every process that inherited its stdout or stderr has closed them.
 #[track_caller]
 pub fn run(command: &mut Command, input: &[u8]) -> Run {
-    // The environment is always the same; Command's own way to show it would bury the rest.
+    // `Command`'s own `Debug` also prints the environment, which is the same in every test.
     let words = [command.get_program()]
         .into_iter()
         .chain(command.get_args());
     let shown = words
         .map(|word| format!("{} ", word.to_string_lossy()))
         .collect::<String>();
+
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -43,6 +59,7 @@ pub fn run(command: &mut Command, input: &[u8]) -> Run {
     std::thread::spawn(move || stdin.write_all(&input));
     let stdout = drain(child.stdout.take().unwrap());
     let stderr = drain(child.stderr.take().unwrap());
+
     let end = Instant::now() + DEADLINE;
     let text = |pipe: mpsc::Receiver<Vec<u8>>, name: &str| {
         let left = end.saturating_duration_since(Instant::now());
@@ -52,6 +69,7 @@ pub fn run(command: &mut Command, input: &[u8]) -> Run {
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (stdout, stderr) = (text(stdout, "stdout"), text(stderr, "stderr"));
+
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             return Run {
@@ -62,14 +80,17 @@ pub fn run(command: &mut Command, input: &[u8]) -> Run {
                 stderr,
             };
         }
+
         assert!(
             Instant::now() < end,
-            "after {DEADLINE:?} this still runs: {shown}"
+            "after {DEADLINE:?} this command is still running: {shown}"
         );
+
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
+/// Reads a pipe to its end in a thread of its own.
 fn drain(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -89,10 +110,9 @@ impl fmt::Debug for Run {
             stdout,
             stderr,
         } = self;
-        write!(
-            f,
-            "\n$ {command}\nexit status {code:?}, signal {signal:?}\nstdout: {stdout}\nstderr: {stderr}\n"
-        )
+        writeln!(f, "\n$ {command}")?;
+        writeln!(f, "exit status {code:?}, signal {signal:?}")?;
+        writeln!(f, "stdout: {stdout}\nstderr: {stderr}")
     }
 }
 
@@ -110,7 +130,7 @@ impl Run {
         self
     }
 
-    /// Asserts that a text stands in stdout or stderr.
+    /// Asserts that stdout or stderr contains a text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(
@@ -120,19 +140,22 @@ impl Run {
         self
     }
 
-    /// Asserts that a text stands neither in stdout nor in stderr.
+    /// Asserts that neither stdout nor stderr contains a text.
     #[track_caller]
     pub fn says_nothing_of(self, text: &str) -> Self {
-        assert!(!self.all().contains(text), "{text:?} stands in {self:#?}");
+        assert!(
+            !self.all().contains(text),
+            "{text:?} should not be in {self:#?}"
+        );
         self
     }
 
-    /// Stdout, then stderr.
+    /// Stdout, followed by stderr.
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
 
-    /// Of a push: what the hooks said, line by line.
+    /// For a push: the lines that the hooks printed.
     pub fn remote(&self) -> Vec<String> {
         let lines = self.stderr.lines().flat_map(|line| line.split('\r'));
         lines
@@ -141,7 +164,7 @@ impl Run {
             .collect()
     }
 
-    /// Stdout without its closing newline.
+    /// Stdout without the newline at its end.
     pub fn line(&self) -> &str {
         self.stdout.trim_end_matches('\n')
     }

@@ -1,9 +1,9 @@
-//! The order in which deployments run, and what never runs at the same time.
+//! The order in which deployments run, and which of them never run at the same time.
 
 use crate::world::{World, rev};
 
-/// How many jobs ran at the same time at most, by their start and end lines; `of` picks the lines
-/// that count.
+/// How many jobs ran at the same time at most, according to the lines that they noted when they
+/// started and ended. Only lines that begin with `of` count. Every job must have ended.
 pub fn overlap(ran: &[String], of: &str) -> usize {
     let (mut now, mut most) = (0_usize, 0);
     for line in ran.iter().filter(|line| line.starts_with(of)) {
@@ -14,11 +14,24 @@ pub fn overlap(ran: &[String], of: &str) -> usize {
         }
         most = most.max(now);
     }
-    assert_eq!(now, 0, "what started has ended: {ran:#?}");
+    assert_eq!(now, 0, "not every job that started has ended: {ran:#?}");
     most
 }
 
-/// The lines of jobs that started.
+/// The control of all tests that use it.
+#[test]
+fn overlap_counts_the_jobs_that_run_at_the_same_time() {
+    let count = |lines: &[&str]| {
+        let lines: Vec<_> = lines.iter().map(|line| format!("x/{line}")).collect();
+        overlap(&lines, "x/")
+    };
+
+    assert_eq!(count(&["a start", "a end", "b start", "b end"]), 1);
+    assert_eq!(count(&["a start", "b start", "a end", "b end"]), 2);
+    assert_eq!(overlap(&["y/a start".to_owned()], "x/"), 0);
+}
+
+/// The jobs that started, in this order, each as `production/a #1`.
 fn starts(world: &World) -> Vec<String> {
     let ran = world.ran().into_iter();
     ran.filter_map(|line| line.strip_suffix(" start").map(str::to_owned))
@@ -26,13 +39,15 @@ fn starts(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn the_push_returns_while_the_job_runs() {
+fn push_returns_while_the_job_runs() {
     let world = World::installed();
     world.job("note start; hold end; note end");
     world.deploy("production/a", 1);
     world.push();
     world.wait_for("production/a #1 start");
+
     assert_eq!(world.history(), ["#1 production/a running"]);
+
     let row = world.status("production/a");
     assert_eq!(row["status"], "running");
     assert_eq!(
@@ -46,13 +61,14 @@ fn the_push_returns_while_the_job_runs() {
 }
 
 #[test]
-fn when_nothing_waits_no_process_is_left() {
+fn runner_leaves_when_nothing_waits() {
     let world = World::installed();
     world.deploy("production/a", 1);
     world.deploy("staging/a", 1);
     world.push();
     world.settled();
-    world.wait_until("no process is left", || world.ours().is_empty());
+    assert!(!world.ran().is_empty(), "there was a runner");
+    world.wait_until_idle();
 }
 
 #[test]
@@ -83,7 +99,7 @@ fn applications_of_one_environment_never_overlap() {
 }
 
 #[test]
-fn parallel_allows_some_of_one_rollout() {
+fn parallel_lets_some_of_one_rollout_run_at_once() {
     let world = World::installed();
     world.config("[environments.production]\nparallel = 2");
     world.job("note start; hold end; sleep 0.1; note end");
@@ -117,11 +133,13 @@ fn parallel_never_mixes_rollouts() {
 fn rollouts_run_in_the_order_of_planning() {
     let world = World::installed();
     world.job("note start; hold end; note end");
+
     for (number, application) in ["z", "m", "a", "q"].into_iter().enumerate() {
         world.deploy(&format!("production/{application}"), 1);
         world.push();
-        world.wait_until("it is recorded", || world.history().len() == number + 1);
+        assert_eq!(world.history().len(), number + 1);
     }
+
     world.open("end");
     world.settled();
     assert_eq!(
@@ -139,83 +157,88 @@ fn rollouts_run_in_the_order_of_planning() {
 fn after_orders_the_applications_of_a_rollout() {
     let world = World::installed();
     world.config(
-        "[environments.production]\nparallel = 8\n[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"c\", \"not-there\"]",
+        "[environments.production]\nparallel = 8\n\
+         [applications.a]\nafter = [\"b\"]\n\
+         [applications.b]\nafter = [\"c\", \"not-there\"]",
     );
     world.job("note start; sleep 0.1; note end");
     for application in ["a", "b", "c", "d"] {
         world.deploy(&format!("production/{application}"), 1);
     }
+
     world.push();
-    assert!(
-        world
-            .settled()
-            .iter()
-            .all(|line| line.ends_with(" succeeded"))
+
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a succeeded",
+            "#2 production/b succeeded",
+            "#3 production/c succeeded",
+            "#4 production/d succeeded"
+        ]
     );
+
     let ran = world.ran();
-    let at = |line: &str| {
-        ran.iter()
-            .position(|ran| ran.starts_with("production/") && ran.contains(line))
-            .unwrap()
-    };
-    let (of_a, of_b) = (at("/a #1 start"), at("/b #2 start"));
-    assert!(at("/c #3 end") < of_b && at("/b #2 end") < of_a, "{ran:#?}");
+    let at = |line: &str| ran.iter().position(|ran| ran == line).unwrap();
+    assert!(
+        at("production/c #3 end") < at("production/b #2 start"),
+        "{ran:#?}"
+    );
+    assert!(
+        at("production/b #2 end") < at("production/a #1 start"),
+        "{ran:#?}"
+    );
 }
 
 #[test]
-fn many_that_wait_for_the_last_one_are_no_cycle() {
+fn after_lets_many_wait_for_the_last_one() {
     let world = World::installed();
     world.config("after = [\"z\"]\n[applications.z]\nafter = []");
     for application in 0..20 {
         world.deploy(&format!("production/a{application}"), 1);
     }
+
     world.deploy("production/z", 1);
     world.push();
+
+    let history = world.settled();
+    assert_eq!(history.len(), 21);
     assert!(
-        world
-            .settled()
-            .iter()
-            .all(|line| line.ends_with(" succeeded")),
-        "{:#?}",
-        world.history()
+        history.iter().all(|line| line.ends_with(" succeeded")),
+        "{history:#?}"
     );
     assert_eq!(starts(&world)[0], "production/z #21");
 }
 
 #[test]
-fn dependants_of_what_failed_are_skipped() {
+fn after_skips_what_waits_for_a_failed_deployment() {
     let world = World::installed();
     world.config("[applications.a]\nafter = [\"b\"]\n[applications.b]\nafter = [\"c\"]");
     world.job("note start; test $DEPLOY_APPLICATION != c || exit 3");
     for application in ["a", "b", "c", "d"] {
         world.deploy(&format!("production/{application}"), 1);
     }
+
     world.push();
-    let history = world.settled();
     assert_eq!(
-        history[2..],
+        world.settled(),
         [
+            "#1 production/a skipped: #2 b skipped",
+            "#2 production/b skipped: #3 c failed",
             "#3 production/c failed: exit status 3",
             "#4 production/d succeeded"
         ]
     );
-    assert!(
-        history[1].starts_with("#2 production/b skipped: #3 c failed"),
-        "{history:#?}"
-    );
-    assert!(
-        history[0].starts_with("#1 production/a skipped: #2 b"),
-        "{history:#?}"
-    );
     assert_eq!(starts(&world), ["production/c #3", "production/d #4"]);
-    // In a later rollout without c, what waited may go.
+
+    // A later rollout without c does not wait for it.
     world.job("note start");
     world.cmd(&["retry", "2"]).ok();
     assert_eq!(world.settled().last().unwrap(), "#5 production/b succeeded");
 }
 
 #[test]
-fn what_waits_is_superseded_by_a_newer_one() {
+fn queue_latest_supersedes_what_waits() {
     let world = World::installed();
     world.job("note start; hold end; note end");
     world.deploy("production/a", 1);
@@ -225,6 +248,7 @@ fn what_waits_is_superseded_by_a_newer_one() {
     world.push();
     world.deploy("production/a", 3);
     world.push();
+
     assert_eq!(
         world.history(),
         [
@@ -239,7 +263,7 @@ fn what_waits_is_superseded_by_a_newer_one() {
 }
 
 #[test]
-fn with_queue_all_everything_runs_in_order() {
+fn queue_all_runs_everything_in_order() {
     let world = World::installed();
     world.config("queue = \"all\"");
     world.job("note start; hold end; note end");
@@ -247,6 +271,7 @@ fn with_queue_all_everything_runs_in_order() {
         world.deploy("production/a", n);
         world.push();
     }
+
     world.open("end");
     world.settled();
     assert_eq!(
@@ -263,7 +288,7 @@ fn with_queue_all_everything_runs_in_order() {
 }
 
 #[test]
-fn a_dependant_of_a_superseded_one_moves_along() {
+fn after_moves_what_waits_to_the_newer_rollout() {
     let world = World::installed();
     world.config("[applications.a]\nafter = [\"b\"]");
     world.job("note start; hold end; note end");
@@ -276,6 +301,7 @@ fn a_dependant_of_a_superseded_one_moves_along() {
     world.deploy("production/b", 2);
     world.push();
     world.open("end");
+
     let history = world.settled();
     assert_eq!(
         history[1..],
@@ -292,7 +318,7 @@ fn a_dependant_of_a_superseded_one_moves_along() {
 }
 
 #[test]
-fn a_runner_that_leaves_and_a_new_deployment_cannot_miss_each_other() {
+fn runner_that_leaves_misses_no_new_deployment() {
     let world = World::installed();
     world.config("queue = \"all\"");
     world.job(":");
@@ -300,6 +326,7 @@ fn a_runner_that_leaves_and_a_new_deployment_cannot_miss_each_other() {
         world.deploy("production/a", n);
         world.push();
     }
+
     let history = world.settled();
     assert_eq!(history.len(), 40);
     assert!(
@@ -309,7 +336,7 @@ fn a_runner_that_leaves_and_a_new_deployment_cannot_miss_each_other() {
 }
 
 #[test]
-fn exit_status_and_signal_are_recorded() {
+fn exit_status_and_signal_of_the_command_are_recorded() {
     let world = World::installed();
     for (n, (job, expect, status)) in [
         ("exit 7", "failed: exit status 7", Some(7)),
@@ -332,15 +359,16 @@ fn exit_status_and_signal_are_recorded() {
             serde_json::to_value(status).unwrap()
         );
     }
+
     assert_eq!(
         world.show(2)["previous_revision"],
         serde_json::Value::Null,
-        "what failed was never deployed"
+        "a failed deployment does not count as deployed"
     );
 }
 
 #[test]
-fn a_command_that_cannot_be_started_fails() {
+fn command_that_cannot_be_started_fails_the_deployment() {
     let world = World::installed();
     world.config_file("[defaults]\ncommand = [\"/nonexistent/deploy\"]");
     world.deploy("production/a", 1);

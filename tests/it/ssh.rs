@@ -1,17 +1,24 @@
-//! Over a real sshd on loopback: what a pusher's connection has to do with the deployment, which is
-//! nothing.
+//! Pushes through a real sshd on loopback. The deployment does not depend on the pusher's
+//! connection.
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command};
+use std::time::Duration;
 
-use crate::processes::kill_one;
-use crate::run::run;
+use crate::hosts::script;
+use crate::nobody::{unix_user, user};
+use crate::processes::{alive, in_background, kill_one, of};
+use crate::pushers::pusher;
+use crate::run::{run, skip};
 use crate::world::World;
 
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// An sshd of a world. It ends with this value.
 struct Sshd<'w> {
     world: &'w World,
     daemon: Child,
@@ -19,112 +26,126 @@ struct Sshd<'w> {
 }
 
 impl<'w> Sshd<'w> {
-    /// Starts a daemon of the world's own, or prints why not.
+    /// Starts an sshd. Where that is not possible, it returns `None` and the test is skipped.
+    #[track_caller]
     fn start(world: &'w World) -> Option<Self> {
-        const SSHD: &str = "/usr/sbin/sshd";
+        let user = unix_user();
         if !Path::new(SSHD).exists() {
-            println!("skipped: {SSHD} is not installed");
+            skip(&format!("{SSHD} is not installed"));
             return None;
         }
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::current())
-            .unwrap()
-            .unwrap();
+
         let shells = fs::read_to_string("/etc/shells").unwrap_or_default();
         if !shells.lines().any(|shell| Path::new(shell) == user.shell) {
-            println!(
-                "skipped: {} may not log in, its shell is {}",
-                user.name,
-                user.shell.display()
-            );
+            let (name, shell) = (user.name, user.shell.display());
+            skip(&format!("{name} may not log in, its shell is {shell}"));
             return None;
         }
+
         if nix::unistd::Uid::effective().is_root() {
-            // The folder for privilege separation, which its service would make.
+            // The folder for privilege separation, which the system's service would make.
             fs::create_dir_all("/run/sshd").unwrap();
         }
+
         for key in ["host", "client"] {
             let mut keygen = world.command("ssh-keygen", ".");
-            run(
-                keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", key]),
-                b"",
-            )
-            .ok();
+            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", key]);
+            run(&mut keygen, b"").ok();
         }
+
         fs::rename(world.path("client.pub"), world.path("authorized")).unwrap();
-        let folder = world.path("");
-        let folder = folder.display();
-        for _ in 0..5 {
-            let port = TcpListener::bind(("127.0.0.1", 0))
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
-            let config = format!(
-                "Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}host\nAuthorizedKeysFile {folder}authorized\n\
-                 PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n\
-                 AllowTcpForwarding no\nSetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1\n"
-            );
-            fs::write(world.path("sshd_config"), config).unwrap();
-            let mut sshd = world.command(SSHD, ".");
-            sshd.arg("-D")
-                .arg("-f")
-                .arg(world.path("sshd_config"))
-                .arg("-E")
-                .arg(world.path("sshd.log"));
-            let daemon = sshd
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut sshd = Self {
-                world,
-                daemon,
-                port,
-            };
-            let listens = || {
-                fs::read_to_string(world.path("sshd.log"))
-                    .is_ok_and(|log| log.contains("Server listening"))
-            };
-            for _ in 0..200 {
-                if listens() {
-                    return Some(sshd);
-                }
-                if sshd.daemon.try_wait().unwrap().is_some() {
-                    break;
-                }
-                std::thread::sleep(std::time::Duration::from_millis(20));
-            }
+        let private = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(world.path("client"), private).unwrap();
+
+        // Another process can take the free port before sshd does.
+        let sshd = (0..5).find_map(|_| Self::try_to_start(world));
+        if sshd.is_none() {
+            let log = fs::read_to_string(world.path("sshd.log")).unwrap_or_default();
+            panic!("sshd does not start: {log}");
         }
-        panic!(
-            "sshd does not start: {}",
-            fs::read_to_string(world.path("sshd.log")).unwrap_or_default()
-        );
+
+        sshd
     }
 
-    fn push(&self, options: &[&str]) -> std::process::Command {
+    fn try_to_start(world: &'w World) -> Option<Self> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let folder = world.path("");
+        let folder = folder.display();
+        let config = format!(
+            "Port {port}\n\
+             ListenAddress 127.0.0.1\n\
+             HostKey {folder}host\n\
+             AuthorizedKeysFile {folder}authorized\n\
+             PidFile none\n\
+             StrictModes no\n\
+             UsePAM no\n\
+             PermitRootLogin yes\n\
+             PasswordAuthentication no\n\
+             AllowTcpForwarding no\n\
+             SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1\n"
+        );
+
+        fs::write(world.path("sshd_config"), config).unwrap();
+
+        let daemon = in_background(
+            world
+                .command(SSHD, ".")
+                .args(["-D", "-f"])
+                .arg(world.path("sshd_config"))
+                .arg("-E")
+                .arg(world.path("sshd.log")),
+        );
+        let mut sshd = Self {
+            world,
+            daemon,
+            port,
+        };
+
+        for _ in 0..500 {
+            let log = fs::read_to_string(world.path("sshd.log")).unwrap_or_default();
+            if log.contains("Server listening") {
+                return Some(sshd);
+            }
+            if sshd.daemon.try_wait().unwrap().is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+
+        None
+    }
+
+    /// A `git push` to this sshd, after a commit.
+    fn push(&self, options: &[&str]) -> Command {
         self.world.commit();
-        let user = nix::unistd::User::from_uid(nix::unistd::Uid::current())
-            .unwrap()
-            .unwrap()
-            .name;
         let url = format!(
-            "ssh://{user}@127.0.0.1:{}{}",
+            "ssh://{}@127.0.0.1:{}{}",
+            user(),
             self.port,
             self.world.repository().display()
         );
-        let mut push = self.world.push_command(options);
-        push.args([url.as_str(), "HEAD:refs/heads/main"]);
-        let known = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR";
-        let key = self.world.path("client");
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
         let ssh = format!(
-            "ssh -F none -i {} -o IdentitiesOnly=yes -o BatchMode=yes {known}",
-            key.display()
+            "ssh -F none -i {} -o IdentitiesOnly=yes -o BatchMode=yes \
+             -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
+            self.world.path("client").display()
         );
-        push.env("GIT_SSH_COMMAND", ssh);
+
+        let mut push = self.world.push_command(options);
+        push.args([url.as_str(), "HEAD:refs/heads/main"])
+            .env("GIT_SSH_COMMAND", ssh);
         push
     }
+}
+
+/// Kills the client of a push, with the ssh that it started.
+#[track_caller]
+fn kill_client(client: &mut Child) {
+    assert!(client.try_wait().unwrap().is_none(), "it had ended already");
+    let group = nix::unistd::Pid::from_raw(client.id().cast_signed());
+    nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert_eq!(client.wait().unwrap().signal(), Some(9));
 }
 
 impl Drop for Sshd<'_> {
@@ -134,21 +155,39 @@ impl Drop for Sshd<'_> {
     }
 }
 
+/// Kills every process of the session on the server, as some hosts do when a connection ends. A
+/// hook must be among them.
+#[track_caller]
+fn kill_session(world: &World) {
+    let command_line = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).into_owned()
+    };
+    let is_hook = |pid: &i32| command_line(pid).contains("post-receive");
+    let mut session = of(&world.path(""));
+    session.retain(|pid| is_hook(pid) || command_line(pid).contains("receive-pack"));
+
+    assert!(session.iter().any(is_hook), "post-receive does not run");
+    session.into_iter().for_each(kill_one);
+}
+
 #[test]
-fn the_push_returns_while_a_long_job_runs() {
+fn ssh_push_returns_while_the_job_runs() {
     let world = World::installed();
     let Some(sshd) = Sshd::start(&world) else {
         return;
     };
     world.job("echo output; note start; hold end; note end");
     world.deploy("production/a", 1);
+
     let push = run(&mut sshd.push(&[]), b"").ok();
     assert_eq!(
         push.remote()[0],
         "deploy-by-code: #1 production/a new -> 0000001 queued"
     );
     world.wait_for("production/a #1 start");
-    // The connection is gone with the push; the job is not.
+
+    // The daemon ends as well. The job goes on.
     drop(sshd);
     assert_eq!(world.history(), ["#1 production/a running"]);
     world.open("end");
@@ -156,33 +195,26 @@ fn the_push_returns_while_a_long_job_runs() {
 }
 
 #[test]
-fn the_job_survives_the_client_being_killed() {
+fn ssh_client_that_is_killed_leaves_the_job_running() {
     let world = World::installed();
     let Some(sshd) = Sshd::start(&world) else {
         return;
     };
     world.job("echo output; note start; hold end; echo more output; note end");
     world.deploy("production/a", 1);
-    let mut push = sshd.push(&["-o", "follow"]);
-    let mut client = push
-        .process_group(0)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut client = in_background(sshd.push(&["-o", "follow"]).process_group(0));
     world.wait_for("production/a #1 start");
-    let group = nix::unistd::Pid::from_raw(client.id().cast_signed());
-    nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
-    client.wait().unwrap();
+
+    kill_client(&mut client);
     world.open("end");
+
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(world.logs(1), "output\nmore output\n");
-    world.wait_until("follower and runner are gone", || world.ours().is_empty());
+    world.wait_until_idle();
 }
 
 #[test]
-fn follow_over_ssh_streams_and_ends() {
+fn ssh_push_with_follow_shows_the_log_and_ends() {
     let world = World::installed();
     let Some(sshd) = Sshd::start(&world) else {
         return;
@@ -195,39 +227,56 @@ fn follow_over_ssh_streams_and_ends() {
 }
 
 #[test]
-fn the_server_side_dying_takes_no_job_along() {
+fn ssh_session_that_is_killed_leaves_the_job_running() {
     let world = World::installed();
     let Some(sshd) = Sshd::start(&world) else {
         return;
     };
     world.job("note start; hold end; note end");
     world.deploy("production/a", 1);
-    let mut push = sshd.push(&["-o", "wait"]);
-    let mut client = push
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut client = in_background(&mut sshd.push(&["-o", "wait"]));
     world.wait_for("production/a #1 start");
-    // Every process of the session on the server, as a host does that cleans up after a connection.
-    let session = crate::processes::of(&world.path(""))
-        .into_iter()
-        .filter(|pid| {
-            let text = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            text.contains("receive-pack") || text.contains("post-receive")
-        });
-    session.for_each(kill_one);
-    client.wait().unwrap();
+
+    kill_session(&world);
+    assert!(!client.wait().unwrap().success());
+
     world.open("end");
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }
 
-/// Keys that may only push and fetch, each with a name: one account for all, as many servers have
-/// it.
+/// The control of the test above: a hook that deploys by itself does not survive.
 #[test]
-fn a_forced_command_names_the_pusher_and_git_shell_lets_nothing_else_through() {
+fn ssh_session_that_is_killed_ends_a_plain_hook() {
+    let world = World::new();
+    let Some(sshd) = Sshd::start(&world) else {
+        return;
+    };
+    script(
+        &world.path("deploy.git/hooks/post-receive"),
+        "#!/bin/sh\n\
+         echo $$ > ../new.pid\n\
+         mv ../new.pid ../pid\n\
+         until [ -e ../gate.end ]; do sleep 0.02; done\n\
+         touch ../finished\n",
+    );
+    world.deploy("production/a", 1);
+    let mut client = in_background(&mut sshd.push(&[]));
+    let pid = world.path("pid");
+    world.wait_until("the hook runs", || pid.exists());
+    let pid = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+
+    kill_session(&world);
+    assert!(!client.wait().unwrap().success());
+
+    world.wait_until("the hook is gone", || !alive(pid));
+    world.open("end");
+    assert!(!world.path("finished").exists());
+}
+
+/// Many servers have one account for everybody, whose keys may only push and fetch, and each of
+/// which has a name.
+#[test]
+fn ssh_forced_command_alone_names_the_pusher() {
     let world = World::installed();
     let Some(sshd) = Sshd::start(&world) else {
         return;
@@ -240,12 +289,11 @@ fn a_forced_command_names_the_pusher_and_git_shell_lets_nothing_else_through() {
     run(&mut sshd.push(&["-o", "wait"]), b"")
         .ok()
         .says("#1 production/a succeeded");
-    let shown = world.show(1);
-    assert_eq!(
-        (&shown["pusher"], &shown["pusher_known_by"]),
-        (&"alice".into(), &"ssh key".into())
-    );
-    // Nobody chooses another name from outside.
+
+    let (name, known_by) = pusher(&world, 1);
+    assert_eq!((name.as_str(), known_by.as_str()), ("alice", "ssh key"));
+
+    // The client cannot choose another name.
     world.deploy("production/a", 2);
     let mut push = sshd.push(&["--receive-pack=DEPLOY_BY_CODE_PUSHER=bob git-receive-pack"]);
     assert_ne!(run(&mut push, b"").code, Some(0));

@@ -1,30 +1,39 @@
-//! Events in the system log, and a system log that is missing, stuck or hostile to be written to.
+//! Events in the system log, and a system log that takes nothing.
 //!
-//! Only root may bind /dev/log, and only where nobody else has; the tests wait for one another.
+//! Only root may bind /dev/log, and only one process can. So these tests run one after another, and
+//! only where no syslog daemon runs.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::Child;
 
-use crate::run::run;
+use crate::nobody::root_or_skip;
+use crate::processes::in_background;
+use crate::run::{run, skip};
 use crate::world::World;
 
-const SOCKET: &str = "/dev/log";
+pub const SOCKET: &str = "/dev/log";
+const RSYSLOGD: &str = "/usr/sbin/rsyslogd";
 
-/// The right to bind the socket. It goes away with this value.
-struct Turn {
+/// The right to bind the socket, until this value is dropped.
+pub struct Turn {
     _lock: File,
 }
 
 impl Turn {
-    fn take() -> Option<Self> {
+    /// Waits for the other tests. Where the socket cannot be bound, the calling test is skipped.
+    #[track_caller]
+    pub fn take() -> Option<Self> {
+        if !root_or_skip() {
+            return None;
+        }
         let lock =
             File::create(std::env::temp_dir().join("deploy-by-code-it-syslog.lock")).unwrap();
         lock.lock().unwrap();
-        if !nix::unistd::Uid::effective().is_root() || fs::symlink_metadata(SOCKET).is_ok() {
-            println!("skipped: not root, or {SOCKET} is somebody else's");
+        if fs::symlink_metadata(SOCKET).is_ok() {
+            skip(&format!("{SOCKET} belongs to a syslog daemon"));
             return None;
         }
         Some(Self { _lock: lock })
@@ -39,53 +48,52 @@ impl Drop for Turn {
     }
 }
 
-#[test]
-fn each_event_is_one_line() {
-    let Some(_turn) = Turn::take() else { return };
-    let rsyslogd = Path::new("/usr/sbin/rsyslogd");
-    if !rsyslogd.exists() {
-        println!("skipped: rsyslogd is not installed");
-        return;
-    }
-    let world = World::installed();
+/// Starts a syslog daemon that writes to the file `syslog` of the world.
+#[track_caller]
+fn start_rsyslogd(world: &World) -> Child {
     let config = format!(
         "module(load=\"imuxsock\" SysSock.Name=\"{SOCKET}\" SysSock.RateLimit.Interval=\"0\")\n\
-         template(name=\"plain\" type=\"string\" string=\"%syslogfacility-text% %programname% [%procid%]:%msg%\\n\")\n\
+         template(name=\"plain\" type=\"string\" \
+         string=\"%syslogfacility-text% %programname% [%procid%]:%msg%\\n\")\n\
          action(type=\"omfile\" file=\"{}\" template=\"plain\")\n",
         world.path("syslog").display()
     );
     fs::write(world.path("rsyslog.conf"), config).unwrap();
-    let mut daemon = world.command(rsyslogd.to_str().unwrap(), ".");
-    daemon
-        .arg("-n")
-        .arg("-f")
-        .arg(world.path("rsyslog.conf"))
-        .arg("-i")
-        .arg(world.path("rsyslogd.pid"));
-    let mut daemon = daemon
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+
+    let daemon = in_background(
+        world
+            .command(RSYSLOGD, ".")
+            .args(["-n", "-f"])
+            .arg(world.path("rsyslog.conf"))
+            .arg("-i")
+            .arg(world.path("rsyslogd.pid")),
+    );
     world.wait_until("rsyslogd listens", || Path::new(SOCKET).exists());
+    daemon
+}
+
+#[test]
+fn syslog_gets_each_event_as_one_clean_line() {
+    let Some(_turn) = Turn::take() else { return };
+    if !Path::new(RSYSLOGD).exists() {
+        skip("rsyslogd is not installed");
+        return;
+    }
+    let world = World::installed();
+    let mut daemon = start_rsyslogd(&world);
 
     world.job("test $DEPLOY_APPLICATION != syslog-bad");
     world.deploy("production/syslog-good", 1);
     world.deploy("production/syslog-bad", 1);
     world.commit();
     let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
-    run(
-        push.env(
-            "GL_USER",
-            "eve\u{1b}[31m\nforged deploy-by-code: line \u{202e}",
-        ),
-        b"",
-    )
-    .ok();
+    let hostile = "eve\u{1b}[31m\nforged deploy-by-code: line \u{202e}";
+    run(push.env("GL_USER", hostile), b"").ok();
     world.settled();
+
     world.deploy_file("production/syslog-refused", "nonsense\n");
     world.try_push().exits(1);
+
     let lines = || -> Vec<String> {
         let text = fs::read(world.path("syslog")).unwrap_or_default();
         let text = String::from_utf8(text).expect("the log is UTF-8");
@@ -99,11 +107,17 @@ fn each_event_is_one_line() {
         lines().iter().any(wanted)
     };
     world.wait_until("the events are in the log", || {
-        has("syslog-good", "queued")
-            && has("syslog-good", "succeeded")
-            && has("syslog-bad", "failed")
-            && has("syslog-refused", "refused")
+        [
+            ("syslog-good", "queued"),
+            ("syslog-good", "succeeded"),
+            ("syslog-bad", "failed"),
+            ("syslog-refused", "refused"),
+        ]
+        .iter()
+        .all(|(application, word)| has(application, word))
     });
+
+    assert!(lines().iter().any(|line| line.contains("forged")));
     for line in lines() {
         assert!(line.starts_with("daemon deploy-by-code ["), "{line:?}");
         assert!(line.len() < 1024, "{line:?}");
@@ -114,29 +128,45 @@ fn each_event_is_one_line() {
             "{line:?}"
         );
     }
+
     let _ = daemon.kill();
     let _ = daemon.wait();
 }
 
 #[test]
-fn a_stuck_log_blocks_neither_hook_nor_runner() {
+fn syslog_that_is_full_blocks_neither_hooks_nor_runners() {
     let Some(_turn) = Turn::take() else { return };
+
+    // Nobody reads from the socket, and its queue is full.
     let _never_read = UnixDatagram::bind(SOCKET).unwrap();
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.set_nonblocking(true).unwrap();
+
+    let full = loop {
+        if let Err(error) = sender.send_to(b"fills the queue", SOCKET) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), std::io::ErrorKind::WouldBlock);
+
     let world = World::installed();
     world.config("queue = \"all\"");
+
     for n in 1..=8 {
         for application in ["a", "b", "c", "d"] {
             world.deploy(&format!("production/{application}"), n);
         }
         world.push();
     }
+
     assert_eq!(world.settled().len(), 32);
+
     world.deploy_file("production/a", "nonsense\n");
     world.try_push().exits(1);
 }
 
 #[test]
-fn what_is_no_socket_in_its_place_is_no_problem() {
+fn syslog_path_that_is_no_socket_does_no_harm() {
     let Some(_turn) = Turn::take() else { return };
     fs::write(SOCKET, "").unwrap();
     let world = World::installed();

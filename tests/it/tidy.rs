@@ -11,7 +11,7 @@ use crate::world::World;
 #[rustfmt::skip]
 const PURE: &[&str] = &[
     "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
-    "candidate", "policy", "plan", "event",
+    "candidate", "policy", "plan", "event", "unit_name",
 ];
 
 fn root() -> &'static Path {
@@ -169,6 +169,11 @@ fn one_outside_thing_each() {
     never(&["rusqlite::", "use rusqlite"], |path| {
         !path.starts_with("src/store")
     });
+    // With what may stand before it: `nix::` alone also ends `std::os::unix::`.
+    let kernel = [
+        " nix::", "(nix::", "[nix::", "<nix::", "&nix::", "!nix::", "libc::", "use libc",
+    ];
+    never(&kernel, |path| !path.starts_with("src/sys/"));
     let pure = |path: &str| {
         PURE.iter().any(|module| {
             path == format!("src/{module}.rs") || path.starts_with(&format!("src/{module}/"))
@@ -185,6 +190,28 @@ fn one_outside_thing_each() {
         ],
         pure,
     );
+}
+
+#[test]
+fn the_plans_of_install_are_pure() {
+    let outside = [
+        "std::fs",
+        "std::process",
+        "sys::",
+        "git::",
+        "deploy_repository",
+        "timer_list::",
+        "look",
+        "read_link",
+        "metadata()",
+        "exists()",
+        "canonicalize()",
+        "is_dir()",
+        "is_symlink()",
+    ];
+    never(&outside, |path| {
+        path.starts_with("src/verbs/install/plan") || path == "src/verbs/install/found.rs"
+    });
 }
 
 #[test]

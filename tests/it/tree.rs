@@ -1,4 +1,5 @@
-//! Trees that porcelain git would not make: each entry as given, nothing sorted or checked.
+//! Writes trees that git's usual commands would not make: every entry is written as given, without
+//! sorting or checking.
 
 use std::path::Path;
 
@@ -11,14 +12,14 @@ pub const SYMLINK: &str = "120000";
 pub const FOLDER: &str = "40000";
 pub const SUBMODULE: &str = "160000";
 
-/// Writes objects into a repository of a world.
+/// A writer of objects into a repository of a world.
 pub struct Trees<'w> {
     world: &'w World,
     folder: &'w str,
 }
 
 impl<'w> Trees<'w> {
-    /// For the repository in a folder of the world.
+    /// A writer for the repository in a folder of the world.
     pub fn new(world: &'w World, folder: &'w str) -> Self {
         Self { world, folder }
     }
@@ -29,12 +30,12 @@ impl<'w> Trees<'w> {
         run(&mut command, content).ok().line().to_owned()
     }
 
-    /// A file's or symlink's content.
+    /// Writes the content of a file or symlink.
     pub fn blob(&self, content: impl AsRef<[u8]>) -> String {
         self.object("blob", content.as_ref())
     }
 
-    /// A tree of (mode, name, object).
+    /// Writes a tree. Each entry is (mode, name, object).
     pub fn tree(&self, entries: &[(&str, &[u8], &str)]) -> String {
         let mut content = Vec::new();
         for (mode, name, object) in entries {
@@ -45,7 +46,7 @@ impl<'w> Trees<'w> {
         self.object("tree", &content)
     }
 
-    /// A tree with one path of folders down to one entry.
+    /// Writes a tree that contains one entry, at the end of a path of folders.
     pub fn path(&self, mode: &str, path: &[u8], object: &str) -> String {
         let mut names: Vec<_> = path.split(|b| *b == b'/').collect();
         let mut tree = self.tree(&[(mode, names.pop().unwrap(), object)]);
@@ -55,7 +56,7 @@ impl<'w> Trees<'w> {
         tree
     }
 
-    /// A commit of a tree without parents, or upon one.
+    /// Writes a commit of a tree, with one parent or none.
     pub fn commit(&self, tree: &str, parent: Option<&str>) -> String {
         let mut arguments = vec!["commit-tree", "-m", "By hand", tree];
         arguments.extend(parent.into_iter().flat_map(|parent| ["-p", parent]));

@@ -1,8 +1,8 @@
 //! A temporary folder with a deploy repository, a clone of it, and everything else that a test
 //! needs.
 //!
-//! Nothing of the machine gets in: the environment is cleared, git's own configuration is nulled.
-//! What a world starts ends with it.
+//! The machine's settings do not influence the tests: the environment is cleared, and git's global
+//! configuration is not read. Processes that a world started are killed when the test ends.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use tempfile::TempDir;
 use crate::processes::{self, BINARY};
 use crate::run::{Run, run};
 
-/// The object name that git writes for "there is none".
+/// The object name that git writes where there is no object.
 pub const NULL: &str = "0000000000000000000000000000000000000000";
 
-/// What a job script may call: `note` leaves a line in `ran`, `hold NAME` waits until the test
-/// opens the gate of that name.
+/// The functions that a job script can call: `note` appends a line to the file `ran`, and
+/// `hold NAME` waits until the test opens the gate of that name.
 const PROLOGUE: &str = r#"
 note() { echo "$DEPLOY_ENVIRONMENT/$DEPLOY_APPLICATION #$DEPLOY_ID $*" >> "$W/ran"; }
 hold() { while [ -d "$W" ] && [ ! -e "$W/gate.$1" ]; do sleep 0.03; done; }
 "#;
 
-/// The n-th revision: 40 digits, of which the first seven are the number. No application repository
-/// has it.
+/// The n-th revision: 40 digits, of which the first seven are the number. It exists in no
+/// application repository.
 pub fn rev(n: u32) -> String {
     format!("{n:07}{:033}", 0)
 }
@@ -35,13 +35,12 @@ pub struct World {
 }
 
 impl World {
-    /// A deploy repository whose hooks are not installed yet, with a configuration that runs the
-    /// job script.
+    /// A deploy repository without hooks, with a configuration that runs the job script.
     pub fn new() -> Self {
         Self::with_init(&[])
     }
 
-    /// The same with more arguments for `git init`.
+    /// The same, with more arguments for `git init`.
     pub fn with_init(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("dbc-it.")
@@ -49,6 +48,7 @@ impl World {
             .unwrap();
         let world = Self { folder };
         fs::create_dir(world.path("home")).unwrap();
+
         for (folder, bare) in [("deploy.git", true), ("work", false)] {
             let mut init = vec!["init", "-q", "-b", "main"];
             init.extend(bare.then_some("--bare"));
@@ -56,6 +56,7 @@ impl World {
             init.push(folder);
             world.git_in(Path::new("."), &init);
         }
+
         world.git(&["remote", "add", "origin", "../deploy.git"]);
         world.config("");
         world.job("note start; note end");
@@ -84,24 +85,38 @@ impl World {
         self.path("deploy.git/deploy-by-code")
     }
 
-    /// Writes the configuration. `text` goes on where the section `[defaults]` with the job script
-    /// as command ends.
+    /// Writes a configuration whose command is the job script. `text` comes after the settings of
+    /// the section `[defaults]`, so it can add more of them or begin another section.
     pub fn config(&self, text: &str) {
         let job = self.path("job");
         self.config_file(&format!(
-            "[defaults]\ncommand = [\"/bin/sh\", \"{}\"]\nkill_after = \"1s\"\ngrace = \"300ms\"\n{text}\n",
+            "[defaults]\n\
+             command = [\"/bin/sh\", \"{}\"]\n\
+             kill_after = \"1s\"\n\
+             grace = \"300ms\"\n\
+             {text}\n",
             job.display()
         ));
     }
 
-    /// Writes the whole configuration.
+    /// Puts top-level keys in front of the configuration.
+    pub fn config_top(&self, keys: &str) {
+        self.config_file(&format!("{keys}\n{}", self.config_text()));
+    }
+
+    /// What the configuration file contains.
+    pub fn config_text(&self) -> String {
+        fs::read_to_string(self.path("deploy.git/deploy-by-code.toml")).unwrap()
+    }
+
+    /// Writes the whole configuration file.
     pub fn config_file(&self, text: &str) {
         fs::write(self.path("deploy.git/deploy-by-code.toml"), text).unwrap();
     }
 
-    /// Writes the script that carries every deployment out.
+    /// Writes the job script, which every deployment runs.
     pub fn job(&self, body: &str) {
-        // Renamed into place, since a deployment may be reading the old one.
+        // A deployment may be reading the old script at this moment, so the file is replaced.
         fs::write(
             self.path("job.new"),
             format!("W='{}'{PROLOGUE}{body}\n", self.folder.path().display()),
@@ -110,7 +125,7 @@ impl World {
         fs::rename(self.path("job.new"), self.path("job")).unwrap();
     }
 
-    /// Opens a gate at which a job holds.
+    /// Opens a gate, for which a job may be waiting.
     pub fn open(&self, gate: &str) {
         fs::write(self.path(&format!("gate.{gate}")), "").unwrap();
     }
@@ -122,73 +137,89 @@ impl World {
 
     // Commands.
 
-    /// A command in a folder of the world, in a cleared environment.
+    /// A command in a folder of the world, with a cleared environment. The dates of commits are
+    /// fixed, so that their hashes are the same in every run.
     pub fn command(&self, program: &str, folder: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.folder.path().join(folder))
-            .env_clear();
-        command
+            .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.path("home"))
-            .env("LANG", "C.UTF-8");
-        command
+            .env("LANG", "C.UTF-8")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("TZ", "UTC");
+
         for who in ["AUTHOR", "COMMITTER"] {
             command
                 .env(format!("GIT_{who}_NAME"), "Ada Lovelace")
                 .env(format!("GIT_{who}_EMAIL"), "ada@example.org");
             command.env(format!("GIT_{who}_DATE"), "2026-01-02T03:04:05Z");
         }
+
         command
     }
 
-    /// The binary under test for the deploy repository, to be given arguments.
+    /// The binary under test with the option that names the deploy repository. The caller adds
+    /// arguments.
     pub fn binary(&self) -> Command {
         let mut command = self.command(BINARY, ".");
         command.arg("-C").arg(self.repository());
         command
     }
 
-    /// Runs the binary under test.
+    /// Runs the binary under test for the deploy repository.
     #[track_caller]
     pub fn cmd(&self, arguments: &[&str]) -> Run {
         run(self.binary().args(arguments), b"")
     }
 
-    /// Runs a listing command and reads its JSON.
+    /// Runs the binary under test in a folder of the world, without an option that names the deploy
+    /// repository.
+    #[track_caller]
+    pub fn cmd_in(&self, folder: &str, arguments: &[&str]) -> Run {
+        run(self.command(BINARY, folder).args(arguments), b"")
+    }
+
+    /// Runs a command of the shell in a folder of the world.
+    #[track_caller]
+    pub fn shell_in(&self, folder: &str, script: &str) -> Run {
+        run(self.command("sh", folder).args(["-c", script]), b"")
+    }
+
+    /// Runs a listing command and parses its JSON.
     #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let run = self.cmd(&[arguments, &["--json"]].concat()).ok();
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error} in {run:#?}"))
     }
 
-    /// What a command shows on a terminal of 80 columns, in a shell.
+    /// What a command prints on a terminal of 80 columns. `arguments` are words for a shell.
     pub fn on_a_terminal(&self, arguments: &str, variables: &[(&str, &str)]) -> Vec<u8> {
         let call = format!(
             "stty cols 80; '{BINARY}' -C '{}' {arguments}; true",
             self.repository().display()
         );
-        let mut script = self.command("script", ".");
-        script
+        let output = self
+            .command("script", ".")
             .args(["-qec", &call, "/dev/null"])
             .env("TERM", "xterm-256color")
-            .env("SHELL", "/bin/sh");
-        let output = script
+            .env("SHELL", "/bin/sh")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();
+
         assert!(
             !output.stdout.is_empty(),
-            "{arguments} shows nothing on a terminal: {output:?}"
+            "{arguments} prints nothing on a terminal: {output:?}"
         );
+
         output.stdout
     }
 
-    /// Runs git in a folder of the world.
+    /// Runs git in a folder of the world, and returns what it prints.
     #[track_caller]
     pub fn git_in(&self, folder: impl AsRef<Path>, arguments: &[&str]) -> String {
         run(self.command("git", folder).args(arguments), b"")
@@ -209,7 +240,7 @@ impl World {
         self.git_in("deploy.git", arguments)
     }
 
-    /// Calls a hook by hand, as git does.
+    /// Calls a hook by hand, in the way git does.
     #[track_caller]
     pub fn hook(&self, name: &str, input: &str) -> Run {
         let mut command = self.command(BINARY, "deploy.git");
@@ -218,7 +249,7 @@ impl World {
 
     // Deploy files and pushes.
 
-    /// Writes a file of the clone.
+    /// Writes a file in the clone.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         let path = self.path("work").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -242,68 +273,72 @@ impl World {
         self.deploy_rev(target, &rev(n));
     }
 
-    /// Removes a deploy file.
+    /// Removes the deploy file of `environment/application`.
     pub fn retire(&self, target: &str) {
         fs::remove_file(self.path("work").join(format!("{target}.deploy"))).unwrap();
     }
 
-    /// Commits what the clone's folder has, if it differs, and says the name of its last commit, if
-    /// there is one.
+    /// Commits what has changed in the clone, if anything has. Returns the hash of the clone's last
+    /// commit, or an empty text if there is none.
     #[track_caller]
     pub fn commit(&self) -> String {
         self.git(&["add", "-A"]);
         if !self.git(&["status", "--porcelain"]).is_empty() {
             self.git(&["commit", "-q", "-m", "Deploy"]);
         }
-        run(
-            self.command("git", "work")
-                .args(["rev-parse", "-q", "--verify", "HEAD"]),
-            b"",
-        )
-        .line()
-        .to_owned()
+
+        let mut head = self.command("git", "work");
+        head.args(["rev-parse", "-q", "--verify", "HEAD"]);
+        run(&mut head, b"").line().to_owned()
     }
 
-    /// Commits with a message of its own and pushes to the deploy branch; the result can be a
-    /// refusal.
+    /// Commits with trailers, or other text, as the last paragraph of the message.
     #[track_caller]
-    pub fn try_push_saying(&self, message: &str) -> Run {
+    pub fn commit_saying(&self, message: &str) {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", "Deploy", "-m", message]);
+    }
+
+    /// Commits with trailers and pushes to the deploy branch; the push can be refused.
+    #[track_caller]
+    pub fn try_push_saying(&self, message: &str) -> Run {
+        self.commit_saying(message);
         run(
             &mut self.push_command(&["origin", "HEAD:refs/heads/main"]),
             b"",
         )
     }
 
-    /// Commits and pushes to the deploy branch; the result can be a refusal.
+    /// Commits and pushes to the deploy branch; the push can be refused.
     #[track_caller]
     pub fn try_push(&self) -> Run {
         self.push_with(&["origin", "HEAD:refs/heads/main"])
     }
 
-    /// The same with arguments of one's own.
+    /// Commits and runs `git push` with the arguments given; the push can be refused.
     #[track_caller]
     pub fn push_with(&self, arguments: &[&str]) -> Run {
         self.commit();
         run(&mut self.push_command(arguments), b"")
     }
 
-    /// A `git push` in the clone.
+    /// A `git push` in the clone, without a commit before it.
     pub fn push_command(&self, arguments: &[&str]) -> Command {
         let mut command = self.command("git", "work");
         command.arg("push").args(arguments);
         command
     }
 
-    /// Commits and pushes to the deploy branch; it must be taken.
+    /// Commits and pushes to the deploy branch; the push must be accepted.
     #[track_caller]
     pub fn push(&self) -> Run {
         self.try_push().ok()
     }
 
-    /// Does something while no hook is in its place, as if it had never been started.
+    /// Does something while the folder of hooks is away, so that git starts none of them. Nor may
+    /// hooks and runners of earlier pushes notice it: it waits until they have ended.
     pub fn without_hooks<T>(&self, action: impl FnOnce() -> T) -> T {
+        self.wait_until_idle();
         let (hooks, away) = (self.path("deploy.git/hooks"), self.path("hooks.away"));
         fs::rename(&hooks, &away).unwrap();
         let result = action();
@@ -311,7 +346,7 @@ impl World {
         result
     }
 
-    /// Pushes while no hook is in its place, and says the line that the hooks would have read.
+    /// Pushes without hooks, and returns the line that they would have read.
     #[track_caller]
     pub fn push_unseen(&self) -> String {
         let old = self.tip();
@@ -319,7 +354,7 @@ impl World {
         format!("{old} {} refs/heads/main\n", self.tip())
     }
 
-    /// The commit at the deploy branch's tip in the deploy repository, or the null name.
+    /// The commit at the tip of the deploy branch, or [`NULL`] if there is no such branch.
     pub fn tip(&self) -> String {
         let tip = self.server_git(&["for-each-ref", "--format=%(objectname)", "refs/heads/main"]);
         if tip.is_empty() { NULL.to_owned() } else { tip }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::finding::Finding;
 use super::patient::Patient;
 use crate::config::RunnerKind;
-use crate::registry;
+use crate::timer_list;
 use crate::units::Units;
 
 /// Whether systemd is set up to start runners, if the configuration says that it does.
@@ -40,7 +40,7 @@ pub(super) fn runner(patient: &Patient<'_>) -> Finding {
 
 /// Whether the timer of the package looks after the repository.
 pub(super) fn timer(patient: &Patient<'_>) -> Finding {
-    let folder = Path::new(registry::FOLDER);
+    let folder = Path::new(timer_list::FOLDER);
     if !folder.is_dir() {
         return Finding::warning(
             "there is no timer, so what hooks miss waits for the next push",
@@ -48,7 +48,7 @@ pub(super) fn timer(patient: &Patient<'_>) -> Finding {
         );
     }
 
-    if registry::has(folder, patient.git_dir()) {
+    if timer_list::has(folder, patient.git_dir()) {
         Finding::ok(concat!(
             "the repository is registered;",
             " deploy-by-code-reconcile.timer looks after it where it is enabled"

@@ -1,0 +1,133 @@
+//! Who may read and write the state.
+//!
+//! Protocol: the modes of the state's folders and files follow `core.sharedRepository`, as those of
+//! the repository do, and are set explicitly: the umask is that of whoever pushed.
+//!
+//! It does not promise anything about access control lists, nor about files that somebody else
+//! makes in the state's folders.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// The modes of the state's folders and files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    folder: u32,
+    file: u32,
+}
+
+impl Sharing {
+    /// For the owner alone.
+    pub const PRIVATE: Self = Self {
+        folder: 0o700,
+        file: 0o600,
+    };
+
+    /// What `core.sharedRepository` says (git-config(1)).
+    #[must_use]
+    pub fn from_git(value: Option<&str>) -> Self {
+        let group = Self {
+            folder: 0o2770,
+            file: 0o660,
+        };
+        let all = Self {
+            folder: 0o2775,
+            file: 0o664,
+        };
+        match value.map(str::to_ascii_lowercase).as_deref() {
+            Some("group" | "true" | "yes" | "on" | "1" | "") => group,
+            Some("all" | "world" | "everybody" | "2") => all,
+            Some(octal) if octal.starts_with('0') && octal.len() > 1 => {
+                u32::from_str_radix(octal, 8).map_or(Self::PRIVATE, Self::of_mode)
+            }
+            _ => Self::PRIVATE,
+        }
+    }
+
+    /// What a mode of files asks for: whoever may read a file may also enter its folder. The owner
+    /// may always read and write.
+    fn of_mode(mode: u32) -> Self {
+        let file = (mode & 0o666) | 0o600;
+        Self {
+            folder: 0o2000 | file | (file & 0o444) >> 2,
+            file,
+        }
+    }
+
+    /// What a folder of the state that is already there was made with. The mode of its files
+    /// follows from the folder's.
+    ///
+    /// # Errors
+    /// The folder can't be looked at.
+    pub fn of_folder(folder: &Path) -> io::Result<Self> {
+        let mode = fs::metadata(folder)?.mode() & 0o7777;
+        Ok(Self {
+            folder: mode,
+            file: mode & 0o666,
+        })
+    }
+
+    /// Whether the group may write.
+    #[must_use]
+    pub fn is_with_group(self) -> bool {
+        self.file & 0o020 != 0
+    }
+
+    /// Makes a folder, and those above it, where they are missing.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn create_folder(self, folder: &Path) -> io::Result<()> {
+        match fs::create_dir(folder) {
+            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(self.folder)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.create_folder(folder.parent().ok_or(error)?)?;
+                self.create_folder(folder)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a file that was just made its mode. Where another user made it first, that user gives
+    /// it.
+    ///
+    /// # Errors
+    /// The mode can't be set.
+    pub fn apply_to_file(self, file: &File) -> io::Result<()> {
+        match file.set_permissions(Permissions::from_mode(self.file)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sharing_follows_git() {
+        let table = [
+            (None, 0o700, 0o600),
+            (Some("umask"), 0o700, 0o600),
+            (Some("false"), 0o700, 0o600),
+            (Some("0"), 0o700, 0o600),
+            (Some("group"), 0o2770, 0o660),
+            (Some("true"), 0o2770, 0o660),
+            (Some("1"), 0o2770, 0o660),
+            (Some("all"), 0o2775, 0o664),
+            (Some("0640"), 0o2750, 0o640),
+            (Some("0660"), 0o2770, 0o660),
+        ];
+        for (value, folder, file) in table {
+            assert_eq!(
+                Sharing::from_git(value),
+                Sharing { folder, file },
+                "{value:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What the processes of this program are given in place of what they would inherit.
+//!
+//! Protocol: a hook inherits the search path and the umask of whoever pushed, through sshd, a web
+//! server or a forge. A runner and the commands that it starts get the ones here, so that what they
+//! do does not depend on who pushed.
+//!
+//! It does not promise anything about the rest of an environment: whoever starts a process clears
+//! it and says what is in it.
+
+use nix::sys::stat::{Mode, umask};
+
+use super::sharing::Sharing;
+
+/// Where programs are looked for, by runners and by the commands that they start.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The umask of the commands that are started: others may read what they write.
+const COMMAND_UMASK: u32 = 0o022;
+
+/// The same where the group may write too.
+const GROUP_UMASK: u32 = 0o002;
+
+/// Gives this process the umask that releases are written with. In a repository that a group
+/// shares, the next release may be another user's to write.
+pub fn set_umask(sharing: Sharing) {
+    set(if sharing.is_with_group() {
+        GROUP_UMASK
+    } else {
+        COMMAND_UMASK
+    });
+}
+
+/// Gives this process the umask of a command. Between fork and exec it makes one system call.
+pub(super) fn set_umask_of_command() {
+    set(COMMAND_UMASK);
+}
+
+fn set(mask: u32) {
+    umask(Mode::from_bits_truncate(mask));
+}

@@ -1,0 +1,123 @@
+//! Why something can't be installed or taken out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+use super::warning::{UNITS_ARE_ROOTS, UNITS_HINT};
+use crate::units::UnitError;
+use crate::{git, store, text};
+
+/// It can't be installed or taken out. What was done by then stays, and the next call goes on from
+/// there. The message ends with the cause, where there is one; the cause is also the error's
+/// source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The repository can't be read or configured.
+    #[error(transparent)]
+    Git(#[from] git::Error),
+
+    /// The state can't be read or made.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+
+    /// A file can't be changed, or a folder not be locked.
+    #[error("{}: {source}", shown(.path))]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+
+    /// A hook stands in the way, and something lies already where it would be kept.
+    #[error("{} exists already; move it away, or call it from the hook", shown(.0))]
+    Taken(PathBuf),
+
+    /// A hook is a link that leads nowhere.
+    #[error(
+        "{} leads nowhere, so git passes over it, and kept it would refuse every push; \
+         remove it, or put back what it leads to",
+        shown(.0)
+    )]
+    Dangling(PathBuf),
+
+    /// A hook is a link to another hook, in words that would lead to the new one once it is kept.
+    #[error(
+        "{} is a link to {sibling} by its path, which leads elsewhere once both are kept; \
+         link it by the name alone: ln -sfn {sibling} {}",
+        shown(.hook),
+        shown(.hook)
+    )]
+    LinkByPath {
+        /// The link.
+        hook: PathBuf,
+        /// The hook that it leads to.
+        sibling: &'static str,
+    },
+
+    /// git runs hooks from a folder outside the repository.
+    #[error(
+        "core.hooksPath is {}, outside the repository, and other repositories may run what is put \
+         there; unset it for this one",
+        shown(.0)
+    )]
+    HooksElsewhere(PathBuf),
+
+    /// The repository can't have units.
+    #[error(transparent)]
+    Units(#[from] UnitError),
+
+    /// The repository's units have to be written, and this is not root.
+    #[error("{UNITS_ARE_ROOTS}")]
+    UnitsNeedRoot,
+
+    /// systemctl can't be called.
+    #[error("systemctl could not be started: {0}")]
+    SystemctlMissing(#[source] io::Error),
+
+    /// systemctl failed.
+    #[error("systemctl {}: {status}", .words.join(" "))]
+    Systemctl {
+        /// The words it was called with.
+        words: Vec<String>,
+        /// How it ended.
+        status: ExitStatus,
+    },
+}
+
+impl Error {
+    /// Makes an error of what went wrong with a file.
+    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            path: path.clone(),
+            source,
+        }
+    }
+
+    /// What to do, where the error's own words do not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::UnitsNeedRoot => Some(UNITS_HINT),
+            Self::Store(error) => Some(error.hint()),
+            _ => None,
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    text::escape(path.as_os_str().as_encoded_bytes(), 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_about_a_file_names_it_and_the_cause() {
+        let error = Error::at(Path::new("/a/b"))(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(error.to_string(), "/a/b: permission denied");
+    }
+}

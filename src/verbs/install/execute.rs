@@ -1,0 +1,190 @@
+//! Taking the steps of a plan.
+//!
+//! Protocol: each step by itself is complete or changes nothing that counts, and replaces nothing
+//! that the plan did not find, as far as the file system can promise that.
+//!
+//! It does not promise that a step still fits: somebody can have changed the repository since the
+//! plan was made. Then the step fails, and the next call makes a new plan.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use super::error::Error;
+use super::link::{aside, links_beside, replace_by_link, target_beside};
+use super::step::{MachineStep, Step};
+use crate::deploy_repository::DeployRepository;
+use crate::git;
+use crate::hook_files::sibling;
+use crate::id::Revision;
+use crate::store::Store;
+use crate::sys::file::rename_to_free_name;
+use crate::timer_list;
+
+/// Takes a step.
+///
+/// # Errors
+/// The step can't be taken.
+pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
+    match step {
+        Step::CreateState { start, .. } => {
+            set_cursor(&mut deploy.create_store()?, deploy, start.as_ref())
+        }
+        Step::UpgradeState { .. } => {
+            deploy.open_store()?;
+            Ok(())
+        }
+        Step::MoveCursor { start, .. } => {
+            set_cursor(&mut deploy.open_store()?, deploy, start.as_ref())
+        }
+        Step::LinkBeside { folder, name } => link_beside(folder, name),
+        Step::Keep { hook, kept } => keep(hook, kept),
+        Step::Link { hook, program } => link(hook, program),
+        Step::Configure { key, value } => {
+            Ok(git::set_config_value(deploy.repository.path(), key, value)?)
+        }
+        Step::AddToTimerList { list } => {
+            timer_list::add(list, deploy.repository.path()).map_err(Error::at(list))
+        }
+        Step::PutBack { kept, hook } => put_back(kept, hook),
+        Step::Unlink(path) => {
+            let _ = fs::remove_file(aside(path));
+            fs::remove_file(path).map_err(Error::at(path))
+        }
+        Step::RemoveKeptFolder(folder) => remove_kept_folder(folder),
+        Step::OnMachine(step) => take_on_machine(step),
+    }
+}
+
+/// Takes a step outside of the repository.
+///
+/// # Errors
+/// The step can't be taken.
+pub fn take_on_machine(step: &MachineStep) -> Result<(), Error> {
+    match step {
+        MachineStep::WriteUnit { file, content } => {
+            let folder = file.parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(folder).map_err(Error::at(folder))?;
+            fs::write(file, content).map_err(Error::at(file))
+        }
+        MachineStep::RemoveUnit(file) => remove_unit(file),
+        MachineStep::Systemctl(words) => systemctl(words),
+        MachineStep::RemoveFromTimerList { list, repository } => {
+            timer_list::remove(list, repository).map_err(Error::at(list))
+        }
+    }
+}
+
+fn set_cursor(
+    store: &mut Store,
+    deploy: &DeployRepository,
+    start: Option<&Revision>,
+) -> Result<(), Error> {
+    Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, start))?)
+}
+
+/// Makes the folder of kept hooks, as open to a group as the folder that it is in.
+fn create_kept_folder(folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Ok(()) => {
+            let above = folder.parent().unwrap_or(Path::new("."));
+            fs::set_permissions(folder, above.metadata()?.permissions())
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn link_beside(folder: &Path, name: &OsStr) -> Result<(), Error> {
+    create_kept_folder(folder).map_err(Error::at(folder))?;
+    let link = folder.join(name);
+    symlink(target_beside(name), &link).map_err(Error::at(&link))
+}
+
+fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
+    let folder = kept.parent().unwrap_or(Path::new("."));
+    create_kept_folder(folder).map_err(Error::at(folder))?;
+
+    match fs::read_link(hook) {
+        // A relative link leads to the same place from one folder further down. A link to a sibling
+        // is moved as it is: it finds that hook kept beside it.
+        Ok(target) if target.is_relative() && sibling(hook).is_none() => {
+            symlink(target_beside(target), kept).map_err(Error::at(kept))
+        }
+        _ => keep_as_it_is(hook, kept).map_err(Error::at(hook)),
+    }
+}
+
+/// Gives a hook a second name, so that it stands in its place until the link replaces it. Where the
+/// file system or the kernel allows no second name, it is moved.
+fn keep_as_it_is(hook: &Path, kept: &Path) -> io::Result<()> {
+    match fs::hard_link(hook, kept) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            rename_to_free_name(hook, kept)
+        }
+        done => done,
+    }
+}
+
+fn link(hook: &Path, program: &Path) -> Result<(), Error> {
+    let folder = hook.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(Error::at(folder))?;
+    replace_by_link(program, hook).map_err(Error::at(hook))
+}
+
+fn put_back(kept: &Path, hook: &Path) -> Result<(), Error> {
+    let _ = fs::remove_file(aside(hook));
+
+    let link = fs::read_link(kept).ok();
+    let original = link
+        .as_deref()
+        .and_then(|link| link.strip_prefix("..").ok());
+    match original {
+        Some(original) => replace_by_link(original, hook)
+            .and_then(|()| fs::remove_file(kept))
+            .map_err(Error::at(hook)),
+        None => fs::rename(kept, hook).map_err(Error::at(kept)),
+    }
+}
+
+fn remove_kept_folder(folder: &Path) -> Result<(), Error> {
+    links_beside(folder)
+        .try_for_each(fs::remove_file)
+        .map_err(Error::at(folder))?;
+    match fs::remove_dir(folder) {
+        // What somebody else put there stays.
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(Error::at(folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn remove_unit(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::at(file)(error));
+        }
+        _ => {}
+    }
+    // Drop-in files of others stay, and the folder with them.
+    let _ = file.parent().map(fs::remove_dir);
+    Ok(())
+}
+
+fn systemctl(words: &[String]) -> Result<(), Error> {
+    let status = Command::new("systemctl")
+        .args(words)
+        .status()
+        .map_err(Error::SystemctlMissing)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Systemctl {
+        words: words.to_owned(),
+        status,
+    })
+}

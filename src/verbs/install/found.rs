@@ -1,0 +1,205 @@
+//! What there is, before anything is done: plain values, from which the plans are made.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::hook_files::Host;
+use crate::id::Revision;
+use crate::units::{DropIn, Units};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// The hooks are to be there.
+    Install,
+    /// They are to be gone.
+    Uninstall,
+}
+
+/// What there is in a repository before an install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// What manages the repository.
+    pub host: Host,
+    /// The program that the hooks are to lead to.
+    pub program: PathBuf,
+    /// The deploy branch.
+    pub branch: String,
+    /// The folder of the state.
+    pub state_folder: PathBuf,
+    /// The state in there, if there is one.
+    pub state: Option<State>,
+    /// The commit from which planning is to start; `None`: what is on the branch already is to be
+    /// deployed, or the branch has no commit.
+    pub start: Option<Revision>,
+    /// The place of each hook.
+    pub hooks: Vec<Hook>,
+    /// What else lies in the folder of hooks; `None`: the host's own folder is none of ours.
+    pub beside: Option<Beside>,
+    /// Whether git accepts the options of a push.
+    pub takes_push_options: bool,
+}
+
+/// The state of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The version of its database; 0: nothing is in there yet.
+    pub version: i64,
+    /// The branch that its cursor is about, if it has one.
+    pub branch: Option<String>,
+}
+
+impl State {
+    /// Whether the state is in use.
+    pub(super) fn is_begun(&self) -> bool {
+        self.version > 0
+    }
+
+    /// Whether the cursor is about a branch.
+    pub(super) fn is_about(&self, branch: &str) -> bool {
+        self.branch.as_deref() == Some(branch)
+    }
+}
+
+/// The place of a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its name.
+    pub name: &'static str,
+    /// Where its link is to stand.
+    pub path: PathBuf,
+    /// Where another hook that stands there is kept.
+    pub kept_path: PathBuf,
+    /// What stands there.
+    pub standing: Standing,
+}
+
+/// What stands in the place of a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Nothing,
+    /// A link of this program.
+    Own {
+        /// Whether it leads to the program that installs, and not to another build.
+        leads_to_program: bool,
+    },
+    /// Another hook.
+    Other(OtherHook),
+}
+
+/// A hook that was there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherHook {
+    /// The words of the link that it is, if it is one.
+    pub link: Option<PathBuf>,
+    /// The hook beside it that it leads to, if it leads to one.
+    pub sibling: Option<Sibling>,
+    /// Whether it is a link that leads nowhere.
+    pub leads_nowhere: bool,
+    /// What lies where it would be kept.
+    pub kept: Kept,
+}
+
+/// A hook that another hook leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sibling {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether something is kept under that name.
+    pub is_kept: bool,
+}
+
+/// What lies where a hook is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing.
+    Nothing,
+    /// The hook that still stands in its place: the same file, or a link to the same place.
+    ThisHook,
+    /// Something else.
+    Other,
+}
+
+/// What lies in the folder of hooks beside the hooks of this program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// The folder of kept hooks.
+    pub chained: PathBuf,
+    /// Whether a link stands in the place of that folder.
+    pub chained_is_link: bool,
+    /// The names of what lies beside the hooks and may be used by them.
+    pub names: BTreeSet<OsString>,
+    /// Which of these, and of the folders that belong to hooks, the folder of kept hooks has.
+    pub linked: BTreeSet<OsString>,
+}
+
+/// What there is of this program in a repository before an uninstall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// Whether there is a state, which an install makes first.
+    pub has_state: bool,
+    /// The places where an install can have put hooks.
+    pub places: Vec<Place>,
+    /// The folders of kept hooks.
+    pub kept_folders: Vec<KeptFolder>,
+}
+
+/// A place where an install can have put a hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where the link stands.
+    pub path: PathBuf,
+    /// Whether anything stands there.
+    pub is_taken: bool,
+    /// Whether it is a link of this program.
+    pub is_own: bool,
+    /// Where a hook that was there before is kept.
+    pub kept_path: PathBuf,
+    /// What lies there, in a folder that is not a link.
+    pub kept: Kept,
+    /// A link that an install which was stopped left beside the place.
+    pub left_aside: Option<PathBuf>,
+}
+
+/// A folder of kept hooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether links are in there that an install has made.
+    pub has_links: bool,
+    /// Whether nothing is in there.
+    pub is_empty: bool,
+}
+
+/// What the machine has of a repository outside of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The repository.
+    pub repository: PathBuf,
+    /// Its units.
+    pub units: Units,
+    /// Whether any file of these is there.
+    pub has_units: bool,
+    /// What the units have to be, if there are to be any.
+    pub wanted: Option<WantedUnits>,
+    /// The timer's list.
+    pub list: PathBuf,
+    /// Whether there is a list: without the package there is no timer.
+    pub has_list: bool,
+    /// The number of the user who made the repository's entry there, if there is one.
+    pub entry_owner: Option<u32>,
+    /// Whether that entry counts.
+    pub is_listed: bool,
+}
+
+/// Units that are to be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedUnits {
+    /// Their drop-in files.
+    pub drop_ins: [DropIn; 2],
+    /// Whether they are there already, and the path unit is active.
+    pub are_set_up: bool,
+}

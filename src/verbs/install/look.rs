@@ -1,0 +1,268 @@
+//! Finding out what there is in a repository.
+//!
+//! Protocol: nothing is changed, and nothing is judged but where hooks may be looked for. What
+//! can't be looked at as it should be is an error; what is not there is a value.
+//!
+//! It does not promise that what was found stays so; see [`super::lock()`].
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::found::{
+    Beside, Hook, Installed, Kept, KeptFolder, OtherHook, Place, Repository, Sibling, Standing,
+    State,
+};
+use super::link::{aside, links_beside, target_beside};
+use crate::deploy_repository::DeployRepository;
+use crate::git;
+use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
+use crate::store::{self, Store};
+
+/// Finds out what there is in a repository before an install of `program`. `deploy_existing`: what
+/// is on the deploy branch already is to be deployed.
+///
+/// # Errors
+/// The repository or its state can't be read, or git runs its hooks from a folder outside of it.
+pub fn look_before_install(
+    deploy: &DeployRepository,
+    program: &Path,
+    deploy_existing: bool,
+) -> Result<Repository, Error> {
+    let git_dir = deploy.repository.path();
+    let state = state(&deploy.state_dir())?;
+    let has_cursor = state
+        .as_ref()
+        .is_some_and(|state| state.is_begun() && state.is_about(&deploy.branch));
+    let start = if has_cursor || deploy_existing {
+        None
+    } else {
+        deploy.repository.branch_tip(&deploy.branch)?
+    };
+
+    let has_gitlab_setting = git::config_value(git_dir, "gitlab.fullpath")?.is_some();
+    let host = Host::of(git_dir, has_gitlab_setting);
+    // GitLab's own folder of hooks is none of ours.
+    let own_folder = if host == Host::GitLab {
+        None
+    } else {
+        Some(own_hooks_folder(deploy)?)
+    };
+    let folder = own_folder.clone().unwrap_or_else(|| git_dir.join("hooks"));
+    let hooks = host
+        .places(git_dir, &folder)
+        .into_iter()
+        .map(|(name, path)| hook(name, path, program));
+
+    Ok(Repository {
+        host,
+        program: program.to_owned(),
+        branch: deploy.branch.clone(),
+        state_folder: deploy.state_dir(),
+        state,
+        start,
+        hooks: hooks.collect(),
+        beside: own_folder.map(|folder| beside(&folder)),
+        takes_push_options: git::config_bool(git_dir, "receive.advertisePushOptions")?,
+    })
+}
+
+/// The state in a folder, as it is: an older version stays one.
+fn state(folder: &Path) -> Result<Option<State>, Error> {
+    let mut store = match Store::open_as_it_is(folder) {
+        Err(store::Error::Missing(_)) => return Ok(None),
+        opened => opened?,
+    };
+
+    let version = store.version()?;
+    let cursor = if version > 0 {
+        store.read()?.cursor()?
+    } else {
+        None
+    };
+    Ok(Some(State {
+        version,
+        branch: cursor.map(|cursor| cursor.branch),
+    }))
+}
+
+/// The folder of hooks of this repository, and of it alone: other repositories may run hooks from a
+/// folder elsewhere as well.
+fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
+    let folder = git::hooks_folder(deploy.repository.path())?;
+    if is_within(deploy, &folder) {
+        Ok(folder)
+    } else {
+        Err(Error::HooksElsewhere(folder))
+    }
+}
+
+/// Whether a folder is one of the repository, also by way of links.
+fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
+    folder
+        .canonicalize()
+        .as_deref()
+        .unwrap_or(folder)
+        .starts_with(deploy.repository.path())
+}
+
+/// What stands in the place of a hook.
+fn hook(name: &'static str, path: PathBuf, program: &Path) -> Hook {
+    let kept_path = kept_path(&path);
+    let standing = if is_own_link(&path) {
+        Standing::Own {
+            leads_to_program: leads_to(&path, program),
+        }
+    } else if is_there(&path) {
+        Standing::Other(other_hook(&path, &kept_path))
+    } else {
+        Standing::Nothing
+    };
+    Hook {
+        name,
+        path,
+        kept_path,
+        standing,
+    }
+}
+
+fn other_hook(path: &Path, kept_path: &Path) -> OtherHook {
+    let sibling = sibling(path).map(|name| Sibling {
+        name,
+        is_kept: is_there(&self::kept_path(&path.with_file_name(name))),
+    });
+    OtherHook {
+        link: fs::read_link(path).ok(),
+        sibling,
+        leads_nowhere: path
+            .metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
+        kept: what_is_kept(path, kept_path),
+    }
+}
+
+/// Where a hook is kept. Every hook's path has a folder and a name.
+fn kept_path(hook: &Path) -> PathBuf {
+    kept(hook).unwrap_or_else(|| hook.to_owned())
+}
+
+fn what_is_kept(hook: &Path, kept: &Path) -> Kept {
+    let Ok(found) = kept.symlink_metadata() else {
+        return Kept::Nothing;
+    };
+
+    let is_same_file = hook
+        .symlink_metadata()
+        .is_ok_and(|hook| (hook.dev(), hook.ino()) == (found.dev(), found.ino()));
+    // Kept, a relative link leads to the same place from one folder further down.
+    let is_same_link = fs::read_link(hook)
+        .is_ok_and(|hook| fs::read_link(kept).is_ok_and(|kept| kept == target_beside(hook)));
+    if is_same_file || is_same_link {
+        Kept::ThisHook
+    } else {
+        Kept::Other
+    }
+}
+
+/// What lies in a folder of hooks beside the hooks of this program.
+fn beside(folder: &Path) -> Beside {
+    let chained = folder.join(CHAINED);
+    let names: BTreeSet<OsString> = names_beside(folder).collect();
+    let folders_of_hooks = HOOKS.iter().map(|name| OsString::from(format!("{name}.d")));
+    let linked = names.iter().cloned().chain(folders_of_hooks);
+    Beside {
+        linked: linked
+            .filter(|name| is_there(&chained.join(name)))
+            .collect(),
+        chained_is_link: chained.is_symlink(),
+        chained,
+        names,
+    }
+}
+
+/// The names of what lies in a folder of hooks and may be used by the hooks that were there before.
+fn names_beside(folder: &Path) -> impl Iterator<Item = OsString> {
+    let entries = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok);
+    entries.map(|entry| entry.file_name()).filter(|name| {
+        let is_sample = name.as_encoded_bytes().ends_with(b".sample");
+        let is_aside = HOOKS
+            .iter()
+            .any(|hook| aside(&folder.join(hook)).file_name() == Some(name));
+        name != CHAINED && !is_sample && !is_aside && !HOOKS.iter().any(|hook| name == hook)
+    })
+}
+
+/// Finds out what there is of this program in a repository, wherever an install can have put it:
+/// since then, the repository may have moved to another host, or git been configured to use another
+/// folder.
+///
+/// # Errors
+/// git can't be asked where the hooks are.
+pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Error> {
+    let git_dir = deploy.repository.path();
+    let folders = BTreeSet::from([git::hooks_folder(git_dir)?, git_dir.join("hooks")]);
+    let folders: Vec<PathBuf> = folders
+        .into_iter()
+        .filter(|folder| is_within(deploy, folder))
+        .collect();
+
+    let places = Host::ALL.iter().flat_map(|host| {
+        folders
+            .iter()
+            .flat_map(|folder| host.places(git_dir, folder))
+    });
+    let places: BTreeSet<PathBuf> = places.map(|(_, path)| path).collect();
+    let kept_folders = folders
+        .iter()
+        .map(|folder| folder.join(CHAINED))
+        .filter(|folder| is_folder(folder));
+
+    Ok(Installed {
+        has_state: deploy.state_dir().exists(),
+        places: places.into_iter().map(place).collect(),
+        kept_folders: kept_folders.map(kept_folder).collect(),
+    })
+}
+
+fn place(path: PathBuf) -> Place {
+    let kept_path = kept_path(&path);
+    let kept = if kept_path.parent().is_some_and(is_folder) {
+        what_is_kept(&path, &kept_path)
+    } else {
+        Kept::Nothing
+    };
+    Place {
+        is_taken: is_there(&path),
+        is_own: is_own_link(&path),
+        kept_path,
+        kept,
+        left_aside: Some(aside(&path)).filter(|aside| aside.is_symlink()),
+        path,
+    }
+}
+
+fn kept_folder(path: PathBuf) -> KeptFolder {
+    let has_links = links_beside(&path).next().is_some();
+    KeptFolder {
+        has_links,
+        is_empty: fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none()),
+        path,
+    }
+}
+
+/// Whether anything is there, be it a link that leads nowhere.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Whether there is a folder, and not a link to one.
+fn is_folder(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+}

@@ -1,0 +1,51 @@
+//! Finding out what the machine has of a repository, outside of it.
+//!
+//! Protocol: the units and the entry in the timer's list follow from the repository's path, so they
+//! are found also where the repository is gone. Nothing is changed.
+
+use std::path::Path;
+
+use super::error::Error;
+use super::found::{Goal, Machine, WantedUnits};
+use crate::config::RunnerKind;
+use crate::deploy_repository::DeployRepository;
+use crate::timer_list;
+use crate::units::Units;
+
+/// Finds out what the machine has of a repository that belongs to the user with the number `owner`.
+/// `list`: the timer's list.
+///
+/// # Errors
+/// The repository is to have units, and can't.
+pub fn look_at_machine(
+    deploy: &DeployRepository,
+    goal: Goal,
+    owner: u32,
+    list: &Path,
+) -> Result<Machine, Error> {
+    let mut machine = look_at_machine_by_path(deploy.repository.path(), list);
+    if goal == Goal::Install && deploy.config.runner == RunnerKind::Systemd {
+        let drop_ins = machine.units.drop_ins(&deploy.wake_folder(), owner)?;
+        machine.wanted = Some(WantedUnits {
+            are_set_up: machine.units.are_set_up(&drop_ins),
+            drop_ins,
+        });
+    }
+    Ok(machine)
+}
+
+/// Finds out what the machine has of the repository with this path, whether it is there or not.
+#[must_use]
+pub fn look_at_machine_by_path(repository: &Path, list: &Path) -> Machine {
+    let units = Units::of(repository);
+    Machine {
+        has_units: units.is_anything_there(),
+        units,
+        wanted: None,
+        has_list: list.is_dir(),
+        entry_owner: timer_list::entry_owner(list, repository),
+        is_listed: timer_list::has(list, repository),
+        list: list.to_owned(),
+        repository: repository.to_owned(),
+    }
+}

@@ -1,0 +1,193 @@
+//! What an uninstall has to do in a repository: a pure function from what there is to steps.
+//!
+//! Protocol: each hook gets its place back or is removed, each by itself, then the folders of kept
+//! hooks go, then the entry in the timer's list. The state stays, so an uninstall that is stopped
+//! anywhere leaves hooks that work, and is completed by the next one.
+
+use std::path::{Path, PathBuf};
+
+use super::found::{Installed, Kept, Place};
+use super::step::{MachineStep, Step};
+
+/// What has to be done so that the hooks are as they were. The state stays. `entry`: the timer's
+/// list and the repository, if the repository is to be removed from it.
+#[must_use]
+pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<Step> {
+    // Without a state, which an install makes first, none was begun here, and a folder of kept
+    // hooks is somebody else's.
+    let was_installed = found.has_state || found.places.iter().any(|place| place.is_own);
+    let mut steps: Vec<Step> = found
+        .places
+        .iter()
+        .filter_map(|place| plan_place(place, was_installed))
+        .collect();
+
+    let put_back: Vec<PathBuf> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::PutBack { kept, .. } => Some(kept.clone()),
+            _ => None,
+        })
+        .collect();
+    for folder in &found.kept_folders {
+        let is_put_back = put_back.iter().any(|kept| kept.starts_with(&folder.path));
+        if is_put_back || folder.has_links || was_installed && folder.is_empty {
+            steps.push(Step::RemoveKeptFolder(folder.path.clone()));
+        }
+    }
+
+    steps.extend(entry.map(|(list, repository)| {
+        Step::OnMachine(MachineStep::RemoveFromTimerList {
+            list: list.to_owned(),
+            repository: repository.to_owned(),
+        })
+    }));
+    steps
+}
+
+/// What has to be done about one place, if anything.
+fn plan_place(place: &Place, was_installed: bool) -> Option<Step> {
+    let is_kept = was_installed && place.kept != Kept::Nothing;
+    // An install or uninstall that was stopped left nothing in the hook's place.
+    if is_kept && (place.is_own || !place.is_taken) {
+        return Some(Step::PutBack {
+            kept: place.kept_path.clone(),
+            hook: place.path.clone(),
+        });
+    }
+    // An uninstall that was stopped had put the hook back, or an install had not replaced it yet.
+    if is_kept && place.kept == Kept::ThisHook {
+        return Some(Step::Unlink(place.kept_path.clone()));
+    }
+    if !is_kept && place.is_own {
+        return Some(Step::Unlink(place.path.clone()));
+    }
+    place.left_aside.clone().map(Step::Unlink)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs::install::found::KeptFolder;
+
+    fn words(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(Step::to_string).collect()
+    }
+
+    /// A place where this program's link stands and nothing is kept.
+    fn own_place(name: &str) -> Place {
+        Place {
+            path: Path::new("/r/hooks").join(name),
+            is_taken: true,
+            is_own: true,
+            kept_path: Path::new("/r/hooks/chained").join(name),
+            kept: Kept::Nothing,
+            left_aside: None,
+        }
+    }
+
+    #[track_caller]
+    fn check_uninstall(places: Vec<Place>, kept_folder: Option<KeptFolder>, expect: &[&str]) {
+        let found = Installed {
+            has_state: true,
+            places,
+            kept_folders: kept_folder.into_iter().collect(),
+        };
+        assert_eq!(words(&plan_uninstall(&found, None)), expect);
+    }
+
+    fn kept_folder(has_links: bool, is_empty: bool) -> Option<KeptFolder> {
+        Some(KeptFolder {
+            path: "/r/hooks/chained".into(),
+            has_links,
+            is_empty,
+        })
+    }
+
+    #[test]
+    fn an_uninstall_removes_links_and_puts_back_what_was_kept() {
+        let kept = Place {
+            kept: Kept::Other,
+            ..own_place("post-receive")
+        };
+        let entry = (Path::new("/list"), Path::new("/r"));
+        let found = Installed {
+            has_state: true,
+            places: vec![own_place("pre-receive"), kept],
+            kept_folders: kept_folder(false, false).into_iter().collect(),
+        };
+        let expect = [
+            "remove /r/hooks/pre-receive",
+            "rename /r/hooks/chained/post-receive to /r/hooks/post-receive",
+            "remove /r/hooks/chained",
+            "take out of the timer's list, in /list",
+        ];
+        assert_eq!(words(&plan_uninstall(&found, Some(entry))), expect);
+    }
+
+    #[test]
+    fn an_uninstall_completes_what_was_stopped() {
+        let missing = || Place {
+            is_taken: false,
+            is_own: false,
+            ..own_place("pre-receive")
+        };
+        // An install had moved the hook and not set its link.
+        let moved = Place {
+            kept: Kept::Other,
+            ..missing()
+        };
+        let expect = [
+            "rename /r/hooks/chained/pre-receive to /r/hooks/pre-receive",
+            "remove /r/hooks/chained",
+        ];
+        check_uninstall(vec![moved], kept_folder(false, false), &expect);
+
+        // An uninstall had put a link back and not removed the kept one, or an install had kept the
+        // hook and not set its link.
+        let put_back = Place {
+            is_taken: true,
+            kept: Kept::ThisHook,
+            ..missing()
+        };
+        let expect = ["remove /r/hooks/chained/pre-receive"];
+        check_uninstall(vec![put_back], kept_folder(false, false), &expect);
+
+        // An install had made its link beside the place.
+        let aside = Place {
+            left_aside: Some("/r/hooks/.pre-receive.deploy-by-code".into()),
+            ..missing()
+        };
+        let expect = ["remove /r/hooks/.pre-receive.deploy-by-code"];
+        check_uninstall(vec![aside], None, &expect);
+
+        // It had made the folder, or links in it.
+        check_uninstall(
+            vec![missing()],
+            kept_folder(false, true),
+            &["remove /r/hooks/chained"],
+        );
+        check_uninstall(
+            vec![missing()],
+            kept_folder(true, false),
+            &["remove /r/hooks/chained"],
+        );
+        check_uninstall(vec![missing()], kept_folder(false, false), &[]);
+    }
+
+    #[test]
+    fn what_was_never_installed_is_left_alone() {
+        let place = Place {
+            is_taken: false,
+            is_own: false,
+            kept: Kept::Other,
+            ..own_place("pre-receive")
+        };
+        let found = Installed {
+            has_state: false,
+            places: vec![place],
+            kept_folders: kept_folder(false, true).into_iter().collect(),
+        };
+        assert_eq!(plan_uninstall(&found, None), []);
+    }
+}

@@ -1,0 +1,174 @@
+//! The steps of a plan, and how they are shown.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::id::Revision;
+use crate::{store, text};
+
+/// Something that `install` or `uninstall` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The state is made, and planning starts from a commit, or from nothing.
+    CreateState {
+        /// The folder of the state.
+        folder: PathBuf,
+        /// The commit.
+        start: Option<Revision>,
+    },
+    /// The state is brought from an older version to this program's.
+    UpgradeState {
+        /// The folder of the state.
+        folder: PathBuf,
+        /// The older version.
+        from: i64,
+    },
+    /// In a state that is about another branch, planning starts from a commit of this one.
+    MoveCursor {
+        /// The deploy branch.
+        branch: String,
+        /// The commit.
+        start: Option<Revision>,
+    },
+    /// What lies beside the hooks is linked beside those that are kept.
+    LinkBeside {
+        /// The folder of kept hooks.
+        folder: PathBuf,
+        /// The name.
+        name: OsString,
+    },
+    /// A hook that is there gets another place.
+    Keep {
+        /// The hook.
+        hook: PathBuf,
+        /// Its new place.
+        kept: PathBuf,
+    },
+    /// A link to this program is set in the place of a hook.
+    Link {
+        /// The place.
+        hook: PathBuf,
+        /// The program.
+        program: PathBuf,
+    },
+    /// A value is set in the repository's git configuration.
+    Configure {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: &'static str,
+    },
+    /// The timer looks after the repository from now on.
+    AddToTimerList {
+        /// The list.
+        list: PathBuf,
+    },
+    /// A hook that was kept gets its place back.
+    PutBack {
+        /// Where it is kept.
+        kept: PathBuf,
+        /// Its place.
+        hook: PathBuf,
+    },
+    /// A link of this program, or one that it has made of a hook, is removed.
+    Unlink(PathBuf),
+    /// The folder of kept hooks is removed, with the links that an install has made there.
+    RemoveKeptFolder(PathBuf),
+    /// Something is done outside of the repository.
+    OnMachine(MachineStep),
+}
+
+/// Something that is done outside of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MachineStep {
+    /// A file of systemd's configuration is written.
+    WriteUnit {
+        /// The file.
+        file: PathBuf,
+        /// Its whole content.
+        content: String,
+    },
+    /// A file of systemd's configuration is removed, and its folder if nothing else is in there.
+    RemoveUnit(PathBuf),
+    /// systemctl is called with these words.
+    Systemctl(Vec<String>),
+    /// The timer looks after a repository no more.
+    RemoveFromTimerList {
+        /// The list.
+        list: PathBuf,
+        /// The repository.
+        repository: PathBuf,
+    },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateState { folder, start } => {
+                write!(f, "make {} ({})", shown(folder), from(start))
+            }
+            Self::UpgradeState { folder, from } => write!(
+                f,
+                "bring {} from version {from} to {}",
+                shown(folder),
+                store::VERSION
+            ),
+            Self::MoveCursor { branch, start } => {
+                let branch = text::escape(branch, 200);
+                write!(f, "start from {branch} ({})", from(start))
+            }
+            Self::LinkBeside { folder, name } => {
+                let link = shown(&folder.join(name));
+                let name = text::escape(name.as_encoded_bytes(), 100);
+                write!(f, "link {link} -> ../{name}")
+            }
+            Self::Keep {
+                hook: from,
+                kept: to,
+            }
+            | Self::PutBack {
+                kept: from,
+                hook: to,
+            } => write!(f, "rename {} to {}", shown(from), shown(to)),
+            Self::Link { hook, program } => {
+                write!(f, "link {} -> {}", shown(hook), shown(program))
+            }
+            Self::Configure { key, value } => write!(f, "git config {key} {value}"),
+            Self::AddToTimerList { list } => {
+                write!(f, "register with the timer, in {}", shown(list))
+            }
+            Self::Unlink(path) | Self::RemoveKeptFolder(path) => {
+                write!(f, "remove {}", shown(path))
+            }
+            Self::OnMachine(step) => step.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for MachineStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WriteUnit { file, content } => {
+                let content = content.trim_end().replace('\n', " ");
+                write!(f, "write {}: {}", shown(file), text::escape(content, 400))
+            }
+            Self::RemoveUnit(file) => write!(f, "remove {}", shown(file)),
+            Self::Systemctl(words) => write!(f, "systemctl {}", words.join(" ")),
+            Self::RemoveFromTimerList { list, .. } => {
+                write!(f, "take out of the timer's list, in {}", shown(list))
+            }
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    text::escape(path.as_os_str().as_encoded_bytes(), 300)
+}
+
+fn from(start: &Option<Revision>) -> String {
+    match start {
+        Some(commit) => format!("planned up to {}", commit.short()),
+        None => "nothing planned yet".to_owned(),
+    }
+}

@@ -1,0 +1,191 @@
+//! Events are rows of the state, and the system log reads them from a position of its own: whatever
+//! dies between a fact and its line, the line comes.
+
+use std::os::unix::net::UnixDatagram;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use crate::faults::strace_or_skip;
+use crate::processes::BINARY;
+use crate::run::{Run, run};
+use crate::syslog::{SOCKET, Turn};
+use crate::world::World;
+
+/// A system log that keeps what it hears.
+struct SystemLog {
+    heard: Receiver<String>,
+    lines: Vec<String>,
+}
+
+impl SystemLog {
+    fn listen() -> Self {
+        let socket = UnixDatagram::bind(SOCKET).unwrap();
+        let (sender, heard) = mpsc::channel();
+        thread::spawn(move || {
+            let mut datagram = [0; 8192];
+            while let Ok(length) = socket.recv(&mut datagram) {
+                let line = String::from_utf8_lossy(&datagram[..length]).into_owned();
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            heard,
+            lines: Vec::new(),
+        }
+    }
+
+    /// The lines about something, each from its first word on. Other tests may write to the same
+    /// log, so what is asked for has a name that no other test has.
+    fn about(&mut self, name: &str) -> Vec<String> {
+        while let Ok(line) = self.heard.recv_timeout(Duration::from_millis(200)) {
+            self.lines.push(line);
+        }
+        let own = self.lines.iter().filter(|line| line.contains(name));
+        own.map(|line| line.split_once("]: ").unwrap().1.to_owned())
+            .collect()
+    }
+}
+
+/// Runs a command that dies when it enters its first system call of a kind, and so does everything
+/// that it starts.
+fn killed_at(world: &World, call: &str, program: &str, folder: &str, arguments: &[&str]) -> Run {
+    let mut strace = world.command("strace", folder);
+    // With a name for the pusher nobody asks the user database, which connects somewhere too.
+    strace
+        .env("DEPLOY_BY_CODE_PUSHER", "alice")
+        .args(["-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={call}:signal=KILL:when=1")])
+        .arg(program)
+        .args(arguments);
+    run(&mut strace, b"")
+}
+
+/// Freezes an environment that has an application, and dies at a system call.
+fn freeze_killed_at(world: &World, call: &str, environment: &str, reason: &str) {
+    world.deploy(&format!("{environment}/app"), 1);
+    world.push();
+    world.settled();
+    // Whatever runs on would tell of the event as well.
+    world.wait_until("nothing of the push runs on", || world.ours().is_empty());
+
+    let repository = world.repository();
+    let repository = repository.to_str().unwrap();
+    let freeze = ["-C", repository, "freeze", environment, "--reason", reason];
+    let killed = killed_at(world, call, BINARY, ".", &freeze);
+    assert_ne!(killed.code, Some(0), "{killed:#?}");
+}
+
+fn words(lines: &[String]) -> Vec<&str> {
+    lines
+        .iter()
+        .map(|line| line.split(' ').next().unwrap())
+        .collect()
+}
+
+#[test]
+fn event_line_survives_a_kill_between_the_fact_and_the_line() {
+    let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    freeze_killed_at(&world, "connect", "events-fact", "incident 7");
+
+    // The fact is on record, and its line was not sent.
+    world.cmd(&["status"]).ok().says("incident 7");
+    let before = log.about("incident 7");
+    assert_eq!(before, [""; 0]);
+
+    world.cmd(&["reconcile"]).ok();
+    let lines = log.about("incident 7");
+    assert_eq!(words(&lines), ["frozen"], "{lines:#?}");
+    // It is told once.
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(log.about("incident 7").len(), 1);
+}
+
+/// The control: what was never committed is no fact and has no line.
+#[test]
+fn event_line_never_comes_for_a_fact_that_was_not_committed() {
+    let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    freeze_killed_at(&world, "fsync", "events-control", "incident 8");
+
+    world.cmd(&["reconcile"]).ok();
+    world.cmd(&["status"]).ok().says_nothing_of("incident 8");
+    assert_eq!(log.about("incident 8"), [""; 0]);
+}
+
+#[test]
+fn event_lines_survive_a_kill_of_the_runner() {
+    let Some(_turn) = Turn::take() else { return };
+    if !strace_or_skip() {
+        return;
+    }
+
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    world.deploy("events-runner/app", 1);
+    world.commit();
+
+    // The hook leaves the telling to the runner, which dies when it begins with it.
+    let arguments = ["push", "-q", "origin", "HEAD:refs/heads/main"];
+    killed_at(&world, "connect", "git", "work", &arguments);
+    world.wait_until("nothing of the push runs on", || world.ours().is_empty());
+    assert_eq!(world.history(), ["#1 events-runner/app queued"]);
+    assert_eq!(log.about("events-runner"), [""; 0]);
+
+    world.cmd(&["reconcile"]).ok();
+    world.settled();
+    world.wait_until("the runner left", || world.ours().is_empty());
+    let lines = log.about("events-runner");
+    assert_eq!(
+        words(&lines),
+        ["queued", "running", "succeeded"],
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn event_lines_wait_for_a_log_that_comes_later() {
+    let Some(_turn) = Turn::take() else { return };
+    let world = World::installed();
+    world.deploy("events-later/app", 1);
+    world.push();
+    world.settled();
+    world.deploy_file("events-later/bad", "nonsense\n");
+    world.try_push().exits(1);
+
+    let mut log = SystemLog::listen();
+    world.cmd(&["reconcile"]).ok();
+    let lines = log.about("events-later");
+    assert_eq!(
+        words(&lines),
+        ["queued", "running", "succeeded", "refused"],
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn event_of_a_refusal_is_told_also_without_a_state() {
+    let Some(_turn) = Turn::take() else { return };
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    std::fs::remove_dir_all(world.state()).unwrap();
+
+    world.deploy_file("events-stateless/bad", "nonsense\n");
+    world.try_push().exits(1);
+    let lines = log.about("events-stateless");
+    assert_eq!(words(&lines), ["refused"], "{lines:#?}");
+}

@@ -1,0 +1,142 @@
+//! An install or uninstall that is stopped between two of its steps.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use deploy_by_code::deploy_repository::DeployRepository;
+use deploy_by_code::hook_files::is_own_link;
+use deploy_by_code::verbs::install::{
+    Step, look_before_install, look_before_uninstall, plan_install, plan_uninstall, take,
+};
+
+use crate::processes::BINARY;
+use crate::world::World;
+
+/// A repository with hooks of its own: a script that needs what lies beside it, a link to that
+/// script, and a link to a script elsewhere.
+fn world_with_hooks() -> World {
+    let world = World::new();
+    let script = |name: &str, text: &str| {
+        let path = world.path("deploy.git").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("hooks/lib.sh", "name=${0##*/}");
+    script(
+        "hooks/pre-receive",
+        ". \"$(dirname \"$0\")/lib.sh\"; echo \"checked by $name\"",
+    );
+    script("elsewhere/script", "cat >/dev/null; true");
+
+    let hooks = world.path("deploy.git/hooks");
+    symlink("pre-receive", hooks.join("post-receive")).unwrap();
+    symlink("../elsewhere/script", hooks.join("reference-transaction")).unwrap();
+    world
+}
+
+fn open(world: &World) -> DeployRepository {
+    DeployRepository::open(&world.repository(), None).unwrap()
+}
+
+fn install_steps(deploy: &DeployRepository) -> Vec<Step> {
+    let found = look_before_install(deploy, Path::new(BINARY), false).unwrap();
+    plan_install(&found, None).unwrap()
+}
+
+fn uninstall_steps(deploy: &DeployRepository) -> Vec<Step> {
+    plan_uninstall(&look_before_uninstall(deploy).unwrap(), None)
+}
+
+fn take_first(deploy: &DeployRepository, steps: &[Step], count: usize) {
+    for step in &steps[..count] {
+        take(deploy, step).unwrap();
+    }
+}
+
+/// What lies in the folder of hooks, with what links say and files contain.
+fn hooks(world: &World) -> Vec<(PathBuf, String)> {
+    let entries = fs::read_dir(world.path("deploy.git/hooks")).unwrap();
+    let mut hooks: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.to_str().unwrap().ends_with(".sample"))
+        .map(|path| {
+            let link = fs::read_link(&path).map(|link| link.display().to_string());
+            let content = link.or_else(|_| fs::read_to_string(&path));
+            let content = content.unwrap_or_else(|_| "a folder".to_owned());
+            (path, content)
+        })
+        .collect();
+    hooks.sort();
+    hooks
+}
+
+/// Pushes something that is to be deployed; where a hook of this program is, it must have its
+/// state.
+fn push(world: &World, number: u32, when: &str) {
+    let folder = world.path("deploy.git/hooks");
+    let has_own = fs::read_dir(&folder)
+        .unwrap()
+        .any(|entry| is_own_link(&entry.unwrap().path()));
+    assert!(
+        !has_own || world.state().join("state.db").exists(),
+        "{when}"
+    );
+
+    world.deploy("production/a", number);
+    // The hook that was there runs at every moment.
+    world.push().says("checked by pre-receive");
+}
+
+#[test]
+fn an_install_that_is_stopped_anywhere_is_completed_by_the_next() {
+    let count = install_steps(&open(&world_with_hooks())).len();
+    assert!(count > 8, "only {count} steps");
+
+    for stopped_at in 0..=count {
+        let when = format!("stopped after {stopped_at} of {count} steps");
+        let world = world_with_hooks();
+        let before = hooks(&world);
+        let deploy = open(&world);
+        take_first(&deploy, &install_steps(&deploy), stopped_at);
+        push(&world, 1, &when);
+
+        world.install();
+        assert_eq!(install_steps(&deploy), [], "{when}");
+        world.cmd(&["reconcile"]).ok();
+        push(&world, 2, &when);
+
+        // Before its first step, an install has not begun: what was on the branch is not deployed.
+        let first = if stopped_at == 0 { 2 } else { 1 };
+        let settled = world.settled();
+        assert_eq!(settled.len(), 3 - first, "{when}: {settled:?}");
+
+        world.cmd(&["uninstall"]).ok();
+        assert_eq!(hooks(&world), before, "{when}");
+    }
+}
+
+#[test]
+fn an_uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
+    let installed = || {
+        let world = world_with_hooks();
+        let before = hooks(&world);
+        world.install();
+        (world, before)
+    };
+    let count = uninstall_steps(&open(&installed().0)).len();
+    assert!(count > 3, "only {count} steps");
+
+    for stopped_at in 0..=count {
+        let when = format!("stopped after {stopped_at} of {count} steps");
+        let (world, before) = installed();
+        let deploy = open(&world);
+        take_first(&deploy, &uninstall_steps(&deploy), stopped_at);
+        push(&world, 1, &when);
+
+        world.cmd(&["uninstall"]).ok();
+        assert_eq!(uninstall_steps(&deploy), [], "{when}");
+        assert_eq!(hooks(&world), before, "{when}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Who pushed, and how that is known.
+
+use std::fs;
+
+use crate::nobody::user;
+use crate::run::run;
+use crate::world::World;
+
+/// Who pushed a deployment, and how that is known.
+#[track_caller]
+pub fn pusher(world: &World, id: u32) -> (String, String) {
+    let shown = world.show(id);
+    let [name, known_by] =
+        ["pusher", "pusher_known_by"].map(|key| shown[key].as_str().unwrap().to_owned());
+    (name, known_by)
+}
+
+#[test]
+fn pusher_is_named_by_the_first_variable_that_is_set() {
+    let world = World::installed();
+    let user = user();
+    // Each variable goes before those that stand above it here.
+    let variables = [
+        ("REMOTE_USER", "remote", "http"),
+        ("GITEA_PUSHER_NAME", "gitea", "gitea"),
+        ("GL_USER", "gitolite", "gitolite"),
+        ("GL_USERNAME", "gitlab", "gitlab"),
+        ("DEPLOY_BY_CODE_PUSHER", "key", "ssh key"),
+    ];
+
+    for at in 0..=variables.len() {
+        let n = u32::try_from(at).unwrap() + 1;
+        world.deploy("production/a", n);
+        world.commit();
+        let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+        push.envs(variables[..at].iter().map(|(name, value, _)| (name, value)));
+        run(&mut push, b"").ok();
+        world.settled();
+
+        let (name, known_by) = match at.checked_sub(1) {
+            None => (user.as_str(), "unix"),
+            Some(last) => (variables[last].1, variables[last].2),
+        };
+        assert_eq!(pusher(&world, n), (name.to_owned(), known_by.to_owned()));
+    }
+
+    world.cmd(&["log"]).ok().says(" (gitolite)").says(" (unix)");
+}
+
+#[test]
+fn pusher_is_the_signer_of_a_push_signed_with_a_known_key() {
+    let world = World::installed();
+    for key in ["key", "unknown"] {
+        let mut keygen = world.command("ssh-keygen", ".");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", key]);
+        run(&mut keygen, b"").ok();
+    }
+    let public = fs::read_to_string(world.path("key.pub")).unwrap();
+    let signers = world.path("signers");
+    fs::write(&signers, format!("alice@example.org {public}")).unwrap();
+    for (key, value) in [
+        ("receive.certNonceSeed", "a secret of the server"),
+        ("gpg.format", "ssh"),
+        ("gpg.ssh.allowedSignersFile", signers.to_str().unwrap()),
+    ] {
+        world.server_git(&["config", key, value]);
+    }
+    world.git(&["config", "gpg.format", "ssh"]);
+    let push_signed_with = |key: &str, n: u32| {
+        let key = world.path(key);
+        world.git(&["config", "user.signingKey", key.to_str().unwrap()]);
+        world.deploy("production/a", n);
+        world
+            .push_with(&["--signed", "origin", "HEAD:refs/heads/main"])
+            .ok();
+        world.settled();
+        pusher(&world, n)
+    };
+
+    let (name, known_by) = push_signed_with("key", 1);
+    assert_eq!(
+        (name.as_str(), known_by.as_str()),
+        ("alice@example.org", "signature")
+    );
+
+    // git also calls a signature good whose key is in no file of signers.
+    let (name, known_by) = push_signed_with("unknown", 2);
+    assert_eq!((name, known_by.as_str()), (user(), "unix"));
+}
