@@ -46,7 +46,7 @@ impl Repository {
         name.filter(is_branch).ok_or_else(|| {
             self.error(
                 "HEAD names no branch; set branch in the configuration, \
-                 or git symbolic-ref HEAD refs/heads/main",
+                 or run: git symbolic-ref HEAD refs/heads/main",
             )
         })
     }
