@@ -55,7 +55,7 @@ impl Repository {
     /// no such branch.
     ///
     /// # Errors
-    /// It can't be told. This is never mistaken for a branch that does not exist, because that
+    /// It can't be found out. This is never mistaken for a branch that does not exist, because that
     /// would retire every application.
     pub fn branch_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         if !self.has_reftable()
