@@ -155,7 +155,7 @@ impl Repository {
     /// Whether the history of `tip`, which includes `tip`, has a commit.
     ///
     /// # Errors
-    /// It can't be told.
+    /// It can't be found out.
     pub fn contains(&self, tip: &Revision, commit: &Revision) -> Result<bool, Error> {
         self.check_not_shallow()?;
         self.is_reachable(self.commit_id(commit)?, &[self.commit_id(tip)?])

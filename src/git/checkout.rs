@@ -46,7 +46,7 @@ pub fn export(
     if let Some(path) = conflict(&index) {
         let path = text::quote(path, 200);
         return Err(repository.error(format!(
-            "the tree of {revision} names {path} both as a file and as a folder or twice"
+            "the tree of {revision} has {path} twice, or both as a file and as a folder"
         )));
     }
 

@@ -33,8 +33,7 @@ struct Commit {
 }
 
 fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
-    let wrong_kind = || repository.error(format!("{id} is of another kind of hash"));
-    let object_id = repository.object_id(id)?.ok_or_else(wrong_kind)?;
+    let object_id = repository.own_id(id)?;
     let mut buffer = Vec::new();
     let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;
     let fields = || CommitRefIter::from_bytes(data, object_id.kind());

@@ -46,7 +46,7 @@ impl Repository {
         name.filter(is_branch).ok_or_else(|| {
             self.error(
                 "HEAD names no branch; set branch in the configuration, \
-                 or git symbolic-ref HEAD refs/heads/main",
+                 or run: git symbolic-ref HEAD refs/heads/main",
             )
         })
     }
@@ -55,7 +55,7 @@ impl Repository {
     /// no such branch.
     ///
     /// # Errors
-    /// It can't be told. This is never mistaken for a branch that does not exist, because that
+    /// It can't be found out. This is never mistaken for a branch that does not exist, because that
     /// would retire every application.
     pub fn branch_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         if !self.has_reftable()

@@ -53,7 +53,7 @@ impl Repository {
             .canonicalize()
             .map_err(|error| Error::new(&common_dir, error))?;
         if !is_git_dir(&common_dir) {
-            return Err(Error::new(&common_dir, "is no git repository"));
+            return Err(Error::new(&common_dir, "is not a git repository"));
         }
 
         Ok(Self {
@@ -110,6 +110,17 @@ impl Repository {
         let id =
             ObjectId::from_hex(revision.as_str().as_bytes()).map_err(|error| self.error(error))?;
         Ok((id.kind() == self.objects()?.kind).then_some(id))
+    }
+
+    /// The id of a revision, whose hash must be of the same kind as this repository's.
+    pub(super) fn own_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
+        let kind = self.objects()?.kind;
+        let other = || {
+            self.error(format!(
+                "{revision} is not a {kind} hash, and the repository only has those"
+            ))
+        };
+        self.object_id(revision)?.ok_or_else(other)
     }
 
     /// The bytes of an object, which must be of a certain kind.

@@ -66,14 +66,9 @@ impl Repository {
         most: usize,
         mut each: impl FnMut(Trailer<'_>) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let of_other_kind = |id: &Revision| self.error(format!("{id} is of another kind of hash"));
-        let id = |revision: &Revision| {
-            self.object_id(revision)?
-                .ok_or_else(|| of_other_kind(revision))
-        };
-        let hidden = old.map(id).transpose()?;
+        let hidden = old.map(|old| self.own_id(old)).transpose()?;
         let error = |error| self.error(error);
-        let walk = Simple::new([id(new)?], self.objects()?)
+        let walk = Simple::new([self.own_id(new)?], self.objects()?)
             .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
         let walk = walk.map_err(error)?.hide(hidden).map_err(error)?;
 

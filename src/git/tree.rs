@@ -63,9 +63,7 @@ pub(super) type Differences = BTreeMap<Vec<u8>, Difference>;
 impl Repository {
     /// The id of the tree of a commit.
     pub(super) fn commit_tree(&self, commit: &Revision) -> Result<ObjectId, Error> {
-        let id = self
-            .object_id(commit)?
-            .ok_or_else(|| self.error(format!("{commit} is of another kind of hash")))?;
+        let id = self.own_id(commit)?;
         let mut buffer = Vec::new();
         let data = self.find(&id, Kind::Commit, &mut buffer)?;
         CommitRefIter::from_bytes(data, id.kind())

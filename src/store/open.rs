@@ -34,7 +34,7 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let store = Self::open_as_it_is(folder)?;
         // A state that was restored from a backup may lack folders that were empty. Where a folder
-        // can't be made, whoever needs it reports an error.
+        // can't be made, the code that needs it reports an error.
         for part in PARTS {
             let _ = store.sharing.create_folder(&folder.join(part));
         }

@@ -1,0 +1,8 @@
+//! A deploy repository with its configuration. Every command and every hook begins with one.
+
+mod error;
+mod load;
+mod repository;
+
+pub use error::{ConfigError, Error};
+pub use repository::{DeployRepository, folder_values};
