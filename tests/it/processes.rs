@@ -1,6 +1,7 @@
 //! The processes that a world started. They are found in /proc by the path of the world's folder.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -86,6 +87,14 @@ pub fn in_background(command: &mut Command) -> Child {
 /// Kills a process that a test started, with SIGKILL.
 pub fn kill_one(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+}
+
+/// Kills a child, which must not have ended before, and waits for it.
+#[track_caller]
+pub fn kill_child(child: &mut Child) {
+    assert!(child.try_wait().unwrap().is_none(), "it has ended already");
+    kill_one(child.id().cast_signed());
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
 }
 
 /// Kills every process that belongs to `folder`, and removes the control groups that were made for

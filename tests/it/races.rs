@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use crate::hosts::script;
 use crate::nobody::user;
-use crate::processes::{BINARY, in_background, kill_one, of};
+use crate::processes::{BINARY, in_background, kill_child, of};
 use crate::world::{NULL, World, rev};
 
 #[test]
@@ -184,8 +184,7 @@ fn push_and_go_away(world: &World) {
     let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
     let mut client = in_background(push.process_group(0));
     world.wait_until("pre-receive runs", || world.path("in-hook").exists());
-    kill_one(client.id().cast_signed());
-    client.wait().unwrap();
+    kill_child(&mut client);
     fs::write(world.path("go-on"), "").unwrap();
     world.wait_until("the branch moved", || world.tip() != NULL);
 }
@@ -254,8 +253,7 @@ fn follower_who_goes_away_leaves_the_job_running() {
     let mut push = world.push_command(&["-o", "follow", "origin", "HEAD:refs/heads/main"]);
     let mut client = in_background(push.process_group(0));
     world.wait_for("production/a #1 start");
-    kill_one(client.id().cast_signed());
-    client.wait().unwrap();
+    kill_child(&mut client);
     world.open("end");
 
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
