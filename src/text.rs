@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+/// The longest cause of an error that is shown, in characters.
+const CAUSE_MAX: usize = 400;
+
 /// Whether a character must not reach a terminal, log line or JSON text as it is: control
 /// characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode UAX #9)
 /// and other invisible format characters.
@@ -63,6 +66,20 @@ pub fn decode(bytes: &[u8], max: usize) -> String {
         }
     }
     text.chars().take(max).collect()
+}
+
+/// What an error says, and after each colon what caused it. The causes are escaped and bounded: most
+/// of them are words of a library about something that somebody else wrote.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        words.push_str(": ");
+        words.push_str(&escape(next.to_string(), CAUSE_MAX));
+        cause = next.source();
+    }
+    words
 }
 
 /// [`escape`], in double quotes: for what was found where something else was expected.
@@ -159,6 +176,16 @@ mod tests {
         assert_eq!(escape("abcdef", 3), "abc…");
         assert_eq!(escape("abc", 3), "abc");
         assert_eq!(escape("ab\n", 3), "ab…");
+    }
+
+    #[test]
+    fn causes_of_an_error_follow_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file can't be read")]
+        struct Outer(#[source] std::io::Error);
+
+        let outer = Outer(std::io::Error::other("a\nb"));
+        assert_eq!(with_causes(&outer), "the file can't be read: a\\nb");
     }
 
     #[test]

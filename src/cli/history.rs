@@ -1,6 +1,7 @@
-//! `log` and `show`.
+//! `log` and `show`: the recorded deployments.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::id::{DeploymentId, Revision};
 use crate::policy::Exception;
@@ -14,7 +15,7 @@ pub(super) fn log(
     filter: &Filter,
     number: u32,
     json: bool,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
     verbs::names(&deploy, &record)?.check_filter(filter)?;
@@ -56,7 +57,7 @@ pub(super) fn log(
     Ok(Exit::Done)
 }
 
-pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Exit, Error> {
     let (_, mut store) = context.look()?;
     let record = store.read()?;
     let deployment = verbs::find(&record, id)?;

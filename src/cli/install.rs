@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
 use super::run;
@@ -24,14 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Keeps others from installing or uninstalling here meanwhile: what each of them found would not
 /// be so any more. Whoever may read the repository can hold this, so it is not waited for without
 /// end; nothing replaces what it did not find.
-fn alone(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
+fn alone(context: &Context, dry_run: bool) -> Result<Option<Lock>, Error> {
     if dry_run {
         return Ok(None);
     }
     let repository = Repository::open(&context.place.git_dir)?;
     let deadline = Deadline::after(PATIENCE);
     loop {
-        match try_lock_folder(repository.path())? {
+        let folder = repository.path();
+        let locked = try_lock_folder(folder);
+        match locked.map_err(|error| Error::Folder(folder.to_owned(), error))? {
             Some(lock) => return Ok(Some(lock)),
             None if deadline.is_over() => {
                 complain(
@@ -52,7 +55,7 @@ fn take(
     deploy: &DeployRepository,
     steps: &[Step],
     dry_run: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     for step in steps {
         let _ = context.output.line(&if dry_run {
             format!("would {step}")
@@ -95,7 +98,7 @@ fn system<'r>(
     is_installed: bool,
     dry_run: bool,
     registry: &'r Path,
-) -> anyhow::Result<(Vec<Step>, Option<&'r Path>)> {
+) -> Result<(Vec<Step>, Option<&'r Path>), Error> {
     let owner = verbs::owner(&context.place)?;
     verbs::owner_to_become(&context.place, Acts::No)?;
     let is_root = User::is_root();
@@ -160,10 +163,10 @@ pub(super) fn install(
     deploy_existing: bool,
     dry_run: bool,
     registry: &Path,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let _alone = alone(context, dry_run)?;
     let deploy = context.place.deploy()?;
-    let program = std::env::current_exe()?;
+    let program = std::env::current_exe().map_err(Error::Program)?;
     // As its owner, root would deploy for it.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
     if acts && User::is_root() && verbs::owner(&context.place)? == 0 {
@@ -210,7 +213,7 @@ pub(super) fn install(
 /// The package starts nothing by itself.
 const TIMER: &str = "for what hooks miss, once on this machine: systemctl enable --now deploy-by-code-reconcile.timer";
 
-pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> anyhow::Result<Exit> {
+pub(super) fn uninstall(context: &Context, dry_run: bool, registry: &Path) -> Result<Exit, Error> {
     let _alone = alone(context, dry_run)?;
     let deploy = context.deploy_to_look()?;
     let (mut steps, list) = system(context, &deploy, false, dry_run, registry)?;
@@ -242,8 +245,9 @@ pub(super) fn uninstall_gone(
     named: &Path,
     dry_run: bool,
     registry: &Path,
-) -> anyhow::Result<Option<Exit>> {
-    let path = std::path::absolute(named)?;
+) -> Result<Option<Exit>, Error> {
+    let path = std::path::absolute(named);
+    let path = path.map_err(|error| Error::Folder(named.to_owned(), error))?;
     let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
     let path: PathBuf = match (parent, path.file_name()) {
         (Some(parent), Some(name)) => parent.join(name),

@@ -2,6 +2,7 @@
 //! `thaw`.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::status::Status;
@@ -9,7 +10,7 @@ use crate::store::Deployment;
 use crate::text;
 use crate::verbs::{self, Cancelled, Frozen, Thawed};
 
-pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow::Result<Exit> {
+pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> Result<Exit, Error> {
     let (new, of) = verbs::retry(&context.place, id, stale, context.person())?;
     context.output.line(&format!(
         "{new} {} {} queued, a retry of {id}",
@@ -19,13 +20,13 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     Ok(Exit::Done)
 }
 
-pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
+pub(super) fn cancel(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let line = match verbs::cancel(&context.place, id, context.person())? {
         Cancelled::BeforeItBegan(deployment) => {
             format!("{id} {} cancelled before it began", deployment.target)
         }
         Cancelled::Asked(deployment) => format!(
-            "{id} {} is told to end; deploy-by-code wait {} waits for it",
+            "{id} {} was asked to stop; to wait for its end: deploy-by-code wait {}",
             deployment.target, id.0
         ),
     };
@@ -33,10 +34,10 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
+pub(super) fn release(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     for deployment in verbs::release(&context.place, environment, context.person())? {
         let (id, target) = (deployment.id, deployment.target);
-        let line = format!("{id} {target}: not waited for any more");
+        let line = format!("stopped waiting for what {id} {target} left running");
         context.output.line(&line)?;
     }
     Ok(Exit::Done)
@@ -47,7 +48,7 @@ pub(super) fn freeze(
     environment: &Environment,
     reason: &str,
     until: Option<&str>,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let person = context.person();
     let Frozen { freeze, open } =
         verbs::freeze(&context.place, environment, reason, until, person)?;
@@ -57,7 +58,7 @@ pub(super) fn freeze(
         .line(&format!("{environment}: {}", freeze.describe()))?;
     for open in open {
         let what = if open.status == Status::Running {
-            "goes on"
+            "continues"
         } else {
             "waits for the thaw"
         };
@@ -72,7 +73,7 @@ pub(super) fn thaw(
     context: &Context,
     environment: &Environment,
     dry_run: bool,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let person = context.person();
     let Thawed { waiting, still } = verbs::thaw(&context.place, environment, dry_run, person)?;
 
@@ -92,7 +93,7 @@ pub(super) fn thaw(
     if let Some(freeze) = still {
         context
             .output
-            .line(&format!("but it is {}", freeze.describe()))?;
+            .line(&format!("but it is still {}", freeze.describe()))?;
     }
     Ok(Exit::Done)
 }
