@@ -1,4 +1,4 @@
-//! `check`.
+//! `check`: judges every deploy file, and prints what would be refused.
 
 use super::context::Context;
 use super::error::Error;
@@ -7,6 +7,7 @@ use super::output;
 use crate::report::{RefusalRow, refusal_lines, to_json};
 use crate::{text, verbs};
 
+/// `check [REV]`: refused if anything is.
 pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Result<Exit, Error> {
     let checked = verbs::check(&context.place, revision)?;
 
@@ -16,6 +17,7 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
             .iter()
             .map(ToString::to_string)
             .collect();
+
         let message = format!(
             "warning: where the revision comes from and which commits it would lose is not judged \
              for {}",

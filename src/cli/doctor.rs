@@ -12,6 +12,7 @@ use crate::text;
 use crate::verbs;
 use crate::verbs::doctor::{CheckResult, Level, Request, examine};
 
+/// `doctor`: refused if there is a problem. Warnings do not count.
 pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
     let (deploy, config_error) = context.place.deploy_to_look()?;
 
@@ -53,6 +54,7 @@ fn temporary_folder() -> PathBuf {
     }
 }
 
+/// Prints a check with what it found and how to fix that.
 fn print(context: &Context, result: &CheckResult) -> Result<(), Error> {
     let finding = &result.finding;
     let (word, colour) = match finding.level {

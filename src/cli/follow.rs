@@ -36,10 +36,12 @@ fn end_line(deployment: &Deployment) -> String {
     format!("{id} {target} {outcome}")
 }
 
+/// Says why nothing carries out what is followed.
 fn say_no_runner(why: &NoRunner) {
     output::complain(&text::with_causes(why), None);
 }
 
+/// `wait ID`.
 pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
@@ -60,6 +62,7 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     }
 }
 
+/// `logs [-f] ID`.
 pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;

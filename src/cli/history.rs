@@ -10,6 +10,7 @@ use crate::store::Filter;
 use crate::text;
 use crate::verbs;
 
+/// `log [ENV[/APP]] [-n N]`: the deployments, the newest first.
 pub(super) fn log(
     context: &Context,
     filter: &Filter,
@@ -49,6 +50,7 @@ pub(super) fn log(
             plain(who_cell(deployment.pusher.as_ref())),
         ]);
     }
+
     if table.is_empty() {
         context.output.line("nothing was deployed yet")?;
     } else {
@@ -57,6 +59,7 @@ pub(super) fn log(
     Ok(Exit::Done)
 }
 
+/// `show ID`: everything about one deployment.
 pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Exit, Error> {
     let (_, mut store) = context.look()?;
     let record = store.read()?;
@@ -98,6 +101,7 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Ex
             context.output.line(&format!("{name:<14} {value}"))?;
         }
     }
+
     for Exception { kind, reason } in row.exceptions {
         let (kind, reason) = (kind.as_str(), text::escape(reason, 500));
         context.output.line(&format!("{kind:<14} {reason}"))?;

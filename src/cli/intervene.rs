@@ -1,5 +1,5 @@
-//! What a person does about deployments and environments: `retry`, `cancel`, `release`, `freeze`,
-//! `thaw`.
+//! What a person does about deployments and environments: `retry`, `cancel`, `release`, `freeze`
+//! and `thaw`.
 
 use super::context::Context;
 use super::error::Error;
@@ -10,6 +10,7 @@ use crate::store::Deployment;
 use crate::text;
 use crate::verbs::{self, Cancelled, Frozen, Thawed};
 
+/// `retry [--stale] ID`.
 pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> Result<Exit, Error> {
     let (new, of) = verbs::retry(&context.place, id, stale, context.person())?;
     context.output.line(&format!(
@@ -20,10 +21,11 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> Result<
     Ok(Exit::Done)
 }
 
+/// `cancel ID`.
 pub(super) fn cancel(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let line = match verbs::cancel(&context.place, id, context.person())? {
         Cancelled::BeforeItBegan(deployment) => {
-            format!("{id} {} cancelled before it began", deployment.target)
+            format!("{id} {} was cancelled before it began", deployment.target)
         }
         Cancelled::Asked(deployment) => format!(
             "{id} {} was asked to stop; to wait for its end: deploy-by-code wait {}",
@@ -34,6 +36,7 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> Result<Exit, Error>
     Ok(Exit::Done)
 }
 
+/// `release ENV`: names each deployment whose processes are no longer waited for.
 pub(super) fn release(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     for deployment in verbs::release(&context.place, environment, context.person())? {
         let (id, target) = (deployment.id, deployment.target);
@@ -43,6 +46,7 @@ pub(super) fn release(context: &Context, environment: &Environment) -> Result<Ex
     Ok(Exit::Done)
 }
 
+/// `freeze ENV`: shows the freeze, and what is queued or running there.
 pub(super) fn freeze(
     context: &Context,
     environment: &Environment,
@@ -56,6 +60,7 @@ pub(super) fn freeze(
     context
         .output
         .line(&format!("{environment}: {}", freeze.describe()))?;
+
     for open in open {
         let what = if open.status == Status::Running {
             "continues"
@@ -69,6 +74,7 @@ pub(super) fn freeze(
     Ok(Exit::Done)
 }
 
+/// `thaw [--dry-run] ENV`: shows what waits there and can now begin.
 pub(super) fn thaw(
     context: &Context,
     environment: &Environment,
@@ -98,6 +104,7 @@ pub(super) fn thaw(
     Ok(Exit::Done)
 }
 
+/// A deployment that waits: what changes, and who pushed it.
 fn waiting_line(deployment: &Deployment) -> String {
     let (id, target, revision) = (
         deployment.id,

@@ -1,4 +1,4 @@
-//! `plan`.
+//! `plan`: what a push would deploy or have refused.
 
 use serde::Serialize;
 
@@ -25,6 +25,7 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// The form that the options ask for. The command line does not take both of them.
     pub(super) fn of(markdown: bool, json: bool) -> Self {
         if json {
             Self::Json
@@ -36,6 +37,7 @@ impl Form {
     }
 }
 
+/// `plan OLD NEW`: refused if anything is.
 pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> Result<Exit, Error> {
     let verbs::PlannedChange {
         plan,

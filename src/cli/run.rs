@@ -12,6 +12,7 @@ use crate::report::refusal_lines;
 use crate::text;
 use crate::verbs::{self, Reconciled};
 
+/// `reconcile`. After a push nobody reads what it did, so it prints nothing.
 pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> Result<Exit, Error> {
     let done = verbs::reconcile(&context.place, after_push)?;
     if after_push.is_none() {
@@ -20,6 +21,7 @@ pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> Result<
     Ok(Exit::Done)
 }
 
+/// Prints what was planned, and for which environments a runner was started.
 fn show(context: &Context, done: &Reconciled) -> Result<(), Error> {
     let Reconciled { planned, busy } = done;
     for queued in &planned.queued {
@@ -45,6 +47,7 @@ fn show(context: &Context, done: &Reconciled) -> Result<(), Error> {
     Ok(())
 }
 
+/// `reconcile --registered`: prints only what went wrong.
 pub(super) fn reconcile_registered(registry: &Path) -> Result<Exit, Error> {
     let done = verbs::reconcile_registered(registry)?;
     for complaint in done.iter().flat_map(|of_user| &of_user.complaints) {
@@ -53,6 +56,7 @@ pub(super) fn reconcile_registered(registry: &Path) -> Result<Exit, Error> {
     Ok(Exit::of(!done.iter().any(|of_user| of_user.has_failed)))
 }
 
+/// `reconcile --registered --list`.
 pub(super) fn list_registered(registry: &Path) -> Result<Exit, Error> {
     let output = Output::new();
     for listed in verbs::list_registered(registry)? {
@@ -68,6 +72,7 @@ pub(super) fn list_registered(registry: &Path) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
+/// `serve`: the process of the systemd service.
 pub(super) fn serve(context: &Context) -> Exit {
     verbs::serve(&context.place, |error| {
         let error = text::with_causes(error);
@@ -76,6 +81,7 @@ pub(super) fn serve(context: &Context) -> Exit {
     Exit::Done
 }
 
+/// `run ENV`: the process of a runner.
 pub(super) fn run(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     verbs::run(&context.place, environment)?;
     Ok(Exit::Done)

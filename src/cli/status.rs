@@ -22,6 +22,7 @@ const REMARK_MAX: usize = 60;
 /// important.
 const WAITING_MAX: usize = 300;
 
+/// `status [ENV[/APP]]`.
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     let overview = verbs::overview(&deploy, &mut store, filter)?;
@@ -44,6 +45,7 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
     Ok(Exit::Done)
 }
 
+/// Prints the table of applications.
 fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
     let mut table = Table::new(&["APPLICATION", "DEPLOYED", "WANTED", "STATUS", "SINCE", "BY"]);
     for row in rows {
@@ -61,6 +63,7 @@ fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The cells of an application.
 fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     let hash = |hash: &Option<Revision>| hash.as_ref().map_or("-", Revision::short).to_owned();
     let plain = |text: String| (text, Colour::Plain);
@@ -122,6 +125,7 @@ fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
                 "to mark it as interrupted and to continue: deploy-by-code reconcile".to_owned(),
             )
         };
+
         let what = context.output.paint(Colour::Bad, &what);
         context.output.line(&format!("{what}\n  hint: {hint}"))?;
     }
@@ -139,6 +143,7 @@ fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
         let line = format!("{target}: {}", text::escape(&remark, most));
         context.output.line(&line)?;
     }
+
     for hold in &row.holds {
         let hold = format!(
             "{} was rolled back by {}: {}",

@@ -93,14 +93,19 @@ impl Names {
             Some(application) if !own.is_empty() => {
                 let names = own.iter().map(|target| target.application.as_str());
                 Error::refused(
-                    format!("{application} has no deployment and no deploy file in {environment}"),
+                    format!(
+                        "there is no deployment and no deploy file for {environment}/{application}"
+                    ),
                     nearest(application.as_str(), names),
                 )
             }
             _ => {
                 let names = self.targets().map(|target| target.environment.as_str());
                 Error::refused(
-                    format!("the environment {environment} has no deployments and no deploy files"),
+                    format!(
+                        "there is no deployment and no deploy file for the environment \
+                         {environment}"
+                    ),
                     nearest(environment.as_str(), names),
                 )
             }
