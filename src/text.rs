@@ -68,15 +68,19 @@ pub fn decode(bytes: &[u8], max: usize) -> String {
     text.chars().take(max).collect()
 }
 
-/// What an error says, and after each colon what caused it. The causes are escaped and bounded: most
-/// of them are words of a library about something that somebody else wrote.
+/// What an error says, and after each colon what caused it. The causes are escaped and bounded:
+/// most of them are words of a library about something that somebody else wrote. A cause whose
+/// words the error repeats in its own is left out.
 #[must_use]
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        words.push_str(": ");
-        words.push_str(&escape(next.to_string(), CAUSE_MAX));
+        let shown = escape(next.to_string(), CAUSE_MAX);
+        if !words.contains(&shown) {
+            words.push_str(": ");
+            words.push_str(&shown);
+        }
         cause = next.source();
     }
     words
@@ -182,10 +186,19 @@ mod tests {
     fn causes_of_an_error_follow_it() {
         #[derive(Debug, thiserror::Error)]
         #[error("the file can't be read")]
-        struct Outer(#[source] std::io::Error);
+        struct Silent(#[source] std::io::Error);
 
-        let outer = Outer(std::io::Error::other("a\nb"));
-        assert_eq!(with_causes(&outer), "the file can't be read: a\\nb");
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file can't be read: {0}")]
+        struct Repeating(#[source] std::io::Error);
+
+        let cause = || std::io::Error::other("the disk is full");
+        let shown = "the file can't be read: the disk is full";
+        assert_eq!(with_causes(&Silent(cause())), shown);
+        assert_eq!(with_causes(&Repeating(cause())), shown);
+
+        let hostile = Silent(std::io::Error::other("a\nb"));
+        assert_eq!(with_causes(&hostile), "the file can't be read: a\\nb");
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn check_status(deployment: &Deployment) -> Result<(), Error> {
         id, target, status, ..
     } = deployment;
     Err(Error::refused(
-        format!("{id} {target} is {status}"),
+        format!("the status of {id} {target} is {status}"),
         "only failed, interrupted, cancelled and skipped deployments are retried; to deploy the \
          same revision again, repeat its entry in the deploy file",
     ))
