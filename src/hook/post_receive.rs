@@ -127,6 +127,7 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
 }
 
 impl Received {
+    /// Notes a failure for the pusher, and sends it to syslog for the administrator.
     fn fail(&mut self, failure: Failure) {
         syslog::failure("post-receive", &text::with_causes(&failure));
         self.failures.push(failure);
@@ -152,6 +153,7 @@ impl Received {
         }
     }
 
+    /// Plans what the push brought, starts the runners and collects what to tell the pusher.
     fn plan(&mut self, deploy: &DeployRepository, push: &Push) -> Result<(), planning::Error> {
         let mut store = deploy.open_or_create_store()?;
         let planned = plan_tip(deploy, &mut store, Some(push))?;

@@ -97,6 +97,8 @@ pub fn pre_receive(
     verdict
 }
 
+/// Judges what a push does, as far as it touches the deploy branch or replacement objects. The
+/// state, once it is open, is kept in `store`.
 fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -153,6 +155,7 @@ fn find_store(deploy: &DeployRepository) -> Result<Option<Store>, store::Error> 
     }
 }
 
+/// Judges the update of the deploy branch.
 fn judge_branch(
     deploy: &DeployRepository,
     update: &RefUpdate,
@@ -232,6 +235,7 @@ fn failure_message(error: &Error) -> String {
     }
 }
 
+/// Sends the lines of events that could not be recorded.
 fn send_to_syslog(refusals: &[Refusal], pusher: Option<&Identity>) {
     let Ok(mut log) = syslog::Log::open() else {
         return;
