@@ -104,3 +104,42 @@ fn waits_line(id: DeploymentId, target: &Target, waits: Option<&str>) -> String 
     let (environment, waits) = (&target.environment, text::escape(waits, 300));
     format!("deploy-by-code: {id} waits until {environment} is thawed: {waits}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::hook;
+    use crate::policy::Refusal;
+    use crate::store;
+
+    #[test]
+    fn refusals_warnings_and_failures_have_lines_of_their_own() {
+        let refusal = Refusal {
+            path: b"production/a\n.deploy".to_vec(),
+            message: "one\ntwo".to_owned(),
+            hint: "write it".to_owned(),
+            is_fault: false,
+        };
+        let judged = Verdict {
+            refusals: vec![refusal],
+            warnings: vec![(b"production/b.deploy".to_vec(), "look".to_owned())],
+            ..Verdict::default()
+        };
+        assert_eq!(
+            verdict(&judged),
+            "deploy-by-code: refused production/a\\n.deploy: one\n    two\n  hint: write it\n\
+             deploy-by-code: warning production/b.deploy: look\n"
+        );
+
+        let missing = store::Error::Missing(PathBuf::from("/srv/state.db"));
+        let (message, hint) = (missing.to_string(), missing.hint());
+        let failed = Verdict {
+            failure: Some(hook::Error::Store(missing)),
+            ..Verdict::default()
+        };
+        let expected = format!("deploy-by-code: refused: {message}\n  hint: {hint}\n");
+        assert_eq!(verdict(&failed), expected);
+    }
+}

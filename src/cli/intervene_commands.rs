@@ -74,3 +74,30 @@ impl InterveneCommand {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::Arguments;
+    use super::super::commands::Command;
+    use super::*;
+
+    #[test]
+    fn commands_that_can_start_a_runner_act() {
+        let table: [(&[&str], Acts); 5] = [
+            (&["retry", "42"], Acts::Yes),
+            (&["cancel", "42"], Acts::Yes),
+            (&["freeze", "production", "--reason", "x"], Acts::No),
+            (&["thaw", "production"], Acts::Yes),
+            (&["release", "production"], Acts::Yes),
+        ];
+        for (words, acts) in table {
+            let words = ["deploy-by-code"].iter().chain(words);
+            let Command::Intervene(command) = Arguments::parse_from(words).command else {
+                panic!("another kind of command");
+            };
+            assert_eq!(command.acts(), acts, "{command:?}");
+        }
+    }
+}
