@@ -1,7 +1,8 @@
-//! Deploy by Code, the git server's half: hooks that deploy what a reviewed deploy file names.
+//! Deploy by Code on the git server: hooks that deploy what a reviewed deploy file names.
 //!
-//! ARCHITECTURE.md has the map and the invariants. Modules stand in layers and import only from
-//! layers below their own.
+//! ARCHITECTURE.md has the map and the invariants. The modules stand in layers, and a module
+//! imports only from layers below its own. They are listed here from the lowest layer to the
+//! highest.
 
 #![deny(missing_docs, unsafe_code)]
 

@@ -6,6 +6,9 @@
 
 use std::fmt::Write as _;
 
+/// The longest cause of an error that is shown, in characters.
+const CAUSE_MAX: usize = 400;
+
 /// Whether a character must not reach a terminal, a log line or JSON text as it is. These are
 /// control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode
 /// UAX #9) and other invisible format characters.
@@ -72,6 +75,24 @@ pub fn decode(bytes: &[u8], max: usize) -> String {
         }
     }
     text.chars().take(max).collect()
+}
+
+/// What an error says, and after each colon what caused it. The causes are escaped and bounded:
+/// most of them are words of a library about something that somebody else wrote. A cause whose
+/// words the error repeats in its own is left out.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let shown = escape(next.to_string(), CAUSE_MAX);
+        if !words.contains(&shown) {
+            words.push_str(": ");
+            words.push_str(&shown);
+        }
+        cause = next.source();
+    }
+    words
 }
 
 /// [`escape`], in double quotes. It is for text that was found where something else was expected.
@@ -169,6 +190,25 @@ mod tests {
         assert_eq!(escape("abcdef", 3), "abc…");
         assert_eq!(escape("abc", 3), "abc");
         assert_eq!(escape("ab\n", 3), "ab…");
+    }
+
+    #[test]
+    fn causes_of_an_error_follow_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file can't be read")]
+        struct Silent(#[source] std::io::Error);
+
+        #[derive(Debug, thiserror::Error)]
+        #[error("the file can't be read: {0}")]
+        struct Repeating(#[source] std::io::Error);
+
+        let cause = || std::io::Error::other("the disk is full");
+        let shown = "the file can't be read: the disk is full";
+        assert_eq!(with_causes(&Silent(cause())), shown);
+        assert_eq!(with_causes(&Repeating(cause())), shown);
+
+        let hostile = Silent(std::io::Error::other("a\nb"));
+        assert_eq!(with_causes(&hostile), "the file can't be read: a\\nb");
     }
 
     #[test]

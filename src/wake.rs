@@ -1,4 +1,4 @@
-//! Starting what goes on after the hook: this program again, detached.
+//! Starting the processes that continue after a hook has ended: this program again, detached.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -21,13 +21,14 @@ use crate::sys::sharing::Sharing;
 use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 
-/// How long a process that was killed is waited for.
+/// How long to wait for the end of a process that was killed.
 const KILLED_MAX: Duration = Duration::from_secs(2);
 
-/// The environment of a runner. The hook's own never gets there: it can hold the pusher's password.
+/// The environment of a runner. It gets nothing of the hook's environment, which can hold the
+/// pusher's password.
 const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
 
-/// This program's file, also when a newer one was put in its place meanwhile.
+/// The path of this program, even if a newer file has replaced it meanwhile.
 fn own_program() -> io::Result<PathBuf> {
     let program = env::current_exe()?;
     let path = program.as_os_str().as_bytes();
@@ -38,8 +39,8 @@ fn own_program() -> io::Result<PathBuf> {
         }))
 }
 
-/// What this program has to be told beside a command, so that it works on the same repository by
-/// the same configuration.
+/// A command for this program with the options that make it work on the same repository with the
+/// same configuration file.
 fn arguments(deploy: &DeployRepository, command: &[OsString]) -> io::Result<Vec<OsString>> {
     let mut all: Vec<OsString> = vec!["--repository".into(), deploy.repository.path().into()];
     if let Some(file) = &deploy.config_file {
@@ -49,14 +50,15 @@ fn arguments(deploy: &DeployRepository, command: &[OsString]) -> io::Result<Vec<
     Ok(all)
 }
 
+/// Starts this program detached, with a command for the same repository.
 fn spawn(deploy: &DeployRepository, command: &[OsString]) -> io::Result<()> {
     let all = arguments(deploy, command)?;
     let all: Vec<&OsStr> = all.iter().map(OsString::as_os_str).collect();
     detach::spawn(&own_program()?, &all, ENVIRONMENT)
 }
 
-/// Starts a runner for an environment, or leaves word for systemd to do it; where one runs already,
-/// the new one leaves again.
+/// Starts a runner for an environment. With `runner = "systemd"` it leaves a wake file instead, and
+/// the service starts the runner. A runner that finds another one alive ends again.
 ///
 /// # Errors
 /// It can't be started. What is queued stays queued.
@@ -64,11 +66,12 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
     match deploy.config.runner {
         RunnerKind::Detached => spawn(deploy, &["run".into(), environment.as_str().into()]),
         RunnerKind::Systemd => {
-            // A file for each environment, which the path unit sees. Whoever starts the runner
-            // removes it first.
+            // The path unit sees that there is a file. The service removes it before it starts the
+            // runner.
             let folder = deploy.wake_folder();
             let sharing = Sharing::of_folder(&deploy.state_dir())?;
             sharing.create_folder(&folder)?;
+
             let file = OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -78,19 +81,20 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
     }
 }
 
-/// The environments for which a hook left a wake file; the files are taken away.
+/// Removes the wake files, and returns the environments for which hooks left them.
 ///
 /// # Errors
-/// The folder can't be read or a file not be removed.
+/// The folder can't be read.
 pub fn take_wake_files(deploy: &DeployRepository) -> io::Result<Vec<Environment>> {
     let entries = match fs::read_dir(deploy.wake_folder()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
+
     let mut woken = Vec::new();
     for entry in entries {
         let Ok(entry) = entry else { continue };
-        // What is no word, and can't be taken away, is passed over.
+        // An entry that can't be removed, for example a folder, is passed over.
         if fs::remove_file(entry.path()).is_ok() {
             woken.extend(Environment::new(entry.file_name().as_bytes()));
         }
@@ -98,13 +102,13 @@ pub fn take_wake_files(deploy: &DeployRepository) -> io::Result<Vec<Environment>
     Ok(woken)
 }
 
-/// Whether something lies where words are left that is none and can't be taken away.
+/// Whether the folder of the wake files still has an entry, which then can't be removed.
 #[must_use]
 pub fn is_anything_left(deploy: &DeployRepository) -> bool {
     fs::read_dir(deploy.wake_folder()).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Starts a runner as a child of this process.
+/// Starts a runner as a child of this process, for the service.
 ///
 /// # Errors
 /// It can't be started.
@@ -116,6 +120,7 @@ pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> 
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())
         .current_dir("/");
+
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -126,7 +131,7 @@ pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> 
 /// Runs `reconcile` on a repository as its owner, and waits for it, but not longer than `patience`.
 ///
 /// # Errors
-/// It can't be run, or did not succeed, or not in time; then it is ended.
+/// It can't be run, or it failed, or it took too long and was killed.
 pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Result<()> {
     let mut command = Command::new(own_program()?);
     command.arg("--repository").arg(repository).arg("reconcile");
@@ -136,13 +141,14 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    // What it starts itself, git for one, ends with it; runners have sessions of their own.
+    // The git processes that it starts are killed with it. Runners have sessions of their own.
     command.process_group(0);
-    // Here and not in the child, which finds the repository by what lies in the folder: that is the
-    // owner's to write.
+    // The child must not start as root: the files in the folder lead it to the repository, and the
+    // owner can write to them.
     if User::is_root() && owner != 0 {
         User::by_number(owner)?.run(&mut command);
     }
+
     let mut child = command.spawn()?;
     let deadline = Deadline::after(patience);
     loop {
@@ -153,8 +159,9 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
             None => clock::sleep(Duration::from_millis(10)),
         }
     }
+
     group::kill(&child)?;
-    // Not for as long as it takes: its user may trace it, and then it stays.
+    // This wait has a limit: if the process's user traces it, it can stay for ever.
     let deadline = Deadline::after(KILLED_MAX);
     while child.try_wait()?.is_none() && !deadline.is_over() {
         clock::sleep(Duration::from_millis(10));
@@ -162,14 +169,15 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
     Err(io::Error::other("reconcile took too long and was ended"))
 }
 
-/// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it: the
-/// runners that it starts are in that unit's control group, which is the user's to divide, and
-/// count against its limits alone. One that still runs from before is left alone.
+/// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it. The
+/// runners that it starts are in that unit's control group, which the user may divide, and only the
+/// limits of that unit count for them. If the unit of an earlier call still runs, it is left alone.
 ///
 /// # Errors
-/// It can't be run, or did not succeed.
+/// It can't be run, or it failed.
 pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::Result<()> {
     let unit = format!("deploy-by-code-reconcile-{user}");
+
     let mut command = Command::new("systemd-run");
     command.args([
         "--quiet",
@@ -188,6 +196,7 @@ pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::
         .arg(own_program()?)
         .args(["reconcile", "--registered", "--registry"])
         .arg(registry);
+
     let status = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -200,7 +209,7 @@ pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::
     )))
 }
 
-/// Starts a `reconcile` that gives post-receive a moment and then sees whether it came.
+/// Starts a `reconcile` that waits a moment, and then plans the push if post-receive did not.
 ///
 /// # Errors
 /// It can't be started.
@@ -214,14 +223,16 @@ pub fn reconcile(
     let (name, evidence) = pusher
         .map(|pusher| (pusher.name.as_str(), pusher.evidence.as_str()))
         .unzip();
+
     for (option, value) in [
         ("--push-old", old.map(Revision::as_str)),
         ("--push-new", new.map(Revision::as_str)),
         ("--pusher", name),
         ("--pusher-known-by", evidence),
     ] {
-        // In one word: a pusher's name may begin with a dash.
+        // Option and value are one word, since a pusher's name can begin with a dash.
         arguments.extend(value.map(|value| format!("{option}={value}").into()));
     }
+
     spawn(deploy, &arguments)
 }

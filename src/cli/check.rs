@@ -1,12 +1,14 @@
-//! `check`.
+//! `check`: judges every deploy file, and prints what would be refused.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use super::output;
 use crate::report::{RefusalRow, refusal_lines, to_json};
 use crate::{text, verbs};
 
-pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+/// `check [REV]`: refused if anything is.
+pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Result<Exit, Error> {
     let checked = verbs::check(&context.place, revision)?;
 
     if !checked.without_repository.is_empty() {
@@ -15,8 +17,10 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
             .iter()
             .map(ToString::to_string)
             .collect();
+
         let message = format!(
-            "warning: where the revision comes from and what it would lose is not judged for {}",
+            "warning: where the revision comes from and which commits it would lose is not judged \
+             for {}",
             names.join(", ")
         );
         let hint = "set repository for them in the configuration";
@@ -27,19 +31,20 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> an
     if json {
         let rows: Vec<_> = refusals.iter().map(RefusalRow::new).collect();
         context.output.line(&to_json(&rows))?;
-    } else {
-        for refusal in refusals {
-            context.output.print(&refusal_lines("refused", refusal))?;
-        }
-        if refusals.is_empty() {
-            let name = text::escape(&checked.name, 200);
-            let files = match checked.files {
-                1 => "1 deploy file".to_owned(),
-                count => format!("{count} deploy files"),
-            };
-            let line = format!("{name}: {files}, nothing refused");
-            context.output.line(&line)?;
-        }
+        return Ok(Exit::of(refusals.is_empty()));
+    }
+
+    for refusal in refusals {
+        context.output.print(&refusal_lines("refused", refusal))?;
+    }
+    if refusals.is_empty() {
+        let name = text::escape(&checked.name, 200);
+        let files = match checked.files {
+            1 => "1 deploy file".to_owned(),
+            count => format!("{count} deploy files"),
+        };
+        let line = format!("{name}: {files}, nothing refused");
+        context.output.line(&line)?;
     }
     Ok(Exit::of(refusals.is_empty()))
 }

@@ -1,8 +1,8 @@
-//! What may come next on a command line, for the shells: commands, options, environments,
+//! What can come next on a command line, for the shells: commands, options, environments,
 //! applications and numbers.
 //!
-//! It looks at the state as `status` does, and is silent about everything that goes wrong: nobody
-//! asked.
+//! It reads the state as `status` does. It says nothing about errors, since the person only pressed
+//! a key and asked for nothing.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,16 @@ use clap::CommandFactory;
 
 use super::arguments::Arguments;
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
+use super::output::Output;
 use crate::store::Filter;
 use crate::verbs::{self, Acts};
 
 /// How many of the newest deployments are offered.
 const NEWEST: u32 = 50;
 
-/// The value that the word before asks for.
+/// The value that an option wants as the next word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     None,
@@ -25,19 +27,33 @@ enum Expected {
     Other,
 }
 
-/// What an option expects as its value in the next word.
+/// What the words before the current one say.
+struct Before<'c> {
+    command: &'c clap::Command,
+    repository: Option<PathBuf>,
+    /// What the last word wants as its value.
+    expected: Expected,
+    /// How many arguments without an option stand there.
+    positional: usize,
+}
+
+/// What an option wants as its value.
 fn expected(command: &clap::Command, option: &str) -> Expected {
-    let is_it = |argument: &&clap::Arg| match (option.strip_prefix("--"), option.strip_prefix('-'))
-    {
-        (Some(long), _) => argument
-            .get_long_and_visible_aliases()
-            .unwrap_or_default()
-            .contains(&long),
-        (None, Some(short)) => argument
-            .get_short()
-            .is_some_and(|letter| short == letter.to_string()),
-        (None, None) => false,
+    let is_long = |argument: &clap::Arg, long: &str| {
+        let names = argument.get_long_and_visible_aliases();
+        names.is_some_and(|names| names.contains(&long))
     };
+    let is_short = |argument: &clap::Arg, short: &str| {
+        let letter = argument.get_short();
+        letter.is_some_and(|letter| short == letter.to_string())
+    };
+    let is_it = |argument: &&clap::Arg| match option.strip_prefix("--") {
+        Some(long) => is_long(argument, long),
+        None => option
+            .strip_prefix('-')
+            .is_some_and(|short| is_short(argument, short)),
+    };
+
     match command.get_arguments().find(is_it) {
         Some(argument) if !argument.get_action().takes_values() => Expected::None,
         Some(argument) if argument.get_id() == "repository" => Expected::Repository,
@@ -46,69 +62,78 @@ fn expected(command: &clap::Command, option: &str) -> Expected {
     }
 }
 
-/// Prints what can stand in place of the last of some words; nothing where that is a file.
-pub(super) fn complete(words: &[String]) -> anyhow::Result<Exit> {
+/// Prints what can stand in the place of the last word. It prints nothing where that is a file.
+pub(super) fn complete(words: &[String]) -> Result<Exit, Error> {
     let Some((current, before)) = words.split_last() else {
         return Ok(Exit::Done);
     };
     let mut whole = Arguments::command();
     whole.build();
-    let mut command = &whole;
-    let mut repository = None;
-    let mut next = Expected::None;
-    let mut positional = 0;
-    for word in before {
-        match std::mem::replace(&mut next, Expected::None) {
-            Expected::Repository => repository = Some(PathBuf::from(word)),
-            Expected::Other => {}
-            Expected::None if word.starts_with('-') => next = expected(command, word),
-            Expected::None => match command.find_subcommand(word) {
-                Some(found) => command = found,
-                None => positional += 1,
-            },
-        }
-    }
-    if next != Expected::None {
+    let before = Before::read(&whole, before);
+    if before.expected != Expected::None {
         return Ok(Exit::Done);
     }
-    let mut found: Vec<String> = if current.starts_with('-') {
-        let options = command
-            .get_arguments()
-            .filter(|argument| !argument.is_hide_set());
-        options
-            .filter_map(|argument| argument.get_long())
-            .map(|long| format!("--{long}"))
-            .collect()
-    } else if command.has_subcommands() {
-        let commands = command
-            .get_subcommands()
-            .filter(|command| !command.is_hide_set());
-        commands
-            .map(|command| command.get_name().to_owned())
-            .collect()
-    } else {
-        let value = command
-            .get_positionals()
-            .nth(positional)
-            .and_then(|value| value.get_value_names());
-        value
-            .and_then(|names| values(names.first()?, repository).ok())
-            .unwrap_or_default()
-    };
+
+    let mut found = candidates(before, current.starts_with('-'));
     found.retain(|candidate| candidate.starts_with(current.as_str()));
     found.sort_unstable_by_key(|candidate| (candidate.len(), candidate.clone()));
     found.dedup();
-    super::output::Output::new().print(
-        &found
-            .iter()
-            .map(|candidate| format!("{candidate}\n"))
-            .collect::<String>(),
-    )?;
+
+    let lines = found.iter().map(|candidate| format!("{candidate}\n"));
+    Output::new().print(&lines.collect::<String>())?;
     Ok(Exit::Done)
 }
 
-/// What there is of a kind of argument, by the name that it has in the usage.
-fn values(name: &str, repository: Option<PathBuf>) -> anyhow::Result<Vec<String>> {
+impl<'c> Before<'c> {
+    fn read(whole: &'c clap::Command, words: &[String]) -> Self {
+        let mut before = Self {
+            command: whole,
+            repository: None,
+            expected: Expected::None,
+            positional: 0,
+        };
+
+        for word in words {
+            match std::mem::replace(&mut before.expected, Expected::None) {
+                Expected::Repository => before.repository = Some(PathBuf::from(word)),
+                Expected::Other => {}
+                Expected::None if word.starts_with('-') => {
+                    before.expected = expected(before.command, word);
+                }
+                Expected::None => match before.command.find_subcommand(word) {
+                    Some(found) => before.command = found,
+                    None => before.positional += 1,
+                },
+            }
+        }
+        before
+    }
+}
+
+/// Everything that can come next: options, commands, or values of the next argument.
+fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
+    let command = before.command;
+    if is_option {
+        let options = command.get_arguments();
+        let shown = options.filter(|argument| !argument.is_hide_set());
+        let long = shown.filter_map(|argument| argument.get_long());
+        return long.map(|long| format!("--{long}")).collect();
+    }
+    if command.has_subcommands() {
+        let commands = command.get_subcommands();
+        let shown = commands.filter(|command| !command.is_hide_set());
+        return shown.map(|command| command.get_name().to_owned()).collect();
+    }
+
+    let argument = command.get_positionals().nth(before.positional);
+    argument
+        .and_then(|argument| argument.get_value_names()?.first())
+        .and_then(|name| values(name, before.repository).ok())
+        .unwrap_or_default()
+}
+
+/// The known values of an argument, by the name that it has in the usage.
+fn values(name: &str, repository: Option<PathBuf>) -> Result<Vec<String>, Error> {
     let context = Context::find(repository, None)?;
     context.become_owner(Acts::No)?;
     let (deploy, mut store) = context.look()?;

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::env;
 use std::path::PathBuf;
 
+use super::error::Error;
 use super::output::{self, Output};
 use crate::deploy_repository::DeployRepository;
 use crate::hook::environment;
@@ -12,7 +13,7 @@ use crate::store::Store;
 use crate::sys::user::User;
 use crate::verbs::{self, Acts, Place};
 
-/// Where a command works, for whom, and where it prints.
+/// Where a command works, who typed it, and where it prints.
 pub(super) struct Context {
     pub(super) place: Place,
     pub(super) output: Output,
@@ -20,11 +21,9 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Of a repository that is named, of `GIT_DIR`, or of the one above the current folder.
-    pub(super) fn find(
-        named: Option<PathBuf>,
-        config: Option<PathBuf>,
-    ) -> Result<Self, verbs::Error> {
+    /// Finds the repository: the one that was named, or else the one of `GIT_DIR`, or else the one
+    /// at or above the current folder.
+    pub(super) fn find(named: Option<PathBuf>, config: Option<PathBuf>) -> Result<Self, Error> {
         let git_dir = env::var_os("GIT_DIR").map(PathBuf::from);
         Ok(Self {
             place: Place::find(named, git_dir, config)?,
@@ -34,34 +33,35 @@ impl Context {
     }
 
     /// Root becomes the repository's owner.
-    pub(super) fn become_owner(&self, acts: Acts) -> Result<(), verbs::Error> {
+    pub(super) fn become_owner(&self, acts: Acts) -> Result<(), Error> {
         if User::is_root() {
-            // Asked before root becomes somebody else.
+            // This has to be found out while this process is still root.
             self.person();
         }
-        verbs::become_owner(&self.place, acts)
+        Ok(verbs::become_owner(&self.place, acts)?)
     }
 
-    /// Who types this.
+    /// The person who typed the command.
     pub(super) fn person(&self) -> &Identity {
         self.person.get_or_init(environment::person)
     }
 
-    /// For what has to go also while the configuration is broken.
-    pub(super) fn deploy_to_look(&self) -> Result<DeployRepository, verbs::Error> {
+    /// The deploy repository, for a command that also has to work while the configuration is
+    /// broken.
+    pub(super) fn deploy_to_look(&self) -> Result<DeployRepository, Error> {
         let (deploy, problems) = self.place.deploy_to_look()?;
         if let Some(problems) = problems {
             output::complain(
                 &format!("warning: {problems}"),
-                Some("nothing is deployed until this is mended"),
+                Some("nothing is deployed until this is fixed"),
             );
         }
         Ok(deploy)
     }
 
-    /// For commands that only look: what is recorded can be seen also while the configuration is
-    /// broken.
-    pub(super) fn look(&self) -> Result<(DeployRepository, Store), verbs::Error> {
+    /// The deploy repository and its state, for a command that only reads. What is recorded can
+    /// also be shown while the configuration is broken.
+    pub(super) fn look(&self) -> Result<(DeployRepository, Store), Error> {
         let deploy = self.deploy_to_look()?;
         let store = deploy.open_store()?;
         Ok((deploy, store))

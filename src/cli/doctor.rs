@@ -1,19 +1,22 @@
-//! `doctor`: hands over the installation, and prints what the checks found.
+//! `doctor`: has the installation checked, and prints what the checks found.
 
 use std::path::PathBuf;
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::report::{Colour, to_json};
 use crate::sys::access::may_create_in;
 use crate::sys::user::User;
+use crate::text;
 use crate::verbs;
 use crate::verbs::doctor::{CheckResult, Level, Request, examine};
 
-pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
+/// `doctor`: refused if there is a problem. Warnings do not count.
+pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
     let (deploy, config_error) = context.place.deploy_to_look()?;
 
-    // Hooks that somebody else could have written are not run as root.
+    // Root does not run hooks that another user can write to.
     let untried = if User::is_root() {
         verbs::belongs_to_root(&context.place).err()
     } else {
@@ -22,10 +25,10 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
     let results = examine(Request {
         deploy: &deploy,
         config_error,
-        program: &std::env::current_exe()?,
+        program: &std::env::current_exe().map_err(Error::Program)?,
         version: env!("CARGO_PKG_VERSION"),
         temporary: &temporary_folder(),
-        untried: untried.map(|error| error.to_string()),
+        untried: untried.map(|error| text::with_causes(&error)),
     });
 
     if json {
@@ -40,8 +43,8 @@ pub(super) fn doctor(context: &Context, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::of(!results.iter().any(is_problem)))
 }
 
-/// The folder that the environment names. By now root has become the owner of the repository, who
-/// may have no access to a folder of root's.
+/// The folder for temporary files that the environment names. By now root has become the owner of
+/// the repository, who may have no access to a folder that belongs to root.
 fn temporary_folder() -> PathBuf {
     let folder = std::env::temp_dir();
     if may_create_in(&folder) {
@@ -51,7 +54,8 @@ fn temporary_folder() -> PathBuf {
     }
 }
 
-fn print(context: &Context, result: &CheckResult) -> anyhow::Result<()> {
+/// Prints a check with what it found and how to fix that.
+fn print(context: &Context, result: &CheckResult) -> Result<(), Error> {
     let finding = &result.finding;
     let (word, colour) = match finding.level {
         Level::Ok => ("ok", Colour::Good),

@@ -1,12 +1,14 @@
-//! `logs` and `wait`, and the push options of the same kind: showing how deployments go on.
+//! `logs` and `wait`, and the push options of the same kind: showing how deployments proceed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
-use super::output::{self, OutputLines};
+use super::output;
+use super::output_lines::OutputLines;
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::report::{Tail, outcome_line};
@@ -14,16 +16,34 @@ use crate::status::Status;
 use crate::store::Deployment;
 use crate::sys::clock;
 use crate::sys::poll::reader_is_gone;
-use crate::verbs::{self, Following, News, Watch};
+use crate::text;
+use crate::verbs::{self, Following, News, NoRunner, Watch};
 
-/// How often it is looked whether there is more.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long to wait before looking again for something new.
+const PAUSE: Duration = Duration::from_millis(50);
 
+/// The longest outcome that is shown, in characters.
+const OUTCOME_MAX: usize = 300;
+
+/// The exit code for a deployment that has ended.
 fn exit(deployment: &Deployment) -> Exit {
     Exit::of(deployment.status == Status::Succeeded)
 }
 
-pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
+/// A deployment and how it ended, in one line.
+fn end_line(deployment: &Deployment) -> String {
+    let (id, target) = (deployment.id, &deployment.target);
+    let outcome = text::escape(outcome_line(deployment), OUTCOME_MAX);
+    format!("{id} {target} {outcome}")
+}
+
+/// Says why nothing carries out what is followed.
+fn say_no_runner(why: &NoRunner) {
+    output::complain(&text::with_causes(why), None);
+}
+
+/// `wait ID`.
+pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
     let mut following = Following::new(deploy, store, &[id], Watch::End);
@@ -32,72 +52,75 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> 
         for news in following.look()? {
             match news {
                 News::Ended(deployment) => {
-                    let outcome = outcome_line(&deployment);
-                    let line = format!("{id} {} {outcome}", deployment.target);
-                    context.output.line(&line)?;
+                    context.output.line(&end_line(&deployment))?;
                     return Ok(exit(&deployment));
                 }
-                News::NoRunner(why) => output::complain(&why, None),
+                News::NoRunner(why) => say_no_runner(&why),
                 News::Output(..) => {}
             }
         }
-        clock::sleep(LOOK);
+        clock::sleep(PAUSE);
     }
 }
 
-pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> anyhow::Result<Exit> {
+/// `logs [-f] ID`.
+pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
-    // A file or another program gets the bytes as they are, a terminal only what can't deceive it.
+    // A file or another program gets the bytes unchanged, a terminal only what can't deceive.
     let mut lines = if context.output.is_terminal {
         OutputLines::escaped(String::new())
     } else {
         OutputLines::raw()
     };
 
-    if !follow {
-        let mut tail = Tail::new(store.log_file(id));
-        loop {
-            let bytes = tail.read()?;
-            if bytes.is_empty() {
-                lines.end(&mut io::stdout().lock())?;
-                return Ok(Exit::Done);
-            }
-            lines.write(&mut io::stdout().lock(), &bytes)?;
-        }
+    if follow {
+        let following = Following::new(deploy, store, &[id], Watch::Output);
+        return follow_log(following, lines);
     }
+    let mut tail = Tail::new(store.log_file(id));
+    loop {
+        let bytes = tail.read().map_err(verbs::unreadable_log(id))?;
+        if bytes.is_empty() {
+            lines.end(&mut io::stdout().lock())?;
+            return Ok(Exit::Done);
+        }
+        lines.write(&mut io::stdout().lock(), &bytes)?;
+    }
+}
 
-    let mut following = Following::new(deploy, store, &[id], Watch::Output);
+/// Shows the log of one deployment until it ends.
+fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, Error> {
     loop {
         let news = following.look()?;
         let is_idle = !news.iter().any(|news| matches!(news, News::Output(..)));
         for news in news {
             match news {
                 News::Output(_, bytes) => lines.write(&mut io::stdout().lock(), &bytes)?,
-                News::NoRunner(why) => output::complain(&why, None),
+                News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
                     lines.end(&mut io::stdout().lock())?;
-                    if !lines.ended_their_line() {
+                    if !lines.is_at_line_start() {
                         output::print_error("\n");
                     }
-                    let outcome = outcome_line(&deployment);
-                    output::complain(&format!("{id} {} {outcome}", deployment.target), None);
+                    output::complain(&end_line(&deployment), None);
                     return Ok(exit(&deployment));
                 }
             }
         }
+
         if is_idle {
-            clock::sleep(LOOK);
+            clock::sleep(PAUSE);
         }
     }
 }
 
-/// Shows the pusher what a push started, until all of it has ended or nobody listens any more.
+/// Shows the pusher what a push started, until all of it has ended or the pusher has gone away.
 pub(super) fn for_pusher(
     deploy: DeployRepository,
     ids: &[DeploymentId],
     watch: Watch,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let store = deploy.open_store()?;
     let mut following = Following::new(deploy, store, ids, watch);
     let mut lines: BTreeMap<DeploymentId, OutputLines> = BTreeMap::new();
@@ -118,25 +141,24 @@ pub(super) fn for_pusher(
                         .or_insert_with(|| OutputLines::escaped(prefix))
                         .write(&mut io::stdout().lock(), &bytes)?;
                 }
-                News::NoRunner(why) => output::complain(&why, None),
+                News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
-                    let id = deployment.id;
-                    if let Some(lines) = lines.get_mut(&id) {
+                    if let Some(lines) = lines.get_mut(&deployment.id) {
                         lines.end(&mut io::stdout().lock())?;
                     }
-                    let (target, outcome) = (&deployment.target, outcome_line(&deployment));
-                    let line = format!("deploy-by-code: {id} {target} {outcome}\n");
-                    io::stdout().lock().write_all(line.as_bytes())?;
+                    let line = format!("deploy-by-code: {}\n", end_line(&deployment));
+                    let mut stdout = io::stdout().lock();
+                    stdout.write_all(line.as_bytes()).map_err(Error::Output)?;
                 }
             }
         }
 
         if is_idle && !following.is_over() {
-            // Otherwise a silent deployment would keep the hook of a pusher who left.
+            // A deployment that prints nothing must not keep the hook of a pusher who has left.
             if reader_is_gone(&io::stdout()) {
                 return Ok(());
             }
-            clock::sleep(LOOK);
+            clock::sleep(PAUSE);
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
-//! `log` and `show`.
+//! `log` and `show`: the recorded deployments.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::id::{DeploymentId, Revision};
 use crate::policy::Exception;
@@ -9,12 +10,13 @@ use crate::store::Filter;
 use crate::text;
 use crate::verbs;
 
+/// `log [ENV[/APP]] [-n N]`: the deployments, the newest first.
 pub(super) fn log(
     context: &Context,
     filter: &Filter,
     number: u32,
     json: bool,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
     verbs::names(&deploy, &record)?.check_filter(filter)?;
@@ -48,6 +50,7 @@ pub(super) fn log(
             plain(who_cell(deployment.pusher.as_ref())),
         ]);
     }
+
     if table.is_empty() {
         context.output.line("nothing was deployed yet")?;
     } else {
@@ -56,7 +59,8 @@ pub(super) fn log(
     Ok(Exit::Done)
 }
 
-pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::Result<Exit> {
+/// `show ID`: everything about one deployment.
+pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Exit, Error> {
     let (_, mut store) = context.look()?;
     let record = store.read()?;
     let deployment = verbs::find(&record, id)?;
@@ -97,6 +101,7 @@ pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> anyhow::R
             context.output.line(&format!("{name:<14} {value}"))?;
         }
     }
+
     for Exception { kind, reason } in row.exceptions {
         let (kind, reason) = (kind.as_str(), text::escape(reason, 500));
         context.output.line(&format!("{kind:<14} {reason}"))?;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
 use super::run;
@@ -23,7 +24,7 @@ const TIMER: &str = "for what hooks miss, once on this machine: \
 
 /// Keeps others from installing or uninstalling here meanwhile: what each of them found would not
 /// be so any more.
-fn lock(context: &Context, dry_run: bool) -> anyhow::Result<Option<Lock>> {
+fn lock(context: &Context, dry_run: bool) -> Result<Option<Lock>, Error> {
     if dry_run {
         return Ok(None);
     }
@@ -54,7 +55,7 @@ fn take(
     deploy: &DeployRepository,
     steps: &[Step],
     dry_run: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     for step in steps {
         show(&context.output, step, dry_run);
         if !dry_run {
@@ -65,7 +66,7 @@ fn take(
 }
 
 /// The same outside of the repository, without which it makes no sense to go on.
-fn take_required(output: &Output, steps: &[MachineStep], dry_run: bool) -> anyhow::Result<()> {
+fn take_required(output: &Output, steps: &[MachineStep], dry_run: bool) -> Result<(), Error> {
     for step in steps {
         show(output, step, dry_run);
         if !dry_run {
@@ -98,7 +99,7 @@ fn on_machine(
     goal: Goal,
     dry_run: bool,
     list: &Path,
-) -> anyhow::Result<MachinePlan> {
+) -> Result<MachinePlan, Error> {
     let owner = verbs::owner(&context.place)?;
     verbs::owner_to_become(&context.place, Acts::No)?;
     let caller = Caller {
@@ -123,10 +124,10 @@ pub(super) fn install(
     deploy_existing: bool,
     dry_run: bool,
     list: &Path,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let _lock = lock(context, dry_run)?;
     let deploy = context.place.deploy()?;
-    let program = std::env::current_exe()?;
+    let program = std::env::current_exe().map_err(Error::Program)?;
     // As its owner, root would deploy for it.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
     if acts && User::is_root() && verbs::owner(&context.place)? == 0 {
@@ -161,7 +162,7 @@ fn say_installed(
     deploy: &DeployRepository,
     host: Host,
     is_in_place: bool,
-) -> anyhow::Result<()> {
+) -> Result<(), Error> {
     let output = &context.output;
     let repository = text::escape(deploy.repository.path().as_os_str().as_encoded_bytes(), 200);
     let branch = text::escape(&deploy.branch, 200);
@@ -189,7 +190,7 @@ fn say_installed(
     Ok(())
 }
 
-pub(super) fn uninstall(context: &Context, dry_run: bool, list: &Path) -> anyhow::Result<Exit> {
+pub(super) fn uninstall(context: &Context, dry_run: bool, list: &Path) -> Result<Exit, Error> {
     let _lock = lock(context, dry_run)?;
     let deploy = context.deploy_to_look()?;
     let on_machine = on_machine(context, &deploy, Goal::Uninstall, dry_run, list)?;
@@ -219,8 +220,9 @@ pub(super) fn uninstall_gone(
     named: &Path,
     dry_run: bool,
     list: &Path,
-) -> anyhow::Result<Option<Exit>> {
-    let path = std::path::absolute(named)?;
+) -> Result<Option<Exit>, Error> {
+    let path =
+        std::path::absolute(named).map_err(|error| Error::Folder(named.to_owned(), error))?;
     let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
     let path: PathBuf = match (parent, path.file_name()) {
         (Some(parent), Some(name)) => parent.join(name),

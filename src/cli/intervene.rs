@@ -1,7 +1,8 @@
-//! What a person does about deployments and environments: `retry`, `cancel`, `release`, `freeze`,
-//! `thaw`.
+//! What a person does about deployments and environments: `retry`, `cancel`, `release`, `freeze`
+//! and `thaw`.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::status::Status;
@@ -9,7 +10,8 @@ use crate::store::Deployment;
 use crate::text;
 use crate::verbs::{self, Cancelled, Frozen, Thawed};
 
-pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow::Result<Exit> {
+/// `retry [--stale] ID`.
+pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> Result<Exit, Error> {
     let (new, of) = verbs::retry(&context.place, id, stale, context.person())?;
     context.output.line(&format!(
         "{new} {} {} queued, a retry of {id}",
@@ -19,13 +21,14 @@ pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> anyhow:
     Ok(Exit::Done)
 }
 
-pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit> {
+/// `cancel ID`.
+pub(super) fn cancel(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let line = match verbs::cancel(&context.place, id, context.person())? {
         Cancelled::BeforeItBegan(deployment) => {
-            format!("{id} {} cancelled before it began", deployment.target)
+            format!("{id} {} was cancelled before it began", deployment.target)
         }
         Cancelled::Asked(deployment) => format!(
-            "{id} {} is told to end; deploy-by-code wait {} waits for it",
+            "{id} {} was asked to stop; to wait for its end: deploy-by-code wait {}",
             deployment.target, id.0
         ),
     };
@@ -33,21 +36,23 @@ pub(super) fn cancel(context: &Context, id: DeploymentId) -> anyhow::Result<Exit
     Ok(Exit::Done)
 }
 
-pub(super) fn release(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
+/// `release ENV`: names each deployment whose processes are no longer waited for.
+pub(super) fn release(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     for deployment in verbs::release(&context.place, environment, context.person())? {
         let (id, target) = (deployment.id, deployment.target);
-        let line = format!("{id} {target}: not waited for any more");
+        let line = format!("stopped waiting for what {id} {target} left running");
         context.output.line(&line)?;
     }
     Ok(Exit::Done)
 }
 
+/// `freeze ENV`: shows the freeze, and what is queued or running there.
 pub(super) fn freeze(
     context: &Context,
     environment: &Environment,
     reason: &str,
     until: Option<&str>,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let person = context.person();
     let Frozen { freeze, open } =
         verbs::freeze(&context.place, environment, reason, until, person)?;
@@ -55,9 +60,10 @@ pub(super) fn freeze(
     context
         .output
         .line(&format!("{environment}: {}", freeze.describe()))?;
+
     for open in open {
         let what = if open.status == Status::Running {
-            "goes on"
+            "continues"
         } else {
             "waits for the thaw"
         };
@@ -68,11 +74,12 @@ pub(super) fn freeze(
     Ok(Exit::Done)
 }
 
+/// `thaw [--dry-run] ENV`: shows what waits there and can now begin.
 pub(super) fn thaw(
     context: &Context,
     environment: &Environment,
     dry_run: bool,
-) -> anyhow::Result<Exit> {
+) -> Result<Exit, Error> {
     let person = context.person();
     let Thawed { waiting, still } = verbs::thaw(&context.place, environment, dry_run, person)?;
 
@@ -92,11 +99,12 @@ pub(super) fn thaw(
     if let Some(freeze) = still {
         context
             .output
-            .line(&format!("but it is {}", freeze.describe()))?;
+            .line(&format!("but it is still {}", freeze.describe()))?;
     }
     Ok(Exit::Done)
 }
 
+/// A deployment that waits: what changes, and who pushed it.
 fn waiting_line(deployment: &Deployment) -> String {
     let (id, target, revision) = (
         deployment.id,

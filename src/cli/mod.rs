@@ -1,19 +1,28 @@
 //! The command line: arguments, terminal, exit codes. The only place that prints.
 
+mod announce;
 mod arguments;
 mod check;
+mod commands;
 mod complete;
 mod context;
 mod dispatch;
 mod doctor;
+mod error;
 mod exit;
+mod filter;
 mod follow;
 mod history;
 mod hooks;
 mod install;
 mod intervene;
+mod intervene_commands;
+mod kept_hook;
+mod look_commands;
 mod output;
+mod output_lines;
 mod plan;
+mod push_options;
 mod run;
 mod status;
 

@@ -1,13 +1,14 @@
-//! `plan`.
+//! `plan`: what a push would deploy or have refused.
 
 use serde::Serialize;
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::report::{PlanRow, RefusalRow, plan_markdown, plan_text, to_json};
 use crate::verbs;
 
-/// A plan, for programs: one array, first the applications, then what would be refused.
+/// An element of the JSON of a plan: first the applications, then what would be refused.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Row {
@@ -24,6 +25,7 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// The form that the options ask for. The command line does not take both of them.
     pub(super) fn of(markdown: bool, json: bool) -> Self {
         if json {
             Self::Json
@@ -35,19 +37,20 @@ impl Form {
     }
 }
 
-pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> anyhow::Result<Exit> {
+/// `plan OLD NEW`: refused if anything is.
+pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> Result<Exit, Error> {
     let verbs::PlannedChange {
         plan,
         rows,
-        from_common_commit,
+        compared_from,
     } = verbs::plan(&context.place, old, new)?;
 
-    if let (Some([request, tip, base]), true) = (from_common_commit, form != Form::Json) {
+    if let (Some(common), true) = (compared_from, form != Form::Json) {
+        let request = common.request.short();
+        let (branch, base) = (common.branch.short(), common.base.short());
         context.output.line(&format!(
-            "{} does not contain {}: this is what merging it would do, from their common commit {}\n",
-            request.short(),
-            tip.short(),
-            base.short()
+            "{request} does not contain {branch}. The plan shows what merging {request} would \
+             change, compared with their common commit {base}.\n"
         ))?;
     }
 

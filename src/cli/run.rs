@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
 use crate::id::Environment;
@@ -11,7 +12,8 @@ use crate::report::refusal_lines;
 use crate::text;
 use crate::verbs::{self, Reconciled};
 
-pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow::Result<Exit> {
+/// `reconcile`. After a push nobody reads what it did, so it prints nothing.
+pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> Result<Exit, Error> {
     let done = verbs::reconcile(&context.place, after_push)?;
     if after_push.is_none() {
         show(context, &done)?;
@@ -19,7 +21,8 @@ pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> anyhow:
     Ok(Exit::Done)
 }
 
-fn show(context: &Context, done: &Reconciled) -> anyhow::Result<()> {
+/// Prints what was planned, and for which environments a runner was started.
+fn show(context: &Context, done: &Reconciled) -> Result<(), Error> {
     let Reconciled { planned, busy } = done;
     for queued in &planned.queued {
         let (id, target) = (queued.id, queued.planned.target());
@@ -44,34 +47,42 @@ fn show(context: &Context, done: &Reconciled) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn reconcile_registered(registry: &Path) -> anyhow::Result<Exit> {
+/// `reconcile --registered`: prints only what went wrong.
+pub(super) fn reconcile_registered(registry: &Path) -> Result<Exit, Error> {
     let done = verbs::reconcile_registered(registry)?;
     for complaint in done.iter().flat_map(|of_user| &of_user.complaints) {
-        complain(complaint, None);
+        complain(&text::with_causes(complaint), None);
     }
     Ok(Exit::of(!done.iter().any(|of_user| of_user.has_failed)))
 }
 
-pub(super) fn list_registered(registry: &Path) -> anyhow::Result<Exit> {
+/// `reconcile --registered --list`.
+pub(super) fn list_registered(registry: &Path) -> Result<Exit, Error> {
     let output = Output::new();
-    for (repositories, user_with_more) in verbs::list_registered(registry)? {
-        for repository in repositories {
+    for listed in verbs::list_registered(registry)? {
+        for repository in listed.repositories {
             let path = repository.as_os_str().as_encoded_bytes();
             output.line(&text::escape(path, 300))?;
         }
-        if let Some(user) = user_with_more {
-            output.line(&format!("and more of user {user}"))?;
+        if listed.has_more {
+            let line = format!("and more repositories of user {}", listed.user);
+            output.line(&line)?;
         }
     }
     Ok(Exit::Done)
 }
 
+/// `serve`: the process of the systemd service.
 pub(super) fn serve(context: &Context) -> Exit {
-    verbs::serve(&context.place, |why| complain(why, None));
+    verbs::serve(&context.place, |error| {
+        let error = text::with_causes(error);
+        complain(&format!("waiting until this is fixed: {error}"), None);
+    });
     Exit::Done
 }
 
-pub(super) fn run(context: &Context, environment: &Environment) -> anyhow::Result<Exit> {
+/// `run ENV`: the process of a runner.
+pub(super) fn run(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     verbs::run(&context.place, environment)?;
     Ok(Exit::Done)
 }

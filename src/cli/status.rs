@@ -1,6 +1,7 @@
-//! `status`.
+//! `status`: the table, and the lines below it for what the table has no room for.
 
 use super::context::Context;
+use super::error::Error;
 use super::exit::Exit;
 use crate::id::Revision;
 use crate::report::{
@@ -14,13 +15,15 @@ use crate::text;
 use crate::time::show_ago;
 use crate::verbs::{self, Overview};
 
-/// The widest remark in a listing, in characters.
+/// The longest remark about a deployment that has ended, in characters.
 const REMARK_MAX: usize = 60;
 
-/// The widest remark of something that waits: why it waits is worth the whole line.
+/// The longest remark about a deployment that waits, in characters. What it waits for is more
+/// important.
 const WAITING_MAX: usize = 300;
 
-pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::Result<Exit> {
+/// `status [ENV[/APP]]`.
+pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     let overview = verbs::overview(&deploy, &mut store, filter)?;
     if json {
@@ -42,7 +45,8 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> anyhow::
     Ok(Exit::Done)
 }
 
-fn table(context: &Context, rows: &[StatusRow]) -> anyhow::Result<()> {
+/// Prints the table of applications.
+fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
     let mut table = Table::new(&["APPLICATION", "DEPLOYED", "WANTED", "STATUS", "SINCE", "BY"]);
     for row in rows {
         table.row(cells(row));
@@ -59,6 +63,7 @@ fn table(context: &Context, rows: &[StatusRow]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The cells of an application.
 fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     let hash = |hash: &Option<Revision>| hash.as_ref().map_or("-", Revision::short).to_owned();
     let plain = |text: String| (text, Colour::Plain);
@@ -76,11 +81,11 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
                 Standing::Deployment(status) => colour(status),
                 _ => Colour::Bad,
             };
-            let word = standing.to_string();
-            (
-                id.map_or_else(|| word.clone(), |id| format!("{word} {id}")),
-                colour,
-            )
+            let text = match id {
+                Some(id) => format!("{standing} {id}"),
+                None => standing.to_string(),
+            };
+            (text, colour)
         }
     };
     let since = row.since.map(|since| show_ago(clock::now().since(since)));
@@ -95,8 +100,8 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     ]
 }
 
-/// Freezes, and what dead runners left.
-fn in_the_way(context: &Context, overview: &Overview) -> anyhow::Result<()> {
+/// Prints what keeps environments from continuing: freezes, and what dead runners left.
+fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
     for (environment, freeze) in &overview.frozen {
         let line = format!("{environment}: {}", freeze.describe());
         let line = context.output.paint(Colour::Attention, &line);
@@ -117,17 +122,18 @@ fn in_the_way(context: &Context, overview: &Overview) -> anyhow::Result<()> {
         } else {
             (
                 format!("{environment}: the runner of {id} died"),
-                "to find out what became of it and go on: deploy-by-code reconcile".to_owned(),
+                "to mark it as interrupted and to continue: deploy-by-code reconcile".to_owned(),
             )
         };
+
         let what = context.output.paint(Colour::Bad, &what);
         context.output.line(&format!("{what}\n  hint: {hint}"))?;
     }
     Ok(())
 }
 
-/// What the table has no room for.
-fn remarks(context: &Context, row: &StatusRow) -> anyhow::Result<()> {
+/// Prints why the newest deployment stands as it does, and what rollbacks hold back.
+fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
     let target = row.target();
     let newest = row.newest.as_ref();
 
@@ -137,6 +143,7 @@ fn remarks(context: &Context, row: &StatusRow) -> anyhow::Result<()> {
         let line = format!("{target}: {}", text::escape(&remark, most));
         context.output.line(&line)?;
     }
+
     for hold in &row.holds {
         let hold = format!(
             "{} was rolled back by {}: {}",

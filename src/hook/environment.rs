@@ -16,9 +16,9 @@ const PUSHER_MAX: usize = 128;
 /// How many push options are looked at.
 const OPTIONS_MAX: usize = 64;
 
-/// The variables in which hosts name whom they authenticated, the surest first, and how that is
-/// called. The first is for a forced command of an ssh key (sshd(8), AUTHORIZED_KEYS), the last for
-/// web servers.
+/// The variables in which hosts name the person whom they authenticated, and the evidence that each
+/// stands for, the strongest first. The first is for the forced command of an ssh key (sshd(8),
+/// AUTHORIZED_KEYS), the last for web servers.
 const PUSHER_VARIABLES: &[(&str, Evidence)] = &[
     ("DEPLOY_BY_CODE_PUSHER", Evidence::SshKey),
     ("GL_USERNAME", Evidence::Gitlab),
@@ -27,12 +27,12 @@ const PUSHER_VARIABLES: &[(&str, Evidence)] = &[
     ("REMOTE_USER", Evidence::Http),
 ];
 
-/// What a hook was told.
+/// What git and the host tell a hook.
 #[derive(Debug, Clone, Default)]
 pub struct HookEnvironment {
     /// The repository's git folder.
     pub git_dir: PathBuf,
-    /// Where the pushed objects are while the push is not accepted.
+    /// Where the pushed objects are until the push is accepted.
     pub quarantine: Quarantine,
     /// What the pusher gave with `git push -o`.
     pub push_options: Vec<String>,
@@ -47,6 +47,7 @@ impl HookEnvironment {
             .and_then(|count| count.parse::<usize>().ok())
             .unwrap_or(0);
         let option = |index| env::var(format!("GIT_PUSH_OPTION_{index}")).ok();
+
         Self {
             git_dir: env::var_os("GIT_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from),
             quarantine: quarantine(),
@@ -55,8 +56,8 @@ impl HookEnvironment {
     }
 }
 
-/// Who acts: who signed the push, else the name that the host authenticated, else the unix user.
-/// Asked for only when there is something to record, since it can mean a look into the user
+/// Who pushes: the signer of the push, or else the name that the host authenticated, or else the
+/// unix user. Call this only when there is something to record, since it can read the user
 /// database.
 #[must_use]
 pub fn pusher() -> Option<Identity> {
@@ -77,8 +78,8 @@ fn unix_user() -> Option<Identity> {
     Some(Identity::new(user.name, Evidence::Unix))
 }
 
-/// Who types a command: the user behind sudo, else as for a hook. A user whose number has no name
-/// is known by the number.
+/// Who types a command: the user who called sudo, or else as for a hook. A user whose number has no
+/// name is known by the number.
 #[must_use]
 pub fn person() -> Identity {
     let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
@@ -91,42 +92,42 @@ pub fn person() -> Identity {
         })
 }
 
-/// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git calls a signature by an
-/// unknown key good too, with an empty signer, and does not refuse one that is played back: its
-/// nonce tells.
+/// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git also calls the signature of
+/// an unknown key good, and names no signer then. git does not refuse a signature that somebody
+/// replays; the status of its nonce tells.
 fn signer() -> Option<Identity> {
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     let is_good = is("GIT_PUSH_CERT_STATUS", "G") && is("GIT_PUSH_CERT_NONCE_STATUS", "OK");
-    let signer =
-        env::var_os("GIT_PUSH_CERT_SIGNER").filter(|signer| is_good && !signer.is_empty())?;
+
+    let signer = env::var_os("GIT_PUSH_CERT_SIGNER");
+    let signer = signer.filter(|signer| is_good && !signer.is_empty())?;
     let name = text::decode(signer.as_bytes(), PUSHER_MAX);
     Some(Identity::new(name, Evidence::Signature))
 }
 
-/// The object folders that a hook in quarantine reads from, before the repository's own (git(1),
+/// The object folders that a hook in quarantine reads before the repository's own (git(1),
 /// `GIT_OBJECT_DIRECTORY`).
 fn quarantine() -> Quarantine {
     if env::var_os("GIT_QUARANTINE_PATH").is_none() {
         return Quarantine::default();
     }
-    let own = env::var_os("GIT_OBJECT_DIRECTORY")
-        .into_iter()
-        .map(PathBuf::from);
+
+    let own = env::var_os("GIT_OBJECT_DIRECTORY").map(PathBuf::from);
     let alternates = env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES").unwrap_or_default();
     let alternates = alternates
         .as_bytes()
         .split(|b| *b == b':')
-        .filter(|path| !path.is_empty());
-    let alternates = alternates.map(|path| PathBuf::from(OsString::from_vec(unquote(path))));
+        .filter(|path| !path.is_empty())
+        .map(|path| PathBuf::from(OsString::from_vec(unquote(path))));
+
+    let folders = own.into_iter().chain(alternates);
     Quarantine {
-        object_folders: own
-            .chain(alternates)
-            .filter(|folder| folder.is_dir())
-            .collect(),
+        object_folders: folders.filter(|folder| folder.is_dir()).collect(),
     }
 }
 
-/// Undoes the quoting that git gives a path with a colon or quote in it: `"…"` with backslashes.
+/// Undoes the quoting that git gives to a path with a colon or a quote in it: `"…"` with
+/// backslashes.
 fn unquote(path: &[u8]) -> Vec<u8> {
     let Some(inner) = path
         .strip_prefix(b"\"")
@@ -134,6 +135,7 @@ fn unquote(path: &[u8]) -> Vec<u8> {
     else {
         return path.to_vec();
     };
+
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner.iter();
     while let Some(byte) = rest.next() {

@@ -1,18 +1,19 @@
-//! post-receive: records what a push deploys, and wakes the runners.
+//! post-receive: records what a push deploys, and starts the runners.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use super::touched::possible_branches;
-use crate::deploy_repository::{DeployRepository, Error};
-use crate::id::Target;
+use crate::deploy_repository::{self, DeployRepository};
+use crate::id::{DeploymentId, Environment, Target};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
 use crate::policy::Refusal;
 use crate::publish;
 use crate::refs::{self, RefUpdate};
 use crate::store::Deployment;
 use crate::sys::syslog;
+use crate::text;
 use crate::wake;
 
 /// What post-receive tells the pusher.
@@ -22,26 +23,63 @@ pub enum Announcement {
     Queued(Box<Queued>),
     /// A deployment of this push was recorded by another process.
     QueuedByOther(Box<Deployment>),
-    /// An application is not wanted any more.
+    /// An application is no longer wanted.
     Retired(Target),
     /// Something on the branch can't be deployed.
     Problem(Refusal),
+}
+
+impl Announcement {
+    /// The number of the deployment that it is about.
+    #[must_use]
+    pub fn id(&self) -> Option<DeploymentId> {
+        match self {
+            Self::Queued(queued) => Some(queued.id),
+            Self::QueuedByOther(deployment) => Some(deployment.id),
+            Self::Retired(_) | Self::Problem(_) => None,
+        }
+    }
+}
+
+/// Something that post-receive could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The deploy repository or its configuration can't be used, so nothing was planned.
+    #[error(
+        "{0}\nwhat was pushed will be planned by the next push after this is fixed, or by: \
+         deploy-by-code reconcile"
+    )]
+    Unusable(deploy_repository::Error),
+    /// Planning failed, so nothing was recorded.
+    #[error("{0}\nnothing is lost: the next push plans it, or: deploy-by-code reconcile")]
+    NotPlanned(planning::Error),
+    /// The deployments are recorded, but no runner can be started for them.
+    #[error(
+        "no runner could be started for {environment}: {error}\n\
+         start it with: deploy-by-code reconcile"
+    )]
+    NoRunner {
+        /// The environment of the deployments.
+        environment: Environment,
+        /// Why not.
+        error: io::Error,
+    },
 }
 
 /// What post-receive did.
 #[derive(Default)]
 #[must_use]
 pub struct Received {
-    /// What there is to tell.
+    /// What the pusher is told.
     pub announcements: Vec<Announcement>,
     /// What did not work.
-    pub failures: Vec<String>,
-    /// The repository, for following what was queued.
+    pub failures: Vec<Failure>,
+    /// The repository, to follow what was queued.
     pub deploy: Option<DeployRepository>,
 }
 
-/// Records what a push deploys and wakes the runners. A push that does not touch the deploy branch
-/// ends after its lines were read.
+/// Records what a push deploys, and starts the runners. If a push does not touch the deploy branch,
+/// this returns as soon as its lines are read.
 pub fn post_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -51,28 +89,27 @@ pub fn post_receive(
     let deploy = match DeployRepository::open(&environment.git_dir, config) {
         Ok(deploy) => deploy,
         Err(error) => {
-            received.cannot_open(environment, &error, input);
+            received.cannot_open(environment, error, input);
             return received;
         }
     };
+
     let Some(push) = read_push(&deploy, input) else {
         return received;
     };
 
     if let Err(error) = received.plan(&deploy, &push) {
-        received.fail(&format!(
-            "{error}\nnothing is lost: the next push or deploy-by-code reconcile plans it"
-        ));
+        received.fail(Failure::NotPlanned(error));
     }
     received.deploy = Some(deploy);
     received
 }
 
-/// The update of the deploy branch, if it is among those that git tells.
+/// The update of the deploy branch, if it is among the updates that git tells.
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
     let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
         Ok(mut updates) => Some(updates.pop()?),
-        // What could not be read may have been the deploy branch; planning finds out.
+        // The line that could not be read may be about the deploy branch. Planning finds out.
         Err(_) => None,
     };
 
@@ -90,57 +127,64 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
 }
 
 impl Received {
-    fn fail(&mut self, message: &str) {
-        syslog::failure("post-receive", message);
-        self.failures.push(message.to_owned());
+    /// Notes a failure for the pusher, and sends it to syslog for the administrator.
+    fn fail(&mut self, failure: Failure) {
+        syslog::failure("post-receive", &text::with_causes(&failure));
+        self.failures.push(failure);
     }
 
-    /// Says that nothing can be planned, if the push may have been about the deploy branch.
-    fn cannot_open(&mut self, environment: &HookEnvironment, error: &Error, input: impl BufRead) {
-        let branches = match error {
-            Error::Config(error) => possible_branches(environment, error),
-            Error::Git(_) => Vec::new(),
+    /// Notes that nothing can be planned, unless the push is certainly not about the deploy branch.
+    fn cannot_open(
+        &mut self,
+        environment: &HookEnvironment,
+        error: deploy_repository::Error,
+        input: impl BufRead,
+    ) {
+        let is_unreadable = matches!(error, deploy_repository::Error::Git(_));
+        let branches = match &error {
+            deploy_repository::Error::Config(error) => possible_branches(environment, error),
+            deploy_repository::Error::Git(_) => Vec::new(),
         };
         let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
         let touches = refs::read(input, is_branch).is_ok_and(|updates| !updates.is_empty());
 
-        if matches!(error, Error::Git(_)) || touches {
-            self.fail(&format!(
-                "{error}\nwhat was pushed will be planned once this is mended, by the next push \
-                 or: deploy-by-code reconcile"
-            ));
+        if is_unreadable || touches {
+            self.fail(Failure::Unusable(error));
         }
     }
 
+    /// Plans what the push brought, starts the runners and collects what to tell the pusher.
     fn plan(&mut self, deploy: &DeployRepository, push: &Push) -> Result<(), planning::Error> {
         let mut store = deploy.open_or_create_store()?;
         let planned = plan_tip(deploy, &mut store, Some(push))?;
 
-        let is_woken = self.wake(deploy, &planned);
-        // A runner tells of the events at its start, and then nobody who pushes waits for it.
-        if !is_woken {
+        let has_runner = self.start_runners(deploy, &planned);
+        // A runner sends the events to syslog when it starts. Then the pusher need not wait for
+        // that.
+        if !has_runner {
             publish::to_syslog(&mut store);
         }
         self.announce(planned);
         Ok(())
     }
 
-    /// Wakes the runners; says whether one was.
-    fn wake(&mut self, deploy: &DeployRepository, planned: &Planned) -> bool {
-        let mut is_woken = false;
+    /// Starts a runner for each environment that has something new to do. Returns whether at least
+    /// one was started.
+    fn start_runners(&mut self, deploy: &DeployRepository, planned: &Planned) -> bool {
+        let mut has_runner = false;
         for environment in planned.environments() {
             match wake::runner(deploy, environment) {
-                Ok(()) => is_woken = true,
-                Err(error) => self.fail(&format!(
-                    "no runner could be started for {environment}: {error}\n\
-                     start it with: deploy-by-code reconcile"
-                )),
+                Ok(()) => has_runner = true,
+                Err(error) => self.fail(Failure::NoRunner {
+                    environment: environment.clone(),
+                    error,
+                }),
             }
         }
-        is_woken
+        has_runner
     }
 
-    /// What this push brought, whoever planned it.
+    /// Collects what this push brought, whichever process planned it.
     fn announce(&mut self, planned: Planned) {
         let Planned {
             queued,

@@ -1,6 +1,6 @@
 //! pre-receive: judges a push before anything has changed.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
@@ -16,23 +16,32 @@ use crate::publish;
 use crate::refs::{self, RefUpdate};
 use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
+use crate::text;
 use crate::wake;
 
-/// Refs below this forge what the server reads (git-replace(1)).
+/// Refs below this make git read one object in the place of another (git-replace(1)).
 const REPLACE: &[u8] = b"refs/replace/";
 
-/// What pre-receive says.
+/// How pre-receive judged a push.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Verdict {
-    /// What is refused and why; empty: the push may go on.
+    /// What is refused, and why.
     pub refusals: Vec<Refusal>,
-    /// Why the push can't be judged: it is refused as well.
+    /// Why the push can't be judged. Then it is refused too.
     pub failure: Option<Error>,
-    /// What whoever pushes should know: the path, and a line.
+    /// What the pusher should know: a path, and a line about it.
     pub warnings: Vec<(Vec<u8>, String)>,
-    /// What earlier pushes asked for, and nobody had planned before this one came.
+    /// What earlier pushes asked for and was not planned until now.
     pub caught_up: Vec<Queued>,
+}
+
+impl Verdict {
+    /// Whether git may accept the push.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.refusals.is_empty() && self.failure.is_none()
+    }
 }
 
 /// Why a push can't be judged.
@@ -41,12 +50,12 @@ pub enum Error {
     /// The deploy repository or its configuration can't be used.
     #[error(transparent)]
     Deploy(#[from] deploy_repository::Error),
-    /// What git writes to the hook can't be read.
+    /// The lines that git writes to the hook can't be read.
+    #[error("the lines from git can't be read")]
+    Refs(#[source] io::Error),
+    /// The state can't be read.
     #[error(transparent)]
-    Refs(#[from] std::io::Error),
-    /// The state can't be opened.
-    #[error("{0}\nhint: {hint}", hint = .0.hint())]
-    Store(store::Error),
+    Store(#[from] store::Error),
     /// What earlier pushes brought can't be planned.
     #[error(transparent)]
     Planning(#[from] planning::Error),
@@ -55,8 +64,21 @@ pub enum Error {
     Judging(#[from] judging::Error),
 }
 
-/// Judges a push before anything has changed. A push that does not touch the deploy branch is none
-/// of its business, also when the configuration is broken.
+impl Error {
+    /// What to do, where the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error)
+            | Self::Planning(planning::Error::Store(error))
+            | Self::Judging(judging::Error::Store(error)) => Some(error.hint()),
+            Self::Deploy(_) | Self::Refs(_) | Self::Planning(_) | Self::Judging(_) => None,
+        }
+    }
+}
+
+/// Judges a push before anything has changed. A push that does not touch the deploy branch is
+/// always accepted, even when the configuration is broken.
 pub fn pre_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -69,12 +91,14 @@ pub fn pre_receive(
     }
 
     verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
-    if !verdict.refusals.is_empty() || verdict.failure.is_some() {
-        tell(&verdict, store.as_mut());
+    if !verdict.is_accepted() {
+        record(&verdict, store.as_mut());
     }
     verdict
 }
 
+/// Judges what a push does, as far as it touches the deploy branch or replacement objects. The
+/// state, once it is open, is kept in `store`.
 fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -92,36 +116,37 @@ fn judge(
         Err(deploy_repository::Error::Config(error)) => possible_branches(environment, error),
         Err(deploy_repository::Error::Git(_)) => Vec::new(),
     };
-    // A repository that can't be read refuses whatever is pushed.
+    // If the repository can't be read, every push is refused.
     let opened = match opened {
         Err(error @ deploy_repository::Error::Git(_)) => return Err(error.into()),
         opened => opened,
     };
 
     let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-    let updates = refs::read(input, |name| is_branch(name) || name.starts_with(REPLACE))?;
+    let is_of_interest = |name: &[u8]| is_branch(name) || name.starts_with(REPLACE);
+    let updates = refs::read(input, is_of_interest).map_err(Error::Refs)?;
     let (replaced, mut updates): (Vec<_>, Vec<_>) = updates
         .into_iter()
         .partition(|update| update.name.starts_with(REPLACE));
-    verdict
-        .refusals
-        .extend(replaced.into_iter().map(|update| Refusal {
-            path: update.name,
-            message: "replacement objects forge what the server reads".to_owned(),
-            hint: "push to another ref".to_owned(),
-            is_fault: false,
-        }));
+    let replaced = replaced.into_iter().map(|update| Refusal {
+        path: update.name,
+        message: "replacement objects can forge what the server reads".to_owned(),
+        hint: "push to a ref outside of refs/replace/".to_owned(),
+        is_fault: false,
+    });
+    verdict.refusals.extend(replaced);
 
     let Some(update) = updates.pop() else {
         return Ok(());
     };
     let deploy = opened?;
-    *store = find_store(&deploy).map_err(Error::Store)?;
+    *store = find_store(&deploy)?;
     judge_branch(&deploy, &update, store.as_mut(), verdict)
 }
 
-/// The state, where there is one. Rules that ask the record would let everything pass without it;
-/// one that is configured to be elsewhere may just not be mounted.
+/// The state; `None`: there is none yet. A state that is configured to be elsewhere has to be
+/// there: its file system may not be mounted, and without the record some rules would let
+/// everything pass.
 fn find_store(deploy: &DeployRepository) -> Result<Option<Store>, store::Error> {
     if deploy.config.state_dir.is_some() {
         deploy.open_store().map(Some)
@@ -130,6 +155,7 @@ fn find_store(deploy: &DeployRepository) -> Result<Option<Store>, store::Error> 
     }
 }
 
+/// Judges the update of the deploy branch.
 fn judge_branch(
     deploy: &DeployRepository,
     update: &RefUpdate,
@@ -141,7 +167,7 @@ fn judge_branch(
         verdict.caught_up = catch_up(deploy, store, old)?;
     }
 
-    // Looking up who pushes can mean a look into the user database.
+    // To find the pusher can mean to read the user database, so it is done only where a rule asks.
     let mut sections = deploy.config.environments();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher).flatten();
@@ -151,16 +177,16 @@ fn judge_branch(
         pusher: pusher.as_ref(),
     };
 
-    let record = store.map(Store::read).transpose().map_err(Error::Store)?;
+    let record = store.map(Store::read).transpose()?;
     let (_, judged) = judging::judge(deploy, &subject, record.as_deref())?;
     verdict.refusals.extend(judged.plan.refusals);
     verdict.warnings = judged.plan.warnings;
     Ok(())
 }
 
-/// Plans what earlier pushes brought and nobody planned yet: otherwise this one would be judged as
-/// if they had never been, and be joined with them afterwards. What is on the branch is wanted,
-/// whatever becomes of this push.
+/// Plans what earlier pushes brought and was not planned yet. Otherwise this push would be judged
+/// as if they had never happened, and afterwards be joined with them. What is on the branch is
+/// wanted, even if this push is refused.
 fn catch_up(
     deploy: &DeployRepository,
     store: &mut Store,
@@ -173,18 +199,18 @@ fn catch_up(
 
     let planned = plan_tip(deploy, store, None)?;
     for environment in planned.environments() {
-        // Where none can be started, whoever comes next starts one.
+        // If no runner can be started, the next hook or `reconcile` starts one.
         let _ = wake::runner(deploy, environment);
     }
     publish::to_syslog(store);
     Ok(planned.queued)
 }
 
-/// Writes down that a push was refused. Where there is no state to write to, the system log gets
-/// the lines at once: this refuses all the same.
-fn tell(verdict: &Verdict, store: Option<&mut Store>) {
+/// Records that a push was refused. If the state can't be written to, the lines go to the system
+/// log directly. Neither changes the verdict.
+fn record(verdict: &Verdict, store: Option<&mut Store>) {
     if let Some(error) = &verdict.failure {
-        syslog::failure("pre-receive", &error.to_string());
+        syslog::failure("pre-receive", &failure_message(error));
     }
     let pusher = pusher();
 
@@ -196,11 +222,21 @@ fn tell(verdict: &Verdict, store: Option<&mut Store>) {
         recorded.is_ok()
     });
     if !is_recorded {
-        tell_at_once(&verdict.refusals, pusher.as_ref());
+        send_to_syslog(&verdict.refusals, pusher.as_ref());
     }
 }
 
-fn tell_at_once(refusals: &[Refusal], pusher: Option<&Identity>) {
+/// An error in words for the administrator, who reads them in the system log.
+fn failure_message(error: &Error) -> String {
+    let message = text::with_causes(error);
+    match error.hint() {
+        Some(hint) => format!("{message}\nhint: {hint}"),
+        None => message,
+    }
+}
+
+/// Sends the lines of events that could not be recorded.
+fn send_to_syslog(refusals: &[Refusal], pusher: Option<&Identity>) {
     let Ok(mut log) = syslog::Log::open() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! reference-transaction: wakes a `reconcile`, in case post-receive never comes.
+//! reference-transaction: starts a `reconcile`, in case git never runs post-receive.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::refs;
 use crate::sys::syslog;
 use crate::wake;
 
-/// In the `committed` state, when the deploy branch is among the refs, wakes a `reconcile`: git
-/// does not call post-receive when the client went away while pre-receive ran. In every other state
-/// and for every other ref it does nothing. It never fails: in the `prepared` state that would undo
-/// somebody's push.
+/// In the `committed` state, when the deploy branch is among the refs, starts a `reconcile`: git
+/// does not run post-receive when the client goes away while pre-receive runs. In every other state
+/// and for every other ref it does nothing. It never fails, since a failure in the `prepared` state
+/// would undo somebody's push.
 pub fn reference_transaction(
     environment: &HookEnvironment,
     config: Option<&Path>,

@@ -1,12 +1,13 @@
-//! Whether a push touches the deploy branch, also while the configuration can't be used.
+//! Which branch is the deploy branch while the configuration can't be used.
 
 use crate::deploy_repository::ConfigError;
 use crate::git::Repository;
 use crate::hook::environment::HookEnvironment;
 use crate::store::Store;
 
-/// With a configuration that can't be used, every branch that may be the deploy branch is one: what
-/// the file says, what HEAD names, what was planned last.
+/// Every branch that can be the deploy branch while the configuration can't be used: the one that
+/// the file names as far as it can be read, the one that HEAD names, and the one that was planned
+/// last.
 pub(super) fn possible_branches(environment: &HookEnvironment, error: &ConfigError) -> Vec<String> {
     let configured = error.config.branch.iter();
     let mut branches: Vec<String> = configured
@@ -20,7 +21,7 @@ pub(super) fn possible_branches(environment: &HookEnvironment, error: &ConfigErr
     branches
 }
 
-/// The branch that was planned last, by the state in the repository.
+/// The branch that was planned last, according to the state in the repository.
 fn planned_branch(repository: &Repository) -> Option<String> {
     let mut store = Store::open(&repository.path().join("deploy-by-code")).ok()?;
     let cursor = store.read().ok()?.cursor().ok()??;

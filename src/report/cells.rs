@@ -1,4 +1,4 @@
-//! Cells that listings share.
+//! Cells of tables that several listings have.
 
 use super::table::Colour;
 use crate::identity::{Evidence, Identity};
@@ -16,18 +16,32 @@ pub fn colour(status: Status) -> Colour {
     }
 }
 
-/// A name that somebody else chose.
+/// A name, which somebody else chose, made safe to show; `-` for none.
 #[must_use]
 pub fn name_cell(name: Option<&str>) -> String {
     name.map_or_else(|| "-".to_owned(), |name| text::escape(name, 24))
 }
 
-/// Who acted, and how that is known.
+/// The name of who acted, and how it is known.
 #[must_use]
 pub fn who_cell(who: Option<&Identity>) -> String {
     let name = name_cell(who.map(|who| who.name.as_str()));
     match who.map(|who| who.evidence) {
         None | Some(Evidence::Unrecorded) => name,
         Some(evidence) => format!("{name} ({evidence})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_acted_is_shown_with_the_evidence() {
+        let who = |name: &str, evidence| who_cell(Some(&Identity::new(name, evidence)));
+        assert_eq!(who_cell(None), "-");
+        assert_eq!(who("alice", Evidence::SshKey), "alice (ssh key)");
+        assert_eq!(who("alice", Evidence::Unrecorded), "alice");
+        assert_eq!(who("a\nb", Evidence::Unix), "a\\nb (unix)");
     }
 }

@@ -1,21 +1,30 @@
-//! JSON in which nothing that somebody else wrote can deceive a terminal.
+//! JSON that cannot deceive a terminal, whoever wrote the texts in it.
 
 use std::io;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer as Serialization};
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+use crate::policy::Freeze;
 use crate::text::is_deceptive;
 
-/// Pretty JSON with every deceptive character as `\uXXXX` (RFC 8259, section 7), which programs
-/// read back as what it was.
+/// Pretty JSON with every deceptive character as `\uXXXX` (RFC 8259, section 7). Programs read it
+/// back as the same character.
 #[must_use]
 pub fn to_json(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut bytes, Escaping(PrettyFormatter::new()));
-    // Writing to memory can't fail, and no row has a map with keys that are no strings.
+    // Writing to memory can't fail, and all keys of the rows are strings.
     let _ = value.serialize(&mut serializer);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Writes a freeze as the text that describes it; null where there is none.
+pub(super) fn freeze_as_text<S: Serialization>(
+    freeze: &Option<Freeze>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    freeze.as_ref().map(Freeze::describe).serialize(serializer)
 }
 
 struct Escaping(PrettyFormatter<'static>);
@@ -27,14 +36,15 @@ impl Formatter for Escaping {
         fragment: &str,
     ) -> io::Result<()> {
         for c in fragment.chars() {
-            if is_deceptive(c) {
-                c.encode_utf16(&mut [0; 2])
-                    .iter()
-                    .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))?;
-            } else {
+            if !is_deceptive(c) {
                 writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
             }
         }
+
         Ok(())
     }
 

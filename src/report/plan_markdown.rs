@@ -1,11 +1,37 @@
 //! A plan as Markdown, for a merge request.
 
-use super::plan_rows::{Action, CommitRow, PlanRow};
+use super::plan_rows::{Action, CommitRow, GateRow, PlanRow};
 use super::plan_words::{commit_lines, others};
 use crate::plan::Plan;
 use crate::policy::Refusal;
 
-/// Text in which Markdown (CommonMark 0.31, section 2.4) and HTML see nothing but text.
+/// The head of the table of applications.
+const HEAD: &str = "| Application | Change | Gained | Lost | Verdict |\n\
+                    | --- | --- | --- | --- | --- |\n";
+
+/// A plan as Markdown.
+#[must_use]
+pub fn plan_markdown(plan: &Plan, rows: &[PlanRow]) -> String {
+    let mut out = String::new();
+    if !rows.is_empty() {
+        out.push_str(HEAD);
+        rows.iter().for_each(|row| out.push_str(&table_row(row)));
+        rows.iter().for_each(|row| out.push_str(&details(row)));
+    }
+
+    let others: Vec<String> = others(plan, rows).map(refusal_item).collect();
+    if !others.is_empty() {
+        let space = if out.is_empty() { "" } else { "\n" };
+        out.push_str(&format!("{space}**Refused:**\n\n{}", others.concat()));
+    }
+    if out.is_empty() {
+        "Nothing to deploy.\n".to_owned()
+    } else {
+        out
+    }
+}
+
+/// Text that Markdown (CommonMark 0.31, section 2.4) and HTML take for nothing but text.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
@@ -13,110 +39,98 @@ fn plain(text: &str) -> String {
             '<' => plain.push_str("&lt;"),
             '>' => plain.push_str("&gt;"),
             '&' => plain.push_str("&amp;"),
-            // A mention would call somebody.
+            // A mention would notify somebody.
             '@' => plain.push_str("&#64;"),
-            c if c.is_ascii_punctuation() && !matches!(c, '.' | ',' | ':' | '/' | '-') => {
-                plain.extend(['\\', c])
-            }
+
+            '.' | ',' | ':' | '/' | '-' => plain.push(c),
+            c if c.is_ascii_punctuation() => plain.extend(['\\', c]),
             c => plain.push(c),
         }
     }
     plain
 }
 
-/// A plan as Markdown, for a merge request.
-#[must_use]
-pub fn plan_markdown(plan: &Plan, rows: &[PlanRow]) -> String {
-    let mut out = String::new();
-    if !rows.is_empty() {
-        out.push_str(
-            "| Application | Change | Gained | Lost | Verdict |\n| --- | --- | --- | --- | --- |\n",
-        );
+/// Some lines as one cell or item.
+fn plain_lines(lines: &str) -> String {
+    let lines: Vec<String> = lines.lines().map(plain).collect();
+    lines.join("<br>")
+}
+
+/// The row of an application in the table.
+fn table_row(row: &PlanRow) -> String {
+    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let verdict = match row.action {
+        Action::Deploy => "deploy",
+        Action::Redeploy => "redeploy",
+        Action::Retire => "retire",
+        Action::Refuse => "**refused**",
+    };
+
+    let (name, change) = (row.target().to_string(), row.change());
+    let (name, change) = (plain(&name), plain(change.trim_start()));
+    let (gained, lost) = (count(row.gained), count(row.lost));
+    format!("| {name} | {change} | {gained} | {lost} | {verdict} |\n")
+}
+
+/// The list of what there is to say about an application; empty where there is nothing.
+fn details(row: &PlanRow) -> String {
+    let mut items: Vec<String> = row.gates.iter().map(gate_item).collect();
+    let waiting = row.waiting();
+    items.extend(waiting.map(|waiting| format!("- goes after {}", plain(&waiting))));
+    let warnings = row.warnings.iter();
+    items.extend(warnings.map(|warning| format!("- **warning:** {}", plain(warning))));
+    items.extend(commits_item("gained", &row.gained_commits, row.gained));
+    items.extend(commits_item("**lost**", &row.lost_commits, row.lost));
+
+    if items.is_empty() {
+        return String::new();
     }
-    for row in rows {
-        let count =
-            |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        let verdict = match row.action {
-            Action::Deploy => "deploy",
-            Action::Redeploy => "redeploy",
-            Action::Retire => "retire",
-            Action::Refuse => "**refused**",
-        };
-        let (name, change) = (plain(&row.name()), plain(row.change().trim_start()));
-        out.push_str(&format!(
-            "| {name} | {change} | {} | {} | {verdict} |\n",
-            count(row.gained),
-            count(row.lost)
-        ));
+    let name = plain(&row.target().to_string());
+    format!("\n**{name}**\n\n{}\n", items.join("\n"))
+}
+
+/// What one rule says.
+fn gate_item(gate: &GateRow) -> String {
+    let message = plain_lines(gate.message.as_deref().unwrap_or_default());
+    let refused = if gate.allowed { "" } else { "**refused:** " };
+    let hint = gate.hint.as_deref().map(plain);
+    let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("- {}: {refused}{message}{hint}", gate.rule)
+}
+
+/// The commits of one way; `None`: there are none.
+fn commits_item(word: &str, commits: &[CommitRow], count: Option<u64>) -> Option<String> {
+    let lines = commit_lines(commits, count);
+    if lines.is_empty() {
+        return None;
     }
-    for row in rows {
-        let mut items = Vec::new();
-        for gate in &row.gates {
-            let lines: Vec<String> = gate
-                .message
-                .iter()
-                .flat_map(|message| message.lines())
-                .map(plain)
-                .collect();
-            let refused = if gate.allowed { "" } else { "**refused:** " };
-            let hint = gate
-                .hint
-                .iter()
-                .map(|hint| format!(" ({})", plain(hint)))
-                .collect::<String>();
-            items.push(format!(
-                "- {}: {refused}{}{hint}",
-                gate.rule,
-                lines.join("<br>")
-            ));
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| format!("  - {}", plain(line)))
+        .collect();
+    Some(format!("- {word}:\n{}", lines.join("\n")))
+}
+
+/// A refusal that no row is about.
+fn refusal_item(refusal: &Refusal) -> String {
+    let path = plain(&refusal.shown_path());
+    let (message, hint) = (plain_lines(&refusal.message), plain(&refusal.hint));
+    format!("- {path}: {message} ({hint})\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_never_markup() {
+        let table = [
+            ("<b>&", "&lt;b&gt;&amp;"),
+            ("@alice *a* [x](y)", "&#64;alice \\*a\\* \\[x\\]\\(y\\)"),
+            ("a/b-c: d, e.", "a/b-c: d, e."),
+        ];
+        for (text, expected) in table {
+            assert_eq!(plain(text), expected);
         }
-        items.extend(
-            row.waiting()
-                .map(|waiting| format!("- goes after {}", plain(&waiting))),
-        );
-        items.extend(
-            row.warnings
-                .iter()
-                .map(|warning| format!("- **warning:** {}", plain(warning))),
-        );
-        let way = |word: &str, commits: &[CommitRow], count| {
-            let lines = commit_lines(commits, count);
-            let lines: String = lines
-                .iter()
-                .map(|line| format!("  - {}\n", plain(line)))
-                .collect();
-            (!lines.is_empty()).then(|| format!("- {word}:\n{}", lines.trim_end()))
-        };
-        items.extend(way("gained", &row.gained_commits, row.gained));
-        items.extend(way("**lost**", &row.lost_commits, row.lost));
-        if !items.is_empty() {
-            out.push_str(&format!(
-                "\n**{}**\n\n{}\n",
-                plain(&row.name()),
-                items.join("\n")
-            ));
-        }
-    }
-    let others: Vec<&Refusal> = others(plan, rows).collect();
-    if !others.is_empty() {
-        out.push_str(if out.is_empty() {
-            "**Refused:**\n\n"
-        } else {
-            "\n**Refused:**\n\n"
-        });
-    }
-    for refusal in others {
-        let message: Vec<String> = refusal.message.lines().map(plain).collect();
-        out.push_str(&format!(
-            "- {}: {} ({})\n",
-            plain(&refusal.shown_path()),
-            message.join("<br>"),
-            plain(&refusal.hint)
-        ));
-    }
-    if out.is_empty() {
-        "Nothing to deploy.\n".to_owned()
-    } else {
-        out
     }
 }

@@ -1,20 +1,23 @@
-//! What a push would do, for those who review it.
+//! What a push would do, for the people who review it.
 
-use serde::{Serialize, Serializer};
+use std::collections::BTreeSet;
 
+use serde::Serialize;
+
+use super::json::freeze_as_text;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::plan::{Judgement, Plan};
-use crate::policy::{Commits, Facts, Freeze, Objection, Pass, freeze_of};
+use crate::policy::{Commit, Commits, Facts, Freeze, Gate, Objection, Pass, freeze_of};
 use crate::status::Status;
 use crate::store::{self, Reader};
 use crate::time::Timestamp;
 
-/// How many commits are named each way.
+/// How many of the commits gained are named, and how many of those lost.
 const COMMITS_MAX: usize = 10;
 
-/// A commit of an application.
+/// A commit of an application. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct CommitRow {
     /// Its hash.
@@ -27,20 +30,20 @@ pub struct CommitRow {
     pub subject: String,
 }
 
-/// What one rule says.
+/// What one rule says. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct GateRow {
     /// The rule.
     pub rule: &'static str,
-    /// Whether it allows.
+    /// Whether the rule allows the deployment.
     pub allowed: bool,
     /// Why.
     pub message: Option<String>,
-    /// What to do, where it refuses.
+    /// What to do if the rule refuses.
     pub hint: Option<String>,
 }
 
-/// A deployment that goes first.
+/// A deployment that goes first. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct WaitingRow {
     /// Its number.
@@ -59,9 +62,9 @@ pub enum Action {
     Deploy,
     /// Deploy the same revision again.
     Redeploy,
-    /// Want it no more.
+    /// Stop wanting it.
     Retire,
-    /// Nothing: it would be refused.
+    /// Nothing, since it would be refused.
     Refuse,
 }
 
@@ -82,51 +85,66 @@ pub struct PlanRow {
     pub gained: Option<u64>,
     /// How many commits are lost.
     pub lost: Option<u64>,
-    /// The newest of those gained.
+    /// The newest of the commits gained.
     pub gained_commits: Vec<CommitRow>,
-    /// The newest of those lost.
+    /// The newest of the commits lost.
     pub lost_commits: Vec<CommitRow>,
-    /// What each rule says that has something to say.
+    /// What the rules say, as far as they have something to say.
     pub gates: Vec<GateRow>,
     /// Why the environment is frozen, if it is.
-    #[serde(serialize_with = "described")]
+    #[serde(serialize_with = "freeze_as_text")]
     pub frozen: Option<Freeze>,
     /// What is queued or running in the environment and goes first.
     pub waits_for: Vec<WaitingRow>,
     /// The applications of the same push that go first.
     pub after: Vec<Application>,
-    /// What whoever merges it should know.
+    /// What the person who merges it should know.
     pub warnings: Vec<String>,
 }
 
-fn described<S: Serializer>(freeze: &Option<Freeze>, serializer: S) -> Result<S::Ok, S::Error> {
-    freeze.as_ref().map(Freeze::describe).serialize(serializer)
+impl CommitRow {
+    fn of(commit: &Commit) -> Self {
+        Self {
+            id: commit.id.clone(),
+            author: commit.author.clone(),
+            committed_at: commit.committed_at,
+            subject: commit.subject.clone(),
+        }
+    }
 }
 
-fn commits(commits: &Commits) -> Vec<CommitRow> {
-    let row = |commit: &crate::policy::Commit| CommitRow {
-        id: commit.id.clone(),
-        author: commit.author.clone(),
-        committed_at: commit.committed_at,
-        subject: commit.subject.clone(),
-    };
-    commits.newest.iter().take(COMMITS_MAX).map(row).collect()
+impl GateRow {
+    /// A row of a rule's answer; `None`: the rule has nothing to say.
+    fn of(gate: &Gate) -> Option<Self> {
+        let (allowed, message, hint) = match &gate.answer {
+            Ok(Pass { note, .. }) => (true, note.clone()?, None),
+            Err(Objection { message, hint, .. }) => (false, message.clone(), Some(hint.clone())),
+        };
+        Some(Self {
+            rule: gate.rule,
+            allowed,
+            message: Some(message),
+            hint,
+        })
+    }
 }
 
-/// What an application's repository has between two revisions, both ways; `None`: there is nobody
-/// to ask.
-fn compare(
-    deploy: &DeployRepository,
-    target: &Target,
-    from: &Revision,
-    to: &Revision,
-) -> Option<(Commits, Commits)> {
-    let repository = git::open_application(&deploy.application_repository(target)?).ok()?;
-    let between = |from, to| git::commits_between(repository.path(), from, to).ok();
-    Some((between(from, to)?, between(to, from)?))
+impl WaitingRow {
+    fn of(deployment: &store::Deployment) -> Self {
+        Self {
+            id: deployment.id,
+            application: deployment.target.application.clone(),
+            status: deployment.status,
+        }
+    }
 }
 
-/// A row for each application that a plan is about.
+fn newest(commits: Option<&Commits>) -> Vec<CommitRow> {
+    let newest = commits.map_or(&[][..], |commits| &commits.newest);
+    newest.iter().take(COMMITS_MAX).map(CommitRow::of).collect()
+}
+
+/// Makes a row for each application that a plan is about.
 ///
 /// # Errors
 /// The state can't be read.
@@ -136,130 +154,128 @@ pub fn plan_rows(
     plan: &Plan,
     facts: &Facts,
 ) -> Result<Vec<PlanRow>, store::Error> {
+    let sources = Sources {
+        deploy,
+        record,
+        plan,
+        facts,
+    };
+
     let mut rows = Vec::new();
     for judged in &plan.judgements {
         let Some(target) = &judged.target else {
             continue;
         };
-        let planned = plan
-            .deployments
-            .iter()
-            .find(|deployment| deployment.target() == target);
-        let action = match planned {
-            // A file that asks for nothing is refused as a file, by its path.
-            None if judged.to.is_none() && judged.gates.iter().any(|gate| gate.answer.is_err()) => {
-                continue;
-            }
-            _ if judged.gates.iter().any(|gate| gate.answer.is_err()) => Action::Refuse,
-            Some(planned) if planned.is_redeploy() => Action::Redeploy,
-            Some(_) => Action::Deploy,
-            None if plan
-                .retirements
-                .iter()
-                .any(|retired| retired.target == *target) =>
-            {
-                Action::Retire
-            }
-            None => continue,
-        };
-        rows.push(row(deploy, record, plan, judged, target, action, facts)?);
+        if let Some(action) = sources.action(judged, target) {
+            rows.push(sources.row(judged, target, action)?);
+        }
     }
     Ok(rows)
 }
 
-/// The applications of a plan that go before one: what the configuration says, and what its commits
-/// do.
-fn goes_after(
-    deploy: &DeployRepository,
-    plan: &Plan,
-    judged: &Judgement,
-    target: &Target,
-) -> Vec<Application> {
-    let mut first = deploy
-        .config
-        .settings(target)
-        .after
-        .into_iter()
-        .collect::<std::collections::BTreeSet<_>>();
-    first.extend(
-        judged
-            .gates
-            .iter()
-            .filter_map(|gate| gate.answer.as_ref().ok())
-            .flat_map(|pass| pass.first.iter().cloned()),
-    );
-    let is_planned = |name: &Application| {
-        plan.deployments.iter().any(|planned| {
-            planned.target().environment == target.environment
-                && planned.target().application == *name
-        })
-    };
-    first
-        .iter()
-        .filter(|name| is_planned(name))
-        .cloned()
-        .collect()
+/// What the rows are made from.
+struct Sources<'s> {
+    deploy: &'s DeployRepository,
+    record: Option<&'s Reader<'s>>,
+    plan: &'s Plan,
+    facts: &'s Facts,
 }
 
-fn row(
-    deploy: &DeployRepository,
-    record: Option<&Reader<'_>>,
-    plan: &Plan,
-    judged: &Judgement,
-    target: &Target,
-    action: Action,
-    facts: &Facts,
-) -> Result<PlanRow, store::Error> {
-    let ends = judged.from.as_ref().zip(judged.to.as_ref());
-    let (gained, lost) = ends
-        .and_then(|(from, to)| compare(deploy, target, from, to))
-        .unzip();
-    let section = deploy.config.environment(&target.environment);
-    let frozen = freeze_of(&section, facts.freezes.get(&target.environment), facts.now);
-    let open = record
-        .map(|record| record.open_deployments(&target.environment))
-        .transpose()?
-        .unwrap_or_default();
-    let waiting = |open: &store::Deployment| WaitingRow {
-        id: open.id,
-        application: open.target.application.clone(),
-        status: open.status,
-    };
-    let gate = |gate: &crate::policy::Gate| match &gate.answer {
-        Ok(Pass { note, .. }) => {
-            let note = note.clone()?;
-            Some(GateRow {
-                rule: gate.rule,
-                allowed: true,
-                message: Some(note),
-                hint: None,
-            })
+impl Sources<'_> {
+    /// What would be done with an application; `None`: there is no row for it.
+    fn action(&self, judged: &Judgement, target: &Target) -> Option<Action> {
+        let is_refused = judged.gates.iter().any(|gate| gate.answer.is_err());
+        if is_refused {
+            // A file that asks for nothing is refused as a file, by its path.
+            return judged.to.as_ref().map(|_| Action::Refuse);
         }
-        Err(Objection { message, hint, .. }) => Some(GateRow {
-            rule: gate.rule,
-            allowed: false,
-            message: Some(message.clone()),
-            hint: Some(hint.clone()),
-        }),
-    };
-    let passes = judged
-        .gates
-        .iter()
-        .filter_map(|gate| gate.answer.as_ref().ok());
-    Ok(PlanRow {
-        environment: target.environment.clone(),
-        application: target.application.clone(),
-        action,
-        from: judged.from.clone(),
-        to: judged.to.clone(),
-        gained: gained.as_ref().map(|commits| commits.count),
-        lost: lost.as_ref().map(|commits| commits.count),
-        gained_commits: gained.as_ref().map(commits).unwrap_or_default(),
-        lost_commits: lost.as_ref().map(commits).unwrap_or_default(),
-        gates: judged.gates.iter().filter_map(gate).collect(),
-        frozen,
-        waits_for: open.iter().map(waiting).collect(),
-        after: goes_after(deploy, plan, judged, target),
-        warnings: passes.flat_map(|pass| pass.warnings.clone()).collect(),
-    })
+
+        let mut deployments = self.plan.deployments.iter();
+        if let Some(planned) = deployments.find(|planned| planned.target() == target) {
+            return Some(if planned.is_redeploy() {
+                Action::Redeploy
+            } else {
+                Action::Deploy
+            });
+        }
+        let mut retirements = self.plan.retirements.iter();
+        retirements
+            .any(|retired| retired.target == *target)
+            .then_some(Action::Retire)
+    }
+
+    fn row(
+        &self,
+        judged: &Judgement,
+        target: &Target,
+        action: Action,
+    ) -> Result<PlanRow, store::Error> {
+        let ends = judged.from.as_ref().zip(judged.to.as_ref());
+        let compared = ends.and_then(|(from, to)| self.compare(target, from, to));
+        let (gained, lost) = compared.unzip();
+
+        let section = self.deploy.config.environment(&target.environment);
+        let by_hand = self.facts.freezes.get(&target.environment);
+        let frozen = freeze_of(&section, by_hand, self.facts.now);
+
+        let open = self
+            .record
+            .map(|record| record.open_deployments(&target.environment));
+        let open = open.transpose()?.unwrap_or_default();
+
+        Ok(PlanRow {
+            environment: target.environment.clone(),
+            application: target.application.clone(),
+            action,
+            from: judged.from.clone(),
+            to: judged.to.clone(),
+            gained: gained.as_ref().map(|commits| commits.count),
+            lost: lost.as_ref().map(|commits| commits.count),
+            gained_commits: newest(gained.as_ref()),
+            lost_commits: newest(lost.as_ref()),
+            gates: judged.gates.iter().filter_map(GateRow::of).collect(),
+            frozen,
+            waits_for: open.iter().map(WaitingRow::of).collect(),
+            after: self.goes_after(judged, target),
+            warnings: passes(judged)
+                .flat_map(|pass| pass.warnings.clone())
+                .collect(),
+        })
+    }
+
+    /// What the application's repository has between two revisions, both ways; `None`: there is no
+    /// repository to ask, or it can't tell.
+    fn compare(
+        &self,
+        target: &Target,
+        from: &Revision,
+        to: &Revision,
+    ) -> Option<(Commits, Commits)> {
+        let path = self.deploy.application_repository(target)?;
+        let repository = git::open_application(&path).ok()?;
+        let between = |from, to| git::commits_between(repository.path(), from, to).ok();
+        Some((between(from, to)?, between(to, from)?))
+    }
+
+    /// The applications of the plan that go before one, by the configuration and by what its
+    /// commits declare.
+    fn goes_after(&self, judged: &Judgement, target: &Target) -> Vec<Application> {
+        let configured = self.deploy.config.settings(target).after;
+        let declared = passes(judged).flat_map(|pass| pass.first.iter().cloned());
+        let first: BTreeSet<Application> = configured.into_iter().chain(declared).collect();
+
+        let is_planned = |name: &Application| {
+            self.plan.deployments.iter().any(|planned| {
+                planned.target().environment == target.environment
+                    && planned.target().application == *name
+            })
+        };
+        first.into_iter().filter(is_planned).collect()
+    }
+}
+
+/// The answers of the rules that allow an application.
+fn passes(judged: &Judgement) -> impl Iterator<Item = &Pass> {
+    let answers = judged.gates.iter().map(|gate| gate.answer.as_ref());
+    answers.filter_map(Result::ok)
 }

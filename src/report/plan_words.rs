@@ -1,7 +1,7 @@
 //! The words that the text and the Markdown of a plan share.
 
 use super::plan_rows::{Action, CommitRow, PlanRow};
-use crate::id::{Application, Revision};
+use crate::id::{Application, Revision, Target};
 use crate::plan::Plan;
 use crate::policy::Refusal;
 use crate::text::escape;
@@ -10,10 +10,14 @@ use crate::text::escape;
 const WAITING_MAX: usize = 5;
 
 impl PlanRow {
-    pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.environment, self.application)
+    pub(super) fn target(&self) -> Target {
+        Target {
+            environment: self.environment.clone(),
+            application: self.application.clone(),
+        }
     }
 
+    /// From which revision to which, after a space; empty where no revision is asked for.
     pub(super) fn change(&self) -> String {
         let (from, to) = (self.from.as_ref(), self.to.as_ref());
         match (from.map(Revision::short), to.map(Revision::short)) {
@@ -24,6 +28,7 @@ impl PlanRow {
         }
     }
 
+    /// How many commits are gained and lost, after a comma; empty where that is unknown.
     pub(super) fn counts(&self) -> String {
         let commits = |count| {
             if count == 1 {
@@ -39,10 +44,12 @@ impl PlanRow {
         }
     }
 
+    /// What goes first; `None`: nothing does.
     pub(super) fn waiting(&self) -> Option<String> {
         let after: Vec<&str> = self.after.iter().map(Application::as_str).collect();
         let same_push =
             (!after.is_empty()).then(|| format!("{} of the same push", after.join(", ")));
+
         let named = self.waits_for.iter().take(WAITING_MAX);
         let mut named: Vec<String> = named
             .map(|waiting| format!("{} {} {}", waiting.id, waiting.application, waiting.status))
@@ -51,12 +58,14 @@ impl PlanRow {
         if more > 0 {
             named.push(format!("{more} more"));
         }
+
         named.extend(same_push);
         (!named.is_empty()).then(|| named.join(", "))
     }
 }
 
-pub(super) fn commit_line(commit: &CommitRow) -> String {
+/// The line about one commit.
+fn commit_line(commit: &CommitRow) -> String {
     let (author, subject) = (escape(&commit.author, 40), escape(&commit.subject, 80));
     format!(
         "{} {} {author}: {subject}",
@@ -65,7 +74,7 @@ pub(super) fn commit_line(commit: &CommitRow) -> String {
     )
 }
 
-/// Lines for the commits of one way, and one for the rest.
+/// The lines about some commits, and one about those that are not named.
 pub(super) fn commit_lines(commits: &[CommitRow], count: Option<u64>) -> Vec<String> {
     let mut lines: Vec<String> = commits.iter().map(commit_line).collect();
     let more = count
@@ -77,7 +86,8 @@ pub(super) fn commit_lines(commits: &[CommitRow], count: Option<u64>) -> Vec<Str
     lines
 }
 
-/// The refusals that no row is about: of the branch, and of files that name nobody.
+/// The refusals that no row is about: those of the branch, and those of files whose path names no
+/// application.
 pub(super) fn others<'p>(plan: &'p Plan, rows: &'p [PlanRow]) -> impl Iterator<Item = &'p Refusal> {
     let is_shown = |refusal: &&Refusal| {
         let judged = plan
@@ -85,7 +95,7 @@ pub(super) fn others<'p>(plan: &'p Plan, rows: &'p [PlanRow]) -> impl Iterator<I
             .iter()
             .find(|judged| judged.path == refusal.path);
         let target = judged.and_then(|judged| judged.target.as_ref());
-        target.is_some_and(|target| rows.iter().any(|row| row.name() == target.to_string()))
+        target.is_some_and(|target| rows.iter().any(|row| row.target() == *target))
     };
     plan.refusals
         .iter()

@@ -1,17 +1,17 @@
-//! Columns that line up.
+//! Tables whose columns line up.
 
 use std::fmt::Write as _;
 
-/// The colour of a cell, on terminals only.
+/// The colour of some text. It is used on terminals only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
-    /// As it is.
+    /// No colour.
     Plain,
-    /// Done well.
+    /// It is as it should be.
     Good,
-    /// Needs somebody.
+    /// Somebody has to do something.
     Bad,
-    /// Under way, or worth a look.
+    /// It is not finished, or worth a look.
     Attention,
 }
 
@@ -39,13 +39,10 @@ impl Table {
     /// A table with a heading.
     #[must_use]
     pub fn new(heading: &[&str]) -> Self {
+        let names = heading.iter();
+        let row = names.map(|name| ((*name).to_owned(), Colour::Plain));
         Self {
-            rows: vec![
-                heading
-                    .iter()
-                    .map(|name| ((*name).to_owned(), Colour::Plain))
-                    .collect(),
-            ],
+            rows: vec![row.collect()],
         }
     }
 
@@ -54,26 +51,23 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Whether there is anything but the heading.
+    /// Whether there is nothing but the heading.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.len() < 2
     }
 
-    /// The lines, columns padded to their widest cell and two spaces apart.
+    /// The lines. Each column is as wide as its widest cell, and two spaces stand between columns.
     #[must_use]
     pub fn render(&self, coloured: bool) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows
-                .iter()
-                .filter_map(|row| row.get(column))
-                .map(|(text, _)| text.chars().count())
-                .max()
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            let widths = cells.map(|(text, _)| text.chars().count());
+            widths.max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..columns)
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+
         let mut lines = String::new();
         for row in &self.rows {
             let mut line = String::new();

@@ -9,8 +9,8 @@ use crate::sys::sparse::next_data;
 /// How much is read at once, in bytes.
 const CHUNK: u64 = 256 * 1024;
 
-/// A log that is followed. It may not exist yet, have holes, and be replaced when it is shortened
-/// at the end: what was open is read on.
+/// A log that is followed. It may not exist yet, and it can have holes. When it is replaced by a
+/// shorter file at its end, the file that was open is read further.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl Tail {
         }
     }
 
-    /// What was written since the last time, a bounded piece of it; empty: nothing more for now.
+    /// What was written since the last call, or a first piece of it. It is empty if nothing was.
     ///
     /// # Errors
     /// The file can't be read.
@@ -42,6 +42,7 @@ impl Tail {
                 Err(error) => return Err(error),
             },
         };
+
         let mut bytes = Vec::new();
         if let Some(data) = next_data(file, self.offset)?.filter(|data| *data > self.offset) {
             bytes = format!(
@@ -51,6 +52,7 @@ impl Tail {
             .into_bytes();
             self.offset = data;
         }
+
         file.seek(SeekFrom::Start(self.offset))?;
         self.offset += file.take(CHUNK).read_to_end(&mut bytes)? as u64;
         Ok(bytes)
@@ -64,15 +66,17 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn a_growing_file_with_a_hole() {
+    fn tail_of_a_growing_file_leaves_out_a_hole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1.log");
         let mut tail = Tail::new(path.clone());
         assert_eq!(tail.read().unwrap(), b"");
+
         let mut file = File::create(&path).unwrap();
         file.write_all(b"one\n").unwrap();
         assert_eq!(tail.read().unwrap(), b"one\n");
         assert_eq!(tail.read().unwrap(), b"");
+
         file.write_all(&[b'x'; 64 * 1024]).unwrap();
         file.write_all(b"\nend\n").unwrap();
         let mut rest = || {
@@ -82,6 +86,7 @@ mod tests {
                     .collect(),
             )
         };
+
         let holed = punch_hole(&file, 0, 32 * 1024).unwrap();
         let text = rest().unwrap();
         assert!(text.ends_with("x\nend\n"));

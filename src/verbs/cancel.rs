@@ -3,27 +3,27 @@
 use super::error::Error;
 use super::follow::find;
 use super::place::Place;
+use super::start::start_runner;
 use crate::id::DeploymentId;
 use crate::identity::Identity;
 use crate::publish;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome};
 use crate::sys::clock;
-use crate::wake;
 
-/// What cancelling a deployment came to.
+/// What became of a deployment that was to be cancelled.
 #[derive(Debug)]
 pub enum Cancelled {
-    /// It was cancelled before it began.
+    /// It had not begun and is cancelled now.
     BeforeItBegan(Deployment),
-    /// It runs, and its runner was told to end it.
+    /// It is running, and its runner was asked to stop it.
     Asked(Deployment),
 }
 
 /// Ends a queued or running deployment.
 ///
 /// # Errors
-/// It has ended, or the state can't be changed.
+/// It has ended already, or the state can't be changed.
 pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelled, Error> {
     let (deploy, mut store) = place.deploy_and_store()?;
     let outcome = Outcome::new(Status::Cancelled, format!("by {}", by.name));
@@ -34,7 +34,7 @@ pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelle
         let status = now.map_or(deployment.status, |now| now.status);
         match status {
             Status::Queued => {
-                // In this transaction nobody can be faster.
+                // The status was read in this transaction, so nobody can have changed it since.
                 let _ = transaction.finish(id, &outcome, clock::now())?;
             }
             Status::Running => transaction.ask_to_cancel(id, by)?,
@@ -47,12 +47,14 @@ pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelle
     let target = &deployment.target;
     if status.has_ended() {
         return Err(Error::refused(
-            format!("{id} {target} has ended: {status}"),
+            format!("{id} {target} has ended already: {status}"),
             "there is nothing to cancel",
         ));
     }
-    // Those that waited for it are to be skipped, and a dead runner's command to be ended.
-    wake::runner(&deploy, &target.environment)?;
+
+    // The runner skips the deployments that waited for this one. If the runner of a running
+    // deployment has died, the new one ends the command.
+    start_runner(&deploy, &target.environment)?;
     Ok(match status {
         Status::Queued => Cancelled::BeforeItBegan(deployment),
         _ => Cancelled::Asked(deployment),

@@ -21,11 +21,12 @@ pub struct Checked {
     pub files: usize,
     /// What would be refused.
     pub refusals: Vec<Refusal>,
-    /// Where no repository is configured, so that the history can't be judged.
+    /// The targets that have no repository in the configuration, so that the rules about the
+    /// history of commits can't be judged for them.
     pub without_repository: Vec<Target>,
 }
 
-/// Looks at every deploy file of a commit; `None`: of the deploy branch's tip.
+/// Judges every deploy file of a commit. `None` stands for the tip of the deploy branch.
 ///
 /// # Errors
 /// The commit is unknown, or something can't be read.
@@ -33,12 +34,10 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.find_store()?;
     let commit = match revision {
-        Some(name) => Some(
-            deploy
-                .repository
-                .resolve(name)?
-                .ok_or_else(|| unknown(name))?,
-        ),
+        Some(name) => {
+            let found = deploy.repository.resolve(name)?;
+            Some(found.ok_or_else(|| unknown(name))?)
+        }
         None => deploy.repository.branch_tip(&deploy.branch)?,
     };
 
@@ -50,26 +49,23 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
 
     let mut refusals = judged.plan.refusals;
     refusals.extend(broken_repositories(&deploy, &judged.facts));
-    let unjudged = judged.facts.targets.into_iter();
+
+    let targets = judged.facts.targets.into_iter();
+    let without_repository = targets.filter(|(_, known)| known.revision.is_none());
     Ok(Checked {
         name: revision.unwrap_or(&deploy.branch).to_owned(),
         files: prepared.candidates.len(),
         refusals,
-        without_repository: unjudged
-            .filter(|(_, known)| known.revision.is_none())
-            .map(|(target, _)| target)
-            .collect(),
+        without_repository: without_repository.map(|(target, _)| target).collect(),
     })
 }
 
-/// The repositories of applications that the configuration names and no deploy file asks for.
+/// The repositories that can't be read, of the applications that the configuration names and that
+/// have no deploy file. Those with a deploy file are judged by the rules.
 fn broken_repositories(deploy: &DeployRepository, facts: &Facts) -> Vec<Refusal> {
     let mut seen = BTreeSet::new();
-    let targets = deploy
-        .config
-        .named_targets()
-        .into_iter()
-        .filter(|target| !facts.targets.contains_key(target));
+    let named = deploy.config.named_targets().into_iter();
+    let targets = named.filter(|target| !facts.targets.contains_key(target));
 
     let broken = targets.filter_map(|target| {
         let path = deploy
@@ -82,7 +78,7 @@ fn broken_repositories(deploy: &DeployRepository, facts: &Facts) -> Vec<Refusal>
                 "the repository of {} can't be read: {error}",
                 target.application
             ),
-            hint: "see that it is there and that this user may read it".to_owned(),
+            hint: "make sure that it exists and that this user can read it".to_owned(),
             is_fault: true,
         })
     });

@@ -7,6 +7,9 @@ use thiserror::Error;
 use super::install;
 use crate::{deploy_repository, git, judging, planning, runner, store};
 
+/// What to do where a repository can't be read.
+const READ_HINT: &str = "make sure that this user can read the repository";
+
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -16,15 +19,15 @@ pub enum Kind {
     Usage,
     /// The configuration can't be used.
     Configuration,
-    /// The state or a repository can't be read or changed.
+    /// The state or a repository can't be read or changed, or the system refused something else.
     State,
 }
 
-/// A verb did not do what it was asked for. Its message says what was found, [`Error::hint`] what to
-/// do.
+/// A verb did not do what it was asked for. The message says what was found, [`Error::hint`] what
+/// to do. The cause, where there is one, is the error's source.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// Something stands against it that the person can do something about.
+    /// Something is in the way that the person can do something about.
     #[error("{message}")]
     Advised {
         /// What kind of error it is.
@@ -49,15 +52,22 @@ pub enum Error {
     /// What is asked for can't be judged.
     #[error(transparent)]
     Judging(#[from] judging::Error),
-    /// The runner can't go on.
+    /// The runner can't continue.
     #[error(transparent)]
     Runner(#[from] runner::Error),
-    /// The hooks can't be installed or taken out.
+    /// The hooks can't be put in or taken out.
     #[error(transparent)]
     Install(#[from] install::Error),
     /// The system refused something.
-    #[error(transparent)]
-    Io(#[from] io::Error),
+    #[error("{what}")]
+    System {
+        /// What could not be done.
+        what: String,
+        /// What to do.
+        hint: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -76,6 +86,12 @@ impl Error {
         }
     }
 
+    /// Makes an error of what the system answered: what could not be done, and what to do.
+    pub fn system(what: impl Into<String>, hint: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::System { what, hint, source }
+    }
+
     /// What kind of error it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -84,35 +100,49 @@ impl Error {
             Self::Install(install::Error::UnitsNeedRoot) => Kind::Refused,
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,
-            Self::Deploy(_)
+            Self::Deploy(deploy_repository::Error::Git(_))
             | Self::Git(_)
             | Self::Store(_)
             | Self::Planning(_)
             | Self::Judging(_)
             | Self::Runner(_)
             | Self::Install(_)
-            | Self::Io(_) => Kind::State,
+            | Self::System { .. } => Kind::State,
         }
     }
 
-    /// What to do, where there is something to say.
+    /// What to do; `None`: the message says it.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
-        const READ: &str = "see that this user may read the repository";
-
         match self {
             Self::Advised { hint, .. } => Some(hint),
+            Self::System { hint, .. } => Some(hint),
+
             Self::Store(error)
             | Self::Planning(planning::Error::Store(error))
             | Self::Judging(judging::Error::Store(error))
-            | Self::Runner(runner::Error::Store(error)) => Some(error.hint()),
+            | Self::Runner(runner::Error::Store(error))
+            | Self::Install(install::Error::Store(error)) => Some(error.hint()),
+
+            Self::Git(_)
+            | Self::Deploy(deploy_repository::Error::Git(_))
+            | Self::Planning(planning::Error::Git(_))
+            | Self::Judging(judging::Error::Git(_))
+            | Self::Install(install::Error::Git(_)) => Some(READ_HINT),
+
+            Self::Planning(planning::Error::Overtaken(_))
+            | Self::Judging(judging::Error::NotInMemory) => Some("run the command again"),
+            Self::Runner(runner::Error::Io(_)) => {
+                Some("make sure that this user can write to the state directory")
+            }
+
+            // Each mistake in a configuration has a hint of its own.
+            Self::Deploy(deploy_repository::Error::Config(_))
+            | Self::Runner(runner::Error::Config(_)) => None,
+            Self::Planning(planning::Error::OtherBranch { .. } | planning::Error::NotInstalled) => {
+                None
+            }
             Self::Install(error) => error.hint(),
-            Self::Git(_) | Self::Judging(judging::Error::Git(_)) => Some(READ),
-            Self::Deploy(_)
-            | Self::Planning(_)
-            | Self::Judging(judging::Error::NotInMemory)
-            | Self::Runner(_)
-            | Self::Io(_) => None,
         }
     }
 }

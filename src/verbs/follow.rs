@@ -1,10 +1,11 @@
 //! `logs -f`, `wait` and the push options: watching deployments until they end.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use super::error::Error;
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment};
 use crate::report::Tail;
 use crate::runner::has_runner;
@@ -12,8 +13,8 @@ use crate::store::{Deployment, Reader, Store};
 use crate::sys::clock::Deadline;
 use crate::wake;
 
-/// How long something may wait without a runner before one is started, and how long until the next
-/// try.
+/// How long a deployment may wait without a runner before one is started, and how long until the
+/// next try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
 
 /// A deployment by its number.
@@ -24,7 +25,7 @@ pub fn find(record: &Reader<'_>, id: DeploymentId) -> Result<Deployment, Error> 
     record.deployment(id)?.ok_or_else(|| {
         Error::refused(
             format!("there is no deployment {id}"),
-            "deploy-by-code log shows what there is",
+            "to see all deployments: deploy-by-code log",
         )
     })
 }
@@ -41,15 +42,26 @@ pub enum Watch {
 /// Something new about deployments that are watched.
 #[derive(Debug)]
 pub enum News {
-    /// A deployment wrote something: a piece of bounded size, not cut at lines.
+    /// A deployment wrote something: a piece of bounded size that can end inside of a line.
     Output(Deployment, Vec<u8>),
-    /// A deployment has ended, and all its output was told.
+    /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
-    /// What is waited for can't go on now, for this reason. This is told once.
-    NoRunner(String),
+    /// The deployments of an environment can't continue now. This comes once for an environment.
+    NoRunner(NoRunner),
 }
 
-/// Deployments on their way to their end.
+/// Why an environment that needs a runner has none.
+#[derive(Debug, thiserror::Error)]
+pub enum NoRunner {
+    /// The deploy repository or its configuration can't be used.
+    #[error("{0}\nwhat is queued waits until this is fixed")]
+    Unusable(deploy_repository::Error),
+    /// The runner's process can't be started.
+    #[error("no runner can be started")]
+    NotStarted(#[source] io::Error),
+}
+
+/// Deployments that are watched until they have ended.
 pub struct Following {
     deploy: DeployRepository,
     store: Store,
@@ -78,7 +90,7 @@ impl Following {
         self.open.is_empty()
     }
 
-    /// What is new since the last look; nothing: look again a moment later.
+    /// What is new since the last call. If nothing is, the caller calls again a moment later.
     ///
     /// # Errors
     /// The state or a log can't be read, or there is no such deployment.
@@ -87,10 +99,11 @@ impl Following {
         let mut left = Vec::new();
 
         for (id, mut tail) in std::mem::take(&mut self.open) {
-            // The status before the output: what was written before the end is read then.
+            // The status is read before the output. So when the deployment has ended, all that it
+            // wrote before its end is read.
             let deployment = find(&*self.store.read()?, id)?;
             let bytes = match self.watch {
-                Watch::Output => tail.read()?,
+                Watch::Output => tail.read().map_err(unreadable_log(id))?,
                 Watch::End => Vec::new(),
             };
 
@@ -101,55 +114,62 @@ impl Following {
                 news.push(News::Ended(deployment));
             } else {
                 let environment = deployment.target.environment;
-                news.extend(self.look_after(environment).map(News::NoRunner));
+                news.extend(self.ensure_runner(environment).map(News::NoRunner));
                 left.push((id, tail));
             }
         }
+
         self.open = left;
         Ok(news)
     }
 
-    /// Sees to it that what is waited for is carried out. Says what is in the way of that.
-    fn look_after(&mut self, environment: Environment) -> Option<String> {
+    /// Starts a runner where none is alive. Returns what is in the way, but only once.
+    fn ensure_runner(&mut self, environment: Environment) -> Option<NoRunner> {
         let check = self.runners.entry(environment.clone()).or_default();
         if !check.next.is_over() {
             return None;
         }
         check.next = Deadline::after(RUNNER_MISSING);
 
-        // A state that can't be read now can be read at the next look.
+        // If the state can't be read now, the next look tries again.
         let record = self.store.read().ok()?;
         if has_runner(&record, &environment).unwrap_or(true) {
             return None;
         }
-        let why = start_runner(&self.deploy, &environment)?;
-        (!std::mem::replace(&mut check.has_told, true)).then_some(why)
+        let why = start_runner(&self.deploy, &environment).err()?;
+        (!std::mem::replace(&mut check.was_told, true)).then_some(why)
     }
 }
 
-/// When it is looked next whether a runner is at work: it can have died, or left because of the
+/// Makes an error of what went wrong when the log of a deployment was read.
+pub fn unreadable_log(id: DeploymentId) -> impl FnOnce(io::Error) -> Error {
+    Error::system(
+        format!("the log of {id} can't be read"),
+        "make sure that this user can read the state directory",
+    )
+}
+
+/// When to check next whether a runner is alive. It can have died, or ended because of the
 /// configuration.
 struct RunnerCheck {
     next: Deadline,
-    has_told: bool,
+    was_told: bool,
 }
 
 impl Default for RunnerCheck {
     fn default() -> Self {
         Self {
             next: Deadline::after(RUNNER_MISSING),
-            has_told: false,
+            was_told: false,
         }
     }
 }
 
-/// Starts a runner; one that finds the lock taken leaves again. Says why none can be started.
-fn start_runner(deploy: &DeployRepository, environment: &Environment) -> Option<String> {
+/// Starts a runner by the configuration as it is now. A runner that finds the lock taken ends
+/// again.
+fn start_runner(deploy: &DeployRepository, environment: &Environment) -> Result<(), NoRunner> {
     let config_file = deploy.config_file.as_deref();
-    let deploy = match DeployRepository::open(deploy.repository.path(), config_file) {
-        Ok(deploy) => deploy,
-        Err(error) => return Some(format!("{error}\nwhat is queued waits until this is fixed")),
-    };
-    let error = wake::runner(&deploy, environment).err()?;
-    Some(format!("no runner can be started: {error}"))
+    let deploy = DeployRepository::open(deploy.repository.path(), config_file)
+        .map_err(NoRunner::Unusable)?;
+    wake::runner(&deploy, environment).map_err(NoRunner::NotStarted)
 }

@@ -6,6 +6,7 @@ use super::error::{Error, Kind};
 use super::frozen::frozen;
 use super::names::names;
 use super::place::Place;
+use super::start::start_runner;
 use crate::id::Environment;
 use crate::identity::Identity;
 use crate::policy::Freeze;
@@ -15,18 +16,17 @@ use crate::store::Deployment;
 use crate::sys::clock;
 use crate::text;
 use crate::time::{Timestamp, parse_duration};
-use crate::wake;
 
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 500;
 
-/// Why some text is no end of a freeze.
+/// Why some text can't be the end of a freeze.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotATime {
-    /// It is no time at all; the text, quoted.
+    /// It is not a time. This is the text, quoted.
     Unreadable(String),
-    /// It is over already.
-    Over(Timestamp),
+    /// It is in the past.
+    Past(Timestamp),
 }
 
 impl fmt::Display for NotATime {
@@ -34,21 +34,21 @@ impl fmt::Display for NotATime {
         match self {
             Self::Unreadable(text) => write!(
                 f,
-                "{text} is no time like \"2h\", \"2026-12-24\", \"2026-12-24 16:00\" (UTC) or \
-                 \"2026-12-24T16:00:00+01:00\""
+                "{text} is not a time such as \"2h\", \"2026-12-24\", \"2026-12-24 16:00\" (UTC) \
+                 or \"2026-12-24T16:00:00+01:00\""
             ),
-            Self::Over(end) => write!(f, "{} UTC is over already", end.minute()),
+            Self::Past(end) => write!(f, "{} UTC is in the past", end.minute()),
         }
     }
 }
 
 impl std::error::Error for NotATime {}
 
-/// Reads the end of a freeze: a length of time from now, `2026-12-24`, `2026-12-24 16:00`, both in
-/// UTC, or RFC 3339.
+/// Reads the end of a freeze: a length of time from now, `2026-12-24` or `2026-12-24 16:00`, both
+/// in UTC, or a time in RFC 3339.
 ///
 /// # Errors
-/// It is none of these, or over.
+/// It is none of these, or it is in the past.
 pub fn until(text: &str, now: Timestamp) -> Result<Timestamp, NotATime> {
     let end = match parse_duration(text) {
         Ok(length) => {
@@ -57,14 +57,15 @@ pub fn until(text: &str, now: Timestamp) -> Result<Timestamp, NotATime> {
         }
         Err(_) => Timestamp::parse(text),
     };
+
     match end {
         Some(end) if end > now => Ok(end),
-        Some(end) => Err(NotATime::Over(end)),
+        Some(end) => Err(NotATime::Past(end)),
         None => Err(NotATime::Unreadable(text::quote(text, 60))),
     }
 }
 
-/// What freezing an environment came to.
+/// An environment that was frozen.
 #[derive(Debug)]
 pub struct Frozen {
     /// The freeze that is in force now.
@@ -76,7 +77,7 @@ pub struct Frozen {
 /// Freezes an environment.
 ///
 /// # Errors
-/// Nobody knows the environment, the reason is empty, the end is no time, or the state can't be
+/// There is no such environment, the reason is empty, the end is not a time, or the state can't be
 /// changed.
 pub fn freeze(
     place: &Place,
@@ -96,13 +97,14 @@ pub fn freeze(
             "say why: --reason \"incident 7\"",
         ));
     }
+
     let now = clock::now();
     let end = until_text.map(|text| until(text, now)).transpose();
     let end = end.map_err(|error| {
         Error::advised(
             Kind::Usage,
             format!("--until: {error}"),
-            "deploy-by-code freeze --help shows an example",
+            "to see an example: deploy-by-code freeze --help",
         )
     })?;
 
@@ -121,19 +123,19 @@ pub fn freeze(
     })
 }
 
-/// What thawing an environment comes to.
+/// An environment that was thawed, or would be.
 #[derive(Debug)]
 pub struct Thawed {
-    /// What waits there and goes on.
+    /// What waits there and can begin after the thaw.
     pub waiting: Vec<Deployment>,
-    /// The freeze of the calendar that is in force all the same.
+    /// The freeze of the calendar that is still in force.
     pub still: Option<Freeze>,
 }
 
-/// Thaws an environment, and wakes its runner. With `dry_run` it only looks.
+/// Thaws an environment and starts its runner. With `dry_run` it changes nothing.
 ///
 /// # Errors
-/// The environment is not frozen by hand, or the state can't be changed.
+/// Nobody froze the environment by hand, or the state can't be changed.
 pub fn thaw(
     place: &Place,
     environment: &Environment,
@@ -148,17 +150,9 @@ pub fn thaw(
     if !record.freezes(now)?.contains_key(environment) {
         names.check_environment(environment)?;
         let by_calendar = frozen(&deploy, &record, &names, now)?.remove(environment);
-        return Err(match by_calendar {
-            Some(freeze) => Error::refused(
-                format!("{environment} is {}", freeze.describe()),
-                "the calendar is in the configuration: change frozen there",
-            ),
-            None => Error::refused(
-                format!("{environment} is not frozen"),
-                "deploy-by-code status shows what is",
-            ),
-        });
+        return Err(not_frozen_by_hand(environment, by_calendar.as_ref()));
     }
+
     let mut waiting = record.open_deployments(environment)?;
     waiting.retain(|open| open.status == Status::Queued);
     drop(record);
@@ -167,12 +161,27 @@ pub fn thaw(
         let still = None;
         return Ok(Thawed { waiting, still });
     }
+
     store.transaction(|transaction| transaction.thaw(environment, by, now))?;
     publish::to_syslog(&mut store);
-    wake::runner(&deploy, environment)?;
+    start_runner(&deploy, environment)?;
 
     let still = frozen(&deploy, &*store.read()?, &names, now)?.remove(environment);
     Ok(Thawed { waiting, still })
+}
+
+/// `thaw` ends only what `freeze` began.
+fn not_frozen_by_hand(environment: &Environment, by_calendar: Option<&Freeze>) -> Error {
+    match by_calendar {
+        Some(freeze) => Error::refused(
+            format!("{environment} is {}", freeze.describe()),
+            "the calendar is in the configuration: change frozen there",
+        ),
+        None => Error::refused(
+            format!("{environment} is not frozen"),
+            "to see which environments are frozen: deploy-by-code status",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -180,15 +189,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_freeze_is_read() {
+    fn end_of_a_freeze_is_read_and_must_be_in_the_future() {
         let now = Timestamp::from_ms(0);
         let table = [
             ("2h", Ok("1970-01-01 02:00")),
             ("1970-01-02", Ok("1970-01-02 00:00")),
             ("1970-01-02 16:00", Ok("1970-01-02 16:00")),
             ("1970-01-02T16:00:00+01:00", Ok("1970-01-02 15:00")),
-            ("1969-12-31", Err("1969-12-31 00:00 UTC is over already")),
-            ("0s", Err("1970-01-01 00:00 UTC is over already")),
+            ("1969-12-31", Err("1969-12-31 00:00 UTC is in the past")),
+            ("0s", Err("1970-01-01 00:00 UTC is in the past")),
         ];
 
         for (text, expect) in table {

@@ -1,4 +1,4 @@
-//! The names that there are, and the nearest one to a slip of the fingers.
+//! The names of environments and applications, and the nearest one to a name that is misspelt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,17 @@ use crate::judging::wanted;
 use crate::store::{Filter, Reader};
 use crate::text;
 
-const SEE_STATUS: &str = "deploy-by-code status shows what there is";
+/// What to do where no known name is near.
+const SEE_STATUS: &str = "to see the known names: deploy-by-code status";
 
-/// What is known of a deploy repository by name.
+/// The names that a deploy repository knows.
 #[derive(Debug)]
 pub struct Names {
     /// The revision that each deploy file at the deploy branch's tip asks for.
     pub wanted: BTreeMap<Target, Revision>,
+    /// What has a deploy file or a recorded deployment.
     targets: BTreeSet<Target>,
+    /// The environments that the configuration has a section for.
     configured: BTreeSet<Environment>,
 }
 
@@ -27,23 +30,18 @@ pub struct Names {
 pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
     let wanted = wanted(deploy, tip.as_ref())?;
+
+    let recorded = record.newest()?.into_keys();
+    let configured = deploy.config.environments();
     Ok(Names {
-        targets: wanted
-            .keys()
-            .cloned()
-            .chain(record.newest()?.into_keys())
-            .collect(),
-        configured: deploy
-            .config
-            .environments()
-            .map(|(name, _)| name.clone())
-            .collect(),
+        targets: wanted.keys().cloned().chain(recorded).collect(),
+        configured: configured.map(|(name, _)| name.clone()).collect(),
         wanted,
     })
 }
 
 impl Names {
-    /// The applications in their environments.
+    /// The applications in their environments, as far as deploy files and the record know them.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets.iter()
     }
@@ -58,10 +56,11 @@ impl Names {
             .collect()
     }
 
-    /// An environment that nobody knows is a slip of the fingers: freezing it would freeze nothing.
+    /// Checks that there is such an environment. Otherwise a misspelt name would be frozen, and the
+    /// environment that was meant would not.
     ///
     /// # Errors
-    /// Nobody knows it; the nearest name is offered.
+    /// There is no such environment. The error offers the nearest name.
     pub fn check_environment(&self, environment: &Environment) -> Result<(), Error> {
         let known = self.environments();
         if known.contains(environment) {
@@ -74,10 +73,10 @@ impl Names {
         ))
     }
 
-    /// A filter that lets nothing through names something that nobody knows.
+    /// Checks that a filter lets something through. Otherwise a name in it is misspelt.
     ///
     /// # Errors
-    /// It does; the nearest name is offered.
+    /// It lets nothing through. The error offers the nearest name.
     pub fn check_filter(&self, filter: &Filter) -> Result<(), Error> {
         let Some(environment) = &filter.environment else {
             return Ok(());
@@ -90,23 +89,31 @@ impl Names {
             .targets()
             .filter(|target| target.environment == *environment)
             .collect();
-        let (what, name, names): (_, _, Vec<&str>) = match &filter.application {
+        Err(match &filter.application {
             Some(application) if !own.is_empty() => {
                 let names = own.iter().map(|target| target.application.as_str());
-                ("application", application.as_str(), names.collect())
+                Error::refused(
+                    format!(
+                        "there is no deployment and no deploy file for {environment}/{application}"
+                    ),
+                    nearest(application.as_str(), names),
+                )
             }
             _ => {
                 let names = self.targets().map(|target| target.environment.as_str());
-                ("environment", environment.as_str(), names.collect())
+                Error::refused(
+                    format!(
+                        "there is no deployment and no deploy file for the environment \
+                         {environment}"
+                    ),
+                    nearest(environment.as_str(), names),
+                )
             }
-        };
-        Err(Error::refused(
-            format!("nothing was deployed to or is wanted for {what} {name}"),
-            nearest(name, names),
-        ))
+        })
     }
 }
 
+/// The hint that offers the nearest of some names.
 fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     match text::nearest(name, names) {
         Some(near) => format!("did you mean {near}?"),

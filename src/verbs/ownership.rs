@@ -1,8 +1,8 @@
-//! Whose repository it is, and as whom root acts in it.
+//! Who owns a repository, and as which user root acts in it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::place::Place;
@@ -10,8 +10,8 @@ use crate::git::Repository;
 use crate::sys::user::User;
 use crate::text;
 
-/// What decides in a repository what is carried out, beside its folder, the deploy branch and the
-/// state.
+/// The paths of a repository that decide what is executed, in addition to its folder, the deploy
+/// branch and the state.
 const DECIDES: &[&str] = &[
     "config",
     "deploy-by-code.toml",
@@ -25,7 +25,7 @@ const DECIDES: &[&str] = &[
     "objects/info",
 ];
 
-/// Whether a command may lead to something being carried out.
+/// Whether a command can lead to something being executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acts {
     /// It only reads, or changes nothing but the state.
@@ -34,19 +34,25 @@ pub enum Acts {
     Yes,
 }
 
-/// Root becomes the repository's owner: what root wrote would be out of the hooks' reach, and what
-/// it deployed would be deployed as root. For every other user this does nothing.
+/// Root becomes the repository's owner. Otherwise the hooks could not change what root wrote, and
+/// what root deployed would be deployed as root. For every other user this does nothing.
 ///
 /// # Errors
-/// The repository is not the kind in which root acts, or the owner can't be looked up.
+/// Root must not act in this repository, or the owner can't be looked up.
 pub fn become_owner(place: &Place, acts: Acts) -> Result<(), Error> {
     match owner_to_become(place, acts)? {
-        Some(owner) => Ok(owner.become_for_good()?),
+        Some(owner) => {
+            let error = Error::system(
+                "root can't become the owner of the repository",
+                "run the command as the owner",
+            );
+            owner.become_for_good().map_err(error)
+        }
         None => Ok(()),
     }
 }
 
-/// Whom root has to become, if anybody; and whether that may be.
+/// The user that root has to become; `None`: nobody, since this is not root or root is the owner.
 ///
 /// # Errors
 /// As for [`become_owner`].
@@ -56,11 +62,11 @@ pub fn owner_to_become(place: &Place, acts: Acts) -> Result<Option<User>, Error>
     }
 
     for folder in folders(place)? {
-        if fs::metadata(&folder)?.mode() & 0o002 != 0 {
-            let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
+        if look_at(&folder)?.mode() & 0o002 != 0 {
+            let shown = shown(&folder);
             let message = format!(
-                "{shown} is writable by everybody, and its configuration would be followed as its \
-                 owner"
+                "{shown} is writable by everybody, so anybody could decide what is executed as \
+                 its owner"
             );
             return Err(Error::refused(message, format!("chmod o-w {shown}")));
         }
@@ -73,31 +79,35 @@ pub fn owner_to_become(place: &Place, acts: Acts) -> Result<Option<User>, Error>
     if owner == 0 {
         Ok(None)
     } else {
-        Ok(Some(User::by_number(owner)?))
+        let error = Error::system(
+            format!("user {owner}, who owns the repository, can't be looked up"),
+            "give the repository to a user of this machine",
+        );
+        User::by_number(owner).map(Some).map_err(error)
     }
 }
 
-/// For a service whose user was set when the repository was its: what the repository says now is
-/// its owner's to carry out.
+/// Checks that this process runs as the repository's owner. A service was given its user when that
+/// user owned the repository; what the repository says now is for its present owner to execute.
 ///
 /// # Errors
-/// This is not the owner.
+/// The owner is another user.
 pub fn is_owner(place: &Place) -> Result<(), Error> {
     let (owner, own) = (owner(place)?, User::own_number());
     if owner == own {
         return Ok(());
     }
     Err(Error::refused(
-        format!("the repository is user {owner}'s, and this is user {own}"),
+        format!("the repository belongs to user {owner}, but this program runs as user {own}"),
         "run as root: deploy-by-code install",
     ))
 }
 
-/// What root is to carry out must be root's alone: whoever can write to the repository or its
-/// configuration decides what is executed.
+/// Checks that only root can write to what decides what root executes: the repository and its
+/// configuration.
 ///
 /// # Errors
-/// Something is others' to write; it is named.
+/// Another user can write to something. The error names it.
 pub fn belongs_to_root(place: &Place) -> Result<(), Error> {
     for folder in folders(place)? {
         for name in DECIDES {
@@ -107,7 +117,7 @@ pub fn belongs_to_root(place: &Place) -> Result<(), Error> {
     }
     place.config.iter().cloned().try_for_each(is_roots)?;
 
-    // Only now is it known that nobody else wrote where the state is.
+    // The configuration says where the state is, and only now is it known that root wrote it.
     let (deploy, _) = place.deploy_to_look()?;
     let state = deploy.state_dir();
     let branch = deploy.repository.path().join(&deploy.branch);
@@ -119,19 +129,32 @@ pub fn belongs_to_root(place: &Place) -> Result<(), Error> {
 }
 
 fn is_roots(path: PathBuf) -> Result<(), Error> {
-    let is_others =
+    let can_others_write =
         fs::metadata(&path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0);
-    if !is_others {
+    if !can_others_write {
         return Ok(());
     }
-    let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+
+    let shown = shown(&path);
     Err(Error::refused(
-        format!("{shown} is others' to write, and what they write would be carried out as root"),
+        format!("users other than root can write to {shown}, and root would execute what they say"),
         "give the repository to a user of its own: chown -R git:… , and run this again",
     ))
 }
 
-/// The git folder, and, of a linked work tree, the repository's.
+fn shown(path: &Path) -> String {
+    text::escape(path.as_os_str().as_encoded_bytes(), 200)
+}
+
+fn look_at(folder: &Path) -> Result<fs::Metadata, Error> {
+    let error = Error::system(
+        format!("{} can't be looked at", shown(folder)),
+        "make sure that it exists and that this user can read it",
+    );
+    fs::metadata(folder).map_err(error)
+}
+
+/// The git folder, and the repository's folder. For a linked work tree they differ.
 fn folders(place: &Place) -> Result<[PathBuf; 2], Error> {
     Ok([
         place.git_dir.clone(),
@@ -139,19 +162,19 @@ fn folders(place: &Place) -> Result<[PathBuf; 2], Error> {
     ])
 }
 
-/// The number of the user whose repository it is.
+/// The number of the user who owns the repository.
 ///
 /// # Errors
-/// The folder and the repository that it leads to are not the same user's, or can't be read.
+/// The folder and the repository that it leads to belong to different users, or can't be read.
 pub fn owner(place: &Place) -> Result<u32, Error> {
-    // A work tree's folder names the repository, and need not be the same user's.
-    let [own, common] = folders(place)?.map(fs::metadata);
-    let (owner, common) = (own?.uid(), common?.uid());
+    // The folder of a work tree names the repository, which can belong to another user.
+    let [own, common] = folders(place)?;
+    let (owner, common) = (look_at(&own)?.uid(), look_at(&common)?.uid());
     if owner == common {
         return Ok(owner);
     }
     Err(Error::refused(
-        "this folder and the repository that it leads to are not the same user's",
+        "this folder and the repository that it leads to belong to different users",
         "name the repository itself: deploy-by-code -C /path/to/repository.git …",
     ))
 }

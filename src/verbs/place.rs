@@ -1,4 +1,4 @@
-//! Where a verb works: a repository, and the configuration that is named for it.
+//! Where a verb works: a repository, and the configuration file that was named for it.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,21 @@ use crate::git::find_repository;
 use crate::store::Store;
 use crate::text;
 
+/// What to do where no repository is found.
+const NAME_IT: &str = "name it: deploy-by-code -C /path/to/repository.git …";
+
 /// Where a verb works.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The repository's git folder.
     pub git_dir: PathBuf,
-    /// The configuration file that is named; `None`: the repository's or the machine's.
+    /// The configuration file that was named; `None`: the repository's or the machine's.
     pub config: Option<PathBuf>,
 }
 
 impl Place {
-    /// The repository that is named, else the one of `git_dir` (the variable `GIT_DIR`), else the
-    /// one at or above the current folder.
+    /// The repository that was named, or else the one of `git_dir` (the variable `GIT_DIR`), or
+    /// else the one at or above the current folder.
     ///
     /// # Errors
     /// There is no repository.
@@ -33,10 +36,12 @@ impl Place {
             (Some(named), _) => find_repository(&named).ok_or_else(|| missing(&named))?,
             (None, Some(git_dir)) => git_dir,
             (None, None) => {
-                let current = env::current_dir()?;
+                let error = Error::system("the current folder can't be found", NAME_IT);
+                let current = env::current_dir().map_err(error)?;
                 find_repository(&current).ok_or_else(|| missing(&current))?
             }
         };
+
         Ok(Self { git_dir, config })
     }
 
@@ -61,8 +66,8 @@ impl Place {
         Ok((deploy, store))
     }
 
-    /// The deploy repository for looking at what is recorded, also while the configuration is
-    /// broken; what is wrong with it is returned beside it.
+    /// The deploy repository, for showing what is recorded. This also works while the configuration
+    /// is broken: what is wrong with it is returned too.
     ///
     /// # Errors
     /// The repository can't be read.
@@ -79,11 +84,11 @@ fn missing(place: &Path) -> Error {
     Error::advised(
         Kind::State,
         format!("{place}: there is no git repository here"),
-        "name it: deploy-by-code -C /path/to/repository.git …",
+        NAME_IT,
     )
 }
 
-/// Whether a folder is a repository or a work tree itself, and does not only lie in one.
+/// Whether a folder is itself a repository or a work tree, and not only inside of one.
 #[must_use]
 pub fn is_repository(folder: &Path) -> bool {
     let is_inside = |found: PathBuf| {

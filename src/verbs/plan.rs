@@ -18,13 +18,23 @@ pub struct PlannedChange {
     pub plan: Plan,
     /// A row for each application.
     pub rows: Vec<PlanRow>,
-    /// For a merge request that is behind the deploy branch: the merge request, the deploy branch,
-    /// and their common commit, from which it is looked at.
-    pub from_common_commit: Option<[Revision; 3]>,
+    /// For a merge request that is behind the deploy branch: where the comparison starts.
+    pub compared_from: Option<CommonCommit>,
 }
 
-/// Judges what a push from one commit to another would do. In a clone, where a merge request is
-/// built, there is no record of what is deployed.
+/// Where a merge request and the deploy branch parted.
+#[derive(Debug)]
+pub struct CommonCommit {
+    /// The merge request's commit.
+    pub request: Revision,
+    /// The deploy branch's commit.
+    pub branch: Revision,
+    /// Their common commit.
+    pub base: Revision,
+}
+
+/// Judges what a push from one commit to another would do. A clone, in which a merge request is
+/// built, has no record of what is deployed.
 ///
 /// # Errors
 /// A commit is unknown, or something can't be read.
@@ -33,7 +43,11 @@ pub fn plan(place: &Place, old: &str, new: &str) -> Result<PlannedChange, Error>
     let mut store = deploy.find_store()?;
     let old = resolve(&deploy, old)?;
     let new = resolve(&deploy, new)?;
-    let (old, from_common_commit) = common_base(&deploy, old, new.as_ref())?;
+    let compared_from = common_commit(&deploy, old.as_ref(), new.as_ref())?;
+    let old = match &compared_from {
+        Some(common) => Some(common.base.clone()),
+        None => old,
+    };
 
     let record = store.as_mut().map(Store::read).transpose()?;
     let subject = Subject::Push {
@@ -46,11 +60,12 @@ pub fn plan(place: &Place, old: &str, new: &str) -> Result<PlannedChange, Error>
     Ok(PlannedChange {
         plan: judged.plan,
         rows,
-        from_common_commit,
+        compared_from,
     })
 }
 
-/// A commit by name; `None`: the null hash, which in git stands for a branch that does not exist.
+/// A commit by its name. `None` stands for the null hash, which git writes for a branch that does
+/// not exist.
 fn resolve(deploy: &DeployRepository, name: &str) -> Result<Option<Revision>, Error> {
     if Revision::new(name) == Err(RevisionError::Null) {
         return Ok(None);
@@ -59,36 +74,36 @@ fn resolve(deploy: &DeployRepository, name: &str) -> Result<Option<Revision>, Er
     found.map(Some).ok_or_else(|| unknown(name))
 }
 
-/// A name that is no commit of the deploy repository.
+/// The error for a name that is not a commit of the deploy repository.
 pub(super) fn unknown(name: &str) -> Error {
     let name = text::quote(name, 100);
     Error::refused(
-        format!("{name} is no commit of the deploy repository"),
+        format!("{name} is not a commit of the deploy repository"),
         "name a branch or a commit that was pushed",
     )
 }
 
-/// A merge request that is behind the deploy branch is looked at from their common commit: what
-/// merging it would do. Otherwise what others deployed meanwhile would look like something that it
-/// takes back.
-fn common_base(
+/// The commit from which a merge request is compared that is behind the deploy branch. Compared
+/// with the branch's tip, what others deployed meanwhile would look like something that the merge
+/// request takes back. `None`: it is not behind.
+fn common_commit(
     deploy: &DeployRepository,
-    old: Option<Revision>,
+    old: Option<&Revision>,
     new: Option<&Revision>,
-) -> Result<(Option<Revision>, Option<[Revision; 3]>), Error> {
-    let (Some(tip), Some(new)) = (&old, new) else {
-        return Ok((old, None));
+) -> Result<Option<CommonCommit>, Error> {
+    let (Some(branch), Some(request)) = (old, new) else {
+        return Ok(None);
     };
-    if deploy.repository.branch_move(Some(tip), Some(new))? == BranchMove::Forward {
-        return Ok((old, None));
+    let moves = deploy.repository.branch_move(Some(branch), Some(request))?;
+    if moves == BranchMove::Forward {
+        return Ok(None);
     }
 
-    let base = deploy.repository.common_commit(tip, new)?;
-    match base.filter(|base| base != new) {
-        Some(base) => {
-            let commits = [new.clone(), tip.clone(), base.clone()];
-            Ok((Some(base), Some(commits)))
-        }
-        None => Ok((old, None)),
-    }
+    let base = deploy.repository.common_commit(branch, request)?;
+    let base = base.filter(|base| base != request);
+    Ok(base.map(|base| CommonCommit {
+        request: request.clone(),
+        branch: branch.clone(),
+        base,
+    }))
 }

@@ -1,8 +1,9 @@
-//! `release`: gives up waiting for what dead runners left running.
+//! `release`: stops waiting for what dead runners left running.
 
 use super::error::Error;
 use super::names::names;
 use super::place::Place;
+use super::start::start_runner;
 use crate::id::Environment;
 use crate::identity::Identity;
 use crate::publish;
@@ -10,12 +11,12 @@ use crate::runner::unwatched;
 use crate::status::Status;
 use crate::store::{Deployment, Filter};
 use crate::sys::clock;
-use crate::wake;
 
-/// Gives up waiting for what dead runners left running in an environment, and says what that is.
+/// Stops waiting for what dead runners left running in an environment, and returns the deployments
+/// that left it.
 ///
 /// # Errors
-/// The environment is not held, or the state can't be changed.
+/// Nothing holds the environment, or the state can't be changed.
 pub fn release(
     place: &Place,
     environment: &Environment,
@@ -36,25 +37,26 @@ pub fn release(
         .collect();
     drop(record);
 
+    // What a runner looks after is for `cancel`.
     let is_watched = |open: &&Deployment| {
         open.status == Status::Running && left.iter().all(|left| left.id != open.id)
     };
     if let Some(deployment) = open.iter().find(is_watched) {
         let (id, target) = (deployment.id, &deployment.target);
         return Err(Error::refused(
-            format!("{environment} is not held: {id} {target} runs under a runner"),
+            format!("{environment} is not held: a runner looks after {id} {target}"),
             format!("to end it: deploy-by-code cancel {}", id.0),
         ));
     }
     if left.is_empty() {
         return Err(Error::refused(
             format!("{environment} is not held by anything"),
-            "deploy-by-code status shows what waits",
+            "to see what waits: deploy-by-code status",
         ));
     }
 
     store.transaction(|transaction| transaction.ask_to_release(environment, by, clock::now()))?;
     publish::to_syslog(&mut store);
-    wake::runner(&deploy, environment)?;
+    start_runner(&deploy, environment)?;
     Ok(left)
 }

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::follow::find;
 use super::place::Place;
+use super::start::start_runner;
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::identity::Identity;
@@ -11,13 +12,13 @@ use crate::policy::{Exception, ExceptionKind};
 use crate::publish;
 use crate::store::{self, Deployment, Reader};
 use crate::sys::clock;
-use crate::wake;
 
-/// Queues a failed, interrupted, cancelled or skipped deployment again, and says under which
-/// number. With `stale` also one that the deploy file does not ask for any more.
+/// Queues a failed, interrupted, cancelled or skipped deployment again, and returns the number of
+/// the new deployment and the deployment that it retries. With `stale`, also one that the deploy
+/// file no longer asks for.
 ///
 /// # Errors
-/// It is not the kind that is tried again, something newer is wanted, a rule stands against it, or
+/// A deployment with this status is not retried, something newer is wanted, a rule refuses it, or
 /// the state can't be changed.
 pub fn retry(
     place: &Place,
@@ -47,7 +48,8 @@ pub fn retry(
 
         let new = transaction.retry(&deployment, Some(by), clock::now())?;
         if stale {
-            // This can go back; whoever finds it later is told who wanted that.
+            // This can take an application back to an older revision, so the record says who
+            // wanted that.
             let exception = Exception {
                 kind: ExceptionKind::Stale,
                 reason: format!("retry --stale of {id} by {}", by.name),
@@ -61,11 +63,11 @@ pub fn retry(
     let new = retried.map_err(|open| {
         let short = deployment.revision.short();
         Error::refused(
-            format!("{target} {short} is under way already, as {open}"),
-            format!("deploy-by-code logs -f {} follows it", open.0),
+            format!("{target} {short} is already queued or running, as {open}"),
+            format!("to follow it: deploy-by-code logs -f {}", open.0),
         )
     })?;
-    wake::runner(&deploy, &target.environment)?;
+    start_runner(&deploy, &target.environment)?;
     Ok((new, deployment))
 }
 
@@ -77,13 +79,13 @@ fn check_status(deployment: &Deployment) -> Result<(), Error> {
         id, target, status, ..
     } = deployment;
     Err(Error::refused(
-        format!("{id} {target} is {status}"),
-        "only failed, interrupted, cancelled and skipped deployments are tried again; to deploy \
-         the same revision again, repeat its entry in the deploy file",
+        format!("the status of {id} {target} is {status}"),
+        "only failed, interrupted, cancelled and skipped deployments are retried; to deploy the \
+         same revision again, repeat its entry in the deploy file",
     ))
 }
 
-/// What the deploy file asks for now is what the deployment carries out.
+/// Checks that the deploy file still asks for the deployment's revision.
 fn check_wanted(deploy: &DeployRepository, deployment: &Deployment) -> Result<(), Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
     let wanted = judging::wanted(deploy, tip.as_ref())?.remove(&deployment.target);
@@ -92,25 +94,27 @@ fn check_wanted(deploy: &DeployRepository, deployment: &Deployment) -> Result<()
     }
 
     let (id, target) = (deployment.id, &deployment.target);
-    let asked = deployment.revision.short();
-    let wanted = wanted.as_ref().map_or("nothing", |wanted| wanted.short());
-    Err(Error::refused(
-        format!("{id} asks for {asked}, but {wanted} is wanted for {target} now"),
-        format!(
-            "deploy-by-code retry --stale {} deploys it all the same",
-            id.0
-        ),
-    ))
+    let own = deployment.revision.short();
+    let message = match &wanted {
+        Some(wanted) => {
+            let wanted = wanted.short();
+            format!("{id} is about {own}, but the deploy file of {target} now asks for {wanted}")
+        }
+        None => format!("{id} is about {own}, but {target} has no deploy file now"),
+    };
+    Err(Error::refused(message, deploy_anyway(id)))
 }
 
-fn on_record(id: DeploymentId) -> String {
+/// What to do where the deployment is wanted nevertheless.
+fn deploy_anyway(id: DeploymentId) -> String {
     format!(
-        "deploy-by-code retry --stale {} deploys it all the same, on record",
+        "to deploy it anyway, which is recorded: deploy-by-code retry --stale {}",
         id.0
     )
 }
 
-/// An older deployment would go back without a word.
+/// Checks that the application has no newer deployment. To retry an older one would take the
+/// application back to an older revision without a reason.
 fn check_newest(record: &Reader<'_>, deployment: &Deployment) -> Result<(), Error> {
     let (id, target) = (deployment.id, &deployment.target);
     let newest = record.newest_of(target)?.filter(|newest| newest.id != id);
@@ -122,18 +126,18 @@ fn check_newest(record: &Reader<'_>, deployment: &Deployment) -> Result<(), Erro
     let hint = if is_same && newest.status.may_be_retried() {
         format!("deploy-by-code retry {}", newest.id.0)
     } else {
-        on_record(id)
+        deploy_anyway(id)
     };
     Err(Error::refused(
         format!(
-            "{id} {target} is not the newest any more: {} is {}",
+            "{id} is no longer the newest deployment of {target}: {} is {}",
             newest.id, newest.status
         ),
         hint,
     ))
 }
 
-/// No rule stands against it now. The reasons by which it came count for the second try too.
+/// Checks that no rule refuses it now. The reasons that the deployment came with count again.
 fn judge_again(
     deploy: &DeployRepository,
     record: &Reader<'_>,
@@ -151,7 +155,7 @@ fn judge_again(
         None => Ok(()),
         Some(first) => Err(Error::refused(
             format!("{id} {target}: {}", first.message),
-            format!("{}; {}", first.hint, on_record(id)),
+            format!("{}; {}", first.hint, deploy_anyway(id)),
         )),
     }
 }

@@ -8,27 +8,28 @@ use crate::planning::plan_tip;
 use crate::runner;
 use crate::store::Store;
 use crate::sys::syslog;
+use crate::text;
 use crate::wake;
 
-/// Picks up what hooks left, then carries out what is queued for an environment. What goes wrong is
-/// told to the system log, since nobody else listens.
+/// Plans what the hooks missed, then carries out what is queued for an environment. Errors also go
+/// to the system log, since nobody else sees them.
 ///
 /// # Errors
-/// The runner can't go on; what is queued stays queued.
+/// The runner can't continue. What is queued stays queued.
 pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
     let done = place.deploy().and_then(|mut deploy| {
-        pick_up(&deploy, environment);
+        plan_missed(&deploy, environment);
         Ok(runner::run(&mut deploy, environment)?)
     });
     if let Err(error) = &done {
-        syslog::failure("run", &error.to_string());
+        syslog::failure("run", &text::with_causes(error));
     }
     done
 }
 
-/// Plans what hooks missed. What goes wrong here goes wrong for the next hook too, which says so;
-/// what is queued is carried out all the same.
-fn pick_up(deploy: &DeployRepository, own: &Environment) {
+/// Plans what the hooks missed. An error here does not keep the runner from its queue, and the next
+/// hook meets the same error and reports it.
+fn plan_missed(deploy: &DeployRepository, own: &Environment) {
     let Ok(mut store) = deploy.open_store() else {
         return;
     };
@@ -42,13 +43,13 @@ fn pick_up(deploy: &DeployRepository, own: &Environment) {
             .into_iter()
             .filter(|environment| *environment != own);
         for environment in others {
-            // Where none can be started, whoever comes next starts one.
+            // If no runner can be started, the next hook or `reconcile` starts one.
             let _ = wake::runner(deploy, environment);
         }
     }
 }
 
-/// Whether something lies between cursor and tip; `None`: that can't be told.
+/// Whether the branch's tip has moved since the last planning; `None`: this is unknown.
 fn is_behind(deploy: &DeployRepository, store: &mut Store) -> Option<bool> {
     let tip = deploy.repository.branch_tip(&deploy.branch).ok()?;
     let cursor = store.read().ok()?.cursor().ok()??;

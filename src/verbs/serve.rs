@@ -1,4 +1,5 @@
-//! The process of the systemd service: a runner for each environment that a hook left a file for.
+//! The process of the systemd service: it starts a runner for each environment for which a hook
+//! left a wake file.
 
 use std::process::Child;
 use std::time::Duration;
@@ -9,39 +10,40 @@ use super::place::Place;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::sys::{clock, syslog};
+use crate::text;
 use crate::wake;
 
-/// How long it waits before it looks again at what it can do nothing about.
-const DAMPING: Duration = Duration::from_secs(5);
+/// How long it waits before it looks again at something that it can't change.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// How often it looks for wake files.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Starts a runner for each environment that a hook left a wake file for, and returns when no runner
-/// and no file is left. What is in its way is handed to `waits` once, and waited for: ending would
-/// only have the path unit start it again at once.
-pub fn serve(place: &Place, mut waits: impl FnMut(&str)) {
+/// Starts a runner for each environment for which a hook left a wake file, and returns when no
+/// runner and no file is left. If an error is in the way, it is handed to `on_error` once, and this
+/// waits until it is gone: if it ended, the path unit would only start it again at once.
+pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
     let mut runners: Vec<Child> = Vec::new();
-    let mut has_told = false;
+    let mut was_told = false;
 
     loop {
         let (deploy, woken) = match look(place) {
             Ok(found) => found,
             Err(error) => {
-                if !std::mem::replace(&mut has_told, true) {
-                    let message = format!("waiting until this is fixed: {error}");
-                    syslog::failure("serve", &message);
-                    waits(&message);
+                if !std::mem::replace(&mut was_told, true) {
+                    let shown = text::with_causes(&error);
+                    syslog::failure("serve", &format!("waiting until this is fixed: {shown}"));
+                    on_error(&error);
                 }
-                clock::sleep(DAMPING);
+                clock::sleep(PAUSE);
                 continue;
             }
         };
-        has_told = false;
+        was_told = false;
 
         for environment in &woken {
-            // One that finds the lock taken leaves: whoever holds it looks once more before it
-            // goes. One that can't be started is left to the timer.
+            // A runner that finds the lock taken ends: the one that holds it looks at the queue
+            // once more before it ends. If no runner can be started, the timer tries again.
             match wake::runner_as_child(&deploy, environment) {
                 Ok(runner) => runners.push(runner),
                 Err(error) => syslog::failure("serve", &error.to_string()),
@@ -51,7 +53,7 @@ pub fn serve(place: &Place, mut waits: impl FnMut(&str)) {
 
         if runners.is_empty() && woken.is_empty() {
             if wake::is_anything_left(&deploy) {
-                clock::sleep(DAMPING);
+                clock::sleep(PAUSE);
             }
             return;
         }
@@ -59,11 +61,15 @@ pub fn serve(place: &Place, mut waits: impl FnMut(&str)) {
     }
 }
 
-/// The repository as it is now, and for which environments there was a wake file.
+/// The repository as it is now, and the environments for which there was a wake file.
 fn look(place: &Place) -> Result<(DeployRepository, Vec<Environment>), Error> {
     become_owner(place, Acts::Yes)?;
     is_owner(place)?;
     let deploy = place.deploy()?;
-    let woken = wake::take_wake_files(&deploy)?;
+    let error = Error::system(
+        "the wake files in the state directory can't be read",
+        "make sure that this user can write to the state directory",
+    );
+    let woken = wake::take_wake_files(&deploy).map_err(error)?;
     Ok((deploy, woken))
 }

@@ -1,4 +1,4 @@
-//! `status`: what is deployed and wanted, and what is in the way.
+//! `status`: what is deployed, what is wanted, and what is in the way.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ use crate::runner::{Unwatched, unwatched};
 use crate::store::{Filter, Problem, Store};
 use crate::sys::clock;
 
-/// What there is to see, all of it of one moment.
+/// What there is to see, all of it at one moment.
 #[derive(Debug)]
 pub struct Overview {
     /// Each application in each environment.
     pub rows: Vec<StatusRow>,
     /// The environments that are frozen.
     pub frozen: BTreeMap<Environment, Freeze>,
-    /// What runs on record, though its runner is dead.
+    /// What is recorded as running although its runner is dead.
     pub unwatched: Vec<Unwatched>,
-    /// What stands on the deploy branch and can't be deployed.
+    /// What is on the deploy branch and can't be deployed.
     pub problems: Vec<Problem>,
 }
 
-/// Looks at everything that a filter lets through.
+/// Collects everything that a filter lets through.
 ///
 /// # Errors
-/// The filter names something that nobody knows, or the deploy branch or the state can't be read.
+/// The filter lets nothing through, or the deploy branch or the state can't be read.
 pub fn overview(
     deploy: &DeployRepository,
     store: &mut Store,
@@ -41,6 +41,7 @@ pub fn overview(
 
     let mut frozen = frozen(deploy, &record, &names, clock::now())?;
     let rows = status_rows(&record, &names.wanted, &frozen, filter)?;
+
     frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
     Ok(Overview {
         rows,

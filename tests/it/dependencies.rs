@@ -29,8 +29,8 @@ fn together_refuses_one_application_without_the_other() {
     let (a, b) = (commits(&world, "a", 2), commits(&world, "b", 1));
     assert_refused(
         try_deploy(&world, A, &a[0]),
-        "refused production/a.deploy: belongs together with b, \
-         which does not change in the same push",
+        "refused production/a.deploy: a must change together with b, \
+         but this push does not change b",
     );
 
     world.deploy_rev(A, &a[0]);
@@ -57,7 +57,7 @@ fn together_deploys_none_after_pre_receive_when_one_is_bad() {
     world
         .hook("post-receive", &line)
         .ok()
-        .says("problem production/a.deploy: must not be deployed without b, which is refused")
+        .says("problem production/a.deploy: a must not be deployed without b, which is refused")
         .says_nothing_of("queued");
 
     assert_eq!(world.settled().len(), 0);
@@ -78,9 +78,9 @@ fn together_is_judged_again_when_the_same_revision_is_repeated() {
     world
         .hook("post-receive", &line)
         .ok()
-        .says("problem production/a.deploy: belongs together with b");
+        .says("problem production/a.deploy: a must change together with b");
 
-    assert_refused(try_deploy(&world, A, &a[1]), "belongs together with b");
+    assert_refused(try_deploy(&world, A, &a[1]), "a must change together with b");
 }
 
 #[test]
@@ -94,11 +94,11 @@ fn need_must_be_deployed_in_the_same_environment() {
 
     let said = refused(try_deploy(&world, A, &last));
     let line = format!(
-        "{} needs b {}: b was never deployed there",
+        "{} needs commit {} of b, but b is not deployed there",
         short(&needs),
         short(&b[1])
     );
-    assert!(said.contains("needs what is not there:"), "{said}");
+    assert!(said.contains("needs commits that are not deployed in production:"), "{said}");
     assert!(said.contains(&line), "{said}");
 
     deploy(&world, B, &b[0]);
@@ -153,8 +153,8 @@ fn need_that_would_be_lost_by_a_rollback_is_a_warning() {
     let push = try_deploy_saying(&world, B, &b[0], "Deploy-Rollback: alarms").ok();
 
     let warning = format!(
-        "deploy-by-code: warning production/b.deploy: a, deployed at {}, needs commit {} of b, \
-         which would be lost",
+        "deploy-by-code: warning production/b.deploy: this would remove commit {1} of b, \
+         which a (deployed at {0}) needs",
         short(&a),
         short(&b[1])
     );
@@ -202,11 +202,11 @@ fn need_is_judged_again_when_the_same_revision_is_tried_again() {
         ]
     );
 
-    assert_refused(try_deploy(&world, A, &needs), "needs what is not there");
+    assert_refused(try_deploy(&world, A, &needs), "needs commits that are not deployed");
     world
         .cmd(&["retry", "3"])
         .exits(1)
-        .says("needs what is not there");
+        .says("needs commits that are not deployed");
 
     world.cmd(&["retry", "4"]).ok();
     world.settled();
@@ -223,7 +223,7 @@ fn need_that_cannot_be_found_is_refused_unless_deploy_alone() {
 
     let gone = commit_that_needs(&world, "a", "b", "1234567");
     let expected = format!(
-        "{} needs b 1234567: it is not in that application's repository",
+        "{} needs commit 1234567 of b, but this can't be checked: the commit is not in",
         short(&gone)
     );
     assert_refused(try_deploy(&world, A, &gone), &expected);
@@ -270,7 +270,7 @@ fn need_cycle_is_refused_unless_deploy_alone() {
     prepend_both();
     let push = world.try_push();
     forget_if_refused(&world, &push);
-    assert_refused(push, "make a cycle");
+    assert_refused(push, "ask for an impossible order");
 
     prepend_both();
     world
@@ -293,7 +293,7 @@ fn need_cycle_with_after_in_the_configuration_is_refused() {
 
     assert_refused(
         world.try_push(),
-        "Deploy-After and after make a cycle: a after b after a",
+        "ask for an impossible order: a waits for b, which waits for a",
     );
 }
 
@@ -326,7 +326,7 @@ fn need_is_looked_for_in_the_newest_thousand_commits() {
     world
         .cmd(&["plan", NULL, "topic"])
         .ok()
-        .says("needs: only the newest 1000 commits gained were looked at");
+        .says("needs: only the newest 1000 of the gained commits were read");
 
     world.push();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);

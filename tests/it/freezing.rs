@@ -201,14 +201,14 @@ fn freeze_can_be_overridden_by_an_authenticated_person() {
     freeze(&world, "incident 7", &[]);
 
     let said = refused(try_deploy(&world, A, &main[1]));
-    let hint = "ask alice to push it with a trailer in the deploy commit: \
-                Deploy-Override: <reason>";
+    let hint = "ask alice to push this, with the trailer \
+                Deploy-Override: <reason> in the deploy commit";
     assert!(said.contains(hint), "{said}");
 
     // A name in the commit message proves nothing.
     let trailers = "Deploy-Override: fire\nSigned-off-by: alice <a@b>";
     let said = refused(try_deploy_as(&world, "bob", &main[1], trailers));
-    let expected = "Deploy-Override is honoured from alice only, and this is pushed by bob";
+    let expected = "it is pushed by bob, whose Deploy-Override has no effect";
     assert!(said.contains(expected), "{said}");
 
     try_deploy_as(&world, "alice", &main[1], "Deploy-Override: fire").ok();
@@ -286,12 +286,12 @@ fn freeze_and_thaw_refuse_wrong_arguments() {
                 "2001-01-01",
             ],
             2,
-            "is over already",
+            "is in the past",
         ),
         (
             &["freeze", "production", "--reason", "x", "--until", "soon"],
             2,
-            "\"soon\" is no time like",
+            "\"soon\" is not a time such as",
         ),
         (&["thaw", "prodction"], 1, "did you mean production?"),
         (&["thaw", "production"], 1, "production is not frozen"),

@@ -145,7 +145,7 @@ fn state_that_is_not_mounted_is_not_created_anew() {
         .try_push()
         .exits(1)
         .says("there is no state here")
-        .says("see that its file system is mounted");
+        .says("check that its file system is mounted");
     world.push_unseen();
     let line = format!("{NULL} {} refs/heads/main\n", world.tip());
     world

@@ -52,10 +52,10 @@ fn plan_lists_commits_gained_and_lost_and_every_rule() {
         format!("  - {last} {by}: c3\n  - {second} {by}: c2\n"),
         "  reachable: on refs/heads/side\n".to_owned(),
         format!(
-            "  backwards: refused: has diverged from {last}, which is deployed: \
+            "  backwards: refused: {side} has diverged from {last}, which is deployed: \
              it would gain 1 commit"
         ),
-        format!("    hint: merge {last} into it first"),
+        format!("    hint: merge {last} into the new revision first"),
         format!("  promotion: refused: {side} was never deployed to staging"),
         format!("deploy staging/a {last} again"),
     ] {
@@ -160,11 +160,11 @@ fn plan_in_a_clone_says_what_is_not_judged() {
     let plan = run(&mut plan, b"").exits(1);
 
     let diverged = format!(
-        "has diverged from {}, which was wanted last",
+        "has diverged from {}, which the deploy file asked for before",
         short(&main[2])
     );
     for expected in [
-        "not judged: there is no record of deployments here",
+        "not checked: there is no record of deployments here",
         &diverged,
         short(&side),
     ] {
@@ -190,7 +190,7 @@ fn plan_of_a_branch_that_is_behind_shows_its_merge() {
     world
         .cmd(&["plan", "main", "topic"])
         .ok()
-        .says("this is what merging it would do")
+        .says("The plan shows what merging")
         .says("deploy production/a")
         .says_nothing_of("production/b");
 }
@@ -251,7 +251,7 @@ fn check_and_plan_say_what_is_not_judged_without_a_repository() {
     world
         .cmd(&["plan", NULL, "main"])
         .ok()
-        .says("reachable: not judged: no repository is configured");
+        .says("reachable: not checked: no repository is configured");
 }
 
 #[test]

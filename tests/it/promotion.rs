@@ -66,9 +66,9 @@ fn promotion_waits_until_the_revision_has_soaked() {
     let said = refused(try_deploy(&world, A, &main[1]));
     for expected in [
         "succeeded in staging ",
-        " (#3): ",
-        " to go",
-        "it has to soak there for 1 h",
+        " (#3); it must wait ",
+        " more",
+        "the setting \"soak\" requires 1 h in staging",
     ] {
         assert!(said.contains(expected), "{expected:?} is missing: {said}");
     }

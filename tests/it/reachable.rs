@@ -119,7 +119,7 @@ fn shallow_application_repository_refuses() {
     let said = refused(try_deploy(&world, A, &main[3]));
 
     assert!(
-        said.contains("the repository of a is shallow: its history is cut off"),
+        said.contains("the repository of a is shallow: its history is incomplete"),
         "{said}"
     );
     assert_eq!(world.settled().len(), 1);

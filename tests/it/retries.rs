@@ -37,7 +37,7 @@ fn retry_of_a_revision_that_is_no_longer_wanted_needs_stale() {
     world
         .cmd(&["retry", "5"])
         .exits(1)
-        .says("is wanted for production/a now")
+        .says("the deploy file of production/a now asks for")
         .says("--stale");
     assert_eq!(world.settled().len(), 6);
 
@@ -86,7 +86,7 @@ fn retry_takes_only_the_newest_deployment_of_a_revision() {
     assert_eq!(world.settled().pop().unwrap(), "#4 production/a succeeded");
     assert_eq!(world.show(4)["exceptions"][0]["reason"], "c5 is bad");
     let said = refused(try_deploy(&world, A, &main[5]));
-    assert!(said.contains("which #4 rolled back: c5 is bad"), "{said}");
+    assert!(said.contains("which the rollback #4 took away: c5 is bad"), "{said}");
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn retry_does_not_deploy_what_post_receive_has_refused() {
     world
         .hook("post-receive", &line)
         .ok()
-        .says("problem production/a.deploy: would go back 2 commits");
+        .says(" would go back 2 commits");
 
     world
         .cmd(&["retry", "1"])
         .exits(1)
-        .says("#1 production/a is not the newest any more");
+        .says("#1 is no longer the newest deployment of production/a");
 
     assert_eq!(world.settled().len(), 2);
 }

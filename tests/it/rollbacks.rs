@@ -62,22 +62,22 @@ fn old_branch_is_refused_in_production_with_the_lost_commits() {
     deploy(&world, A, &main[6]);
 
     let said = refused(try_deploy(&world, A, &old));
-    let new = short(&main[6]);
+    let (new, old) = (short(&main[6]), short(&old));
     let lost: String = (3..=7)
         .rev()
         .map(|n| format!("    {} Fix bug {n}\n", short(&main[n - 1])))
         .collect();
     let expected = format!(
-        "deploy-by-code: refused production/a.deploy: has diverged from {new}, \
+        "deploy-by-code: refused production/a.deploy: {old} has diverged from {new}, \
          which is deployed: it would gain 1 commit and lose 6 commits:\n\
          {lost}    … and 1 more\n  \
-         hint: merge {new} into it first; if that is meant, say why in the deploy commit, \
-         with a trailer: Deploy-Rollback: <reason>"
+         hint: merge {new} into the new revision first; if this is intended, give the reason \
+         in the deploy commit, with the trailer Deploy-Rollback: <reason>"
     );
     assert_eq!(said, expected);
 
     let lost = format!(
-        "would go back 1 commit from {new}, which is deployed, and lose:\n    {new} Fix bug 7\n"
+        "go back 1 commit from {new}, which is deployed, and would lose:\n    {new} Fix bug 7\n"
     );
     assert_refused(try_deploy(&world, A, &main[5]), &lost);
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
@@ -137,7 +137,7 @@ fn rollback_holds_back_what_it_took_away_until_a_release() {
     assert_eq!(world.status(A)["rolled_back"], main[1].as_str());
     for revision in &main[1..] {
         let said = refused(try_deploy(&world, A, revision));
-        let contains = format!("contains {}, which #2 rolled back: alarms", short(&main[1]));
+        let contains = format!("contains {}, which the rollback #2 took away: alarms", short(&main[1]));
         assert!(said.contains(&contains), "{said}");
         assert!(said.contains("Deploy-Release: <reason>"), "{said}");
     }
@@ -235,7 +235,7 @@ fn rollback_reason_of_a_merge_is_not_for_the_dropped_side() {
     let said = refused(world.push_with(&["origin", "HEAD:refs/heads/main"]));
 
     assert!(
-        said.contains("refused production/a.deploy: would go back 2 commits"),
+        said.contains(" would go back 2 commits"),
         "{said}"
     );
     assert!(!said.contains("production/b"), "{said}");
@@ -322,7 +322,7 @@ fn rollback_whose_hooks_never_ran_is_recorded_first() {
 
     let push = try_deploy(&world, A, &main[5]);
 
-    assert_refused(push, "which #2 rolled back: c5 burns");
+    assert_refused(push, "which the rollback #2 took away: c5 burns");
     assert_eq!(world.settled().pop().unwrap(), "#2 production/a succeeded");
 }
 

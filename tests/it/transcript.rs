@@ -282,7 +282,7 @@ fn replace_words(line: &str) -> String {
 
     while let Some(next) = rest.chars().next() {
         let after_in = replaced.ends_with(" in ");
-        let lasts = |length: &usize| after_in || rest[*length..].starts_with(" to go");
+        let lasts = |length: &usize| after_in || rest[*length..].starts_with(" more");
         let found = time(rest)
             .map(|length| (length, "<time>"))
             .or_else(|| Some((ago(rest)?, "<ago>")))

@@ -214,7 +214,7 @@ fn root_looks_at_the_repository_behind_a_linked_work_tree() {
 
     for (mode, says) in [
         (0o777, "is writable by everybody"),
-        (0o775, "is others' to write"),
+        (0o775, "users other than root can write to"),
     ] {
         set_mode(world.repository(), mode);
         world.cmd_in("tree", &["reconcile"]).exits(1).says(says);
@@ -242,7 +242,7 @@ fn root_is_not_led_into_the_repository_of_another_user() {
         world
             .cmd_in(".", &list.with(&[command, trap.to_str().unwrap()]))
             .exits(1)
-            .says("are not the same user's");
+            .says("belong to different users");
     }
     assert_eq!(list.entries().len(), 1);
 
@@ -253,5 +253,5 @@ fn root_is_not_led_into_the_repository_of_another_user() {
     );
     nobody
         .run("other", &serve)
-        .says("the repository is user 0's, and this is user 65534");
+        .says("the repository belongs to user 0, but this program runs as user 65534");
 }

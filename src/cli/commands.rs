@@ -1,0 +1,152 @@
+//! The commands and their arguments. `help` lists them in the order in which they stand here.
+//!
+//! They stand in groups by how they begin: on which repository, and as which user when root types
+//! them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::intervene_commands::InterveneCommand;
+use super::look_commands::LookCommand;
+use crate::id::{Environment, Revision, RevisionError};
+use crate::identity::{Evidence, Identity};
+use crate::planning::Push;
+use crate::timer_list;
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum Command {
+    #[command(flatten)]
+    Hook(HookCommand),
+    #[command(flatten)]
+    Install(InstallCommand),
+    #[command(flatten)]
+    Look(LookCommand),
+    #[command(flatten)]
+    Intervene(InterveneCommand),
+
+    /// Plan what hooks missed, mark dead runs interrupted, start runners where something waits
+    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git reconcile")]
+    Reconcile(ReconcileArguments),
+
+    /// Start the runners that hooks ask for, until none is needed: the process of the systemd
+    /// service
+    #[command(
+        hide = true,
+        after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve"
+    )]
+    Serve,
+
+    /// Say what can come next on a command line, for the shells
+    #[command(hide = true, after_help = "Example:\n  deploy-by-code complete -- sta")]
+    Complete {
+        /// The words so far; the last is to be completed
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
+
+    /// Carry out what is queued for an environment
+    #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]
+    Run {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+}
+
+// What git calls. Root stays root, since git runs a hook as whoever pushes.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum HookCommand {
+    /// The hook that judges a push before anything has changed
+    #[command(after_help = "Example, as git calls it:\n  \
+        echo \"$old $new refs/heads/main\" | deploy-by-code pre-receive")]
+    PreReceive,
+
+    /// The hook that records what a push deploys and starts the runners
+    #[command(after_help = "Example, as git calls it:\n  \
+        echo \"$old $new refs/heads/main\" | deploy-by-code post-receive")]
+    PostReceive,
+
+    /// The hook that takes care of pushes for which git never runs post-receive
+    #[command(after_help = "Example, as git calls it:\n  \
+        echo \"$old $new refs/heads/main\" | deploy-by-code reference-transaction committed")]
+    ReferenceTransaction {
+        /// prepared, committed or aborted
+        state: String,
+    },
+}
+
+// What root begins as root, and ends as the repository's owner.
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum InstallCommand {
+    /// Put the hooks into a repository, beside those that are there
+    #[command(after_help = "Example:\n  deploy-by-code install --dry-run /srv/git/deploy.git")]
+    Install {
+        /// Deploy what the deploy branch already has
+        #[arg(long)]
+        deploy_existing: bool,
+        /// Show what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
+        registry: PathBuf,
+        /// The repository
+        #[arg(value_name = "REPO")]
+        named: Option<PathBuf>,
+    },
+
+    /// Take the hooks out again; the state stays
+    #[command(after_help = "Example:\n  deploy-by-code uninstall /srv/git/deploy.git")]
+    Uninstall {
+        /// Show what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long, hide = true, default_value = timer_list::FOLDER)]
+        registry: PathBuf,
+        /// The repository
+        #[arg(value_name = "REPO")]
+        named: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReconcileArguments {
+    /// All repositories that install registered, each as its owner: what the timer does
+    #[arg(long)]
+    pub(super) registered: bool,
+    /// Only show those repositories
+    #[arg(long, requires = "registered")]
+    pub(super) list: bool,
+    #[arg(long, hide = true, default_value = timer_list::FOLDER)]
+    pub(super) registry: PathBuf,
+    #[arg(long, hide = true)]
+    after_push: bool,
+    #[arg(long, hide = true, value_parser = revision)]
+    push_old: Option<Revision>,
+    #[arg(long, hide = true, value_parser = revision)]
+    push_new: Option<Revision>,
+    #[arg(long, hide = true)]
+    pusher: Option<String>,
+    #[arg(long, hide = true)]
+    pusher_known_by: Option<Evidence>,
+}
+
+impl ReconcileArguments {
+    /// The push after which reference-transaction started this process; `None`: somebody else
+    /// started it.
+    pub(super) fn push(self) -> Option<Push> {
+        let evidence = self.pusher_known_by.unwrap_or(Evidence::Unrecorded);
+        let pusher = self.pusher.map(|name| Identity { name, evidence });
+
+        self.after_push.then_some(Push {
+            old_is_told: self.push_old.is_some(),
+            old: self.push_old,
+            new: self.push_new,
+            pusher,
+        })
+    }
+}
+
+fn revision(text: &str) -> Result<Revision, RevisionError> {
+    Revision::new(text)
+}

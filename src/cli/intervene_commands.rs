@@ -1,0 +1,103 @@
+//! The commands that change the state. When root types one, the program first becomes the
+//! repository's owner.
+
+use clap::Subcommand;
+
+use crate::id::{DeploymentId, Environment};
+use crate::verbs::Acts;
+
+#[derive(Debug, Clone, Subcommand)]
+pub(super) enum InterveneCommand {
+    /// Queue a failed, interrupted, cancelled or skipped deployment again
+    #[command(after_help = "Example:\n  deploy-by-code retry 42")]
+    Retry {
+        /// Also when the deploy file no longer asks for its revision
+        #[arg(long)]
+        stale: bool,
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// End a queued or running deployment
+    #[command(after_help = "Example:\n  deploy-by-code cancel 42")]
+    Cancel {
+        /// The deployment's number
+        #[arg(value_name = "ID")]
+        id: DeploymentId,
+    },
+
+    /// Let nothing change in an environment until it is thawed
+    #[command(after_help = "Example:\n  \
+        deploy-by-code freeze production --reason \"incident 7\" --until 2h\n\n\
+        Times without a zone are UTC.")]
+    Freeze {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+        /// Why; whoever pushes meanwhile sees it
+        #[arg(long, value_name = "REASON")]
+        reason: String,
+        /// Until when: 2h, 2026-12-24, "2026-12-24 16:00" [default: until thaw]
+        #[arg(long, value_name = "TIME")]
+        until: Option<String>,
+    },
+
+    /// Show what waits in a frozen environment, and let it continue
+    #[command(after_help = "Example:\n  deploy-by-code thaw production --dry-run")]
+    Thaw {
+        /// Only show what would deploy
+        #[arg(long)]
+        dry_run: bool,
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+
+    /// Stop waiting for what a dead runner left running
+    #[command(after_help = "Example:\n  deploy-by-code release production")]
+    Release {
+        /// The environment
+        #[arg(value_name = "ENV")]
+        environment: Environment,
+    },
+}
+
+impl InterveneCommand {
+    /// Whether it can lead to something being executed.
+    pub(super) fn acts(&self) -> Acts {
+        match self {
+            Self::Freeze { .. } => Acts::No,
+            Self::Retry { .. } | Self::Cancel { .. } | Self::Thaw { .. } | Self::Release { .. } => {
+                Acts::Yes
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::arguments::Arguments;
+    use super::super::commands::Command;
+    use super::*;
+
+    #[test]
+    fn commands_that_can_start_a_runner_act() {
+        let table: [(&[&str], Acts); 5] = [
+            (&["retry", "42"], Acts::Yes),
+            (&["cancel", "42"], Acts::Yes),
+            (&["freeze", "production", "--reason", "x"], Acts::No),
+            (&["thaw", "production"], Acts::Yes),
+            (&["release", "production"], Acts::Yes),
+        ];
+        for (words, acts) in table {
+            let words = ["deploy-by-code"].iter().chain(words);
+            let Command::Intervene(command) = Arguments::parse_from(words).command else {
+                panic!("another kind of command");
+            };
+            assert_eq!(command.acts(), acts, "{command:?}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The hook that was there before this program was installed under its name.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::error::Error;
+use super::exit::Exit;
+use super::output;
+use crate::hook_files::kept;
+use crate::text;
+
+/// The hook that was there before.
+pub(super) struct KeptHook(PathBuf);
+
+impl KeptHook {
+    /// Finds the hook that `install` kept, if it is to run.
+    pub(super) fn find(hook: &str, program: &OsStr) -> Option<Self> {
+        let path = Path::new(program);
+        if path.file_name()? != hook {
+            return None;
+        }
+
+        let kept = kept(path)?;
+        // A hook that may not be executed is passed over, as git does. A link that leads nowhere is
+        // not: the hook that it led to may have refused the push.
+        let may_run = nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).is_ok();
+        let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
+        (may_run || leads_nowhere).then_some(Self(kept))
+    }
+
+    /// Runs it with the arguments and the input that git gave.
+    pub(super) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Exit, Error> {
+        let error = |error| Error::KeptHook(self.0.clone(), error);
+
+        let mut child = self.start(arguments).map_err(error)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A hook need not read all of its input.
+            let _ = stdin.write_all(input);
+        }
+        let status = child.wait().map_err(error)?;
+
+        if let Some(signal) = status.signal() {
+            let shown = text::escape(self.0.as_os_str().as_encoded_bytes(), 200);
+            let message = format!("the earlier hook {shown} was ended by signal {signal}");
+            output::complain(&message, None);
+        }
+        Ok(Exit::of(status.success()))
+    }
+
+    fn start(&self, arguments: &[OsString]) -> io::Result<Child> {
+        let start = |mut command: Command| command.args(arguments).stdin(Stdio::piped()).spawn();
+        match start(Command::new(&self.0)) {
+            // git, too, gives a script to the shell that does not name its interpreter.
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.arg(&self.0);
+                start(shell)
+            }
+            started => started,
+        }
+    }
+}
