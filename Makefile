@@ -18,13 +18,11 @@ hooks = pre-receive post-receive reference-transaction
 pages = target/man
 man1 = packaging/man/deploy-by-code.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
-scripts = packaging/debian/postinst packaging/debian/prerm packaging/debian/postrm \
-	packaging/completions/deploy-by-code.bash .ci/run $(wildcard scripts/*.sh) \
-	$(filter-out tests/deb/lib.sh,$(wildcard tests/deb/*.sh)) benches/history.sh
 oldest_rust = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
 # Tools that are installed with cargo. Unoptimised they compile in half the time and work as well.
 cargo_deb = 3.8.0
+cargo_deny = 0.20.2
 cargo_install = $(CARGO) install --quiet --locked --debug
 
 timed = @scripts/timed.sh
@@ -67,19 +65,16 @@ test: ## run every test; as root on Debian it first installs the packages that t
 	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
 	$(timed) tests $(CARGO) test --locked
 
-lint: need-compilers ## check formatting, clippy, man pages and scripts
-	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
-		echo '$(CARGO) fmt --all --check'; $(CARGO) fmt --all --check; \
-	else echo 'lint: no rustfmt here, formatting not checked'; fi
-	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
-		echo '$(CARGO) clippy'; $(CARGO) clippy --locked --workspace --all-targets -- -D warnings; \
-	else echo 'lint: no clippy here, code not checked'; fi
-	@if command -v mandoc >/dev/null; then \
-		echo 'mandoc -T lint -W warning $(man1) $(man5)'; mandoc -T lint -W warning $(man1) $(man5); \
-	else echo 'lint: no mandoc here, man pages not checked'; fi
-	@if command -v shellcheck >/dev/null; then \
-		echo 'shellcheck -x $(scripts)'; shellcheck -x $(scripts); \
-	else echo 'lint: no shellcheck here, scripts not checked'; fi
+lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
+	$(timed) lint scripts/lint.sh
+
+lint-tools: need-compilers ## install what lint needs: Debian packages (as root) and cargo-deny
+	scripts/test-packages.sh mandoc mandoc shellcheck shellcheck
+	@$(CARGO) deny --version >/dev/null 2>&1 || \
+		scripts/timed.sh 'cargo-deny' $(cargo_install) --version $(cargo_deny) cargo-deny
+
+oldest: need-compilers ## check the code with the oldest supported Rust, if it is installed
+	$(timed) 'oldest supported Rust' scripts/oldest-rust.sh
 
 fmt: ## format the code
 	$(CARGO) fmt --all
@@ -124,5 +119,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test lint fmt install clean help \
+.PHONY: all demo deb lint-deb test-deb test lint lint-tools oldest fmt install clean help \
 	need-compilers
