@@ -40,7 +40,7 @@ pub fn spawn(
 
     // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe
     // system call.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
     unsafe {
         command.pre_exec(|| close_on_exec_from(3));
     }
@@ -53,7 +53,7 @@ pub fn spawn(
 pub fn in_own_session(command: &mut Command) {
     // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system
     // call.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
     unsafe {
         command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
     }
@@ -63,7 +63,7 @@ pub fn in_own_session(command: &mut Command) {
 /// because the standard library reports a failed exec through one of them.
 pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: close_range(2) takes three numbers and touches no memory.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
     let result = unsafe {
         libc::syscall(
             libc::SYS_close_range,

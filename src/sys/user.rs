@@ -85,7 +85,7 @@ impl User {
     pub fn run(self, command: &mut Command) {
         // SAFETY: between fork and exec only setgroups, setgid and setuid are called, on values
         // made before the fork.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
         unsafe {
             command.pre_exec(move || self.become_for_good());
         }

@@ -1,5 +1,20 @@
 //! Integration tests: the binary under test, real repositories, real pushes.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and may say more"
+)]
+#![allow(
+    clippy::needless_collect,
+    clippy::pedantic,
+    unreachable_pub,
+    reason = "tests are not held to a style"
+)]
+
 // What the tests share.
 mod applications;
 mod nobody;
