@@ -285,7 +285,7 @@ impl Walk<'_> {
     /// A file with its content.
     fn file(&mut self, id: &oid) -> Result<Node, Error> {
         if let Some(content) = self.contents.get(id) {
-            return Ok(Node::File(content.clone()));
+            return Ok(Node::File(Arc::clone(content)));
         }
         let size = self.repository.size(id)?;
         if size > SIZE_MAX {
@@ -294,7 +294,7 @@ impl Walk<'_> {
 
         let mut buffer = Vec::new();
         let content: Arc<[u8]> = self.repository.find(id, Kind::Blob, &mut buffer)?.into();
-        self.contents.insert(id.to_owned(), content.clone());
+        self.contents.insert(id.to_owned(), Arc::clone(&content));
         Ok(Node::File(content))
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             NeedState::Deployed(_) => {}
             NeedState::SamePush(_) => pass.first.extend([need.application.clone()]),
             NeedState::TooOld(_) | NeedState::Missing(_) | NeedState::Unknown(_) => {
-                unmet.push(describe(need))
+                unmet.push(describe(need));
             }
         }
     }

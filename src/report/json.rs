@@ -20,6 +20,10 @@ pub fn to_json(value: &impl Serialize) -> String {
 }
 
 /// Writes a freeze as the text that describes it; null where there is none.
+#[expect(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the field"
+)]
 pub(super) fn freeze_as_text<S: Serialization>(
     freeze: &Option<Freeze>,
     serializer: S,

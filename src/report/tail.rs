@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(tail.read().unwrap(), b"one\n");
         assert_eq!(tail.read().unwrap(), b"");
 
-        file.write_all(&[b'x'; 64 * 1024]).unwrap();
+        file.write_all(&vec![b'x'; 64 * 1024]).unwrap();
         file.write_all(b"\nend\n").unwrap();
         let mut rest = || {
             String::from_utf8(

@@ -77,7 +77,7 @@ pub fn spawn_gated(
     // SAFETY: between fork and exec only system calls are made (setsid, umask, write, setgroups,
     // setgid, setuid, close_range, getpid, close, read), all on values made before the fork;
     // nothing allocates or locks.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
     unsafe {
         command.pre_exec(move || child.set_up());
     }
@@ -153,7 +153,7 @@ impl Child {
     fn wait_at_gate(&self) -> io::Result<()> {
         // SAFETY: in the child, this number is a copy of the parent's descriptor that nothing here
         // uses.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
         unsafe {
             libc::close(self.parent_gate);
         }

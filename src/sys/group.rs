@@ -31,7 +31,7 @@ pub(super) fn lead_own(command: &mut Command) {
     };
     // SAFETY: between fork and exec only setsid is called, which is an async-signal-safe system
     // call.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
     unsafe {
         command.pre_exec(setup);
     }

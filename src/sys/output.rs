@@ -172,7 +172,7 @@ impl Stream {
 
     /// Reads what is there and counts it off `room`; `false`: there is more than that.
     fn read(&mut self, room: &mut usize) -> io::Result<bool> {
-        let mut chunk = [0; CHUNK];
+        let mut chunk = vec![0; CHUNK];
         while let Some(pipe) = &mut self.pipe {
             match pipe.read(&mut chunk) {
                 Ok(0) => self.pipe = None,
@@ -210,14 +210,17 @@ fn has_ended(child: &Child) -> io::Result<bool> {
 /// A descriptor that can be read once a child has ended (pidfd_open(2)); `None` where the kernel or
 /// a sandbox does not give one.
 fn watch(child: &Child) -> Option<OwnedFd> {
-    // SAFETY: pidfd_open(2) takes two numbers and touches no memory. What it returns, if it is no
-    // error, is a new descriptor that nobody else owns.
-    #[allow(unsafe_code)]
-    unsafe {
-        let descriptor = libc::syscall(libc::SYS_pidfd_open, child.id(), 0);
-        let descriptor = i32::try_from(descriptor).ok()?;
-        (descriptor >= 0).then(|| OwnedFd::from_raw_fd(descriptor))
+    // SAFETY: pidfd_open(2) takes two numbers and touches no memory.
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, child.id(), 0) };
+    let descriptor = i32::try_from(answer).ok()?;
+    if descriptor < 0 {
+        return None;
     }
+
+    // SAFETY: the kernel has just made this descriptor, and nobody else owns it.
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
+    Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 #[cfg(test)]

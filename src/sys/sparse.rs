@@ -71,7 +71,8 @@ mod tests {
             .create_new(true)
             .open(path)
             .unwrap();
-        file.write_all(&[b'x'; 2 * HOLE as usize]).unwrap();
+        let content = vec![b'x'; usize::try_from(2 * HOLE).unwrap()];
+        file.write_all(&content).unwrap();
 
         let is_punched = punch_hole(&file, 0, HOLE).unwrap();
         assert_eq!(file.metadata().unwrap().len(), 2 * HOLE);

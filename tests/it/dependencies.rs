@@ -80,7 +80,10 @@ fn together_is_judged_again_when_the_same_revision_is_repeated() {
         .ok()
         .says("problem production/a.deploy: a must change together with b");
 
-    assert_refused(try_deploy(&world, A, &a[1]), "a must change together with b");
+    assert_refused(
+        try_deploy(&world, A, &a[1]),
+        "a must change together with b",
+    );
 }
 
 #[test]
@@ -98,7 +101,10 @@ fn need_must_be_deployed_in_the_same_environment() {
         short(&needs),
         short(&b[1])
     );
-    assert!(said.contains("needs commits that are not deployed in production:"), "{said}");
+    assert!(
+        said.contains("needs commits that are not deployed in production:"),
+        "{said}"
+    );
     assert!(said.contains(&line), "{said}");
 
     deploy(&world, B, &b[0]);
@@ -202,7 +208,10 @@ fn need_is_judged_again_when_the_same_revision_is_tried_again() {
         ]
     );
 
-    assert_refused(try_deploy(&world, A, &needs), "needs commits that are not deployed");
+    assert_refused(
+        try_deploy(&world, A, &needs),
+        "needs commits that are not deployed",
+    );
     world
         .cmd(&["retry", "3"])
         .exits(1)

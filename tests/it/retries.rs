@@ -86,7 +86,10 @@ fn retry_takes_only_the_newest_deployment_of_a_revision() {
     assert_eq!(world.settled().pop().unwrap(), "#4 production/a succeeded");
     assert_eq!(world.show(4)["exceptions"][0]["reason"], "c5 is bad");
     let said = refused(try_deploy(&world, A, &main[5]));
-    assert!(said.contains("which the rollback #4 took away: c5 is bad"), "{said}");
+    assert!(
+        said.contains("which the rollback #4 took away: c5 is bad"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -137,7 +137,10 @@ fn rollback_holds_back_what_it_took_away_until_a_release() {
     assert_eq!(world.status(A)["rolled_back"], main[1].as_str());
     for revision in &main[1..] {
         let said = refused(try_deploy(&world, A, revision));
-        let contains = format!("contains {}, which the rollback #2 took away: alarms", short(&main[1]));
+        let contains = format!(
+            "contains {}, which the rollback #2 took away: alarms",
+            short(&main[1])
+        );
         assert!(said.contains(&contains), "{said}");
         assert!(said.contains("Deploy-Release: <reason>"), "{said}");
     }
@@ -234,10 +237,7 @@ fn rollback_reason_of_a_merge_is_not_for_the_dropped_side() {
     world.git(&["merge", "-q", "-s", "ours", "-m", message, "origin/main"]);
     let said = refused(world.push_with(&["origin", "HEAD:refs/heads/main"]));
 
-    assert!(
-        said.contains(" would go back 2 commits"),
-        "{said}"
-    );
+    assert!(said.contains(" would go back 2 commits"), "{said}");
     assert!(!said.contains("production/b"), "{said}");
 }
 

@@ -106,7 +106,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateState { folder, start } => {
-                write!(f, "make {} ({})", shown(folder), from(start))
+                write!(f, "make {} ({})", shown(folder), from(start.as_ref()))
             }
             Self::UpgradeState { folder, from } => write!(
                 f,
@@ -116,7 +116,7 @@ impl fmt::Display for Step {
             ),
             Self::MoveCursor { branch, start } => {
                 let branch = text::escape(branch, 200);
-                write!(f, "start from {branch} ({})", from(start))
+                write!(f, "start from {branch} ({})", from(start.as_ref()))
             }
             Self::LinkBeside { folder, name } => {
                 let link = shown(&folder.join(name));
@@ -166,7 +166,7 @@ fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_encoded_bytes(), 300)
 }
 
-fn from(start: &Option<Revision>) -> String {
+fn from(start: Option<&Revision>) -> String {
     match start {
         Some(commit) => format!("planned up to {}", commit.short()),
         None => "nothing planned yet".to_owned(),
