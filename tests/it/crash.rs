@@ -253,11 +253,21 @@ fn killed_runners_never_overlap_or_start_anything_twice() {
 
     let history = world.settled();
     assert_eq!(history.len(), 12);
-    let ran = world.ran();
-    assert_eq!(overlap(&ran, "production/"), 1, "{ran:#?}");
+    let mut ran = world.ran();
     for id in 1..=12 {
         assert!(starts(&world, id) <= 1, "#{id} started twice: {ran:#?}");
+
+        // A process that waits at its gate is killed as well, and may have begun meanwhile.
+        let end = format!("production/a #{id} end");
+        if !ran.contains(&end) {
+            let was_killed = [" interrupted: ", " failed: signal 9"]
+                .iter()
+                .any(|how| history[id - 1].contains(how));
+            assert!(was_killed, "#{id} has not ended: {history:#?}");
+            ran.retain(|line| *line != format!("production/a #{id} start"));
+        }
     }
+    assert_eq!(overlap(&ran, "production/"), 1, "{ran:#?}");
 
     // The control: processes were killed, and some of them while a command was running.
     let ended = |word: &str| history.iter().filter(|line| line.contains(word)).count();
