@@ -28,7 +28,7 @@ pub struct Prepared {
 /// The decision about a subject, and the facts behind it.
 #[derive(Debug)]
 pub struct Judged {
-    /// What the rules were told.
+    /// What the rules knew.
     pub facts: Facts,
     /// What the rules decided.
     pub plan: Plan,

@@ -1,4 +1,4 @@
-//! What the planner is told, and what it recorded.
+//! The input of the planner, and what it recorded.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub struct Planned {
     pub others: PlannedByOthers,
 }
 
-/// What other processes planned of a push. The pusher is told about it too, but it is not recorded
+/// What other processes planned of a push. The pusher is notified of it, but it is not recorded
 /// again.
 #[derive(Debug, Clone, Default)]
 pub struct PlannedByOthers {

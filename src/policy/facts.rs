@@ -1,4 +1,4 @@
-//! What the rules are told: plain values. Each of them may be unknown.
+//! What the rules know: plain values. Each of them may be unknown.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +209,7 @@ pub struct TargetFacts {
     pub whole_hash: Option<Revision>,
 }
 
-/// All that the rules are told.
+/// All that the rules know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The present time.
