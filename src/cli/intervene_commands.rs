@@ -92,6 +92,7 @@ mod tests {
             (&["thaw", "production"], Acts::Yes),
             (&["release", "production"], Acts::Yes),
         ];
+
         for (words, acts) in table {
             let words = ["deploy-by-code"].iter().chain(words);
             let Command::Intervene(command) = Arguments::parse_from(words).command else {
