@@ -10,6 +10,8 @@ use super::error::Error;
 use super::exit::Exit;
 use super::output;
 use crate::hook_files::kept;
+use crate::sys::access::may_execute;
+use crate::sys::exec::names_no_interpreter;
 use crate::text;
 
 /// The hook that was there before.
@@ -26,7 +28,7 @@ impl KeptHook {
         let kept = kept(path)?;
         // A hook that may not be executed is passed over, as git does. A link that leads nowhere is
         // not: the hook that it led to may have refused the push.
-        let may_run = nix::unistd::access(&kept, nix::unistd::AccessFlags::X_OK).is_ok();
+        let may_run = may_execute(&kept);
         let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
         (may_run || leads_nowhere).then_some(Self(kept))
     }
@@ -54,7 +56,7 @@ impl KeptHook {
         let start = |mut command: Command| command.args(arguments).stdin(Stdio::piped()).spawn();
         match start(Command::new(&self.0)) {
             // git, too, gives a script to the shell that does not name its interpreter.
-            Err(error) if error.raw_os_error() == Some(nix::libc::ENOEXEC) => {
+            Err(error) if names_no_interpreter(&error) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.arg(&self.0);
                 start(shell)

@@ -10,7 +10,7 @@ use super::wanted::wanted;
 use crate::candidate::Candidate;
 use crate::git::{Bound, DeclaredNeed};
 use crate::id::{Revision, Target};
-use crate::policy::{Base, Dependant, Direction, Need, NeedState, TargetFacts};
+use crate::policy::{Base, Dependant, Direction, Need, NeedState, TargetFacts, Unknown};
 use crate::store::Reader;
 
 /// Adds needs and dependants to the facts about a target.
@@ -142,7 +142,7 @@ fn need_state(
     };
     let whole = match whole_hash(&path, needed, &commit, repositories)? {
         Ok(whole) => whole,
-        Err(why) => return Ok((commit, NeedState::Unknown(why))),
+        Err(why) => return Ok((commit, NeedState::Unknown(why.0))),
     };
 
     let pushed = inputs
@@ -175,17 +175,17 @@ fn whole_hash(
     needed: &Target,
     commit: &str,
     repositories: &mut ApplicationRepositories,
-) -> Result<Result<Revision, String>, Error> {
+) -> Result<Result<Revision, Unknown>, Error> {
     if let Ok(whole) = Revision::new(commit) {
         return Ok(Ok(whole));
     }
     Ok(match repositories.complete(path, commit)? {
         Ok(Some(whole)) => Ok(whole),
-        Ok(None) => Err(format!(
+        Ok(None) => Err(Unknown(format!(
             "the commit is not in the repository of {}",
             needed.application
-        )),
-        Err(why) => Err(why.0),
+        ))),
+        Err(why) => Err(why),
     })
 }
 

@@ -130,7 +130,7 @@ fn unknown_names_and_numbers_are_refused() {
     world
         .cmd(&["check", "no-such-branch"])
         .exits(1)
-        .says("\"no-such-branch\" is no commit");
+        .says("\"no-such-branch\" is not a commit");
 }
 
 #[test]

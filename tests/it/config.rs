@@ -170,7 +170,7 @@ fn config_with_another_branch_than_before_needs_install() {
     world
         .push_with(&["origin", "HEAD:refs/heads/other"])
         .ok()
-        .says("to start from its tip, run: deploy-by-code install");
+        .says("to start from the tip of refs/heads/other, run: deploy-by-code install");
     world.cmd(&["reconcile"]).exits(4).says("install");
     assert_eq!(world.history().len(), 1);
 

@@ -33,7 +33,7 @@ fn doctor_finds_a_missing_and_a_dangling_hook() {
     world
         .cmd(&["doctor"])
         .exits(1)
-        .says("hooks/pre-receive leads nowhere");
+        .says("hooks/pre-receive is a broken link");
 }
 
 #[test]

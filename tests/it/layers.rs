@@ -1,9 +1,9 @@
 //! The layers of ARCHITECTURE.md, held against the source.
 //!
-//! Every file is parsed, and every path in it that leads to another file of the library is an arrow.
-//! An arrow may only point to a module below, and the arrows between files form no circle. A
-//! `mod.rs` holds no code: it only says where things stand, so an arrow leads through it to the file
-//! that it names.
+//! Every file is parsed, and every path in it that leads to another file of the library is an
+//! arrow. An arrow may only point to a module below, and the arrows between files form no circle.
+//! A `mod.rs` holds no code: it only says where things stand. So an arrow leads through it to the
+//! file that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,8 +18,8 @@ use syn::{Item, UseTree};
 const LAYERS: &[(&str, u8)] = &[
     ("id", 0), ("time", 0),
     ("text", 10),
-    ("change", 11), ("refs", 11), ("status", 11), ("identity", 11), ("order", 11), ("deployfile", 11),
-    ("unit_name", 11),
+    ("change", 11), ("refs", 11), ("status", 11), ("identity", 11), ("order", 11),
+    ("deployfile", 11), ("unit_name", 11),
     ("config", 12), ("candidate", 12),
     ("policy", 13),
     ("plan", 14), ("event", 14),

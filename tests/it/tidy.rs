@@ -218,10 +218,65 @@ fn the_plans_of_install_are_pure() {
 fn files_stay_readable() {
     let long: Vec<_> = sources()
         .iter()
-        .filter(|source| source.text.lines().count() > 800)
+        .filter(|source| source.text.lines().count() > 500)
         .map(|s| s.path.clone())
         .collect();
-    assert!(long.is_empty(), "more than 800 lines: {long:?}");
+    assert!(long.is_empty(), "more than 500 lines: {long:?}");
+}
+
+/// What rustfmt can't hold: it leaves comments and long strings as they are.
+#[test]
+fn lines_are_at_most_100_characters_wide() {
+    let tests = root().join("tests/it");
+    let tests = fs::read_dir(tests)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let tests = tests.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+
+    let mut wide = Vec::new();
+    for source in sources().into_iter().chain(tests.map(Source::read)) {
+        let lines = source.text.lines().enumerate();
+        let lines = lines.filter(|(_, line)| line.chars().count() > 100);
+        wide.extend(lines.map(|(at, _)| format!("{}:{}", source.path, at + 1)));
+    }
+    assert!(wide.is_empty(), "more than 100 characters: {wide:#?}");
+}
+
+/// Errors have a type, which says what can go wrong and keeps what caused it.
+#[test]
+fn errors_are_no_strings() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let code = source.code.split_whitespace().collect::<String>();
+        for (at, _) in code.match_indices("Result<") {
+            let rest = &code[at + "Result<".len()..];
+            if second_argument(rest) == Some("String") {
+                found.push(source.path.clone());
+            }
+        }
+    }
+    assert!(found.is_empty(), "an error is a String: {found:?}");
+
+    // The control.
+    assert_eq!(second_argument("Vec<(A,B)>,String>{"), Some("String"));
+    assert_eq!(second_argument("String,Error>"), Some("Error"));
+    assert_eq!(second_argument("String>"), None);
+}
+
+/// The second type in a list of type arguments, whose first `<` was read already.
+fn second_argument(list: &str) -> Option<&str> {
+    let mut depth = 0;
+    let mut comma = None;
+    for (at, c) in list.char_indices() {
+        match c {
+            '<' | '(' | '[' => depth += 1,
+            '>' if depth == 0 => return comma.map(|comma: usize| &list[comma + 1..at]),
+            '>' | ')' | ']' => depth -= 1,
+            ',' if depth == 0 => comma = comma.or(Some(at)),
+            _ => {}
+        }
+    }
+    None
 }
 
 #[test]
