@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Entry, Value};
-use super::mistake::Kind;
+use super::document::{DocumentEntry, Value};
+use super::mistake::MistakeKind;
 use super::template::{COMMAND_NAMES, FOLDER_NAMES, Template};
 use super::values;
 use crate::id::Application;
 use crate::text;
 
 /// An absolute path that may name what stays the same from one deployment to the next.
-pub(super) fn folder(value: &mut Entry<'_, '_>) -> Option<Template> {
+pub(super) fn folder(value: &mut DocumentEntry<'_, '_>) -> Option<Template> {
     let path = value.read(values::absolute)?;
     template(value, value.value.span().start, &path, FOLDER_NAMES)
 }
 
 /// A program and its arguments.
-pub(super) fn command(value: &mut Entry<'_, '_>) -> Option<Vec<Template>> {
+pub(super) fn command(value: &mut DocumentEntry<'_, '_>) -> Option<Vec<Template>> {
     if value.value.get_ref().is_str() {
-        value.report(|key| Kind::CommandIsString { key });
+        value.report(|key| MistakeKind::CommandIsString { key });
         return None;
     }
 
@@ -27,7 +27,7 @@ pub(super) fn command(value: &mut Entry<'_, '_>) -> Option<Vec<Template>> {
         .first()
         .is_none_or(|(_, program)| program.is_empty())
     {
-        value.report(|key| Kind::NoProgram { key });
+        value.report(|key| MistakeKind::NoProgram { key });
         return None;
     }
 
@@ -36,7 +36,7 @@ pub(super) fn command(value: &mut Entry<'_, '_>) -> Option<Vec<Template>> {
 }
 
 fn template(
-    value: &mut Entry<'_, '_>,
+    value: &mut DocumentEntry<'_, '_>,
     at: usize,
     text: &str,
     names: &'static [&'static str],
@@ -45,14 +45,16 @@ fn template(
         Ok(template) => Some(template),
         Err(error) => {
             let key = value.key.clone();
-            value.reader.report(at, Kind::Template { key, error });
+            value
+                .reader
+                .report(at, MistakeKind::Template { key, error });
             None
         }
     }
 }
 
 /// One group of applications, or an array of groups.
-pub(super) fn together(value: &mut Entry<'_, '_>) -> Vec<Vec<Application>> {
+pub(super) fn together(value: &mut DocumentEntry<'_, '_>) -> Vec<Vec<Application>> {
     let is_group = |item: &Value<'_>| item.get_ref().is_array();
     let groups = match value.value.get_ref().as_array() {
         Some(array) if array.iter().any(is_group) => array.iter().collect(),
@@ -66,7 +68,7 @@ pub(super) fn together(value: &mut Entry<'_, '_>) -> Vec<Vec<Application>> {
             continue;
         };
         if applications.len() < 2 {
-            group.report(|key| Kind::NoGroup { key });
+            group.report(|key| MistakeKind::NoGroup { key });
         }
         read.push(applications);
     }
@@ -74,7 +76,7 @@ pub(super) fn together(value: &mut Entry<'_, '_>) -> Vec<Vec<Application>> {
 }
 
 /// Variables of a command's environment.
-pub(super) fn variables(value: &mut Entry<'_, '_>) -> BTreeMap<String, String> {
+pub(super) fn variables(value: &mut DocumentEntry<'_, '_>) -> BTreeMap<String, String> {
     let is_letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let mut variables = BTreeMap::new();
 
@@ -84,9 +86,11 @@ pub(super) fn variables(value: &mut Entry<'_, '_>) -> BTreeMap<String, String> {
 
         let starts_badly = name.starts_with(|c: char| c.is_ascii_digit());
         if name.is_empty() || starts_badly || !name.bytes().all(is_letter) {
-            value.reader.report(at, Kind::VariableName { key });
+            value.reader.report(at, MistakeKind::VariableName { key });
         } else if name.starts_with("DEPLOY_") {
-            value.reader.report(at, Kind::ReservedVariable { key });
+            value
+                .reader
+                .report(at, MistakeKind::ReservedVariable { key });
         } else if let Some(text) = value.entry(key, text).string() {
             variables.insert(name.to_owned(), text.to_owned());
         }

@@ -7,21 +7,21 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::calendar::Zones;
-use super::mistake::{Kind, Mistake};
+use super::mistake::{Mistake, MistakeKind};
 use super::values::ValueError;
 
 /// A value, and where it stands.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
 
 /// Reads one file, and collects what is wrong with it. `'d` is the lifetime of the document.
-pub(super) struct Reader<'d> {
+pub(super) struct DocumentReader<'d> {
     text: &'d str,
     /// Finds the rules of the time zones that values name.
     pub(super) zones: Zones<'d>,
     mistakes: Vec<Mistake>,
 }
 
-impl<'d> Reader<'d> {
+impl<'d> DocumentReader<'d> {
     pub(super) fn new(text: &'d str, zones: Zones<'d>) -> Self {
         Self {
             text,
@@ -31,7 +31,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Adds a mistake at a byte of the text.
-    pub(super) fn report(&mut self, at: usize, kind: Kind) {
+    pub(super) fn report(&mut self, at: usize, kind: MistakeKind) {
         let mut end = at.min(self.text.len());
         while !self.text.is_char_boundary(end) {
             end -= 1;
@@ -56,22 +56,22 @@ impl<'d> Reader<'d> {
 
 /// A value with its key. Each method below reads one type: it returns the value, or reports what
 /// is wrong and returns `None`.
-pub(super) struct Entry<'r, 'd> {
-    pub(super) reader: &'r mut Reader<'d>,
+pub(super) struct DocumentEntry<'r, 'd> {
+    pub(super) reader: &'r mut DocumentReader<'d>,
     /// The key with its sections, as messages show it.
     pub(super) key: String,
     pub(super) value: &'d Value<'d>,
 }
 
-impl<'d> Entry<'_, 'd> {
+impl<'d> DocumentEntry<'_, 'd> {
     /// The value of a key of this table.
-    pub(super) fn inner(&mut self, name: &str, value: &'d Value<'d>) -> Entry<'_, 'd> {
+    pub(super) fn inner(&mut self, name: &str, value: &'d Value<'d>) -> DocumentEntry<'_, 'd> {
         self.entry(format!("{}.{name}", self.key), value)
     }
 
     /// A value inside of this one, which messages show by another key.
-    pub(super) fn entry(&mut self, key: String, value: &'d Value<'d>) -> Entry<'_, 'd> {
-        Entry {
+    pub(super) fn entry(&mut self, key: String, value: &'d Value<'d>) -> DocumentEntry<'_, 'd> {
+        DocumentEntry {
             reader: self.reader,
             key,
             value,
@@ -79,14 +79,14 @@ impl<'d> Entry<'_, 'd> {
     }
 
     /// Adds a mistake at the value. `kind` is given the key.
-    pub(super) fn report(&mut self, kind: impl FnOnce(String) -> Kind) {
+    pub(super) fn report(&mut self, kind: impl FnOnce(String) -> MistakeKind) {
         let kind = kind(self.key.clone());
         self.reader.report(self.value.span().start, kind);
     }
 
     fn wrong_type(&mut self, wanted: &'static str) {
         let found = self.value.get_ref().type_str();
-        self.report(|key| Kind::Type { key, found, wanted });
+        self.report(|key| MistakeKind::Type { key, found, wanted });
     }
 
     pub(super) fn table(&mut self) -> Option<&'d DeTable<'d>> {
@@ -118,7 +118,7 @@ impl<'d> Entry<'_, 'd> {
             .filter(|number| range.contains(number))
             .and_then(|number| usize::try_from(number).ok());
         if number.is_none() {
-            self.report(|key| Kind::OutOfRange { key, range });
+            self.report(|key| MistakeKind::OutOfRange { key, range });
         }
         number
     }
@@ -130,7 +130,7 @@ impl<'d> Entry<'_, 'd> {
         };
 
         if string.contains('\0') {
-            self.report(|key| Kind::Nul { key });
+            self.report(|key| MistakeKind::Nul { key });
             return None;
         }
         Some(string)
@@ -160,7 +160,7 @@ impl<'d> Entry<'_, 'd> {
             Ok(read) => Some(read),
             Err(error) => {
                 let error = error.into();
-                self.report(|key| Kind::Value { key, error });
+                self.report(|key| MistakeKind::Value { key, error });
                 None
             }
         }
@@ -178,7 +178,7 @@ impl<'d> Entry<'_, 'd> {
                 Ok(read) => good.push(read),
                 Err(error) => {
                     let (key, error) = (self.key.clone(), error.into());
-                    self.reader.report(at, Kind::Value { key, error });
+                    self.reader.report(at, MistakeKind::Value { key, error });
                 }
             }
         }
@@ -193,7 +193,7 @@ impl<'d> Entry<'_, 'd> {
         if found.is_none() {
             let known = choices.iter().map(|(name, _)| *name).collect();
             let value = word.to_owned();
-            self.report(|key| Kind::UnknownValue { key, value, known });
+            self.report(|key| MistakeKind::UnknownValue { key, value, known });
         }
         found.map(|(_, choice)| *choice)
     }

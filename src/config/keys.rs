@@ -9,8 +9,8 @@ use toml::de::DeTable;
 
 use super::calendar::{OnFreeze, Window};
 use super::compound::{command, folder, together, variables};
-use super::document::{Entry, Reader};
-use super::mistake::Kind;
+use super::document::{DocumentEntry, DocumentReader};
+use super::mistake::MistakeKind;
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
@@ -18,7 +18,7 @@ use crate::id::{Application, NameError};
 
 /// Where in the file a key may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyPlace {
     /// At the top.
     Top,
     /// In the section of an environment.
@@ -29,20 +29,20 @@ pub enum Place {
 }
 
 /// Every key, and where it may stand. The names of environments and applications are not keys.
-pub fn keys() -> impl Iterator<Item = (&'static str, Place)> {
-    let top = names(TOP).map(|name| (name, Place::Top));
-    let environment = names(ENVIRONMENT).map(|name| (name, Place::Environment));
-    let settings = names(SETTINGS).map(|name| (name, Place::Settings));
+pub fn keys() -> impl Iterator<Item = (&'static str, KeyPlace)> {
+    let top = names(TOP).map(|name| (name, KeyPlace::Top));
+    let environment = names(ENVIRONMENT).map(|name| (name, KeyPlace::Environment));
+    let settings = names(SETTINGS).map(|name| (name, KeyPlace::Settings));
     top.chain(environment).chain(settings)
 }
 
 /// A key, and how its value gets into a section of type `S`.
 struct Key<S: 'static> {
     name: &'static str,
-    read: fn(&mut S, &mut Entry<'_, '_>),
+    read: fn(&mut S, &mut DocumentEntry<'_, '_>),
 }
 
-const fn key<S>(name: &'static str, read: fn(&mut S, &mut Entry<'_, '_>)) -> Key<S> {
+const fn key<S>(name: &'static str, read: fn(&mut S, &mut DocumentEntry<'_, '_>)) -> Key<S> {
     Key { name, read }
 }
 
@@ -147,7 +147,7 @@ const SETTINGS: &[Key<PartialSettings>] = &[
 ];
 
 /// Reads the whole file.
-pub(super) fn config<'d>(document: &'d DeTable<'d>, reader: &mut Reader<'d>) -> Config {
+pub(super) fn config<'d>(document: &'d DeTable<'d>, reader: &mut DocumentReader<'d>) -> Config {
     let mut config = Config::default();
 
     for (name, value) in document {
@@ -159,13 +159,13 @@ pub(super) fn config<'d>(document: &'d DeTable<'d>, reader: &mut Reader<'d>) -> 
         };
 
         let key = name.to_owned();
-        (known.read)(&mut config, &mut Entry { reader, key, value });
+        (known.read)(&mut config, &mut DocumentEntry { reader, key, value });
     }
     config
 }
 
 /// Reads the section of an environment.
-fn environment(section: &mut Entry<'_, '_>) -> EnvironmentSection {
+fn environment(section: &mut DocumentEntry<'_, '_>) -> EnvironmentSection {
     let mut read = EnvironmentSection::default();
 
     for (name, value) in section.table().into_iter().flatten() {
@@ -185,7 +185,7 @@ fn environment(section: &mut Entry<'_, '_>) -> EnvironmentSection {
 }
 
 /// Reads a section that holds settings alone.
-fn settings(section: &mut Entry<'_, '_>) -> PartialSettings {
+fn settings(section: &mut DocumentEntry<'_, '_>) -> PartialSettings {
     let mut read = PartialSettings::default();
 
     for (name, value) in section.table().into_iter().flatten() {
@@ -194,7 +194,7 @@ fn settings(section: &mut Entry<'_, '_>) -> PartialSettings {
             (known.read)(&mut read, &mut section.inner(name, value));
         } else if find(ENVIRONMENT, name).is_some() {
             let (section_name, key) = (section.key.clone(), name.to_owned());
-            let kind = Kind::KeyOfEnvironment {
+            let kind = MistakeKind::KeyOfEnvironment {
                 section: section_name,
                 key,
             };
@@ -209,12 +209,15 @@ fn settings(section: &mut Entry<'_, '_>) -> PartialSettings {
     read
 }
 
-fn applications(sections: &mut Entry<'_, '_>) -> BTreeMap<Application, PartialSettings> {
+fn applications(sections: &mut DocumentEntry<'_, '_>) -> BTreeMap<Application, PartialSettings> {
     named(sections, settings)
 }
 
 /// Reads a table whose keys are names, and each value of which is a section.
-fn named<N, S>(sections: &mut Entry<'_, '_>, read: fn(&mut Entry<'_, '_>) -> S) -> BTreeMap<N, S>
+fn named<N, S>(
+    sections: &mut DocumentEntry<'_, '_>,
+    read: fn(&mut DocumentEntry<'_, '_>) -> S,
+) -> BTreeMap<N, S>
 where
     N: FromStr<Err = NameError> + Ord,
 {
@@ -229,7 +232,9 @@ where
             Err(error) => {
                 let key = sections.key.clone();
                 let error = ValueError::Name(text.to_owned(), error);
-                sections.reader.report(at, Kind::Value { key, error });
+                sections
+                    .reader
+                    .report(at, MistakeKind::Value { key, error });
             }
         }
     }
@@ -244,8 +249,8 @@ fn names<S>(keys: &'static [Key<S>]) -> impl Iterator<Item = &'static str> {
     keys.iter().map(|key| key.name)
 }
 
-fn unknown(section: &str, key: &str, known: Vec<&'static str>) -> Kind {
-    Kind::UnknownKey {
+fn unknown(section: &str, key: &str, known: Vec<&'static str>) -> MistakeKind {
+    MistakeKind::UnknownKey {
         section: section.to_owned(),
         key: key.to_owned(),
         known,

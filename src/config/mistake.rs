@@ -15,7 +15,7 @@ pub struct Mistake {
     pub line: usize,
     /// The column in characters, from 1; 0 where the whole file is meant.
     pub column: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: MistakeKind,
 }
 
 impl Mistake {
@@ -25,7 +25,7 @@ impl Mistake {
         Self {
             line: 0,
             column: 0,
-            kind: Kind::Unreadable(error.to_string()),
+            kind: MistakeKind::Unreadable(error.to_string()),
         }
     }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Mistake {
 
 /// The kinds of mistakes. A `key` is the key with its sections, as in `defaults.timeout`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MistakeKind {
     /// The file can't be read; the message of the system.
     Unreadable(String),
     /// The text is not TOML; the message of the parser.
@@ -113,7 +113,7 @@ pub(super) enum Kind {
     Cycle(Vec<Application>),
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MistakeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "can't be read: {}", text::escape(error, 200)),
@@ -170,7 +170,7 @@ impl fmt::Display for Kind {
     }
 }
 
-impl Kind {
+impl MistakeKind {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::UnknownKey { key, known, .. } => nearest(key, known),

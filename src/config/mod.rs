@@ -20,7 +20,7 @@ mod template;
 mod values;
 
 pub use calendar::{OnFreeze, Window, Zones};
-pub use keys::{Place, keys};
+pub use keys::{KeyPlace, keys};
 pub use mistake::Mistake;
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};

@@ -3,8 +3,8 @@
 use toml::de::DeTable;
 
 use super::calendar::Zones;
-use super::document::Reader;
-use super::mistake::{Kind, Mistake};
+use super::document::DocumentReader;
+use super::mistake::{Mistake, MistakeKind};
 use super::sections::Config;
 use super::{keys, references};
 
@@ -16,10 +16,10 @@ impl Config {
         let (document, errors) = DeTable::parse_recoverable(text);
         let document = document.get_ref();
 
-        let mut reader = Reader::new(text, zones);
+        let mut reader = DocumentReader::new(text, zones);
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.report(at, Kind::NotToml(error.message().to_owned()));
+            reader.report(at, MistakeKind::NotToml(error.message().to_owned()));
         }
 
         let config = keys::config(document, &mut reader);

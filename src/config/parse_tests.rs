@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::calendar::OnFreeze;
-use super::super::keys::{Place, keys};
+use super::super::keys::{KeyPlace, keys};
 use super::*;
 use crate::id::{Application, Environment, Target};
 
@@ -290,9 +290,9 @@ together = ["a"]
 fn every_key_is_read_where_it_may_stand() {
     for (key, place) in keys() {
         let sections: &[&str] = match place {
-            Place::Top => &[""],
-            Place::Environment => &["environments.e"],
-            Place::Settings => &[
+            KeyPlace::Top => &[""],
+            KeyPlace::Environment => &["environments.e"],
+            KeyPlace::Settings => &[
                 "defaults",
                 "environments.e",
                 "applications.a",

@@ -3,14 +3,14 @@
 
 use toml::de::DeTable;
 
-use super::document::{Reader, Value};
-use super::mistake::Kind;
+use super::document::{DocumentReader, Value};
+use super::mistake::MistakeKind;
 use super::sections::{Config, EnvironmentSection};
 use crate::id::{Application, Environment};
 use crate::order;
 
 /// Reports every reference that leads nowhere or in a circle.
-pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
+pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
     for (name, section) in &config.environments {
         promotion(config, name, section, document, reader);
     }
@@ -23,18 +23,21 @@ fn promotion(
     name: &Environment,
     section: &EnvironmentSection,
     document: &DeTable<'_>,
-    reader: &mut Reader<'_>,
+    reader: &mut DocumentReader<'_>,
 ) {
     let at = |key| find(document, &["environments", name.as_str(), key]).unwrap_or(0);
 
     let Some(from) = &section.promotes_from else {
         if section.soak.is_some() {
-            reader.report(at("soak"), Kind::SoakAlone(name.clone()));
+            reader.report(at("soak"), MistakeKind::SoakAlone(name.clone()));
         }
         return;
     };
     if from == name {
-        reader.report(at("promotes_from"), Kind::PromotesFromItself(name.clone()));
+        reader.report(
+            at("promotes_from"),
+            MistakeKind::PromotesFromItself(name.clone()),
+        );
         return;
     }
 
@@ -43,7 +46,7 @@ fn promotion(
     let others = config.environments.keys().filter(|other| *other != name);
     let known: Vec<_> = others.cloned().collect();
     if !known.is_empty() && !known.contains(from) {
-        let kind = Kind::UnknownEnvironment {
+        let kind = MistakeKind::UnknownEnvironment {
             key: format!("environments.{name}.promotes_from"),
             name: from.clone(),
             known,
@@ -53,7 +56,7 @@ fn promotion(
 }
 
 /// Reports each cycle in `after` once, whatever number of environments it is in.
-fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
+fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
     // An environment that no section names has the settings of the common sections. Any name
     // that is not in the file stands for all of these.
     let common = Environment::new("0").ok();
@@ -71,7 +74,7 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
             }
 
             let at = after_key(document, environment, &cycle[0]);
-            reader.report(at, Kind::Cycle(cycle.clone()));
+            reader.report(at, MistakeKind::Cycle(cycle.clone()));
             seen.push(cycle);
         }
     }

@@ -12,7 +12,7 @@ use gix::objs::tree::EntryKind;
 
 use super::error::Error;
 use super::repository::Repository;
-use super::tree::{Difference, Entry};
+use super::tree::{Difference, TreeEntry};
 use crate::change::{Change, Depth, Node};
 use crate::deployfile::{EXTENSION, SIZE_MAX};
 use crate::id::Revision;
@@ -269,7 +269,7 @@ impl Walk<'_> {
     }
 
     /// What an entry is.
-    fn node(&mut self, entry: &Entry, depth: Depth) -> Result<Node, Error> {
+    fn node(&mut self, entry: &TreeEntry, depth: Depth) -> Result<Node, Error> {
         match entry.mode.kind() {
             EntryKind::Tree => Ok(Node::Folder),
             EntryKind::Link => Ok(Node::Symlink),

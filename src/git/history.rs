@@ -26,13 +26,13 @@ pub struct Provenance {
     pub author: String,
 }
 
-struct Commit {
+struct HistoryCommit {
     /// The first parent.
     parent: Option<Revision>,
     author: String,
 }
 
-fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
+fn read(repository: &Repository, id: &Revision) -> Result<HistoryCommit, Error> {
     let object_id = repository.own_id(id)?;
     let mut buffer = Vec::new();
     let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;
@@ -49,7 +49,7 @@ fn read(repository: &Repository, id: &Revision) -> Result<Commit, Error> {
         }
         Err(_) => String::new(),
     };
-    Ok(Commit { parent, author })
+    Ok(HistoryCommit { parent, author })
 }
 
 /// The commits from `new` back along first parents, newest first, up to `old` and without it; at

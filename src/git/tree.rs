@@ -17,12 +17,12 @@ use crate::id::Revision;
 
 /// An entry of a tree, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TreeEntry {
     pub(super) mode: EntryMode,
     pub(super) id: ObjectId,
 }
 
-impl From<&EntryRef<'_>> for Entry {
+impl From<&EntryRef<'_>> for TreeEntry {
     fn from(entry: &EntryRef<'_>) -> Self {
         Self {
             mode: entry.mode,
@@ -34,9 +34,9 @@ impl From<&EntryRef<'_>> for Entry {
 /// What differs under one name.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    pub(super) old: Option<Entry>,
+    pub(super) old: Option<TreeEntry>,
     /// More than one: the new tree has the name more than once.
-    pub(super) new: Vec<Entry>,
+    pub(super) new: Vec<TreeEntry>,
 }
 
 impl Difference {
@@ -51,7 +51,7 @@ impl Difference {
     }
 }
 
-fn tree_of(entry: Option<&Entry>) -> Option<&oid> {
+fn tree_of(entry: Option<&TreeEntry>) -> Option<&oid> {
     entry
         .filter(|entry| entry.mode.is_tree())
         .map(|entry| entry.id.as_ref())

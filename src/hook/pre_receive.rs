@@ -237,7 +237,7 @@ fn failure_message(error: &Error) -> String {
 
 /// Sends the lines of events that could not be recorded.
 fn send_to_syslog(refusals: &[Refusal], pusher: Option<&Identity>) {
-    let Ok(mut log) = syslog::Log::open() else {
+    let Ok(mut log) = syslog::SystemLog::open() else {
         return;
     };
     for refusal in refusals {

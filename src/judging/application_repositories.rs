@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
-use super::questions::{Answer, Asked, Needs, Question, Worker};
+use super::questions::{Asked, Needs, Question, RepositoryAnswer, Worker};
 use crate::id::Revision;
 use crate::policy::{Direction, RevisionFact, Unknown};
 use crate::sys::clock::Deadline;
@@ -32,7 +32,7 @@ const TOTAL_MAX: Duration = Duration::from_secs(60);
 pub struct ApplicationRepositories {
     /// The thread that reads the repositories. `None`: it is not started yet, or it hangs.
     worker: Option<Worker>,
-    answers: HashMap<Asked, Answer>,
+    answers: HashMap<Asked, RepositoryAnswer>,
     /// The repositories that gave no answer in time.
     silent: HashSet<PathBuf>,
     /// How long one answer may take.
@@ -128,7 +128,7 @@ impl ApplicationRepositories {
     /// Remembers that some questions have no answer, and why.
     fn give_up(&mut self, asked: VecDeque<Asked>, why: &Unknown) {
         for asked in asked {
-            let answer = Answer::unknown(&asked.1, why.clone());
+            let answer = RepositoryAnswer::unknown(&asked.1, why.clone());
             self.answers.insert(asked, answer);
         }
     }
@@ -143,7 +143,7 @@ impl ApplicationRepositories {
         format!("it gave no answer within {}", show_duration(limit))
     }
 
-    fn ask(&mut self, path: &Path, question: Question) -> Result<Answer, Error> {
+    fn ask(&mut self, path: &Path, question: Question) -> Result<RepositoryAnswer, Error> {
         let asked = (path.to_owned(), question);
         if !self.answers.contains_key(&asked) {
             if self.only_memory {
@@ -166,7 +166,7 @@ impl ApplicationRepositories {
             allowed_refs: allowed_refs.to_vec(),
         };
         match self.ask(path, question)? {
-            Answer::Find(fact) => Ok(fact),
+            RepositoryAnswer::Find(fact) => Ok(fact),
             _ => Err(Error::NotInMemory),
         }
     }
@@ -183,7 +183,7 @@ impl ApplicationRepositories {
             to: to.clone(),
         };
         match self.ask(path, question)? {
-            Answer::Direction(direction) => Ok(direction),
+            RepositoryAnswer::Direction(direction) => Ok(direction),
             _ => Err(Error::NotInMemory),
         }
     }
@@ -200,7 +200,7 @@ impl ApplicationRepositories {
             commit: commit.clone(),
         };
         match self.ask(path, question)? {
-            Answer::Contains(contains) => Ok(contains),
+            RepositoryAnswer::Contains(contains) => Ok(contains),
             _ => Err(Error::NotInMemory),
         }
     }
@@ -212,7 +212,7 @@ impl ApplicationRepositories {
         prefix: &str,
     ) -> Result<Result<Option<Revision>, Unknown>, Error> {
         match self.ask(path, Question::Complete(prefix.to_owned()))? {
-            Answer::Complete(commit) => Ok(commit),
+            RepositoryAnswer::Complete(commit) => Ok(commit),
             _ => Err(Error::NotInMemory),
         }
     }
@@ -229,7 +229,7 @@ impl ApplicationRepositories {
             revision: revision.clone(),
         };
         match self.ask(path, question)? {
-            Answer::Needs(needs) => Ok(needs),
+            RepositoryAnswer::Needs(needs) => Ok(needs),
             _ => Err(Error::NotInMemory),
         }
     }

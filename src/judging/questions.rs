@@ -36,7 +36,7 @@ pub(super) type Needs = (Vec<DeclaredNeed>, Option<Bound>);
 
 /// The answer to the [`Question`] of the same name.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(super) enum RepositoryAnswer {
     Find(RevisionFact),
     Direction(Direction),
     Contains(Result<bool, Unknown>),
@@ -44,7 +44,7 @@ pub(super) enum Answer {
     Needs(Result<Needs, Unknown>),
 }
 
-impl Answer {
+impl RepositoryAnswer {
     /// The answer where the repository gave none, for a reason.
     pub(super) fn unknown(question: &Question, why: Unknown) -> Self {
         match question {
@@ -85,7 +85,7 @@ pub(super) type Asked = (PathBuf, Question);
 pub(super) struct Worker {
     pub(super) questions: Sender<Asked>,
     /// The answers, in the order of the questions.
-    pub(super) answers: Receiver<Answer>,
+    pub(super) answers: Receiver<RepositoryAnswer>,
 }
 
 impl Worker {
@@ -103,7 +103,7 @@ impl Worker {
 }
 
 /// Answers questions until nobody asks or listens any more.
-fn answer_all(asked: &Receiver<Asked>, answered: &Sender<Answer>) {
+fn answer_all(asked: &Receiver<Asked>, answered: &Sender<RepositoryAnswer>) {
     let mut opened: HashMap<PathBuf, Result<Repository, Unknown>> = HashMap::new();
 
     for (path, question) in asked {
@@ -111,8 +111,8 @@ fn answer_all(asked: &Receiver<Asked>, answered: &Sender<Answer>) {
             git::open_application(path).map_err(|error| Unknown(error.to_string()))
         });
         let answer = match repository {
-            Ok(repository) => Answer::of(repository, &question),
-            Err(why) => Answer::unknown(&question, why.clone()),
+            Ok(repository) => RepositoryAnswer::of(repository, &question),
+            Err(why) => RepositoryAnswer::unknown(&question, why.clone()),
         };
         if answered.send(answer).is_err() {
             return;

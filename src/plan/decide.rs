@@ -1,6 +1,6 @@
 //! Judges candidates by every rule, and makes a plan of the answers.
 
-use super::deployment::{Deployment, Retirement};
+use super::deployment::{PlannedDeployment, Retirement};
 use super::judgement::Judgement;
 use super::several::{refuse_abandoned, refuse_cycles};
 use crate::candidate::{Candidate, Intent};
@@ -12,7 +12,7 @@ use crate::policy::{self, Facts, Newest, Refusal, Stage, TargetFacts};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// What is deployed, in the order of the paths.
-    pub deployments: Vec<Deployment>,
+    pub deployments: Vec<PlannedDeployment>,
     /// What is retired, in the order of the paths.
     pub retirements: Vec<Retirement>,
     /// What must not be deployed, and why.
@@ -108,7 +108,7 @@ fn deployment(
     revision: &Revision,
     judged: &Judgement,
     facts: &Facts,
-) -> Deployment {
+) -> PlannedDeployment {
     let known = facts.targets.get(target);
     let newest = known.and_then(|known| known.newest.as_ref());
     let is_redeploy = is_redeploy(&candidate.intent, facts.has_record, newest);
@@ -125,7 +125,7 @@ fn deployment(
     let takes_latest = config.settings(target).queue == Queue::Latest;
     let exceptions = judged.passes().filter_map(|pass| pass.exception.clone());
     let released = judged.passes().flat_map(|pass| pass.released.clone());
-    Deployment {
+    PlannedDeployment {
         path: candidate.change.path.clone(),
         target: target.clone(),
         from: from.cloned(),

@@ -7,7 +7,7 @@ use crate::policy::{Exception, Need};
 
 /// A deployment that every rule allowed. Only [`super::decide`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployment {
+pub struct PlannedDeployment {
     pub(super) path: Vec<u8>,
     pub(super) target: Target,
     pub(super) from: Option<Revision>,
@@ -22,7 +22,7 @@ pub struct Deployment {
     pub(super) waits: Option<String>,
 }
 
-impl Deployment {
+impl PlannedDeployment {
     /// The path of the deploy file.
     #[must_use]
     pub fn path(&self) -> &[u8] {

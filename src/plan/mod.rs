@@ -3,7 +3,7 @@
 //! [`crate::candidate::candidates`] says what each change asks for. [`decide`] judges it by every
 //! rule of [`crate::policy`]. Neither of the two can fail, and neither touches anything outside of
 //! its arguments. A refused candidate cannot be recorded as a deployment, because only [`decide`]
-//! makes a [`Deployment`].
+//! makes a [`PlannedDeployment`].
 
 mod decide;
 mod deployment;
@@ -13,5 +13,5 @@ mod several;
 mod tests;
 
 pub use decide::{Plan, decide};
-pub use deployment::{Deployment, Retirement};
+pub use deployment::{PlannedDeployment, Retirement};
 pub use judgement::Judgement;

@@ -29,10 +29,10 @@ pub fn plan_tip(
     let mut repositories = ApplicationRepositories::default();
 
     for _ in 0..TRIES_MAX {
-        let snapshot = Snapshot::take(deploy, store, push, &mut repositories)?;
+        let preparation = Preparation::take(deploy, store, push, &mut repositories)?;
         let recorded = store.transaction(|transaction| {
             repositories
-                .from_memory(|repositories| snapshot.record(deploy, transaction, repositories))
+                .from_memory(|repositories| preparation.record(deploy, transaction, repositories))
         });
         match recorded {
             Err(Error::Overtaken(_)) => {}
@@ -43,7 +43,7 @@ pub fn plan_tip(
 }
 
 /// All that was read and judged before the transaction.
-struct Snapshot {
+struct Preparation {
     /// The newest event of the state that was read. While there is no newer one, the state is the
     /// same.
     last_event: EventId,
@@ -67,7 +67,7 @@ struct Range {
     attribution: Attribution,
 }
 
-impl Snapshot {
+impl Preparation {
     fn take(
         deploy: &DeployRepository,
         store: &mut Store,
@@ -78,7 +78,7 @@ impl Snapshot {
         let cursor = state.cursor()?;
         let old = range_start(deploy, cursor.as_ref(), push)?;
         let new = deploy.repository.branch_tip(&deploy.branch)?;
-        let mut snapshot = Self {
+        let mut preparation = Self {
             last_event: state.last_event()?,
             push: push.map(|push| with_old_tip(push, old.as_ref())),
             faults: state.faults()?,
@@ -89,28 +89,29 @@ impl Snapshot {
             push_effect: None,
         };
 
-        if snapshot.old != snapshot.new || !snapshot.faults.is_empty() {
-            let subject = snapshot.subject();
+        if preparation.old != preparation.new || !preparation.faults.is_empty() {
+            let subject = preparation.subject();
             let prepared = judging::prepare(deploy, &subject, Some(&state))?;
             let judged = prepared.judge(deploy, &subject, Some(&state), repositories)?;
             let attribution = Attribution::find(
                 deploy,
                 subject.range(),
                 &prepared.candidates,
-                snapshot.push.as_ref(),
-                &snapshot.faults,
+                preparation.push.as_ref(),
+                &preparation.faults,
             );
-            snapshot.range = Some(Range {
+            preparation.range = Some(Range {
                 prepared,
                 plan: judged.plan,
                 attribution,
             });
         }
 
-        let is_the_range = |push: &Push| snapshot.range.is_some() && snapshot.is_range_of(push);
-        let other = snapshot.push.as_ref().filter(|push| !is_the_range(push));
-        snapshot.push_effect = other.map(|push| PushEffect::of(deploy, push));
-        Ok(snapshot)
+        let is_the_range =
+            |push: &Push| preparation.range.is_some() && preparation.is_range_of(push);
+        let other = preparation.push.as_ref().filter(|push| !is_the_range(push));
+        preparation.push_effect = other.map(|push| PushEffect::of(deploy, push));
+        Ok(preparation)
     }
 
     /// Whether a push goes from the begin of the range to its end.

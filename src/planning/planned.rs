@@ -28,7 +28,7 @@ pub struct Queued {
     /// Its number.
     pub id: DeploymentId,
     /// What the plan says about it.
-    pub planned: plan::Deployment,
+    pub planned: plan::PlannedDeployment,
 }
 
 /// What one run of the planner recorded.

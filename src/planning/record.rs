@@ -71,7 +71,7 @@ fn enqueue(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
     rollout: RolloutId,
-    deployments: Vec<plan::Deployment>,
+    deployments: Vec<plan::PlannedDeployment>,
     attribution: &Attribution,
     now: Timestamp,
 ) -> Result<Vec<Queued>, Error> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::store::{self, RecordedEvent, Store, Transaction};
 use crate::sys::clock;
-use crate::sys::syslog::Log;
+use crate::sys::syslog::SystemLog;
 
 /// The name under which the position is kept.
 const READER: &str = "syslog";
@@ -41,7 +41,7 @@ fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
     if !has_news {
         return Ok(false);
     }
-    let Ok(mut log) = Log::open() else {
+    let Ok(mut log) = SystemLog::open() else {
         return Ok(false);
     };
 
@@ -49,7 +49,7 @@ fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
     store.unsynced_transaction(|transaction| send(transaction, &mut log))
 }
 
-fn send(transaction: &Transaction<'_>, log: &mut Log) -> Result<bool, store::Error> {
+fn send(transaction: &Transaction<'_>, log: &mut SystemLog) -> Result<bool, store::Error> {
     let begin = transaction.position(READER)?;
     let events = transaction.events_after(begin, BATCH)?;
     let now = clock::now();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::execute::execute;
 use super::job::Job;
-use super::schedule::{Step, Turn, decide};
+use super::schedule::{NextStep, Turn, decide};
 use super::this_runner::Runner;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Target};
@@ -51,21 +51,21 @@ pub(super) fn drain(
     thread::scope(|scope| {
         loop {
             match drain.next() {
-                Ok(Step::Leave) if drain.running.is_empty() => return Ok(()),
-                Ok(Step::Begin(id)) => {
+                Ok(NextStep::Leave) if drain.running.is_empty() => return Ok(()),
+                Ok(NextStep::Begin(id)) => {
                     drain.begin(id, scope, &sender)?;
                     continue;
                 }
-                Ok(Step::Skip(id, reason)) => {
+                Ok(NextStep::Skip(id, reason)) => {
                     drain.skip(id, reason)?;
                     continue;
                 }
-                Ok(Step::Thaw) if drain.running.is_empty() => {
+                Ok(NextStep::Thaw) if drain.running.is_empty() => {
                     drain.wait_for_thaw();
                     continue;
                 }
                 Err(error) if drain.running.is_empty() => return Err(error),
-                Ok(Step::Wait | Step::Leave | Step::Thaw) | Err(_) => {}
+                Ok(NextStep::Wait | NextStep::Leave | NextStep::Thaw) | Err(_) => {}
             }
 
             // Every thread sends a message when it ends, so this waits no longer than needed.
@@ -151,11 +151,11 @@ impl Drain<'_> {
     }
 
     /// What to do next, according to the record as it is now.
-    fn next(&mut self) -> Result<Step, Error> {
+    fn next(&mut self) -> Result<NextStep, Error> {
         let environment = &self.runner.environment;
         let section = self.deploy.config.environment(environment);
         if self.running.len() >= section.parallel {
-            return Ok(Step::Wait);
+            return Ok(NextStep::Wait);
         }
 
         let record = self.store.read()?;
@@ -170,7 +170,7 @@ impl Drain<'_> {
         )?;
         drop(record);
 
-        if let (Step::Thaw, Some(freeze)) = (&step, freeze) {
+        if let (NextStep::Thaw, Some(freeze)) = (&step, freeze) {
             let reason = freeze.describe();
             self.store
                 .transaction(|transaction| transaction.set_waiting(environment, &reason))?;
@@ -186,7 +186,7 @@ fn next_by(
     record: &Reader<'_>,
     running: &BTreeMap<DeploymentId, Turn>,
     is_frozen: bool,
-) -> Result<Step, Error> {
+) -> Result<NextStep, Error> {
     let environment = &runner.environment;
     let ids: BTreeSet<DeploymentId> = running.keys().copied().collect();
     let mut most = FIRST_LOOK + running.len();
@@ -195,16 +195,16 @@ fn next_by(
         let members = record.current_rollout(environment, is_frozen, most)?;
         let turn = members.first().map(Turn::of);
         if turn.is_some_and(|turn| running.values().any(|running| *running != turn)) {
-            return Ok(Step::Wait);
+            return Ok(NextStep::Wait);
         }
 
         let after = after(runner, deploy, record, &members)?;
         let before = before(runner, record, &members, &after)?;
         let is_all = members.len() < most;
         match decide(&members, is_all, &after, &before, &ids) {
-            Step::Wait if !is_all => most *= 2,
-            Step::Leave if is_frozen && !record.open_deployments(environment)?.is_empty() => {
-                return Ok(Step::Thaw);
+            NextStep::Wait if !is_all => most *= 2,
+            NextStep::Leave if is_frozen && !record.open_deployments(environment)?.is_empty() => {
+                return Ok(NextStep::Thaw);
             }
             step => return Ok(step),
         }

@@ -7,7 +7,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::publish;
 use crate::sys::lock::try_lock;
-use crate::sys::process::{Identity, boot_id};
+use crate::sys::process::{ProcessIdentity, boot_id};
 use crate::sys::surroundings::set_umask;
 
 /// Carries out everything that is queued for an environment, unless another runner does so already.
@@ -17,7 +17,7 @@ use crate::sys::surroundings::set_umask;
 pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
     let runner = Runner {
         environment: environment.clone(),
-        identity: Identity::own(),
+        identity: ProcessIdentity::own(),
         boot_id: boot_id()?,
     };
     let mut store = deploy.open_store()?;

@@ -10,7 +10,7 @@ use crate::store::Deployment;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum NextStep {
     /// Start this deployment.
     Begin(DeploymentId),
     /// Record that this deployment is skipped, for this reason.
@@ -50,7 +50,7 @@ pub(super) fn decide(
     after: &After,
     before: &BTreeMap<Application, Deployment>,
     running: &BTreeSet<DeploymentId>,
-) -> Step {
+) -> NextStep {
     let is_queued =
         |member: &&Deployment| member.status == Status::Queued && !running.contains(&member.id);
     let queued: Vec<&Deployment> = members.iter().filter(is_queued).collect();
@@ -72,12 +72,12 @@ pub(super) fn decide(
         if let Some(failed) = before.iter().find(|before| has_failed(before)) {
             let application = &failed.target.application;
             let reason = format!("{} {application} {}", failed.id, failed.status);
-            return Step::Skip(deployment.id, reason);
+            return NextStep::Skip(deployment.id, reason);
         }
 
         let has_succeeded = |before: &&Deployment| before.status == Status::Succeeded;
         if before.iter().all(has_succeeded) {
-            return Step::Begin(deployment.id);
+            return NextStep::Begin(deployment.id);
         }
     }
 
@@ -85,10 +85,10 @@ pub(super) fn decide(
         // Each of them waits for another one that waits. The hook refuses such an order, so it was
         // configured after the hook had looked.
         Some(first) if is_all && running.is_empty() => {
-            Step::Skip(first.id, "after makes a cycle".to_owned())
+            NextStep::Skip(first.id, "after makes a cycle".to_owned())
         }
-        None if members.is_empty() => Step::Leave,
-        _ => Step::Wait,
+        None if members.is_empty() => NextStep::Leave,
+        _ => NextStep::Wait,
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     /// Asserts what is done next with the deployments `open`, of which `running` have a thread, and
     /// with the `others` of the same rollout, which have ended. The application a goes after b.
     #[track_caller]
-    fn check(open: &[Deployment], others: &[Deployment], running: &[i64], expect: Step) {
+    fn check(open: &[Deployment], others: &[Deployment], running: &[i64], expect: NextStep) {
         let after: After = [(app("a"), BTreeSet::from([app("b"), app("elsewhere")]))].into();
         let before = open
             .iter()
@@ -147,12 +147,12 @@ mod tests {
         assert_eq!(step, expect, "for {open:?} and {others:?}");
     }
 
-    fn begin(id: i64) -> Step {
-        Step::Begin(DeploymentId(id))
+    fn begin(id: i64) -> NextStep {
+        NextStep::Begin(DeploymentId(id))
     }
 
-    fn skip(id: i64, why: &str) -> Step {
-        Step::Skip(DeploymentId(id), why.to_owned())
+    fn skip(id: i64, why: &str) -> NextStep {
+        NextStep::Skip(DeploymentId(id), why.to_owned())
     }
 
     #[test]
@@ -162,8 +162,8 @@ mod tests {
         let b = |status| member(2, "b", status);
 
         check(&[a(), b(Queued)], &[], &[], begin(2));
-        check(&[a(), b(Queued)], &[], &[2], Step::Wait);
-        check(&[a(), b(Running)], &[], &[2], Step::Wait);
+        check(&[a(), b(Queued)], &[], &[2], NextStep::Wait);
+        check(&[a(), b(Running)], &[], &[2], NextStep::Wait);
         check(&[a()], &[b(Succeeded)], &[], begin(1));
         check(&[a()], &[], &[], begin(1));
     }
@@ -193,7 +193,12 @@ mod tests {
         let c = |status| member(1, "c", status);
 
         check(&[c(Queued), member(2, "d", Queued)], &[], &[1], begin(2));
-        check(&[c(Running), member(2, "c", Queued)], &[], &[1], Step::Wait);
+        check(
+            &[c(Running), member(2, "c", Queued)],
+            &[],
+            &[1],
+            NextStep::Wait,
+        );
         let rest = [member(2, "c", Queued), member(3, "d", Queued)];
         let all = [&[c(Running)], rest.as_slice()].concat();
         check(&all, &[], &[1], begin(3));
@@ -201,8 +206,13 @@ mod tests {
 
     #[test]
     fn nothing_queued_means_to_wait_for_the_rest_or_to_leave() {
-        check(&[member(1, "c", Status::Running)], &[], &[1], Step::Wait);
-        check(&[], &[], &[], Step::Leave);
+        check(
+            &[member(1, "c", Status::Running)],
+            &[],
+            &[1],
+            NextStep::Wait,
+        );
+        check(&[], &[], &[], NextStep::Leave);
     }
 
     #[test]
@@ -224,6 +234,6 @@ mod tests {
         let step = |is_all| decide(&open, is_all, &cycle, &before, &BTreeSet::new());
         assert_eq!(step(true), skip(1, "after makes a cycle"));
         // These may wait for a deployment of the rollout that is not among its first ones.
-        assert_eq!(step(false), Step::Wait);
+        assert_eq!(step(false), NextStep::Wait);
     }
 }

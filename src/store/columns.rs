@@ -5,7 +5,7 @@ use rusqlite::types::Type;
 
 use crate::id::{Application, Environment, Revision, Target};
 use crate::identity::{Evidence, Identity};
-use crate::sys::process::Identity as ProcessIdentity;
+use crate::sys::process::ProcessIdentity;
 use crate::time::Timestamp;
 
 /// The error of a value that this program never writes. `what`: what the value should be.

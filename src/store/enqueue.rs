@@ -58,7 +58,7 @@ impl Transaction<'_> {
     pub fn enqueue(
         &self,
         rollout: RolloutId,
-        planned: &plan::Deployment,
+        planned: &plan::PlannedDeployment,
         source: &Source,
         now: Timestamp,
     ) -> Result<Enqueued, Error> {
@@ -89,7 +89,7 @@ impl Transaction<'_> {
     fn insert_planned(
         &self,
         rollout: RolloutId,
-        planned: &plan::Deployment,
+        planned: &plan::PlannedDeployment,
         source: &Source,
         now: Timestamp,
     ) -> Result<DeploymentId, Error> {

@@ -1,6 +1,6 @@
 //! Which changes leave events, and how events are read.
 
-use super::testing::{State, alice, now, target};
+use super::testing::{TestState, alice, now, target};
 use super::*;
 use crate::event::Event;
 use crate::id::EventId;
@@ -9,7 +9,7 @@ use crate::policy::Refusal;
 /// Whatever happens to deployments, environments and files leaves an event of its kind.
 #[test]
 fn event_is_recorded_for_every_change() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let environment = target("a").environment;
     let refusal = Refusal {
         path: b"production/x.deploy".to_vec(),
@@ -54,7 +54,7 @@ fn event_is_recorded_for_every_change() {
 
 #[test]
 fn event_is_not_recorded_for_a_stale_change() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
     assert_eq!(state.succeed(id, now()), Err(Stale));
     assert_eq!(state.events(), ["planned"]);
@@ -62,7 +62,7 @@ fn event_is_not_recorded_for_a_stale_change() {
 
 #[test]
 fn events_of_one_refused_push_are_bounded() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let refusal = |n| Refusal {
         path: format!("production/{n}.deploy").into_bytes(),
         message: "x".repeat(10_000),
@@ -87,7 +87,7 @@ fn events_of_one_refused_push_are_bounded() {
 
 #[test]
 fn event_readers_have_positions_of_their_own() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     state.enqueue("a", '1');
     state.enqueue("b", '1');
     state.change(|t| t.move_position("one", EventId(1)));

@@ -1,6 +1,6 @@
 //! The way of deployments through their states, and what retires and attributes them.
 
-use super::testing::{State, alice, now, revision, target};
+use super::testing::{TestState, alice, now, revision, target};
 use super::*;
 use crate::id::RolloutId;
 use crate::identity::{Evidence, Identity};
@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 #[test]
 fn newer_deployment_supersedes_only_what_is_queued() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let first = state.enqueue("a", '1').id;
     state.begin(first, now()).unwrap();
     let second = state.enqueue("a", '2').id;
@@ -35,7 +35,7 @@ fn newer_deployment_supersedes_only_what_is_queued() {
 
 #[test]
 fn transition_that_is_not_allowed_is_stale() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
 
     assert_eq!(state.succeed(id, now()), Err(Stale));
@@ -49,7 +49,7 @@ fn transition_that_is_not_allowed_is_stale() {
 
 #[test]
 fn deployed_is_what_succeeded_last_by_order_not_by_clock() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     for (digit, ms) in [('1', 9_000), ('2', 5_000)] {
         let id = state.enqueue("a", digit).id;
         state.begin(id, Timestamp::from_ms(ms)).unwrap();
@@ -60,7 +60,7 @@ fn deployed_is_what_succeeded_last_by_order_not_by_clock() {
 
 #[test]
 fn retirement_cancels_the_queue_until_the_next_deployment() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
     state.change(|t| t.retire(&target("a"), None, Some(&alice()), now()));
 
@@ -78,7 +78,7 @@ fn retirement_cancels_the_queue_until_the_next_deployment() {
 
 #[test]
 fn claim_fills_in_only_a_pusher_that_is_unknown() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
     for name in ["alice", "mallory"] {
         let pusher = Identity::new(name, Evidence::SshKey);
@@ -89,7 +89,7 @@ fn claim_fills_in_only_a_pusher_that_is_unknown() {
 
 #[test]
 fn deployments_are_found_by_their_commit_and_their_rollout() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
 
     let record = state.store.read().unwrap();

@@ -10,7 +10,7 @@ use super::reader::Reader;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
 use crate::status::Status;
-use crate::sys::process::Identity as ProcessIdentity;
+use crate::sys::process::ProcessIdentity;
 use crate::sys::tree::Tree;
 use crate::time::Timestamp;
 

@@ -150,7 +150,7 @@ impl Transaction<'_> {
     pub(super) fn add_details(
         &self,
         id: DeploymentId,
-        planned: &plan::Deployment,
+        planned: &plan::PlannedDeployment,
     ) -> Result<(), Error> {
         let target = planned.target();
         for revision in planned.released() {

@@ -9,7 +9,7 @@ use crate::identity::{Evidence, Identity};
 use crate::plan;
 use crate::policy::Facts;
 use crate::status::Status;
-use crate::sys::process::Identity as ProcessIdentity;
+use crate::sys::process::ProcessIdentity;
 use crate::sys::sharing::Sharing;
 use crate::time::Timestamp;
 
@@ -33,7 +33,7 @@ pub(super) fn alice() -> Identity {
 }
 
 /// A deployment that was planned. Only the planner can make one.
-pub(super) fn planned(application: &str, digit: char) -> plan::Deployment {
+pub(super) fn planned(application: &str, digit: char) -> plan::PlannedDeployment {
     let (config, _) = Config::parse("[defaults]\ncommand = [\"x\"]\n", &|_| None);
     let change = Change {
         path: format!("production/{application}.deploy").into_bytes(),
@@ -56,12 +56,12 @@ pub(super) fn source() -> Source {
 }
 
 /// A state in a folder of its own.
-pub(super) struct State {
+pub(super) struct TestState {
     pub(super) store: Store,
     _folder: tempfile::TempDir,
 }
 
-impl State {
+impl TestState {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::reader::FILE;
-use super::testing::{State, alice, now, planned, revision, source, target};
+use super::testing::{TestState, alice, now, planned, revision, source, target};
 use super::*;
 use crate::id::EventId;
 use crate::identity::{Evidence, Identity};
@@ -33,7 +33,7 @@ fn state_is_made_once_and_then_opened() {
 
 #[test]
 fn state_of_a_newer_version_is_not_opened() {
-    let state = State::new();
+    let state = TestState::new();
     let newer = "PRAGMA user_version = 99";
     state.store.connection.execute_batch(newer).unwrap();
 
@@ -130,8 +130,8 @@ fn state_of_version_0_1_0_opens() {
 
 #[test]
 fn transaction_is_synced_unless_it_may_be_done_again() {
-    let mut state = State::new();
-    let pragma = |state: &State, name: &str| {
+    let mut state = TestState::new();
+    let pragma = |state: &TestState, name: &str| {
         let sql = format!("PRAGMA {name}");
         let connection = &state.store.connection;
         connection
@@ -160,7 +160,7 @@ fn transaction_is_synced_unless_it_may_be_done_again() {
 
 #[test]
 fn transaction_with_an_error_changes_nothing() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let failed: Result<(), Error> = state.store.transaction(|t| {
         t.move_cursor("refs/heads/main", None)?;
         t.thaw(&target("a").environment, &alice(), now())?;
@@ -174,7 +174,7 @@ fn transaction_with_an_error_changes_nothing() {
 
 #[test]
 fn snapshot_does_not_see_what_others_write_meanwhile() {
-    let mut state = State::new();
+    let mut state = TestState::new();
     let mut other = Store::open(state.store.folder()).unwrap();
 
     let record = other.read().unwrap();

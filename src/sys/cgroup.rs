@@ -14,7 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::process::Identity;
+use super::process::ProcessIdentity;
 
 /// The beginning of the names of the cgroups that [`create`] makes.
 const PREFIX: &str = "deploy-by-code.";
@@ -24,7 +24,7 @@ const PREFIX: &str = "deploy-by-code.";
 /// it is not allowed here, or there is no cgroup v2.
 #[must_use]
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
-    let Identity { pid, start_ticks } = Identity::own();
+    let ProcessIdentity { pid, start_ticks } = ProcessIdentity::own();
     let folder = own()?.join(format!("{PREFIX}{pid}.{start_ticks}.{name}"));
     fs::create_dir(&folder).ok()?;
     match OpenOptions::new()
@@ -113,7 +113,7 @@ pub fn sweep() {
         let name = entry.file_name();
         let maker = name.to_str().and_then(|name| {
             let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '.');
-            Some(Identity {
+            Some(ProcessIdentity {
                 pid: parts.next()?.parse().ok()?,
                 start_ticks: parts.next()?.parse().ok()?,
             })

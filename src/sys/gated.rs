@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use super::detach::close_on_exec_from;
-use super::process::Identity;
+use super::process::ProcessIdentity;
 use super::surroundings::set_umask_of_command;
 use super::user::User;
 
@@ -28,15 +28,15 @@ use super::user::User;
 static FORKING: Mutex<()> = Mutex::new(());
 
 /// How a child ended, or why its program could not be executed.
-pub type Outcome = io::Result<ExitStatus>;
+pub type ExitResult = io::Result<ExitStatus>;
 
 /// A child that waits at its gate. Dropping it closes the gate: the child ends without executing
 /// anything.
 pub struct Gated {
     /// Who it is.
-    pub identity: Identity,
+    pub identity: ProcessIdentity,
     gate: PipeWriter,
-    outcome: Receiver<Outcome>,
+    outcome: Receiver<ExitResult>,
     _forking: MutexGuard<'static, ()>,
 }
 
@@ -46,7 +46,7 @@ impl Gated {
     ///
     /// # Errors
     /// The child is gone.
-    pub fn open(mut self) -> io::Result<Receiver<Outcome>> {
+    pub fn open(mut self) -> io::Result<Receiver<ExitResult>> {
         self.gate.write_all(b"g")?;
         Ok(self.outcome)
     }
@@ -94,7 +94,7 @@ pub fn spawn_gated(
 
 /// Spawns a command and waits for its end, in a thread: `spawn` itself returns only once the
 /// program is executed, and so not before the gate is open.
-fn spawn_in_thread(mut command: Command) -> io::Result<Receiver<Outcome>> {
+fn spawn_in_thread(mut command: Command) -> io::Result<Receiver<ExitResult>> {
     let (sender, outcome) = mpsc::channel();
     std::thread::Builder::new()
         .name("child".to_owned())
@@ -109,7 +109,10 @@ fn spawn_in_thread(mut command: Command) -> io::Result<Receiver<Outcome>> {
 }
 
 /// Waits until the child has written its pid, and looks up who it is.
-fn read_identity(mut pid_reader: PipeReader, outcome: &Receiver<Outcome>) -> io::Result<Identity> {
+fn read_identity(
+    mut pid_reader: PipeReader,
+    outcome: &Receiver<ExitResult>,
+) -> io::Result<ProcessIdentity> {
     let ended_early = || io::Error::other("the child ended before it began");
 
     let mut pid = [0; 4];
@@ -119,7 +122,7 @@ fn read_identity(mut pid_reader: PipeReader, outcome: &Receiver<Outcome>) -> io:
     }
 
     let pid = i32::try_from(u32::from_ne_bytes(pid)).map_err(io::Error::other)?;
-    Identity::of(pid).ok_or_else(ended_early)
+    ProcessIdentity::of(pid).ok_or_else(ended_early)
 }
 
 /// What the child needs after the fork. Nothing here may allocate or lock.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::sys::clock;
 use crate::sys::detach::in_own_session;
-use crate::sys::process::Identity;
+use crate::sys::process::ProcessIdentity;
 
 /// Longer than anything here takes, also on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ fn assert_ends(file: &Path) {
     let pid = std::fs::read_to_string(file).unwrap();
     let pid = pid.trim().parse().unwrap();
     let deadline = Deadline::after(LONG);
-    while Identity::of(pid).is_some_and(Identity::is_alive) {
+    while ProcessIdentity::of(pid).is_some_and(ProcessIdentity::is_alive) {
         assert!(!deadline.is_over(), "process {pid} was not killed");
         clock::sleep(LOOK);
     }
@@ -151,7 +151,7 @@ fn a_grandchild_that_keeps_the_pipe_open_is_not_waited_for() {
         .trim()
         .parse()
         .unwrap();
-    assert!(Identity::of(pid).is_some_and(Identity::is_alive));
+    assert!(ProcessIdentity::of(pid).is_some_and(ProcessIdentity::is_alive));
     nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
 }
 

@@ -12,14 +12,14 @@ use std::io;
 
 /// One process on one machine since one start of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct ProcessIdentity {
     /// Its number, which is used again.
     pub pid: i32,
     /// When it started, in clock ticks since the machine did (proc(5), `starttime`).
     pub start_ticks: i64,
 }
 
-impl Identity {
+impl ProcessIdentity {
     /// The process that has this pid now.
     #[must_use]
     pub fn of(pid: i32) -> Option<Self> {
@@ -46,7 +46,7 @@ impl Identity {
 /// What /proc/PID/stat says (proc(5)).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stat {
-    pub(super) identity: Identity,
+    pub(super) identity: ProcessIdentity,
     pub(super) parent: i32,
     pub(super) session: i32,
     pub(super) group: i32,
@@ -68,7 +68,7 @@ impl Stat {
         let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
         let small = |index: usize| number(index).and_then(|number| i32::try_from(number).ok());
         Some(Self {
-            identity: Identity {
+            identity: ProcessIdentity {
                 pid,
                 start_ticks: number(19)?,
             },
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn another_process_with_the_same_number_is_not_this_one() {
-        let own = Identity::own();
+        let own = ProcessIdentity::own();
         assert!(own.is_alive());
-        let earlier = Identity {
+        let earlier = ProcessIdentity {
             start_ticks: own.start_ticks - 1,
             ..own
         };

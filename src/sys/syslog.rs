@@ -16,9 +16,9 @@ const SOCKET: &str = "/dev/log";
 const IDENT: &str = "deploy-by-code";
 
 /// A connection to the system log.
-pub struct Log(Logger<LoggerBackend, Formatter3164>);
+pub struct SystemLog(Logger<LoggerBackend, Formatter3164>);
 
-impl Log {
+impl SystemLog {
     /// Connects.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Log {
 /// Sends one line about a hook or runner that could not do its work. It is lost where nobody
 /// listens: the state, which would keep it, may be what failed.
 pub fn failure(what: &str, message: &str) {
-    if let Ok(mut log) = Log::open() {
+    if let Ok(mut log) = SystemLog::open() {
         let _ = log.send(Severity::Error, &failure_line(what, message));
     }
 }

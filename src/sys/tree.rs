@@ -16,13 +16,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cgroup;
-use super::process::{Identity, Stat};
+use super::process::{ProcessIdentity, Stat};
 
 /// How to find what a command started.
 #[derive(Debug, Clone)]
 pub struct Tree {
     /// The command's first process.
-    pub leader: Option<Identity>,
+    pub leader: Option<ProcessIdentity>,
     /// Its cgroup.
     pub cgroup: Option<PathBuf>,
     /// `NAME=value` pairs. Only the processes of this command have all of them in their
@@ -97,7 +97,7 @@ impl Tree {
     fn bears_a_mark(&self, stat: &Stat) -> bool {
         // A session keeps its number as long as any process is in it. So the number is still the
         // leader's after the leader has ended.
-        let of_leader = |leader: Identity| {
+        let of_leader = |leader: ProcessIdentity| {
             let pid = leader.pid;
             stat.identity == leader
                 || stat.identity.start_ticks >= leader.start_ticks

@@ -249,7 +249,7 @@ fn hostile_names_reach_no_shell_and_no_option_of_git() {
         world
             .cmd(&["check", "--", argument])
             .exits(1)
-            .says(&format!("\"{argument}\" is no commit"));
+            .says(&format!("\"{argument}\" is not a commit"));
     }
 
     let made = || {

@@ -372,6 +372,43 @@ fn facades_hold_no_code() {
     assert!(wrong.is_empty(), "a mod.rs holds code: {wrong:?}");
 }
 
+/// The names that more than one type of the program has. `Error` is left out: each module may have
+/// one, and the others say whose it is.
+fn shared_names(sources: &[Source]) -> Vec<String> {
+    let mut files: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in sources {
+        for item in &source.syntax.items {
+            let name = match item {
+                Item::Enum(item) => &item.ident,
+                Item::Struct(item) => &item.ident,
+                Item::Trait(item) => &item.ident,
+                Item::Type(item) => &item.ident,
+                _ => continue,
+            };
+            files
+                .entry(name.to_string())
+                .or_default()
+                .push(&source.file);
+        }
+    }
+    files
+        .into_iter()
+        .filter(|(name, files)| files.len() > 1 && name != "Error")
+        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
+        .collect()
+}
+
+#[test]
+fn types_have_names_of_their_own() {
+    assert_eq!(shared_names(&sources()), Vec::<String>::new());
+
+    let control = [
+        source("a.rs", "struct Place; enum Error {}"),
+        source("b.rs", "type Place = u8; enum Error {}"),
+    ];
+    assert_eq!(shared_names(&control), ["Place: a.rs, b.rs"]);
+}
+
 fn source(file: &str, text: &str) -> Source {
     let module = file.trim_end_matches(".rs").trim_end_matches("/mod");
     Source {

@@ -9,7 +9,7 @@ use deploy_by_code::candidate::candidates;
 use deploy_by_code::change::{Change, Depth, Node};
 use deploy_by_code::config::Config;
 use deploy_by_code::id::{DeploymentId, Revision, Target};
-use deploy_by_code::plan::{Deployment, decide};
+use deploy_by_code::plan::{PlannedDeployment, decide};
 use deploy_by_code::policy::{
     Base, Commits, Direction, Exception, ExceptionKind, Facts, Hold, Newest, Stage, TargetFacts,
     Trailers,
@@ -191,7 +191,7 @@ impl Server {
         &self,
         history: &History,
         push: &Push,
-        deployment: &Deployment,
+        deployment: &PlannedDeployment,
     ) -> Result<(), TestCaseError> {
         for base in [self.wanted, self.deployed].into_iter().flatten() {
             let is_forward = history.contains(push.commit, base);
@@ -212,7 +212,7 @@ impl Server {
         Ok(())
     }
 
-    fn deploy(&mut self, history: &History, push: &Push, deployment: &Deployment) {
+    fn deploy(&mut self, history: &History, push: &Push, deployment: &PlannedDeployment) {
         let released = self.held(history, push);
         self.holds.retain(|hold| !released.contains(hold));
         let back = deployment
@@ -230,7 +230,7 @@ impl Server {
 }
 
 /// Whether a deployment was allowed for a reason of this kind.
-fn has(deployment: &Deployment, kind: ExceptionKind) -> bool {
+fn has(deployment: &PlannedDeployment, kind: ExceptionKind) -> bool {
     let exceptions = deployment.exceptions();
     exceptions.iter().any(|exception| exception.kind == kind)
 }

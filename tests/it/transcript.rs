@@ -393,7 +393,7 @@ fn transcript_replaces_times_and_lengths_of_time() {
             "succeeded just now, 59 min 3 s ago",
             "succeeded <ago>, <ago>",
         ),
-        ("1 h 59 min to go", "<duration> to go"),
+        ("wait 1 h 59 min more", "wait <duration> more"),
         ("it has to soak for 1 h", "it has to soak for 1 h"),
     ] {
         assert_eq!(replace_words(line), expected);

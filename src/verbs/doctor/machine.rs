@@ -39,7 +39,7 @@ pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
 
 /// Whether events reach syslog.
 pub(super) fn system_log(_: &Patient<'_>) -> Finding {
-    match syslog::Log::open() {
+    match syslog::SystemLog::open() {
         Ok(_) => Finding::ok("reachable"),
         Err(error) => Finding::warning(
             format!("/dev/log: {error}"),

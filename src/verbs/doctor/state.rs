@@ -9,7 +9,7 @@ use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
 use crate::sys::lock::try_lock;
-use crate::sys::process::{Identity, boot_id};
+use crate::sys::process::{ProcessIdentity, boot_id};
 use crate::text;
 
 /// How long a deployment may wait for a runner to start.
@@ -103,7 +103,9 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
     let boot_id = boot_id().unwrap_or_default();
     let is_dead = |open: &&Deployment| {
         let run = open.run.as_ref().filter(|run| run.boot_id == boot_id);
-        let is_alive = run.map(|run| run.runner).is_some_and(Identity::is_alive);
+        let is_alive = run
+            .map(|run| run.runner)
+            .is_some_and(ProcessIdentity::is_alive);
         open.status == Status::Running && !is_alive
     };
     let waits = |first: &&Deployment| {

@@ -19,7 +19,7 @@ pub enum Goal {
 
 /// What there is in a repository before an install.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repository {
+pub struct BeforeInstall {
     /// What manages the repository.
     pub host: Host,
     /// The program that the hooks are to lead to.
@@ -29,7 +29,7 @@ pub struct Repository {
     /// The folder of the state.
     pub state_folder: PathBuf,
     /// The state in there, if there is one.
-    pub state: Option<State>,
+    pub state: Option<FoundState>,
     /// The commit from which planning is to start; `None`: what is on the branch already is to be
     /// deployed, or the branch has no commit.
     pub start: Option<Revision>,
@@ -43,14 +43,14 @@ pub struct Repository {
 
 /// The state of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct FoundState {
     /// The version of its database; 0: nothing is in there yet.
     pub version: i64,
     /// The branch that its cursor is about, if it has one.
     pub branch: Option<String>,
 }
 
-impl State {
+impl FoundState {
     /// Whether the state is in use.
     pub(super) fn is_begun(&self) -> bool {
         self.version > 0
@@ -72,12 +72,12 @@ pub struct Hook {
     /// Where another hook that stands there is kept.
     pub kept_path: PathBuf,
     /// What stands there.
-    pub standing: Standing,
+    pub standing: FoundHook,
 }
 
 /// What stands in the place of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum FoundHook {
     /// Nothing.
     Nothing,
     /// A link of this program.
@@ -141,14 +141,14 @@ pub struct Installed {
     /// Whether there is a state, which an install makes first.
     pub has_state: bool,
     /// The places where an install can have put hooks.
-    pub places: Vec<Place>,
+    pub places: Vec<HookPlace>,
     /// The folders of kept hooks.
     pub kept_folders: Vec<KeptFolder>,
 }
 
 /// A place where an install can have put a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct HookPlace {
     /// Where the link stands.
     pub path: PathBuf,
     /// Whether anything stands there.

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::found::{
-    Beside, Hook, Installed, Kept, KeptFolder, OtherHook, Place, Repository, Sibling, Standing,
-    State,
+    BeforeInstall, Beside, FoundHook, FoundState, Hook, HookPlace, Installed, Kept, KeptFolder,
+    OtherHook, Sibling,
 };
 use super::link::{aside, links_beside, target_beside};
 use crate::deploy_repository::DeployRepository;
@@ -32,7 +32,7 @@ pub fn look_before_install(
     deploy: &DeployRepository,
     program: &Path,
     deploy_existing: bool,
-) -> Result<Repository, Error> {
+) -> Result<BeforeInstall, Error> {
     let git_dir = deploy.repository.path();
     let state = state(&deploy.state_dir())?;
     let has_cursor = state
@@ -58,7 +58,7 @@ pub fn look_before_install(
         .into_iter()
         .map(|(name, path)| hook(name, path, program));
 
-    Ok(Repository {
+    Ok(BeforeInstall {
         host,
         program: program.to_owned(),
         branch: deploy.branch.clone(),
@@ -72,7 +72,7 @@ pub fn look_before_install(
 }
 
 /// The state in a folder, as it is: an older version stays one.
-fn state(folder: &Path) -> Result<Option<State>, Error> {
+fn state(folder: &Path) -> Result<Option<FoundState>, Error> {
     let mut store = match Store::open_as_it_is(folder) {
         Err(store::Error::Missing(_)) => return Ok(None),
         opened => opened?,
@@ -84,7 +84,7 @@ fn state(folder: &Path) -> Result<Option<State>, Error> {
     } else {
         None
     };
-    Ok(Some(State {
+    Ok(Some(FoundState {
         version,
         branch: cursor.map(|cursor| cursor.branch),
     }))
@@ -114,13 +114,13 @@ fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
 fn hook(name: &'static str, path: PathBuf, program: &Path) -> Hook {
     let kept_path = kept_path(&path);
     let standing = if is_own_link(&path) {
-        Standing::Own {
+        FoundHook::Own {
             leads_to_program: leads_to(&path, program),
         }
     } else if is_there(&path) {
-        Standing::Other(other_hook(&path, &kept_path))
+        FoundHook::Other(other_hook(&path, &kept_path))
     } else {
-        Standing::Nothing
+        FoundHook::Nothing
     };
     Hook {
         name,
@@ -231,14 +231,14 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
     })
 }
 
-fn place(path: PathBuf) -> Place {
+fn place(path: PathBuf) -> HookPlace {
     let kept_path = kept_path(&path);
     let kept = if kept_path.parent().is_some_and(is_folder) {
         what_is_kept(&path, &kept_path)
     } else {
         Kept::Nothing
     };
-    Place {
+    HookPlace {
         is_taken: is_there(&path),
         is_own: is_own_link(&path),
         kept_path,

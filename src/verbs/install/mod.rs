@@ -36,7 +36,7 @@ mod warning;
 
 pub use error::Error;
 pub use execute::{take, take_on_machine};
-pub use found::{Goal, Installed, Machine, Repository};
+pub use found::{BeforeInstall, Goal, Installed, Machine};
 pub use lock::lock;
 pub use look::{look_before_install, look_before_uninstall};
 pub use look_at_machine::{look_at_machine, look_at_machine_by_path};

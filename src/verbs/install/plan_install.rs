@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::error::Error;
-use super::found::{Beside, Hook, Kept, OtherHook, Repository, Standing};
+use super::found::{BeforeInstall, Beside, FoundHook, Hook, Kept, OtherHook};
 use super::step::Step;
 use crate::store;
 
@@ -22,7 +22,7 @@ const PUSH_OPTIONS: &str = "receive.advertisePushOptions";
 ///
 /// # Errors
 /// A hook can't be kept.
-pub fn plan_install(found: &Repository, list: Option<&Path>) -> Result<Vec<Step>, Error> {
+pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<Step>, Error> {
     let (hook_steps, kept_folders) = plan_hooks(found)?;
 
     let mut steps = plan_state(found);
@@ -45,7 +45,7 @@ pub fn plan_install(found: &Repository, list: Option<&Path>) -> Result<Vec<Step>
 }
 
 /// What has to be done so that there is a state with a cursor on the deploy branch.
-fn plan_state(found: &Repository) -> Vec<Step> {
+fn plan_state(found: &BeforeInstall) -> Vec<Step> {
     let folder = found.state_folder.clone();
     let start = found.start.clone();
     let Some(state) = found.state.as_ref().filter(|state| state.is_begun()) else {
@@ -70,16 +70,16 @@ fn plan_state(found: &Repository) -> Vec<Step> {
 
 /// What has to be done so that a link to the program stands in the place of each hook; and the
 /// names of the folders that may belong to hooks which are kept.
-fn plan_hooks(found: &Repository) -> Result<(Vec<Step>, Vec<OsString>), Error> {
+fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error> {
     let (mut steps, mut folders) = (Vec::new(), Vec::new());
 
     for hook in &found.hooks {
         match &hook.standing {
-            Standing::Own {
+            FoundHook::Own {
                 leads_to_program: true,
             } => continue,
-            Standing::Own { .. } | Standing::Nothing => {}
-            Standing::Other(other) => {
+            FoundHook::Own { .. } | FoundHook::Nothing => {}
+            FoundHook::Other(other) => {
                 steps.extend(plan_keeping(hook, other)?);
                 folders.push(OsString::from(format!("{}.d", hook.name)));
             }

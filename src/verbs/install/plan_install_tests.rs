@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::hook_files::Host;
 use crate::id::Revision;
-use crate::verbs::install::found::{Sibling, State};
+use crate::verbs::install::found::{FoundState, Sibling};
 
 const PROGRAM: &str = "/usr/bin/deploy-by-code";
 
@@ -19,7 +19,7 @@ fn script() -> OtherHook {
     }
 }
 
-fn hook(name: &'static str, standing: Standing) -> Hook {
+fn hook(name: &'static str, standing: FoundHook) -> Hook {
     Hook {
         name,
         path: Path::new("/r/hooks").join(name),
@@ -29,16 +29,16 @@ fn hook(name: &'static str, standing: Standing) -> Hook {
 }
 
 /// A repository in which everything is in place.
-fn installed() -> Repository {
-    let own = || Standing::Own {
+fn installed() -> BeforeInstall {
+    let own = || FoundHook::Own {
         leads_to_program: true,
     };
-    Repository {
+    BeforeInstall {
         host: Host::Plain,
         program: PROGRAM.into(),
         branch: "refs/heads/main".to_owned(),
         state_folder: "/r/state".into(),
-        state: Some(State {
+        state: Some(FoundState {
             version: store::VERSION,
             branch: Some("refs/heads/main".to_owned()),
         }),
@@ -55,8 +55,8 @@ fn installed() -> Repository {
 }
 
 /// A repository in which nothing is in place, with these hooks.
-fn fresh(hooks: Vec<Hook>) -> Repository {
-    Repository {
+fn fresh(hooks: Vec<Hook>) -> BeforeInstall {
+    BeforeInstall {
         state: None,
         start: Some(Revision::new("1".repeat(40)).unwrap()),
         hooks,
@@ -70,7 +70,7 @@ fn words(steps: &[Step]) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(found: &Repository, expect: &[&str]) {
+fn check(found: &BeforeInstall, expect: &[&str]) {
     assert_eq!(words(&plan_install(found, None).unwrap()), expect);
 }
 
@@ -81,7 +81,7 @@ fn where_everything_is_in_place_nothing_is_planned() {
 
 #[test]
 fn the_state_comes_first_and_the_timer_last() {
-    let found = fresh(vec![hook("pre-receive", Standing::Nothing)]);
+    let found = fresh(vec![hook("pre-receive", FoundHook::Nothing)]);
     let steps = plan_install(&found, Some(Path::new("/list"))).unwrap();
     let expect = [
         "make /r/state (planned up to 1111111)",
@@ -95,8 +95,8 @@ fn the_state_comes_first_and_the_timer_last() {
 #[test]
 fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
     let mut found = fresh(vec![
-        hook("pre-receive", Standing::Nothing),
-        hook("post-receive", Standing::Other(script())),
+        hook("pre-receive", FoundHook::Nothing),
+        hook("post-receive", FoundHook::Other(script())),
     ]);
     let beside = found.beside.as_mut().unwrap();
     beside.names = ["lib.sh", "there.sh"].map(OsString::from).into();
@@ -122,7 +122,7 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
 #[test]
 fn on_gitlab_nothing_is_linked_beside_a_kept_hook() {
     let mut found = installed();
-    found.hooks = vec![hook("pre-receive", Standing::Other(script()))];
+    found.hooks = vec![hook("pre-receive", FoundHook::Other(script()))];
     found.beside = None;
     check(
         &found,
@@ -136,7 +136,7 @@ fn on_gitlab_nothing_is_linked_beside_a_kept_hook() {
 #[test]
 fn a_link_to_another_build_is_replaced() {
     let mut found = installed();
-    found.hooks[0].standing = Standing::Own {
+    found.hooks[0].standing = FoundHook::Own {
         leads_to_program: false,
     };
     let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
@@ -146,7 +146,7 @@ fn a_link_to_another_build_is_replaced() {
 #[test]
 fn a_state_is_upgraded_and_moved_to_the_branch() {
     let mut found = installed();
-    found.state = Some(State {
+    found.state = Some(FoundState {
         version: 1,
         branch: Some("refs/heads/old".to_owned()),
     });
@@ -159,7 +159,7 @@ fn a_state_is_upgraded_and_moved_to_the_branch() {
         ],
     );
 
-    found.state = Some(State {
+    found.state = Some(FoundState {
         version: 0,
         branch: None,
     });
@@ -174,7 +174,7 @@ fn a_hook_that_a_stopped_install_has_kept_is_only_replaced() {
         ..script()
     };
     let mut found = installed();
-    found.hooks = vec![hook("pre-receive", Standing::Other(relative.clone()))];
+    found.hooks = vec![hook("pre-receive", FoundHook::Other(relative.clone()))];
     let beside = found.beside.as_mut().unwrap();
     beside.linked = ["pre-receive.d"].map(OsString::from).into();
     let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
@@ -185,7 +185,7 @@ fn a_hook_that_a_stopped_install_has_kept_is_only_replaced() {
         kept: Kept::Other,
         ..relative
     };
-    found.hooks = vec![hook("pre-receive", Standing::Other(other))];
+    found.hooks = vec![hook("pre-receive", FoundHook::Other(other))];
     let error = plan_install(&found, None).unwrap_err();
     assert!(matches!(error, Error::Taken(path) if path.ends_with("chained/pre-receive")));
 }
@@ -203,7 +203,7 @@ fn links_that_cannot_be_kept_are_refused() {
             leads_nowhere,
             ..script()
         };
-        let hooks = vec![hook("post-receive", Standing::Other(other))];
+        let hooks = vec![hook("post-receive", FoundHook::Other(other))];
         plan_install(&fresh(hooks), None)
     };
     to_sibling("pre-receive", false, false).unwrap();

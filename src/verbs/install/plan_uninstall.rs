@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::found::{Installed, Kept, Place};
+use super::found::{HookPlace, Installed, Kept};
 use super::step::{MachineStep, Step};
 
 /// What has to be done so that the hooks are as they were. The state stays. `entry`: the timer's
@@ -46,7 +46,7 @@ pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<S
 }
 
 /// What has to be done about one place, if anything.
-fn plan_place(place: &Place, was_installed: bool) -> Option<Step> {
+fn plan_place(place: &HookPlace, was_installed: bool) -> Option<Step> {
     let is_kept = was_installed && place.kept != Kept::Nothing;
     // An install or uninstall that was stopped left nothing in the hook's place.
     if is_kept && (place.is_own || !place.is_taken) {
@@ -75,8 +75,8 @@ mod tests {
     }
 
     /// A place where this program's link stands and nothing is kept.
-    fn own_place(name: &str) -> Place {
-        Place {
+    fn own_place(name: &str) -> HookPlace {
+        HookPlace {
             path: Path::new("/r/hooks").join(name),
             is_taken: true,
             is_own: true,
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_uninstall(places: Vec<Place>, kept_folder: Option<KeptFolder>, expect: &[&str]) {
+    fn check_uninstall(places: Vec<HookPlace>, kept_folder: Option<KeptFolder>, expect: &[&str]) {
         let found = Installed {
             has_state: true,
             places,
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_uninstall_removes_links_and_puts_back_what_was_kept() {
-        let kept = Place {
+        let kept = HookPlace {
             kept: Kept::Other,
             ..own_place("post-receive")
         };
@@ -127,13 +127,13 @@ mod tests {
 
     #[test]
     fn an_uninstall_completes_what_was_stopped() {
-        let missing = || Place {
+        let missing = || HookPlace {
             is_taken: false,
             is_own: false,
             ..own_place("pre-receive")
         };
         // An install had moved the hook and not set its link.
-        let moved = Place {
+        let moved = HookPlace {
             kept: Kept::Other,
             ..missing()
         };
@@ -145,7 +145,7 @@ mod tests {
 
         // An uninstall had put a link back and not removed the kept one, or an install had kept the
         // hook and not set its link.
-        let put_back = Place {
+        let put_back = HookPlace {
             is_taken: true,
             kept: Kept::ThisHook,
             ..missing()
@@ -154,7 +154,7 @@ mod tests {
         check_uninstall(vec![put_back], kept_folder(false, false), &expect);
 
         // An install had made its link beside the place.
-        let aside = Place {
+        let aside = HookPlace {
             left_aside: Some("/r/hooks/.pre-receive.deploy-by-code".into()),
             ..missing()
         };
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_was_never_installed_is_left_alone() {
-        let place = Place {
+        let place = HookPlace {
             is_taken: false,
             is_own: false,
             kept: Kept::Other,
