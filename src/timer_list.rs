@@ -60,22 +60,22 @@ pub enum EntryError {
     },
 
     /// It is not a file with a path in it, or has the name that belongs to another path.
-    #[error("{}: no entry of a repository", shown(.entry))]
+    #[error("{} is not an entry of a repository", shown(.entry))]
     NoEntry {
         /// What lies in the list.
         entry: PathBuf,
     },
 
     /// What it names is not a folder.
-    #[error("{}: no folder", shown(.repository))]
+    #[error("{} is not a folder", shown(.repository))]
     NoFolder {
         /// What it names.
         repository: PathBuf,
     },
 
-    /// Somebody else than root or the repository's owner made it.
+    /// The user who made it is neither root nor the repository's owner.
     #[error(
-        "{}: registered by user {entry_owner}, but it belongs to user {owner}",
+        "{} was registered by user {entry_owner}, but it belongs to user {owner}",
         shown(.repository)
     )]
     Foreign {
@@ -88,7 +88,7 @@ pub enum EntryError {
     },
 
     /// Everybody may write to the repository, so its owner does not decide what is done there.
-    #[error("{}: writable by everybody", shown(.repository))]
+    #[error("{} is writable by everybody", shown(.repository))]
     WritableByEverybody {
         /// The repository.
         repository: PathBuf,

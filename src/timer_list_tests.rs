@@ -69,7 +69,7 @@ fn entries_that_do_not_count_say_why() {
 
     fs::set_permissions(&repository, Permissions::from_mode(0o757)).unwrap();
     let says = error(&entry).to_string();
-    assert!(says.ends_with("x.git: writable by everybody"), "{says}");
+    assert!(says.ends_with("x.git is writable by everybody"), "{says}");
 
     fs::remove_dir(&repository).unwrap();
     let missing = error(&entry);

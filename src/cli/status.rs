@@ -58,7 +58,7 @@ fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
         context.output.table(&table)?;
     }
     if rows.iter().any(StatusRow::is_due) {
-        context.output.line("* wanted, but not what is deployed")?;
+        context.output.line("* wanted, but not deployed")?;
     }
     Ok(())
 }

@@ -158,7 +158,10 @@ impl fmt::Display for Kind {
             Self::UnknownEnvironment { key, name, .. } => {
                 write!(f, "unknown environment \"{name}\" in {key}")
             }
-            Self::PromotesFromItself(name) => write!(f, "environments.{name} promotes from itself"),
+            Self::PromotesFromItself(name) => write!(
+                f,
+                "environments.{name}.promotes_from names the environment itself"
+            ),
             Self::SoakAlone(name) => {
                 write!(f, "environments.{name}.soak is set without promotes_from")
             }

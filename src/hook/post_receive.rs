@@ -51,7 +51,9 @@ pub enum Failure {
     )]
     Unusable(deploy_repository::Error),
     /// Planning failed, so nothing was recorded.
-    #[error("{0}\nnothing is lost: the next push plans it, or: deploy-by-code reconcile")]
+    #[error(
+        "{0}\nnothing is lost: the next push plans it; to plan it now: deploy-by-code reconcile"
+    )]
     NotPlanned(planning::Error),
     /// The deployments are recorded, but no runner can be started for them.
     #[error(

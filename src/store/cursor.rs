@@ -33,7 +33,7 @@ impl Reader<'_> {
 
         let commit = commit.map(Revision::new).transpose();
         let commit =
-            commit.map_err(|_| Error::Damaged("the cursor is no commit hash".to_owned()))?;
+            commit.map_err(|_| Error::Damaged("the cursor is not a commit hash".to_owned()))?;
         Ok(Some(Cursor { branch, commit }))
     }
 }

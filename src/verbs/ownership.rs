@@ -137,7 +137,7 @@ fn is_roots(path: PathBuf) -> Result<(), Error> {
 
     let shown = shown(&path);
     Err(Error::refused(
-        format!("users other than root can write to {shown}, and root would execute what they say"),
+        format!("users other than root can write to {shown}, so root would execute their commands"),
         "give the repository to a user of its own: chown -R git:… , and run this again",
     ))
 }

@@ -154,7 +154,7 @@ fn a_state_is_upgraded_and_moved_to_the_branch() {
     check(
         &found,
         &[
-            &format!("bring /r/state from version 1 to {version}"),
+            &format!("upgrade /r/state from version 1 to {version}"),
             "start from refs/heads/main (nothing planned yet)",
         ],
     );

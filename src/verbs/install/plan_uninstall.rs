@@ -120,7 +120,7 @@ mod tests {
             "remove /r/hooks/pre-receive",
             "rename /r/hooks/chained/post-receive to /r/hooks/post-receive",
             "remove /r/hooks/chained",
-            "take out of the timer's list, in /list",
+            "remove from the timer's list, in /list",
         ];
         assert_eq!(words(&plan_uninstall(&found, Some(entry))), expect);
     }

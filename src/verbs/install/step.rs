@@ -110,7 +110,7 @@ impl fmt::Display for Step {
             }
             Self::UpgradeState { folder, from } => write!(
                 f,
-                "bring {} from version {from} to {}",
+                "upgrade {} from version {from} to {}",
                 shown(folder),
                 store::VERSION
             ),
@@ -156,7 +156,7 @@ impl fmt::Display for MachineStep {
             Self::RemoveUnit(file) => write!(f, "remove {}", shown(file)),
             Self::Systemctl(words) => write!(f, "systemctl {}", words.join(" ")),
             Self::RemoveFromTimerList { list, .. } => {
-                write!(f, "take out of the timer's list, in {}", shown(list))
+                write!(f, "remove from the timer's list, in {}", shown(list))
             }
         }
     }
