@@ -125,9 +125,9 @@ impl Window {
         &self.text
     }
 
-    /// The end of the window, if `now` lies in it; otherwise `None`. An end that is skipped when
-    /// the clock is set forward comes later by as much. Of an end that comes twice when the clock
-    /// is set back, the first counts.
+    /// The end of the window, if `now` lies in it; otherwise `None`. If the clock is set forward
+    /// past the end, the end comes later by the same time. If the clock is set back and the end
+    /// comes twice, the first one counts.
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.days {

@@ -109,7 +109,7 @@ pub(super) enum Kind {
     PromotesFromItself(Environment),
     /// An environment with `soak`, but without `promotes_from`.
     SoakAlone(Environment),
-    /// Applications each of which goes after the next; the last is the first again.
+    /// A cycle: each application goes after the next one. The last is the same as the first.
     Cycle(Vec<Application>),
 }
 

@@ -52,17 +52,17 @@ fn promotion(
     }
 }
 
-/// Reports each cycle in `after` once, whatever number of environments it is in.
+/// Reports each cycle in `after` once, even if several environments have it.
 fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
-    // An environment that no section names has the settings of the common sections. Any name
-    // that is not in the file stands for all of these.
+    // An environment without a section has the settings of the common sections. One name that is
+    // not in the file represents all such environments.
     let common = Environment::new("0").ok();
     let mut seen = Vec::new();
 
     for environment in common.iter().chain(config.environments.keys()) {
         let mut after = config.after(environment, config.named_applications(environment));
         while let Some(cycle) = order::cycle(&after) {
-            // Without its first step it is no longer a cycle, and the next one is found.
+            // The first step of the cycle is removed, so that the next search finds another cycle.
             if let [first, second, ..] = cycle.as_slice() {
                 after.entry(first.clone()).or_default().remove(second);
             }

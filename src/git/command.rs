@@ -23,8 +23,8 @@ pub(super) const SHORT_MAX: usize = 1024 * 1024;
 /// The most that git may print where the answer is a list of refs or commits, in bytes.
 pub(super) const LIST_MAX: usize = 64 * 1024 * 1024;
 
-/// The variables of a hook's environment that would lead git to another repository, or make it tell
-/// something else than what this repository says.
+/// The variables of a hook's environment that would lead git to another repository, or would change
+/// its answer.
 const FORGET: &[&str] = &[
     "GIT_DIR",
     "GIT_COMMON_DIR",

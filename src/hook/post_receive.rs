@@ -16,7 +16,7 @@ use crate::sys::syslog;
 use crate::text;
 use crate::wake;
 
-/// What post-receive tells the pusher.
+/// What post-receive reports to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Announcement {
     /// A deployment is recorded.
@@ -72,7 +72,7 @@ pub enum Failure {
 #[derive(Default)]
 #[must_use]
 pub struct Received {
-    /// What the pusher is told.
+    /// What is reported to the pusher.
     pub announcements: Vec<Announcement>,
     /// What did not work.
     pub failures: Vec<Failure>,
@@ -111,7 +111,8 @@ pub fn post_receive(
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
     let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
         Ok(mut updates) => Some(updates.pop()?),
-        // The line that could not be read may be about the deploy branch. Planning finds out.
+        // The line that could not be read may be about the deploy branch. The planner finds out
+        // whether it is.
         Err(_) => None,
     };
 

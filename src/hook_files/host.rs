@@ -35,8 +35,7 @@ impl Host {
     /// repository's configuration has `gitlab.fullpath`.
     #[must_use]
     pub fn of(git_dir: &Path, has_gitlab_setting: bool) -> Self {
-        // GitLab keeps repositories under names that are hashes, and a cluster of Gitaly's under
-        // numbers.
+        // GitLab names the folders of repositories by hashes, and a Gitaly cluster by numbers.
         let is_stored_by_gitlab = git_dir
             .components()
             .any(|part| part.as_os_str() == "@hashed" || part.as_os_str() == "@cluster");
@@ -107,8 +106,8 @@ fn dispatches(git_dir: &Path, name: &str) -> bool {
         && (text.contains("}.d/") || text.contains(&format!("{name}.d/")))
 }
 
-/// The beginning of a file. Of anything else, such as a pipe, it is empty: a pipe would be waited
-/// for.
+/// The beginning of a file. For anything else it is empty, because reading a pipe, for example,
+/// could wait for ever.
 fn read_beginning(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let file = open::without_waiting(file)?;

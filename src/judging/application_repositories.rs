@@ -171,7 +171,7 @@ impl ApplicationRepositories {
         }
     }
 
-    /// How one revision lies to another.
+    /// How one revision is related to another.
     pub(super) fn direction(
         &mut self,
         path: &Path,

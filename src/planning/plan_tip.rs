@@ -113,7 +113,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Whether a push goes from the begin of the range to its end.
+    /// Whether a push goes from the beginning of the range to its end.
     fn is_range_of(&self, push: &Push) -> bool {
         push.old == self.old && push.new == self.new
     }

@@ -91,8 +91,8 @@ impl Sharing {
         }
     }
 
-    /// Gives a file that was just made its mode. Where another user made it first, that user gives
-    /// it.
+    /// Gives a file that was just made its mode. If another user made it first, that user sets the
+    /// mode.
     ///
     /// # Errors
     /// The mode can't be set.

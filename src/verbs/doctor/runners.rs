@@ -1,4 +1,4 @@
-//! What starts runners, and the timer, which catches up where a hook did not run.
+//! What starts runners, and the timer, which plans what the hooks missed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,5 +1,5 @@
-//! A real push to a scratch repository that has the hooks of the patient. It proves that they
-//! work, where the other checks only see that nothing is missing.
+//! A real push to a scratch repository that has the hooks of the installation. It proves that the
+//! hooks work. The other checks only see that nothing is missing.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -135,7 +135,8 @@ impl Scratch {
         for (hook, place) in hooks {
             let link = self.repository.join("hooks").join(hook);
             let _ = fs::remove_file(&link);
-            // A hook of another program is left out: it would do what it does to this repository.
+            // A hook of another program is left out, because it could change something outside of
+            // the scratch repository.
             if !is_own_link(place) {
                 continue;
             }
