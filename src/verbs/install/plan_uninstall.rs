@@ -1,8 +1,8 @@
-//! What an uninstall has to do in a repository: a pure function from what there is to steps.
+//! What an uninstall has to do in a repository: a pure function from what was found to steps.
 //!
-//! Protocol: each hook gets its place back or is removed, each by itself, then the folders of kept
-//! hooks go, then the entry in the timer's list. The state stays, so an uninstall that is stopped
-//! anywhere leaves hooks that work, and is completed by the next one.
+//! Protocol: first, each hook is put back or removed, one after another. Then the folders of kept
+//! hooks are removed, and last the entry in the timer's list. The state stays. So an uninstall that
+//! is stopped anywhere leaves hooks that work, and the next one completes it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use super::step::{MachineStep, Step};
 /// list and the repository, if the repository is to be removed from it.
 #[must_use]
 pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<Step> {
-    // Without a state, which an install makes first, none was begun here, and a folder of kept
-    // hooks is somebody else's.
+    // An install makes the state first. If there is no state, no install was begun here, and a
+    // folder of kept hooks belongs to another program.
     let was_installed = found.has_state || found.places.iter().any(|place| place.is_own);
     let mut steps: Vec<Step> = found
         .places
