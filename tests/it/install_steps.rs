@@ -55,7 +55,7 @@ fn take_first(deploy: &DeployRepository, steps: &[Step], count: usize) {
     }
 }
 
-/// What lies in the folder of hooks, with what links say and files contain.
+/// What is in the folder of hooks, with the targets of links and the contents of files.
 fn hooks(world: &World) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(world.path("deploy.git/hooks")).unwrap();
     let mut hooks: Vec<_> = entries

@@ -208,7 +208,7 @@ fn timer_entry_of_another_user_is_left_by_a_plain_owner() {
         .says("run this as root");
     assert!(hook.is_symlink());
 
-    // Root registers it for the owner, who can take it out then.
+    // Root registers it for the owner, who can then take it out.
     world
         .cmd_in("other", &list.with(&["install", "x.git"]))
         .ok();
