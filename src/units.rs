@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_written_into_a_unit_as_it_is_or_not_at_all() {
+    fn folder_is_written_into_a_unit_as_it_is_or_not_at_all() {
         let units = Units::of(Path::new("/srv/a-b.git"));
         let name = "deploy-by-code-runner@srv-a\\x2db.git.path";
         assert_eq!(units.path_unit, name);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_for_a_name_is_refused() {
+    fn path_too_long_for_a_name_is_refused() {
         let long = Units::of(Path::new(&format!("/{}", "a".repeat(300))));
         let error = long.drop_ins(Path::new("/a"), 7).unwrap_err();
         assert!(matches!(error, UnitError::TooLong { .. }), "{error}");

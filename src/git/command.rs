@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_hangs_is_an_error_that_names_the_limit() {
+    fn git_that_hangs_is_an_error_that_names_the_limit() {
         let error = error_of("sleep 60", Duration::from_secs(1), 100);
         assert_eq!(
             error.to_string(),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_prints_too_much_is_an_error_that_names_the_limit() {
+    fn git_that_prints_too_much_is_an_error_that_names_the_limit() {
         let error = error_of("yes", Duration::from_secs(20), 1000);
         assert_eq!(
             error.to_string(),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_cannot_be_started_is_an_error_with_its_source() {
+    fn git_that_cannot_be_started_is_an_error_with_its_source() {
         let command = Command::new("/nonexistent/git");
         let error = run(command, Path::new("/repo"), "rev-list", 100).unwrap_err();
 

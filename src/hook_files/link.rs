@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_by_way_of_another_one_is_known_too() {
+    fn link_by_way_of_another_one_is_known_too() {
         let (folder, hook) = folder_with("other");
         fs::write(folder.path().join("deploy-by-code"), "").unwrap();
         symlink("deploy-by-code", folder.path().join("other")).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_an_own_hook_is_own_unless_that_one_has_kept_another() {
+    fn link_to_an_own_hook_is_own_unless_that_one_has_kept_another() {
         let (folder, first) = folder_with("/nonexistent/deploy-by-code");
         let second = folder.path().join("post-receive");
         symlink("pre-receive", &second).unwrap();

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_somebody_has_is_not_taken_away() {
+    fn name_that_somebody_has_is_not_taken_away() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "new").unwrap();

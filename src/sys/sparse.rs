@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_data_after_a_hole_are_found() {
+    fn data_after_a_hole_are_found() {
         const HOLE: u64 = 64 * 1024;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");

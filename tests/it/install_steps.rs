@@ -90,7 +90,7 @@ fn push(world: &World, number: u32, when: &str) {
 }
 
 #[test]
-fn an_install_that_is_stopped_anywhere_is_completed_by_the_next() {
+fn install_that_is_stopped_anywhere_is_completed_by_the_next() {
     let count = install_steps(&open(&world_with_hooks())).len();
     assert!(count > 8, "only {count} steps");
 
@@ -118,7 +118,7 @@ fn an_install_that_is_stopped_anywhere_is_completed_by_the_next() {
 }
 
 #[test]
-fn an_uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
+fn uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
     let installed = || {
         let world = world_with_hooks();
         let before = hooks(&world);

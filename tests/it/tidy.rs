@@ -113,7 +113,7 @@ fn unsafe_only_in_sys() {
 }
 
 #[test]
-fn the_clock_only_in_its_file() {
+fn clock_only_in_its_file() {
     let clock = [
         "SystemTime::now",
         "Instant::now",
@@ -194,7 +194,7 @@ fn one_outside_thing_each() {
 }
 
 #[test]
-fn the_plans_of_install_are_pure() {
+fn plans_of_install_are_pure() {
     let outside = [
         "std::fs",
         "std::process",
@@ -371,7 +371,7 @@ fn is_setting(comment: &&str) -> bool {
 }
 
 #[test]
-fn the_sample_configuration_is_right() {
+fn sample_configuration_is_right() {
     let world = World::installed();
     let sample = root().join("packaging/config.toml");
     let check = world.cmd(&["--config", sample.to_str().unwrap(), "check"]);
@@ -395,7 +395,7 @@ fn the_sample_configuration_is_right() {
 }
 
 #[test]
-fn the_readmes_commands_are_there() {
+fn readme_commands_exist() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let mut seen = 0;

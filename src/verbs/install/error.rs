@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_about_a_file_names_it_and_the_cause() {
+    fn message_about_a_file_names_it_and_the_cause() {
         let error = Error::at(Path::new("/a/b"))(io::ErrorKind::PermissionDenied.into());
         assert_eq!(error.to_string(), "/a/b: permission denied");
     }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uninstall_removes_links_and_puts_back_what_was_kept() {
+    fn uninstall_removes_links_and_puts_back_what_was_kept() {
         let kept = Place {
             kept: Kept::Other,
             ..own_place("post-receive")
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uninstall_completes_what_was_stopped() {
+    fn uninstall_completes_what_was_stopped() {
         let missing = || Place {
             is_taken: false,
             is_own: false,
