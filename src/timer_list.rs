@@ -6,8 +6,8 @@
 //! root or to the repository's owner. So nobody can make the timer, which runs as root and becomes
 //! the owner, do something in a folder that is not theirs.
 //!
-//! It does not promise that a repository in the list still exists, or is one: whoever works on it
-//! finds out, as its owner.
+//! It does not promise that a repository in the list still exists, or is a repository. The process
+//! that works on it finds out, as its owner.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -62,7 +62,7 @@ pub enum EntryError {
     /// It is not a file with a path in it, or it has the name that belongs to another path.
     #[error("{} is not an entry of a repository", shown(.entry))]
     NoEntry {
-        /// What lies in the list.
+        /// What is in the list.
         entry: PathBuf,
     },
 
@@ -81,7 +81,7 @@ pub enum EntryError {
     Foreign {
         /// The repository.
         repository: PathBuf,
-        /// The user number of whoever made the entry.
+        /// The number of the user who made the entry.
         entry_owner: u32,
         /// The user number of the repository's owner.
         owner: u32,

@@ -1,4 +1,4 @@
-//! The commands and their arguments. `help` lists them in the order in which they stand here.
+//! The commands and their arguments. `help` lists them in the order in which they are here.
 //!
 //! They are grouped by how they start: which repository they work on, and which user they run as
 //! when root types them.

@@ -77,7 +77,7 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut Reader<'_>) {
     }
 }
 
-/// Where the `after` stands that an application has in an environment.
+/// Where the `after` of an application in an environment is, as a byte of the text.
 fn after_key(
     document: &DeTable<'_>,
     environment: &Environment,
@@ -99,7 +99,7 @@ fn after_key(
         .unwrap_or(0)
 }
 
-/// Where the value with a path of keys stands, as a byte of the text.
+/// Where the value with a path of keys is, as a byte of the text.
 fn find(document: &DeTable<'_>, path: &[&str]) -> Option<usize> {
     let (first, rest) = path.split_first()?;
     let start: &Value<'_> = document.get(*first)?;

@@ -97,8 +97,8 @@ pub(super) fn command() -> Command {
 /// and which command of git it is.
 ///
 /// # Errors
-/// git could not be started, or passed a limit. A command that fails is no error here; its status
-/// says so.
+/// git could not be started, or passed a limit. A command that fails is not an error here; its
+/// status says that it failed.
 pub(super) fn run(
     command: Command,
     folder: &Path,

@@ -44,7 +44,7 @@ pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
 }
 
 /// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].
-/// Whoever may read the folder can hold it.
+/// Everybody who may read the folder can hold the lock.
 ///
 /// # Errors
 /// The folder can't be opened or locked.

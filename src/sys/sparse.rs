@@ -1,7 +1,7 @@
 //! Files with holes: parts that take up no space on disk and read as zeroes.
 //!
 //! Protocol: a hole is punched with fallocate(2) and found with lseek(2), `SEEK_DATA`. The size of
-//! the file stays as it is, so whoever appends to it meanwhile is not disturbed.
+//! the file stays as it is, so a process that appends to it meanwhile is not disturbed.
 //!
 //! It does not promise holes on every file system: where there are none, both functions say so by
 //! their result and not by an error.

@@ -1,11 +1,11 @@
 //! The settings that processes of this program get instead of those that they would inherit.
 //!
-//! Protocol: a hook inherits the search path and the umask of whoever pushed, through sshd, a web
-//! server or a forge. A runner and the commands that it starts get the ones here, so that what they
-//! do does not depend on who pushed.
+//! Protocol: a hook inherits the search path and the umask of the user who pushed, through sshd, a
+//! web server or a forge. A runner and the commands that it starts get the ones here, so that what
+//! they do does not depend on who pushed.
 //!
-//! It does not promise anything about the rest of an environment: whoever starts a process clears
-//! it and says what is in it.
+//! It does not promise anything about the rest of an environment: the code that starts a process
+//! clears it and sets what is in it.
 
 use nix::sys::stat::{Mode, umask};
 

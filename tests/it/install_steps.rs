@@ -13,7 +13,7 @@ use deploy_by_code::verbs::install::{
 use crate::processes::BINARY;
 use crate::world::World;
 
-/// A repository with hooks of its own: a script that needs what lies beside it, a link to that
+/// A repository with hooks of its own: a script that needs what is beside it, a link to that
 /// script, and a link to a script elsewhere.
 fn world_with_hooks() -> World {
     let world = World::new();

@@ -70,7 +70,7 @@ fn sources() -> Vec<Source> {
         .collect()
 }
 
-/// Asserts that none of some texts stands in the code of the files that a rule is about.
+/// Asserts that none of some texts is in the code of the files that a rule is about.
 #[track_caller]
 fn never(texts: &[&str], applies: impl Fn(&str) -> bool) {
     let mut found = Vec::new();

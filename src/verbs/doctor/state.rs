@@ -18,7 +18,7 @@ const RUNNER_START: Duration = Duration::from_secs(30);
 /// How far in the future the newest record may be. Beyond this, the clock is wrong.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
 
-/// A problem where the state can't be opened; then the other checks of it are left out.
+/// A problem, if the state can't be opened. Then the other checks of the state are left out.
 pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
     state.as_ref().err().map(broken).into_iter().collect()
 }

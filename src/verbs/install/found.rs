@@ -67,15 +67,15 @@ impl State {
 pub struct Hook {
     /// Its name.
     pub name: &'static str,
-    /// Where its link is to stand.
+    /// Where its link is to be.
     pub path: PathBuf,
-    /// Where another hook that stands there is kept.
+    /// Where another hook that is there is kept.
     pub kept_path: PathBuf,
-    /// What stands there.
+    /// What is there.
     pub standing: Standing,
 }
 
-/// What stands in the place of a hook.
+/// What is in the place of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// Nothing.
@@ -116,7 +116,7 @@ pub struct Sibling {
 pub enum Kept {
     /// Nothing.
     Nothing,
-    /// The hook that still stands in its place: the same file, or a link to the same place.
+    /// The hook that is still in its place: the same file, or a link to the same place.
     ThisHook,
     /// Something else.
     Other,
@@ -127,7 +127,7 @@ pub enum Kept {
 pub struct Beside {
     /// The folder of kept hooks.
     pub chained: PathBuf,
-    /// Whether a link stands in the place of that folder.
+    /// Whether a link is in the place of that folder.
     pub chained_is_link: bool,
     /// The names of the files that are beside the hooks and that the hooks may use.
     pub names: BTreeSet<OsString>,
@@ -150,9 +150,9 @@ pub struct Installed {
 /// A place where an install can have put a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Where the link stands.
+    /// Where the link is.
     pub path: PathBuf,
-    /// Whether anything stands there.
+    /// Whether anything is there.
     pub is_taken: bool,
     /// Whether it is a link of this program.
     pub is_own: bool,

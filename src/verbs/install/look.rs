@@ -110,7 +110,7 @@ fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
         .starts_with(deploy.repository.path())
 }
 
-/// What stands in the place of a hook.
+/// What is in the place of a hook.
 fn hook(name: &'static str, path: PathBuf, program: &Path) -> Hook {
     let kept_path = kept_path(&path);
     let standing = if is_own_link(&path) {

@@ -74,7 +74,7 @@ mod tests {
         steps.iter().map(Step::to_string).collect()
     }
 
-    /// A place where this program's link stands and nothing is kept.
+    /// A place where this program's link is and nothing is kept.
     fn own_place(name: &str) -> Place {
         Place {
             path: Path::new("/r/hooks").join(name),
