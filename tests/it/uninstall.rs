@@ -113,7 +113,7 @@ fn install_keeps_a_link_that_only_looks_like_one_of_ours() {
     world
         .cmd(&["install"])
         .exits(4)
-        .says("pre-receive leads nowhere");
+        .says("pre-receive is a broken link");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn check_entry(goal: Goal, entry_owner: Option<u32>, is_listed: bool, expect: [&
 #[test]
 fn entry_is_added_by_the_owner_after_root_removed_anothers() {
     let goal = Goal::Install;
-    let not_owner = "only user 7 can change this repository's entry in the timer's list, \
+    let not_owner = "only user 7 or root can change this repository's entry in the timer's list, \
                      so the timer does not look after this repository";
     let another = "this repository's entry in the timer's list belongs to user 9, \
                    so the timer does not look after this repository";
@@ -151,7 +151,7 @@ fn entry_is_added_by_the_owner_after_root_removed_anothers() {
 #[test]
 fn entry_is_removed_by_its_owner_or_by_root() {
     let goal = Goal::Uninstall;
-    let not_owner = "only user 7 can change this repository's entry in the timer's list, \
+    let not_owner = "only user 7 or root can change this repository's entry in the timer's list, \
                      so the entry stays";
     let another =
         "this repository's entry in the timer's list belongs to user 9, so the entry stays";
