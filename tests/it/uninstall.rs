@@ -108,7 +108,7 @@ fn install_keeps_a_link_that_only_looks_like_one_of_ours() {
     assert!(hooks.join("chained/link").is_symlink());
     assert!(hooks.join("pre-receive.new").exists());
 
-    // git ignores a link that leads nowhere, but chained it would refuse every push.
+    // git ignores a broken link, but a chained broken link would refuse every push.
     fs::remove_file(&script).unwrap();
     world
         .cmd(&["install"])

@@ -34,7 +34,7 @@ pub enum Error {
     #[error("{} already exists; move it away, or call it from the hook", shown(.0))]
     Taken(PathBuf),
 
-    /// A hook is a link that leads nowhere.
+    /// A hook is a broken link.
     #[error(
         "{} is a broken link, which git ignores; if install kept it, it would refuse every push; \
          remove it, or restore the file that it leads to",

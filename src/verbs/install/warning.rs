@@ -66,7 +66,8 @@ impl fmt::Display for Warning {
             ),
             Self::EntryForOwner { owner, goal } => write!(
                 f,
-                "only user {owner} or root can change this repository's entry in the timer's list, {}",
+                "only user {owner} or root can change this repository's entry in the timer's list, \
+                 {}",
                 consequence(*goal)
             ),
         }
