@@ -191,7 +191,7 @@ run deploy-by-code install git/deploys.git
 
 chapter '3. Deploy files for two environments: the first word is the commit to deploy'
 run git clone -q git/deploys.git work/deploys 2>/dev/null
-# For people who try more afterwards and have not told git their name.
+# For people who try more afterwards and have not set their name in git.
 git -C work/deploys config user.name "$GIT_AUTHOR_NAME"
 git -C work/deploys config user.email "$GIT_AUTHOR_EMAIL"
 entry work/deploys/staging/website.deploy "$website_2" 'Try version 2'

@@ -1,8 +1,7 @@
 //! Deploy by Code on the git server: hooks that deploy what a reviewed deploy file names.
 //!
-//! ARCHITECTURE.md has the map and the invariants. The modules stand in layers, and a module
-//! imports only from layers below its own. They are listed here from the lowest layer to the
-//! highest.
+//! ARCHITECTURE.md has the map and the invariants. The modules form layers, and a module imports
+//! only from layers below its own. They are listed here from the lowest layer to the highest.
 
 #![deny(missing_docs, unsafe_code)]
 

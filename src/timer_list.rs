@@ -6,8 +6,8 @@
 //! root or to the repository's owner. So nobody can make the timer, which runs as root and becomes
 //! the owner, do something in a folder that is not theirs.
 //!
-//! It does not promise that a repository in the list still exists, or is one: whoever works on it
-//! finds out, as its owner.
+//! It does not promise that a repository in the list still exists, or is a repository. The process
+//! that works on it finds out, as its owner.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -59,36 +59,36 @@ pub enum EntryError {
         source: io::Error,
     },
 
-    /// It is not a file with a path in it, or has the name that belongs to another path.
-    #[error("{}: no entry of a repository", shown(.entry))]
+    /// It is not a file with a path in it, or it has the name that belongs to another path.
+    #[error("{} is not an entry of a repository", shown(.entry))]
     NoEntry {
-        /// What lies in the list.
+        /// What is in the list.
         entry: PathBuf,
     },
 
     /// What it names is not a folder.
-    #[error("{}: no folder", shown(.repository))]
+    #[error("{} is not a folder", shown(.repository))]
     NoFolder {
         /// What it names.
         repository: PathBuf,
     },
 
-    /// Somebody else than root or the repository's owner made it.
+    /// The user who made it is neither root nor the repository's owner.
     #[error(
-        "{}: registered by user {entry_owner}, but it belongs to user {owner}",
+        "{} was registered by user {entry_owner}, but it belongs to user {owner}",
         shown(.repository)
     )]
     Foreign {
         /// The repository.
         repository: PathBuf,
-        /// The user number of whoever made the entry.
+        /// The number of the user who made the entry.
         entry_owner: u32,
         /// The user number of the repository's owner.
         owner: u32,
     },
 
     /// Everybody may write to the repository, so its owner does not decide what is done there.
-    #[error("{}: writable by everybody", shown(.repository))]
+    #[error("{} is writable by everybody", shown(.repository))]
     WritableByEverybody {
         /// The repository.
         repository: PathBuf,
@@ -99,8 +99,8 @@ fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_bytes(), 200)
 }
 
-/// The file of an entry. Its name is the path's, or, where that is too long for a file's name, the
-/// beginning of it and a number that differs from path to path (FNV-1a).
+/// The file of an entry. Its name is made from the path. If the path is too long for a file's name,
+/// the name is the beginning of the path and a number that differs from path to path (FNV-1a).
 fn entry_file(list: &Path, repository: &Path) -> PathBuf {
     let name = unit_name::escape(repository);
     if name.len() <= NAME_MAX {
@@ -140,7 +140,7 @@ pub fn add(list: &Path, repository: &Path) -> io::Result<()> {
 }
 
 /// Removes a repository from the list, also where somebody put a folder in the place of its entry.
-/// That there is no entry is no error.
+/// It is not an error if there is no entry.
 ///
 /// # Errors
 /// The entry can't be removed.
@@ -159,11 +159,12 @@ pub fn remove(list: &Path, repository: &Path) -> io::Result<()> {
     }
 }
 
-/// The files of the entries, in order, by the number of the user who made them. Nothing is looked
-/// at that an entry names: that can take long, and the time is its user's.
+/// The files of the entries, in order, by the number of the user who made them. The repositories
+/// that the entries name are not looked at: this can take long, and that time has to count for
+/// their user.
 ///
 /// # Errors
-/// The list can't be read. That there is none is no error.
+/// The list can't be read. It is not an error if there is none.
 pub fn entries(list: &Path) -> io::Result<BTreeMap<u32, Vec<PathBuf>>> {
     let mut all: BTreeMap<u32, Vec<PathBuf>> = BTreeMap::new();
     let entries = match fs::read_dir(list) {
@@ -217,8 +218,8 @@ pub fn read(list: &Path, entry: &Path) -> Result<ListedRepository, EntryError> {
     Ok(ListedRepository { repository, owner })
 }
 
-/// The path in an entry, and the number of the user who made the entry. Whatever somebody put
-/// there: nothing is waited for, and nothing but a file is read.
+/// The path in an entry, and the number of the user who made the entry. Anybody can have put
+/// anything there. So this waits for nothing, and reads only files.
 fn read_path(list: &Path, entry: &Path) -> Result<(PathBuf, u32), EntryError> {
     let unreadable = |source| EntryError::Unreadable {
         path: entry.to_owned(),

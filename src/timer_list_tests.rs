@@ -18,12 +18,12 @@ fn listed() -> (tempfile::TempDir, PathBuf, PathBuf, u32) {
 }
 
 #[test]
-fn a_list_that_is_not_there_is_empty() {
+fn list_that_is_not_there_is_empty() {
     assert!(entries(Path::new("/nonexistent")).unwrap().is_empty());
 }
 
 #[test]
-fn a_repository_is_listed_once_and_can_be_removed() {
+fn repository_is_listed_once_and_can_be_removed() {
     let (_folder, list, repository, owner) = listed();
     add(&list, &repository).unwrap();
     assert!(has(&list, &repository));
@@ -44,7 +44,7 @@ fn a_repository_is_listed_once_and_can_be_removed() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_an_entry_is_removed() {
+fn folder_in_the_place_of_an_entry_is_removed() {
     let (_folder, list, repository, _) = listed();
     remove(&list, &repository).unwrap();
     fs::create_dir_all(entry_file(&list, &repository).join("squatter")).unwrap();
@@ -53,7 +53,7 @@ fn a_folder_in_the_place_of_an_entry_is_removed() {
 }
 
 #[test]
-fn a_path_too_long_for_a_name_gets_an_entry_of_its_own() {
+fn path_too_long_for_a_name_gets_an_entry_of_its_own() {
     let list = Path::new("/list");
     let long = "/a".repeat(NAME_MAX);
     let [one, two] = ["b", "c"].map(|end| entry_file(list, Path::new(&format!("{long}/{end}"))));
@@ -69,7 +69,7 @@ fn entries_that_do_not_count_say_why() {
 
     fs::set_permissions(&repository, Permissions::from_mode(0o757)).unwrap();
     let says = error(&entry).to_string();
-    assert!(says.ends_with("x.git: writable by everybody"), "{says}");
+    assert!(says.ends_with("x.git is writable by everybody"), "{says}");
 
     fs::remove_dir(&repository).unwrap();
     let missing = error(&entry);

@@ -47,7 +47,7 @@ pub enum UnitError {
     /// A path would mean something else in a unit. The path is a setting of the repository's owner,
     /// and the units belong to root.
     #[error(
-        "{} can't stand in a unit of systemd: it has a control character or backslash in it",
+        "{} can't be written into a systemd unit: it has a control character or backslash in it",
         text::quote(.folder.as_os_str().as_encoded_bytes(), 200)
     )]
     Unwritable {
@@ -56,7 +56,7 @@ pub enum UnitError {
     },
 
     /// The repository's path is too long.
-    #[error("{instance} is too long for the name of a unit of systemd")]
+    #[error("{instance} is too long for the name of a systemd unit")]
     TooLong {
         /// The name that its units would have.
         instance: String,
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_written_into_a_unit_as_it_is_or_not_at_all() {
+    fn folder_is_written_into_a_unit_as_it_is_or_not_at_all() {
         let units = Units::of(Path::new("/srv/a-b.git"));
         let name = "deploy-by-code-runner@srv-a\\x2db.git.path";
         assert_eq!(units.path_unit, name);
@@ -169,12 +169,15 @@ mod tests {
         );
         for folder in ["/a\nUnit=x", "/a\\x2d", "/a\r"] {
             let error = written(folder).unwrap_err().to_string();
-            assert!(error.contains("can't stand in a unit"), "{error}");
+            assert!(
+                error.contains("can't be written into a systemd unit"),
+                "{error}"
+            );
         }
     }
 
     #[test]
-    fn a_path_too_long_for_a_name_is_refused() {
+    fn path_too_long_for_a_name_is_refused() {
         let long = Units::of(Path::new(&format!("/{}", "a".repeat(300))));
         let error = long.drop_ins(Path::new("/a"), 7).unwrap_err();
         assert!(matches!(error, UnitError::TooLong { .. }), "{error}");

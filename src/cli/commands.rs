@@ -1,7 +1,7 @@
-//! The commands and their arguments. `help` lists them in the order in which they stand here.
+//! The commands and their arguments. `help` lists them in the order in which they are here.
 //!
-//! They stand in groups by how they begin: on which repository, and as which user when root types
-//! them.
+//! They are grouped by how they start: which repository they work on, and which user they run as
+//! when root types them.
 
 use std::path::PathBuf;
 
@@ -54,7 +54,8 @@ pub(super) enum Command {
     },
 }
 
-// What git calls. Root stays root, since git runs a hook as whoever pushes.
+// The commands that git calls. If root pushes, they stay root, because git runs a hook as the user
+// who pushes.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum HookCommand {
     /// The hook that judges a push before anything has changed
@@ -76,7 +77,7 @@ pub(super) enum HookCommand {
     },
 }
 
-// What root begins as root, and ends as the repository's owner.
+// The commands that begin as root, if root types them, and continue as the repository's owner.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum InstallCommand {
     /// Put the hooks into a repository, beside those that are there

@@ -33,7 +33,7 @@ struct Before<'c> {
     repository: Option<PathBuf>,
     /// What the last word wants as its value.
     expected: Expected,
-    /// How many arguments without an option stand there.
+    /// How many arguments without an option there are.
     positional: usize,
 }
 

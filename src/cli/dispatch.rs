@@ -77,7 +77,7 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
     }
 }
 
-/// Runs a hook that is called by a command and not by the name of the program.
+/// Runs a hook that is called as a command, and not by the program's name.
 fn hook(
     command: HookCommand,
     repository: Option<&Path>,

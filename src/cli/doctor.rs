@@ -43,8 +43,8 @@ pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
     Ok(Exit::of(!results.iter().any(is_problem)))
 }
 
-/// The folder for temporary files that the environment names. By now root has become the owner of
-/// the repository, who may have no access to a folder that belongs to root.
+/// The folder for temporary files that the environment names. At this point root has become the
+/// owner of the repository. The owner may have no access to a folder that belongs to root.
 fn temporary_folder() -> PathBuf {
     let folder = std::env::temp_dir();
     if may_create_in(&folder) {

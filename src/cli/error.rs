@@ -56,7 +56,7 @@ impl Error {
         }
     }
 
-    /// Whether the reader of the output went away. Then it does not want to hear that either.
+    /// Whether the reader of the output went away. Then this error is not printed.
     pub(super) fn is_reader_gone(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

@@ -1,4 +1,4 @@
-//! Exit codes, and the one edge at which errors become words.
+//! Exit codes, and the one place where errors become text.
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use crate::store::Filter;
 #[derive(Debug, Clone, Default)]
 pub(super) struct FilterArgument(pub(super) Filter);
 
-/// Why some text is no [`FilterArgument`].
+/// Why some text is not a [`FilterArgument`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum FilterError {
     #[error("write ENV or ENV/APP")]

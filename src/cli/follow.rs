@@ -67,7 +67,7 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
 pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
-    // A file or another program gets the bytes unchanged, a terminal only what can't deceive.
+    // A file or another program gets the bytes unchanged. A terminal gets no deceptive characters.
     let mut lines = if context.output.is_terminal {
         OutputLines::escaped(String::new())
     } else {

@@ -55,7 +55,7 @@ pub(super) fn run(
     stdin.read_to_end(&mut input).map_err(Error::Input)?;
 
     let (own, follow) = own(hook, config, arguments, &environment, Cursor::new(&input));
-    // The other hook must not take a push for accepted that is refused here.
+    // If the push is refused here, the other hook must not treat it as accepted.
     if hook == "pre-receive" && own != Exit::Done {
         return Ok(own);
     }
@@ -67,7 +67,8 @@ pub(super) fn run(
     Ok(if kept == Exit::Done { own } else { kept })
 }
 
-/// Runs the program's own hook. Returns its exit code, and what the pusher wants to follow.
+/// Runs the program's own hook. Returns its exit code, and the deployments that the pusher wants to
+/// follow.
 fn own(
     hook: &str,
     config: Option<&Path>,

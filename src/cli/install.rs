@@ -19,11 +19,11 @@ use crate::verbs::install::{self as verb, Caller, Goal, MachinePlan, MachineStep
 use crate::verbs::{self, Acts};
 
 /// What to do once on a machine, since the package starts nothing by itself.
-const TIMER: &str = "for what hooks miss, once on this machine: \
+const TIMER: &str = "to plan what hooks miss, run this once on this machine: \
                      systemctl enable --now deploy-by-code-reconcile.timer";
 
-/// Keeps others from installing or uninstalling here meanwhile: what each of them found would not
-/// be so any more.
+/// Makes sure that nobody else installs or uninstalls here meanwhile. Otherwise each of them would
+/// work with an old view of the repository.
 fn lock(context: &Context, dry_run: bool) -> Result<Option<Lock>, Error> {
     if dry_run {
         return Ok(None);
@@ -40,7 +40,7 @@ fn warn(warning: &Warning) {
     complain(&format!("warning: {warning}"), warning.hint());
 }
 
-/// Shows a step before it is taken. That nobody reads is no reason to stop half way.
+/// Shows a step before it is taken. If nobody reads the output, the work continues all the same.
 fn show(output: &Output, step: &impl Display, dry_run: bool) {
     let _ = output.line(&if dry_run {
         format!("would {step}")
@@ -65,7 +65,7 @@ fn take(
     Ok(())
 }
 
-/// The same outside of the repository, without which it makes no sense to go on.
+/// The same for steps outside of the repository that are required.
 fn take_required(output: &Output, steps: &[MachineStep], dry_run: bool) -> Result<(), Error> {
     for step in steps {
         show(output, step, dry_run);
@@ -76,7 +76,7 @@ fn take_required(output: &Output, steps: &[MachineStep], dry_run: bool) -> Resul
     Ok(())
 }
 
-/// The same for what may be left undone, which is said.
+/// The same for steps that may fail. A step that fails is reported as a warning.
 fn take_optional(output: &Output, steps: &[MachineStep], dry_run: bool) {
     for step in steps {
         show(output, step, dry_run);
@@ -86,13 +86,13 @@ fn take_optional(output: &Output, steps: &[MachineStep], dry_run: bool) {
         if let Err(error) = verb::take_on_machine(step) {
             complain(
                 &format!("warning: {error}"),
-                Some("it is left undone; run this again when it can be done"),
+                Some("this step was left out; fix the cause and run this again"),
             );
         }
     }
 }
 
-/// Does what root does, then becomes the repository's owner. Returns what was planned.
+/// Takes the steps that only root can take, then becomes the repository's owner. Returns the plan.
 fn on_machine(
     context: &Context,
     deploy: &DeployRepository,
@@ -128,7 +128,7 @@ pub(super) fn install(
     let _lock = lock(context, dry_run)?;
     let deploy = context.place.deploy()?;
     let program = std::env::current_exe().map_err(Error::Program)?;
-    // As its owner, root would deploy for it.
+    // If root owns the repository, its deployments would run as root.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
     if acts && User::is_root() && verbs::owner(&context.place)? == 0 {
         verbs::belongs_to_root(&context.place)?;
@@ -179,7 +179,7 @@ fn say_installed(
     if let Some(file) = &context.place.config {
         let file = text::escape(file.as_os_str().as_encoded_bytes(), 200);
         output.line(&format!(
-            "--config {file} counts for this command alone: \
+            "--config {file} is used by this command only: \
              hooks read {repository}/deploy-by-code.toml, or else /etc/deploy-by-code/config.toml"
         ))?;
     } else if deploy.config_file.is_none() {

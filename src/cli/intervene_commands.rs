@@ -11,7 +11,7 @@ pub(super) enum InterveneCommand {
     /// Queue a failed, interrupted, cancelled or skipped deployment again
     #[command(after_help = "Example:\n  deploy-by-code retry 42")]
     Retry {
-        /// Also when the deploy file no longer asks for its revision
+        /// Retry even if the deploy file no longer asks for the revision
         #[arg(long)]
         stale: bool,
         /// The deployment's number
@@ -35,7 +35,7 @@ pub(super) enum InterveneCommand {
         /// The environment
         #[arg(value_name = "ENV")]
         environment: Environment,
-        /// Why; whoever pushes meanwhile sees it
+        /// The reason; people who push meanwhile see it
         #[arg(long, value_name = "REASON")]
         reason: String,
         /// Until when: 2h, 2026-12-24, "2026-12-24 16:00" [default: until thaw]

@@ -26,8 +26,8 @@ impl KeptHook {
         }
 
         let kept = kept(path)?;
-        // A hook that may not be executed is passed over, as git does. A link that leads nowhere is
-        // not: the hook that it led to may have refused the push.
+        // A hook that is not executable is ignored, as git does. A broken link is an error: the
+        // hook that it led to may have refused the push.
         let may_run = may_execute(&kept);
         let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
         (may_run || leads_nowhere).then_some(Self(kept))

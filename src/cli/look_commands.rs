@@ -44,7 +44,7 @@ pub(super) enum LookCommand {
         json: bool,
     },
 
-    /// Show what is deployed and wanted where
+    /// Show what is deployed and what is wanted
     #[command(after_help = "Example:\n  deploy-by-code status production")]
     Status {
         /// One environment, or one application of it

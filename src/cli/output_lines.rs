@@ -21,7 +21,7 @@ pub(super) struct OutputLines {
 }
 
 impl OutputLines {
-    /// For a file or another program, which gets the bytes unchanged.
+    /// For a file or another program. They get the bytes unchanged.
     pub(super) fn raw() -> Self {
         Self {
             is_raw: true,
@@ -31,7 +31,7 @@ impl OutputLines {
         }
     }
 
-    /// For a terminal or a pusher, who gets whole lines in which nothing can deceive.
+    /// For a terminal or a pusher. They get whole lines, without characters that can deceive.
     pub(super) fn escaped(prefix: String) -> Self {
         Self {
             is_raw: false,

@@ -38,7 +38,7 @@ fn show(context: &Context, done: &Reconciled) -> Result<(), Error> {
     }
 
     for environment in busy {
-        let line = format!("woke the runner of {environment}");
+        let line = format!("started a runner for {environment}");
         context.output.line(&line)?;
     }
     if !planned.had_work && busy.is_empty() {

@@ -1,4 +1,4 @@
-//! `status`: the table, and the lines below it for what the table has no room for.
+//! `status`: the table, and below it the remarks that do not fit into the table.
 
 use super::context::Context;
 use super::error::Error;
@@ -58,7 +58,7 @@ fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
         context.output.table(&table)?;
     }
     if rows.iter().any(StatusRow::is_due) {
-        context.output.line("* wanted, but not what is deployed")?;
+        context.output.line("* wanted, but not deployed")?;
     }
     Ok(())
 }
@@ -132,7 +132,7 @@ fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints why the newest deployment stands as it does, and what rollbacks hold back.
+/// Prints why the newest deployment has its status, and what rollbacks hold back.
 fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
     let target = row.target();
     let newest = row.newest.as_ref();

@@ -1,6 +1,6 @@
 //! The calendar: windows of time in which an environment is frozen.
 //!
-//! This is pure: the caller hands in the rules of time zones, because they lie in files of the
+//! This is pure: the caller hands in the rules of time zones, because they are in files of the
 //! machine.
 
 use std::fmt;
@@ -119,15 +119,15 @@ impl Window {
         })
     }
 
-    /// The window as it stands in the configuration.
+    /// The window as the configuration has it.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The end of the window, if `now` lies in it; otherwise `None`. An end that is skipped when
-    /// the clock is set forward comes later by as much. Of an end that comes twice when the clock
-    /// is set back, the first counts.
+    /// The end of the window, if `now` is in it; otherwise `None`. If the clock is set forward past
+    /// the end, the end comes later by the same time. If the clock is set back and the end comes
+    /// twice, the first one counts.
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.days {
@@ -153,7 +153,7 @@ impl Window {
         }
     }
 
-    /// The end of a period of local time, if `now` lies in it.
+    /// The end of a period of local time, if `now` is in it.
     fn end_if_within(&self, from: DateTime, to: DateTime, now: Timestamp) -> Option<Timestamp> {
         let at = |local: DateTime| {
             let at = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;

@@ -1,5 +1,4 @@
-//! Reading TOML: where something stands in the file, and of which type it is. No key is known
-//! here.
+//! Reading TOML: where something is in the file, and which type it has. No key is known here.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +9,7 @@ use super::calendar::Zones;
 use super::mistake::{Mistake, MistakeKind};
 use super::values::ValueError;
 
-/// A value, and where it stands.
+/// A value, and where it is in the text.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
 
 /// Reads one file, and collects what is wrong with it. `'d` is the lifetime of the document.
@@ -46,7 +45,7 @@ impl<'d> DocumentReader<'d> {
         });
     }
 
-    /// All mistakes, in the order in which they stand in the text.
+    /// All mistakes, in the order of the text.
     pub(super) fn into_mistakes(mut self) -> Vec<Mistake> {
         self.mistakes
             .sort_by_key(|mistake| (mistake.line, mistake.column));
@@ -136,7 +135,7 @@ impl<'d> DocumentEntry<'_, 'd> {
         Some(string)
     }
 
-    /// The strings of an array, each with where it stands.
+    /// The strings of an array, each with its place in the text.
     pub(super) fn strings(&mut self) -> Option<Vec<(usize, &'d str)>> {
         let Some(array) = self.value.get_ref().as_array() else {
             self.wrong_type("an array of strings");
@@ -185,7 +184,7 @@ impl<'d> DocumentEntry<'_, 'd> {
         Some(good)
     }
 
-    /// The choice whose word stands in the file.
+    /// The choice whose word is in the file.
     pub(super) fn choice<T: Copy>(&mut self, choices: &[(&'static str, T)]) -> Option<T> {
         let word = self.string()?;
         let found = choices.iter().find(|(name, _)| *name == word);

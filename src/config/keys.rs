@@ -1,5 +1,5 @@
-//! The keys of the configuration: one row for each, in the table of the place where it may stand,
-//! with the function that puts its value into what is read.
+//! The keys of the configuration: one row for each, in the table of the place where it may stand.
+//! The row has the function that stores the value of the key.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -109,7 +109,7 @@ pub(super) enum MistakeKind {
     PromotesFromItself(Environment),
     /// An environment with `soak`, but without `promotes_from`.
     SoakAlone(Environment),
-    /// Applications each of which goes after the next; the last is the first again.
+    /// A cycle: each application goes after the next one. The last is the same as the first.
     Cycle(Vec<Application>),
 }
 
@@ -158,7 +158,10 @@ impl fmt::Display for MistakeKind {
             Self::UnknownEnvironment { key, name, .. } => {
                 write!(f, "unknown environment \"{name}\" in {key}")
             }
-            Self::PromotesFromItself(name) => write!(f, "environments.{name} promotes from itself"),
+            Self::PromotesFromItself(name) => write!(
+                f,
+                "environments.{name}.promotes_from names the environment itself"
+            ),
             Self::SoakAlone(name) => {
                 write!(f, "environments.{name}.soak is set without promotes_from")
             }

@@ -1,10 +1,10 @@
 //! The configuration file: what the administrator of the server decided.
 //!
-//! Reading returns the configuration *and* everything that is wrong with it, so that one look
-//! shows all that there is to fix. A configuration with mistakes is never used to deploy.
+//! Reading returns the configuration *and* everything that is wrong with it, so that one run shows
+//! everything that has to be fixed. A configuration with mistakes is never used to deploy.
 //!
 //! The way through the files: `document` reads TOML and knows no key; `keys` is the table of the
-//! keys; `values` and `compound` read what stands behind a key; `parse` puts it all together, and
+//! keys; `values` and `compound` read the values of the keys; `parse` puts it all together, and
 //! `references` checks what one section says about another.
 
 mod calendar;

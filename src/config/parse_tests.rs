@@ -284,8 +284,8 @@ together = ["a"]
     );
 }
 
-/// Each key stands in its place with a value that no key takes: what is wrong is its type, so the
-/// key is known there and its value is read.
+/// Each key is in its place with a value that no key takes. What is wrong is its type, so the key
+/// is known there and its value is read.
 #[test]
 fn every_key_is_read_where_it_may_stand() {
     for (key, place) in keys() {

@@ -55,17 +55,17 @@ fn promotion(
     }
 }
 
-/// Reports each cycle in `after` once, whatever number of environments it is in.
+/// Reports each cycle in `after` once, even if several environments have it.
 fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
-    // An environment that no section names has the settings of the common sections. Any name
-    // that is not in the file stands for all of these.
+    // An environment without a section has the settings of the common sections. One name that is
+    // not in the file represents all such environments.
     let common = Environment::new("0").ok();
     let mut seen = Vec::new();
 
     for environment in common.iter().chain(config.environments.keys()) {
         let mut after = config.after(environment, config.named_applications(environment));
         while let Some(cycle) = order::cycle(&after) {
-            // Without its first step it is no longer a cycle, and the next one is found.
+            // The first step of the cycle is removed, so that the next search finds another cycle.
             if let [first, second, ..] = cycle.as_slice() {
                 after.entry(first.clone()).or_default().remove(second);
             }
@@ -80,7 +80,7 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'
     }
 }
 
-/// Where the `after` stands that an application has in an environment.
+/// Where the `after` of an application in an environment is, as a byte of the text.
 fn after_key(
     document: &DeTable<'_>,
     environment: &Environment,
@@ -102,7 +102,7 @@ fn after_key(
         .unwrap_or(0)
 }
 
-/// Where the value with a path of keys stands, as a byte of the text.
+/// Where the value with a path of keys is, as a byte of the text.
 fn find(document: &DeTable<'_>, path: &[&str]) -> Option<usize> {
     let (first, rest) = path.split_first()?;
     let start: &Value<'_> = document.get(*first)?;

@@ -61,7 +61,7 @@ pub struct Config {
     pub allow_rewind: bool,
     /// Who starts runners.
     pub runner: RunnerKind,
-    /// Where the state lies; `None`: `deploy-by-code` in the deploy repository.
+    /// Where the state is; `None`: `deploy-by-code` in the deploy repository.
     pub state_dir: Option<PathBuf>,
     pub(super) defaults: PartialSettings,
     pub(super) environments: BTreeMap<Environment, EnvironmentSection>,

@@ -35,7 +35,7 @@ enum Piece {
 pub(super) enum TemplateError {
     /// A brace that is neither doubled nor one of a pair.
     SingleBrace(char),
-    /// A name that is not known where the template stands.
+    /// A name that is not known in this template.
     UnknownName {
         name: String,
         known: &'static [&'static str],

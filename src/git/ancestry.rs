@@ -2,8 +2,8 @@
 //!
 //! Answers are found by walking the history from both sides at once (gix's merge base), with a
 //! commit-graph where there is one. So the time grows with what lies between two commits, and not
-//! with the whole history. The history is only believed where it is complete: of a shallow
-//! repository it is said that it is shallow.
+//! with the whole history. An answer is only given where the history is complete. For a shallow
+//! repository, the answer is that it is shallow.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ impl Repository {
             return Ok(None);
         }
 
-        // At least one of them has it. Halving finds which one in few walks.
+        // At least one of them has it. Bisection finds this one with few walks.
         let mut range = several.as_slice();
         while range.len() > 1 {
             let (left, right) = range.split_at(range.len() / 2);
@@ -188,8 +188,8 @@ impl Repository {
         Ok(Direction::Diverged { gained, lost })
     }
 
-    /// How a branch moves from one commit to another. An old commit that is gone was rewound away
-    /// long ago.
+    /// How a branch moves from one commit to another. An old commit that does not exist any more
+    /// was removed by a rewind long ago.
     ///
     /// # Errors
     /// The new commit can't be read.

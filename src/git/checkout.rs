@@ -19,8 +19,8 @@ use super::repository::Repository;
 use crate::id::Revision;
 use crate::text;
 
-/// Which names a tree may have: what git itself accepts on Linux, and nothing that some file system
-/// takes for `.git`. Names that Windows does not allow are allowed here.
+/// Which names a tree may have: what git itself accepts on Linux, except for names that some file
+/// system treats as `.git`. Names that Windows does not allow are allowed here.
 const VALIDATE: gix::validate::path::component::Options = gix::validate::path::component::Options {
     protect_windows: false,
     protect_hfs: true,

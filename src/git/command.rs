@@ -23,8 +23,8 @@ pub(super) const SHORT_MAX: usize = 1024 * 1024;
 /// The most that git may print where the answer is a list of refs or commits, in bytes.
 pub(super) const LIST_MAX: usize = 64 * 1024 * 1024;
 
-/// The variables of a hook's environment that would lead git to another repository, or make it tell
-/// something else than what this repository says.
+/// The variables of a hook's environment that would lead git to another repository, or would change
+/// its answer.
 const FORGET: &[&str] = &[
     "GIT_DIR",
     "GIT_COMMON_DIR",
@@ -97,8 +97,8 @@ pub(super) fn command() -> Command {
 /// and which command of git it is.
 ///
 /// # Errors
-/// git could not be started, or passed a limit. A command that fails is no error here; its status
-/// says so.
+/// git could not be started, or passed a limit. A command that fails is not an error here; its
+/// status says that it failed.
 pub(super) fn run(
     command: Command,
     folder: &Path,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_hangs_is_an_error_that_names_the_limit() {
+    fn git_that_hangs_is_an_error_that_names_the_limit() {
         let error = error_of("sleep 60", Duration::from_secs(1), 100);
         assert_eq!(
             error.to_string(),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_prints_too_much_is_an_error_that_names_the_limit() {
+    fn git_that_prints_too_much_is_an_error_that_names_the_limit() {
         let error = error_of("yes", Duration::from_secs(20), 1000);
         assert_eq!(
             error.to_string(),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_git_that_cannot_be_started_is_an_error_with_its_source() {
+    fn git_that_cannot_be_started_is_an_error_with_its_source() {
         let command = Command::new("/nonexistent/git");
         let error = run(command, Path::new("/repo"), "rev-list", 100).unwrap_err();
 

@@ -51,7 +51,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // The message already has the words of the cause, so the chain goes on below it.
+        // The message has the text of the cause. So the source is the cause of that cause.
         self.cause.source()
     }
 }

@@ -74,8 +74,8 @@ pub fn first_parents(
 /// For each path, the newest commit on the first-parent line to `new` that changed it, since the
 /// commit that is named with the path. The history is walked once, however many paths there are.
 ///
-/// Where the commit can't be told, it is `new` itself: history that can't be read any more is no
-/// reason not to deploy what the tip says.
+/// If this commit can't be found, the answer is `new` itself. The tip is deployed even if its
+/// history can't be read any more.
 #[must_use]
 pub fn deploy_commits(
     repository: &Repository,

@@ -5,7 +5,7 @@
 //!   it works in the quarantine of pre-receive, on SHA-1 and SHA-256, with alternates, linked work
 //!   trees and reftable, and it never follows replacement objects.
 //! * Refs are read from the files backend by gix. git is asked where gix can't read refs
-//!   (reftable), and before it is believed that a branch was deleted.
+//!   (reftable), and to confirm that a branch was deleted.
 //! * git is called with an explicit `--git-dir`, with plumbing commands only, without the hook's
 //!   own `GIT_*` variables, and within a limit of time and of output.
 //!

@@ -68,8 +68,8 @@ impl Objects {
 impl Find for Objects {
     fn try_find<'a>(&self, id: &oid, buffer: &'a mut Vec<u8>) -> gix::Result<Option<Data<'a>>> {
         for store in &self.stores {
-            // The borrow of what is found can't be returned from inside of the loop. Only its kind
-            // is remembered, and the data is in the buffer.
+            // What is found is borrowed, and can't be returned from inside of the loop. So only its
+            // kind is remembered. The data stays in the buffer.
             let found = store
                 .try_find(id, buffer)?
                 .map(|object| (object.kind, object.object_hash));

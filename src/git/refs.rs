@@ -69,8 +69,9 @@ impl Repository {
         let Some(hash) = self.rev_parse(full_name)? else {
             return Ok(None);
         };
-        let tip = Revision::new(&hash)
-            .map_err(|_| self.error(format!("{full_name} is {hash}, no commit hash")))?;
+        let tip = Revision::new(&hash).map_err(|_| {
+            self.error(format!("{full_name} is {hash}, which is not a commit hash"))
+        })?;
         Ok(Some(tip))
     }
 

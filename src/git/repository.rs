@@ -31,7 +31,7 @@ impl Repository {
     /// repository which the work tree belongs to.
     ///
     /// # Errors
-    /// The folder is no git folder, or can't be read.
+    /// The folder is not a git folder, or can't be read.
     pub fn open(git_dir: &Path) -> Result<Self, Error> {
         Self::open_in_quarantine(git_dir, Quarantine::default())
     }

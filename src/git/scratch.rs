@@ -7,8 +7,8 @@ use super::error::Error;
 use crate::sys::surroundings::PATH;
 
 /// Runs a command of git in a scratch folder, and returns what it printed, its errors included. It
-/// runs by nobody's configuration. Hooks that it runs may belong to another user than the one who
-/// typed this: they get neither the terminal nor anything of the environment.
+/// uses no configuration of the user or the machine. Hooks that it runs may belong to another user
+/// than the one who typed this: they get neither the terminal nor anything of the environment.
 ///
 /// # Errors
 /// It did not succeed, or passed a limit.

@@ -47,8 +47,8 @@ pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
     Ok(folder.map_or_else(|| git_dir.join("hooks"), PathBuf::from))
 }
 
-/// Whether git takes a repository for safe when this user pushes to it (safe.directory). git is
-/// called as receive-pack is, so without an explicit `--git-dir`.
+/// Whether git treats a repository as safe when this user pushes to it (safe.directory). git is
+/// called in the same way as receive-pack, without an explicit `--git-dir`.
 ///
 /// # Errors
 /// git gave no answer.

@@ -80,7 +80,8 @@ impl Repository {
 
             let info = info.map_err(error)?;
             let data = self.find(&info.id, Kind::Commit, &mut buffer)?;
-            // A commit that no git wrote has no trailers. Other code judges such a commit itself.
+            // A commit that can't be parsed counts as a commit without trailers. Other code reports
+            // it.
             let Ok(commit) = CommitRef::from_bytes(data, info.id.kind()) else {
                 continue;
             };

@@ -137,8 +137,8 @@ impl Repository {
             }
         }
 
-        // In a tree that is not sorted, the same entry can seem to go in one place and to come in
-        // another.
+        // In a tree that is not sorted, the same entry can seem to be removed in one place and
+        // added in another.
         differences.retain(|_, difference| {
             difference.new.len() != 1 || difference.old.as_ref() != difference.new.first()
         });

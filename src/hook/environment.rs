@@ -93,8 +93,8 @@ pub fn person() -> Identity {
 }
 
 /// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git also calls the signature of
-/// an unknown key good, and names no signer then. git does not refuse a signature that somebody
-/// replays; the status of its nonce tells.
+/// an unknown key good, and names no signer then. git does not refuse a replayed signature; only
+/// the status of its nonce shows that.
 fn signer() -> Option<Identity> {
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
     let is_good = is("GIT_PUSH_CERT_STATUS", "G") && is("GIT_PUSH_CERT_NONCE_STATUS", "OK");

@@ -16,7 +16,7 @@ use crate::sys::syslog;
 use crate::text;
 use crate::wake;
 
-/// What post-receive tells the pusher.
+/// What post-receive reports to the pusher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Announcement {
     /// A deployment is recorded.
@@ -51,7 +51,9 @@ pub enum Failure {
     )]
     Unusable(deploy_repository::Error),
     /// Planning failed, so nothing was recorded.
-    #[error("{0}\nnothing is lost: the next push plans it, or: deploy-by-code reconcile")]
+    #[error(
+        "{0}\nnothing is lost: the next push plans it; to plan it now: deploy-by-code reconcile"
+    )]
     NotPlanned(planning::Error),
     /// The deployments are recorded, but no runner can be started for them.
     #[error(
@@ -70,7 +72,7 @@ pub enum Failure {
 #[derive(Default)]
 #[must_use]
 pub struct Received {
-    /// What the pusher is told.
+    /// What is reported to the pusher.
     pub announcements: Vec<Announcement>,
     /// What did not work.
     pub failures: Vec<Failure>,
@@ -109,7 +111,8 @@ pub fn post_receive(
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
     let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
         Ok(mut updates) => Some(updates.pop()?),
-        // The line that could not be read may be about the deploy branch. Planning finds out.
+        // The line that could not be read may be about the deploy branch. The planner finds out
+        // whether it is.
         Err(_) => None,
     };
 

@@ -167,7 +167,7 @@ fn judge_branch(
         verdict.caught_up = catch_up(deploy, store, old)?;
     }
 
-    // To find the pusher can mean to read the user database, so it is done only where a rule asks.
+    // Finding the pusher may have to read the user database, so it is done only if a rule asks.
     let mut sections = deploy.config.environments();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher).flatten();

@@ -1,4 +1,4 @@
-//! Which forge or server manages a repository, and where hooks stand there.
+//! Which forge or server manages a repository, and where its hooks are.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ pub type Places = Vec<(&'static str, PathBuf)>;
 /// Which program manages a repository and its hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host {
-    /// None: git runs what lies in the folder of hooks.
+    /// None: git runs what is in the folder of hooks.
     Plain,
-    /// Gitea or Forgejo: hooks of its own call what lies in `hooks/<name>.d`.
+    /// Gitea or Forgejo: its own hooks call what is in `hooks/<name>.d`.
     Gitea,
-    /// GitLab: Gitaly runs what lies in `custom_hooks/<name>.d`, and no hook of this program on
-    /// reference transactions.
+    /// GitLab: Gitaly runs what is in `custom_hooks/<name>.d`. It does not run this program's hook
+    /// reference-transaction.
     GitLab,
-    /// Gitolite: it sets links to what lies in `hooks/common` of its `LOCAL_CODE` and leaves other
+    /// Gitolite: it sets links to what is in `hooks/common` of its `LOCAL_CODE`, and leaves other
     /// hooks alone.
     Gitolite,
 }
@@ -35,8 +35,7 @@ impl Host {
     /// repository's configuration has `gitlab.fullpath`.
     #[must_use]
     pub fn of(git_dir: &Path, has_gitlab_setting: bool) -> Self {
-        // GitLab keeps repositories under names that are hashes, and a cluster of Gitaly's under
-        // numbers.
+        // GitLab names the folders of repositories by hashes, and a Gitaly cluster by numbers.
         let is_stored_by_gitlab = git_dir
             .components()
             .any(|part| part.as_os_str() == "@hashed" || part.as_os_str() == "@cluster");
@@ -56,7 +55,7 @@ impl Host {
         }
     }
 
-    /// Where the link of each hook stands. `hooks`: the folder that git runs hooks from.
+    /// Where the link of each hook is. `hooks`: the folder that git runs hooks from.
     #[must_use]
     pub fn places(self, git_dir: &Path, hooks: &Path) -> Places {
         let custom_hooks = git_dir.join("custom_hooks");
@@ -97,7 +96,7 @@ impl Host {
     }
 }
 
-/// Whether a hook is a script that calls what lies in the folder of its name beside it.
+/// Whether a hook is a script that calls what is in the folder beside it that has its name.
 fn dispatches(git_dir: &Path, name: &str) -> bool {
     let hook = git_dir.join("hooks").join(name);
     let text = read_beginning(&hook).unwrap_or_default();
@@ -107,8 +106,8 @@ fn dispatches(git_dir: &Path, name: &str) -> bool {
         && (text.contains("}.d/") || text.contains(&format!("{name}.d/")))
 }
 
-/// The beginning of a file. Of anything else, such as a pipe, it is empty: a pipe would be waited
-/// for.
+/// The beginning of a file. For anything else it is empty, because reading a pipe, for example,
+/// could wait for ever.
 fn read_beginning(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let file = open::without_waiting(file)?;

@@ -7,12 +7,12 @@ use super::name::{HOOKS, PROGRAM, kept};
 /// Where the package has links of its own to the program.
 const PACKAGE_HOOKS: &str = "share/deploy-by-code/hooks";
 
-/// Whether a path is one of this program's links, whichever build of it the link leads to, and also
-/// by way of the package's own links, as in Gitolite's common hooks.
+/// Whether a path is one of this program's links. The link may lead to any build of the program. It
+/// may also lead to one of the package's own links, as Gitolite's common hooks do.
 #[must_use]
 pub fn is_own_link(path: &Path) -> bool {
     if let Some(hook) = sibling(path).map(|name| path.with_file_name(name)) {
-        // What the link led to before may be kept: then the link is to be kept as well.
+        // The hook that the link led to before may be kept. Then the link is to be kept as well.
         let is_kept = kept(&hook).is_some_and(|kept| kept.symlink_metadata().is_ok());
         return !is_kept && sibling(&hook).is_none() && is_own_link(&hook);
     }
@@ -24,7 +24,7 @@ pub fn is_own_link(path: &Path) -> bool {
             .is_some_and(|folder| folder.ends_with(PACKAGE_HOOKS))
     };
     std::fs::read_link(path).is_ok_and(|target| {
-        // A link that leads nowhere is known by its name alone.
+        // A broken link is recognized by the name of its target alone.
         is_program(&target)
             || is_in_package(&target)
             || path.canonicalize().is_ok_and(|end| is_program(&end))
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_by_way_of_another_one_is_known_too() {
+    fn link_by_way_of_another_one_is_known_too() {
         let (folder, hook) = folder_with("other");
         fs::write(folder.path().join("deploy-by-code"), "").unwrap();
         symlink("deploy-by-code", folder.path().join("other")).unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_an_own_hook_is_own_unless_that_one_has_kept_another() {
+    fn link_to_an_own_hook_is_own_unless_that_one_has_kept_another() {
         let (folder, first) = folder_with("/nonexistent/deploy-by-code");
         let second = folder.path().join("post-receive");
         symlink("pre-receive", &second).unwrap();

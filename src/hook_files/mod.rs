@@ -1,5 +1,5 @@
-//! What lies in the folders from which hooks run: where this program's links stand on which host,
-//! how they are recognized, and where a hook that was there before is kept.
+//! What is in the folders from which hooks run: where this program's links are on each host, how
+//! they are recognized, and where a hook that was there before is kept.
 
 mod host;
 mod link;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The hooks that this program is.
+/// The hooks as which this program runs.
 pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transaction"];
 
 /// The folder, in the folder of hooks, of the hooks that were there before.
@@ -11,9 +11,9 @@ pub const CHAINED: &str = "chained";
 /// The name of this program's link where a host has a folder for each hook, and of the program.
 pub(super) const PROGRAM: &str = "deploy-by-code";
 
-/// The name of the link where a host runs all hooks of a folder in the order of their names,
-/// whatever the others did. Last, so that a pusher who follows a deployment keeps no other hook
-/// waiting.
+/// The name of the link where a host runs all hooks of a folder in the order of their names, even
+/// if one of them fails. This name comes last. So no other hook waits while a pusher follows a
+/// deployment.
 pub(super) const LAST: &str = "zz-deploy-by-code";
 
 /// Where a hook that was there before is kept: in a folder of its own and under its own name, since

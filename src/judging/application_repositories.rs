@@ -171,7 +171,7 @@ impl ApplicationRepositories {
         }
     }
 
-    /// How one revision lies to another.
+    /// How one revision is related to another.
     pub(super) fn direction(
         &mut self,
         path: &Path,
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_repository_is_given_up_and_the_others_are_asked() {
+    fn silent_repository_is_given_up_and_the_others_are_asked() {
         let folder = tempfile::tempdir().unwrap();
         let (silent_one, works) = (
             pipe(folder.path(), "a.git"),

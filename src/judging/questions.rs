@@ -18,7 +18,7 @@ pub(super) enum Question {
         revision: Revision,
         allowed_refs: Vec<String>,
     },
-    /// How does one revision lie to another?
+    /// How is one revision related to another?
     Direction { from: Revision, to: Revision },
     /// Does the history of a tip contain a commit?
     Contains { tip: Revision, commit: Revision },

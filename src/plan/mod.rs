@@ -1,4 +1,5 @@
-//! What is deployed, for what changed on the deploy branch. This is the heart of the program.
+//! What is deployed, for what changed on the deploy branch. This is the central part of the
+//! program.
 //!
 //! [`crate::candidate::candidates`] says what each change asks for. [`decide`] judges it by every
 //! rule of [`crate::policy`]. Neither of the two can fail, and neither touches anything outside of

@@ -1,9 +1,9 @@
 //! Plans what lies between the last planned commit and the tip of the deploy branch.
 //!
 //! Hooks can run in the wrong order, twice, at the same time or not at all. So the planner does not
-//! rely on what a hook was told. Instead, it reads the cursor (the last planned commit) and the
-//! tip, judges and records what lies between them, and moves the cursor to the tip. The process
-//! that comes first does the work, and a process that comes later finds nothing to do.
+//! rely on the input of a hook. Instead, it reads the cursor (the last planned commit) and the tip,
+//! judges and records what lies between them, and moves the cursor to the tip. The process that
+//! comes first does the work, and a process that comes later finds nothing to do.
 //!
 //! Protocol: the range is read and judged *before* the write transaction, so that the write lock
 //! never waits for git or for a repository of somebody else. Inside of the transaction, the cursor

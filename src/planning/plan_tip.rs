@@ -114,7 +114,7 @@ impl Preparation {
         Ok(preparation)
     }
 
-    /// Whether a push goes from the begin of the range to its end.
+    /// Whether a push goes from the beginning of the range to its end.
     fn is_range_of(&self, push: &Push) -> bool {
         push.old == self.old && push.new == self.new
     }

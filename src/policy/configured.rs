@@ -23,7 +23,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
     if settings.checkout.is_some() && settings.repository.is_none() {
         return Err(Objection::fault(
-            format!("checkout is configured for {target}, but no repository to take it from"),
+            format!("checkout is configured for {target}, but repository is not"),
             format!("set repository {section}"),
         ));
     }
@@ -38,8 +38,7 @@ mod tests {
     #[test]
     fn application_needs_a_command_or_a_checkout_with_repository() {
         let nothing = "neither command nor checkout is configured for production/app";
-        let no_repository =
-            "checkout is configured for production/app, but no repository to take it from";
+        let no_repository = "checkout is configured for production/app, but repository is not";
         let table = [
             ("", nothing),
             ("[defaults]\ncommand = [\"x\"]\n", ""),

@@ -58,7 +58,7 @@ pub enum RevisionFact {
     Unreadable(String),
 }
 
-/// How a new revision lies to an old one.
+/// How a new revision is related to an old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Direction {
     /// Both are the same revision.
@@ -83,7 +83,7 @@ pub enum Direction {
 pub struct Base {
     /// The old revision.
     pub revision: Revision,
-    /// How the new revision lies to it.
+    /// How the new revision is related to it.
     pub direction: Direction,
 }
 

@@ -12,7 +12,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let Some(target) = &case.candidate.target else {
         return Ok(Pass::default());
     };
-    // A look sees all deploy files at once, not the changes of one push.
+    // When nobody pushes, all deploy files are judged at once, and not the changes of one push.
     if case.facts.stage == Stage::Look || !is_change(case) {
         return Ok(Pass::default());
     }

@@ -22,7 +22,7 @@ pub fn name_cell(name: Option<&str>) -> String {
     name.map_or_else(|| "-".to_owned(), |name| text::escape(name, 24))
 }
 
-/// The name of who acted, and how it is known.
+/// The name of the person who acted, and how it is known.
 #[must_use]
 pub fn who_cell(who: Option<&Identity>) -> String {
     let name = name_cell(who.map(|who| who.name.as_str()));

@@ -16,15 +16,15 @@ pub struct DeploymentRow {
     pub id: DeploymentId,
     /// Its rollout's number.
     pub rollout: RolloutId,
-    /// Where.
+    /// The environment.
     pub environment: Environment,
-    /// What.
+    /// The application.
     pub application: Application,
-    /// To which revision.
+    /// The revision to deploy.
     pub revision: Revision,
-    /// What was deployed before.
+    /// The revision that was deployed before.
     pub previous_revision: Option<Revision>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it has this status, or a remark.
     pub reason: Option<String>,

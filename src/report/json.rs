@@ -1,4 +1,4 @@
-//! JSON that cannot deceive a terminal, whoever wrote the texts in it.
+//! JSON that cannot deceive a terminal, even if a hostile person wrote the texts in it.
 
 use std::io;
 

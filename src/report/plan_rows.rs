@@ -71,9 +71,9 @@ pub enum Action {
 /// What a push would do with one application in one environment. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct PlanRow {
-    /// Where.
+    /// The environment.
     pub environment: Environment,
-    /// What.
+    /// The application.
     pub application: Application,
     /// What would be done.
     pub action: Action,

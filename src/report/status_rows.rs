@@ -54,9 +54,9 @@ pub struct HoldRow {
 /// One application in one environment. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct StatusRow {
-    /// Where.
+    /// The environment.
     pub environment: Environment,
-    /// What.
+    /// The application.
     pub application: Application,
     /// The revision in the deploy file at the branch's tip.
     pub wanted: Option<Revision>,

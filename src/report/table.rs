@@ -57,7 +57,7 @@ impl Table {
         self.rows.len() < 2
     }
 
-    /// The lines. Each column is as wide as its widest cell, and two spaces stand between columns.
+    /// The lines. Each column is as wide as its widest cell, and two spaces are between columns.
     #[must_use]
     pub fn render(&self, coloured: bool) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -75,8 +75,8 @@ fn command(job: &Job, release: Option<&Path>, user: Option<&User>) -> io::Result
     Ok(command)
 }
 
-/// What the command is told about its deployment: in its arguments in place of `{name}`, and in its
-/// environment as `DEPLOY_NAME`. What does not apply is empty.
+/// What the command gets to know about its deployment: in its arguments in place of `{name}`, and
+/// in its environment as `DEPLOY_NAME`. A value that does not apply is empty.
 fn values(job: &Job, release: Option<&Path>) -> [(&'static str, String); 9] {
     let path = |path: Option<&Path>| {
         let path = path.map(Path::to_string_lossy);

@@ -51,7 +51,7 @@ pub(super) fn supervise(
 ) -> Result<Outcome, Error> {
     let timeout = Deadline::after(job.settings.timeout);
     let mut seen_version = job.store.data_version()?;
-    // A user may have cancelled it before that, and this is no change since then.
+    // A user may have cancelled it before that, and this does not count as a change since then.
     let cancelled = job.cancelled_by()?.map(Stop::Cancelled);
     let mut ending = cancelled.map(|stop| Ending::begin(job, tree, stop));
 

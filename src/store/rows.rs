@@ -27,7 +27,7 @@ pub struct Deployment {
     pub revision: Revision,
     /// The revision that was deployed before.
     pub previous_revision: Option<Revision>,
-    /// Where it is on its way.
+    /// Its status.
     pub status: Status,
     /// Why it has this status, or a remark.
     pub reason: Option<String>,

@@ -1,11 +1,11 @@
 //! What this process may do with a file or folder.
 //!
 //! Protocol: the kernel is asked with access(2), which knows owners, groups, access control lists
-//! and file systems that are mounted read-only; modes alone don't say it.
+//! and file systems that are mounted read-only; the modes alone do not answer the question.
 //!
 //! It does not promise that the answer still holds when the file is used: somebody may change it
-//! meanwhile. The answer is for people and for choosing, not for security. It is about the real
-//! user of this process, which is also the effective one: this program is not installed
+//! meanwhile. The answer is for messages and for choosing a way, not for security. It is about the
+//! real user of this process, which is also the effective one: this program is not installed
 //! set-user-ID.
 
 use std::path::Path;
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_without_the_bit_may_not_be_executed() {
+    fn file_without_the_bit_may_not_be_executed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();

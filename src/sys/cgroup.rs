@@ -8,7 +8,8 @@
 //! touched.
 //!
 //! It does not promise that there is a cgroup: without permission, or with cgroup v1 alone,
-//! [`create`] gives none. A process of root can move itself to another cgroup, and is lost then.
+//! [`create`] gives none. A process of root can move itself to another cgroup, and then it is not
+//! found any more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -35,8 +35,8 @@ pub fn sleep(duration: Duration) {
 pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// The point that is this long from now; never, where that is further away than the clock
-    /// reaches.
+    /// The point that is this long from now. If the clock does not reach so far, the point never
+    /// comes.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         Self(Instant::now().checked_add(duration))

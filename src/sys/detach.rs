@@ -3,8 +3,8 @@
 //! Protocol: the child gets a session of its own, so that no signal to the hook's process group and
 //! no hang-up of a terminal reaches it. Its standard descriptors are /dev/null, and every other one
 //! is closed on exec: the push ends only when every copy of the hook's output is closed, and git
-//! 2.54 and fcgiwrap leak further descriptors. Its environment is what is given and nothing else:
-//! the hook's can hold the pusher's password.
+//! 2.54 and fcgiwrap leak further descriptors. Its environment has only the given variables,
+//! because the hook's environment can hold the pusher's password.
 //!
 //! It does not promise that the child survives where its whole cgroup is killed (logind's
 //! KillUserProcesses, a restart of the web server's unit).
@@ -21,7 +21,7 @@ use nix::libc;
 /// wait for it.
 ///
 /// # Errors
-/// It can't be started; that the program can't be executed is one of the reasons.
+/// It can't be started, for example because the program can't be executed.
 pub fn spawn(
     program: &Path,
     arguments: &[&std::ffi::OsStr],

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_without_a_first_line_for_the_kernel_names_none() {
+    fn script_without_a_first_line_for_the_kernel_names_none() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("script");
         let mut options = fs::OpenOptions::new();

@@ -28,16 +28,16 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 /// not complete before.
 ///
 /// # Errors
-/// The folder can't be opened or its file system not be synced.
+/// The folder can't be opened, or its file system can't be synced.
 pub fn sync_file_system(folder: &Path) -> io::Result<()> {
     Ok(nix::unistd::syncfs(File::open(folder)?.as_fd())?)
 }
 
-/// Sets the time when a file or folder was last changed to now. Whoever may write to it may do
-/// this; another time only its owner may set (utimensat(2)).
+/// Sets the time when a file or folder was last changed to now. Everybody who may write to the file
+/// may do this. Only its owner may set another time (utimensat(2)).
 ///
 /// # Errors
-/// It can't be opened or its time not be set.
+/// It can't be opened, or its time can't be set.
 pub fn touch(path: &Path) -> io::Result<()> {
     Ok(futimens(
         File::open(path)?.as_fd(),
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_somebody_has_is_not_taken_away() {
+    fn name_that_somebody_has_is_not_taken_away() {
         let folder = tempfile::tempdir().unwrap();
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::write(&from, "new").unwrap();

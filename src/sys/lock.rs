@@ -1,11 +1,11 @@
 //! A lock that ends with its holder.
 //!
 //! Protocol: flock(2) on a file that is opened close-on-exec, so that no command inherits it, and
-//! never removed, so that no second taker can lock another file of the same name. The kernel lets
-//! go when the holder ends, however it ends; there is no stale lock.
+//! never removed, so that no second taker can lock another file of the same name. The kernel
+//! releases the lock when the holder ends, even if it is killed. So there is no stale lock.
 //!
 //! It does not promise anything on a file system that does not carry flock between machines (NFS
-//! before Linux 2.6.12), and it does not keep out whoever does not ask for the lock.
+//! before Linux 2.6.12), and it does not stop a process that does not ask for the lock.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,7 +18,7 @@ use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 
 use super::sharing::Sharing;
 
-/// A held lock; dropping it lets go.
+/// A lock that is held. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 
@@ -44,7 +44,7 @@ pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
 }
 
 /// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].
-/// Whoever may read the folder can hold it.
+/// Everybody who may read the folder can hold the lock.
 ///
 /// # Errors
 /// The folder can't be opened or locked.

@@ -1,6 +1,6 @@
-//! The kernel: what this program asks of it, one idea a file. Each file begins with its protocol
-//! and with what it does not promise. `unsafe` code and the crates `nix` and `libc` stand here and
-//! nowhere else.
+//! The kernel: what this program asks of it, one idea in each file. Each file begins with its
+//! protocol and with what it does not promise. `unsafe` code and the crates `nix` and `libc` are
+//! used here and nowhere else.
 
 pub mod access;
 pub mod cgroup;

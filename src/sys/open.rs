@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_is_not_waited_for() {
+    fn pipe_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         mkfifo(&pipe, Mode::from_bits_truncate(0o600)).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_followed_only_where_that_is_wanted() {
+    fn link_is_followed_only_where_that_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "text").unwrap();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_overwritten_from_its_beginning() {
+    fn file_is_overwritten_from_its_beginning() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         for text in ["a longer text", "short"] {

@@ -66,7 +66,8 @@ pub enum OutputError {
 
 /// Runs a command and collects what it writes: at most `max_bytes` on standard output and standard
 /// error together, and for at most `limit`. Its standard input is empty, and its standard streams
-/// are set here whatever the caller has set. A command that fails is no error; the status says it.
+/// are set here whatever the caller has set. A command that fails is not an error; its status says
+/// that it failed.
 ///
 /// # Errors
 /// The command can't be started or read from, or passed a limit; see [`OutputError`].

@@ -40,7 +40,7 @@ fn assert_ends(file: &Path) {
 }
 
 #[test]
-fn a_command_that_ends_gives_its_status_and_both_streams() {
+fn command_that_ends_gives_its_status_and_both_streams() {
     let (code, stdout, stderr) = ok("echo out; echo err >&2; exit 3");
     assert_eq!((code, &*stdout, &*stderr), (Some(3), "out\n", "err\n"));
 
@@ -60,12 +60,12 @@ fn both_streams_are_read_at_the_same_time() {
 }
 
 #[test]
-fn the_standard_input_is_empty() {
+fn standard_input_is_empty() {
     assert_eq!(ok("cat; echo end").1, "end\n");
 }
 
 #[test]
-fn a_missing_program_is_an_error_with_its_source() {
+fn missing_program_is_an_error_with_its_source() {
     let error = output_within(Command::new("/nonexistent"), LONG, 10).unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(matches!(error, OutputError::Start(_)), "{error:?}");
@@ -73,7 +73,7 @@ fn a_missing_program_is_an_error_with_its_source() {
 }
 
 #[test]
-fn a_command_past_its_time_is_killed_with_what_it_started() {
+fn command_past_its_time_is_killed_with_what_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 60 & echo $! > '{}'; sleep 60", file.display());
@@ -89,13 +89,13 @@ fn a_command_past_its_time_is_killed_with_what_it_started() {
 }
 
 #[test]
-fn a_stopped_command_is_killed_as_well() {
+fn stopped_command_is_killed_as_well() {
     let error = output_within(shell("kill -STOP $$"), SHORT, 10).unwrap_err();
     assert!(matches!(error, OutputError::TooLong { .. }), "{error:?}");
 }
 
 #[test]
-fn a_command_that_writes_too_much_is_killed_with_what_it_started() {
+fn command_that_writes_too_much_is_killed_with_what_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 60 & echo $! > '{}'; yes", file.display());
@@ -113,7 +113,7 @@ fn a_command_that_writes_too_much_is_killed_with_what_it_started() {
 }
 
 #[test]
-fn the_limit_of_size_counts_both_streams_together() {
+fn limit_of_size_counts_both_streams_together() {
     let command = || shell("printf 12345; printf 67890 >&2");
     let output = output_within(command(), LONG, 10).unwrap();
     assert_eq!(
@@ -129,7 +129,7 @@ fn the_limit_of_size_counts_both_streams_together() {
 }
 
 #[test]
-fn a_command_that_closes_its_output_is_still_waited_for() {
+fn command_that_closes_its_output_is_still_waited_for() {
     assert_eq!(ok("echo said; exec >&- 2>&-; sleep 0.2; exit 4").0, Some(4));
 
     let error = output_within(shell("exec >&- 2>&-; sleep 60"), SHORT, 10).unwrap_err();
@@ -137,7 +137,7 @@ fn a_command_that_closes_its_output_is_still_waited_for() {
 }
 
 #[test]
-fn a_grandchild_that_keeps_the_pipe_open_is_not_waited_for() {
+fn grandchild_that_keeps_the_pipe_open_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     let script = format!("sleep 60 & echo $! > '{}'; echo done", file.display());
@@ -170,7 +170,7 @@ fn where_the_kernel_cannot_watch_a_child_its_end_is_noticed_too() {
 }
 
 #[test]
-fn a_command_that_leads_a_group_or_session_already_runs_as_well() {
+fn command_that_leads_a_group_or_session_already_runs_as_well() {
     let mut grouped = shell("echo grouped");
     grouped.process_group(0);
     assert_eq!(

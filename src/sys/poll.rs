@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_without_a_reader_is_noticed() {
+    fn pipe_without_a_reader_is_noticed() {
         let (reader, writer) = io::pipe().unwrap();
         assert!(!reader_is_gone(&writer));
         drop(reader);

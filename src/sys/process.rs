@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_parentheses_and_spaces_does_not_shift_the_fields() {
+    fn name_with_parentheses_and_spaces_does_not_shift_the_fields() {
         let line = b"7 (a) Z 1 (b c) S 2 3 4 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 555 0";
         let stat = Stat::parse(7, line).unwrap();
         assert_eq!((stat.parent, stat.group, stat.session), (2, 3, 4));

@@ -1,7 +1,7 @@
 //! Who may read and write the state.
 //!
 //! Protocol: the modes of the state's folders and files follow `core.sharedRepository`, as those of
-//! the repository do, and are set explicitly: the umask is that of whoever pushed.
+//! the repository do, and are set explicitly: the umask is that of the user who pushed.
 //!
 //! It does not promise anything about access control lists, nor about files that somebody else
 //! makes in the state's folders.
@@ -46,8 +46,8 @@ impl Sharing {
         }
     }
 
-    /// What a mode of files asks for: whoever may read a file may also enter its folder. The owner
-    /// may always read and write.
+    /// The modes that follow from a mode of files: everybody who may read a file may also enter its
+    /// folder. The owner may always read and write.
     fn of_mode(mode: u32) -> Self {
         let file = (mode & 0o666) | 0o600;
         Self {
@@ -91,8 +91,8 @@ impl Sharing {
         }
     }
 
-    /// Gives a file that was just made its mode. Where another user made it first, that user gives
-    /// it.
+    /// Gives a file that was just made its mode. If another user made it first, that user sets the
+    /// mode.
     ///
     /// # Errors
     /// The mode can't be set.

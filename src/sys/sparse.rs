@@ -1,7 +1,7 @@
 //! Files with holes: parts that take up no space on disk and read as zeroes.
 //!
 //! Protocol: a hole is punched with fallocate(2) and found with lseek(2), `SEEK_DATA`. The size of
-//! the file stays as it is, so whoever appends to it meanwhile is not disturbed.
+//! the file stays as it is, so a process that appends to it meanwhile is not disturbed.
 //!
 //! It does not promise holes on every file system: where there are none, both functions say so by
 //! their result and not by an error.
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_data_after_a_hole_are_found() {
+    fn data_after_a_hole_are_found() {
         const HOLE: u64 = 64 * 1024;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");

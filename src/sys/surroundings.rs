@@ -1,11 +1,11 @@
-//! What the processes of this program are given in place of what they would inherit.
+//! The settings that processes of this program get instead of those that they would inherit.
 //!
-//! Protocol: a hook inherits the search path and the umask of whoever pushed, through sshd, a web
-//! server or a forge. A runner and the commands that it starts get the ones here, so that what they
-//! do does not depend on who pushed.
+//! Protocol: a hook inherits the search path and the umask of the user who pushed, through sshd, a
+//! web server or a forge. A runner and the commands that it starts get the ones here, so that what
+//! they do does not depend on who pushed.
 //!
-//! It does not promise anything about the rest of an environment: whoever starts a process clears
-//! it and says what is in it.
+//! It does not promise anything about the rest of an environment: the code that starts a process
+//! clears it and sets what is in it.
 
 use nix::sys::stat::{Mode, umask};
 
@@ -21,7 +21,7 @@ const COMMAND_UMASK: u32 = 0o022;
 const GROUP_UMASK: u32 = 0o002;
 
 /// Gives this process the umask that releases are written with. In a repository that a group
-/// shares, the next release may be another user's to write.
+/// shares, another user may have to write the next release.
 pub fn set_umask(sharing: Sharing) {
     set(if sharing.is_with_group() {
         GROUP_UMASK

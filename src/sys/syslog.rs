@@ -1,9 +1,9 @@
 //! One line for each event to the machine's log.
 //!
-//! Protocol: RFC 3164 datagrams to /dev/log, facility daemon. The socket never blocks: a daemon
-//! that is stopped would otherwise hold up whoever writes the eleventh line, for ever.
+//! Protocol: RFC 3164 datagrams to /dev/log, facility daemon. The socket never blocks: otherwise, a
+//! stopped daemon would block the process that writes the eleventh line, for ever.
 //!
-//! It does not promise that a line which was sent is kept: that is the daemon's affair.
+//! It does not promise that a line which was sent is kept: that depends on the daemon.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;

@@ -87,8 +87,9 @@ pub fn owner_to_become(place: &Place, acts: Acts) -> Result<Option<User>, Error>
     }
 }
 
-/// Checks that this process runs as the repository's owner. A service was given its user when that
-/// user owned the repository; what the repository says now is for its present owner to execute.
+/// Checks that this process runs as the repository's owner. The user of a service was set when that
+/// user owned the repository. If the repository has another owner now, only that owner may execute
+/// what it says.
 ///
 /// # Errors
 /// The owner is another user.
@@ -137,7 +138,7 @@ fn is_roots(path: PathBuf) -> Result<(), Error> {
 
     let shown = shown(&path);
     Err(Error::refused(
-        format!("users other than root can write to {shown}, and root would execute what they say"),
+        format!("users other than root can write to {shown}, so root would execute their commands"),
         "give the repository to a user of its own: chown -R git:… , and run this again",
     ))
 }

@@ -37,7 +37,7 @@ pub fn release(
         .collect();
     drop(record);
 
-    // What a runner looks after is for `cancel`.
+    // A deployment that a runner looks after is ended by `cancel`.
     let is_watched = |open: &&Deployment| {
         open.status == Status::Running && left.iter().all(|left| left.id != open.id)
     };

@@ -13,7 +13,7 @@ use crate::runner::{Unwatched, unwatched};
 use crate::store::{Filter, Problem, Store};
 use crate::sys::clock;
 
-/// What there is to see, all of it at one moment.
+/// Everything that `status` shows, as it was at one moment.
 #[derive(Debug)]
 pub struct Overview {
     /// Each application in each environment.

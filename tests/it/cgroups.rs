@@ -53,7 +53,7 @@ fn cgroups_or_skip() -> bool {
     can_make_cgroups()
 }
 
-/// Whether what a test starts can be shown no control groups. Where it cannot, the calling test is
+/// Whether the control groups can be hidden from what a test starts. If not, the calling test is
 /// skipped.
 #[track_caller]
 fn unshare_or_skip() -> bool {
@@ -65,7 +65,8 @@ fn unshare_or_skip() -> bool {
     can
 }
 
-/// Commits and pushes where the hooks, and the runner that they start, see no control groups.
+/// Commits and pushes. The control groups are hidden from the hooks and from the runner that they
+/// start.
 #[track_caller]
 fn push_without_cgroups(world: &World) -> Run {
     world.commit();

@@ -159,7 +159,7 @@ fn chained_hook_can_be_a_link_to_a_script_without_shebang() {
     world.deploy("production/a", 2);
     world.try_push().exits(1).says("checked");
 
-    // Without its script a check that was kept refuses everything.
+    // A kept check whose script is missing refuses everything.
     fs::remove_file(world.path("deploy.git/refuse")).unwrap();
     let gone = world.path("deploy.git/custom/gone");
     fs::rename(&check, &gone).unwrap();

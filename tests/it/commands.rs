@@ -1,5 +1,4 @@
-//! The commands as people and scripts use them: exit codes, JSON keys, widths, and words that are
-//! nearly right.
+//! The commands as people and scripts use them: exit codes, JSON keys, widths, and misspelt words.
 
 use std::collections::BTreeSet;
 use std::fs;

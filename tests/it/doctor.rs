@@ -61,7 +61,7 @@ fn doctor_finds_a_configuration_error_and_checks_the_rest() {
         .cmd(&["doctor"])
         .exits(1)
         .says("deploy-by-code.toml:1:1")
-        .says("database: sound");
+        .says("database: not damaged");
 }
 
 #[test]
@@ -89,7 +89,9 @@ fn doctor_proves_by_a_push_that_the_hooks_work() {
     world
         .cmd(&["doctor"])
         .ok()
-        .says("a push: to a scratch repository with these hooks was planned and deployed")
+        .says(
+            "a push: a test push to a scratch repository with these hooks was planned and deployed",
+        )
         .says("version: deploy-by-code ")
         .says("as the user ")
         .says("git settings: ")
@@ -100,7 +102,7 @@ fn doctor_proves_by_a_push_that_the_hooks_work() {
     world
         .cmd(&["doctor"])
         .exits(1)
-        .says("a push: to a scratch repository with these hooks was not planned");
+        .says("a push: a test push to a scratch repository with these hooks was not planned");
 
     world.install();
     world.cmd(&["doctor"]).ok();

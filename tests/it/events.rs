@@ -1,5 +1,5 @@
-//! Events are rows of the state, and the system log reads them from a position of its own: whatever
-//! dies between a fact and its line, the line comes.
+//! Events are rows of the state, and the system log reads them from a position of its own: even if
+//! a process dies between a fact and its line, the line is sent.
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc::{self, Receiver};
@@ -12,7 +12,7 @@ use crate::run::{Run, run};
 use crate::syslog::{SOCKET, Turn};
 use crate::world::World;
 
-/// A system log that keeps what it hears.
+/// A system log that keeps the lines that it receives.
 struct SystemLog {
     heard: Receiver<String>,
     lines: Vec<String>,
@@ -38,7 +38,7 @@ impl SystemLog {
     }
 
     /// The lines about something, each from its first word on. Other tests may write to the same
-    /// log, so what is asked for has a name that no other test has.
+    /// log, so each test uses a name that no other test has.
     fn about(&mut self, name: &str) -> Vec<String> {
         while let Ok(line) = self.heard.recv_timeout(Duration::from_millis(200)) {
             self.lines.push(line);
@@ -53,7 +53,8 @@ impl SystemLog {
 /// that it starts.
 fn killed_at(world: &World, call: &str, program: &str, folder: &str, arguments: &[&str]) -> Run {
     let mut strace = world.command("strace", folder);
-    // With a name for the pusher nobody asks the user database, which connects somewhere too.
+    // With this name for the pusher, the user database is not asked. Asking it would connect
+    // somewhere too.
     strace
         .env("DEPLOY_BY_CODE_PUSHER", "alice")
         .args(["-f", "-qq", "-o", "/dev/null"])
@@ -69,7 +70,7 @@ fn freeze_killed_at(world: &World, call: &str, environment: &str, reason: &str) 
     world.deploy(&format!("{environment}/app"), 1);
     world.push();
     world.settled();
-    // Whatever runs on would tell of the event as well.
+    // A process that still runs would send the event as well.
     world.wait_until("nothing of the push runs on", || world.ours().is_empty());
 
     let repository = world.repository();
@@ -105,12 +106,12 @@ fn event_line_survives_a_kill_between_the_fact_and_the_line() {
     world.cmd(&["reconcile"]).ok();
     let lines = log.about("incident 7");
     assert_eq!(words(&lines), ["frozen"], "{lines:#?}");
-    // It is told once.
+    // The line is sent only once.
     world.cmd(&["reconcile"]).ok();
     assert_eq!(log.about("incident 7").len(), 1);
 }
 
-/// The control: what was never committed is no fact and has no line.
+/// The control: what was never committed is not a fact, and no line is sent.
 #[test]
 fn event_line_never_comes_for_a_fact_that_was_not_committed() {
     let Some(_turn) = Turn::take() else { return };
@@ -139,7 +140,7 @@ fn event_lines_survive_a_kill_of_the_runner() {
     world.deploy("events-runner/app", 1);
     world.commit();
 
-    // The hook leaves the telling to the runner, which dies when it begins with it.
+    // The hook leaves the sending to the runner, which dies when it begins to send.
     let arguments = ["push", "-q", "origin", "HEAD:refs/heads/main"];
     killed_at(&world, "connect", "git", "work", &arguments);
     world.wait_until("nothing of the push runs on", || world.ours().is_empty());

@@ -186,7 +186,7 @@ fn hooks_path_that_other_repositories_share_is_left_alone() {
         .cmd(&["install"])
         .exits(4)
         .says("core.hooksPath is ")
-        .says("other repositories may run what is put there");
+        .says("other repositories may run the hooks there");
     assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
 }
 

@@ -256,7 +256,7 @@ fn install_points_out_a_configuration_that_hooks_will_not_read() {
     world
         .cmd(&["--config", file.to_str().unwrap(), "install"])
         .ok()
-        .says("other.toml counts for this command alone")
+        .says("other.toml is used by this command only")
         .says("deploy.git/deploy-by-code.toml");
 }
 

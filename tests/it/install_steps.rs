@@ -13,7 +13,7 @@ use deploy_by_code::verbs::install::{
 use crate::processes::BINARY;
 use crate::world::World;
 
-/// A repository with hooks of its own: a script that needs what lies beside it, a link to that
+/// A repository with hooks of its own: a script that needs what is beside it, a link to that
 /// script, and a link to a script elsewhere.
 fn world_with_hooks() -> World {
     let world = World::new();
@@ -55,7 +55,7 @@ fn take_first(deploy: &DeployRepository, steps: &[Step], count: usize) {
     }
 }
 
-/// What lies in the folder of hooks, with what links say and files contain.
+/// What is in the folder of hooks, with the targets of links and the contents of files.
 fn hooks(world: &World) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(world.path("deploy.git/hooks")).unwrap();
     let mut hooks: Vec<_> = entries
@@ -90,7 +90,7 @@ fn push(world: &World, number: u32, when: &str) {
 }
 
 #[test]
-fn an_install_that_is_stopped_anywhere_is_completed_by_the_next() {
+fn install_that_is_stopped_anywhere_is_completed_by_the_next() {
     let count = install_steps(&open(&world_with_hooks())).len();
     assert!(count > 8, "only {count} steps");
 
@@ -118,7 +118,7 @@ fn an_install_that_is_stopped_anywhere_is_completed_by_the_next() {
 }
 
 #[test]
-fn an_uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
+fn uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
     let installed = || {
         let world = world_with_hooks();
         let before = hooks(&world);

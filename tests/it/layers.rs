@@ -1,9 +1,9 @@
-//! The layers of ARCHITECTURE.md, held against the source.
+//! Checks the layers of ARCHITECTURE.md in the source.
 //!
 //! Every file is parsed, and every path in it that leads to another file of the library is an
-//! arrow. An arrow may only point to a module below, and the arrows between files form no circle.
-//! A `mod.rs` holds no code: it only says where things stand. So an arrow leads through it to the
-//! file that it names.
+//! arrow. An arrow may only point to a module below, and the arrows between files form no circle. A
+//! `mod.rs` holds no code: it only says where things are. So an arrow leads through it to the file
+//! that it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Item, UseTree};
 
-/// The modules of the top level from below to above; the tens are the layers of ARCHITECTURE.md. A
-/// module imports only from modules with a lower number.
+/// The modules of the top level, from the lowest to the highest. The tens are the layers of
+/// ARCHITECTURE.md. A module imports only from modules with a lower number.
 #[rustfmt::skip]
 const LAYERS: &[(&str, u8)] = &[
     ("id", 0), ("time", 0),
@@ -66,7 +66,7 @@ fn parse(folder: &Path, path: &Path) -> Source {
     }
 }
 
-/// Every source file but `lib.rs`, and but those that hold tests alone.
+/// Every source file except `lib.rs` and the files that hold only tests.
 fn sources() -> Vec<Source> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut folders = vec![folder.clone()];
@@ -255,10 +255,10 @@ impl<'s> Resolver<'s> {
         }
     }
 
-    /// The file in which the thing stands that a path names.
+    /// The file that defines what a path names.
     fn file(&self, path: &[String]) -> Option<&'s Source> {
         let mut path = path.to_vec();
-        // Each turn follows one facade.
+        // Each step follows one `mod.rs`.
         for _ in 0..8 {
             let longest = (1..=path.len()).rev().find_map(|end| {
                 let source = self.files.get(&path[..end])?;
@@ -294,7 +294,8 @@ fn arrows(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
 
 /// A circle of arrows, its first file repeated at the end.
 fn circle<'a>(arrows: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
-    // What has no arrow left, or arrows to such files alone, is in no circle.
+    // A file without arrows is not in a circle. Neither is a file whose arrows lead only to such
+    // files.
     let mut left = arrows.clone();
     loop {
         let free: Vec<&str> = left
@@ -418,7 +419,7 @@ fn source(file: &str, text: &str) -> Source {
     }
 }
 
-/// The control for the tests above: they see what they are there to see.
+/// The control for the tests above: they find arrows and circles.
 #[test]
 fn arrows_and_circles_are_seen() {
     let sources = [

@@ -178,7 +178,7 @@ impl Server {
         Ok(())
     }
 
-    /// What is held back, and comes back with a push.
+    /// The revisions that are held back, and that a push would bring back.
     fn held(&self, history: &History, push: &Push) -> BTreeSet<usize> {
         let mut held = self.holds.clone();
         held.retain(|held| history.contains(push.commit, *held));

@@ -19,7 +19,7 @@ pub fn pusher(world: &World, id: u32) -> (String, String) {
 fn pusher_is_named_by_the_first_variable_that_is_set() {
     let world = World::installed();
     let user = user();
-    // Each variable goes before those that stand above it here.
+    // Each variable has priority over those above it in this list.
     let variables = [
         ("REMOTE_USER", "remote", "http"),
         ("GITEA_PUSHER_NAME", "gitea", "gitea"),

@@ -39,7 +39,7 @@ fn wrong_forms(trees: &Trees<'_>) -> Vec<(String, String)> {
     let of_two_files = trees.path(FOLDER, b"production", &trees.tree(&files));
 
     vec![
-        // It is no file.
+        // It is not a file.
         entry(SYMLINK, &trees.blob("b.deploy")),
         entry(SUBMODULE, &rev(7)),
         (
@@ -60,7 +60,7 @@ fn wrong_forms(trees: &Trees<'_>) -> Vec<(String, String)> {
         // Another name differs in case only.
         (of_two_files, A.to_owned()),
         (trees.tree(&folders), "production".to_owned()),
-        // Its first word is no revision.
+        // Its first word is not a revision.
         content("", A),
         content(" \n\t\n", A),
         content("\n\n6037512\n", "line 3"),

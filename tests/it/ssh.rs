@@ -18,7 +18,7 @@ use crate::world::World;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// An sshd of a world. It ends with this value.
+/// An sshd of a world. It is ended when this value is dropped.
 struct Sshd<'w> {
     world: &'w World,
     daemon: Child,

@@ -1,4 +1,4 @@
-//! House rules that a machine can hold.
+//! The rules of CONTRIBUTING.md that a machine can check.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -70,7 +70,7 @@ fn sources() -> Vec<Source> {
         .collect()
 }
 
-/// Asserts that none of some texts stands in the code of the files that a rule is about.
+/// Asserts that none of some texts is in the code of the files that a rule is about.
 #[track_caller]
 fn never(texts: &[&str], applies: impl Fn(&str) -> bool) {
     let mut found = Vec::new();
@@ -101,7 +101,7 @@ fn unsafe_only_in_sys() {
             "expect(unsafe_code)",
         ],
         |path| {
-            // The declaration of `sys` is where the permission stands.
+            // The declaration of `sys` has the permission.
             outside(path) && path != "src/lib.rs"
         },
     );
@@ -113,7 +113,7 @@ fn unsafe_only_in_sys() {
 }
 
 #[test]
-fn the_clock_only_in_its_file() {
+fn clock_only_in_its_file() {
     let clock = [
         "SystemTime::now",
         "Instant::now",
@@ -149,7 +149,7 @@ fn no_globs_that_hide_layers() {
 
 #[test]
 fn nothing_prints_by_macro() {
-    // These panic when the reader is gone, and what stands after them never runs.
+    // These panic when the reader is gone, and then the code after them never runs.
     never(
         &["println!", "eprintln!", "print!", "eprint!", "dbg!"],
         |_| true,
@@ -169,7 +169,8 @@ fn one_outside_thing_each() {
     never(&["rusqlite::", "use rusqlite"], |path| {
         !path.starts_with("src/store")
     });
-    // With what may stand before it: `nix::` alone also ends `std::os::unix::`.
+    // Each name includes the character before it, because `nix::` alone is also the end of
+    // `std::os::unix::`.
     let kernel = [
         " nix::", "(nix::", "[nix::", "<nix::", "&nix::", "!nix::", "libc::", "use libc",
     ];
@@ -193,7 +194,7 @@ fn one_outside_thing_each() {
 }
 
 #[test]
-fn the_plans_of_install_are_pure() {
+fn plans_of_install_are_pure() {
     let outside = [
         "std::fs",
         "std::process",
@@ -224,7 +225,7 @@ fn files_stay_readable() {
     assert!(long.is_empty(), "more than 500 lines: {long:?}");
 }
 
-/// What rustfmt can't hold: it leaves comments and long strings as they are.
+/// rustfmt can't check this: it leaves comments and long strings as they are.
 #[test]
 fn lines_are_at_most_100_characters_wide() {
     let tests = root().join("tests/it");
@@ -242,7 +243,7 @@ fn lines_are_at_most_100_characters_wide() {
     assert!(wide.is_empty(), "more than 100 characters: {wide:#?}");
 }
 
-/// Errors have a type, which says what can go wrong and keeps what caused it.
+/// Errors have a type. It says what can go wrong, and keeps the cause.
 #[test]
 fn errors_are_no_strings() {
     let mut found = Vec::new();
@@ -370,12 +371,12 @@ fn is_setting(comment: &&str) -> bool {
 }
 
 #[test]
-fn the_sample_configuration_is_right() {
+fn sample_configuration_is_right() {
     let world = World::installed();
     let sample = root().join("packaging/config.toml");
     let check = world.cmd(&["--config", sample.to_str().unwrap(), "check"]);
     assert!(matches!(check.code, Some(0 | 1)), "{check:#?}");
-    // What it only shows in comments is right as well.
+    // The settings that it only shows in comments are right as well.
     let text = fs::read_to_string(&sample).unwrap();
     let shown: Vec<_> = text
         .lines()
@@ -394,7 +395,7 @@ fn the_sample_configuration_is_right() {
 }
 
 #[test]
-fn the_readmes_commands_are_there() {
+fn readme_commands_exist() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
     let mut seen = 0;

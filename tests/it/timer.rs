@@ -76,7 +76,7 @@ fn timer_reconciles_the_repositories_that_install_registered() {
     world
         .cmd(&list.with(&["uninstall"]))
         .ok()
-        .says("take out of the timer's list");
+        .says("remove from the timer's list");
     assert_eq!(list.entries().len(), 0);
 }
 
@@ -168,7 +168,7 @@ fn timer_entry_of_another_user_is_replaced_and_removed_by_root() {
     world
         .cmd(&install)
         .ok()
-        .says("take out of the timer's list")
+        .says("remove from the timer's list")
         .says("register with the timer");
     world.cmd(&install).ok().says("everything is in place");
 
@@ -176,7 +176,7 @@ fn timer_entry_of_another_user_is_replaced_and_removed_by_root() {
     world
         .cmd(&list.with(&["uninstall"]))
         .ok()
-        .says("take out of the timer's list");
+        .says("remove from the timer's list");
     assert_eq!(list.entries().len(), 0);
 }
 
@@ -208,7 +208,7 @@ fn timer_entry_of_another_user_is_left_by_a_plain_owner() {
         .says("run this as root");
     assert!(hook.is_symlink());
 
-    // Root registers it for the owner, who can take it out then.
+    // Root registers it for the owner, who can then take it out.
     world
         .cmd_in("other", &list.with(&["install", "x.git"]))
         .ok();
@@ -240,7 +240,7 @@ fn timer_entry_can_be_written_although_a_folder_is_in_its_place() {
         world
             .cmd(&list.with(&[command]))
             .ok()
-            .says("take out of the timer's list");
+            .says("remove from the timer's list");
         assert_eq!(folder.is_file(), command == "install");
         assert!(!folder.is_dir(), "{command}");
     }
@@ -259,7 +259,7 @@ fn timer_entry_of_a_removed_repository_is_removed_by_its_path() {
         .says("deploy.git: No such file");
     run(&["uninstall", "deploy.git", "--dry-run"])
         .ok()
-        .says("would take out of the timer's list");
+        .says("would remove from the timer's list");
     assert_eq!(list.entries().len(), 1);
 
     run(&["uninstall", "deploy.git"])

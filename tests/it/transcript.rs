@@ -34,7 +34,7 @@ impl<'w> Transcript<'w> {
         }
     }
 
-    /// Gives a commit a name, which stands in the transcript instead of its hash. A name has five
+    /// Gives a commit a name, which the transcript has instead of its hash. A name has five
     /// characters, so that `<name>` is as wide as an abbreviated hash.
     pub fn name(&mut self, commit: &str, name: &str) {
         assert_eq!(name.len(), 5, "{name}");

@@ -30,8 +30,8 @@ fn uninstall_puts_back_the_hook_that_was_there() {
     assert_eq!(hooks(&world), before);
 }
 
-/// An install or uninstall can be stopped between two of its steps. Each of these tables' states is
-/// what one of them leaves.
+/// An install or uninstall can be stopped between two of its steps. Each state in these tables is
+/// one that such a stop leaves.
 #[test]
 fn uninstall_completes_what_an_earlier_one_began() {
     for what in ["a script", "/bin/true", "../script"] {
@@ -56,7 +56,7 @@ fn uninstall_completes_what_an_earlier_one_began() {
         world.cmd(&["uninstall"]).ok();
         is_back();
 
-        // The hook is back already, and lies in the folder of kept hooks as another link as well.
+        // The hook is back already, and is still in the folder of kept hooks, as a second link.
         if what.starts_with("..") {
             world.install();
             fs::remove_file(&own).unwrap();
@@ -108,12 +108,12 @@ fn install_keeps_a_link_that_only_looks_like_one_of_ours() {
     assert!(hooks.join("chained/link").is_symlink());
     assert!(hooks.join("pre-receive.new").exists());
 
-    // git ignores a link that leads nowhere, but chained it would refuse every push.
+    // git ignores a broken link, but a chained broken link would refuse every push.
     fs::remove_file(&script).unwrap();
     world
         .cmd(&["install"])
         .exits(4)
-        .says("pre-receive leads nowhere");
+        .says("pre-receive is a broken link");
 }
 
 #[test]

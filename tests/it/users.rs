@@ -190,7 +190,7 @@ fn root_does_nothing_for_a_repository_that_others_can_change() {
         world
             .cmd(&["doctor"])
             .exits(1)
-            .says("a push: not tried")
+            .says("a push: the test push was not tried")
             .says(shown);
         world.cmd(&["status"]).ok();
 

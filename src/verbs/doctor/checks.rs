@@ -21,8 +21,8 @@ pub struct CheckResult {
 
 /// Runs all checks, in the order of the table.
 ///
-/// They change nothing but what they clean up themselves: a scratch repository in the folder for
-/// temporary files, a lock file, and a control group.
+/// They make a scratch repository in the folder for temporary files, a lock file and a control
+/// group, and remove them again. They change nothing else.
 #[must_use]
 pub fn examine(request: Request<'_>) -> Vec<CheckResult> {
     let mut state = request.deploy.open_store();

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::patient::{Patient, shown};
 use crate::hook_files::is_own_link;
 
-/// A problem where git does not say where hooks lie; then the checks of the links are left out.
+/// A problem, if git does not say where the hooks are. Then the checks of the links are left out.
 pub(super) fn folder(patient: &Patient<'_>) -> Vec<Finding> {
     let error = patient.hooks.as_ref().err();
     error

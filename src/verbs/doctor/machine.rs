@@ -30,7 +30,7 @@ pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
                 " so processes of a command are found by session, process group and environment"
             ),
             concat!(
-                "a process that leaves all three is not waited for;",
+                "the runner does not wait for a process that leaves all three;",
                 " to be sure, run the hooks where cgroups are delegated"
             ),
         ),

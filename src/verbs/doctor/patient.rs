@@ -31,7 +31,7 @@ pub(super) struct Patient<'a> {
     pub(super) deploy: &'a DeployRepository,
     /// The targets of all deploy files; none where these can't be read.
     pub(super) wanted: Vec<Target>,
-    /// Where the links of the hooks should stand.
+    /// Where the links of the hooks should be.
     pub(super) hooks: Result<Places, git::Error>,
 }
 

@@ -1,4 +1,4 @@
-//! What starts runners, and the timer, which catches up where a hook did not run.
+//! What starts runners, and the timer, which plans what the hooks missed.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use crate::units::Units;
 /// Whether systemd is set up to start runners, if the configuration says that it does.
 pub(super) fn runner(patient: &Patient<'_>) -> Finding {
     if patient.deploy.config.runner == RunnerKind::Detached {
-        return Finding::ok("started by the hooks");
+        return Finding::ok("the hooks start the runners");
     }
 
     let owner = match fs::metadata(patient.git_dir()) {
@@ -28,7 +28,7 @@ pub(super) fn runner(patient: &Patient<'_>) -> Finding {
     let unit = &units.path_unit;
     match units.drop_ins(&patient.deploy.wake_folder(), owner) {
         Ok(drop_ins) if units.are_set_up(&drop_ins) => {
-            Finding::ok(format!("started by systemd, {unit}"))
+            Finding::ok(format!("systemd starts the runners, by {unit}"))
         }
         Ok(_) => Finding::problem(
             format!("{unit} is not enabled, or was set up for another folder or user"),
@@ -43,7 +43,7 @@ pub(super) fn timer(patient: &Patient<'_>) -> Finding {
     let folder = Path::new(timer_list::FOLDER);
     if !folder.is_dir() {
         return Finding::warning(
-            "there is no timer, so what hooks miss waits for the next push",
+            "there is no timer, so a deployment that the hooks miss waits for the next push",
             "install the Debian package, or call reconcile from cron",
         );
     }

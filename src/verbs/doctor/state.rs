@@ -18,7 +18,7 @@ const RUNNER_START: Duration = Duration::from_secs(30);
 /// How far in the future the newest record may be. Beyond this, the clock is wrong.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
 
-/// A problem where the state can't be opened; then the other checks of it are left out.
+/// A problem, if the state can't be opened. Then the other checks of the state are left out.
 pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
     state.as_ref().err().map(broken).into_iter().collect()
 }
@@ -26,7 +26,7 @@ pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
 /// Whether the database is damaged.
 pub(super) fn database(_: &Patient<'_>, store: &mut Store) -> Finding {
     match store.integrity_problems() {
-        Ok(problems) if problems.is_empty() => Finding::ok("sound"),
+        Ok(problems) if problems.is_empty() => Finding::ok("not damaged"),
         Ok(problems) => Finding::problem(
             text::escape(problems.join("; "), 300),
             "stop pushes, keep a copy of the state directory, and restore it from a backup",
@@ -62,7 +62,7 @@ pub(super) fn cursor(patient: &Patient<'_>, store: &mut Store) -> Finding {
     };
     if cursor.branch != *branch {
         let found = format!(
-            "the state follows {}, but the configuration names {branch}",
+            "the state belongs to the branch {}, but the configuration names {branch}",
             cursor.branch
         );
         return Finding::problem(text::escape(found, 300), patient.run("install"));

@@ -1,5 +1,5 @@
-//! A real push to a scratch repository that has the hooks of the patient. It proves that they
-//! work, where the other checks only see that nothing is missing.
+//! A real push to a scratch repository that has the hooks of the installation. It proves that the
+//! hooks work. The other checks only see that nothing is missing.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -27,14 +27,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) fn push(patient: &Patient<'_>) -> Finding {
     if let Some(why) = &patient.request.untried {
         let fix = "run doctor again as the repository's owner";
-        return Finding::problem(format!("not tried: {why}"), fix);
+        return Finding::problem(format!("the test push was not tried: {why}"), fix);
     }
     let hooks = match &patient.hooks {
         Ok(hooks) => hooks,
         Err(error) => return could_not_try(error),
     };
 
-    let what = "to a scratch repository with these hooks";
+    let what = "a test push to a scratch repository with these hooks";
     match try_push(hooks, patient.request.temporary) {
         Ok((_, Some(done))) if done.status == Status::Succeeded => {
             Finding::ok(format!("{what} was planned and deployed"))
@@ -60,7 +60,7 @@ pub(super) fn push(patient: &Patient<'_>) -> Finding {
 
 fn could_not_try(error: &dyn fmt::Display) -> Finding {
     Finding::problem(
-        format!("could not be tried: {error}"),
+        format!("the test push could not be tried: {error}"),
         "check that git works for this user and that there is room for temporary files",
     )
 }
@@ -135,7 +135,8 @@ impl Scratch {
         for (hook, place) in hooks {
             let link = self.repository.join("hooks").join(hook);
             let _ = fs::remove_file(&link);
-            // A hook of another program is left out: it would do what it does to this repository.
+            // A hook of another program is left out, because it could change something outside of
+            // the scratch repository.
             if !is_own_link(place) {
                 continue;
             }

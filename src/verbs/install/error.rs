@@ -8,9 +8,9 @@ use super::warning::{UNITS_ARE_ROOTS, UNITS_HINT};
 use crate::units::UnitError;
 use crate::{git, store, text};
 
-/// It can't be installed or taken out. What was done by then stays, and the next call goes on from
-/// there. The message ends with the cause, where there is one; the cause is also the error's
-/// source.
+/// It can't be installed or taken out. The steps that were taken before stay, and the next call
+/// continues from there. The message ends with the cause, where there is one; the cause is also the
+/// error's source.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The repository can't be read or configured.
@@ -21,7 +21,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
 
-    /// A file can't be changed, or a folder not be locked.
+    /// A file can't be changed, or a folder can't be locked.
     #[error("{}: {source}", shown(.path))]
     File {
         /// The file or folder.
@@ -30,22 +30,22 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A hook stands in the way, and something lies already where it would be kept.
-    #[error("{} exists already; move it away, or call it from the hook", shown(.0))]
+    /// There is a hook already, and another file is in the place where it would be kept.
+    #[error("{} already exists; move it away, or call it from the hook", shown(.0))]
     Taken(PathBuf),
 
-    /// A hook is a link that leads nowhere.
+    /// A hook is a broken link.
     #[error(
-        "{} leads nowhere, so git passes over it, and kept it would refuse every push; \
-         remove it, or put back what it leads to",
+        "{} is a broken link, which git ignores; if install kept it, it would refuse every push; \
+         remove it, or restore the file that it leads to",
         shown(.0)
     )]
     Dangling(PathBuf),
 
-    /// A hook is a link to another hook, in words that would lead to the new one once it is kept.
+    /// A hook is a link to another hook. Its target would lead to the new hook after it is kept.
     #[error(
-        "{} is a link to {sibling} by its path, which leads elsewhere once both are kept; \
-         link it by the name alone: ln -sfn {sibling} {}",
+        "{} is a link to {sibling} by its path, which is wrong after install has moved both; \
+         use the name alone as the link's target: ln -sfn {sibling} {}",
         shown(.hook),
         shown(.hook)
     )]
@@ -58,8 +58,8 @@ pub enum Error {
 
     /// git runs hooks from a folder outside the repository.
     #[error(
-        "core.hooksPath is {}, outside the repository, and other repositories may run what is put \
-         there; unset it for this one",
+        "core.hooksPath is {}, outside the repository, and other repositories may run the hooks \
+         there; unset it for this repository",
         shown(.0)
     )]
     HooksElsewhere(PathBuf),
@@ -68,7 +68,7 @@ pub enum Error {
     #[error(transparent)]
     Units(#[from] UnitError),
 
-    /// The repository's units have to be written, and this is not root.
+    /// The repository's units have to be written, and this process does not run as root.
     #[error("{UNITS_ARE_ROOTS}")]
     UnitsNeedRoot,
 
@@ -87,7 +87,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Makes an error of what went wrong with a file.
+    /// Makes an error from what went wrong with a file.
     pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File {
@@ -96,7 +96,7 @@ impl Error {
         }
     }
 
-    /// What to do, where the error's own words do not say it.
+    /// What to do, where the message does not say it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_message_about_a_file_names_it_and_the_cause() {
+    fn message_about_a_file_names_it_and_the_cause() {
         let error = Error::at(Path::new("/a/b"))(io::ErrorKind::PermissionDenied.into());
         assert_eq!(error.to_string(), "/a/b: permission denied");
     }

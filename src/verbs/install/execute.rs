@@ -1,10 +1,10 @@
 //! Taking the steps of a plan.
 //!
-//! Protocol: each step by itself is complete or changes nothing that counts, and replaces nothing
-//! that the plan did not find, as far as the file system can promise that.
+//! Protocol: each step is either done completely or changes nothing that matters. It replaces
+//! nothing that the plan did not find, as far as the file system can promise that.
 //!
-//! It does not promise that a step still fits: somebody can have changed the repository since the
-//! plan was made. Then the step fails, and the next call makes a new plan.
+//! It does not promise that a step can still be taken: somebody can have changed the repository
+//! since the plan was made. Then the step fails, and the next call makes a new plan.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -86,7 +86,8 @@ fn set_cursor(
     Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, start))?)
 }
 
-/// Makes the folder of kept hooks, as open to a group as the folder that it is in.
+/// Makes the folder of kept hooks. A group gets the same access to it as to the folder that it is
+/// in.
 fn create_kept_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Ok(()) => {
@@ -109,8 +110,8 @@ fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
     create_kept_folder(folder).map_err(Error::at(folder))?;
 
     match fs::read_link(hook) {
-        // A relative link leads to the same place from one folder further down. A link to a sibling
-        // is moved as it is: it finds that hook kept beside it.
+        // A relative link is changed, so that it leads to the same place from one folder further
+        // down. A link to a sibling is moved as it is, because the sibling is kept beside it.
         Ok(target) if target.is_relative() && sibling(hook).is_none() => {
             symlink(target_beside(target), kept).map_err(Error::at(kept))
         }
@@ -118,8 +119,8 @@ fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
     }
 }
 
-/// Gives a hook a second name, so that it stands in its place until the link replaces it. Where the
-/// file system or the kernel allows no second name, it is moved.
+/// Gives a hook a second name, so that the hook stays in its place until the link replaces it.
+/// Where the file system or the kernel allows no second name, the hook is moved.
 fn keep_as_it_is(hook: &Path, kept: &Path) -> io::Result<()> {
     match fs::hard_link(hook, kept) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

@@ -1,4 +1,4 @@
-//! What there is, before anything is done: plain values, from which the plans are made.
+//! What is found before anything is done: plain values, from which the plans are made.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,9 +11,9 @@ use crate::units::{DropIn, Units};
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Goal {
-    /// The hooks are to be there.
+    /// The hooks are to be put in.
     Install,
-    /// They are to be gone.
+    /// The hooks are to be taken out.
     Uninstall,
 }
 
@@ -28,14 +28,14 @@ pub struct BeforeInstall {
     pub branch: String,
     /// The folder of the state.
     pub state_folder: PathBuf,
-    /// The state in there, if there is one.
+    /// The state in this folder, if there is one.
     pub state: Option<FoundState>,
     /// The commit from which planning is to start; `None`: what is on the branch already is to be
     /// deployed, or the branch has no commit.
     pub start: Option<Revision>,
     /// The place of each hook.
     pub hooks: Vec<Hook>,
-    /// What else lies in the folder of hooks; `None`: the host's own folder is none of ours.
+    /// What else is in the folder of hooks; `None`: the folder belongs to the host.
     pub beside: Option<Beside>,
     /// Whether git accepts the options of a push.
     pub takes_push_options: bool,
@@ -44,9 +44,9 @@ pub struct BeforeInstall {
 /// The state of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundState {
-    /// The version of its database; 0: nothing is in there yet.
+    /// The version of its database; 0: the database is still empty.
     pub version: i64,
-    /// The branch that its cursor is about, if it has one.
+    /// The branch of its cursor, if it has one.
     pub branch: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl FoundState {
         self.version > 0
     }
 
-    /// Whether the cursor is about a branch.
+    /// Whether the cursor is on this branch.
     pub(super) fn is_about(&self, branch: &str) -> bool {
         self.branch.as_deref() == Some(branch)
     }
@@ -67,15 +67,15 @@ impl FoundState {
 pub struct Hook {
     /// Its name.
     pub name: &'static str,
-    /// Where its link is to stand.
+    /// Where its link is to be.
     pub path: PathBuf,
-    /// Where another hook that stands there is kept.
+    /// Where another hook that is there is kept.
     pub kept_path: PathBuf,
-    /// What stands there.
+    /// What is there.
     pub standing: FoundHook,
 }
 
-/// What stands in the place of a hook.
+/// What is in the place of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundHook {
     /// Nothing.
@@ -92,13 +92,13 @@ pub enum FoundHook {
 /// A hook that was there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherHook {
-    /// The words of the link that it is, if it is one.
+    /// The target of the link, if the hook is a link.
     pub link: Option<PathBuf>,
     /// The hook beside it that it leads to, if it leads to one.
     pub sibling: Option<Sibling>,
-    /// Whether it is a link that leads nowhere.
+    /// Whether it is a broken link.
     pub leads_nowhere: bool,
-    /// What lies where it would be kept.
+    /// What is in the place where it would be kept.
     pub kept: Kept,
 }
 
@@ -111,31 +111,32 @@ pub struct Sibling {
     pub is_kept: bool,
 }
 
-/// What lies where a hook is kept.
+/// What is in the place where a hook is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// Nothing.
     Nothing,
-    /// The hook that still stands in its place: the same file, or a link to the same place.
+    /// The hook that is still in its place: the same file, or a link to the same place.
     ThisHook,
     /// Something else.
     Other,
 }
 
-/// What lies in the folder of hooks beside the hooks of this program.
+/// What is in the folder of hooks beside the hooks of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beside {
     /// The folder of kept hooks.
     pub chained: PathBuf,
-    /// Whether a link stands in the place of that folder.
+    /// Whether a link is in the place of that folder.
     pub chained_is_link: bool,
-    /// The names of what lies beside the hooks and may be used by them.
+    /// The names of the files that are beside the hooks and that the hooks may use.
     pub names: BTreeSet<OsString>,
-    /// Which of these, and of the folders that belong to hooks, the folder of kept hooks has.
+    /// Which of these files, and of the folders that belong to hooks, are in the folder of kept
+    /// hooks.
     pub linked: BTreeSet<OsString>,
 }
 
-/// What there is of this program in a repository before an uninstall.
+/// What a repository has of this program before an uninstall.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// Whether there is a state, which an install makes first.
@@ -149,17 +150,17 @@ pub struct Installed {
 /// A place where an install can have put a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookPlace {
-    /// Where the link stands.
+    /// Where the link is.
     pub path: PathBuf,
-    /// Whether anything stands there.
+    /// Whether anything is there.
     pub is_taken: bool,
     /// Whether it is a link of this program.
     pub is_own: bool,
     /// Where a hook that was there before is kept.
     pub kept_path: PathBuf,
-    /// What lies there, in a folder that is not a link.
+    /// What is there. The folder itself must not be a link.
     pub kept: Kept,
-    /// A link that an install which was stopped left beside the place.
+    /// A link beside the place, left by an install that was stopped.
     pub left_aside: Option<PathBuf>,
 }
 
@@ -174,7 +175,7 @@ pub struct KeptFolder {
     pub is_empty: bool,
 }
 
-/// What the machine has of a repository outside of it.
+/// What the machine has for a repository, outside of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// The repository.
@@ -183,7 +184,7 @@ pub struct Machine {
     pub units: Units,
     /// Whether any file of these is there.
     pub has_units: bool,
-    /// What the units have to be, if there are to be any.
+    /// The units that there have to be, if any.
     pub wanted: Option<WantedUnits>,
     /// The timer's list.
     pub list: PathBuf,

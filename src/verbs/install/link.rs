@@ -1,9 +1,9 @@
-//! The links that an install makes: how one replaces what stands in its place, and how those beside
-//! kept hooks are known again.
+//! The links that an install makes: how a link replaces what is in its place, and how the links
+//! beside kept hooks are recognized.
 //!
-//! Protocol: a link is made under a name of its own beside its place and then renamed, so that
-//! there is no moment without a hook where one stood. A link that was left beside its place is
-//! replaced by the next call.
+//! Protocol: a link is made under a name of its own beside its place and then renamed, so that a
+//! hook which was there is never missing. A link that was left beside its place is replaced by the
+//! next call.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ pub(super) fn aside(link: &Path) -> PathBuf {
     link.with_file_name(format!(".{name}.deploy-by-code"))
 }
 
-/// Puts a link in a place, over what stands there.
+/// Puts a link in a place, and replaces what is there.
 pub(super) fn replace_by_link(target: &Path, link: &Path) -> io::Result<()> {
     let aside = aside(link);
     let _ = fs::remove_file(&aside);
@@ -24,12 +24,13 @@ pub(super) fn replace_by_link(target: &Path, link: &Path) -> io::Result<()> {
     fs::rename(&aside, link)
 }
 
-/// The words of the link in the folder of kept hooks to what lies beside that folder.
+/// The target of a link in the folder of kept hooks that leads to a file beside that folder.
 pub(super) fn target_beside(name: impl AsRef<Path>) -> PathBuf {
     Path::new("..").join(name)
 }
 
-/// The links in the folder of kept hooks to what lies beside it, as an install makes them.
+/// The links in the folder of kept hooks that lead to files beside that folder, as an install makes
+/// them.
 pub(super) fn links_beside(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(folder)
         .into_iter()

@@ -1,11 +1,11 @@
-//! Keeping two installs or uninstalls of one repository from disturbing each other.
+//! Prevents two installs or uninstalls of one repository from disturbing each other.
 //!
-//! Protocol: the repository's folder itself is locked, which leaves no file behind. Whoever may
-//! read the repository can hold that lock, so it is not waited for without end.
+//! Protocol: the repository's folder itself is locked, which leaves no file behind. Everybody who
+//! may read the repository can hold that lock, so the wait for it has a limit.
 //!
-//! It does not promise that nobody else changes the repository meanwhile: whoever gets no lock goes
-//! on with a warning, and git asks for no lock at all. So no step replaces what the plan did not
-//! find.
+//! It does not promise that nobody else changes the repository meanwhile: a caller who does not get
+//! the lock continues with a warning, and git does not use this lock. So no step replaces what the
+//! plan did not find.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the lock is tried.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Locks a repository's folder until what is returned is dropped; `None`: somebody else has held
+/// Locks a repository's folder until the returned value is dropped; `None`: somebody else has held
 /// the lock for 10 s.
 ///
 /// # Errors

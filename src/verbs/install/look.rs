@@ -1,9 +1,9 @@
-//! Finding out what there is in a repository.
+//! Finds out what a repository has.
 //!
-//! Protocol: nothing is changed, and nothing is judged but where hooks may be looked for. What
-//! can't be looked at as it should be is an error; what is not there is a value.
+//! Protocol: nothing is changed. The only decision made here is in which folders to look for hooks.
+//! If something can't be read, this is an error; if something is missing, this is a value.
 //!
-//! It does not promise that what was found stays so; see [`super::lock()`].
+//! It does not promise that the repository stays as it was found; see [`super::lock()`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -23,8 +23,8 @@ use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
 use crate::store::{self, Store};
 
-/// Finds out what there is in a repository before an install of `program`. `deploy_existing`: what
-/// is on the deploy branch already is to be deployed.
+/// Finds out what a repository has before an install of `program`. `deploy_existing`: what is
+/// already on the deploy branch is to be deployed.
 ///
 /// # Errors
 /// The repository or its state can't be read, or git runs its hooks from a folder outside of it.
@@ -46,7 +46,7 @@ pub fn look_before_install(
 
     let has_gitlab_setting = git::config_value(git_dir, "gitlab.fullpath")?.is_some();
     let host = Host::of(git_dir, has_gitlab_setting);
-    // GitLab's own folder of hooks is none of ours.
+    // GitLab's own folder of hooks is left alone.
     let own_folder = if host == Host::GitLab {
         None
     } else {
@@ -71,7 +71,7 @@ pub fn look_before_install(
     })
 }
 
-/// The state in a folder, as it is: an older version stays one.
+/// The state in a folder. A state of an older version is not upgraded.
 fn state(folder: &Path) -> Result<Option<FoundState>, Error> {
     let mut store = match Store::open_as_it_is(folder) {
         Err(store::Error::Missing(_)) => return Ok(None),
@@ -101,7 +101,7 @@ fn own_hooks_folder(deploy: &DeployRepository) -> Result<PathBuf, Error> {
     }
 }
 
-/// Whether a folder is one of the repository, also by way of links.
+/// Whether a folder is inside of the repository, also if links lead to it.
 fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
     folder
         .canonicalize()
@@ -110,7 +110,7 @@ fn is_within(deploy: &DeployRepository, folder: &Path) -> bool {
         .starts_with(deploy.repository.path())
 }
 
-/// What stands in the place of a hook.
+/// What is in the place of a hook.
 fn hook(name: &'static str, path: PathBuf, program: &Path) -> Hook {
     let kept_path = kept_path(&path);
     let standing = if is_own_link(&path) {
@@ -158,7 +158,7 @@ fn what_is_kept(hook: &Path, kept: &Path) -> Kept {
     let is_same_file = hook
         .symlink_metadata()
         .is_ok_and(|hook| (hook.dev(), hook.ino()) == (found.dev(), found.ino()));
-    // Kept, a relative link leads to the same place from one folder further down.
+    // After it is kept, a relative link leads to the same place from one folder further down.
     let is_same_link = fs::read_link(hook)
         .is_ok_and(|hook| fs::read_link(kept).is_ok_and(|kept| kept == target_beside(hook)));
     if is_same_file || is_same_link {
@@ -168,7 +168,7 @@ fn what_is_kept(hook: &Path, kept: &Path) -> Kept {
     }
 }
 
-/// What lies in a folder of hooks beside the hooks of this program.
+/// What is in a folder of hooks beside the hooks of this program.
 fn beside(folder: &Path) -> Beside {
     let chained = folder.join(CHAINED);
     let names: BTreeSet<OsString> = names_beside(folder).collect();
@@ -184,7 +184,7 @@ fn beside(folder: &Path) -> Beside {
     }
 }
 
-/// The names of what lies in a folder of hooks and may be used by the hooks that were there before.
+/// The names of the files in a folder of hooks that the hooks which were there before may use.
 fn names_beside(folder: &Path) -> impl Iterator<Item = OsString> {
     let entries = fs::read_dir(folder)
         .into_iter()
@@ -199,9 +199,9 @@ fn names_beside(folder: &Path) -> impl Iterator<Item = OsString> {
     })
 }
 
-/// Finds out what there is of this program in a repository, wherever an install can have put it:
-/// since then, the repository may have moved to another host, or git been configured to use another
-/// folder.
+/// Finds out what a repository has of this program, in all places where an install can have put it.
+/// Since the install, the repository may have moved to another host, or git may have been
+/// configured to use another folder.
 ///
 /// # Errors
 /// git can't be asked where the hooks are.
@@ -257,7 +257,7 @@ fn kept_folder(path: PathBuf) -> KeptFolder {
     }
 }
 
-/// Whether anything is there, be it a link that leads nowhere.
+/// Whether anything is there, even a broken link.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

@@ -1,7 +1,7 @@
-//! Finding out what the machine has of a repository, outside of it.
+//! Finds out what the machine has for a repository, outside of the repository.
 //!
 //! Protocol: the units and the entry in the timer's list follow from the repository's path, so they
-//! are found also where the repository is gone. Nothing is changed.
+//! are found even if the repository no longer exists. Nothing is changed.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::units::Units;
 /// `list`: the timer's list.
 ///
 /// # Errors
-/// The repository is to have units, and can't.
+/// The repository needs units but can't have them.
 pub fn look_at_machine(
     deploy: &DeployRepository,
     goal: Goal,
@@ -34,7 +34,8 @@ pub fn look_at_machine(
     Ok(machine)
 }
 
-/// Finds out what the machine has of the repository with this path, whether it is there or not.
+/// Finds out what the machine has for the repository with this path, even if the repository no
+/// longer exists.
 #[must_use]
 pub fn look_at_machine_by_path(repository: &Path, list: &Path) -> Machine {
     let units = Units::of(repository);

@@ -1,25 +1,27 @@
 //! `install` puts the hooks into a repository, and `uninstall` takes them out again.
 //!
 //! Protocol: a hook is a symbolic link to this program under the hook's name. A hook that is there
-//! already is kept as `chained/<name>`, and this program runs it with a full copy of its input.
-//! What lies beside it is linked there, so that it finds that where it looks.
+//! already is kept as `chained/<name>`, and this program runs it with a full copy of its input. The
+//! files beside the hook are linked in `chained`, so that the kept hook still finds them beside
+//! itself.
 //!
-//! Both verbs go through the same stages, each in a file of its own: the folder is locked
-//! ([`lock()`]), what is there is found out ([`look_before_install`] and its siblings), a plan is
-//! made from that and from nothing else ([`plan_install`] and its siblings), and the caller takes
-//! its steps one by one ([`take`]). A dry run ends after the plan. What root does to the machine is
-//! a plan of its own, since root becomes the repository's owner before it looks at the repository.
+//! Both verbs go through the same stages, each in a file of its own: the repository's folder is
+//! locked ([`lock()`]), its present content is read ([`look_before_install`] and its siblings), a
+//! plan is made from this content alone ([`plan_install`] and its siblings), and the caller takes
+//! the steps of the plan one by one ([`take`]). A dry run ends after the plan. The steps that root
+//! takes outside of the repository are a plan of their own, because root becomes the repository's
+//! owner before it reads the repository.
 //!
-//! The steps stand in an order in which a call that is stopped anywhere leaves what the next one
-//! completes: the state and its cursor come first, so that no hook ever runs without them, and what
-//! a kept hook needs is linked before the hook is moved.
+//! The order of the steps makes sure that the next call can complete a call that was stopped
+//! anywhere. The state and its cursor come first, so that no hook ever runs without them. The files
+//! that a kept hook needs are linked before the hook is moved.
 //!
-//! A hook that is kept stands in its place until the link replaces it in one step, so that git
-//! finds a hook at every moment.
+//! A hook that is kept stays in its place until the link replaces it in one step. So git finds a
+//! hook at every moment.
 //!
-//! It does not promise that last thing where the kernel lets nobody give a file a second name: on
-//! some file systems, and for a hook of another user. There a hook is moved, and until the link is
-//! set, git finds none.
+//! It does not promise this where the kernel does not allow a second name for a file: on some file
+//! systems, and for a hook of another user. There the hook is moved, and git finds no hook until
+//! the link is set.
 
 mod error;
 mod execute;

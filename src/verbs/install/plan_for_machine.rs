@@ -1,8 +1,8 @@
-//! What has to be done outside of a repository: pure functions from what there is to steps.
+//! What has to be done outside of a repository: pure functions from what was found to steps.
 //!
-//! Protocol: units are root's to change, and an entry in the timer's list is for the repository's
-//! owner, or for root where another user made it. What the caller may not do becomes a warning, or,
-//! where an install would be worth nothing without it, an error.
+//! Protocol: only root can change units. The repository's owner changes the entry in the timer's
+//! list, or root if another user made the entry. A step that the caller may not take becomes a
+//! warning. If an install would be useless without the step, it becomes an error.
 
 use super::error::Error;
 use super::found::{Goal, Machine, WantedUnits};
@@ -10,7 +10,7 @@ use super::step::MachineStep;
 use super::warning::Warning;
 use crate::units::Units;
 
-/// Who asks.
+/// Who calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     /// Whether this is root.
@@ -26,10 +26,10 @@ pub struct Caller {
 /// What is done outside of a repository, first what is required.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MachinePlan {
-    /// Steps without which it makes no sense to go on.
+    /// Steps that are required: if one fails, the work ends.
     pub required: Vec<MachineStep>,
-    /// Steps that are left undone where they fail: that systemd does not run, or that somebody is
-    /// in the way, is no reason to leave hooks where they are.
+    /// Steps that may fail. If systemd does not run, or another user prevents a step, the hooks are
+    /// still put in or taken out.
     pub optional: Vec<MachineStep>,
     /// Whether the repository's owner then has to change its entry in the timer's list.
     pub owner_changes_entry: bool,
@@ -38,7 +38,7 @@ pub struct MachinePlan {
 }
 
 /// What root has to do before it becomes the repository's owner, so that systemd starts the runners
-/// of a repository and the timer looks after it, or so that neither does any more.
+/// of a repository and the timer looks after it. For an uninstall: so that they no longer do this.
 ///
 /// # Errors
 /// Units have to be written, and the caller is not root.
@@ -88,8 +88,8 @@ fn plan_entry(plan: &mut MachinePlan, found: &Machine, goal: Goal, caller: Calle
     }
 }
 
-/// What has to be done so that the machine has nothing of a repository any more that is gone
-/// itself.
+/// What has to be done so that nothing is left on the machine of a repository that no longer
+/// exists.
 #[must_use]
 pub fn plan_for_gone(found: &Machine) -> Vec<MachineStep> {
     let mut steps = take_out(found);

@@ -133,13 +133,13 @@ fn check_entry(goal: Goal, entry_owner: Option<u32>, is_listed: bool, expect: [&
 }
 
 #[test]
-fn an_entry_is_added_by_the_owner_after_root_removed_anothers() {
+fn entry_is_added_by_the_owner_after_root_removed_anothers() {
     let goal = Goal::Install;
-    let not_owner = "this repository is user 7's to enter into the timer's list, \
-                     so the timer does not look after it";
-    let another = "this repository's entry in the timer's list is user 9's, \
-                   so the timer does not look after it";
-    let both = format!("take out of the timer's list, in /list, {OWNER_CHANGES}");
+    let not_owner = "only user 7 or root can change this repository's entry in the timer's list, \
+                     so the timer does not look after this repository";
+    let another = "this repository's entry in the timer's list belongs to user 9, \
+                   so the timer does not look after this repository";
+    let both = format!("remove from the timer's list, in /list, {OWNER_CHANGES}");
     let own = [OWNER_CHANGES, OWNER_CHANGES, not_owner];
 
     check_entry(goal, None, false, own);
@@ -149,11 +149,13 @@ fn an_entry_is_added_by_the_owner_after_root_removed_anothers() {
 }
 
 #[test]
-fn an_entry_is_removed_by_its_owner_or_by_root() {
+fn entry_is_removed_by_its_owner_or_by_root() {
     let goal = Goal::Uninstall;
-    let not_owner = "this repository is user 7's to enter into the timer's list, and stays";
-    let another = "this repository's entry in the timer's list is user 9's, and stays";
-    let removed = "take out of the timer's list, in /list";
+    let not_owner = "only user 7 or root can change this repository's entry in the timer's list, \
+                     so the entry stays";
+    let another =
+        "this repository's entry in the timer's list belongs to user 9, so the entry stays";
+    let removed = "remove from the timer's list, in /list";
 
     check_entry(goal, None, false, ["", "", ""]);
     check_entry(
@@ -185,5 +187,5 @@ fn what_a_repository_that_is_gone_has_left_is_taken_out() {
     };
     let steps = words(&plan_for_gone(&found));
     assert_eq!(steps.len(), 5);
-    assert_eq!(steps[4], "take out of the timer's list, in /list");
+    assert_eq!(steps[4], "remove from the timer's list, in /list");
 }

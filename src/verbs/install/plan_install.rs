@@ -1,9 +1,8 @@
-//! What an install has to do in a repository: a pure function from what there is to steps.
+//! What an install has to do in a repository: a pure function from what was found to steps.
 //!
-//! Protocol: the steps stand in an order in which each beginning of the list leaves something that
-//! the next call completes: the state with its cursor, then the links that kept hooks need, then
-//! for each hook that it is kept and at once replaced, then git's configuration and the timer's
-//! list.
+//! Protocol: the next call can complete an install that was stopped after any step. The order of
+//! the steps is: the state with its cursor, then the links that kept hooks need, then the hooks,
+//! each of which is kept and at once replaced, then git's configuration and the timer's list.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,8 +16,8 @@ use crate::store;
 /// The setting that lets git accept the options of a push.
 const PUSH_OPTIONS: &str = "receive.advertisePushOptions";
 
-/// What has to be done so that the program is this repository's hooks. `list`: the timer's list, if
-/// the repository is to be added to it.
+/// What has to be done so that this program runs as the repository's hooks. `list`: the timer's
+/// list, if the repository is to be added to it.
 ///
 /// # Errors
 /// A hook can't be kept.
@@ -68,7 +67,7 @@ fn plan_state(found: &BeforeInstall) -> Vec<Step> {
     steps
 }
 
-/// What has to be done so that a link to the program stands in the place of each hook; and the
+/// What has to be done so that a link to the program is in the place of each hook. Also returns the
 /// names of the folders that may belong to hooks which are kept.
 fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error> {
     let (mut steps, mut folders) = (Vec::new(), Vec::new());
@@ -93,8 +92,8 @@ fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error
     Ok((steps, folders))
 }
 
-/// How a hook is kept; `None`: an install that was stopped has kept it already, and not put its own
-/// link in place.
+/// How a hook is kept; `None`: an install that was stopped has kept it already, but has not put its
+/// own link in place.
 fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
     if let (Some(sibling), Some(link)) = (other.sibling, &other.link)
         && link.strip_prefix(".").unwrap_or(link) != Path::new(sibling.name)
@@ -104,7 +103,8 @@ fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
             sibling: sibling.name,
         });
     }
-    // What a stopped install has kept, a link to it finds beside it once it is kept as well.
+    // A stopped install may have kept the hook that this link leads to. After the link is kept too,
+    // it finds that hook beside itself.
     let finds_its_sibling = other.sibling.is_some_and(|sibling| sibling.is_kept);
     if other.leads_nowhere && !finds_its_sibling {
         return Err(Error::Dangling(hook.path.clone()));
@@ -120,8 +120,8 @@ fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
     }
 }
 
-/// What has to be linked beside the hooks that are kept: what lies beside them now, and the folders
-/// that may belong to them.
+/// What has to be linked beside the hooks that are kept: the files that are beside them now, and
+/// the folders that may belong to them.
 fn plan_beside(
     beside: &Beside,
     kept_folders: Vec<OsString>,

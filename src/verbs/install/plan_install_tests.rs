@@ -75,12 +75,12 @@ fn check(found: &BeforeInstall, expect: &[&str]) {
 }
 
 #[test]
-fn where_everything_is_in_place_nothing_is_planned() {
+fn nothing_is_planned_when_everything_is_in_place() {
     check(&installed(), &[]);
 }
 
 #[test]
-fn the_state_comes_first_and_the_timer_last() {
+fn state_comes_first_and_the_timer_last() {
     let found = fresh(vec![hook("pre-receive", FoundHook::Nothing)]);
     let steps = plan_install(&found, Some(Path::new("/list"))).unwrap();
     let expect = [
@@ -120,7 +120,7 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
 }
 
 #[test]
-fn on_gitlab_nothing_is_linked_beside_a_kept_hook() {
+fn gitlab_has_nothing_linked_beside_a_kept_hook() {
     let mut found = installed();
     found.hooks = vec![hook("pre-receive", FoundHook::Other(script()))];
     found.beside = None;
@@ -134,7 +134,7 @@ fn on_gitlab_nothing_is_linked_beside_a_kept_hook() {
 }
 
 #[test]
-fn a_link_to_another_build_is_replaced() {
+fn link_to_another_build_is_replaced() {
     let mut found = installed();
     found.hooks[0].standing = FoundHook::Own {
         leads_to_program: false,
@@ -144,7 +144,7 @@ fn a_link_to_another_build_is_replaced() {
 }
 
 #[test]
-fn a_state_is_upgraded_and_moved_to_the_branch() {
+fn state_is_upgraded_and_moved_to_the_branch() {
     let mut found = installed();
     found.state = Some(FoundState {
         version: 1,
@@ -154,7 +154,7 @@ fn a_state_is_upgraded_and_moved_to_the_branch() {
     check(
         &found,
         &[
-            &format!("bring /r/state from version 1 to {version}"),
+            &format!("upgrade /r/state from version 1 to {version}"),
             "start from refs/heads/main (nothing planned yet)",
         ],
     );
@@ -167,7 +167,7 @@ fn a_state_is_upgraded_and_moved_to_the_branch() {
 }
 
 #[test]
-fn a_hook_that_a_stopped_install_has_kept_is_only_replaced() {
+fn hook_that_a_stopped_install_has_kept_is_only_replaced() {
     let relative = OtherHook {
         link: Some("../script".into()),
         kept: Kept::ThisHook,

@@ -1,8 +1,8 @@
-//! What an uninstall has to do in a repository: a pure function from what there is to steps.
+//! What an uninstall has to do in a repository: a pure function from what was found to steps.
 //!
-//! Protocol: each hook gets its place back or is removed, each by itself, then the folders of kept
-//! hooks go, then the entry in the timer's list. The state stays, so an uninstall that is stopped
-//! anywhere leaves hooks that work, and is completed by the next one.
+//! Protocol: first, each hook is put back or removed, one after another. Then the folders of kept
+//! hooks are removed, and last the entry in the timer's list. The state stays. So an uninstall that
+//! is stopped anywhere leaves hooks that work, and the next one completes it.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use super::step::{MachineStep, Step};
 /// list and the repository, if the repository is to be removed from it.
 #[must_use]
 pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<Step> {
-    // Without a state, which an install makes first, none was begun here, and a folder of kept
-    // hooks is somebody else's.
+    // An install makes the state first. If there is no state, no install was begun here, and a
+    // folder of kept hooks belongs to another program.
     let was_installed = found.has_state || found.places.iter().any(|place| place.is_own);
     let mut steps: Vec<Step> = found
         .places
@@ -74,7 +74,7 @@ mod tests {
         steps.iter().map(Step::to_string).collect()
     }
 
-    /// A place where this program's link stands and nothing is kept.
+    /// A place where this program's link is and nothing is kept.
     fn own_place(name: &str) -> HookPlace {
         HookPlace {
             path: Path::new("/r/hooks").join(name),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_uninstall_removes_links_and_puts_back_what_was_kept() {
+    fn uninstall_removes_links_and_puts_back_what_was_kept() {
         let kept = HookPlace {
             kept: Kept::Other,
             ..own_place("post-receive")
@@ -120,13 +120,13 @@ mod tests {
             "remove /r/hooks/pre-receive",
             "rename /r/hooks/chained/post-receive to /r/hooks/post-receive",
             "remove /r/hooks/chained",
-            "take out of the timer's list, in /list",
+            "remove from the timer's list, in /list",
         ];
         assert_eq!(words(&plan_uninstall(&found, Some(entry))), expect);
     }
 
     #[test]
-    fn an_uninstall_completes_what_was_stopped() {
+    fn uninstall_completes_what_was_stopped() {
         let missing = || HookPlace {
             is_taken: false,
             is_own: false,

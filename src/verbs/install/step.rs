@@ -17,21 +17,22 @@ pub enum Step {
         /// The commit.
         start: Option<Revision>,
     },
-    /// The state is brought from an older version to this program's.
+    /// The state is upgraded from an older version to this program's version.
     UpgradeState {
         /// The folder of the state.
         folder: PathBuf,
         /// The older version.
         from: i64,
     },
-    /// In a state that is about another branch, planning starts from a commit of this one.
+    /// The state has the cursor of another branch. Planning starts from a commit of the deploy
+    /// branch instead.
     MoveCursor {
         /// The deploy branch.
         branch: String,
         /// The commit.
         start: Option<Revision>,
     },
-    /// What lies beside the hooks is linked beside those that are kept.
+    /// A file that is beside the hooks is linked beside the kept hooks.
     LinkBeside {
         /// The folder of kept hooks.
         folder: PathBuf,
@@ -71,7 +72,7 @@ pub enum Step {
         /// Its place.
         hook: PathBuf,
     },
-    /// A link of this program, or one that it has made of a hook, is removed.
+    /// A link to this program is removed, or the second name that it gave to a hook.
     Unlink(PathBuf),
     /// The folder of kept hooks is removed, with the links that an install has made there.
     RemoveKeptFolder(PathBuf),
@@ -93,7 +94,7 @@ pub enum MachineStep {
     RemoveUnit(PathBuf),
     /// systemctl is called with these words.
     Systemctl(Vec<String>),
-    /// The timer looks after a repository no more.
+    /// The timer no longer looks after the repository.
     RemoveFromTimerList {
         /// The list.
         list: PathBuf,
@@ -110,7 +111,7 @@ impl fmt::Display for Step {
             }
             Self::UpgradeState { folder, from } => write!(
                 f,
-                "bring {} from version {from} to {}",
+                "upgrade {} from version {from} to {}",
                 shown(folder),
                 store::VERSION
             ),
@@ -156,7 +157,7 @@ impl fmt::Display for MachineStep {
             Self::RemoveUnit(file) => write!(f, "remove {}", shown(file)),
             Self::Systemctl(words) => write!(f, "systemctl {}", words.join(" ")),
             Self::RemoveFromTimerList { list, .. } => {
-                write!(f, "take out of the timer's list, in {}", shown(list))
+                write!(f, "remove from the timer's list, in {}", shown(list))
             }
         }
     }

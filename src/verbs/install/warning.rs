@@ -1,23 +1,23 @@
-//! What is left undone without being a reason to stop.
+//! Steps that are left out although the work continues.
 
 use std::fmt;
 
 use super::found::Goal;
 
-/// What stands in the way of somebody who is not root.
+/// Why somebody who is not root can't continue.
 pub(super) const UNITS_ARE_ROOTS: &str =
-    "the units of systemd for this repository are only root's to change";
+    "only root can change the systemd units of this repository";
 
-/// What to do about that.
+/// What such a user can do.
 pub(super) const UNITS_HINT: &str =
-    "run this as root; the hooks and the state will be the repository's owner's";
+    "run this as root; the hooks and the state will belong to the repository's owner";
 
-/// Something that is left undone, and that whoever called should know.
+/// A step that is left out, which the caller should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
     /// Somebody has held the lock of the repository's folder for too long.
     FolderLocked,
-    /// The repository's units stay, since this is not root.
+    /// The repository's units stay, since this process does not run as root.
     UnitsStay,
     /// The repository's entry in the timer's list was made by another user.
     EntryOfAnother {
@@ -26,7 +26,7 @@ pub enum Warning {
         /// What was to be done about the entry.
         goal: Goal,
     },
-    /// The repository's entry in the timer's list is for another user to change.
+    /// Only another user can change the repository's entry in the timer's list.
     EntryForOwner {
         /// The number of the repository's owner.
         owner: u32,
@@ -41,9 +41,8 @@ impl Warning {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::FolderLocked => None,
-            Self::UnitsStay => Some(UNITS_HINT),
-            Self::EntryOfAnother { .. } | Self::EntryForOwner { .. } => {
-                Some("run this as root: the hooks and the state will be the repository's owner's")
+            Self::UnitsStay | Self::EntryOfAnother { .. } | Self::EntryForOwner { .. } => {
+                Some(UNITS_HINT)
             }
         }
     }
@@ -52,22 +51,23 @@ impl Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let consequence = |goal: Goal| match goal {
-            Goal::Install => "so the timer does not look after it",
-            Goal::Uninstall => "and stays",
+            Goal::Install => "so the timer does not look after this repository",
+            Goal::Uninstall => "so the entry stays",
         };
         match self {
-            Self::FolderLocked => {
-                f.write_str("somebody has locked the repository's folder for 10 s; going on")
-            }
-            Self::UnitsStay => write!(f, "{UNITS_ARE_ROOTS}, and stay"),
+            Self::FolderLocked => f.write_str(
+                "somebody has locked the repository's folder for 10 s; continuing without the lock",
+            ),
+            Self::UnitsStay => write!(f, "{UNITS_ARE_ROOTS}, so they stay"),
             Self::EntryOfAnother { user, goal } => write!(
                 f,
-                "this repository's entry in the timer's list is user {user}'s, {}",
+                "this repository's entry in the timer's list belongs to user {user}, {}",
                 consequence(*goal)
             ),
             Self::EntryForOwner { owner, goal } => write!(
                 f,
-                "this repository is user {owner}'s to enter into the timer's list, {}",
+                "only user {owner} or root can change this repository's entry in the timer's list, \
+                 {}",
                 consequence(*goal)
             ),
         }
