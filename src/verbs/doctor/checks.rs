@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::finding::Finding;
-use super::patient::{Patient, Request};
+use super::installation::{Installation, Request};
 use super::{
     configuration, deployments, hooks, machine, permissions, repository, runners, state, trial,
 };
@@ -26,10 +26,10 @@ pub struct CheckResult {
 #[must_use]
 pub fn examine(request: Request<'_>) -> Vec<CheckResult> {
     let mut state = request.deploy.open_store();
-    let patient = Patient::new(request);
+    let installation = Installation::new(request);
     let run = |check: &Check| {
         let name = check.name;
-        let findings = check.look.at(&patient, &mut state);
+        let findings = check.look.at(&installation, &mut state);
         findings
             .into_iter()
             .map(move |finding| CheckResult { name, finding })
@@ -47,22 +47,26 @@ struct Check {
 /// How a check looks.
 enum Look {
     /// At one thing.
-    One(fn(&Patient<'_>) -> Finding),
+    One(fn(&Installation<'_>) -> Finding),
     /// At each of several things, or at nothing.
-    Each(fn(&Patient<'_>) -> Vec<Finding>),
+    Each(fn(&Installation<'_>) -> Vec<Finding>),
     /// At whether the state can be opened.
     Opening(fn(&Result<Store, store::Error>) -> Vec<Finding>),
     /// At the state. Where this can't be opened, the check is left out: the check "state" says so.
-    State(fn(&Patient<'_>, &mut Store) -> Finding),
+    State(fn(&Installation<'_>, &mut Store) -> Finding),
 }
 
 impl Look {
-    fn at(&self, patient: &Patient<'_>, state: &mut Result<Store, store::Error>) -> Vec<Finding> {
+    fn at(
+        &self,
+        installation: &Installation<'_>,
+        state: &mut Result<Store, store::Error>,
+    ) -> Vec<Finding> {
         match (self, state) {
             (Self::Opening(look), state) => look(state),
-            (Self::One(look), _) => vec![look(patient)],
-            (Self::Each(look), _) => look(patient),
-            (Self::State(look), Ok(store)) => vec![look(patient, store)],
+            (Self::One(look), _) => vec![look(installation)],
+            (Self::Each(look), _) => look(installation),
+            (Self::State(look), Ok(store)) => vec![look(installation, store)],
             (Self::State(_), Err(_)) => Vec::new(),
         }
     }
@@ -73,12 +77,14 @@ const CHECKS: &[Check] = &[
     one("configuration", configuration::file),
     one("configuration permissions", permissions::configuration),
     each("hooks", hooks::folder),
-    each("pre-receive", |patient| hooks::link(patient, "pre-receive")),
-    each("post-receive", |patient| {
-        hooks::link(patient, "post-receive")
+    each("pre-receive", |installation| {
+        hooks::link(installation, "pre-receive")
     }),
-    each("reference-transaction", |patient| {
-        hooks::link(patient, "reference-transaction")
+    each("post-receive", |installation| {
+        hooks::link(installation, "post-receive")
+    }),
+    each("reference-transaction", |installation| {
+        hooks::link(installation, "reference-transaction")
     }),
     one("a push", trial::push),
     one("push options", repository::push_options),
@@ -106,17 +112,17 @@ const CHECKS: &[Check] = &[
     one("time zones", machine::time_zones),
 ];
 
-const fn one(name: &'static str, look: fn(&Patient<'_>) -> Finding) -> Check {
+const fn one(name: &'static str, look: fn(&Installation<'_>) -> Finding) -> Check {
     let look = Look::One(look);
     Check { name, look }
 }
 
-const fn each(name: &'static str, look: fn(&Patient<'_>) -> Vec<Finding>) -> Check {
+const fn each(name: &'static str, look: fn(&Installation<'_>) -> Vec<Finding>) -> Check {
     let look = Look::Each(look);
     Check { name, look }
 }
 
-const fn of_state(name: &'static str, look: fn(&Patient<'_>, &mut Store) -> Finding) -> Check {
+const fn of_state(name: &'static str, look: fn(&Installation<'_>, &mut Store) -> Finding) -> Check {
     let look = Look::State(look);
     Check { name, look }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::finding::Finding;
-use super::patient::{Patient, shown};
+use super::installation::{Installation, shown};
 use crate::config::Settings;
 use crate::deploy_repository::folder_values;
 use crate::git;
@@ -16,9 +16,9 @@ use crate::sys::user::User;
 use crate::text;
 
 /// Whether each application repository can be read.
-pub(super) fn repositories(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
     let look_at = |target: &Target| {
-        let path = patient.deploy.application_repository(target)?;
+        let path = installation.deploy.application_repository(target)?;
         Some(match git::open_application(&path) {
             Ok(_) => Finding::ok(format!("{target}: {}", shown(&path))),
             Err(error) => Finding::problem(
@@ -28,13 +28,13 @@ pub(super) fn repositories(patient: &Patient<'_>) -> Vec<Finding> {
         })
     };
 
-    patient.wanted.iter().filter_map(look_at).collect()
+    installation.wanted.iter().filter_map(look_at).collect()
 }
 
 /// Whether the programs that commands name by absolute paths can be executed. Other programs are
 /// found only during a deployment: in its checkout, or by the PATH of the command.
-pub(super) fn programs(patient: &Patient<'_>) -> Vec<Finding> {
-    let programs = values(patient, |target, settings| {
+pub(super) fn programs(installation: &Installation<'_>) -> Vec<Finding> {
+    let programs = values(installation, |target, settings| {
         let program = settings.command?.first()?.fill(&folder_values(target));
         Some(program).filter(|program| program.starts_with('/'))
     });
@@ -59,8 +59,8 @@ pub(super) fn programs(patient: &Patient<'_>) -> Vec<Finding> {
 }
 
 /// Whether this user can run commands as the users that the configuration names.
-pub(super) fn users(patient: &Patient<'_>) -> Vec<Finding> {
-    let users = values(patient, |_, settings| settings.user);
+pub(super) fn users(installation: &Installation<'_>) -> Vec<Finding> {
+    let users = values(installation, |_, settings| settings.user);
 
     let look_at = |name: String| match User::find(&name) {
         Err(error) => Finding::problem(
@@ -78,8 +78,8 @@ pub(super) fn users(patient: &Patient<'_>) -> Vec<Finding> {
 
 /// Whether this user can make releases in the folders that `checkout` names. Where a folder is
 /// missing, the nearest folder above it that exists is checked.
-pub(super) fn checkouts(patient: &Patient<'_>) -> Vec<Finding> {
-    let folders = values(patient, |target, settings| {
+pub(super) fn checkouts(installation: &Installation<'_>) -> Vec<Finding> {
+    let folders = values(installation, |target, settings| {
         Some(settings.checkout?.fill(&folder_values(target)))
     });
 
@@ -105,10 +105,10 @@ pub(super) fn checkouts(patient: &Patient<'_>) -> Vec<Finding> {
 
 /// The values that `pick` takes from the settings of all targets, each value once.
 fn values(
-    patient: &Patient<'_>,
+    installation: &Installation<'_>,
     pick: impl Fn(&Target, Settings) -> Option<String>,
 ) -> BTreeSet<String> {
-    let config = &patient.deploy.config;
+    let config = &installation.deploy.config;
     let value = |target: &Target| pick(target, config.settings(target));
-    patient.wanted.iter().filter_map(value).collect()
+    installation.wanted.iter().filter_map(value).collect()
 }

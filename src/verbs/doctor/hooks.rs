@@ -5,12 +5,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::finding::Finding;
-use super::patient::{Patient, shown};
+use super::installation::{Installation, shown};
 use crate::hook_files::is_own_link;
 
 /// A problem, if git does not say where the hooks are. Then the checks of the links are left out.
-pub(super) fn folder(patient: &Patient<'_>) -> Vec<Finding> {
-    let error = patient.hooks.as_ref().err();
+pub(super) fn folder(installation: &Installation<'_>) -> Vec<Finding> {
+    let error = installation.hooks.as_ref().err();
     error
         .map(|error| Finding::problem(error.to_string(), "check that git is installed"))
         .into_iter()
@@ -19,19 +19,19 @@ pub(super) fn folder(patient: &Patient<'_>) -> Vec<Finding> {
 
 /// Whether the link of one hook leads to a program that can be executed. Not every host has every
 /// hook.
-pub(super) fn link(patient: &Patient<'_>, name: &str) -> Vec<Finding> {
-    let places = patient.hooks.as_deref().unwrap_or_default();
+pub(super) fn link(installation: &Installation<'_>, name: &str) -> Vec<Finding> {
+    let places = installation.hooks.as_deref().unwrap_or_default();
     places
         .iter()
         .filter(|(hook, _)| *hook == name)
-        .map(|(_, link)| look_at(patient, link))
+        .map(|(_, link)| look_at(installation, link))
         .collect()
 }
 
-fn look_at(patient: &Patient<'_>, link: &Path) -> Finding {
+fn look_at(installation: &Installation<'_>, link: &Path) -> Finding {
     let hook = shown(link);
-    let program = shown(patient.request.program);
-    let install = patient.run("install");
+    let program = shown(installation.request.program);
+    let install = installation.run("install");
 
     if link.symlink_metadata().is_err() {
         return Finding::problem(format!("{hook} is missing"), install);

@@ -1,7 +1,7 @@
 //! This program, and what it needs of the machine.
 
 use super::finding::Finding;
-use super::patient::Patient;
+use super::installation::Installation;
 use crate::sys::user::User;
 use crate::sys::{cgroup, clock, syslog};
 use crate::text;
@@ -10,15 +10,15 @@ use crate::text;
 const SOME_ZONE: &str = "Europe/Zurich";
 
 /// The version of the program, and the user who runs the checks.
-pub(super) fn version(patient: &Patient<'_>) -> Finding {
-    let version = patient.request.version;
+pub(super) fn version(installation: &Installation<'_>) -> Finding {
+    let version = installation.request.version;
     let user = User::current().map_or_else(|error| error.to_string(), |user| user.name);
     let user = text::escape(user, 64);
     Finding::ok(format!("deploy-by-code {version}, as the user {user}"))
 }
 
 /// Whether the kernel can keep track of all processes of a command.
-pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
+pub(super) fn process_tracking(_: &Installation<'_>) -> Finding {
     match cgroup::create("doctor") {
         Some((folder, _)) => {
             cgroup::remove(&folder);
@@ -38,7 +38,7 @@ pub(super) fn process_tracking(_: &Patient<'_>) -> Finding {
 }
 
 /// Whether events reach syslog.
-pub(super) fn system_log(_: &Patient<'_>) -> Finding {
+pub(super) fn system_log(_: &Installation<'_>) -> Finding {
     match syslog::SystemLog::open() {
         Ok(_) => Finding::ok("reachable"),
         Err(error) => Finding::warning(
@@ -49,7 +49,7 @@ pub(super) fn system_log(_: &Patient<'_>) -> Finding {
 }
 
 /// Whether the calendar can name time zones.
-pub(super) fn time_zones(_: &Patient<'_>) -> Finding {
+pub(super) fn time_zones(_: &Installation<'_>) -> Finding {
     match clock::zone(SOME_ZONE) {
         Some(_) => Finding::ok("known"),
         None => Finding::warning(

@@ -2,7 +2,7 @@
 //! is missing.
 //!
 //! `checks` is the table of all checks, in the order in which they are reported. A check is a
-//! function that looks at the `Patient` and returns a `Finding`. The other files hold these
+//! function that looks at the `Installation` and returns a `Finding`. The other files hold these
 //! functions by theme.
 
 mod checks;
@@ -10,8 +10,8 @@ mod configuration;
 mod deployments;
 mod finding;
 mod hooks;
+mod installation;
 mod machine;
-mod patient;
 mod permissions;
 mod repository;
 mod runners;
@@ -20,4 +20,4 @@ mod trial;
 
 pub use checks::{CheckResult, examine};
 pub use finding::{Finding, Level};
-pub use patient::Request;
+pub use installation::Request;

@@ -6,12 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::finding::Finding;
-use super::patient::{Patient, shown};
+use super::installation::{Installation, shown};
 use crate::store::Store;
 
 /// Whether the configuration file is protected from other users.
-pub(super) fn configuration(patient: &Patient<'_>) -> Finding {
-    let Some(file) = &patient.deploy.config_file else {
+pub(super) fn configuration(installation: &Installation<'_>) -> Finding {
+    let Some(file) = &installation.deploy.config_file else {
         return Finding::ok("no file");
     };
 
@@ -23,7 +23,7 @@ pub(super) fn configuration(patient: &Patient<'_>) -> Finding {
 }
 
 /// Whether the state is protected from other users.
-pub(super) fn state(_: &Patient<'_>, store: &mut Store) -> Finding {
+pub(super) fn state(_: &Installation<'_>, store: &mut Store) -> Finding {
     let folder = store.folder();
 
     match is_open_to_others(folder) {

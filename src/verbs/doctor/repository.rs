@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::patient::{Patient, shown};
+use super::installation::{Installation, shown};
 use crate::git;
 use crate::sys::clock;
 use crate::time::Timestamp;
@@ -23,12 +23,12 @@ const TOP_LOCKS: &[&str] = &[
 ];
 
 /// Whether a pusher can use `git push -o`.
-pub(super) fn push_options(patient: &Patient<'_>) -> Finding {
-    match git::config_bool(patient.git_dir(), "receive.advertisePushOptions") {
+pub(super) fn push_options(installation: &Installation<'_>) -> Finding {
+    match git::config_bool(installation.git_dir(), "receive.advertisePushOptions") {
         Ok(true) => Finding::ok("receive.advertisePushOptions is true"),
         Ok(false) => Finding::warning(
             "git push -o follow and -o wait are refused by git",
-            patient.set("receive.advertisePushOptions true"),
+            installation.set("receive.advertisePushOptions true"),
         ),
         Err(error) => Finding::problem(error.to_string(), "check that git is installed"),
     }
@@ -36,11 +36,11 @@ pub(super) fn push_options(patient: &Patient<'_>) -> Finding {
 
 /// Whether git works here for this user, who may not be the repository's owner (git-config(1),
 /// `safe.directory`).
-pub(super) fn ownership(patient: &Patient<'_>) -> Finding {
-    match git::trusts(patient.git_dir()) {
+pub(super) fn ownership(installation: &Installation<'_>) -> Finding {
+    match git::trusts(installation.git_dir()) {
         Ok(true) => Finding::ok("git trusts the repository"),
         Ok(false) => {
-            let repository = shown(patient.git_dir());
+            let repository = shown(installation.git_dir());
             Finding::problem(
                 "the repository is another user's, and git refuses to work in it as this user",
                 format!("git config --global --add safe.directory {repository}"),
@@ -52,8 +52,8 @@ pub(super) fn ownership(patient: &Patient<'_>) -> Finding {
 
 /// Whether git checks the objects that it receives, and writes them so that they survive a power
 /// cut. This is recommended; the administrator decides.
-pub(super) fn git_settings(patient: &Patient<'_>) -> Finding {
-    let git_dir = patient.git_dir();
+pub(super) fn git_settings(installation: &Installation<'_>) -> Finding {
+    let git_dir = installation.git_dir();
     let is_true = |key| git::config_bool(git_dir, key).unwrap_or(false);
     let checks = is_true("receive.fsckObjects") || is_true("transfer.fsckObjects");
 
@@ -64,10 +64,10 @@ pub(super) fn git_settings(patient: &Patient<'_>) -> Finding {
 
     let mut missing = Vec::new();
     if !checks {
-        missing.push(patient.set("receive.fsckObjects true"));
+        missing.push(installation.set("receive.fsckObjects true"));
     }
     if !syncs {
-        missing.push(patient.set("core.fsync committed,reference"));
+        missing.push(installation.set("core.fsync committed,reference"));
     }
     if missing.is_empty() {
         return Finding::ok("objects are checked, refs and objects are synced");
@@ -80,7 +80,7 @@ pub(super) fn git_settings(patient: &Patient<'_>) -> Finding {
 
 /// Whether a git process that died has left a lock file. Pushes that need the lock fail until the
 /// file is removed.
-pub(super) fn lock_files(patient: &Patient<'_>) -> Finding {
+pub(super) fn lock_files(installation: &Installation<'_>) -> Finding {
     let now = clock::now();
     let is_old = |file: &&PathBuf| {
         file.symlink_metadata().is_ok_and(|found| {
@@ -89,7 +89,7 @@ pub(super) fn lock_files(patient: &Patient<'_>) -> Finding {
         })
     };
 
-    match possible_locks(patient.git_dir()).iter().find(is_old) {
+    match possible_locks(installation.git_dir()).iter().find(is_old) {
         None => Finding::ok("git has left no old lock file behind"),
         Some(file) => {
             let file = shown(file);

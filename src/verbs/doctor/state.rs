@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::patient::{Patient, shown};
+use super::installation::{Installation, shown};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
@@ -24,7 +24,7 @@ pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
 }
 
 /// Whether the database is damaged.
-pub(super) fn database(_: &Patient<'_>, store: &mut Store) -> Finding {
+pub(super) fn database(_: &Installation<'_>, store: &mut Store) -> Finding {
     match store.integrity_problems() {
         Ok(problems) if problems.is_empty() => Finding::ok("not damaged"),
         Ok(problems) => Finding::problem(
@@ -36,7 +36,7 @@ pub(super) fn database(_: &Patient<'_>, store: &mut Store) -> Finding {
 }
 
 /// Whether the file system of the state has the locks on which runners rely.
-pub(super) fn lock(_: &Patient<'_>, store: &mut Store) -> Finding {
+pub(super) fn lock(_: &Installation<'_>, store: &mut Store) -> Finding {
     let name = format!(".doctor.{}", std::process::id());
     let file = store.folder().join("locks").join(name);
     let locked = try_lock(&file, store.sharing());
@@ -52,12 +52,14 @@ pub(super) fn lock(_: &Patient<'_>, store: &mut Store) -> Finding {
 }
 
 /// Whether everything on the deploy branch is planned.
-pub(super) fn cursor(patient: &Patient<'_>, store: &mut Store) -> Finding {
-    let branch = &patient.deploy.branch;
+pub(super) fn cursor(installation: &Installation<'_>, store: &mut Store) -> Finding {
+    let branch = &installation.deploy.branch;
 
     let cursor = match store.read().and_then(|record| record.cursor()) {
         Ok(Some(cursor)) => cursor,
-        Ok(None) => return Finding::problem("install was not run here", patient.run("install")),
+        Ok(None) => {
+            return Finding::problem("install was not run here", installation.run("install"));
+        }
         Err(error) => return broken(&error),
     };
     if cursor.branch != *branch {
@@ -65,16 +67,16 @@ pub(super) fn cursor(patient: &Patient<'_>, store: &mut Store) -> Finding {
             "the state belongs to the branch {}, but the configuration names {branch}",
             cursor.branch
         );
-        return Finding::problem(text::escape(found, 300), patient.run("install"));
+        return Finding::problem(text::escape(found, 300), installation.run("install"));
     }
 
-    match patient.deploy.repository.branch_tip(branch) {
+    match installation.deploy.repository.branch_tip(branch) {
         Ok(tip) if tip == cursor.commit => {
             Finding::ok(format!("everything on {branch} is planned"))
         }
         Ok(_) => Finding::problem(
             format!("{branch} has moved, and no hook has planned what changed"),
-            patient.run("reconcile"),
+            installation.run("reconcile"),
         ),
         Err(error) => Finding::problem(
             error.to_string(),
@@ -84,11 +86,11 @@ pub(super) fn cursor(patient: &Patient<'_>, store: &mut Store) -> Finding {
 }
 
 /// Whether deployments wait while no runner carries them out.
-pub(super) fn queue(patient: &Patient<'_>, store: &mut Store) -> Finding {
+pub(super) fn queue(installation: &Installation<'_>, store: &mut Store) -> Finding {
     match stuck(store) {
         Ok(stuck) if stuck.is_empty() => Finding::ok("nothing waits without a runner"),
         Ok(stuck) => {
-            let reconcile = patient.run("reconcile");
+            let reconcile = installation.run("reconcile");
             Finding::problem(
                 format!("no runner carries out {}", stuck.join(", ")),
                 format!("{reconcile}; syslog says why a runner ended"),
@@ -127,7 +129,7 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
 }
 
 /// Whether the clock was set back since the newest deployment was recorded.
-pub(super) fn clock(_: &Patient<'_>, store: &mut Store) -> Finding {
+pub(super) fn clock(_: &Installation<'_>, store: &mut Store) -> Finding {
     let now = clock::now();
     let newest = store
         .read()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{fmt, process};
 
 use super::finding::Finding;
-use super::patient::Patient;
+use super::installation::Installation;
 use crate::git;
 use crate::hook_files::{Places, is_own_link};
 use crate::status::Status;
@@ -24,18 +24,18 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Whether a push is planned and deployed.
-pub(super) fn push(patient: &Patient<'_>) -> Finding {
-    if let Some(why) = &patient.request.untried {
+pub(super) fn push(installation: &Installation<'_>) -> Finding {
+    if let Some(why) = &installation.request.untried {
         let fix = "run doctor again as the repository's owner";
         return Finding::problem(format!("the test push was not tried: {why}"), fix);
     }
-    let hooks = match &patient.hooks {
+    let hooks = match &installation.hooks {
         Ok(hooks) => hooks,
         Err(error) => return could_not_try(error),
     };
 
     let what = "a test push to a scratch repository with these hooks";
-    match try_push(hooks, patient.request.temporary) {
+    match try_push(hooks, installation.request.temporary) {
         Ok((_, Some(done))) if done.status == Status::Succeeded => {
             Finding::ok(format!("{what} was planned and deployed"))
         }

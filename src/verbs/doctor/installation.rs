@@ -26,7 +26,7 @@ pub struct Request<'a> {
 }
 
 /// The installation that the checks look at, with what several of them need to know.
-pub(super) struct Patient<'a> {
+pub(super) struct Installation<'a> {
     pub(super) request: Request<'a>,
     pub(super) deploy: &'a DeployRepository,
     /// The targets of all deploy files; none where these can't be read.
@@ -35,7 +35,7 @@ pub(super) struct Patient<'a> {
     pub(super) hooks: Result<Places, git::Error>,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> Installation<'a> {
     /// Finds out what several checks need to know.
     pub(super) fn new(request: Request<'a>) -> Self {
         let deploy = request.deploy;
