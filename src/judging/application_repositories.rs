@@ -39,7 +39,8 @@ pub struct ApplicationRepositories {
     answer_max: Duration,
     /// How long all answers together may take.
     total_max: Duration,
-    end: Deadline,
+    /// How much of that is left. Only the time that is spent on waiting for answers counts.
+    left: Duration,
     only_memory: bool,
 }
 
@@ -58,7 +59,7 @@ impl ApplicationRepositories {
             silent: HashSet::new(),
             answer_max,
             total_max,
-            end: Deadline::after(total_max),
+            left: total_max,
             only_memory: false,
         }
     }
@@ -113,9 +114,13 @@ impl ApplicationRepositories {
             let _ = worker.questions.send(asked.clone());
         }
 
+        let end = Deadline::after(self.left);
         while let Some((path, _)) = open.front() {
-            let limit = self.answer_max.min(self.end.left());
-            let Ok(answer) = worker.answers.recv_timeout(limit) else {
+            let limit = self.answer_max.min(end.left());
+            let answer = worker.answers.recv_timeout(limit);
+            self.left = end.left();
+
+            let Ok(answer) = answer else {
                 self.silent.insert(path.clone());
                 return;
             };
@@ -135,7 +140,7 @@ impl ApplicationRepositories {
 
     /// Why a repository that gave no answer in time is not asked any more.
     fn no_answer(&self) -> String {
-        let limit = if self.end.is_over() {
+        let limit = if self.left.is_zero() {
             self.total_max
         } else {
             self.answer_max

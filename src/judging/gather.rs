@@ -12,6 +12,7 @@ use crate::candidate::Candidate;
 use crate::change::Node;
 use crate::deployfile::{self, ContentError};
 use crate::id::{Revision, RevisionError, Target};
+use crate::identity::Identity;
 use crate::policy::{Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers};
 use crate::store::{Deployment, Reader};
 use crate::sys::clock;
@@ -30,7 +31,6 @@ pub(super) fn gather(
     let mut facts = Facts {
         now,
         stage: inputs.subject.stage(),
-        pusher: inputs.subject.pusher().cloned(),
         branch: inputs.deploy.branch.clone(),
         branch_move: inputs.range_facts.branch_move.clone(),
         has_record: inputs.record.is_some(),
@@ -66,6 +66,7 @@ fn target_facts(
     repositories: &mut ApplicationRepositories,
 ) -> Result<TargetFacts, Error> {
     let mut known = TargetFacts {
+        pusher: pusher(inputs, candidate).cloned(),
         trailers: trailers(inputs, candidate)?,
         newest: newest(inputs, recorded.newest.as_ref())?,
         ..TargetFacts::default()
@@ -105,6 +106,17 @@ fn target_facts(
         repositories,
     )?;
     Ok(known)
+}
+
+/// Who pushed the change that a candidate is about. If it is only judged again, this is the person
+/// who pushed it then.
+fn pusher<'a>(inputs: &Inputs<'a>, candidate: &Candidate) -> Option<&'a Identity> {
+    let path = &candidate.change.path;
+    if inputs.touched.contains(path) {
+        return inputs.subject.pusher();
+    }
+    let mut faults = inputs.subject.faults().iter();
+    faults.find(|fault| fault.path == *path)?.pusher.as_ref()
 }
 
 /// The reasons that count for a candidate: those in the commits that touch its file. For a retry,

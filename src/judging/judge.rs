@@ -45,7 +45,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let Changes { all, touched } = changes(deploy, subject, record)?;
     let candidates = candidates(all);
-    let range_facts = RangeFacts::read(deploy, subject, !candidates.is_empty())?;
+    let range_facts = RangeFacts::read(deploy, subject, &touched)?;
     Ok(Prepared {
         candidates,
         touched,
@@ -72,6 +72,7 @@ impl Prepared {
             deploy,
             subject,
             candidates: &self.candidates,
+            touched: &self.touched,
             range_facts: &self.range_facts,
             record,
         };

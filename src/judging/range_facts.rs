@@ -1,6 +1,6 @@
 //! How the deploy branch moves, and the reasons in its commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::subject::Subject;
@@ -18,12 +18,12 @@ pub(super) struct RangeFacts {
 }
 
 impl RangeFacts {
-    /// Reads the range of a subject. If nobody pushes, the branch does not move, and nobody gives a
+    /// Reads the range of a subject, which itself changes the paths in `touched`. If nobody pushes, the branch does not move, and nobody gives a
     /// reason now.
     pub(super) fn read(
         deploy: &DeployRepository,
         subject: &Subject<'_>,
-        has_candidates: bool,
+        touched: &BTreeSet<Vec<u8>>,
     ) -> Result<Self, Error> {
         if subject.stage() == Stage::Look {
             return Ok(Self::default());
@@ -38,17 +38,25 @@ impl RangeFacts {
             read.and_then(Result::ok).unwrap_or_default()
         };
 
-        let mut reasons = if has_candidates {
-            reasons_since(old)
-        } else {
+        let mut reasons = if touched.is_empty() {
             BTreeMap::new()
+        } else {
+            reasons_since(old)
         };
         for (since, paths) in paths_by_start(subject.faults()) {
             let mut earlier = reasons_since(since);
-            let of_paths = paths
-                .into_iter()
-                .filter_map(|path| earlier.remove_entry(path));
-            reasons.extend(of_paths);
+            for path in paths {
+                let Some((path, mut given)) = earlier.remove_entry(path) else {
+                    continue;
+                };
+                // Who pushes now has a right to override of their own. A reason in a commit that
+                // somebody else pushed before makes no use of it.
+                if touched.contains(&path) {
+                    let now = reasons.remove(&path);
+                    given.override_reason = now.and_then(|now| now.override_reason);
+                }
+                reasons.insert(path, given);
+            }
         }
         Ok(Self {
             branch_move,

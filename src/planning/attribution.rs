@@ -18,8 +18,9 @@ pub(super) struct Attribution {
     /// The commits that the pusher pushed; `None`: the whole range.
     pushed: Option<BTreeSet<Revision>>,
     pusher: Option<Identity>,
-    /// Who pushed the paths that are judged again.
-    earlier_pushers: BTreeMap<Vec<u8>, Identity>,
+    /// The paths that the range does not change and that are only judged again, with who pushed
+    /// them then.
+    judged_again: BTreeMap<Vec<u8>, Option<Identity>>,
 }
 
 impl Attribution {
@@ -27,7 +28,7 @@ impl Attribution {
     pub(super) fn find(
         deploy: &DeployRepository,
         (old, new): (Option<&Revision>, Option<&Revision>),
-        candidates: &[Candidate],
+        (candidates, touched): (&[Candidate], &BTreeSet<Vec<u8>>),
         push: Option<&Push>,
         faults: &[Fault],
     ) -> Self {
@@ -43,12 +44,15 @@ impl Attribution {
         let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, new, paths);
         let by_path = new.map(find).unwrap_or_default();
 
-        let pusher_of = |fault: &Fault| Some((fault.path.clone(), fault.pusher.clone()?));
+        let judged_again = faults
+            .iter()
+            .filter(|fault| !touched.contains(&fault.path))
+            .map(|fault| (fault.path.clone(), fault.pusher.clone()));
         Self {
             by_path,
             pushed: pushed(deploy, old, new, push),
             pusher: push.and_then(|push| push.pusher.clone()),
-            earlier_pushers: faults.iter().filter_map(pusher_of).collect(),
+            judged_again: judged_again.collect(),
         }
     }
 
@@ -61,16 +65,19 @@ impl Attribution {
     /// The commit that asked for what is at a path, and who pushed it; `None`: no commit is known.
     pub(super) fn source(&self, path: &[u8]) -> Option<Source> {
         let Provenance { commit, author } = self.by_path.get(path)?.clone();
-        let is_pushed = self
-            .pushed
-            .as_ref()
-            .is_none_or(|pushed| pushed.contains(&commit));
-        let pusher = self.pusher.clone().filter(|_| is_pushed);
+        let is_pushed = || {
+            let pushed = self.pushed.as_ref();
+            pushed.is_none_or(|pushed| pushed.contains(&commit))
+        };
+        let pusher = match self.judged_again.get(path) {
+            Some(earlier) => earlier.clone(),
+            None => self.pusher.clone().filter(|_| is_pushed()),
+        };
 
         Some(Source {
             deploy_commit: commit,
             author,
-            pusher: pusher.or_else(|| self.earlier_pushers.get(path).cloned()),
+            pusher,
         })
     }
 }

@@ -96,7 +96,7 @@ impl Preparation {
             let attribution = Attribution::find(
                 deploy,
                 subject.range(),
-                &prepared.candidates,
+                (&prepared.candidates, &prepared.touched),
                 preparation.push.as_ref(),
                 &preparation.faults,
             );

@@ -55,8 +55,8 @@ pub(super) fn record(
         transaction.clear_problem(&path)?;
     }
     for refusal in one_for_each_path(plan.refusals) {
-        let pusher = attribution.pusher_of_all();
         let is_touched = touched.contains(&refusal.path);
+        let pusher = attribution.pusher_of_all().filter(|_| is_touched);
         // A problem that is found again and again is reported the first time, and to everybody who
         // touches its path.
         if transaction.set_problem(&refusal, (old, new), pusher, is_touched, now)? {

@@ -179,6 +179,9 @@ pub struct Trailers {
 /// The facts about one application in one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetFacts {
+    /// Who pushed the change of the deploy file, as the git host authenticated them. If the change
+    /// is only judged again, this is not the person who pushes now.
+    pub pusher: Option<Identity>,
     /// What its repository says about the new revision; `None`: no repository is configured.
     pub revision: Option<RevisionFact>,
     /// What the deploy file asked for before.
@@ -216,8 +219,6 @@ pub struct Facts {
     pub now: Timestamp,
     /// Whether the deploy branch is about to move, has moved, or stays where it is.
     pub stage: Stage,
-    /// Who pushes, as the git host authenticated them.
-    pub pusher: Option<Identity>,
     /// The name of the deploy branch.
     pub branch: String,
     /// How the deploy branch moves.

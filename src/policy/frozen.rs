@@ -20,10 +20,9 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     };
 
     let described = freeze.describe();
-    let pusher = case.facts.pusher.as_ref();
-    let reason = case
-        .target_facts()
-        .and_then(|facts| facts.trailers.override_reason.as_ref());
+    let facts = case.target_facts();
+    let pusher = facts.and_then(|facts| facts.pusher.as_ref());
+    let reason = facts.and_then(|facts| facts.trailers.override_reason.as_ref());
 
     match (case.facts.stage, reason) {
         (Stage::Look, _) => Ok(Pass::note(described)),
@@ -110,7 +109,7 @@ mod tests {
     const ALICE: &str = "[environments.production]\noverride_by = [\"alice\"]\n";
 
     /// The facts at 00:01, when production is frozen by hand.
-    fn facts(stage: Stage, pusher: &str, until: Option<i64>) -> Facts {
+    fn facts(stage: Stage, until: Option<i64>) -> Facts {
         let freeze = Freeze {
             by: Some(Identity::new("bob", Evidence::Unix)),
             reason: "incident 7".into(),
@@ -120,14 +119,15 @@ mod tests {
         Facts {
             stage,
             now: Timestamp::from_ms(60_000),
-            pusher: Some(Identity::new(pusher, Evidence::Http)),
             freezes: [(Environment::new("production").unwrap(), freeze)].into(),
             ..Facts::default()
         }
     }
 
-    fn with_override(reason: Option<&str>) -> TargetFacts {
+    /// The facts about a change that somebody pushed, with or without `Deploy-Override`.
+    fn pushed(by: &str, reason: Option<&str>) -> TargetFacts {
         TargetFacts {
+            pusher: Some(Identity::new(by, Evidence::Http)),
             trailers: Trailers {
                 override_reason: reason.map(str::to_owned),
                 ..Trailers::default()
@@ -138,15 +138,15 @@ mod tests {
 
     /// What the rule says of a push by somebody, with or without `Deploy-Override`.
     fn ask_push(config: &str, pusher: &str, reason: Option<&str>) -> String {
-        let facts = facts(Stage::Before, pusher, None);
-        ask_deploy(judge, config, &facts, with_override(reason))
+        let facts = facts(Stage::Before, None);
+        ask_deploy(judge, config, &facts, pushed(pusher, reason))
     }
 
     #[test]
     fn frozen_environment_refuses_until_its_freeze_ends() {
         let ask = |until| {
-            let facts = facts(Stage::Before, "alice", until);
-            ask_deploy(judge, "", &facts, with_override(None))
+            let facts = facts(Stage::Before, until);
+            ask_deploy(judge, "", &facts, pushed("alice", None))
         };
         let refused = format!("refused: production is {FROZEN}");
 
@@ -173,28 +173,28 @@ mod tests {
 
     #[test]
     fn plan_says_who_would_have_to_push_an_override() {
-        let nobody = Facts {
+        let nobody = TargetFacts {
             pusher: None,
-            ..facts(Stage::Before, "", None)
+            ..pushed("", Some("fire"))
         };
         assert_eq!(
-            ask_deploy(judge, ALICE, &nobody, with_override(Some("fire"))),
+            ask_deploy(judge, ALICE, &facts(Stage::Before, None), nobody),
             format!("{FROZEN}; overridden if alice pushes it: fire")
         );
     }
 
     #[test]
     fn looking_at_a_frozen_environment_refuses_nothing() {
-        let facts = facts(Stage::Look, "alice", None);
-        assert_eq!(ask_deploy(judge, "", &facts, with_override(None)), FROZEN);
+        let facts = facts(Stage::Look, None);
+        assert_eq!(ask_deploy(judge, "", &facts, pushed("alice", None)), FROZEN);
     }
 
     #[test]
     fn hint_says_who_may_override() {
         let hint = |config, pusher, reason| {
-            let facts = facts(Stage::Before, pusher, None);
+            let facts = facts(Stage::Before, None);
             let changes = vec![added(PATH, file(A))];
-            answer(judge, config, changes, &facts, with_override(reason))
+            answer(judge, config, changes, &facts, pushed(pusher, reason))
                 .unwrap_err()
                 .hint
         };
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn held_push_waits_for_the_thaw() {
         let pass = |config, stage| {
-            let facts = facts(stage, "carol", None);
+            let facts = facts(stage, None);
             let changes = vec![added(PATH, file(A))];
-            answer(judge, config, changes, &facts, with_override(None))
+            answer(judge, config, changes, &facts, pushed("carol", None))
         };
         let waits = |answer: Answer| answer.unwrap().waits;
         let hold = "[environments.production]\non_freeze = \"hold\"\n";
@@ -235,7 +235,7 @@ mod tests {
             now: Timestamp::from_ms(60_000),
             ..Facts::default()
         };
-        let ask = |config: &str| ask_deploy(judge, config, &facts, with_override(None));
+        let ask = |config: &str| ask_deploy(judge, config, &facts, pushed("carol", None));
 
         assert_eq!(
             ask(config),

@@ -5,13 +5,17 @@ use super::follow::find;
 use super::place::Place;
 use super::start::start_runner;
 use crate::deploy_repository::DeployRepository;
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, Revision};
 use crate::identity::Identity;
-use crate::judging::{self, Subject};
+use crate::judging::{self, ApplicationRepositories, Subject};
+use crate::planning;
 use crate::policy::{Exception, ExceptionKind};
 use crate::publish;
 use crate::store::{self, Deployment, Reader};
 use crate::sys::clock;
+
+/// How many times everything is looked at again because other processes changed the state.
+const TRIES_MAX: usize = 100;
 
 /// Queues a failed, interrupted, cancelled or skipped deployment again, and returns the number of
 /// the new deployment and the deployment that it retries. With `stale`, also one that the deploy
@@ -27,48 +31,49 @@ pub fn retry(
     by: &Identity,
 ) -> Result<(DeploymentId, Deployment), Error> {
     let (deploy, mut store) = place.deploy_and_store()?;
-    let record = store.read()?;
-    let deployment = find(&record, id)?;
-    check_status(&deployment)?;
-    if !stale {
-        check_wanted(&deploy, &deployment)?;
-        check_newest(&record, &deployment)?;
-        judge_again(&deploy, &record, &deployment)?;
+    let mut repositories = ApplicationRepositories::default();
+
+    for _ in 0..TRIES_MAX {
+        let record = store.read()?;
+        let last_event = record.last_event()?;
+        let deployment = find(&record, id)?;
+        check_status(&deployment)?;
+        if !stale {
+            let tip = deploy.repository.branch_tip(&deploy.branch)?;
+            check_wanted(&deploy, tip.as_ref(), &deployment)?;
+            check_newest(&record, &deployment)?;
+            let subject = (tip.as_ref(), &deployment);
+            judge_again(&deploy, &record, subject, &mut repositories)?;
+        }
+        check_not_open(&record, &deployment)?;
+        drop(record);
+
+        let queued = store.transaction(|transaction| {
+            // Whatever changes the state is an event. While there is no newer one, all that was
+            // checked above is still so.
+            if transaction.last_event()? != last_event {
+                return Ok::<_, store::Error>(None);
+            }
+            let new = transaction.retry(&deployment, Some(by), clock::now())?;
+            if stale {
+                // This can take an application back to an older revision, so the record says who
+                // wanted that.
+                let exception = Exception {
+                    kind: ExceptionKind::Stale,
+                    reason: format!("retry --stale of {id} by {}", by.name),
+                };
+                transaction.add_exception(new, &exception)?;
+            }
+            Ok(Some(new))
+        })?;
+
+        if let Some(new) = queued {
+            publish::to_syslog(&mut store);
+            start_runner(&deploy, &deployment.target.environment)?;
+            return Ok((new, deployment));
+        }
     }
-    drop(record);
-
-    let target = &deployment.target;
-    let retried = store.transaction(|transaction| {
-        let open = transaction.open_deployments(&target.environment)?;
-        let is_same =
-            |open: &Deployment| open.target == *target && open.revision == deployment.revision;
-        if let Some(open) = open.into_iter().find(is_same) {
-            return Ok::<_, store::Error>(Err(open.id));
-        }
-
-        let new = transaction.retry(&deployment, Some(by), clock::now())?;
-        if stale {
-            // This can take an application back to an older revision, so the record says who
-            // wanted that.
-            let exception = Exception {
-                kind: ExceptionKind::Stale,
-                reason: format!("retry --stale of {id} by {}", by.name),
-            };
-            transaction.add_exception(new, &exception)?;
-        }
-        Ok(Ok(new))
-    })?;
-    publish::to_syslog(&mut store);
-
-    let new = retried.map_err(|open| {
-        let short = deployment.revision.short();
-        Error::refused(
-            format!("{target} {short} is already queued or running, as {open}"),
-            format!("to follow it: deploy-by-code logs -f {}", open.0),
-        )
-    })?;
-    start_runner(&deploy, &target.environment)?;
-    Ok((new, deployment))
+    Err(planning::Error::Overtaken(TRIES_MAX).into())
 }
 
 fn check_status(deployment: &Deployment) -> Result<(), Error> {
@@ -85,10 +90,33 @@ fn check_status(deployment: &Deployment) -> Result<(), Error> {
     ))
 }
 
+/// Checks that the revision is not queued or running already.
+fn check_not_open(record: &Reader<'_>, deployment: &Deployment) -> Result<(), Error> {
+    let Deployment {
+        target, revision, ..
+    } = deployment;
+    let open = record.open_deployments(&target.environment)?;
+    let is_same = |open: &Deployment| open.target == *target && open.revision == *revision;
+
+    match open.into_iter().find(is_same) {
+        None => Ok(()),
+        Some(Deployment { id, .. }) => Err(Error::refused(
+            format!(
+                "{target} {} is already queued or running, as {id}",
+                revision.short()
+            ),
+            format!("to follow it: deploy-by-code logs -f {}", id.0),
+        )),
+    }
+}
+
 /// Checks that the deploy file still asks for the deployment's revision.
-fn check_wanted(deploy: &DeployRepository, deployment: &Deployment) -> Result<(), Error> {
-    let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let wanted = judging::wanted(deploy, tip.as_ref())?.remove(&deployment.target);
+fn check_wanted(
+    deploy: &DeployRepository,
+    tip: Option<&Revision>,
+    deployment: &Deployment,
+) -> Result<(), Error> {
+    let wanted = judging::wanted(deploy, tip)?.remove(&deployment.target);
     if wanted.as_ref() == Some(&deployment.revision) {
         return Ok(());
     }
@@ -141,14 +169,12 @@ fn check_newest(record: &Reader<'_>, deployment: &Deployment) -> Result<(), Erro
 fn judge_again(
     deploy: &DeployRepository,
     record: &Reader<'_>,
-    deployment: &Deployment,
+    (tip, deployment): (Option<&Revision>, &Deployment),
+    repositories: &mut ApplicationRepositories,
 ) -> Result<(), Error> {
-    let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let subject = Subject::Retry {
-        tip: tip.as_ref(),
-        deployment,
-    };
-    let (_, judged) = judging::judge(deploy, &subject, Some(record))?;
+    let subject = Subject::Retry { tip, deployment };
+    let prepared = judging::prepare(deploy, &subject, Some(record))?;
+    let judged = prepared.judge(deploy, &subject, Some(record), repositories)?;
 
     let (id, target) = (deployment.id, &deployment.target);
     match judged.plan.refusals.first() {

@@ -6,6 +6,8 @@ use std::fs;
 use crate::applications::{bring_back, take_away};
 use crate::checkout::{one_file, world as with_application};
 use crate::nobody::user;
+use crate::processes::BINARY;
+use crate::run::{Run, run};
 use crate::world::{NULL, World, rev};
 
 const A: &str = "production/a";
@@ -97,6 +99,72 @@ fn unreadable_application_repository_delays_a_deployment_only() {
     assert_eq!(shown["deploy_commit"], world.tip());
     assert_eq!(world.status(A)["status"], "succeeded");
     world.cmd(&["reconcile"]).ok().says("nothing to do");
+}
+
+/// Pushes a change as a person whom the git host authenticates.
+fn push_as(world: &World, person: &str) -> Run {
+    world.commit();
+    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+    run(push.env("GL_USER", person), b"")
+}
+
+/// Pushes a deployment, and takes the repository of the application away before it is planned.
+fn push_as_while_unreadable(world: &World, person: &str, message: &str) {
+    world.commit_saying(message);
+    let line = world.push_unseen();
+    take_away(world, "a");
+    let mut hook = world.command(BINARY, "deploy.git");
+    hook.arg("post-receive")
+        .envs([("GIT_DIR", "."), ("GL_USER", person)]);
+    run(&mut hook, line.as_bytes())
+        .ok()
+        .says("problem production/a.deploy: the repository of a can't be read");
+}
+
+#[test]
+fn pusher_of_what_is_judged_again_stays_the_same() {
+    let world = with_application("");
+    let (one, two) = (one_file(&world, "one"), one_file(&world, "two"));
+
+    // The repository is there again when bob pushes.
+    world.deploy_rev(A, &one);
+    push_as_while_unreadable(&world, "alice", "one");
+    bring_back(&world, "a");
+    world.write("README", "x");
+    push_as(&world, "bob").ok();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    assert_eq!(world.show(1)["pusher"], "alice");
+
+    // It is still away when bob pushes.
+    world.deploy_rev(A, &two);
+    push_as_while_unreadable(&world, "alice", "two");
+    world.write("README", "y");
+    push_as(&world, "bob").ok();
+    bring_back(&world, "a");
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
+    assert_eq!(world.show(2)["pusher"], "alice");
+}
+
+#[test]
+fn override_of_what_is_judged_again_needs_its_own_pusher() {
+    let world = with_application("[environments.production]\noverride_by = [\"alice\"]\n");
+    let one = one_file(&world, "one");
+    world.deploy_rev(A, &one);
+    push_as_while_unreadable(&world, "mallory", "Deploy-Override: because I can");
+    bring_back(&world, "a");
+    world
+        .cmd(&["freeze", "production", "--reason", "incident 7"])
+        .ok();
+
+    world.write("README", "x");
+    push_as(&world, "alice").ok();
+
+    world.wait_until("the deployment waits for the thaw", || {
+        world.history()[0].contains("queued: frozen by ")
+    });
+    world.cmd(&["cancel", "1"]).ok();
+    world.settled();
 }
 
 #[test]

@@ -1,5 +1,13 @@
 //! `retry`: what may be tried again, and what is judged once more before that.
 
+use std::fs;
+use std::process::Stdio;
+
+use deploy_by_code::id::DeploymentId;
+use deploy_by_code::store::{self, Store};
+use deploy_by_code::sys::clock;
+use nix::libc;
+
 use crate::applications::{commits, configure, deploy, refused, try_deploy, world};
 use crate::commands::with_history;
 use crate::nobody::user;
@@ -131,4 +139,43 @@ fn retry_after_an_interruption_is_left_out_when_it_is_unwanted() {
     assert_eq!(world.settled()[1], interrupted);
     world.wait_until_idle();
     assert_eq!(world.settled().len(), 2);
+}
+
+/// While `retry` waits for the state, somebody retries another deployment. What `retry` had found
+/// out before is no longer so, and it must be found out again.
+#[test]
+fn retry_is_judged_by_the_state_in_which_it_is_recorded() {
+    let world = with_history();
+    world.job("exit 1");
+    world.deploy(A, 5);
+    world.push();
+    assert!(world.settled()[4].starts_with("#5 production/a failed"));
+
+    let mut state = Store::open(&world.state()).unwrap();
+    let retry = state
+        .transaction(|transaction| {
+            let mut retry = world.binary();
+            let retry = retry.args(["retry", "5"]).stderr(Stdio::piped());
+            let retry = retry.spawn().unwrap();
+
+            // SQLite waits for a lock by sleeping and looking again.
+            let asleep = format!("{} ", libc::SYS_clock_nanosleep);
+            let syscall = format!("/proc/{}/syscall", retry.id());
+            world.wait_until("retry waits for the state", || {
+                fs::read_to_string(&syscall).unwrap().starts_with(&asleep)
+            });
+            let older = transaction.deployment(DeploymentId(2)).unwrap().unwrap();
+            transaction.retry(&older, None, clock::now()).unwrap();
+            Ok::<_, store::Error>(retry)
+        })
+        .unwrap();
+
+    let retry = retry.wait_with_output().unwrap();
+    let said = String::from_utf8(retry.stderr).unwrap();
+    assert_eq!(retry.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("#5 is no longer the newest deployment of production/a: #6 is queued"),
+        "{said}"
+    );
+    world.cmd(&["cancel", "6"]).ok();
 }
