@@ -1,0 +1,119 @@
+//! What is recorded is exactly what happened: also where two commands act at the same time, where
+//! something changed between a command's look and its change, and where a process is killed.
+
+use std::fs;
+use std::thread;
+
+use nix::libc::{SYS_clock_nanosleep, SYS_nanosleep};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::crash::with_dead_runner;
+use crate::nobody::user;
+use crate::run::Run;
+use crate::world::World;
+
+fn database(world: &World) -> Connection {
+    Connection::open(world.state().join("state.db")).unwrap()
+}
+
+/// The data of all events of a kind.
+fn events(world: &World, kind: &str) -> Vec<Value> {
+    let database = database(world);
+    let mut statement = database
+        .prepare("SELECT data FROM events WHERE kind = ? ORDER BY id")
+        .unwrap();
+    let texts = statement.query_map([kind], |row| row.get::<_, String>(0));
+    texts
+        .unwrap()
+        .map(|text| serde_json::from_str(&text.unwrap()).unwrap())
+        .collect()
+}
+
+/// The unix user that runs the tests, as an event names it.
+fn this_user() -> Value {
+    json!({"name": user(), "evidence": "unix"})
+}
+
+/// Whether a process sleeps. While the state is locked, a command sleeps only to wait for it.
+fn sleeps(pid: i32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    let number = call.split(' ').next().unwrap_or_default();
+    [SYS_nanosleep, SYS_clock_nanosleep]
+        .map(|call| call.to_string())
+        .contains(&number.to_owned())
+}
+
+/// Runs commands at the same time, and changes the state after they have looked at it and before
+/// they change it.
+fn at_once(world: &World, commands: &[&[&str]], change: impl FnOnce(&Connection)) -> Vec<Run> {
+    world.wait_until_idle();
+    let database = database(world);
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+
+    thread::scope(|scope| {
+        let started: Vec<_> = commands
+            .iter()
+            .map(|arguments| scope.spawn(|| world.cmd(arguments)))
+            .collect();
+        world.wait_until("each command waits for the state", || {
+            let ours = world.ours();
+            ours.len() == commands.len() && ours.into_iter().all(sleeps)
+        });
+        change(&database);
+        database.execute_batch("COMMIT").unwrap();
+        started.into_iter().map(|run| run.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn release_leaves_alone_what_began_after_its_look() {
+    let world = with_dead_runner("");
+    world.deploy("production/b", 1);
+    world.push();
+    world.wait_until_held_by(1);
+    world.kill_runner();
+
+    // The first deployment ends, and a living runner begins the second one: this test.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let after_the_name = stat.rsplit_once(')').unwrap().1;
+    let ticks = after_the_name.split_whitespace().nth(19).unwrap();
+    let change = format!(
+        "UPDATE deployments SET status = 'interrupted' WHERE id = 1;
+         UPDATE deployments SET status = 'running', runner_pid = {}, runner_ticks = {ticks},
+             boot_id = (SELECT boot_id FROM deployments WHERE id = 1) WHERE id = 2;",
+        std::process::id()
+    );
+    let change = |database: &Connection| database.execute_batch(&change).unwrap();
+    let said = at_once(&world, &[&["release", "production"]], change).remove(0);
+
+    let sql = "SELECT released_by FROM deployments WHERE id = 2";
+    let released_by: Option<String> = database(&world)
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(released_by, None);
+    assert_eq!(events(&world, "released"), [Value::Null; 0]);
+    said.exits(1)
+        .says("production is not held any more")
+        .says_nothing_of("stopped waiting");
+}
+
+#[test]
+fn release_by_two_at_once_is_one_event() {
+    let world = with_dead_runner("");
+
+    let release: &[&str] = &["release", "production"];
+    let mut said = at_once(&world, &[release, release], |_| {});
+
+    let event = json!({"released": {"environment": "production", "by": this_user()}});
+    assert_eq!(events(&world, "released"), [event]);
+    said.sort_by_key(|run| run.code);
+    said.pop()
+        .unwrap()
+        .exits(1)
+        .says("production is not held any more");
+    said.pop()
+        .unwrap()
+        .ok()
+        .says("stopped waiting for what #1 production/a left running");
+}
