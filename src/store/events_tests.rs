@@ -27,7 +27,8 @@ fn event_is_recorded_for_every_change() {
     state.succeed(first, now()).unwrap();
     state.change(|t| t.retire(&target("a"), None, None, now()));
     state.change(|t| t.freeze(&environment, "incident 7", &alice(), None, now()));
-    state.change(|t| t.thaw(&environment, &alice(), now()));
+    assert!(state.change(|t| t.thaw(&environment, &alice(), now())));
+    assert!(!state.change(|t| t.thaw(&environment, &alice(), now())));
     state.change(|t| t.refuse(std::slice::from_ref(&refusal), Some(&alice()), now()));
     let range = (None, None);
     assert!(state.change(|t| t.set_problem(&refusal, range, None, false, now())));

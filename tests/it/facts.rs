@@ -8,6 +8,7 @@ use nix::libc::{SYS_clock_nanosleep, SYS_nanosleep};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::commands::with_history;
 use crate::crash::with_dead_runner;
 use crate::nobody::user;
 use crate::run::Run;
@@ -116,4 +117,24 @@ fn release_by_two_at_once_is_one_event() {
         .unwrap()
         .ok()
         .says("stopped waiting for what #1 production/a left running");
+}
+
+#[test]
+fn thaw_by_two_at_once_is_one_event() {
+    let world = with_history();
+    world
+        .cmd(&["freeze", "production", "--reason", "incident 7"])
+        .ok();
+
+    let thaw: &[&str] = &["thaw", "production"];
+    let mut said = at_once(&world, &[thaw, thaw], |_| {});
+
+    let event = json!({"thawed": {"environment": "production", "by": this_user()}});
+    assert_eq!(events(&world, "thawed"), [event]);
+    said.sort_by_key(|run| run.code);
+    said.pop()
+        .unwrap()
+        .exits(1)
+        .says("production is not frozen any more");
+    said.pop().unwrap().ok().says("production is thawed");
 }
