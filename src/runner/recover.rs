@@ -103,7 +103,7 @@ fn interrupt(
         }
         let pusher = deployment.pusher.as_ref();
         transaction
-            .retry(deployment, pusher, clock::now())
+            .retry(deployment, pusher, None, clock::now())
             .map(Some)
     })?;
     if retried.is_some() {

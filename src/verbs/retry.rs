@@ -46,16 +46,13 @@ pub fn retry(
             return Ok::<_, store::Error>(Err(open.id));
         }
 
-        let new = transaction.retry(&deployment, Some(by), clock::now())?;
-        if stale {
-            // This can take an application back to an older revision, so the record says who
-            // wanted that.
-            let exception = Exception {
-                kind: ExceptionKind::Stale,
-                reason: format!("retry --stale of {id} by {}", by.name),
-            };
-            transaction.add_exception(new, &exception)?;
-        }
+        // This can take an application back to an older revision, so the record says who wanted
+        // that.
+        let exception = stale.then(|| Exception {
+            kind: ExceptionKind::Stale,
+            reason: format!("retry --stale of {id} by {}", by.name),
+        });
+        let new = transaction.retry(&deployment, Some(by), exception.as_ref(), clock::now())?;
         Ok(Ok(new))
     })?;
     publish::to_syslog(&mut store);

@@ -138,3 +138,23 @@ fn thaw_by_two_at_once_is_one_event() {
         .says("production is not frozen any more");
     said.pop().unwrap().ok().says("production is thawed");
 }
+
+#[test]
+fn retry_is_an_event_with_the_exceptions_that_are_stored() {
+    let world = with_history();
+    for id in [2, 5] {
+        world.job("exit 1");
+        world.cmd(&["retry", "--stale", &id.to_string()]).ok();
+        world.settled();
+
+        let reason = format!("retry --stale of #{id} by {}", user());
+        let shown = world.settled().len() as u32;
+        assert_eq!(
+            world.show(shown)["exceptions"][0]["reason"],
+            reason.as_str()
+        );
+        let planned = events(&world, "planned").pop().unwrap();
+        let exceptions = json!([{"kind": "stale", "reason": reason}]);
+        assert_eq!(planned["planned"]["exceptions"], exceptions);
+    }
+}
