@@ -149,7 +149,7 @@ impl Transaction<'_> {
                  WHERE id = ? AND status = 'queued'",
                 params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
             )?;
-            self.became(deployment.id, Status::Superseded, None, now)?;
+            self.became(deployment.id, Status::Superseded, None, None, now)?;
         }
         Ok(queued)
     }

@@ -45,7 +45,7 @@ impl Transaction<'_> {
             return Ok(Err(Stale));
         }
 
-        self.became(id, Status::Running, None, now)?;
+        self.became(id, Status::Running, None, None, now)?;
         Ok(Ok(()))
     }
 
@@ -101,18 +101,22 @@ impl Transaction<'_> {
                 id.0
             ],
         )?;
-        self.became(id, outcome.status, outcome.reason.clone(), now)?;
+
+        let by = found
+            .cancelled_by
+            .filter(|_| outcome.status == Status::Cancelled);
+        self.became(id, outcome.status, outcome.reason.clone(), by, now)?;
         Ok(Ok(()))
     }
 
-    /// Records that a user wants a running deployment to end. Its runner ends it.
+    /// Records that a user wants a deployment to end. If it is running, its runner ends it.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn ask_to_cancel(&self, id: DeploymentId, by: &Identity) -> Result<(), Error> {
         self.execute(
             "UPDATE deployments SET cancelled_by = ?, cancelled_known_by = ?
-             WHERE id = ? AND status = 'running'",
+             WHERE id = ? AND status IN ('queued', 'running')",
             params![by.name, by.evidence.as_str(), id.0],
         )?;
         Ok(())
@@ -173,12 +177,13 @@ impl Transaction<'_> {
         Ok(changed == 1)
     }
 
-    /// Records the event that a deployment has a new status.
+    /// Records the event that a deployment has a new status. `by` is who cancelled it.
     pub(super) fn became(
         &self,
         id: DeploymentId,
         status: Status,
         reason: Option<String>,
+        by: Option<Identity>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let sql = "SELECT environment, application, revision FROM deployments WHERE id = ?";
@@ -194,6 +199,7 @@ impl Transaction<'_> {
             revision,
             status,
             reason,
+            by,
         };
         self.record(&event, now)
     }

@@ -158,3 +158,31 @@ fn retry_is_an_event_with_the_exceptions_that_are_stored() {
         assert_eq!(planned["planned"]["exceptions"], exceptions);
     }
 }
+
+#[test]
+fn cancel_keeps_how_the_person_is_known() {
+    let world = World::installed();
+    world.job("note start; hold end");
+    for application in ["a", "b"] {
+        world.deploy(&format!("production/{application}"), 1);
+    }
+    world.push();
+    world.wait_for("production/a #1 start");
+
+    // One that is queued, and one that runs.
+    for id in ["2", "1"] {
+        world.cmd(&["cancel", id]).ok();
+    }
+    world.settled();
+
+    let sql = "SELECT cancelled_by, cancelled_known_by FROM deployments WHERE id = ?";
+    for id in [1, 2] {
+        let by: (Option<String>, Option<String>) = database(&world)
+            .query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(by, (Some(user()), Some("unix".to_owned())), "#{id}");
+    }
+    for event in events(&world, "cancelled") {
+        assert_eq!(event["became"]["by"], this_user(), "{event}");
+    }
+}
