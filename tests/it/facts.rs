@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 
 use crate::commands::with_history;
 use crate::crash::with_dead_runner;
+use crate::events::killed_at;
+use crate::faults::strace_or_skip;
 use crate::nobody::user;
+use crate::processes::BINARY;
 use crate::run::Run;
 use crate::world::World;
 
@@ -185,4 +188,55 @@ fn cancel_keeps_how_the_person_is_known() {
     for event in events(&world, "cancelled") {
         assert_eq!(event["became"]["by"], this_user(), "{event}");
     }
+}
+
+/// A world in which the command of a dead runner has ended. A new runner, which shall try the
+/// deployment again, is killed at its first system call of a kind.
+fn with_recovery_killed_at(call: &str) -> World {
+    let world = with_dead_runner("on_interrupt = \"retry\"");
+    world.open("end");
+    world.wait_for("production/a #1 end");
+    // Without anything to send, the runner first connects to the system log after its first change.
+    let sent = "INSERT INTO event_readers (name, position) SELECT 'syslog', MAX(id) FROM events
+         WHERE true ON CONFLICT DO UPDATE SET position = excluded.position";
+    database(&world).execute_batch(sent).unwrap();
+
+    let repository = world.repository();
+    let run = ["-C", repository.to_str().unwrap(), "run", "production"];
+    let killed = killed_at(&world, call, BINARY, ".", &run);
+    assert_ne!(killed.code, Some(0), "{killed:#?}");
+    world.wait_until_idle();
+    world
+}
+
+#[test]
+fn on_interrupt_retry_survives_a_kill_after_the_interruption() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = with_recovery_killed_at("connect");
+    assert_eq!(
+        world.history(),
+        [
+            "#1 production/a interrupted: the runner died",
+            "#2 production/a queued"
+        ]
+    );
+
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
+}
+
+/// The control: a kill before the COMMIT leaves neither the interruption nor the retry.
+#[test]
+fn on_interrupt_retry_survives_a_kill_before_the_interruption() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = with_recovery_killed_at("fsync");
+    assert_eq!(world.history(), ["#1 production/a running"]);
+
+    world.cmd(&["reconcile"]).ok();
+    world.wait_until("it is tried again", || world.history().len() == 2);
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
 }
