@@ -57,6 +57,9 @@ pub enum Event {
         /// Why, if there is something to say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Who cancelled it, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Identity>,
     },
     /// An application is no longer wanted in an environment.
     Retired {

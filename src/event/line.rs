@@ -34,6 +34,8 @@ impl Event {
                 revision,
                 status,
                 reason,
+                // The reason names the person.
+                by: _,
             } => Line::new(status.as_str())
                 .deployment(*deployment, target, revision)
                 .optional("reason", reason.as_deref()),
@@ -190,6 +192,7 @@ mod tests {
             revision: Revision::new(HASH).unwrap(),
             status: Status::Failed,
             reason: Some("exit status 7".to_owned()),
+            by: None,
         };
 
         let table = [

@@ -60,36 +60,36 @@ impl HookEnvironment {
 /// unix user. Call this only when there is something to record, since it can read the user
 /// database.
 #[must_use]
-pub fn pusher() -> Option<Identity> {
-    let named = |(variable, evidence): &(&str, Evidence)| {
-        let name = env::var_os(variable).filter(|name| !name.is_empty())?;
-        let name = text::decode(name.as_bytes(), PUSHER_MAX);
-        Some(Identity::new(name, *evidence))
-    };
-
-    signer()
-        .or_else(|| PUSHER_VARIABLES.iter().find_map(named))
-        .or_else(unix_user)
+pub fn pusher() -> Identity {
+    signer().or_else(authenticated).unwrap_or_else(unix_user)
 }
 
-/// The user of the operating system that this process runs as.
-fn unix_user() -> Option<Identity> {
-    let user = User::current().ok()?;
-    Some(Identity::new(user.name, Evidence::Unix))
-}
-
-/// Who types a command: the user who called sudo, or else as for a hook. A user whose number has no
-/// name is known by the number.
+/// Who types a command: the user who called sudo, or else the name that the host authenticated, or
+/// else the unix user. Nothing is pushed here, so no variable about a signed push counts.
 #[must_use]
 pub fn person() -> Identity {
     let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     behind_sudo
         .map(|name| Identity::new(name, Evidence::Sudo))
-        .or_else(pusher)
-        .unwrap_or_else(|| {
-            let number = User::own_number();
-            Identity::new(format!("user {number}"), Evidence::Unix)
-        })
+        .or_else(authenticated)
+        .unwrap_or_else(unix_user)
+}
+
+/// The person whom the host authenticated.
+fn authenticated() -> Option<Identity> {
+    PUSHER_VARIABLES.iter().find_map(|(variable, evidence)| {
+        let name = env::var_os(variable).filter(|name| !name.is_empty())?;
+        let name = text::decode(name.as_bytes(), PUSHER_MAX);
+        Some(Identity::new(name, *evidence))
+    })
+}
+
+/// The user of the operating system that this process runs as. A user whose number has no name is
+/// known by the number.
+fn unix_user() -> Identity {
+    let name =
+        User::current().map_or_else(|_| format!("user {}", User::own_number()), |user| user.name);
+    Identity::new(name, Evidence::Unix)
 }
 
 /// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git also calls the signature of

@@ -125,7 +125,7 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
         old,
         old_is_told,
         new,
-        pusher: pusher(),
+        pusher: Some(pusher()),
     })
 }
 

@@ -170,7 +170,7 @@ fn judge_branch(
     // Finding the pusher may have to read the user database, so it is done only if a rule asks.
     let mut sections = deploy.config.environments();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
-    let pusher = asks_who.then(pusher).flatten();
+    let pusher = asks_who.then(pusher);
     let subject = Subject::Push {
         old,
         new,
@@ -216,13 +216,13 @@ fn record(verdict: &Verdict, store: Option<&mut Store>) {
 
     let is_recorded = store.is_some_and(|store| {
         let recorded = store.transaction(|transaction| {
-            transaction.refuse(&verdict.refusals, pusher.as_ref(), clock::now())
+            transaction.refuse(&verdict.refusals, Some(&pusher), clock::now())
         });
         publish::to_syslog(store);
         recorded.is_ok()
     });
     if !is_recorded {
-        send_to_syslog(&verdict.refusals, pusher.as_ref());
+        send_to_syslog(&verdict.refusals, &pusher);
     }
 }
 
@@ -236,12 +236,12 @@ fn failure_message(error: &Error) -> String {
 }
 
 /// Sends the lines of events that could not be recorded.
-fn send_to_syslog(refusals: &[Refusal], pusher: Option<&Identity>) {
+fn send_to_syslog(refusals: &[Refusal], pusher: &Identity) {
     let Ok(mut log) = syslog::SystemLog::open() else {
         return;
     };
     for refusal in refusals {
-        let event = Event::refused(refusal, pusher);
+        let event = Event::refused(refusal, Some(pusher));
         let _ = log.send(Severity::Warning, &event.line());
     }
 }

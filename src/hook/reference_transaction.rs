@@ -40,7 +40,7 @@ pub fn reference_transaction(
     };
 
     let (old, new) = (update.old.as_ref(), update.new.as_ref());
-    if let Err(error) = wake::reconcile(&deploy, old, new, pusher().as_ref()) {
+    if let Err(error) = wake::reconcile(&deploy, old, new, Some(&pusher())) {
         let message = format!("no reconcile could be started: {error}");
         syslog::failure("reference-transaction", &message);
     }

@@ -10,11 +10,13 @@ use super::error::Error;
 use super::this_runner::Runner;
 use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
+use crate::id::DeploymentId;
 use crate::publish;
 use crate::status::Status;
-use crate::store::{self, Deployment, Outcome, Reader, Store};
+use crate::store::{self, Deployment, Outcome, Reader, Store, Transaction};
 use crate::sys::cgroup;
 use crate::sys::clock;
+use crate::time::Timestamp;
 
 /// How often to look whether what was left running has ended.
 const LOOK: Duration = Duration::from_millis(250);
@@ -81,7 +83,9 @@ fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String
     Some("the runner died".to_owned())
 }
 
-/// Records that a deployment was interrupted, and retries it where the configuration says so.
+/// Records that a deployment was interrupted, and retries it where the configuration says so. Both
+/// is one transaction: nobody looks at a deployment that has ended again, so a retry that was not
+/// recorded with the end would be lost if this runner died.
 fn interrupt(
     deploy: &DeployRepository,
     store: &mut Store,
@@ -89,25 +93,35 @@ fn interrupt(
     reason: &str,
 ) -> Result<(), Error> {
     let outcome = Outcome::new(Status::Interrupted, reason);
-    // If an end is recorded already, the process that recorded it knew more.
-    let _ = store
-        .transaction(|transaction| transaction.finish(deployment.id, &outcome, clock::now()))?;
-    publish::to_syslog(store);
-    if deploy.config.settings(&deployment.target).on_interrupt == OnInterrupt::Stop {
-        return Ok(());
-    }
+    let on_interrupt = deploy.config.settings(&deployment.target).on_interrupt;
 
-    let retried = store.transaction(|transaction| {
-        if !may_retry(transaction, deployment)? {
-            return Ok::<_, store::Error>(None);
+    store.transaction(|transaction| {
+        let now = clock::now();
+        // If an end is recorded already, the process that recorded it knew more.
+        if transaction.finish(deployment.id, &outcome, now)?.is_err() {
+            return Ok(());
         }
-        let pusher = deployment.pusher.as_ref();
-        transaction
-            .retry(deployment, pusher, clock::now())
-            .map(Some)
+        if on_interrupt == OnInterrupt::Retry {
+            retry_if_wanted(transaction, deployment.id, now)?;
+        }
+        Ok::<_, store::Error>(())
     })?;
-    if retried.is_some() {
-        publish::to_syslog(store);
+    publish::to_syslog(store);
+    Ok(())
+}
+
+/// Queues an interrupted deployment again, if that may be done without being asked for.
+fn retry_if_wanted(
+    transaction: &Transaction<'_>,
+    id: DeploymentId,
+    now: Timestamp,
+) -> Result<(), store::Error> {
+    // It is read once more, because somebody may have cancelled it after this runner's look.
+    if let Some(deployment) = transaction.deployment(id)?
+        && may_retry(transaction, &deployment)?
+    {
+        let pusher = deployment.pusher.as_ref();
+        transaction.retry(&deployment, pusher, None, now)?;
     }
     Ok(())
 }

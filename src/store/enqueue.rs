@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
 use crate::plan;
-use crate::policy::ExceptionKind;
+use crate::policy::{Exception, ExceptionKind};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -149,12 +149,14 @@ impl Transaction<'_> {
                  WHERE id = ? AND status = 'queued'",
                 params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
             )?;
-            self.became(deployment.id, Status::Superseded, None, now)?;
+            self.became(deployment.id, Status::Superseded, None, None, now)?;
         }
         Ok(queued)
     }
 
     /// Records a new deployment of the same revision as an earlier one, in a rollout of its own.
+    /// What was recorded with the earlier one counts for it as well, and so does `exception`, which
+    /// is made for this retry.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -162,6 +164,7 @@ impl Transaction<'_> {
         &self,
         of: &Deployment,
         by: Option<&Identity>,
+        exception: Option<&Exception>,
         now: Timestamp,
     ) -> Result<DeploymentId, Error> {
         let rollout = self.begin_rollout(None, None, now)?;
@@ -187,6 +190,10 @@ impl Transaction<'_> {
             ],
         )?;
         let id = DeploymentId(self.last_id());
+        // An exception of the same kind may be among those that are copied. The new one counts.
+        if let Some(exception) = exception {
+            self.add_exception(id, exception)?;
+        }
         self.copy_details(of, id)?;
 
         let event = Event::Planned {
@@ -194,7 +201,7 @@ impl Transaction<'_> {
             target: of.target.clone(),
             revision: of.revision.clone(),
             pusher: by.cloned(),
-            exceptions: Vec::new(),
+            exceptions: self.exceptions(id)?,
             retry_of: Some(of.id),
         };
         self.record(&event, now)?;

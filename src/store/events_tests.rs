@@ -20,13 +20,15 @@ fn event_is_recorded_for_every_change() {
 
     let first = state.enqueue("a", '1').id;
     state.begin(first, now()).unwrap();
+    let left = state.deployment(first);
+    state.change(|t| t.ask_to_release(&environment, vec![left], &alice(), now()));
     state.enqueue("a", '2');
     state.enqueue("a", '3');
     state.succeed(first, now()).unwrap();
     state.change(|t| t.retire(&target("a"), None, None, now()));
     state.change(|t| t.freeze(&environment, "incident 7", &alice(), None, now()));
-    state.change(|t| t.thaw(&environment, &alice(), now()));
-    state.change(|t| t.ask_to_release(&environment, &alice(), now()));
+    assert!(state.change(|t| t.thaw(&environment, &alice(), now())));
+    assert!(!state.change(|t| t.thaw(&environment, &alice(), now())));
     state.change(|t| t.refuse(std::slice::from_ref(&refusal), Some(&alice()), now()));
     let range = (None, None);
     assert!(state.change(|t| t.set_problem(&refusal, range, None, false, now())));
@@ -37,6 +39,7 @@ fn event_is_recorded_for_every_change() {
         [
             "planned",
             "started",
+            "released",
             "planned",
             "planned",
             "superseded",
@@ -45,7 +48,6 @@ fn event_is_recorded_for_every_change() {
             "cancelled",
             "frozen",
             "thawed",
-            "released",
             "refused",
             "problem",
         ]

@@ -77,7 +77,7 @@ impl Transaction<'_> {
         self.record(&event, now)
     }
 
-    /// Records that an environment is not frozen any more.
+    /// Records that an environment is not frozen any more. Returns whether it was frozen.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -86,24 +86,26 @@ impl Transaction<'_> {
         environment: &Environment,
         by: &Identity,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        self.end_freeze(environment, by, now)?;
-
-        let event = Event::Thawed {
-            environment: environment.clone(),
-            by: by.clone(),
-        };
-        self.record(&event, now)
+    ) -> Result<bool, Error> {
+        let was_frozen = self.end_freeze(environment, by, now)?;
+        if was_frozen {
+            let event = Event::Thawed {
+                environment: environment.clone(),
+                by: by.clone(),
+            };
+            self.record(&event, now)?;
+        }
+        Ok(was_frozen)
     }
 
-    /// Ends the freeze of an environment, if there is one.
+    /// Ends the freeze of an environment, and returns whether there was one.
     fn end_freeze(
         &self,
         environment: &Environment,
         by: &Identity,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        self.execute(
+    ) -> Result<bool, Error> {
+        let changed = self.execute(
             "UPDATE freezes SET thawed_by = ?, thawed_known_by = ?, thawed_at_ms = ?
              WHERE environment = ? AND thawed_at_ms IS NULL",
             params![
@@ -113,6 +115,6 @@ impl Transaction<'_> {
                 environment.as_str()
             ],
         )?;
-        Ok(())
+        Ok(changed > 0)
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::columns::{hash_at, target_at, text};
 use super::error::Error;
-use super::rows::{Outcome, Run, Stale};
+use super::rows::{Deployment, Outcome, Run, Stale};
 use super::transaction::Transaction;
 use crate::event::Event;
 use crate::id::{DeploymentId, Environment, Revision};
@@ -45,7 +45,7 @@ impl Transaction<'_> {
             return Ok(Err(Stale));
         }
 
-        self.became(id, Status::Running, None, now)?;
+        self.became(id, Status::Running, None, None, now)?;
         Ok(Ok(()))
     }
 
@@ -101,53 +101,89 @@ impl Transaction<'_> {
                 id.0
             ],
         )?;
-        self.became(id, outcome.status, outcome.reason.clone(), now)?;
+
+        let by = found
+            .cancelled_by
+            .filter(|_| outcome.status == Status::Cancelled);
+        self.became(id, outcome.status, outcome.reason.clone(), by, now)?;
         Ok(Ok(()))
     }
 
-    /// Records that a user wants a running deployment to end. Its runner ends it.
+    /// Records that a user wants a deployment to end. If it is running, its runner ends it.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn ask_to_cancel(&self, id: DeploymentId, by: &Identity) -> Result<(), Error> {
         self.execute(
             "UPDATE deployments SET cancelled_by = ?, cancelled_known_by = ?
-             WHERE id = ? AND status = 'running'",
+             WHERE id = ? AND status IN ('queued', 'running')",
             params![by.name, by.evidence.as_str(), id.0],
         )?;
         Ok(())
     }
 
-    /// Records that nothing shall wait any more for what the running deployments of an environment
-    /// left running.
+    /// Records that nothing shall wait any more for what some deployments of an environment left
+    /// running, and returns those of them for which this is new. `left` is what a user looked at:
+    /// what another runner began since then is not released.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn ask_to_release(
         &self,
         environment: &Environment,
+        left: Vec<Deployment>,
         by: &Identity,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        self.execute(
-            "UPDATE deployments SET released_by = ?, released_known_by = ?
-             WHERE environment = ? AND status = 'running'",
-            params![by.name, by.evidence.as_str(), environment.as_str()],
-        )?;
+    ) -> Result<Vec<Deployment>, Error> {
+        let mut released = Vec::new();
+        for deployment in left {
+            if self.release_one(environment, &deployment, by)? {
+                released.push(deployment);
+            }
+        }
 
-        let event = Event::Released {
-            environment: environment.clone(),
-            by: by.clone(),
-        };
-        self.record(&event, now)
+        if !released.is_empty() {
+            let event = Event::Released {
+                environment: environment.clone(),
+                by: by.clone(),
+            };
+            self.record(&event, now)?;
+        }
+        Ok(released)
     }
 
-    /// Records the event that a deployment has a new status.
+    /// Marks a running deployment as released, unless it is already, or another runner runs it.
+    fn release_one(
+        &self,
+        environment: &Environment,
+        seen: &Deployment,
+        by: &Identity,
+    ) -> Result<bool, Error> {
+        let run = seen.run.as_ref();
+        let changed = self.execute(
+            "UPDATE deployments SET released_by = ?, released_known_by = ?
+             WHERE id = ? AND environment = ? AND status = 'running' AND released_by IS NULL
+                 AND boot_id IS ? AND runner_pid IS ? AND runner_ticks IS ?",
+            params![
+                by.name,
+                by.evidence.as_str(),
+                seen.id.0,
+                environment.as_str(),
+                run.map(|run| &run.boot_id),
+                run.map(|run| run.runner.pid),
+                run.map(|run| run.runner.start_ticks)
+            ],
+        )?;
+        Ok(changed == 1)
+    }
+
+    /// Records the event that a deployment has a new status. `by` is who cancelled it.
     pub(super) fn became(
         &self,
         id: DeploymentId,
         status: Status,
         reason: Option<String>,
+        by: Option<Identity>,
         now: Timestamp,
     ) -> Result<(), Error> {
         let sql = "SELECT environment, application, revision FROM deployments WHERE id = ?";
@@ -163,6 +199,7 @@ impl Transaction<'_> {
             revision,
             status,
             reason,
+            by,
         };
         self.record(&event, now)
     }

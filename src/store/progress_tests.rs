@@ -48,6 +48,37 @@ fn transition_that_is_not_allowed_is_stale() {
 }
 
 #[test]
+fn release_marks_only_the_run_that_was_looked_at() {
+    let mut state = TestState::new();
+    let environment = target("a").environment;
+    let [ended, other] = ['1', '2'].map(|digit| {
+        let id = state.enqueue("a", digit).id;
+        state.begin(id, now()).unwrap();
+        state.deployment(id)
+    });
+    let release = |state: &mut TestState, seen: &Deployment| {
+        let seen = vec![seen.clone()];
+        let released = state.change(|t| t.ask_to_release(&environment, seen, &alice(), now()));
+        released.len()
+    };
+
+    state.succeed(ended.id, now()).unwrap();
+    assert_eq!(release(&mut state, &ended), 0);
+    let mut another_run = other.clone();
+    another_run.run.as_mut().unwrap().runner.start_ticks += 1;
+    assert_eq!(release(&mut state, &another_run), 0);
+    assert_eq!(state.deployment(other.id).released_by, None);
+
+    // The second time it is nothing new.
+    assert_eq!(release(&mut state, &other), 1);
+    assert_eq!(release(&mut state, &other), 0);
+    assert_eq!(state.deployment(ended.id).released_by, None);
+    assert_eq!(state.deployment(other.id).released_by, Some(alice()));
+    let events = state.events();
+    assert_eq!(events.iter().filter(|kind| **kind == "released").count(), 1);
+}
+
+#[test]
 fn deployed_is_what_succeeded_last_by_order_not_by_clock() {
     let mut state = TestState::new();
     for (digit, ms) in [('1', 9_000), ('2', 5_000)] {

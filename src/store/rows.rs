@@ -51,7 +51,7 @@ pub struct Deployment {
     pub exit_status: Option<i32>,
     /// The processes that carry it out.
     pub run: Option<Run>,
-    /// Who asked for it to end while it ran.
+    /// Who asked for it to end.
     pub cancelled_by: Option<Identity>,
     /// Who asked not to wait any more for what it left running.
     pub released_by: Option<Identity>,

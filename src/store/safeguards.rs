@@ -100,10 +100,11 @@ impl Reader<'_> {
 
 impl Transaction<'_> {
     /// Records an exception from a rule that was made for a deployment.
-    ///
-    /// # Errors
-    /// The state can't be changed.
-    pub fn add_exception(&self, id: DeploymentId, exception: &Exception) -> Result<(), Error> {
+    pub(super) fn add_exception(
+        &self,
+        id: DeploymentId,
+        exception: &Exception,
+    ) -> Result<(), Error> {
         self.execute(
             "INSERT INTO exceptions (deployment, kind, reason) VALUES (?, ?, ?)
              ON CONFLICT DO NOTHING",
@@ -196,7 +197,8 @@ impl Transaction<'_> {
 
         let exceptions = "INSERT INTO exceptions
              SELECT ?2, kind, reason FROM exceptions
-             WHERE deployment = ?1 AND kind <> 'override'";
+             WHERE deployment = ?1 AND kind <> 'override'
+             ON CONFLICT DO NOTHING";
         let needs = "INSERT INTO needs
              SELECT ?2, application, commit_id, declared_by, goes_first FROM needs
              WHERE deployment = ?1";

@@ -163,7 +163,7 @@ fn transaction_with_an_error_changes_nothing() {
     let mut state = TestState::new();
     let failed: Result<(), Error> = state.store.transaction(|t| {
         t.move_cursor("refs/heads/main", None)?;
-        t.thaw(&target("a").environment, &alice(), now())?;
+        t.freeze(&target("a").environment, "x", &alice(), None, now())?;
         Err(Error::Damaged("on purpose".to_owned()))
     });
 

@@ -34,6 +34,7 @@ pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelle
         let status = now.map_or(deployment.status, |now| now.status);
         match status {
             Status::Queued => {
+                transaction.ask_to_cancel(id, by)?;
                 // The status was read in this transaction, so nobody can have changed it since.
                 let _ = transaction.finish(id, &outcome, clock::now())?;
             }

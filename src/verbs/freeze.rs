@@ -135,7 +135,8 @@ pub struct Thawed {
 /// Thaws an environment and starts its runner. With `dry_run` it changes nothing.
 ///
 /// # Errors
-/// Nobody froze the environment by hand, or the state can't be changed.
+/// Nobody froze the environment by hand, somebody else thawed it meanwhile, or the state can't be
+/// changed.
 pub fn thaw(
     place: &Place,
     environment: &Environment,
@@ -162,7 +163,12 @@ pub fn thaw(
         return Ok(Thawed { waiting, still });
     }
 
-    store.transaction(|transaction| transaction.thaw(environment, by, now))?;
+    if !store.transaction(|transaction| transaction.thaw(environment, by, now))? {
+        return Err(Error::refused(
+            format!("{environment} is not frozen any more: somebody else has just thawed it"),
+            "to see which environments are frozen: deploy-by-code status",
+        ));
+    }
     publish::to_syslog(&mut store);
     start_runner(&deploy, environment)?;
 

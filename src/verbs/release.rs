@@ -16,7 +16,7 @@ use crate::sys::clock;
 /// that left it.
 ///
 /// # Errors
-/// Nothing holds the environment, or the state can't be changed.
+/// Nothing holds the environment, or nothing does any more, or the state can't be changed.
 pub fn release(
     place: &Place,
     environment: &Environment,
@@ -55,8 +55,21 @@ pub fn release(
         ));
     }
 
-    store.transaction(|transaction| transaction.ask_to_release(environment, by, clock::now()))?;
+    // Until here nothing was locked, so what was left running can have ended meanwhile, and a
+    // runner can have begun something else.
+    let released = store.transaction(|transaction| {
+        transaction.ask_to_release(environment, left, by, clock::now())
+    })?;
     publish::to_syslog(&mut store);
     start_runner(&deploy, environment)?;
-    Ok(left)
+    if released.is_empty() {
+        return Err(Error::refused(
+            format!(
+                "{environment} is not held any more: what was left running there has ended, or \
+                 somebody else has released it"
+            ),
+            "to see what waits: deploy-by-code status",
+        ));
+    }
+    Ok(released)
 }

@@ -54,16 +54,14 @@ pub fn retry(
             if transaction.last_event()? != last_event {
                 return Ok::<_, store::Error>(None);
             }
-            let new = transaction.retry(&deployment, Some(by), clock::now())?;
-            if stale {
-                // This can take an application back to an older revision, so the record says who
-                // wanted that.
-                let exception = Exception {
-                    kind: ExceptionKind::Stale,
-                    reason: format!("retry --stale of {id} by {}", by.name),
-                };
-                transaction.add_exception(new, &exception)?;
-            }
+            // This can take an application back to an older revision, so the record says who
+            // wanted that.
+            let exception = stale.then(|| Exception {
+                kind: ExceptionKind::Stale,
+                reason: format!("retry --stale of {id} by {}", by.name),
+            });
+            let now = clock::now();
+            let new = transaction.retry(&deployment, Some(by), exception.as_ref(), now)?;
             Ok(Some(new))
         })?;
 

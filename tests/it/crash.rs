@@ -15,7 +15,7 @@ pub fn starts(world: &World, id: usize) -> usize {
 }
 
 /// A world whose first deployment runs and holds at the gate `end`, and whose runner was killed.
-fn with_dead_runner(config: &str) -> World {
+pub fn with_dead_runner(config: &str) -> World {
     let world = World::installed();
     world.config(config);
     world.job("note start; hold end; note end");

@@ -51,7 +51,13 @@ impl SystemLog {
 
 /// Runs a command that dies when it enters its first system call of a kind, and so does everything
 /// that it starts.
-fn killed_at(world: &World, call: &str, program: &str, folder: &str, arguments: &[&str]) -> Run {
+pub fn killed_at(
+    world: &World,
+    call: &str,
+    program: &str,
+    folder: &str,
+    arguments: &[&str],
+) -> Run {
     let mut strace = world.command("strace", folder);
     // With this name for the pusher, the user database is not asked. Asking it would connect
     // somewhere too.

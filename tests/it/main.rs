@@ -36,6 +36,7 @@ mod crowd;
 mod dependencies;
 mod doctor;
 mod events;
+mod facts;
 mod faults;
 mod freezing;
 mod hangs;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::nobody::user;
+use crate::nobody::{Nobody, user};
+use crate::processes::BINARY;
 use crate::run::run;
 use crate::world::World;
 
@@ -86,4 +87,50 @@ fn pusher_is_the_signer_of_a_push_signed_with_a_known_key() {
     // git also calls a signature good whose key is in no file of signers.
     let (name, known_by) = push_signed_with("unknown", 2);
     assert_eq!((name, known_by.as_str()), (user(), "unix"));
+}
+
+#[test]
+fn pusher_without_a_name_is_known_by_the_number() {
+    let world = World::new();
+    let Some(nobody) = Nobody::sharing(&world) else {
+        return;
+    };
+    world.install();
+    std::os::unix::fs::chown(world.path("other"), Some(54321), Some(0)).unwrap();
+
+    let deploy = "git init -q -b main c && cd c && mkdir production && \
+                  printf %07d%033d 1 0 > production/a.deploy && git add -A && \
+                  git commit -q -m Deploy && umask 002 && \
+                  git push -q ../../deploy.git HEAD:refs/heads/main";
+    nobody.run_as("54321", "other", deploy).ok();
+
+    world.settled();
+    let number = ("user 54321".to_owned(), "unix".to_owned());
+    assert_eq!(pusher(&world, 1), number);
+
+    // The person who types a command is known in the same way.
+    let freeze = format!("'{BINARY}' -C deploy.git freeze production --reason x");
+    nobody
+        .run_as("54321", ".", &freeze)
+        .ok()
+        .says("frozen by user 54321");
+}
+
+#[test]
+fn person_who_types_a_command_has_not_signed_a_push() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+
+    let mut freeze = world.binary();
+    freeze
+        .args(["freeze", "production", "--reason", "incident 7"])
+        .env("GIT_PUSH_CERT_STATUS", "G")
+        .env("GIT_PUSH_CERT_NONCE_STATUS", "OK")
+        .env("GIT_PUSH_CERT_SIGNER", "mallory");
+    run(&mut freeze, b"")
+        .ok()
+        .says(&format!("frozen by {}", user()))
+        .says_nothing_of("mallory");
 }

@@ -1,15 +1,14 @@
 //! `retry`: what may be tried again, and what is judged once more before that.
 
-use std::fs;
 use std::process::Stdio;
 
 use deploy_by_code::id::DeploymentId;
 use deploy_by_code::store::{self, Store};
 use deploy_by_code::sys::clock;
-use nix::libc;
 
 use crate::applications::{commits, configure, deploy, refused, try_deploy, world};
 use crate::commands::with_history;
+use crate::facts::sleeps;
 use crate::nobody::user;
 use crate::rollbacks::{deploy_and_fail, roll_back_and_fail, with_commits};
 use crate::world::rev;
@@ -158,14 +157,10 @@ fn retry_is_judged_by_the_state_in_which_it_is_recorded() {
             let retry = retry.args(["retry", "5"]).stderr(Stdio::piped());
             let retry = retry.spawn().unwrap();
 
-            // SQLite waits for a lock by sleeping and looking again.
-            let asleep = format!("{} ", libc::SYS_clock_nanosleep);
-            let syscall = format!("/proc/{}/syscall", retry.id());
-            world.wait_until("retry waits for the state", || {
-                fs::read_to_string(&syscall).unwrap().starts_with(&asleep)
-            });
+            let pid = i32::try_from(retry.id()).unwrap();
+            world.wait_until("retry waits for the state", || sleeps(pid));
             let older = transaction.deployment(DeploymentId(2)).unwrap().unwrap();
-            transaction.retry(&older, None, clock::now()).unwrap();
+            transaction.retry(&older, None, None, clock::now()).unwrap();
             Ok::<_, store::Error>(retry)
         })
         .unwrap();
