@@ -10,7 +10,9 @@ use super::wanted::wanted;
 use crate::candidate::Candidate;
 use crate::git::{Bound, DeclaredNeed};
 use crate::id::{Revision, Target};
-use crate::policy::{Base, Dependant, Direction, Need, NeedState, TargetFacts, Unknown};
+use crate::policy::{
+    Base, Dependant, Direction, Need, NeedState, RevisionFact, TargetFacts, Unknown,
+};
 use crate::store::Reader;
 
 /// Adds needs and dependants to the facts about a target.
@@ -59,6 +61,14 @@ pub(super) fn gather(
     Ok(())
 }
 
+/// Whether the revision and what it is compared with can be read. If not, other rules refuse it.
+fn is_readable(known: &TargetFacts) -> bool {
+    let is_there = matches!(known.revision, Some(RevisionFact::On(_)));
+    let is_compared = |base: &Base| !matches!(base.direction, Direction::Unknown(_));
+    let mut bases = known.deployed.iter().chain(&known.wanted);
+    is_there && bases.all(is_compared)
+}
+
 /// Adds what the commits from `base` to `revision` declare to need.
 fn add_needs(
     inputs: &Inputs<'_>,
@@ -71,9 +81,12 @@ fn add_needs(
     let Some(path) = inputs.deploy.application_repository(target) else {
         return Ok(());
     };
-    // If the base is gone or the history can't be read, other rules refuse it.
-    let Ok((declared, bound)) = repositories.needs(&path, base, revision)? else {
-        return Ok(());
+    let (declared, bound) = match repositories.needs(&path, base, revision)? {
+        Ok(needs) => needs,
+        Err(why) => {
+            known.needs_unknown = Some(why.0).filter(|_| is_readable(known));
+            return Ok(());
+        }
     };
 
     known.needs_bound = bound.map(|bound| match bound {

@@ -18,8 +18,8 @@ pub(super) struct RangeFacts {
 }
 
 impl RangeFacts {
-    /// Reads the range of a subject, which itself changes the paths in `touched`. If nobody pushes, the branch does not move, and nobody gives a
-    /// reason now.
+    /// Reads the range of a subject, which itself changes the paths in `touched`. If nobody pushes,
+    /// the branch does not move, and nobody gives a reason now.
     pub(super) fn read(
         deploy: &DeployRepository,
         subject: &Subject<'_>,

@@ -39,6 +39,11 @@ impl Judgement {
         self.objections().next().is_some()
     }
 
+    /// Whether the server is the cause of a refusal.
+    pub(super) fn has_fault(&self) -> bool {
+        self.objections().any(|objection| objection.is_fault)
+    }
+
     pub(super) fn is_in(&self, environment: &Environment) -> bool {
         let target = self.target.as_ref();
         target.is_some_and(|target| target.environment == *environment)
@@ -59,10 +64,10 @@ impl Judgement {
     }
 
     /// Adds a refusal that concerns more than one candidate.
-    pub(super) fn refuse(&mut self, rule: &'static str, message: String, hint: &str) {
+    pub(super) fn refuse(&mut self, rule: &'static str, objection: Objection) {
         self.gates.push(Gate {
             rule,
-            answer: Err(Objection::new(message, hint)),
+            answer: Err(objection),
         });
     }
 

@@ -7,7 +7,7 @@ use super::judgement::Judgement;
 use crate::config::Config;
 use crate::id::{Application, Environment, Target};
 use crate::order::{self, After};
-use crate::policy::Facts;
+use crate::policy::{Facts, Objection};
 
 /// Refuses an order that is a cycle, because no application of it could go first.
 pub(super) fn refuse_cycles(config: &Config, judgements: &mut [Judgement], facts: &Facts) {
@@ -61,8 +61,7 @@ fn refuse_cycle(judged: &mut Judgement, cycle: &[Application], facts: &Facts) {
         judged.go_alone(reason);
         return;
     }
-    judged.refuse(
-        "needs",
+    let objection = Objection::new(
         format!(
             "Deploy-After and the setting \"after\" ask for an impossible order: {}",
             cycle_in_words(cycle)
@@ -70,6 +69,7 @@ fn refuse_cycle(judged: &mut Judgement, cycle: &[Application], facts: &Facts) {
         "no application can go first; to ignore Deploy-After, give the reason in the deploy \
          commit, with the trailer Deploy-Alone: <reason>",
     );
+    judged.refuse("needs", objection);
 }
 
 /// `website waits for database, which waits for website`.
@@ -88,38 +88,42 @@ fn cycle_in_words(cycle: &[Application]) -> String {
 pub(super) fn refuse_abandoned(judgements: &mut [Judgement]) {
     // Each turn refuses one more candidate. Others may depend on that one.
     loop {
-        let refused: Vec<Target> = judgements
+        let refused: Vec<(Target, bool)> = judgements
             .iter()
             .filter(|judged| judged.is_refused())
-            .filter_map(|judged| judged.target.clone())
+            .filter_map(|judged| Some((judged.target.clone()?, judged.has_fault())))
             .collect();
         let abandoned = judgements
             .iter_mut()
             .filter(|judged| !judged.is_refused())
             .find_map(|judged| Some((without_companion(judged, &refused)?, judged)));
 
-        let Some((message, judged)) = abandoned else {
+        let Some((objection, judged)) = abandoned else {
             return;
         };
-        let hint = "fix the problem there, in a commit that changes both";
-        judged.refuse("together", message, hint);
+        judged.refuse("together", objection);
     }
 }
 
 /// Says that an application must not be deployed, because another one is refused that must be
-/// deployed together with it. `None`: there is no such application.
-fn without_companion(judged: &Judgement, refused: &[Target]) -> Option<String> {
+/// deployed together with it. If the server is the cause there, it is the cause here too, so both
+/// are judged again. `None`: there is no such application. `refused` says of each target whether
+/// the server is the cause.
+fn without_companion(judged: &Judgement, refused: &[(Target, bool)]) -> Option<Objection> {
     let Target {
         environment,
         application,
     } = judged.target.as_ref()?;
     let companions = judged.companions();
-    let missing = refused.iter().find(|refused| {
+    let (missing, is_fault) = refused.iter().find(|(refused, _)| {
         refused.environment == *environment && companions.contains(&refused.application)
     })?;
 
     let missing = &missing.application;
-    Some(format!(
-        "{application} must not be deployed without {missing}, which is refused"
-    ))
+    let message = format!("{application} must not be deployed without {missing}, which is refused");
+    let hint = "fix the problem there, in a commit that changes both";
+    Some(Objection {
+        is_fault: *is_fault,
+        ..Objection::new(message, hint)
+    })
 }

@@ -204,6 +204,8 @@ pub struct TargetFacts {
     pub trailers: Trailers,
     /// What the gained commits need.
     pub needs: Vec<Need>,
+    /// If the gained commits can't be read, though the revision and the base can: why not.
+    pub needs_unknown: Option<String>,
     /// If only some of the gained commits were read: a text that says so.
     pub needs_bound: Option<String>,
     /// The applications that need a commit which would be lost.

@@ -24,7 +24,15 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         ..Pass::default()
     };
     let mut unmet = Vec::new();
+    let mut is_unknown = false;
+    if let Some(why) = &facts.needs_unknown {
+        if facts.trailers.alone.is_none() {
+            return Err(unreadable(revision, why));
+        }
+        unmet.push(text::escape(why, 200));
+    }
     for need in &facts.needs {
+        is_unknown |= matches!(need.state, NeedState::Unknown(_));
         match need.state {
             NeedState::Deployed(_) => {}
             NeedState::SamePush(_) => pass.first.extend([need.application.clone()]),
@@ -40,7 +48,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         return Ok(pass);
     }
     let Some(reason) = &facts.trailers.alone else {
-        return Err(objection(target, revision, unmet));
+        return Err(Objection {
+            // Once the answer can be had, it is judged again.
+            is_fault: is_unknown,
+            ..objection(target, revision, unmet)
+        });
     };
     let note = format!(
         "deploys without what it needs: {}",
@@ -85,8 +97,10 @@ fn warning(application: &Application, dependant: &Dependant) -> String {
 fn describe(need: &Need) -> String {
     let by = need.declared_by.short();
     let application = &need.application;
-    let commit = need.commit.get(..7).unwrap_or(&need.commit);
-    let commit = text::escape(commit, 64);
+    let commit = match Revision::new(need.commit.clone()) {
+        Ok(commit) => commit.short().to_owned(),
+        Err(_) => text::escape(&need.commit, 64),
+    };
 
     let needs = format!("{by} needs commit {commit} of {application}");
     match &need.state {
@@ -105,6 +119,18 @@ fn describe(need: &Need) -> String {
         }
         NeedState::Deployed(_) | NeedState::SamePush(_) => needs,
     }
+}
+
+/// The objection where nobody knows what a revision needs.
+fn unreadable(revision: &Revision, why: &str) -> Objection {
+    Objection::fault(
+        format!(
+            "the commits that {} would add can't be read, so what they need is unknown: {}",
+            revision.short(),
+            text::escape(why, 200)
+        ),
+        "ask the server's administrator to fix it; deploy-by-code doctor shows more",
+    )
 }
 
 fn objection(target: &Target, revision: &Revision, mut unmet: Vec<String>) -> Objection {
@@ -199,6 +225,33 @@ mod tests {
              6037512 needs commit 0170b60 of web, but web is not deployed there\n\
              6037512 needs commit 0170b60 of x, but this can't be checked: /x: gone\\n"
         );
+    }
+
+    #[test]
+    fn unknown_needs_are_judged_again_later() {
+        let is_fault = |needs| judge_needs(needs, None).unwrap_err().is_fault;
+        assert!(is_fault(unmet()));
+        assert!(!is_fault(vec![need("web", NeedState::Missing(None))]));
+
+        let unreadable = |alone: Option<&str>| {
+            judge_facts(TargetFacts {
+                needs_unknown: Some("/x: gone\n".into()),
+                trailers: Trailers {
+                    alone: alone.map(str::to_owned),
+                    ..Trailers::default()
+                },
+                ..TargetFacts::default()
+            })
+        };
+        let refused = unreadable(None).unwrap_err();
+        assert!(refused.is_fault);
+        assert_eq!(
+            refused.message,
+            "the commits that 6037512 would add can't be read, so what they need is unknown: \
+             /x: gone\\n"
+        );
+        let exception = unreadable(Some("not used yet")).unwrap().exception.unwrap();
+        assert_eq!(exception.kind, ExceptionKind::Alone);
     }
 
     #[test]

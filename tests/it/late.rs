@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::applications::{bring_back, take_away};
+use crate::applications::{self, bring_back, commits, take_away};
 use crate::checkout::{one_file, world as with_application};
 use crate::nobody::user;
 use crate::processes::BINARY;
@@ -165,6 +165,30 @@ fn override_of_what_is_judged_again_needs_its_own_pusher() {
     });
     world.cmd(&["cancel", "1"]).ok();
     world.settled();
+}
+
+#[test]
+fn group_is_deployed_once_the_repository_of_each_member_is_back() {
+    let group = "[environments.production]\ntogether = [[\"a\", \"b\"]]\n";
+    let world = applications::world(&["a", "b"], group);
+    for name in ["a", "b"] {
+        let commits = commits(&world, name, 1);
+        world.deploy_rev(&format!("production/{name}"), &commits[0]);
+    }
+    let line = world.push_unseen();
+    take_away(&world, "b");
+    world
+        .hook("post-receive", &line)
+        .ok()
+        .says("a must not be deployed without b, which is refused");
+
+    bring_back(&world, "b");
+    world.cmd(&["reconcile"]).ok();
+
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/b succeeded"]
+    );
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn timer_entry_of_another_user_is_replaced_and_removed_by_root() {
     world
         .cmd(&list.with(&["install", "--dry-run"]))
         .ok()
-        .says("would take out of")
+        .says("would remove from")
         .says("would register with");
     world
         .cmd(&install)
@@ -198,13 +198,13 @@ fn timer_entry_of_another_user_is_left_by_a_plain_owner() {
     let hook = world.path("other/x.git/hooks/post-receive");
     as_owner("uninstall")
         .ok()
-        .says("this repository's entry in the timer's list is user 1's, and stays");
+        .says("this repository's entry in the timer's list belongs to user 1, so the entry stays");
     assert!(!hook.is_symlink());
     assert_eq!(list.entries().len(), 1);
 
     as_owner("install")
         .ok()
-        .says("so the timer does not look after it")
+        .says("so the timer does not look after this repository")
         .says("run this as root");
     assert!(hook.is_symlink());
 
