@@ -4,7 +4,10 @@
 //! reads the events after it, sends their lines and moves the position. So two processes never send
 //! the same line, and the lines are in the order of the events. If a process dies before COMMIT,
 //! the position does not move, and the next process sends these lines again. So each line is sent
-//! at least once. The socket never blocks, so the transaction waits for nobody.
+//! at least once.
+//!
+//! Nobody waits. The socket never blocks. A process that finds the state locked leaves its lines to
+//! the process that has the lock, or to the next one that changes the state.
 //!
 //! If the log can't be reached, its lines are kept for later, but not longer than [`AGE_MAX`].
 
@@ -45,8 +48,9 @@ fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
         return Ok(false);
     };
 
-    // If a power cut loses the position, lines are sent twice. That is allowed.
-    store.unsynced_transaction(|transaction| send(transaction, &mut log))
+    // A process that changes the state now sends these lines afterwards. If a power cut loses the
+    // position, lines are sent twice. That is allowed.
+    store.optional_transaction(|transaction| send(transaction, &mut log))
 }
 
 fn send(transaction: &Transaction<'_>, log: &mut SystemLog) -> Result<bool, store::Error> {

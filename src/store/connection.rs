@@ -1,6 +1,7 @@
 //! The opened state: where its files are, and its snapshots and transactions.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -9,6 +10,9 @@ use super::reader::{FILE, Reader, Snapshot, log_file};
 use super::transaction::Transaction;
 use crate::id::{DeploymentId, Environment};
 use crate::sys::sharing::Sharing;
+
+/// How long a writer waits for another one before it gives up.
+pub(super) const BUSY: Duration = Duration::from_secs(60);
 
 /// An opened state directory.
 #[derive(Debug)]
@@ -88,21 +92,32 @@ impl Store {
         done
     }
 
-    /// Like [`Store::transaction`], for work that may be done again after a power cut. Either all
-    /// of it happens or nothing, and it survives the death of the process, but it is not synced.
-    /// The next synced transaction makes it durable too (SQLite, "PRAGMA synchronous", NORMAL in
-    /// WAL mode).
+    /// Like [`Store::transaction`], for work that can also be done later or by somebody else.
+    ///
+    /// It does not wait for a process that changes the state: then it is an error, and nothing is
+    /// done. It is not synced either. All of it happens or nothing, and it survives the death of the
+    /// process, but a power cut can undo it. The next synced transaction makes it durable too
+    /// (SQLite, "PRAGMA synchronous", NORMAL in WAL mode).
     ///
     /// # Errors
-    /// As for [`Store::transaction`].
-    pub fn unsynced_transaction<T, E: From<Error>>(
+    /// As for [`Store::transaction`], or another process changes the state now.
+    pub fn optional_transaction<T, E: From<Error>>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.wait_at_most(Duration::ZERO)?;
         self.batch("PRAGMA synchronous = NORMAL")?;
         let done = self.transaction(work);
         self.batch("PRAGMA synchronous = FULL")?;
+        self.wait_at_most(BUSY)?;
         done
+    }
+
+    /// Sets how long a transaction waits for another process.
+    fn wait_at_most(&self, limit: Duration) -> Result<(), Error> {
+        self.connection
+            .busy_timeout(limit)
+            .map_err(|error| self.error(error))
     }
 
     /// A number that changes whenever another process has changed the state.

@@ -9,16 +9,13 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::connection::Store;
+use super::connection::{BUSY, Store};
 use super::error::Error;
 use super::reader::FILE;
 use super::schema::{self, VERSION};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::file::sync_folder;
 use crate::sys::sharing::Sharing;
-
-/// How long a writer waits for another one before it gives up.
-const BUSY: Duration = Duration::from_secs(60);
 
 /// How long to wait before it is tried again to switch to WAL.
 const PAUSE: Duration = Duration::from_millis(5);

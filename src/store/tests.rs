@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -11,6 +12,7 @@ use super::testing::{TestState, alice, now, planned, revision, source, target};
 use super::*;
 use crate::id::EventId;
 use crate::identity::{Evidence, Identity};
+use crate::sys::clock::Deadline;
 use crate::sys::sharing::Sharing;
 
 #[test]
@@ -148,14 +150,31 @@ fn transaction_is_synced_unless_it_may_be_done_again() {
     let level = |t: &Transaction<'_>| -> Result<Option<i64>, Error> {
         t.first("PRAGMA synchronous", [], |row| row.get(0))
     };
-    assert_eq!(state.store.unsynced_transaction(level).unwrap(), Some(1));
+    assert_eq!(state.store.optional_transaction(level).unwrap(), Some(1));
     assert_eq!(pragma(&state, "synchronous"), Value::Integer(2));
 
     let failed = state
         .store
-        .unsynced_transaction(|_| Err::<(), _>(Error::Damaged("on purpose".to_owned())));
+        .optional_transaction(|_| Err::<(), _>(Error::Damaged("on purpose".to_owned())));
     assert!(failed.is_err());
     assert_eq!(pragma(&state, "synchronous"), Value::Integer(2));
+}
+
+#[test]
+fn optional_transaction_waits_for_nobody() {
+    let mut state = TestState::new();
+    let other = Connection::open(state.store.folder().join("state.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let deadline = Deadline::after(Duration::from_secs(10));
+
+    let done = state.store.optional_transaction(|_| Ok::<_, Error>(()));
+
+    assert!(done.is_err());
+    assert!(!deadline.is_over());
+    // Other transactions wait as before.
+    other.execute_batch("COMMIT").unwrap();
+    let limit = |t: &Transaction<'_>| t.first("PRAGMA busy_timeout", [], |row| row.get(0));
+    assert_eq!(state.store.transaction(limit).unwrap(), Some(60_000));
 }
 
 #[test]
