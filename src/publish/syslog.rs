@@ -6,8 +6,9 @@
 //! the position does not move, and the next process sends these lines again. So each line is sent
 //! at least once.
 //!
-//! Nobody waits. The socket never blocks. A process that finds the state locked leaves its lines to
-//! the process that has the lock, or to the next one that changes the state.
+//! Nobody waits for long. The socket never blocks. A process that finds the state locked for a
+//! second leaves its lines to the process that has the lock, or to the next one that changes the
+//! state.
 //!
 //! If the log can't be reached, its lines are kept for later, but not longer than [`AGE_MAX`].
 
@@ -26,8 +27,8 @@ const BATCH: u32 = 1000;
 /// An event that is older than this, 24 hours, is not sent any more.
 const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends the lines of all events that were not sent yet. It never fails and never waits. What can't
-/// be sent now is sent by the next call.
+/// Sends the lines of all events that were not sent yet. It never fails. What can't be sent now is sent
+/// by the next call.
 pub fn to_syslog(store: &mut Store) {
     while matches!(send_batch(store), Ok(true)) {}
 }

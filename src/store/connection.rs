@@ -14,6 +14,10 @@ use crate::sys::sharing::Sharing;
 /// How long a writer waits for another one before it gives up.
 pub(super) const BUSY: Duration = Duration::from_secs(60);
 
+/// The same for work that can also be done later: longer than a transaction usually takes, and too
+/// short to hold up a push.
+const BUSY_IF_OPTIONAL: Duration = Duration::from_secs(1);
+
 /// An opened state directory.
 #[derive(Debug)]
 pub struct Store {
@@ -94,18 +98,18 @@ impl Store {
 
     /// Like [`Store::transaction`], for work that can also be done later or by somebody else.
     ///
-    /// It does not wait for a process that changes the state: then it is an error, and nothing is
-    /// done. It is not synced either. All of it happens or nothing, and it survives the death of the
-    /// process, but a power cut can undo it. The next synced transaction makes it durable too
-    /// (SQLite, "PRAGMA synchronous", NORMAL in WAL mode).
+    /// It waits for other processes one second only. Then it is an error, and nothing is done. It
+    /// is not synced: all of it happens or nothing, and it survives the death of the process, but a
+    /// power cut can undo it. The next synced transaction makes it durable too (SQLite, "PRAGMA
+    /// synchronous", NORMAL in WAL mode).
     ///
     /// # Errors
-    /// As for [`Store::transaction`], or another process changes the state now.
+    /// As for [`Store::transaction`].
     pub fn optional_transaction<T, E: From<Error>>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.wait_at_most(Duration::ZERO)?;
+        self.wait_at_most(BUSY_IF_OPTIONAL)?;
         self.batch("PRAGMA synchronous = NORMAL")?;
         let done = self.transaction(work);
         self.batch("PRAGMA synchronous = FULL")?;

@@ -161,7 +161,7 @@ fn transaction_is_synced_unless_it_may_be_done_again() {
 }
 
 #[test]
-fn optional_transaction_waits_for_nobody() {
+fn optional_transaction_waits_only_a_moment() {
     let mut state = TestState::new();
     let other = Connection::open(state.store.folder().join("state.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
