@@ -27,8 +27,8 @@ const BATCH: u32 = 1000;
 /// An event that is older than this, 24 hours, is not sent any more.
 const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends the lines of all events that were not sent yet. It never fails. What can't be sent now is sent
-/// by the next call.
+/// Sends the lines of all events that were not sent yet. It never fails. What can't be sent now is
+/// sent by the next call.
 pub fn to_syslog(store: &mut Store) {
     while matches!(send_batch(store), Ok(true)) {}
 }

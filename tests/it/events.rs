@@ -102,19 +102,19 @@ fn event_line_survives_a_kill_between_the_fact_and_the_line() {
 
     let mut log = SystemLog::listen();
     let world = World::installed();
-    freeze_killed_at(&world, "connect", "events-fact", "incident 7");
+    freeze_killed_at(&world, "connect", "events-fact", "alarm events-fact");
 
     // The fact is on record, and its line was not sent.
-    world.cmd(&["status"]).ok().says("incident 7");
-    let before = log.about("incident 7");
+    world.cmd(&["status"]).ok().says("alarm events-fact");
+    let before = log.about("alarm events-fact");
     assert_eq!(before, [""; 0]);
 
     world.cmd(&["reconcile"]).ok();
-    let lines = log.about("incident 7");
+    let lines = log.about("alarm events-fact");
     assert_eq!(words(&lines), ["frozen"], "{lines:#?}");
     // The line is sent only once.
     world.cmd(&["reconcile"]).ok();
-    assert_eq!(log.about("incident 7").len(), 1);
+    assert_eq!(log.about("alarm events-fact").len(), 1);
 }
 
 /// The control: what was never committed is not a fact, and no line is sent.
@@ -127,11 +127,14 @@ fn event_line_never_comes_for_a_fact_that_was_not_committed() {
 
     let mut log = SystemLog::listen();
     let world = World::installed();
-    freeze_killed_at(&world, "fsync", "events-control", "incident 8");
+    freeze_killed_at(&world, "fsync", "events-control", "alarm events-control");
 
     world.cmd(&["reconcile"]).ok();
-    world.cmd(&["status"]).ok().says_nothing_of("incident 8");
-    assert_eq!(log.about("incident 8"), [""; 0]);
+    world
+        .cmd(&["status"])
+        .ok()
+        .says_nothing_of("alarm events-control");
+    assert_eq!(log.about("alarm events-control"), [""; 0]);
 }
 
 #[test]
