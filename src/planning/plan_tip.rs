@@ -257,6 +257,10 @@ fn planned_by_others(
     if let Some(pusher) = &push.pusher {
         let ids: Vec<_> = others.queued.iter().map(|other| other.id).collect();
         transaction.claim(&ids, pusher)?;
+        // What a deletion of the branch retired has no commit that says by which deletion.
+        if let PushEffect::Commits(_) = effect {
+            transaction.claim_retirements(&others.retired, pusher)?;
+        }
     }
     planned.remove_own(&mut others);
     Ok(others)

@@ -122,6 +122,28 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Records who pushed the deletion of some deploy files, where it was recorded before that was
+    /// known.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn claim_retirements(&self, targets: &[Target], pusher: &Identity) -> Result<(), Error> {
+        for target in targets {
+            let [environment, application] = names(target);
+            self.execute(
+                "UPDATE retirements SET pusher = ?, pusher_known_by = ?
+                 WHERE environment = ? AND application = ? AND pusher IS NULL",
+                [
+                    &pusher.name,
+                    pusher.evidence.as_str(),
+                    environment,
+                    application,
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
     /// Records that an application is not retired any more.
     pub(super) fn unretire(&self, target: &Target) -> Result<(), Error> {
         let sql = "DELETE FROM retirements WHERE environment = ? AND application = ?";

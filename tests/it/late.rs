@@ -39,6 +39,7 @@ fn post_receive_reports_what_another_planner_recorded() {
         .says("retired production/b")
         .says("problem production/c.deploy")
         .says_nothing_of("queued");
+    assert_eq!(world.status("production/b")["pusher"], user());
 }
 
 #[test]
