@@ -46,24 +46,34 @@ impl Source {
     }
 }
 
-/// Every source file; files of tests alone (`*_tests.rs`, `tests.rs`) are left out.
-fn sources() -> Vec<Source> {
-    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
-            match entry.path() {
-                path if path.is_dir() => walk(&path, files),
-                path if path.extension().is_some_and(|extension| extension == "rs") => {
-                    files.push(path)
-                }
-                _ => {}
+/// Every Rust file in a folder, in order.
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    let mut folders = vec![root().join(folder)];
+    let mut files = Vec::new();
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
             }
         }
     }
-    let mut files = Vec::new();
-    walk(&root().join("src"), &mut files);
     files.sort();
-    assert!(files.len() > 5, "the source files are found");
+    assert!(!files.is_empty(), "the files in {folder} are found");
     files
+}
+
+/// Every Rust file of the project.
+fn all_files() -> impl Iterator<Item = Source> {
+    let folders = ["src", "tests", "crates"].into_iter();
+    folders.flat_map(rust_files).map(Source::read)
+}
+
+/// Every source file; files of tests alone (`*_tests.rs`, `tests.rs`) are left out.
+fn sources() -> Vec<Source> {
+    rust_files("src")
         .into_iter()
         .filter(|path| !path.to_str().unwrap().ends_with("tests.rs"))
         .map(Source::read)
@@ -214,10 +224,9 @@ fn plans_of_install_are_pure() {
 
 #[test]
 fn files_stay_readable() {
-    let long: Vec<_> = sources()
-        .iter()
+    let long: Vec<_> = all_files()
         .filter(|source| source.text.lines().count() > 500)
-        .map(|s| s.path.clone())
+        .map(|source| source.path)
         .collect();
     assert!(long.is_empty(), "more than 500 lines: {long:?}");
 }
@@ -225,14 +234,8 @@ fn files_stay_readable() {
 /// rustfmt can't check this: it leaves comments and long strings as they are.
 #[test]
 fn lines_are_at_most_100_characters_wide() {
-    let tests = root().join("tests/it");
-    let tests = fs::read_dir(tests)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let tests = tests.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
-
     let mut wide = Vec::new();
-    for source in sources().into_iter().chain(tests.map(Source::read)) {
+    for source in all_files() {
         let lines = source.text.lines().enumerate();
         let lines = lines.filter(|(_, line)| line.chars().count() > 100);
         wide.extend(lines.map(|(at, _)| format!("{}:{}", source.path, at + 1)));
