@@ -3,7 +3,7 @@
 //! Deploy files are two levels below the root. So two trees are walked side by side over two
 //! levels, and only where their ids differ.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use gix::hash::{ObjectId, oid};
@@ -68,6 +68,18 @@ impl Repository {
         walk.root(&prefix, old.as_deref(), new.as_deref())?;
         walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(walk.changes)
+    }
+
+    /// The paths of the deploy files that differ between two commits.
+    pub(super) fn changed_paths(
+        &self,
+        root: &str,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        deep: DeepScan,
+    ) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let changes = self.changes(root, old, new, deep)?;
+        Ok(changes.into_iter().map(|change| change.path).collect())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which commit of the deploy branch made a change, and who wrote it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use gix::objs::{CommitRefIter, Kind};
+use gix::hash::ObjectId;
 
 use super::changes::DeepScan;
 use super::error::Error;
@@ -10,8 +10,7 @@ use super::repository::Repository;
 use crate::id::Revision;
 use crate::text;
 
-/// How many commits of the deploy branch are looked at for one range. For a change that an older
-/// commit made, the tip is named instead.
+/// How many commits of the deploy branch are looked at for one range.
 const WALK_MAX: usize = 1000;
 
 /// The longest author that is kept, in characters.
@@ -26,109 +25,117 @@ pub struct Provenance {
     pub author: String,
 }
 
-struct HistoryCommit {
-    /// The first parent.
-    parent: Option<Revision>,
-    author: String,
+impl Provenance {
+    /// A commit, with its author.
+    ///
+    /// # Errors
+    /// The commit can't be read.
+    pub fn of(repository: &Repository, commit: &Revision) -> Result<Self, Error> {
+        let id = repository.own_id(commit)?;
+        let mut buffer = Vec::new();
+        let object = repository.commit(&id, &mut buffer)?;
+        Ok(Self {
+            commit: commit.clone(),
+            author: text::decode(object.author, AUTHOR_MAX),
+        })
+    }
 }
 
-fn read(repository: &Repository, id: &Revision) -> Result<HistoryCommit, Error> {
-    let object_id = repository.own_id(id)?;
-    let mut buffer = Vec::new();
-    let data = repository.find(&object_id, Kind::Commit, &mut buffer)?;
-    let fields = || CommitRefIter::from_bytes(data, object_id.kind());
-
-    let parent = fields().parent_ids().next();
-    let parent = parent.and_then(|parent| Revision::new(parent.to_string()).ok());
-
-    let author = match fields().author() {
-        Ok(author) => {
-            let author = author.trim();
-            let (name, email): (&[u8], &[u8]) = (author.name, author.email);
-            text::decode(&[name, b" <", email, b">"].concat(), AUTHOR_MAX)
-        }
-        Err(_) => String::new(),
-    };
-    Ok(HistoryCommit { parent, author })
-}
-
-/// The commits from `new` back along first parents, newest first, up to `old` and without it; at
-/// most [`WALK_MAX`]. On a branch into which merges are made, these are what one push brought.
+/// The commits that `new` has and `old` does not have, from `new` back along first parents, newest
+/// first; at most [`WALK_MAX`]. On a branch into which merges are made, these are what one push
+/// brought.
 ///
 /// # Errors
-/// A commit can't be read.
+/// A commit can't be read, or the range is too large.
 pub fn first_parents(
     repository: &Repository,
     old: Option<&Revision>,
     new: &Revision,
 ) -> Result<Vec<Revision>, Error> {
-    let mut commits = Vec::new();
-    let mut next = Some(new.clone());
-    while let Some(id) = next.filter(|id| Some(id) != old && commits.len() < WALK_MAX) {
-        next = read(repository, &id)?.parent;
-        commits.push(id);
-    }
-    Ok(commits)
+    let line = first_parent_line(repository, old, new)?;
+    line.iter().map(|(id, _)| repository.revision(id)).collect()
 }
 
-/// For each path, the newest commit on the first-parent line to `new` that changed it, since the
-/// commit that is named with the path. The history is walked once, however many paths there are.
+/// The same, each commit with its first parent.
+fn first_parent_line(
+    repository: &Repository,
+    old: Option<&Revision>,
+    new: &Revision,
+) -> Result<Vec<(ObjectId, Option<ObjectId>)>, Error> {
+    // The line can have commits that the order by dates puts behind many others. So the whole range
+    // is asked for, except where there is nothing that would have to be left out.
+    let mut parents: HashMap<ObjectId, Option<ObjectId>> = HashMap::new();
+    if old.is_some() {
+        let range = repository.range(old, new, usize::MAX)?.commits.into_iter();
+        parents.extend(range.map(|commit| (commit.id, commit.parents.first().copied())));
+    }
+
+    let mut line = Vec::new();
+    let mut next = Some(repository.own_id(new)?);
+    let mut buffer = Vec::new();
+    while let Some(id) = next.filter(|_| line.len() < WALK_MAX) {
+        let parent = match (old, parents.get(&id)) {
+            (_, Some(parent)) => *parent,
+            (Some(_), None) => break,
+            (None, None) => repository
+                .commit(&id, &mut buffer)?
+                .parents
+                .first()
+                .copied(),
+        };
+        line.push((id, parent));
+        next = parent;
+    }
+    Ok(line)
+}
+
+/// For each path, the newest commit on the first-parent line to `new` that changed it, of those
+/// that the commit does not have that is named with the path. The history is walked once for each
+/// of these commits, however many paths there are.
 ///
-/// If this commit can't be found, the answer is `new` itself. The tip is deployed even if its
-/// history can't be read any more.
-#[must_use]
+/// A path for which no such commit is found has no answer.
+///
+/// # Errors
+/// A commit or tree can't be read, or a range is too large.
 pub fn deploy_commits(
     repository: &Repository,
     root: &str,
     new: &Revision,
-    mut paths: BTreeMap<Vec<u8>, Option<&Revision>>,
-) -> BTreeMap<Vec<u8>, Provenance> {
-    let author = read(repository, new).map(|commit| commit.author);
-    let tip = Provenance {
-        commit: new.clone(),
-        author: author.unwrap_or_default(),
-    };
-    let mut found: BTreeMap<_, _> = paths
-        .keys()
-        .map(|path| (path.clone(), tip.clone()))
-        .collect();
-
-    let mut next = Some(new.clone());
-    for _ in 0..WALK_MAX {
-        paths.retain(|_, since| *since != next.as_ref());
-        let Some(id) = next.filter(|_| !paths.is_empty()) else {
-            break;
-        };
-        let Ok(commit) = read(repository, &id) else {
-            break;
-        };
-        let provenance = Provenance {
-            commit: id.clone(),
-            author: commit.author,
-        };
-        let parent = commit.parent.as_ref();
-
-        // This is the first commit of the range of some paths. No other commit is left that could
-        // have changed them, so the trees need not be read.
-        paths.retain(|path, since| {
-            let is_first = *since == parent;
-            if is_first {
-                found.insert(path.clone(), provenance.clone());
-            }
-            !is_first
-        });
-        if paths.is_empty() {
-            break;
-        }
-
-        let changes = repository.changes(root, parent, Some(&id), DeepScan::EnvironmentFolders);
-        let Ok(changes) = changes else { break };
-        for change in changes {
-            if let Some((path, _)) = paths.remove_entry(&change.path) {
-                found.insert(path, provenance.clone());
-            }
-        }
-        next = commit.parent;
+    paths: BTreeMap<Vec<u8>, Option<&Revision>>,
+) -> Result<BTreeMap<Vec<u8>, Provenance>, Error> {
+    let mut by_start: BTreeMap<Option<&Revision>, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for (path, since) in paths {
+        by_start.entry(since).or_default().insert(path);
     }
-    found
+
+    let mut found = BTreeMap::new();
+    for (since, mut paths) in by_start {
+        let start = since.map(|since| repository.own_id(since)).transpose()?;
+        for (id, parent) in first_parent_line(repository, since, new)? {
+            // If this is the first commit of the range, no other is left that could have changed
+            // the paths. So the trees need not be read.
+            let changed = if parent == start {
+                std::mem::take(&mut paths)
+            } else {
+                let commit = repository.revision(&id)?;
+                let parent = parent
+                    .map(|parent| repository.revision(&parent))
+                    .transpose()?;
+                let deep = DeepScan::EnvironmentFolders;
+                let changed =
+                    repository.changed_paths(root, parent.as_ref(), Some(&commit), deep)?;
+                let of_these = paths.intersection(&changed).cloned().collect();
+                paths.retain(|path| !changed.contains(path));
+                of_these
+            };
+            if !changed.is_empty() {
+                let provenance = Provenance::of(repository, &repository.revision(&id)?)?;
+                found.extend(changed.into_iter().map(|path| (path, provenance.clone())));
+            }
+            if paths.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(found)
 }

@@ -1,19 +1,14 @@
-//! What commit messages declare in their trailers (git-interpret-trailers(1)): the lines `Name:
-//! value` of the last paragraph.
+//! What the commits of a range declare in their trailers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gix::hash::ObjectId;
-use gix::objs::{CommitRef, Kind};
-use gix::traverse::commit::Simple;
-use gix::traverse::commit::simple::{CommitTimeOrder, Sorting};
-
 use super::changes::DeepScan;
 use super::error::Error;
+use super::range::RangeCommit;
 use super::repository::Repository;
 use crate::id::{Application, Revision};
-use crate::policy::Trailers;
-use crate::text;
+use crate::message::{DeclaredTrailers, Trailer, trailers};
+use crate::policy::{ExceptionKind, Trailers, UncountedReason};
 
 /// How many commits of one push are read for the reasons that they give.
 const DEPLOY_COMMITS_MAX: usize = 1000;
@@ -24,8 +19,8 @@ const GAINED_MAX: usize = 1000;
 /// How many needs are collected for one deployment.
 const NEEDS_MAX: usize = 200;
 
-/// The longest reason that is kept, in characters.
-const REASON_MAX: usize = 500;
+/// How many reasons that do not count are named for one deploy file.
+const UNCOUNTED_MAX: usize = 3;
 
 /// `Deploy-After: <application> <commit>`, as a commit of an application declares it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,66 +42,23 @@ pub enum Bound {
     Needs(usize),
 }
 
-/// A trailer whose name begins with `Deploy-`.
-struct Trailer<'c> {
-    commit: &'c Revision,
-    parents: &'c [ObjectId],
-    /// In lower case, without `deploy-`.
-    name: &'c str,
-    value: String,
-}
-
 impl Repository {
-    /// Reads the trailers `Deploy-…` of the commits that `new` has and `old` does not have, newest
-    /// first, at most `most` commits. Returns how many commits were read where there are more.
-    fn each_trailer(
+    /// Reads the trailers of the commits that `new` has and `old` does not have, newest first, at
+    /// most `most` commits. Returns how many commits were read where there are more.
+    fn each_message(
         &self,
         old: Option<&Revision>,
         new: &Revision,
         most: usize,
-        mut each: impl FnMut(Trailer<'_>) -> Result<(), Error>,
+        mut each: impl FnMut(&RangeCommit, DeclaredTrailers) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        let hidden = old.map(|old| self.own_id(old)).transpose()?;
-        let error = |error| self.error(error);
-        let walk = Simple::new([self.own_id(new)?], self.objects()?)
-            .sorting(Sorting::ByCommitTime(CommitTimeOrder::NewestFirst));
-        let walk = walk.map_err(error)?.hide(hidden).map_err(error)?;
-
+        let range = self.range(old, new, most)?;
         let mut buffer = Vec::new();
-        for (count, info) in walk.enumerate() {
-            if count == most {
-                return Ok(Some(most));
-            }
-
-            let info = info.map_err(error)?;
-            let data = self.find(&info.id, Kind::Commit, &mut buffer)?;
-            // A commit that can't be parsed counts as a commit without trailers. Other code reports
-            // it.
-            let Ok(commit) = CommitRef::from_bytes(data, info.id.kind()) else {
-                continue;
-            };
-            let Ok(id) = Revision::new(info.id.to_string()) else {
-                continue;
-            };
-            let Some(body) = commit.message().body() else {
-                continue;
-            };
-
-            for trailer in body.trailers() {
-                let name = String::from_utf8_lossy(trailer.token).to_ascii_lowercase();
-                let value = text::decode(&trailer.value, REASON_MAX);
-                let has_words = value.chars().any(char::is_alphanumeric);
-                if let Some(name) = name.strip_prefix("deploy-").filter(|_| has_words) {
-                    each(Trailer {
-                        commit: &id,
-                        parents: &info.parent_ids,
-                        name,
-                        value,
-                    })?;
-                }
-            }
+        for info in &range.commits {
+            let commit = self.commit(&info.id, &mut buffer)?;
+            each(info, trailers(commit.message, commit.encoding))?;
         }
-        Ok(None)
+        Ok(range.is_cut.then_some(most))
     }
 
     /// The reasons that the commits of a push give, for each deploy file that they touch. A commit
@@ -122,27 +74,34 @@ impl Repository {
         new: &Revision,
     ) -> Result<BTreeMap<Vec<u8>, Trailers>, Error> {
         let mut reasons: BTreeMap<Vec<u8>, Trailers> = BTreeMap::new();
-        let mut touched: (Option<Revision>, BTreeSet<Vec<u8>>) = (None, BTreeSet::new());
-
-        self.each_trailer(old, new, DEPLOY_COMMITS_MAX, |trailer| {
-            if !matches!(trailer.name, "rollback" | "release" | "override" | "alone") {
+        self.each_message(old, new, DEPLOY_COMMITS_MAX, |commit, declared| {
+            let kind = ExceptionKind::of_trailer;
+            let given = declared.counted.into_iter();
+            let given = given.filter_map(|given| Some((kind(&given.name)?, given.value)));
+            let given: Vec<_> = given.collect();
+            let uncounted = declared.uncounted.into_iter();
+            let uncounted = uncounted.filter_map(|miss| Some((kind(&miss.name)?, miss)));
+            let uncounted: Vec<_> = uncounted.collect();
+            if given.is_empty() && uncounted.is_empty() {
                 return Ok(());
             }
 
-            // A commit can have several trailers; its trees are read once.
-            if touched.0.as_ref() != Some(trailer.commit) {
-                let paths = self.touched(root, trailer.commit, trailer.parents)?;
-                touched = (Some(trailer.commit.clone()), paths);
-            }
-            for path in &touched.1 {
-                let reasons = reasons.entry(path.clone()).or_default();
-                let reason = match trailer.name {
-                    "rollback" => &mut reasons.rollback,
-                    "release" => &mut reasons.release,
-                    "override" => &mut reasons.override_reason,
-                    _ => &mut reasons.alone,
-                };
-                reason.get_or_insert_with(|| trailer.value.clone());
+            let id = self.revision(&commit.id)?;
+            for path in self.touched(root, &id, commit)? {
+                let reasons = reasons.entry(path).or_default();
+                for (kind, reason) in &given {
+                    reasons.give(*kind, reason);
+                }
+                for (kind, miss) in &uncounted {
+                    if reasons.uncounted.len() < UNCOUNTED_MAX {
+                        reasons.uncounted.push(UncountedReason {
+                            kind: *kind,
+                            commit: id.clone(),
+                            line: miss.line,
+                            why: miss.why.clone(),
+                        });
+                    }
+                }
             }
             Ok(())
         })?;
@@ -153,19 +112,17 @@ impl Repository {
     fn touched(
         &self,
         root: &str,
-        commit: &Revision,
-        parents: &[ObjectId],
+        id: &Revision,
+        commit: &RangeCommit,
     ) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let parent = parents
-            .first()
-            .and_then(|parent| Revision::new(parent.to_string()).ok());
-        let changes = self.changes(
+        let parent = commit.parents.first();
+        let parent = parent.map(|parent| self.revision(parent)).transpose()?;
+        self.changed_paths(
             root,
             parent.as_ref(),
-            Some(commit),
+            Some(id),
             DeepScan::EnvironmentFolders,
-        )?;
-        Ok(changes.into_iter().map(|change| change.path).collect())
+        )
     }
 
     /// What is needed by the commits that a deployment gains on the way from `old` to `new`, as
@@ -182,13 +139,12 @@ impl Repository {
     ) -> Result<(Vec<DeclaredNeed>, Option<Bound>), Error> {
         let mut needs: BTreeMap<(Application, String), Revision> = BTreeMap::new();
         let mut are_too_many = false;
-        let commits_read = self.each_trailer(old, new, GAINED_MAX, |trailer| {
-            let Some(need) = need(&trailer) else {
-                return Ok(());
-            };
-            are_too_many |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
-            if !are_too_many {
-                needs.entry(need).or_insert_with(|| trailer.commit.clone());
+        let commits_read = self.each_message(old, new, GAINED_MAX, |commit, declared| {
+            for need in declared.counted.iter().filter_map(need) {
+                are_too_many |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
+                if !are_too_many && !needs.contains_key(&need) {
+                    needs.insert(need, self.revision(&commit.id)?);
+                }
             }
             Ok(())
         })?;
@@ -209,7 +165,7 @@ impl Repository {
 
 /// The application and the commit of a trailer `Deploy-After`; `None`: it is none, or has no such
 /// value.
-fn need(trailer: &Trailer<'_>) -> Option<(Application, String)> {
+fn need(trailer: &Trailer) -> Option<(Application, String)> {
     if trailer.name != "after" {
         return None;
     }

@@ -9,7 +9,7 @@ use std::iter::Peekable;
 
 use gix::hash::{ObjectId, oid};
 use gix::objs::tree::{EntryMode, EntryRef};
-use gix::objs::{CommitRefIter, Kind, TreeRefIter};
+use gix::objs::{Kind, TreeRefIter};
 
 use super::error::Error;
 use super::repository::Repository;
@@ -64,11 +64,7 @@ impl Repository {
     /// The id of the tree of a commit.
     pub(super) fn commit_tree(&self, commit: &Revision) -> Result<ObjectId, Error> {
         let id = self.own_id(commit)?;
-        let mut buffer = Vec::new();
-        let data = self.find(&id, Kind::Commit, &mut buffer)?;
-        CommitRefIter::from_bytes(data, id.kind())
-            .tree_id()
-            .map_err(|error| self.error(error))
+        Ok(self.commit(&id, &mut Vec::new())?.tree)
     }
 
     /// The tree that holds the environments' folders. `None`: the commit has no folder `root`.

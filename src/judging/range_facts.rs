@@ -30,23 +30,17 @@ impl RangeFacts {
         }
         let (old, new) = subject.range();
 
-        // No error is returned here. A tip that can't be read fails everywhere else, and a range
-        // that can't be read any more gives no reasons.
+        // No error is returned here. A tip that can't be read fails everywhere else.
         let branch_move = deploy.repository.branch_move(old, new).unwrap_or_default();
-        let reasons_since = |since| {
-            let read = new.map(|new| deploy.repository.reasons(&deploy.config.root, since, new));
-            read.and_then(Result::ok).unwrap_or_default()
-        };
-
         let mut reasons = if touched.is_empty() {
             BTreeMap::new()
         } else {
-            reasons_since(old)
+            reasons_since(deploy, old, new, touched)
         };
         for (since, paths) in paths_by_start(subject.faults()) {
-            let mut earlier = reasons_since(since);
+            let mut earlier = reasons_since(deploy, since, new, &paths);
             for path in paths {
-                let Some((path, mut given)) = earlier.remove_entry(path) else {
+                let Some(mut given) = earlier.remove(&path) else {
                     continue;
                 };
                 // Who pushes now has a right to override of their own. A reason in a commit that
@@ -65,12 +59,41 @@ impl RangeFacts {
     }
 }
 
+/// The reasons in the commits since one commit, by path. If they can't be read, the reasons for
+/// each of `paths` are unknown.
+fn reasons_since(
+    deploy: &DeployRepository,
+    since: Option<&Revision>,
+    new: Option<&Revision>,
+    paths: &BTreeSet<Vec<u8>>,
+) -> BTreeMap<Vec<u8>, Trailers> {
+    let Some(new) = new else {
+        return BTreeMap::new();
+    };
+    deploy
+        .repository
+        .reasons(&deploy.config.root, since, new)
+        .unwrap_or_else(|error| {
+            let unknown = Trailers {
+                unknown: Some(error.to_string()),
+                ..Trailers::default()
+            };
+            paths
+                .iter()
+                .map(|path| (path.clone(), unknown.clone()))
+                .collect()
+        })
+}
+
 /// The paths that are judged again, by the commit at which the branch was before they changed. So
 /// the history is read only once for each of these commits.
-fn paths_by_start(faults: &[Fault]) -> BTreeMap<Option<&Revision>, Vec<&[u8]>> {
-    let mut paths: BTreeMap<Option<&Revision>, Vec<&[u8]>> = BTreeMap::new();
+fn paths_by_start(faults: &[Fault]) -> BTreeMap<Option<&Revision>, BTreeSet<Vec<u8>>> {
+    let mut paths: BTreeMap<Option<&Revision>, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for Fault { path, since, .. } in faults {
-        paths.entry(since.as_ref()).or_default().push(path);
+        paths
+            .entry(since.as_ref())
+            .or_default()
+            .insert(path.clone());
     }
     paths
 }

@@ -15,6 +15,9 @@ use crate::store::{Fault, Source};
 #[derive(Debug)]
 pub(super) struct Attribution {
     by_path: BTreeMap<Vec<u8>, Provenance>,
+    /// The tip of the range, which stands for a commit that was not found. `None`: there is no
+    /// branch any more.
+    tip: Option<Provenance>,
     /// The commits that the pusher pushed; `None`: the whole range.
     pushed: Option<BTreeSet<Revision>>,
     pusher: Option<Identity>,
@@ -24,14 +27,18 @@ pub(super) struct Attribution {
 }
 
 impl Attribution {
-    /// Reads the history of the range once, for all candidates and for what is judged again.
+    /// Reads the history of the range once, for all candidates and for what is judged again. If
+    /// the history can't be read, the tip is named for everything, because it has what is deployed.
+    ///
+    /// # Errors
+    /// The tip can't be read.
     pub(super) fn find(
         deploy: &DeployRepository,
         (old, new): (Option<&Revision>, Option<&Revision>),
         (candidates, touched): (&[Candidate], &BTreeSet<Vec<u8>>),
         push: Option<&Push>,
         faults: &[Fault],
-    ) -> Self {
+    ) -> Result<Self, git::Error> {
         // Each path, and the commit at which its range begins.
         let mut paths: BTreeMap<Vec<u8>, Option<&Revision>> = candidates
             .iter()
@@ -41,19 +48,26 @@ impl Attribution {
             paths.insert(path.clone(), since.as_ref());
         }
 
-        let find = |new| git::deploy_commits(&deploy.repository, &deploy.config.root, new, paths);
-        let by_path = new.map(find).unwrap_or_default();
+        let (repository, root) = (&deploy.repository, &deploy.config.root);
+        let tip = new.map(|new| Provenance::of(repository, new)).transpose()?;
+        let by_path = match new {
+            Some(new) if !paths.is_empty() => {
+                git::deploy_commits(repository, root, new, paths).unwrap_or_default()
+            }
+            _ => BTreeMap::new(),
+        };
 
         let judged_again = faults
             .iter()
             .filter(|fault| !touched.contains(&fault.path))
             .map(|fault| (fault.path.clone(), fault.pusher.clone()));
-        Self {
+        Ok(Self {
             by_path,
+            tip,
             pushed: pushed(deploy, old, new, push),
             pusher: push.and_then(|push| push.pusher.clone()),
             judged_again: judged_again.collect(),
-        }
+        })
     }
 
     /// Who pushed the whole range, if one push did. This is also known if the branch was deleted,
@@ -62,12 +76,15 @@ impl Attribution {
         self.pusher.as_ref().filter(|_| self.pushed.is_none())
     }
 
-    /// The commit that asked for what is at a path, and who pushed it; `None`: no commit is known.
+    /// The commit that asked for what is at a path, and who pushed it; `None`: there is no branch
+    /// any more, and so no commit asks for anything.
     pub(super) fn source(&self, path: &[u8]) -> Option<Source> {
-        let Provenance { commit, author } = self.by_path.get(path)?.clone();
-        let is_pushed = || {
-            let pushed = self.pushed.as_ref();
-            pushed.is_none_or(|pushed| pushed.contains(&commit))
+        let found = self.by_path.get(path);
+        let Provenance { commit, author } = found.or(self.tip.as_ref())?.clone();
+        // Whoever pushed the tip need not have pushed the commit that was not found.
+        let is_pushed = || match &self.pushed {
+            None => true,
+            Some(pushed) => found.is_some() && pushed.contains(&commit),
         };
         let pusher = match self.judged_again.get(path) {
             Some(earlier) => earlier.clone(),

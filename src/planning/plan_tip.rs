@@ -99,7 +99,7 @@ impl Preparation {
                 (&prepared.candidates, &prepared.touched),
                 preparation.push.as_ref(),
                 &preparation.faults,
-            );
+            )?;
             preparation.range = Some(Range {
                 prepared,
                 plan: judged.plan,

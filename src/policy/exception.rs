@@ -28,6 +28,28 @@ impl ExceptionKind {
         Self::Stale,
     ];
 
+    /// The name of the trailer that gives such a reason; `None`: no trailer does.
+    #[must_use]
+    pub fn trailer(self) -> Option<&'static str> {
+        match self {
+            Self::Rollback => Some("Deploy-Rollback"),
+            Self::Release => Some("Deploy-Release"),
+            Self::Override => Some("Deploy-Override"),
+            Self::Alone => Some("Deploy-Alone"),
+            Self::Stale => None,
+        }
+    }
+
+    /// The kind of reason that the trailer `Deploy-<name>` gives. `name` is in lower case. `None`:
+    /// the trailer gives no reason.
+    #[must_use]
+    pub fn of_trailer(name: &str) -> Option<Self> {
+        let mut kinds = Self::ALL
+            .into_iter()
+            .filter(|kind| kind.trailer().is_some());
+        kinds.find(|kind| kind.as_str() == name)
+    }
+
     /// Whether it is a reason to go back.
     #[must_use]
     pub fn goes_back(self) -> bool {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::commits::Commits;
-use super::exception::Exception;
+use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
+use crate::message::WhyUncounted;
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -174,6 +175,50 @@ pub struct Trailers {
     pub override_reason: Option<String>,
     /// `Deploy-Alone`.
     pub alone: Option<String>,
+    /// Lines that look like a reason and do not count.
+    pub uncounted: Vec<UncountedReason>,
+    /// If the commits can't be read, and nobody knows which reasons they give: why not.
+    pub unknown: Option<String>,
+}
+
+/// A line in the message of a commit that looks like a reason and does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncountedReason {
+    /// Which reason it would be.
+    pub kind: ExceptionKind,
+    /// The commit.
+    pub commit: Revision,
+    /// The line of its message, from 1.
+    pub line: usize,
+    /// Why it does not count.
+    pub why: WhyUncounted,
+}
+
+impl Trailers {
+    /// The reason of a kind.
+    #[must_use]
+    pub fn reason(&self, kind: ExceptionKind) -> Option<&String> {
+        match kind {
+            ExceptionKind::Rollback => self.rollback.as_ref(),
+            ExceptionKind::Release => self.release.as_ref(),
+            ExceptionKind::Override => self.override_reason.as_ref(),
+            ExceptionKind::Alone => self.alone.as_ref(),
+            ExceptionKind::Stale => None,
+        }
+    }
+
+    /// Adds a reason, if there is none of this kind yet.
+    pub fn give(&mut self, kind: ExceptionKind, reason: &str) {
+        let given = match kind {
+            ExceptionKind::Rollback => &mut self.rollback,
+            ExceptionKind::Release => &mut self.release,
+            ExceptionKind::Override => &mut self.override_reason,
+            ExceptionKind::Alone => &mut self.alone,
+            // No trailer gives this reason.
+            ExceptionKind::Stale => return,
+        };
+        given.get_or_insert_with(|| reason.to_owned());
+    }
 }
 
 /// The facts about one application in one environment.

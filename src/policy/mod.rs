@@ -29,7 +29,7 @@ pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, TargetFacts, Trailers, Unknown,
+    RevisionFact, Stage, TargetFacts, Trailers, UncountedReason, Unknown,
 };
 pub use freeze::{Freeze, freeze_of};
 pub use rules::{Gate, judge, judge_branch};

@@ -1,6 +1,7 @@
 //! The table of the rules, and how a candidate is judged by all of them.
 
 use super::case::Case;
+use super::exception::ExceptionKind;
 use super::facts::Facts;
 use super::verdict::{Answer, Refusal};
 use super::{
@@ -22,17 +23,38 @@ pub struct Gate {
 struct Rule {
     name: &'static str,
     judge: fn(&Case<'_>) -> Answer,
+    /// The reason in a commit that gets past it.
+    reason: Option<ExceptionKind>,
 }
 
 impl Rule {
     const fn new(name: &'static str, judge: fn(&Case<'_>) -> Answer) -> Self {
-        Self { name, judge }
+        Self {
+            name,
+            judge,
+            reason: None,
+        }
+    }
+
+    /// The same rule, which a reason of this kind gets past.
+    const fn but_for(self, reason: ExceptionKind) -> Self {
+        Self {
+            reason: Some(reason),
+            ..self
+        }
     }
 
     fn gate(&self, case: &Case<'_>) -> Gate {
+        let answer = (self.judge)(case).map_err(|objection| {
+            let facts = case.target_facts();
+            match (self.reason, facts) {
+                (Some(kind), Some(facts)) => objection.with_missed_reasons(kind, &facts.trailers),
+                _ => objection,
+            }
+        });
         Gate {
             rule: self.name,
-            answer: (self.judge)(case),
+            answer,
         }
     }
 }
@@ -47,13 +69,13 @@ const FILE_RULES: &[Rule] = &[
 const RULES: &[Rule] = &[
     Rule::new("configured", configured::judge),
     Rule::new("reachable", reachable::judge),
-    Rule::new("backwards", backwards::judge),
-    Rule::new("rollback holds", rollback_holds::judge),
+    Rule::new("backwards", backwards::judge).but_for(ExceptionKind::Rollback),
+    Rule::new("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
     Rule::new("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
-    Rule::new("frozen", frozen::judge),
-    Rule::new("together", together::judge),
-    Rule::new("needs", needs::judge),
+    Rule::new("frozen", frozen::judge).but_for(ExceptionKind::Override),
+    Rule::new("together", together::judge).but_for(ExceptionKind::Alone),
+    Rule::new("needs", needs::judge).but_for(ExceptionKind::Alone),
 ];
 
 /// Judges one candidate by every rule. `all` is every candidate of the push.

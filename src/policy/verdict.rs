@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exception::{Exception, ExceptionKind};
+use super::facts::{Trailers, UncountedReason};
 use crate::id::{Application, Revision};
 use crate::text;
 
@@ -56,6 +57,35 @@ impl Objection {
             is_fault: true,
             ..Self::new(message, hint)
         }
+    }
+
+    /// Adds what is to be said about reasons of a kind, of which none counts: lines that look like
+    /// one, and that nobody knows whether there is one.
+    pub(super) fn with_missed_reasons(mut self, kind: ExceptionKind, trailers: &Trailers) -> Self {
+        if trailers.reason(kind).is_some() {
+            return self;
+        }
+        let trailer = kind.trailer().unwrap_or_default();
+        for missed in trailers
+            .uncounted
+            .iter()
+            .filter(|missed| missed.kind == kind)
+        {
+            let UncountedReason {
+                commit, line, why, ..
+            } = missed;
+            let commit = commit.short();
+            self.message.push_str(&format!(
+                "\nline {line} of the message of {commit} has {trailer}, \
+                 which does not count: {why}"
+            ));
+        }
+        if let Some(why) = &trailers.unknown {
+            self.is_fault = true;
+            let line = format!("\nnobody knows whether a commit has {trailer}: {why}");
+            self.message.push_str(&line);
+        }
+        self
     }
 
     /// The refusal of what is at a path.

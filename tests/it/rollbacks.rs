@@ -91,8 +91,8 @@ fn rollback_without_a_reason_is_refused() {
     for message in [
         "no trailer",
         "Deploy-Rollback:",
-        // Only the last paragraph of a message holds trailers.
-        "Deploy-Rollback: in the middle\n\nThe end.",
+        // The paragraph does not consist of trailers.
+        "Deploy-Rollback: at the beginning\nof a paragraph.",
         // These reasons have no letter.
         "Deploy-Rollback: \u{200b}",
         "Deploy-Rollback: ...",

@@ -1,0 +1,436 @@
+//! The trailers `Deploy-…` in the message of a commit. Pure.
+//!
+//! As in git-interpret-trailers(1), a trailer is a line `Name: value`, lines below it that begin
+//! with white space continue it, and the first paragraph is the title and has none. Two things are
+//! different. Trailers count in every paragraph that consists of trailers, and not only in the last
+//! one: a merge button adds paragraphs of its own. And every line of the paragraph must be a
+//! trailer, so prose, quotations, lists and code give no reason.
+//!
+//! What no tool shows gives no reason either: a message ends at its first NUL, and one in an
+//! encoding in which letters have other bytes than in ASCII is not read.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::text;
+
+/// The longest value that is kept, in characters.
+const VALUE_MAX: usize = 500;
+
+/// How many bytes of the lines that continue a value are read.
+const VALUE_BYTES_MAX: usize = 4 * VALUE_MAX;
+
+/// How many lines that do not count are named for one message.
+const UNCOUNTED_MAX: usize = 10;
+
+/// The names of the trailers that give a reason, in lower case and without `deploy-`. For these it
+/// is said where one stands that does not count.
+const REASONS: [&str; 4] = ["rollback", "release", "override", "alone"];
+
+/// The encodings in which ASCII letters have their own bytes, in lower case. A name in this list
+/// can be followed by more digits and dashes.
+const LIKE_ASCII: [&str; 8] = [
+    "utf-8",
+    "utf8",
+    "us-ascii",
+    "ascii",
+    "iso-8859-",
+    "latin",
+    "windows-125",
+    "koi8-",
+];
+
+/// A trailer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailer {
+    /// Its name in lower case, without `deploy-`.
+    pub name: String,
+    /// Its value, in one line of at most 500 characters. It can contain any of them.
+    pub value: String,
+}
+
+/// A line that looks like a trailer, and is none or says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UncountedTrailer {
+    /// The name, as [`Trailer::name`].
+    pub name: String,
+    /// The line of the message, from 1.
+    pub line: usize,
+    /// Why it does not count.
+    pub why: WhyUncounted,
+}
+
+/// Why a line that looks like a trailer does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyUncounted {
+    /// It is in the title.
+    InTitle,
+    /// White space is in front of it.
+    Indented,
+    /// Other characters are in front of it: a quotation, a list.
+    Marked,
+    /// This line of the same paragraph is no trailer.
+    AmongOthers(usize),
+    /// There is no letter or digit in its value, or only a placeholder.
+    NoValue,
+    /// The message has this encoding, escaped.
+    Encoded(String),
+    /// It is behind a NUL byte.
+    BehindNul,
+}
+
+impl fmt::Display for WhyUncounted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InTitle => f.write_str("it is in the title, and not in a paragraph of its own"),
+            Self::Indented => f.write_str("it is indented"),
+            Self::Marked => f.write_str("it does not begin its line"),
+            Self::AmongOthers(line) => write!(
+                f,
+                "line {line} of the same paragraph is no trailer; \
+                 empty lines around the trailer make a paragraph of its own"
+            ),
+            Self::NoValue => f.write_str("it gives no reason"),
+            Self::Encoded(encoding) => write!(f, "the message has the encoding {encoding}"),
+            Self::BehindNul => f.write_str("it is behind a NUL byte, where git shows nothing"),
+        }
+    }
+}
+
+/// The trailers of a message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeclaredTrailers {
+    /// Those that count, in their order.
+    pub counted: Vec<Trailer>,
+    /// Reasons that do not count, at most 10 of them.
+    pub uncounted: Vec<UncountedTrailer>,
+}
+
+/// The trailers `Deploy-…` of a message, which its commit says to have an encoding.
+#[must_use]
+pub fn trailers(message: &[u8], encoding: Option<&[u8]>) -> DeclaredTrailers {
+    let end = message.iter().position(|byte| *byte == 0);
+    let (shown, hidden) = message.split_at(end.unwrap_or(message.len()));
+    let lines: Vec<&[u8]> = shown.split(|byte| *byte == b'\n').collect();
+
+    let mut declared = DeclaredTrailers::default();
+    for (number, paragraph) in paragraphs(&lines).enumerate() {
+        if number == 0 {
+            declared.miss(&lines, paragraph, |_| WhyUncounted::InTitle);
+        } else {
+            declared.read_paragraph(&lines, paragraph);
+        }
+    }
+
+    if let Some(encoding) = encoding.filter(|encoding| !is_like_ascii(encoding)) {
+        let encoding = text::escape(encoding, 40);
+        declared.counted.clear();
+        declared.uncounted.clear();
+        declared.miss(&lines, 0..lines.len(), |_| {
+            WhyUncounted::Encoded(encoding.clone())
+        });
+    }
+    let hidden: Vec<&[u8]> = hidden.split(|byte| matches!(byte, b'\n' | 0)).collect();
+    let count = declared.uncounted.len();
+    declared.miss(&hidden, 0..hidden.len(), |_| WhyUncounted::BehindNul);
+    for miss in &mut declared.uncounted[count..] {
+        miss.line = lines.len();
+    }
+    declared
+}
+
+/// The lines of each paragraph. Paragraphs are separated by lines with nothing but white space, and
+/// by lines of dashes, as merge buttons draw them.
+fn paragraphs(lines: &[&[u8]]) -> impl Iterator<Item = Range<usize>> {
+    let separates = |line: &[u8]| {
+        let line = line.trim_ascii();
+        line.is_empty() || line.len() >= 3 && line.iter().all(|byte| *byte == b'-')
+    };
+    let groups = lines.chunk_by(move |one, next| separates(one) == separates(next));
+    let ranges = groups.scan(0, |end, group| {
+        *end += group.len();
+        Some((*end - group.len()..*end, group))
+    });
+    ranges.filter_map(move |(range, group)| {
+        let is_text = group.first().is_some_and(|line| !separates(line));
+        is_text.then_some(range)
+    })
+}
+
+impl DeclaredTrailers {
+    /// Reads a paragraph that is not the title.
+    fn read_paragraph(&mut self, lines: &[&[u8]], paragraph: Range<usize>) {
+        let mut found: Vec<(usize, &[u8], Vec<u8>)> = Vec::new();
+        for at in paragraph.clone() {
+            let line = lines[at];
+            if let Some((name, value)) = trailer(line) {
+                found.push((at, name, value.to_vec()));
+            } else if let (true, Some((_, _, value))) = (
+                line.starts_with(b" ") || line.starts_with(b"\t"),
+                found.last_mut(),
+            ) {
+                self.miss(lines, at..at + 1, |_| WhyUncounted::Indented);
+                let left = VALUE_BYTES_MAX.saturating_sub(value.len());
+                value.push(b' ');
+                value.extend(line.trim_ascii().iter().take(left));
+            } else if !line.starts_with(b"(cherry picked from commit ") {
+                self.miss(lines, paragraph, |line| {
+                    why_no_trailer(line).unwrap_or(WhyUncounted::AmongOthers(at + 1))
+                });
+                return;
+            }
+        }
+
+        for (at, name, value) in found {
+            let Some(name) = deploy_name(name) else {
+                continue;
+            };
+            let value = text::decode(value.trim_ascii(), VALUE_MAX);
+            let is_placeholder = value.starts_with('<') && value.ends_with('>');
+            if value.chars().any(char::is_alphanumeric) && !is_placeholder {
+                self.counted.push(Trailer { name, value });
+            } else {
+                self.miss(lines, at..at + 1, |_| WhyUncounted::NoValue);
+            }
+        }
+    }
+
+    /// Notes the reasons in some lines, which do not count.
+    fn miss(&mut self, lines: &[&[u8]], some: Range<usize>, why: impl Fn(&[u8]) -> WhyUncounted) {
+        for (at, line) in lines.iter().enumerate().take(some.end).skip(some.start) {
+            let name = trailer(without_marks(line)).and_then(|(name, _)| deploy_name(name));
+            let Some(name) = name.filter(|name| REASONS.contains(&name.as_str())) else {
+                continue;
+            };
+            if self.uncounted.len() < UNCOUNTED_MAX {
+                self.uncounted.push(UncountedTrailer {
+                    name,
+                    line: at + 1,
+                    why: why(line),
+                });
+            }
+        }
+    }
+}
+
+/// The name and the value of a line `Name: value`.
+fn trailer(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = line[..colon].trim_ascii_end();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let is_trailer = !name.is_empty() && name.iter().all(is_name);
+    is_trailer.then(|| (name, line[colon + 1..].trim_ascii()))
+}
+
+/// The name of a trailer in lower case, without `deploy-`. `None`: it is another trailer.
+fn deploy_name(name: &[u8]) -> Option<String> {
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+    name.strip_prefix("deploy-").map(str::to_owned)
+}
+
+/// A line without what quotations, lists and code have in front.
+fn without_marks(line: &[u8]) -> &[u8] {
+    let is_mark = |byte: &u8| byte.is_ascii_whitespace() || b">*-+`|#\"'_".contains(byte);
+    let start = line.iter().position(|byte| !is_mark(byte));
+    &line[start.unwrap_or(line.len())..]
+}
+
+/// What is in front of a line that would be a trailer without that; `None`: nothing.
+fn why_no_trailer(line: &[u8]) -> Option<WhyUncounted> {
+    let marks = line.len() - without_marks(line).len();
+    match &line[..marks] {
+        [] => None,
+        marks if marks.trim_ascii().is_empty() => Some(WhyUncounted::Indented),
+        _ => Some(WhyUncounted::Marked),
+    }
+}
+
+/// Whether ASCII letters have their own bytes in an encoding.
+fn is_like_ascii(encoding: &[u8]) -> bool {
+    let encoding = encoding.trim_ascii().to_ascii_lowercase();
+    LIKE_ASCII.iter().any(|known| {
+        encoding.strip_prefix(known.as_bytes()).is_some_and(|rest| {
+            let is_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'r' | b'u');
+            rest.len() <= 3 && rest.iter().all(is_number)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What counts in a message, as `name=value`, and what does not, as `name@line: why`.
+    fn read(message: &str) -> (Vec<String>, Vec<String>) {
+        show(trailers(message.as_bytes(), None))
+    }
+
+    fn show(declared: DeclaredTrailers) -> (Vec<String>, Vec<String>) {
+        let counted = declared.counted.iter();
+        let uncounted = declared.uncounted.iter();
+        (
+            counted
+                .map(|trailer| format!("{}={}", trailer.name, trailer.value))
+                .collect(),
+            uncounted
+                .map(|miss| format!("{}@{}: {:?}", miss.name, miss.line, miss.why))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn trailers_count_in_a_paragraph_of_their_own() {
+        let table = [
+            ("T\n\nDeploy-Rollback: why", &["rollback=why"][..]),
+            ("T\n\nDeploy-Rollback: why\n", &["rollback=why"]),
+            ("\n\nT\n\nDeploy-Rollback: why\n", &["rollback=why"]),
+            ("T\n\ndeploy-ROLLBACK  :why  \n", &["rollback=why"]),
+            // CRLF, and an empty line that is not quite empty.
+            ("T\r\n\r\nDeploy-Rollback: why\r\n", &["rollback=why"]),
+            ("T\n \t\nDeploy-Rollback: why", &["rollback=why"]),
+            // What merge buttons append.
+            (
+                "T (#1)\n\nDeploy-Rollback: why\n\n---------\n\nCo-authored-by: A <a>\n",
+                &["rollback=why"],
+            ),
+            (
+                "T (#1)\n\nDeploy-Rollback: why\n---------\nCo-authored-by: A <a>\n",
+                &["rollback=why"],
+            ),
+            (
+                "T\n\nDeploy-Rollback: why\n\nSee merge request a/b!1",
+                &["rollback=why"],
+            ),
+            (
+                "T\n\nDeploy-Rollback: why\nReviewed-on: https://x/1\nReviewed-by: A <a>",
+                &["rollback=why"],
+            ),
+            (
+                "T\n\n* one\n\nDeploy-Rollback: why\n\n* two\n\nDeploy-Alone: b",
+                &["rollback=why", "alone=b"],
+            ),
+            (
+                "T\n\nDeploy-Rollback: why\n(cherry picked from commit 1)\n",
+                &["rollback=why"],
+            ),
+            // A value can be folded, and the first of two comes first.
+            (
+                "T\n\nDeploy-Rollback: since\n  this\n\tmorning\nX: y",
+                &["rollback=since this morning"],
+            ),
+            ("T\n\nDeploy-Rollback:\n why\n", &["rollback=why"]),
+            (
+                "T\n\nDeploy-Rollback: a\nDeploy-Rollback: b",
+                &["rollback=a", "rollback=b"],
+            ),
+            (
+                "T\n\nDeploy-After: app 0170b60\nOther: x",
+                &["after=app 0170b60"],
+            ),
+        ];
+        for (message, expect) in table {
+            assert_eq!(
+                read(message),
+                (expect.iter().map(|s| (*s).to_owned()).collect(), vec![]),
+                "{message:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn line_that_is_no_trailer_does_not_count_and_is_named() {
+        let table = [
+            ("Deploy-Rollback: why", "rollback@1: InTitle"),
+            ("T\nDeploy-Rollback: why\n\nbody", "rollback@2: InTitle"),
+            ("T\n\n> Deploy-Rollback: why", "rollback@3: Marked"),
+            ("T\n\n* Deploy-Rollback: why", "rollback@3: Marked"),
+            ("T\n\n`Deploy-Rollback: why`", "rollback@3: Marked"),
+            ("T\n\n    Deploy-Rollback: why", "rollback@3: Indented"),
+            ("T\n\nX: y\n Deploy-Rollback: why", "rollback@4: Indented"),
+            (
+                "T\n\nDeploy-Rollback: why\nand more",
+                "rollback@3: AmongOthers(4)",
+            ),
+            (
+                "T\n\nSay this:\nprose\nDeploy-Rollback: why",
+                "rollback@5: AmongOthers(3)",
+            ),
+            (
+                "T\n\n```\nDeploy-Rollback: why\n```",
+                "rollback@4: AmongOthers(3)",
+            ),
+            ("T\n\nDeploy-Rollback:", "rollback@3: NoValue"),
+            ("T\n\nDeploy-Rollback: \u{200b}", "rollback@3: NoValue"),
+            ("T\n\nDeploy-Rollback: <reason>", "rollback@3: NoValue"),
+            (
+                "T\n\nbody\0\n\nDeploy-Rollback: why",
+                "rollback@3: BehindNul",
+            ),
+            ("T\n\nbody\0Deploy-Rollback: why", "rollback@3: BehindNul"),
+        ];
+        for (message, expect) in table {
+            assert_eq!(
+                read(message),
+                (vec![], vec![expect.to_owned()]),
+                "{message:?}"
+            );
+        }
+
+        // Neither prose nor other trailers are reported.
+        for message in [
+            "T\n\nSee Deploy-Rollback: why",
+            "T\n\nrun Deploy-Rollback",
+            "T\n\nX: y\nz",
+        ] {
+            assert_eq!(read(message), (vec![], vec![]), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn message_in_an_encoding_unlike_ascii_gives_no_reason() {
+        let read = |encoding: &str| {
+            let message = b"T\n\nDeploy-Rollback: why";
+            show(trailers(message, Some(encoding.as_bytes())))
+        };
+        for encoding in [
+            "UTF-8",
+            "utf8",
+            "ISO-8859-1",
+            "iso-8859-15",
+            "latin1",
+            "windows-1252",
+            "KOI8-R",
+        ] {
+            assert_eq!(read(encoding).0, ["rollback=why"], "{encoding}");
+        }
+        for encoding in [
+            "UTF-16",
+            "UTF-7",
+            "utf-8-mac",
+            "EBCDIC-US",
+            "IBM037",
+            "x",
+            "",
+        ] {
+            let expect = format!("rollback@3: Encoded({encoding:?})");
+            assert_eq!(read(encoding), (vec![], vec![expect]), "{encoding}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_kept_has_a_limit() {
+        let long = format!(
+            "T\n\nDeploy-Rollback: {}\n{}",
+            "x".repeat(9000),
+            " y\n".repeat(9000)
+        );
+        let value = &trailers(long.as_bytes(), None).counted[0].value;
+        assert_eq!(value.chars().count(), VALUE_MAX);
+
+        let many = format!("T\n\n{}prose", "Deploy-Alone: x\n".repeat(1000));
+        assert_eq!(
+            trailers(many.as_bytes(), None).uncounted.len(),
+            UNCOUNTED_MAX
+        );
+    }
+}
