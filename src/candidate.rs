@@ -76,28 +76,27 @@ fn target(change: &Change) -> Option<Target> {
 
 /// The revision that a file at the right depth asked for before, and what it asks for now.
 fn from_and_intent(change: &Change) -> (Option<Revision>, Intent) {
-    let old = match &change.old {
-        Some(Node::File(content)) => deployfile::revision(content)
-            .ok()
-            .map(|revision| (revision, content)),
+    let from = match &change.old {
+        Some(Node::File(Ok(revision))) => Some(revision),
         _ => None,
     };
+    let is_redeploy = || {
+        let comparison = change.comparison.as_ref();
+        comparison.is_some_and(|comparison| comparison.is_redeploy)
+    };
 
-    let intent = match (&old, &change.new) {
+    let intent = match (from, &change.new) {
         (Some(_), None) => Intent::Retire,
         (None, None) => Intent::Nothing,
-        (_, Some(Node::File(new))) => match (deployfile::revision(new), &old) {
-            (Err(_), _) => Intent::Unclear,
-            (Ok(revision), Some((from, content))) if revision == *from => {
-                if deployfile::is_redeploy(content, new) {
-                    Intent::Redeploy(revision)
-                } else {
-                    Intent::Nothing
-                }
+        (Some(from), Some(Node::File(Ok(new)))) if from == new => {
+            if is_redeploy() {
+                Intent::Redeploy(new.clone())
+            } else {
+                Intent::Nothing
             }
-            (Ok(revision), _) => Intent::Deploy(revision),
-        },
+        }
+        (_, Some(Node::File(Ok(new)))) => Intent::Deploy(new.clone()),
         (_, Some(_)) => Intent::Unclear,
     };
-    (old.map(|(revision, _)| revision), intent)
+    (from.cloned(), intent)
 }

@@ -1,13 +1,14 @@
 //! What differs at one path between two trees of the deploy branch. The git layer reads it, and the
 //! rules judge it.
 
-use std::sync::Arc;
+use crate::deployfile::{Comparison, ContentError};
+use crate::id::Revision;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
-    /// A regular file with this content. It can be executable.
-    File(Arc<[u8]>),
+    /// A regular file that asks for this revision. It can be executable.
+    File(Result<Revision, ContentError>),
     /// A regular file of this many bytes. It is too large to be read.
     TooLarge(u64),
     /// A symbolic link.
@@ -40,6 +41,9 @@ pub struct Change {
     pub old: Option<Node>,
     /// What is there in the new tree.
     pub new: Option<Node>,
+    /// How the new content is related to the old one. `None`: there are not two contents, or the
+    /// old one can't be read any more.
+    pub comparison: Option<Comparison>,
     /// Another path in the new tree that differs from this one only in upper and lower case. If the
     /// new tree has this path twice, it is this path itself.
     pub twin: Option<Vec<u8>>,

@@ -82,14 +82,55 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     })
 }
 
-/// Whether `new` asks for a redeploy: it is `old` with a new entry on top that names the same
-/// revision.
+/// How the new content of a deploy file is related to its old content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Whether it asks for a redeploy: it is the old content with a new entry on top that names the
+    /// same revision.
+    pub is_redeploy: bool,
+    /// The last line of the old content that is not below the new entry any more, from 1. `None`:
+    /// all of the old content is there, byte for byte. If it had no final newline, one may have
+    /// been added.
+    pub changed_line: Option<usize>,
+}
+
+/// Compares the new content of a deploy file with its old content.
 #[must_use]
-pub fn is_redeploy(old: &[u8], new: &[u8]) -> bool {
-    let Some(entry) = new.strip_suffix(old).filter(|entry| entry.ends_with(b"\n")) else {
-        return false;
-    };
-    matches!((revision(entry), revision(old)), (Ok(new), Ok(old)) if new == old)
+pub fn compare(old: &[u8], new: &[u8]) -> Comparison {
+    let entry = entry_above(old, new);
+    let is_redeploy = entry.is_some_and(
+        |entry| matches!((revision(entry), revision(old)), (Ok(new), Ok(old)) if new == old),
+    );
+
+    let with_newline = new.strip_suffix(b"\n").filter(|_| !old.ends_with(b"\n"));
+    let is_kept = |new: &[u8]| new == old || entry_above(old, new).is_some();
+    let is_kept = is_kept(new) || with_newline.is_some_and(is_kept);
+    Comparison {
+        is_redeploy,
+        changed_line: (!is_kept).then(|| last_changed_line(old, new)),
+    }
+}
+
+/// What `new` has above the whole of `old`, in lines of its own.
+fn entry_above<'n>(old: &[u8], new: &'n [u8]) -> Option<&'n [u8]> {
+    new.strip_suffix(old).filter(|entry| entry.ends_with(b"\n"))
+}
+
+/// The last line of the old content that is not in the new content, counted from the end of both.
+/// It is a line number of the old content, from 1.
+fn last_changed_line(old: &[u8], new: &[u8]) -> usize {
+    fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+        text.strip_suffix(b"\n")
+            .unwrap_or(text)
+            .split(|b| *b == b'\n')
+    }
+
+    let same = lines(old)
+        .rev()
+        .zip(lines(new).rev())
+        .take_while(|(old, new)| old == new)
+        .count();
+    (lines(old).count() - same).max(1)
 }
 
 #[cfg(test)]
@@ -169,7 +210,7 @@ mod tests {
 
         for (new, expect) in table {
             assert_eq!(
-                is_redeploy(old.as_bytes(), new.as_bytes()),
+                compare(old.as_bytes(), new.as_bytes()).is_redeploy,
                 expect,
                 "{new:?}"
             );

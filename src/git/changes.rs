@@ -4,21 +4,32 @@
 //! levels, and only where their ids differ.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use gix::hash::{ObjectId, oid};
-use gix::objs::Kind;
-use gix::objs::tree::EntryKind;
 
+use super::contents::{ChangedPath, Contents};
 use super::error::Error;
 use super::repository::Repository;
-use super::tree::{Difference, TreeEntry};
-use crate::change::{Change, Depth, Node};
-use crate::deployfile::{EXTENSION, SIZE_MAX};
+use super::tree::{Difference, Differences};
+use crate::change::{Change, Depth};
+use crate::deployfile::EXTENSION;
 use crate::id::Revision;
+use crate::text;
 
 /// How many paths that are too deep for a deploy file are reported for one range.
 const TOO_DEEP_MAX: usize = 100;
+
+/// How many deploy files may differ in one range.
+const DEPLOY_FILES_MAX: usize = 20_000;
+
+/// How many pairs of folders are compared for one range.
+const FOLDERS_MAX: usize = 100_000;
+
+/// How many of the entries of one pair of folders that matter here may differ.
+const DIFFERENCES_MAX: usize = 100_000;
+
+/// The longest path that is followed, in bytes. No path in a work tree is longer on Linux.
+const PATH_MAX: usize = 4096;
 
 /// Where to look for deploy files at the wrong depth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +54,31 @@ impl Repository {
         new: Option<&Revision>,
         deep: DeepScan,
     ) -> Result<Vec<Change>, Error> {
+        let paths = self.walk(root, old, new, deep)?;
+        let mut contents = Contents::new(self);
+        let changes = paths.into_iter().map(|found| contents.change(found));
+        changes.collect()
+    }
+
+    /// The paths of the deploy files that differ between two commits. No file is read for this.
+    pub(super) fn changed_paths(
+        &self,
+        root: &str,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        deep: DeepScan,
+    ) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let paths = self.walk(root, old, new, deep)?;
+        Ok(paths.into_iter().map(|found| found.path).collect())
+    }
+
+    fn walk(
+        &self,
+        root: &str,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        deep: DeepScan,
+    ) -> Result<Vec<ChangedPath>, Error> {
         if old == new {
             return Ok(Vec::new());
         }
@@ -61,25 +97,13 @@ impl Repository {
         let mut walk = Walk {
             repository: self,
             deep,
-            changes: Vec::new(),
-            contents: HashMap::new(),
+            found: Vec::new(),
             too_deep: 0,
+            folders: 0,
         };
         walk.root(&prefix, old.as_deref(), new.as_deref())?;
-        walk.changes.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(walk.changes)
-    }
-
-    /// The paths of the deploy files that differ between two commits.
-    pub(super) fn changed_paths(
-        &self,
-        root: &str,
-        old: Option<&Revision>,
-        new: Option<&Revision>,
-        deep: DeepScan,
-    ) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let changes = self.changes(root, old, new, deep)?;
-        Ok(changes.into_iter().map(|change| change.path).collect())
+        walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(walk.found)
     }
 }
 
@@ -114,17 +138,17 @@ impl Folder {
 struct Walk<'r> {
     repository: &'r Repository,
     deep: DeepScan,
-    changes: Vec<Change>,
-    /// What was read already: a thousand entries can name the same blob, and it is read once.
-    contents: HashMap<ObjectId, Arc<[u8]>>,
+    found: Vec<ChangedPath>,
     /// How many deploy files that are too deep were found.
     too_deep: usize,
+    /// How many pairs of folders were compared.
+    folders: usize,
 }
 
 impl Walk<'_> {
     /// Walks the folder in which the environments' folders are.
     fn root(&mut self, prefix: &[u8], old: Option<&oid>, new: Option<&oid>) -> Result<(), Error> {
-        let differences = self.repository.differences(old, new)?;
+        let differences = self.differences(old, new)?;
         let folders = differences
             .iter()
             .filter(|(_, difference)| difference.new_tree().is_some());
@@ -156,7 +180,7 @@ impl Walk<'_> {
         twin: Option<&[u8]>,
     ) -> Result<(), Error> {
         let (old, new) = (difference.old_tree(), difference.new_tree());
-        let differences = self.repository.differences(old, new)?;
+        let differences = self.differences(old, new)?;
         let path_in = |folder: &[u8], name: &[u8]| [folder, b"/", name].concat();
 
         let files = || differences.iter().filter(|(name, _)| is_deploy_name(name));
@@ -196,11 +220,15 @@ impl Walk<'_> {
                 continue;
             }
 
-            let differences = self
-                .repository
-                .differences(old.as_deref(), new.as_deref())?;
+            let differences = self.differences(old.as_deref(), new.as_deref())?;
             for (name, difference) in differences {
                 let path = [&path, b"/".as_slice(), &name].concat();
+                if path.len() > PATH_MAX {
+                    let shown = text::escape(&path, 60);
+                    return Err(self
+                        .repository
+                        .error(format!("a path has more than {PATH_MAX} bytes: {shown}")));
+                }
                 if is_deploy_name(&name) {
                     self.too_deep += 1;
                     self.change(path, Depth::TooDeep, &difference, None)?;
@@ -216,9 +244,13 @@ impl Walk<'_> {
     fn has_deploy_files(&self, tree: Option<&oid>) -> Result<bool, Error> {
         let mut buffer = Vec::new();
         let entries = self.repository.entries(tree, &mut buffer)?;
-        Ok(entries
-            .filter_map(Result::ok)
-            .any(|entry| is_deploy_name(entry.filename)))
+        for entry in entries {
+            let entry = entry.map_err(|error| self.repository.error(error))?;
+            if is_deploy_name(entry.filename) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// For names that are new in a tree: another entry of that tree whose name only differs in
@@ -242,7 +274,8 @@ impl Walk<'_> {
         let lengths: HashSet<usize> = by_folded.keys().map(Vec::len).collect();
         let mut buffer = Vec::new();
         let entries = self.repository.entries(tree, &mut buffer)?;
-        for entry in entries.filter_map(Result::ok) {
+        for entry in entries {
+            let entry = entry.map_err(|error| self.repository.error(error))?;
             let name: &[u8] = entry.filename;
             if !lengths.contains(&name.len()) {
                 continue;
@@ -257,6 +290,16 @@ impl Walk<'_> {
         Ok(twins)
     }
 
+    /// What differs between two folders, of what matters here: folders and deploy files.
+    fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
+        self.folders += 1;
+        if self.folders > FOLDERS_MAX {
+            return Err(self.too_much(format!("more than {FOLDERS_MAX} folders differ")));
+        }
+        self.repository
+            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+    }
+
     /// Adds a deploy file to the result.
     fn change(
         &mut self,
@@ -265,48 +308,23 @@ impl Walk<'_> {
         difference: &Difference,
         twin: Option<Vec<u8>>,
     ) -> Result<(), Error> {
-        let old = difference.old.as_ref();
-        let old = old.map(|entry| self.node(entry, depth)).transpose()?;
-        let new = difference.new.first();
-        let new = new.map(|entry| self.node(entry, depth)).transpose()?;
-
-        self.changes.push(Change {
+        if self.found.len() >= DEPLOY_FILES_MAX {
+            let message = format!("more than {DEPLOY_FILES_MAX} deploy files differ");
+            return Err(self.too_much(message));
+        }
+        self.found.push(ChangedPath {
             path,
             depth,
-            old,
-            new,
+            old: difference.old.clone(),
+            new: difference.new.first().cloned(),
             twin,
         });
         Ok(())
     }
 
-    /// What an entry is.
-    fn node(&mut self, entry: &TreeEntry, depth: Depth) -> Result<Node, Error> {
-        match entry.mode.kind() {
-            EntryKind::Tree => Ok(Node::Folder),
-            EntryKind::Link => Ok(Node::Symlink),
-            EntryKind::Commit => Ok(Node::Submodule),
-            // A file at the wrong depth is refused whatever it says.
-            EntryKind::Blob | EntryKind::BlobExecutable if depth != Depth::Right => {
-                Ok(Node::File(Arc::default()))
-            }
-            EntryKind::Blob | EntryKind::BlobExecutable => self.file(&entry.id),
-        }
-    }
-
-    /// A file with its content.
-    fn file(&mut self, id: &oid) -> Result<Node, Error> {
-        if let Some(content) = self.contents.get(id) {
-            return Ok(Node::File(Arc::clone(content)));
-        }
-        let size = self.repository.size(id)?;
-        if size > SIZE_MAX {
-            return Ok(Node::TooLarge(size));
-        }
-
-        let mut buffer = Vec::new();
-        let content: Arc<[u8]> = self.repository.find(id, Kind::Blob, &mut buffer)?.into();
-        self.contents.insert(id.to_owned(), Arc::clone(&content));
-        Ok(Node::File(content))
+    /// The error of a range that is larger than what is read.
+    fn too_much(&self, message: String) -> Error {
+        self.repository
+            .error(format!("{message}; push the change in smaller parts"))
     }
 }

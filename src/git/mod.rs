@@ -18,6 +18,7 @@ mod checkout;
 mod command;
 mod commit;
 mod commits;
+mod contents;
 mod error;
 mod history;
 mod objects;

@@ -77,9 +77,16 @@ impl Repository {
         let mut buffer = Vec::new();
         for part in root.split('/').filter(|part| !part.is_empty()) {
             let data = self.find(&tree, Kind::Tree, &mut buffer)?;
-            let mut entries = TreeRefIter::from_bytes(data, tree.kind()).filter_map(Result::ok);
-            match entries.find(|entry| entry.filename == part && entry.mode.is_tree()) {
-                Some(entry) => tree = entry.oid.to_owned(),
+            let mut found = None;
+            for entry in TreeRefIter::from_bytes(data, tree.kind()) {
+                let entry = entry.map_err(|error| self.error(error))?;
+                if entry.filename == part && entry.mode.is_tree() {
+                    found = Some(entry.oid.to_owned());
+                    break;
+                }
+            }
+            match found {
+                Some(found) => tree = found,
                 None => return Ok(None),
             }
         }
@@ -99,12 +106,15 @@ impl Repository {
         Ok(TreeRefIter::from_bytes(data, self.objects()?.kind))
     }
 
-    /// What differs between two trees. Both are walked side by side, as when two sorted lists are
-    /// merged. `None` stands for an empty tree.
+    /// What differs between two trees, of folders and of names that matter. Both are walked side by
+    /// side, as when two sorted lists are merged. `None` stands for an empty tree. If more than
+    /// `most` names differ, this is an error.
     pub(super) fn differences(
         &self,
         old: Option<&oid>,
         new: Option<&oid>,
+        most: usize,
+        matters: impl Fn(&[u8]) -> bool,
     ) -> Result<Differences, Error> {
         let mut differences = Differences::new();
         if old == new {
@@ -122,14 +132,20 @@ impl Repository {
             if gone == come {
                 continue;
             }
-
-            if let Some(gone) = &gone {
-                let difference = differences.entry(gone.filename.to_vec()).or_default();
-                difference.old.get_or_insert_with(|| gone.into());
+            if differences.len() > most {
+                return Err(self.error(format!(
+                    "a folder has more than {most} changes; push them in smaller parts"
+                )));
             }
-            if let Some(come) = &come {
+
+            let counts = |entry: &EntryRef<'_>| entry.mode.is_tree() || matters(entry.filename);
+            if let Some(gone) = gone.filter(counts) {
+                let difference = differences.entry(gone.filename.to_vec()).or_default();
+                difference.old.get_or_insert_with(|| (&gone).into());
+            }
+            if let Some(come) = come.filter(counts) {
                 let difference = differences.entry(come.filename.to_vec()).or_default();
-                difference.new.push(come.into());
+                difference.new.push((&come).into());
             }
         }
 

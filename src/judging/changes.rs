@@ -113,7 +113,7 @@ fn since_last_planned(
     mut all: Vec<Change>,
     last_planned: BTreeMap<Target, Revision>,
 ) -> Vec<Change> {
-    let content = |revision: &Revision| Node::File(revision.as_str().as_bytes().into());
+    let content = |revision: &Revision| Node::File(Ok(revision.clone()));
     let mut planned: BTreeMap<Vec<u8>, Revision> = last_planned
         .into_iter()
         .map(|(target, revision)| (path(root, &target), revision))
@@ -129,6 +129,7 @@ fn since_last_planned(
         depth: Depth::Right,
         old: Some(content(&revision)),
         new: None,
+        comparison: None,
         twin: None,
     });
     all.extend(deleted);

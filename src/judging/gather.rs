@@ -10,7 +10,7 @@ use super::recorded::Recorded;
 use super::subject::Subject;
 use crate::candidate::Candidate;
 use crate::change::Node;
-use crate::deployfile::{self, ContentError};
+use crate::deployfile::ContentError;
 use crate::id::{Revision, RevisionError, Target};
 use crate::identity::Identity;
 use crate::policy::{Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers};
@@ -220,16 +220,16 @@ fn whole_hash(
     repositories: &mut ApplicationRepositories,
 ) -> Result<Option<Revision>, Error> {
     let path = inputs.deploy.application_repository(target);
-    let (Some(Node::File(content)), Some(path)) = (&candidate.change.new, path) else {
+    let (Some(Node::File(Err(error))), Some(path)) = (&candidate.change.new, path) else {
         return Ok(None);
     };
 
-    match deployfile::revision(content) {
-        Err(ContentError::NotARevision {
+    match error {
+        ContentError::NotARevision {
             word,
             error: RevisionError::Abbreviated,
             ..
-        }) => {
+        } => {
             // This only makes a hint better. So it does not matter why a repository gives no
             // answer.
             let found = repositories.complete(&path, &word.to_ascii_lowercase())?;

@@ -2,6 +2,7 @@ use super::{Plan, decide};
 use crate::candidate::candidates;
 use crate::change::{Change, Depth, Node};
 use crate::config::Config;
+use crate::deployfile;
 use crate::id::{Application, Environment, Revision, Target};
 use crate::policy::{Facts, Need, NeedState, Stage, TargetFacts, Trailers};
 
@@ -10,7 +11,7 @@ const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";
 const CONFIG: &str = "[defaults]\ncommand = [\"deploy\"]\n[applications.all]\nqueue = \"all\"\n";
 
 fn file(content: &str) -> Option<Node> {
-    Some(Node::File(content.as_bytes().into()))
+    Some(Node::File(deployfile::revision(content.as_bytes())))
 }
 
 fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {
@@ -19,6 +20,7 @@ fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {
         depth: Depth::Right,
         old,
         new,
+        comparison: None,
         twin: None,
     }
 }
@@ -87,12 +89,15 @@ fn same_revision_is_deployed_again_by_a_new_entry_only() {
     let again = format!("{A}\n* again\n{entry}");
     let comment = format!("{A}\n* why, better said\n{B}\n* first\n");
 
-    check(file(&entry), file(&comment), &[]);
-    check(
-        file(&entry),
-        file(&again),
-        &["production/app 6037512 -> 6037512 again"],
-    );
+    let check = |new: &str, expect: &[&str]| {
+        let changed = Change {
+            comparison: Some(deployfile::compare(entry.as_bytes(), new.as_bytes())),
+            ..change("production/app.deploy", file(&entry), file(new))
+        };
+        assert_eq!(plan(vec![changed]), expect, "{new:?}");
+    };
+    check(&comment, &[]);
+    check(&again, &["production/app 6037512 -> 6037512 again"]);
 }
 
 #[test]

@@ -137,10 +137,11 @@ fn objection(revision: &Revision, base: &Base, role: &str) -> Option<Objection> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, B, PATH, added, answer, ask, ask_deploy, file, revision};
+    use super::super::testing::{
+        A, B, PATH, added, answer, ask, ask_deploy, changed, file, revision,
+    };
     use super::super::{Commit, Commits, Exception, Facts, Newest, Trailers};
     use super::*;
-    use crate::change::Change;
     use crate::id::DeploymentId;
     use crate::time::Timestamp;
 
@@ -280,10 +281,7 @@ mod tests {
     fn redeploy_keeps_the_reason_of_its_rollback() {
         let ask_again = |reason| {
             let old = format!("{A}\n");
-            let again = Change {
-                old: file(&old),
-                ..added(PATH, file(&format!("{A}\n{old}")))
-            };
+            let again = changed(&old, &format!("{A}\n{old}"));
             ask(
                 judge,
                 "",

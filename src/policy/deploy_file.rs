@@ -3,7 +3,7 @@
 
 use super::{Answer, Case, Objection, Pass};
 use crate::change::Node;
-use crate::deployfile::{self, ContentError};
+use crate::deployfile::ContentError;
 use crate::id::RevisionError;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
@@ -11,10 +11,8 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
     match &case.candidate.change.new {
         None => Ok(Pass::default()),
-        Some(Node::File(content)) => match deployfile::revision(content) {
-            Ok(_) => Ok(Pass::default()),
-            Err(error) => Err(Objection::new(error.to_string(), hint(case, &error))),
-        },
+        Some(Node::File(Ok(_))) => Ok(Pass::default()),
+        Some(Node::File(Err(error))) => Err(Objection::new(error.to_string(), hint(case, error))),
         Some(Node::TooLarge(bytes)) => Err(Objection::new(
             format!("the file has {bytes} bytes, more than 1 MiB"),
             "remove the oldest entries from its end",

@@ -5,6 +5,7 @@
 
 use super::{Answer, Case, Objection, Pass};
 use crate::change::Node;
+use crate::deployfile::Comparison;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
     let candidate = case.candidate;
@@ -14,64 +15,46 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if !case.config.environment(&target.environment).prepend_only {
         return Ok(Pass::default());
     }
-    let (Some(Node::File(old)), Some(Node::File(new))) =
-        (&candidate.change.old, &candidate.change.new)
+    let (Some(Node::File(_)), Some(Node::File(_))) = (&candidate.change.old, &candidate.change.new)
     else {
         return Ok(Pass::default());
     };
 
-    let with_newline = [old.as_ref(), b"\n"].concat();
-    let is_below = |old: &[u8]| {
-        new.strip_suffix(old)
-            .is_some_and(|entry| entry.is_empty() || entry.ends_with(b"\n"))
-    };
-    if is_below(old) || !old.ends_with(b"\n") && is_below(&with_newline) {
-        return Ok(Pass::note("the old content is kept"));
+    match &candidate.change.comparison {
+        Some(Comparison {
+            changed_line: None, ..
+        }) => Ok(Pass::note("the old content is kept")),
+        Some(Comparison {
+            changed_line: Some(line),
+            ..
+        }) => Err(Objection::new(
+            format!(
+                "the old content below the new entry has changed: \
+                 its line {line} was changed or removed"
+            ),
+            "put the new entry on top, on lines of its own, \
+             and leave everything below it as it was",
+        )),
+        None => Err(Objection::new(
+            "the old content can't be read any more, because its commit was removed; \
+             so nobody can tell whether it is kept",
+            "see that the history in the file is complete, and push the file with a new entry on \
+             top",
+        )),
     }
-
-    let line = last_changed_line(old, new);
-    Err(Objection::new(
-        format!(
-            "the old content below the new entry has changed: \
-             its line {line} was changed or removed"
-        ),
-        "put the new entry on top, on lines of its own, and leave everything below it as it was",
-    ))
-}
-
-/// The last line of the old content that is not in the new content, counted from the end of both.
-/// It is a line number of the old content, from 1.
-fn last_changed_line(old: &[u8], new: &[u8]) -> usize {
-    fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-        text.strip_suffix(b"\n")
-            .unwrap_or(text)
-            .split(|b| *b == b'\n')
-    }
-
-    let same = lines(old)
-        .rev()
-        .zip(lines(new).rev())
-        .take_while(|(old, new)| old == new)
-        .count();
-    (lines(old).count() - same).max(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, B, PATH, added, ask_file, file};
+    use super::super::testing::{A, B, ask_file, changed};
     use super::*;
-    use crate::change::Change;
 
     const CONFIG: &str = "[environments.production]\nprepend_only = true\n";
     const OLD: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3\n* first\n";
     const WITHOUT_NEWLINE: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3\n* first";
 
     fn ask(config: &str, old: &str, new: &str) -> String {
-        let change = Change {
-            old: file(old),
-            ..added(PATH, file(new))
-        };
-        ask_file(judge, config, change)
+        ask_file(judge, config, changed(old, new))
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{Answer, Case, Facts, Objection, Pass, TargetFacts};
 use crate::candidate::candidates;
 use crate::change::{Change, Depth, Node};
 use crate::config::Config;
+use crate::deployfile;
 use crate::id::Revision;
 
 pub(super) const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
@@ -15,7 +16,7 @@ pub(super) fn revision(hash: &str) -> Revision {
 }
 
 pub(super) fn file(content: &str) -> Option<Node> {
-    Some(Node::File(content.as_bytes().into()))
+    Some(Node::File(deployfile::revision(content.as_bytes())))
 }
 
 pub(super) fn added(path: &str, new: Option<Node>) -> Change {
@@ -24,7 +25,17 @@ pub(super) fn added(path: &str, new: Option<Node>) -> Change {
         depth: Depth::Right,
         old: None,
         new,
+        comparison: None,
         twin: None,
+    }
+}
+
+/// The change of the deploy file at [`PATH`] from one content to another.
+pub(super) fn changed(old: &str, new: &str) -> Change {
+    Change {
+        old: file(old),
+        comparison: Some(deployfile::compare(old.as_bytes(), new.as_bytes())),
+        ..added(PATH, file(new))
     }
 }
 

@@ -101,7 +101,7 @@ fn is_changed(case: &Case<'_>, target: &Target, other: &Application) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, B, added, ask, file};
+    use super::super::testing::{A, B, added, ask, changed, file};
     use super::super::{Facts, TargetFacts, Trailers};
     use super::*;
     use crate::change::Change;
@@ -175,10 +175,7 @@ mod tests {
     #[test]
     fn redeploy_is_no_change_but_retiring_is_one() {
         let old = format!("{A}\n");
-        let redeploy = Change {
-            old: file(&old),
-            ..added("production/app.deploy", file(&format!("{A}\n{old}")))
-        };
+        let redeploy = changed(&old, &format!("{A}\n{old}"));
         check(vec![redeploy], None, "");
 
         let retire = Change {

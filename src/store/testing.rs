@@ -39,7 +39,8 @@ pub(super) fn planned(application: &str, digit: char) -> plan::PlannedDeployment
         path: format!("production/{application}.deploy").into_bytes(),
         depth: Depth::Right,
         old: None,
-        new: Some(Node::File(revision(digit).as_str().as_bytes().into())),
+        new: Some(Node::File(Ok(revision(digit)))),
+        comparison: None,
         twin: None,
     };
     plan::decide(&config, &candidates(vec![change]), &Facts::default())

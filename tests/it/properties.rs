@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use deploy_by_code::candidate::candidates;
 use deploy_by_code::change::{Change, Depth, Node};
 use deploy_by_code::config::Config;
+use deploy_by_code::deployfile;
 use deploy_by_code::id::{DeploymentId, Revision, Target};
 use deploy_by_code::plan::{PlannedDeployment, decide};
 use deploy_by_code::policy::{
@@ -237,13 +238,16 @@ fn has(deployment: &PlannedDeployment, kind: ExceptionKind) -> bool {
 
 /// The change of the deploy file from one content to another. A file that is empty does not exist.
 fn change(old: &str, new: &str) -> Change {
-    let node =
-        |content: &str| Some(Node::File(content.as_bytes().into())).filter(|_| !content.is_empty());
+    let node = |content: &str| {
+        let node = Node::File(deployfile::revision(content.as_bytes()));
+        Some(node).filter(|_| !content.is_empty())
+    };
     Change {
         path: b"production/a.deploy".to_vec(),
         depth: Depth::Right,
         old: node(old),
         new: node(new),
+        comparison: Some(deployfile::compare(old.as_bytes(), new.as_bytes())),
         twin: None,
     }
 }
