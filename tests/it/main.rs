@@ -55,6 +55,7 @@ mod properties;
 mod push_options;
 mod pushers;
 mod races;
+mod ranges;
 mod reachable;
 mod refusal_snapshots;
 mod refusals;

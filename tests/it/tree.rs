@@ -62,4 +62,9 @@ impl<'w> Trees<'w> {
         arguments.extend(parent.into_iter().flat_map(|parent| ["-p", parent]));
         self.world.git_in(self.folder, &arguments)
     }
+
+    /// Writes a commit with these bytes.
+    pub fn raw_commit(&self, content: impl AsRef<[u8]>) -> String {
+        self.object("commit", content.as_ref())
+    }
 }
