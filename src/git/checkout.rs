@@ -40,7 +40,8 @@ pub fn export(
     destination: &Path,
 ) -> Result<(), Error> {
     let tree = repository.commit_tree(revision)?;
-    let objects = repository.objects()?;
+    // A release can have files of any size.
+    let objects = &repository.open_objects(None)?;
     let mut index =
         State::from_tree(&tree, objects, VALIDATE).map_err(|error| repository.error(error))?;
     if let Some(path) = conflict(&index) {

@@ -20,16 +20,22 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Opens the stores in some folders.
+    /// Opens the stores in some folders. To read an object of more than `largest` bytes is an
+    /// error; `None`: there is no limit.
     ///
     /// # Errors
     /// One of them can't be read.
     pub(super) fn open<'f>(
         kind: Kind,
         folders: impl Iterator<Item = &'f PathBuf>,
+        largest: Option<usize>,
     ) -> Result<Self, Error> {
+        let options = Options {
+            alloc_limit_bytes: largest,
+            ..Options::default()
+        };
         let open = |folder: &PathBuf| {
-            gix::odb::at_opts(folder, kind, None, Options::default())
+            gix::odb::at_opts(folder, kind, None, options.clone())
                 .map_err(|error| Error::new(folder, error))
         };
         Ok(Self {

@@ -11,6 +11,9 @@ use super::error::Error;
 use super::objects::Objects;
 use crate::id::Revision;
 
+/// The largest object that is read to judge something, in bytes.
+const OBJECT_MAX: usize = 32 * 1024 * 1024;
+
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive
 /// (git-receive-pack(1), "Quarantine environment").
 #[derive(Debug, Clone, Default)]
@@ -93,16 +96,20 @@ impl Repository {
         }
     }
 
-    /// The repository's objects, and those in quarantine.
+    /// The repository's objects, and those in quarantine, up to [`OBJECT_MAX`].
     pub(super) fn objects(&self) -> Result<&Objects, Error> {
         if let Some(objects) = self.objects.get() {
             return Ok(objects);
         }
+        let objects = self.open_objects(Some(OBJECT_MAX))?;
+        Ok(self.objects.get_or_init(|| objects))
+    }
 
+    /// The repository's objects, and those in quarantine, of this size at most; `None`: of any.
+    pub(super) fn open_objects(&self, largest: Option<usize>) -> Result<Objects, Error> {
         let own = self.common_dir.join("objects");
         let folders = self.quarantine.object_folders.iter().chain([&own]);
-        let objects = Objects::open(self.object_format()?, folders)?;
-        Ok(self.objects.get_or_init(|| objects))
+        Objects::open(self.object_format()?, folders, largest)
     }
 
     /// The id of a revision. `None`: its hash is of another kind than this repository's.
