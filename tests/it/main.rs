@@ -48,6 +48,7 @@ mod install;
 mod install_steps;
 mod late;
 mod layers;
+mod limits;
 mod plan;
 mod planning;
 mod promotion;
