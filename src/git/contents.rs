@@ -28,15 +28,17 @@ pub(super) struct ChangedPath {
     pub(super) twin: Option<Vec<u8>>,
 }
 
+/// What was and what is at a path, and how the two contents are related.
+type Read = (Option<Node>, Option<Node>, Option<Comparison>);
+
 /// Reads deploy files of one range.
 pub(super) struct Contents<'r> {
     repository: &'r Repository,
-    /// What was found in each file: a thousand paths can lead to the same file, which is read once.
-    nodes: HashMap<ObjectId, Node>,
-    /// How each new content is related to the old one at its path.
-    comparisons: HashMap<(ObjectId, ObjectId), Comparison>,
-    old_buffer: Vec<u8>,
-    new_buffer: Vec<u8>,
+    /// What was found for each pair of an old and a new file: a thousand paths can have the same
+    /// files, which are read once.
+    known: HashMap<(Option<ObjectId>, Option<ObjectId>), Read>,
+    /// Room for an old and for a new content.
+    buffers: (Vec<u8>, Vec<u8>),
     /// How many bytes may still be read.
     left: u64,
 }
@@ -45,10 +47,8 @@ impl<'r> Contents<'r> {
     pub(super) fn new(repository: &'r Repository) -> Self {
         Self {
             repository,
-            nodes: HashMap::new(),
-            comparisons: HashMap::new(),
-            old_buffer: Vec::new(),
-            new_buffer: Vec::new(),
+            known: HashMap::new(),
+            buffers: (Vec::new(), Vec::new()),
             left: BYTES_MAX,
         }
     }
@@ -62,89 +62,72 @@ impl<'r> Contents<'r> {
             new,
             twin,
         } = found;
-        let mut node = |entry: &Option<TreeEntry>| {
-            let entry = entry.as_ref();
-            entry.map(|entry| self.node(entry, depth)).transpose()
-        };
-        let (old_node, new_node) = (node(&old)?, node(&new)?);
+        let is_file = |entry: &&TreeEntry| entry.mode.is_blob() && depth == Depth::Right;
+        let id = |entry: &Option<TreeEntry>| entry.as_ref().filter(is_file).map(|file| file.id);
+        let (old_file, new_file, comparison) = self.files(id(&old), id(&new))?;
 
-        let comparison = match (&old, &new, &old_node, &new_node) {
-            (Some(old), Some(new), Some(Node::File(_)), Some(Node::File(_)))
-                if depth == Depth::Right =>
-            {
-                Some(self.compare(&old.id, &new.id)?)
-            }
-            _ => None,
-        };
+        let other = |entry: Option<TreeEntry>| entry.map(|entry| other_node(entry.mode.kind()));
         Ok(Change {
             path,
             depth,
-            old: old_node,
-            new: new_node,
+            old: old_file.or_else(|| other(old)),
+            new: new_file.or_else(|| other(new)),
             comparison,
             twin,
         })
     }
 
-    /// What an entry is.
-    fn node(&mut self, entry: &TreeEntry, depth: Depth) -> Result<Node, Error> {
-        match entry.mode.kind() {
-            EntryKind::Tree => Ok(Node::Folder),
-            EntryKind::Link => Ok(Node::Symlink),
-            EntryKind::Commit => Ok(Node::Submodule),
-            // A file at the wrong depth is refused whatever it says.
-            EntryKind::Blob | EntryKind::BlobExecutable if depth != Depth::Right => {
-                Ok(Node::File(Err(ContentError::NoRevision)))
-            }
-            EntryKind::Blob | EntryKind::BlobExecutable => self.file(&entry.id),
-        }
-    }
-
-    /// A file, with what it says.
-    fn file(&mut self, id: &oid) -> Result<Node, Error> {
-        if let Some(node) = self.nodes.get(id) {
-            return Ok(node.clone());
+    /// Reads an old and a new file, where there are such files.
+    fn files(&mut self, old: Option<ObjectId>, new: Option<ObjectId>) -> Result<Read, Error> {
+        if let Some(known) = self.known.get(&(old, new)) {
+            return Ok(known.clone());
         }
 
-        let size = self.repository.size(id)?;
-        let node = if size > SIZE_MAX {
-            Node::TooLarge(size)
-        } else {
-            let mut buffer = std::mem::take(&mut self.new_buffer);
-            let node = self.read(id, &mut buffer).map(deployfile::revision);
-            self.new_buffer = buffer;
-            Node::File(node?)
+        let (mut old_buffer, mut new_buffer) = std::mem::take(&mut self.buffers);
+        let old_content = old.map(|id| self.read(&id, &mut old_buffer)).transpose()?;
+        let new_content = new.map(|id| self.read(&id, &mut new_buffer)).transpose()?;
+        let comparison = match (&old_content, &new_content) {
+            (Some(Ok(old)), Some(Ok(new))) => Some(deployfile::compare(old, new)),
+            _ => None,
         };
-        self.nodes.insert(id.to_owned(), node.clone());
-        Ok(node)
+        let node = |content: Result<&[u8], Node>| match content {
+            Ok(content) => Node::File(deployfile::revision(content)),
+            Err(too_large) => too_large,
+        };
+        let read = (old_content.map(node), new_content.map(node), comparison);
+
+        self.buffers = (old_buffer, new_buffer);
+        self.known.insert((old, new), read.clone());
+        Ok(read)
     }
 
-    /// How the new content at a path is related to the old one.
-    fn compare(&mut self, old: &ObjectId, new: &ObjectId) -> Result<Comparison, Error> {
-        if let Some(comparison) = self.comparisons.get(&(*old, *new)) {
-            return Ok(comparison.clone());
+    /// The content of a file, or what it is if that is too large to be read.
+    fn read<'b>(
+        &mut self,
+        id: &oid,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<Result<&'b [u8], Node>, Error> {
+        let size = self.repository.size(id)?;
+        if size > SIZE_MAX {
+            return Ok(Err(Node::TooLarge(size)));
         }
-
-        let mut buffers = (
-            std::mem::take(&mut self.old_buffer),
-            std::mem::take(&mut self.new_buffer),
-        );
-        let old_content = self.read(old, &mut buffers.0)?;
-        let new_content = self.read(new, &mut buffers.1)?;
-        let comparison = deployfile::compare(old_content, new_content);
-        (self.old_buffer, self.new_buffer) = buffers;
-        self.comparisons.insert((*old, *new), comparison.clone());
-        Ok(comparison)
-    }
-
-    fn read<'b>(&mut self, id: &oid, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
-        let content = self.repository.find(id, Kind::Blob, buffer)?;
-        let left = self.left.checked_sub(content.len() as u64);
-        self.left = left.ok_or_else(|| {
+        self.left = self.left.checked_sub(size).ok_or_else(|| {
             self.repository.error(format!(
-                "the deploy files that differ have more than {BYTES_MAX} bytes together"
+                "the deploy files that differ have more than {BYTES_MAX} bytes together; \
+                 push the change in smaller parts"
             ))
         })?;
-        Ok(content)
+        Ok(Ok(self.repository.find(id, Kind::Blob, buffer)?))
+    }
+}
+
+/// What an entry is whose content is not read.
+fn other_node(kind: EntryKind) -> Node {
+    match kind {
+        EntryKind::Tree => Node::Folder,
+        EntryKind::Link => Node::Symlink,
+        EntryKind::Commit => Node::Submodule,
+        // A file at the wrong depth is refused whatever it says.
+        EntryKind::Blob | EntryKind::BlobExecutable => Node::File(Err(ContentError::NoRevision)),
     }
 }
