@@ -29,7 +29,7 @@ const REASONS: [&str; 4] = ["rollback", "release", "override", "alone"];
 
 /// The encodings in which ASCII letters have their own bytes, in lower case. A name in this list
 /// can be followed by more digits and dashes.
-const LIKE_ASCII: [&str; 8] = [
+const LIKE_ASCII: [&str; 9] = [
     "utf-8",
     "utf8",
     "us-ascii",
@@ -37,6 +37,7 @@ const LIKE_ASCII: [&str; 8] = [
     "iso-8859-",
     "latin",
     "windows-125",
+    "cp125",
     "koi8-",
 ];
 
@@ -399,6 +400,7 @@ mod tests {
             "iso-8859-15",
             "latin1",
             "windows-1252",
+            "cp1252",
             "KOI8-R",
         ] {
             assert_eq!(read(encoding).0, ["rollback=why"], "{encoding}");

@@ -57,6 +57,29 @@ fn trees_beyond_a_limit_are_refused_with_the_limit() {
 }
 
 #[test]
+fn damaged_tree_is_an_error_and_retires_nothing() {
+    for root in ["deploys", ""] {
+        let world = World::installed();
+        world.config_top(&format!("root = \"{root}\""));
+        let trees = Trees::new(&world, "deploy.git");
+        let inner = trees.path(FILE, b"production/a.deploy", &trees.blob(rev(1)));
+        let inner = match root {
+            "" => inner,
+            root => trees.tree(&[(FOLDER, root.as_bytes(), &inner)]),
+        };
+        let old = trees.commit(&inner, None);
+        // An entry without an end.
+        let new = trees.damaged_tree(b"40000 a");
+        let new = trees.raw_commit(format!("tree {new}\nparent {old}\n\nDamaged\n"));
+
+        let plan = world.cmd(&["plan", &old, &new]);
+
+        assert_eq!(plan.code, Some(4), "{plan:?}");
+        plan.says_nothing_of("retire");
+    }
+}
+
+#[test]
 fn folders_beyond_a_limit_are_refused_with_the_limit() {
     let world = World::installed();
     let mut stream = "commit refs/heads/wide\ncommitter A <a@x> 1 +0000\ndata 1\nx".to_owned();

@@ -63,6 +63,11 @@ impl<'w> Trees<'w> {
         self.world.git_in(self.folder, &arguments)
     }
 
+    /// Writes a tree with these bytes.
+    pub fn damaged_tree(&self, content: &[u8]) -> String {
+        self.object("tree", content)
+    }
+
     /// Writes a commit with these bytes.
     pub fn raw_commit(&self, content: impl AsRef<[u8]>) -> String {
         self.object("commit", content.as_ref())
