@@ -27,6 +27,9 @@ const UNCOUNTED_MAX: usize = 10;
 /// is said where one stands that does not count.
 const REASONS: [&str; 4] = ["rollback", "release", "override", "alone"];
 
+/// The name of the trailer that declares a need, as [`Trailer::name`].
+const NEED: &str = "after";
+
 /// The encodings in which ASCII letters have their own bytes, in lower case. A name in this list
 /// can be followed by more digits and dashes.
 const LIKE_ASCII: [&str; 9] = [
@@ -175,9 +178,7 @@ impl DeclaredTrailers {
                 value.push(b' ');
                 value.extend(line.trim_ascii().iter().take(left));
             } else if !line.starts_with(b"(cherry picked from commit ") {
-                self.miss(lines, paragraph, |line| {
-                    why_no_trailer(line).unwrap_or(WhyUncounted::AmongOthers(at + 1))
-                });
+                self.read_others(lines, paragraph, at + 1);
                 return;
             }
         }
@@ -194,6 +195,23 @@ impl DeclaredTrailers {
                 self.miss(lines, at..at + 1, |_| WhyUncounted::NoValue);
             }
         }
+    }
+
+    /// Reads a paragraph of which one line, with this number, is no trailer. A need is no reason:
+    /// it makes a rule stricter, so it counts there too.
+    fn read_others(&mut self, lines: &[&[u8]], paragraph: Range<usize>, other: usize) {
+        for (name, value) in lines[paragraph.clone()]
+            .iter()
+            .filter_map(|line| trailer(line))
+        {
+            if let Some(name) = deploy_name(name).filter(|name| name == NEED) {
+                let value = text::decode(value, VALUE_MAX);
+                self.counted.push(Trailer { name, value });
+            }
+        }
+        self.miss(lines, paragraph, |line| {
+            why_no_trailer(line).unwrap_or(WhyUncounted::AmongOthers(other))
+        });
     }
 
     /// Notes the reasons in some lines, which do not count.
@@ -376,6 +394,10 @@ mod tests {
                 "{message:?}"
             );
         }
+
+        // A need counts among prose.
+        let among_prose = "T\n\nDeploy-After: app 0170b60\nfor the new table\n";
+        assert_eq!(read(among_prose).0, ["after=app 0170b60"]);
 
         // Neither prose nor other trailers are reported.
         for message in [

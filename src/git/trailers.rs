@@ -19,7 +19,7 @@ const GAINED_MAX: usize = 1000;
 /// How many needs are collected for one deployment.
 const NEEDS_MAX: usize = 200;
 
-/// How many reasons that do not count are named for one deploy file.
+/// How many reasons of one kind that do not count are named for one deploy file.
 const UNCOUNTED_MAX: usize = 3;
 
 /// `Deploy-After: <application> <commit>`, as a commit of an application declares it.
@@ -93,7 +93,8 @@ impl Repository {
                     reasons.give(*kind, reason);
                 }
                 for (kind, miss) in &uncounted {
-                    if reasons.uncounted.len() < UNCOUNTED_MAX {
+                    let same = reasons.uncounted.iter().filter(|other| other.kind == *kind);
+                    if same.count() < UNCOUNTED_MAX {
                         reasons.uncounted.push(UncountedReason {
                             kind: *kind,
                             commit: id.clone(),
