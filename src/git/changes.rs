@@ -4,6 +4,7 @@
 //! levels, and only where their ids differ.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use gix::hash::{ObjectId, oid};
 
@@ -89,11 +90,6 @@ impl Repository {
         };
         let (old, new) = (tree(old)?, tree(new)?);
 
-        let prefix = if root.is_empty() {
-            Vec::new()
-        } else {
-            format!("{root}/").into_bytes()
-        };
         let mut walk = Walk {
             repository: self,
             deep,
@@ -101,15 +97,10 @@ impl Repository {
             too_deep: 0,
             folders: 0,
         };
-        walk.root(&prefix, old.as_deref(), new.as_deref())?;
+        walk.root(root.as_bytes(), old.as_deref(), new.as_deref())?;
         walk.found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(walk.found)
     }
-}
-
-/// Whether two names of entries are the same name on a file system that ignores case.
-fn is_twin(a: &[u8], b: &[u8]) -> bool {
-    a != b && a.eq_ignore_ascii_case(b)
 }
 
 /// Whether a name is that of a deploy file.
@@ -119,15 +110,18 @@ fn is_deploy_name(name: &[u8]) -> bool {
 
 /// A folder in which there must be no deploy files.
 struct Folder {
-    path: Vec<u8>,
+    /// The folder that it is in. Many folders share one, which can be long.
+    parent: Rc<[u8]>,
+    name: Vec<u8>,
     old: Option<ObjectId>,
     new: Option<ObjectId>,
 }
 
 impl Folder {
-    fn new(path: Vec<u8>, difference: &Difference) -> Self {
+    fn new(parent: &Rc<[u8]>, name: Vec<u8>, difference: &Difference) -> Self {
         Self {
-            path,
+            parent: Rc::clone(parent),
+            name,
             old: difference.old_tree().map(ToOwned::to_owned),
             new: difference.new_tree().map(ToOwned::to_owned),
         }
@@ -147,7 +141,7 @@ struct Walk<'r> {
 
 impl Walk<'_> {
     /// Walks the folder in which the environments' folders are.
-    fn root(&mut self, prefix: &[u8], old: Option<&oid>, new: Option<&oid>) -> Result<(), Error> {
+    fn root(&mut self, root: &[u8], old: Option<&oid>, new: Option<&oid>) -> Result<(), Error> {
         let differences = self.differences(old, new)?;
         let folders = differences
             .iter()
@@ -155,16 +149,16 @@ impl Walk<'_> {
         let twins = self.twins(new, folders)?;
 
         for (name, difference) in &differences {
-            let path = [prefix, name].concat();
+            let path = self.path_in(root, name)?;
             if is_deploy_name(name) {
                 self.change(path, Depth::TooShallow, difference, None)?;
             } else if name.contains(&b'/') {
                 // One entry whose name looks like a path. It must not be taken for the folder that
                 // the path would lead to.
-                self.below(vec![Folder::new(path, difference)])?;
+                self.below(vec![Folder::new(&root.into(), name.clone(), difference)])?;
             } else {
                 let twin = twins.get(name.as_slice());
-                let twin = twin.map(|twin| [prefix, twin].concat());
+                let twin = twin.map(|twin| self.path_in(root, twin)).transpose()?;
                 self.environment(&path, difference, twin.as_deref())?;
             }
         }
@@ -181,15 +175,14 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         let (old, new) = (difference.old_tree(), difference.new_tree());
         let differences = self.differences(old, new)?;
-        let path_in = |folder: &[u8], name: &[u8]| [folder, b"/", name].concat();
 
         let files = || differences.iter().filter(|(name, _)| is_deploy_name(name));
         let twins = self.twins(new, files())?;
         for (name, difference) in files() {
-            let path = path_in(folder, name);
+            let path = self.path_in(folder, name)?;
             let twin = match (twins.get(name.as_slice()), twin) {
-                (Some(twin), _) => Some(path_in(folder, twin)),
-                (None, Some(folder)) => Some(path_in(folder, name)),
+                (Some(twin), _) => Some(self.path_in(folder, twin)?),
+                (None, Some(folder)) => Some(self.path_in(folder, name)?),
                 (None, None) if difference.new.len() > 1 => Some(path.clone()),
                 (None, None) => None,
             };
@@ -204,10 +197,11 @@ impl Walk<'_> {
         if self.deep == DeepScan::EnvironmentFolders && !self.has_deploy_files(new)? {
             return Ok(());
         }
+        let folder = folder.into();
         let others = differences
             .iter()
             .filter(|(name, _)| !is_deploy_name(name))
-            .map(|(name, difference)| Folder::new(path_in(folder, name), difference));
+            .map(|(name, difference)| Folder::new(&folder, name.clone(), difference));
         self.below(others.collect())
     }
 
@@ -215,29 +209,39 @@ impl Walk<'_> {
     /// a small push can name the same tree a billion times.
     fn below(&mut self, mut folders: Vec<Folder>) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        while let Some(Folder { path, old, new }) = folders.pop() {
+        while let Some(folder) = folders.pop() {
+            let (old, new) = (folder.old, folder.new);
             if new.is_none() || self.too_deep >= TOO_DEEP_MAX || !seen.insert((old, new)) {
                 continue;
             }
 
+            let folder: Rc<[u8]> = self.path_in(&folder.parent, &folder.name)?.into();
             let differences = self.differences(old.as_deref(), new.as_deref())?;
             for (name, difference) in differences {
-                let path = [&path, b"/".as_slice(), &name].concat();
-                if path.len() > PATH_MAX {
-                    let shown = text::escape(&path, 60);
-                    return Err(self
-                        .repository
-                        .error(format!("a path has more than {PATH_MAX} bytes: {shown}")));
-                }
                 if is_deploy_name(&name) {
                     self.too_deep += 1;
+                    let path = self.path_in(&folder, &name)?;
                     self.change(path, Depth::TooDeep, &difference, None)?;
                 } else if difference.new_tree().is_some() {
-                    folders.push(Folder::new(path, &difference));
+                    folders.push(Folder::new(&folder, name, &difference));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The path of an entry of a folder.
+    fn path_in(&self, folder: &[u8], name: &[u8]) -> Result<Vec<u8>, Error> {
+        let path = match folder {
+            [] => name.to_vec(),
+            folder => [folder, b"/", name].concat(),
+        };
+        if path.len() > PATH_MAX {
+            let shown = text::escape(&path, 60);
+            let message = format!("a path has more than {PATH_MAX} bytes: {shown}");
+            return Err(self.repository.unacceptable(message));
+        }
+        Ok(path)
     }
 
     /// Whether a folder has deploy files.
@@ -260,18 +264,20 @@ impl Walk<'_> {
         tree: Option<&oid>,
         names: impl Iterator<Item = (&'d Vec<u8>, &'d Difference)>,
     ) -> Result<HashMap<&'d [u8], Vec<u8>>, Error> {
-        let mut by_folded: HashMap<Vec<u8>, Vec<&[u8]>> = HashMap::new();
-        for (name, _) in names.filter(|(_, difference)| !difference.new.is_empty()) {
-            let folded = name.to_ascii_lowercase();
-            by_folded.entry(folded).or_default().push(name);
-        }
-        let mut twins = HashMap::new();
-        if by_folded.is_empty() {
-            return Ok(twins);
+        let names = names.filter(|(_, difference)| !difference.new.is_empty());
+        let names: Vec<&[u8]> = names.map(|(name, _)| name.as_slice()).collect();
+        if names.is_empty() {
+            return Ok(HashMap::new());
         }
 
+        // For each name in lower case, the first two names of the tree that it stands for: one of
+        // them is another name.
+        let folded = names
+            .iter()
+            .map(|name| (name.to_ascii_lowercase(), Vec::new()));
+        let mut found: HashMap<Vec<u8>, Vec<Vec<u8>>> = folded.collect();
         // Comparing lengths first saves most of the work in a tree with very many entries.
-        let lengths: HashSet<usize> = by_folded.keys().map(Vec::len).collect();
+        let lengths: HashSet<usize> = found.keys().map(Vec::len).collect();
         let mut buffer = Vec::new();
         let entries = self.repository.entries(tree, &mut buffer)?;
         for entry in entries {
@@ -280,21 +286,28 @@ impl Walk<'_> {
             if !lengths.contains(&name.len()) {
                 continue;
             }
-            let candidates = by_folded.get(&name.to_ascii_lowercase());
-            for candidate in candidates.into_iter().flatten() {
-                if is_twin(candidate, name) {
-                    twins.insert(*candidate, name.to_vec());
-                }
+            if let Some(found) = found.get_mut(&name.to_ascii_lowercase())
+                && found.len() < 2
+                && found.iter().all(|other| other != name)
+            {
+                found.push(name.to_vec());
             }
         }
-        Ok(twins)
+
+        let twin = |name: &'d [u8]| {
+            let mut found = found.get(&name.to_ascii_lowercase())?.iter();
+            let twin = found.find(|other| *other != name)?;
+            Some((name, twin.clone()))
+        };
+        Ok(names.into_iter().filter_map(twin).collect())
     }
 
     /// What differs between two folders, of what matters here: folders and deploy files.
     fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
         self.folders += 1;
         if self.folders > FOLDERS_MAX {
-            return Err(self.too_much(format!("more than {FOLDERS_MAX} folders differ")));
+            let message = format!("more than {FOLDERS_MAX} folders differ");
+            return Err(self.repository.unacceptable(message));
         }
         self.repository
             .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
@@ -310,7 +323,7 @@ impl Walk<'_> {
     ) -> Result<(), Error> {
         if self.found.len() >= DEPLOY_FILES_MAX {
             let message = format!("more than {DEPLOY_FILES_MAX} deploy files differ");
-            return Err(self.too_much(message));
+            return Err(self.repository.unacceptable(message));
         }
         self.found.push(ChangedPath {
             path,
@@ -320,11 +333,5 @@ impl Walk<'_> {
             twin,
         });
         Ok(())
-    }
-
-    /// The error of a range that is larger than what is read.
-    fn too_much(&self, message: String) -> Error {
-        self.repository
-            .error(format!("{message}; push the change in smaller parts"))
     }
 }

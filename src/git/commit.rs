@@ -62,7 +62,12 @@ impl Repository {
     ) -> Result<CommitObject<'b>, Error> {
         let data = self.find(id, gix::objs::Kind::Commit, buffer)?;
         CommitObject::parse(data, id.kind())
-            .map_err(|why| self.error(format!("commit {id} can't be understood: {why}")))
+            .map_err(|why| self.unacceptable(format!("commit {id} can't be understood: {why}")))
+    }
+
+    /// The error of something in this repository that is more or other than what is accepted.
+    pub(super) fn unacceptable(&self, what: impl AsRef<str>) -> Error {
+        Error::about_content(self.path(), what.as_ref())
     }
 
     /// An id as the hash of a commit.

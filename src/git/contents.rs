@@ -112,9 +112,8 @@ impl<'r> Contents<'r> {
             return Ok(Err(Node::TooLarge(size)));
         }
         self.left = self.left.checked_sub(size).ok_or_else(|| {
-            self.repository.error(format!(
-                "the deploy files that differ have more than {BYTES_MAX} bytes together; \
-                 push the change in smaller parts"
+            self.repository.unacceptable(format!(
+                "the deploy files that differ have more than {BYTES_MAX} bytes together"
             ))
         })?;
         Ok(Ok(self.repository.find(id, Kind::Blob, buffer)?))

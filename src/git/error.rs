@@ -11,6 +11,7 @@ pub struct Error {
     repository: PathBuf,
     cause: Box<dyn std::error::Error + Send + Sync>,
     missing_object: bool,
+    is_about_content: bool,
 }
 
 impl Error {
@@ -23,6 +24,16 @@ impl Error {
             repository: repository.to_owned(),
             cause: cause.into(),
             missing_object: false,
+            is_about_content: false,
+        }
+    }
+
+    /// The error of something that can be read, and that is more or other than what is accepted.
+    pub(super) fn about_content(repository: &Path, what: &str) -> Self {
+        let advice = "take it out of what is pushed, or push it in smaller parts";
+        Self {
+            is_about_content: true,
+            ..Self::new(repository, format!("{what}; {advice}"))
         }
     }
 
@@ -38,6 +49,12 @@ impl Error {
     #[must_use]
     pub fn is_missing_object(&self) -> bool {
         self.missing_object
+    }
+
+    /// What to do about it. `None`: the message says it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        (!self.is_about_content).then_some("make sure that this user can read the repository")
     }
 }
 

@@ -68,7 +68,7 @@ impl Repository {
         let mut left = COMMITS_MAX;
         let read = |id: &ObjectId| {
             left = left.checked_sub(1).ok_or_else(|| {
-                self.error(format!(
+                self.unacceptable(format!(
                     "more than {COMMITS_MAX} commits would have to be looked at to find those \
                      of {new} that are new"
                 ))

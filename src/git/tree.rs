@@ -133,9 +133,8 @@ impl Repository {
                 continue;
             }
             if differences.len() > most {
-                return Err(self.error(format!(
-                    "a folder has more than {most} changes; push them in smaller parts"
-                )));
+                let message = format!("a folder has more than {most} changes");
+                return Err(self.unacceptable(message));
             }
 
             let counts = |entry: &EntryRef<'_>| entry.mode.is_tree() || matters(entry.filename);

@@ -7,9 +7,6 @@ use thiserror::Error;
 use super::install;
 use crate::{deploy_repository, git, judging, planning, runner, store};
 
-/// What to do where a repository can't be read.
-const READ_HINT: &str = "make sure that this user can read the repository";
-
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -124,11 +121,11 @@ impl Error {
             | Self::Runner(runner::Error::Store(error))
             | Self::Install(install::Error::Store(error)) => Some(error.hint()),
 
-            Self::Git(_)
-            | Self::Deploy(deploy_repository::Error::Git(_))
-            | Self::Planning(planning::Error::Git(_))
-            | Self::Judging(judging::Error::Git(_))
-            | Self::Install(install::Error::Git(_)) => Some(READ_HINT),
+            Self::Git(error)
+            | Self::Deploy(deploy_repository::Error::Git(error))
+            | Self::Planning(planning::Error::Git(error))
+            | Self::Judging(judging::Error::Git(error))
+            | Self::Install(install::Error::Git(error)) => error.hint(),
 
             Self::Planning(planning::Error::Overtaken(_))
             | Self::Judging(judging::Error::NotInMemory) => Some("run the command again"),

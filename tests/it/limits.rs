@@ -39,6 +39,10 @@ fn trees_beyond_a_limit_are_refused_with_the_limit() {
     let table = [
         (deep, "a path has more than 4096 bytes: xxx"),
         (
+            trees.path(FILE, &[&[b'y'; 5000][..], b"/a.deploy"].concat(), &blob),
+            "a path has more than 4096 bytes: yyy",
+        ),
+        (
             wide(&trees, 100_002, FOLDER, "", &file),
             "a folder has more than 100000 changes",
         ),
@@ -52,6 +56,8 @@ fn trees_beyond_a_limit_are_refused_with_the_limit() {
         let run = push_tree(&world, &tree).exits(1);
         let said = run.remote().join("\n");
         assert!(said.contains(expect), "{expect:?} is missing: {said}");
+        let advice = "; take it out of what is pushed, or push it in smaller parts";
+        assert!(said.contains(advice), "{said}");
     }
     assert_eq!(world.tip(), NULL);
 }
