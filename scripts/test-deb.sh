@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
 #
-#   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [reproduce]
+#   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [pagure] [kallithea]
+#                       [reproduce]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,8 +42,9 @@ dpkg-deb --build --root-owner-group "$scratch/raw" "$scratch/deb/new.deb" >/dev/
 mkdir "$scratch/test"
 cp -r tests/deb/*.*sh scripts/demo.sh docs/hosts "$scratch/test"
 
-root() { # root: a fresh machine's folder
+root() { # root NAME PACKAGES [SUITE]: makes the folder of a fresh machine
     if [ ! -d "$scratch/$1" ]; then
+        local suite=${3:-$suite}
         echo "test-deb: making a fresh $suite" >&2
         mmdebstrap --quiet --variant=minbase --include="$2" "$suite" "$scratch/$1.tar"
         mkdir "$scratch/$1"
@@ -104,6 +106,42 @@ units_test() {
 hosts_test() {
     root hosts "$booted,openssl,apache2,apache2-utils,nginx-light,fcgiwrap,gitolite3"
     bash tests/deb/boot.sh "$scratch" hosts hosts
+    pagure_test
+    kallithea_test
+}
+
+# Pagure is in Debian since trixie.
+pagure_test() {
+    root pagure "$booted,pagure,redis-server,curl" trixie
+    bash tests/deb/boot.sh "$scratch" pagure pagure
+}
+
+# Kallithea 0.7.0 needs Python 3.8, which Debian does not have any more. Where python3.8 is not in
+# PATH, this test is left out. Python is copied into the machine, to where it is here.
+kallithea_test() {
+    local python base machine=$scratch/kallithea
+    if ! python=$(python3.8 -c 'import sys; print(sys.base_prefix)' 2>/dev/null); then
+        echo 'test-deb: Kallithea is left out, because python3.8 is not in PATH'
+        return
+    fi
+    root kallithea "$booted,curl,gcc,libc6-dev,ca-certificates,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8"
+    base=$(dirname "$python")
+    mkdir -p "$machine$base"
+    cp -a "$python" "$machine$base/"
+    # The service does not run as root, and has to reach Python.
+    while [ "$base" != / ]; do
+        chmod a+x "$machine$base"
+        base=$(dirname "$base")
+    done
+
+    cat >"$machine/kallithea.sh" <<'SCRIPT'
+set -e
+"$1/bin/python3.8" -m venv /opt/kallithea
+/opt/kallithea/bin/pip install --quiet 'setuptools<58' wheel
+/opt/kallithea/bin/pip install --quiet --no-build-isolation kallithea==0.7.0
+SCRIPT
+    chroot "$machine" sh /kallithea.sh "$python" >"$scratch/kallithea.log" 2>&1 || show_end kallithea
+    bash tests/deb/boot.sh "$scratch" kallithea kallithea
 }
 
 # Builds the package in two folders and with two CARGO_HOMEs, and compares. The registry is copied,

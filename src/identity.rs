@@ -21,8 +21,14 @@ pub enum Evidence {
     Gitlab,
     /// Gitolite authenticated the person.
     Gitolite,
+    /// Pagure authenticated the person.
+    Pagure,
     /// Gitea or Forgejo authenticated the person.
     Gitea,
+    /// Kallithea authenticated the person.
+    Kallithea,
+    /// Soft Serve authenticated the person.
+    SoftServe,
     /// The web server authenticated the person and set `REMOTE_USER`.
     Http,
     /// sudo(8) names the person who acts as another user.
@@ -35,12 +41,15 @@ pub enum Evidence {
 
 impl Evidence {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Signature,
         Self::SshKey,
         Self::Gitlab,
         Self::Gitolite,
+        Self::Pagure,
         Self::Gitea,
+        Self::Kallithea,
+        Self::SoftServe,
         Self::Http,
         Self::Sudo,
         Self::Unix,
@@ -55,7 +64,10 @@ impl Evidence {
             Self::SshKey => "ssh key",
             Self::Gitlab => "gitlab",
             Self::Gitolite => "gitolite",
+            Self::Pagure => "pagure",
             Self::Gitea => "gitea",
+            Self::Kallithea => "kallithea",
+            Self::SoftServe => "soft serve",
             Self::Http => "http",
             Self::Sudo => "sudo",
             Self::Unix => "unix",

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use crate::git::Quarantine;
 use crate::identity::{Evidence, Identity};
 use crate::sys::user::User;
@@ -16,14 +18,19 @@ const PUSHER_MAX: usize = 128;
 /// How many push options are looked at.
 const OPTIONS_MAX: usize = 64;
 
+/// The longest `KALLITHEA_EXTRAS` that is read, in bytes.
+const KALLITHEA_EXTRAS_MAX: usize = 64 * 1024;
+
 /// The variables in which hosts name the person whom they authenticated, and the evidence that each
 /// stands for, the strongest first. The first is for the forced command of an ssh key (sshd(8),
-/// AUTHORIZED_KEYS), the last for web servers.
+/// AUTHORIZED_KEYS), the last for web servers. [`named_in`] has what is special about some of them.
 const PUSHER_VARIABLES: &[(&str, Evidence)] = &[
     ("DEPLOY_BY_CODE_PUSHER", Evidence::SshKey),
     ("GL_USERNAME", Evidence::Gitlab),
     ("GL_USER", Evidence::Gitolite),
     ("GITEA_PUSHER_NAME", Evidence::Gitea),
+    ("KALLITHEA_EXTRAS", Evidence::Kallithea),
+    ("SOFT_SERVE_USERNAME", Evidence::SoftServe),
     ("REMOTE_USER", Evidence::Http),
 ];
 
@@ -78,10 +85,42 @@ pub fn person() -> Identity {
 /// The person whom the host authenticated.
 fn authenticated() -> Option<Identity> {
     PUSHER_VARIABLES.iter().find_map(|(variable, evidence)| {
-        let name = env::var_os(variable).filter(|name| !name.is_empty())?;
-        let name = text::decode(name.as_bytes(), PUSHER_MAX);
-        Some(Identity::new(name, *evidence))
+        let value = env::var_os(variable).filter(|value| !value.is_empty())?;
+        named_in(value.as_bytes(), *evidence)
     })
+}
+
+/// The person whom the value of a variable names.
+fn named_in(value: &[u8], evidence: Evidence) -> Option<Identity> {
+    match evidence {
+        // Gitolite also sets GL_REPO. Pagure has taken over GL_USER alone.
+        Evidence::Gitolite if env::var_os("GL_REPO").is_none() => {
+            Some(identity(value, Evidence::Pagure))
+        }
+        Evidence::Kallithea => {
+            let name = kallithea_user(value)?;
+            Some(identity(name.as_bytes(), evidence))
+        }
+        _ => Some(identity(value, evidence)),
+    }
+}
+
+fn identity(name: &[u8], evidence: Evidence) -> Identity {
+    Identity::new(text::decode(name, PUSHER_MAX), evidence)
+}
+
+/// The name in `KALLITHEA_EXTRAS`, which is a JSON object. `None`: it names nobody.
+fn kallithea_user(extras: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Extras {
+        username: String,
+    }
+
+    if extras.len() > KALLITHEA_EXTRAS_MAX {
+        return None;
+    }
+    let extras: Extras = serde_json::from_slice(extras).ok()?;
+    Some(extras.username).filter(|name| !name.is_empty())
 }
 
 /// The user of the operating system that this process runs as. A user whose number has no name is
@@ -101,8 +140,7 @@ fn signer() -> Option<Identity> {
 
     let signer = env::var_os("GIT_PUSH_CERT_SIGNER");
     let signer = signer.filter(|signer| is_good && !signer.is_empty())?;
-    let name = text::decode(signer.as_bytes(), PUSHER_MAX);
-    Some(Identity::new(name, Evidence::Signature))
+    Some(identity(signer.as_bytes(), Evidence::Signature))
 }
 
 /// The object folders that a hook in quarantine reads before the repository's own (git(1),

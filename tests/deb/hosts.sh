@@ -14,21 +14,11 @@ dump() {
 }
 trap dump EXIT
 
-# block PAGE N: prints the n-th block of code of a page.
-block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/hosts/$1.md"; }
-
 # All packages are already installed in the machine, so apt-get only checks that they are. htpasswd
 # gets the password as an argument, because nobody is there to type it.
 apt-get() { dpkg --status "${@:2}" >/dev/null; }
 htpasswd() { command htpasswd -b "$@" "$(cat /root/password)" 2>/dev/null; }
 export -f apt-get htpasswd
-
-# as_written PAGE N: runs the n-th block of code of a page.
-as_written() {
-    printf -- '-- %s.md, block %s\n' "$1" "$2"
-    block "$1" "$2" >/root/block.sh
-    bash -eu /root/block.sh
-}
 
 # website URL [REPOSITORY OWNER]: makes the application's repository, and a clone in the current
 # folder.

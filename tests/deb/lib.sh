@@ -60,3 +60,19 @@ deploy() {
     git -C "$1" add -A
     git -C "$1" commit -q -m "Deploy $2"
 }
+
+# block PAGE N: prints the n-th block of code of a page in docs/hosts.
+block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/hosts/$1.md"; }
+
+# as_written PAGE N: runs the n-th block of code of a page.
+as_written() {
+    printf -- '-- %s.md, block %s\n' "$1" "$2"
+    block "$1" "$2" >/root/block.sh
+    bash -eu /root/block.sh
+}
+
+# offline: lets apt install a package file, although the machine has no network and nobody is there
+# to answer.
+offline() {
+    printf 'APT::Install-Recommends "false";\nAPT::Get::Assume-Yes "true";\n' >/etc/apt/apt.conf.d/90offline
+}

@@ -20,13 +20,19 @@ pub fn pusher(world: &World, id: u32) -> (String, String) {
 fn pusher_is_named_by_the_first_variable_that_is_set() {
     let world = World::installed();
     let user = user();
-    // Each variable has priority over those above it in this list.
+    let kallithea = r#"{"scm": "git", "username": "kim", "ip": "::1"}"#;
+    // Each variable has priority over those above it in this list: a variable, its value, and the
+    // pusher that it stands for.
     let variables = [
-        ("REMOTE_USER", "remote", "http"),
-        ("GITEA_PUSHER_NAME", "gitea", "gitea"),
-        ("GL_USER", "gitolite", "gitolite"),
-        ("GL_USERNAME", "gitlab", "gitlab"),
-        ("DEPLOY_BY_CODE_PUSHER", "key", "ssh key"),
+        ("REMOTE_USER", "remote", ("remote", "http")),
+        ("SOFT_SERVE_USERNAME", "soft", ("soft", "soft serve")),
+        ("KALLITHEA_EXTRAS", kallithea, ("kim", "kallithea")),
+        ("GITEA_PUSHER_NAME", "gina", ("gina", "gitea")),
+        ("GL_USER", "gus", ("gus", "pagure")),
+        // Gitolite sets this one too.
+        ("GL_REPO", "deploys", ("gus", "gitolite")),
+        ("GL_USERNAME", "glen", ("glen", "gitlab")),
+        ("DEPLOY_BY_CODE_PUSHER", "key", ("key", "ssh key")),
     ];
 
     for at in 0..=variables.len() {
@@ -40,12 +46,36 @@ fn pusher_is_named_by_the_first_variable_that_is_set() {
 
         let (name, known_by) = match at.checked_sub(1) {
             None => (user.as_str(), "unix"),
-            Some(last) => (variables[last].1, variables[last].2),
+            Some(last) => variables[last].2,
         };
         assert_eq!(pusher(&world, n), (name.to_owned(), known_by.to_owned()));
     }
 
     world.cmd(&["log"]).ok().says(" (gitolite)").says(" (unix)");
+}
+
+#[test]
+fn kallithea_names_nobody_in_what_cannot_be_read() {
+    let world = World::installed();
+    let long = format!(r#"{{"username": "kim", "more": "{}"}}"#, "x".repeat(70_000));
+    let nested = "[".repeat(60_000);
+    let unreadable = [
+        "kim",
+        "{}",
+        r#"{"username": 7}"#,
+        r#"{"username": ""}"#,
+        &long,
+        &nested,
+    ];
+
+    for (n, extras) in (1..).zip(unreadable) {
+        world.deploy("production/a", n);
+        world.commit();
+        let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+        run(push.env("KALLITHEA_EXTRAS", extras), b"").ok();
+        world.settled();
+        assert_eq!(pusher(&world, n), (user(), "unix".to_owned()));
+    }
 }
 
 #[test]
