@@ -12,7 +12,7 @@ use gix::objs::tree::EntryKind;
 
 use super::error::Error;
 use super::repository::Repository;
-use super::tree::{Difference, TreeEntry};
+use super::tree::{Difference, Differences, TreeEntry};
 use crate::change::{Change, Depth, Node};
 use crate::deployfile::{EXTENSION, SIZE_MAX};
 use crate::id::Revision;
@@ -35,7 +35,7 @@ impl Repository {
     /// for a branch that does not exist.
     ///
     /// # Errors
-    /// An object can't be read; [`Error::is_missing_object`] says whether one is gone.
+    /// An object can't be read; [`Error::is_damage`] says whether that will stay so.
     pub fn changes(
         &self,
         root: &str,
@@ -46,7 +46,17 @@ impl Repository {
         if old == new {
             return Ok(Vec::new());
         }
+        let read = self.read_changes(root, old, new, deep);
+        read.map_err(|error| error.reading(old, new))
+    }
 
+    fn read_changes(
+        &self,
+        root: &str,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        deep: DeepScan,
+    ) -> Result<Vec<Change>, Error> {
         let tree = |commit: Option<&Revision>| -> Result<Option<ObjectId>, Error> {
             let tree = commit.map(|commit| self.root_tree(commit, root));
             Ok(tree.transpose()?.flatten())
@@ -184,9 +194,7 @@ impl Walk<'_> {
                 continue;
             }
 
-            let differences = self
-                .repository
-                .differences(old.as_deref(), new.as_deref())?;
+            let differences = self.differences_below(old.as_deref(), new.as_deref())?;
             for (name, difference) in differences {
                 let path = [&path, b"/".as_slice(), &name].concat();
                 if is_deploy_name(&name) {
@@ -200,13 +208,29 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// What differs between two folders in which there must be no deploy files. If the old one is
+    /// damaged, everything in the new one counts as new.
+    fn differences_below(
+        &self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+    ) -> Result<Differences, Error> {
+        match self.repository.differences(old, new) {
+            Err(error) if error.is_damage() => self.repository.differences(None, new),
+            read => read,
+        }
+    }
+
     /// Whether a folder has deploy files.
     fn has_deploy_files(&self, tree: Option<&oid>) -> Result<bool, Error> {
         let mut buffer = Vec::new();
-        let entries = self.repository.entries(tree, &mut buffer)?;
-        Ok(entries
-            .filter_map(Result::ok)
-            .any(|entry| is_deploy_name(entry.filename)))
+        for entry in self.repository.entries(tree, &mut buffer)? {
+            let entry = entry.map_err(|error| Error::damaged(self.repository.path(), error))?;
+            if is_deploy_name(entry.filename) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// For names that are new in a tree: another entry of that tree whose name only differs in
@@ -229,8 +253,8 @@ impl Walk<'_> {
         // Comparing lengths first saves most of the work in a tree with very many entries.
         let lengths: HashSet<usize> = by_folded.keys().map(Vec::len).collect();
         let mut buffer = Vec::new();
-        let entries = self.repository.entries(tree, &mut buffer)?;
-        for entry in entries.filter_map(Result::ok) {
+        for entry in self.repository.entries(tree, &mut buffer)? {
+            let entry = entry.map_err(|error| Error::damaged(self.repository.path(), error))?;
             let name: &[u8] = entry.filename;
             if !lengths.contains(&name.len()) {
                 continue;

@@ -19,12 +19,14 @@ mod command;
 mod commits;
 mod error;
 mod history;
+mod look;
 mod objects;
 mod place;
 mod refs;
 mod repository;
 mod scratch;
 mod settings;
+mod symbolic;
 mod trailers;
 mod tree;
 

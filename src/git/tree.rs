@@ -68,7 +68,7 @@ impl Repository {
         let data = self.find(&id, Kind::Commit, &mut buffer)?;
         CommitRefIter::from_bytes(data, id.kind())
             .tree_id()
-            .map_err(|error| self.error(error))
+            .map_err(|error| Error::damaged(self.path(), error))
     }
 
     /// The tree that holds the environments' folders. `None`: the commit has no folder `root`.
@@ -81,9 +81,15 @@ impl Repository {
         let mut buffer = Vec::new();
         for part in root.split('/').filter(|part| !part.is_empty()) {
             let data = self.find(&tree, Kind::Tree, &mut buffer)?;
-            let mut entries = TreeRefIter::from_bytes(data, tree.kind()).filter_map(Result::ok);
-            match entries.find(|entry| entry.filename == part && entry.mode.is_tree()) {
-                Some(entry) => tree = entry.oid.to_owned(),
+            let mut below = None;
+            for entry in TreeRefIter::from_bytes(data, tree.kind()) {
+                let entry = entry.map_err(|error| Error::damaged(self.path(), error))?;
+                if entry.filename == part && entry.mode.is_tree() {
+                    below.get_or_insert_with(|| entry.oid.to_owned());
+                }
+            }
+            match below {
+                Some(folder) => tree = folder,
                 None => return Ok(None),
             }
         }
@@ -120,9 +126,9 @@ impl Repository {
         let mut new = self.entries(new, &mut new_buffer)?.peekable();
         while let Some(order) = order(&mut old, &mut new) {
             let gone = old.next_if(|_| order.is_le()).transpose();
-            let gone = gone.map_err(|error| self.error(error))?;
+            let gone = gone.map_err(|error| Error::damaged(self.path(), error))?;
             let come = new.next_if(|_| order.is_ge()).transpose();
-            let come = come.map_err(|error| self.error(error))?;
+            let come = come.map_err(|error| Error::damaged(self.path(), error))?;
             if gone == come {
                 continue;
             }

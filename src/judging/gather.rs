@@ -13,7 +13,9 @@ use crate::change::Node;
 use crate::deployfile::{self, ContentError};
 use crate::id::{Revision, RevisionError, Target};
 use crate::identity::Identity;
-use crate::policy::{Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers};
+use crate::policy::{
+    Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers, Unknown,
+};
 use crate::store::{Deployment, Reader};
 use crate::sys::clock;
 
@@ -65,9 +67,14 @@ fn target_facts(
     recorded: Recorded,
     repositories: &mut ApplicationRepositories,
 ) -> Result<TargetFacts, Error> {
+    let (trailers, reasons_unknown) = match trailers(inputs, candidate)? {
+        Ok(trailers) => (trailers, None),
+        Err(Unknown(why)) => (Trailers::default(), Some(why)),
+    };
     let mut known = TargetFacts {
         pusher: pusher(inputs, candidate).cloned(),
-        trailers: trailers(inputs, candidate)?,
+        trailers,
+        reasons_unknown,
         newest: newest(inputs, recorded.newest.as_ref())?,
         ..TargetFacts::default()
     };
@@ -120,11 +127,14 @@ fn pusher<'a>(inputs: &Inputs<'a>, candidate: &Candidate) -> Option<&'a Identity
 }
 
 /// The reasons that count for a candidate: those in the commits that touch its file. For a retry,
-/// those with which the retried deployment came.
-fn trailers(inputs: &Inputs<'_>, candidate: &Candidate) -> Result<Trailers, Error> {
+/// those with which the retried deployment came. Or why these commits can't be read.
+fn trailers(
+    inputs: &Inputs<'_>,
+    candidate: &Candidate,
+) -> Result<Result<Trailers, Unknown>, Error> {
     let (Subject::Retry { deployment, .. }, Some(record)) = (inputs.subject, inputs.record) else {
         let given = inputs.range_facts.reasons.get(&candidate.change.path);
-        return Ok(given.cloned().unwrap_or_default());
+        return Ok(given.cloned().unwrap_or_else(|| Ok(Trailers::default())));
     };
 
     let exceptions = record.exceptions(deployment.id)?;
@@ -132,11 +142,11 @@ fn trailers(inputs: &Inputs<'_>, candidate: &Candidate) -> Result<Trailers, Erro
         let found = exceptions.iter().find(|exception| exception.kind == kind);
         found.map(|exception| exception.reason.clone())
     };
-    Ok(Trailers {
+    Ok(Ok(Trailers {
         alone: reason(ExceptionKind::Alone),
         release: reason(ExceptionKind::Release),
         ..Trailers::default()
-    })
+    }))
 }
 
 /// The newest deployment of a target, and the reason for which it went back, if it did.
@@ -167,13 +177,10 @@ fn holds(
     let mut holds = Vec::new();
 
     for (by, from, reason) in record.holds(target)? {
-        // If nobody can tell, it counts as contained. Then somebody must give a reason to deploy
-        // it.
         let is_contained = match &path {
-            Some(path) => repositories
-                .contains(path, revision, &from)?
-                .unwrap_or(true),
-            None => true,
+            _ if from == *revision => Ok(true),
+            Some(path) => repositories.contains(path, revision, &from)?,
+            None => Err(Unknown("no repository is configured".to_owned())),
         };
         holds.push(Hold {
             by,
@@ -233,7 +240,7 @@ fn whole_hash(
             // This only makes a hint better. So it does not matter why a repository gives no
             // answer.
             let found = repositories.complete(&path, &word.to_ascii_lowercase())?;
-            Ok(found.unwrap_or_default())
+            Ok(found.ok().flatten())
         }
         _ => Ok(None),
     }

@@ -25,13 +25,16 @@ pub(super) struct Attribution {
 
 impl Attribution {
     /// Reads the history of the range once, for all candidates and for what is judged again.
+    ///
+    /// # Errors
+    /// It can't be read now. A history that is damaged is no error.
     pub(super) fn find(
         deploy: &DeployRepository,
         (old, new): (Option<&Revision>, Option<&Revision>),
         (candidates, touched): (&[Candidate], &BTreeSet<Vec<u8>>),
         push: Option<&Push>,
         faults: &[Fault],
-    ) -> Self {
+    ) -> Result<Self, git::Error> {
         // Each path, and the commit at which its range begins.
         let mut paths: BTreeMap<Vec<u8>, Option<&Revision>> = candidates
             .iter()
@@ -48,12 +51,12 @@ impl Attribution {
             .iter()
             .filter(|fault| !touched.contains(&fault.path))
             .map(|fault| (fault.path.clone(), fault.pusher.clone()));
-        Self {
+        Ok(Self {
             by_path,
-            pushed: pushed(deploy, old, new, push),
+            pushed: pushed(deploy, old, new, push)?,
             pusher: push.and_then(|push| push.pusher.clone()),
             judged_again: judged_again.collect(),
-        }
+        })
     }
 
     /// Who pushed the whole range, if one push did. This is also known if the branch was deleted,
@@ -88,17 +91,17 @@ fn pushed(
     old: Option<&Revision>,
     new: Option<&Revision>,
     push: Option<&Push>,
-) -> Option<BTreeSet<Revision>> {
-    match push {
+) -> Result<Option<BTreeSet<Revision>>, git::Error> {
+    Ok(match push {
         Some(push) if push.old.as_ref() == old && push.new.as_ref() == new => None,
         Some(Push {
             old,
             new: Some(new),
             ..
         }) => {
-            let commits = push_commits(deploy, old.as_ref(), new);
+            let commits = push_commits(deploy, old.as_ref(), new)?;
             Some(commits.into_iter().collect())
         }
         _ => Some(BTreeSet::new()),
-    }
+    })
 }

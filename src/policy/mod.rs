@@ -6,6 +6,7 @@ mod case;
 mod commits;
 mod configured;
 mod deploy_branch;
+mod deploy_commits;
 mod deploy_file;
 mod exception;
 mod facts;

@@ -4,8 +4,8 @@ use super::case::Case;
 use super::facts::Facts;
 use super::verdict::{Answer, Refusal};
 use super::{
-    backwards, configured, deploy_branch, deploy_file, frozen, needs, place, prepend_only,
-    promotion, reachable, rollback_holds, together,
+    backwards, configured, deploy_branch, deploy_commits, deploy_file, frozen, needs, place,
+    prepend_only, promotion, reachable, rollback_holds, together,
 };
 use crate::candidate::{Candidate, Intent};
 use crate::config::Config;
@@ -22,11 +22,25 @@ pub struct Gate {
 struct Rule {
     name: &'static str,
     judge: fn(&Case<'_>) -> Answer,
+    /// Whether it asks how the revision is related to others. Such a rule is silent where the rule
+    /// `reachable` refuses because nobody can tell: it has no facts of its own.
+    is_about_history: bool,
 }
 
 impl Rule {
     const fn new(name: &'static str, judge: fn(&Case<'_>) -> Answer) -> Self {
-        Self { name, judge }
+        Self {
+            name,
+            judge,
+            is_about_history: false,
+        }
+    }
+
+    const fn about_history(name: &'static str, judge: fn(&Case<'_>) -> Answer) -> Self {
+        Self {
+            is_about_history: true,
+            ..Self::new(name, judge)
+        }
     }
 
     fn gate(&self, case: &Case<'_>) -> Gate {
@@ -37,23 +51,26 @@ impl Rule {
     }
 }
 
-/// Rules about where and what the file is. If one of them objects, no later rule is asked.
+/// Rules about where and what the file is, and which commits change it. If one of them objects, no
+/// later rule is asked.
 const FILE_RULES: &[Rule] = &[
     Rule::new("place", place::judge),
     Rule::new("deploy file", deploy_file::judge),
+    Rule::new("deploy commits", deploy_commits::judge),
 ];
 
-/// Rules about what the file asks for. All of them are asked, and all objections are shown.
+/// Rules about what the file asks for. All that have their facts are asked, and all objections are
+/// shown.
 const RULES: &[Rule] = &[
     Rule::new("configured", configured::judge),
     Rule::new("reachable", reachable::judge),
-    Rule::new("backwards", backwards::judge),
-    Rule::new("rollback holds", rollback_holds::judge),
-    Rule::new("promotion", promotion::judge),
+    Rule::about_history("backwards", backwards::judge),
+    Rule::about_history("rollback holds", rollback_holds::judge),
+    Rule::about_history("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
     Rule::new("frozen", frozen::judge),
     Rule::new("together", together::judge),
-    Rule::new("needs", needs::judge),
+    Rule::about_history("needs", needs::judge),
 ];
 
 /// Judges one candidate by every rule. `all` is every candidate of the push.
@@ -81,7 +98,9 @@ pub fn judge(
     if matches!(candidate.intent, Intent::Unclear) {
         return Vec::new();
     }
-    RULES.iter().map(|rule| rule.gate(&case)).collect()
+    let has_facts = |rule: &&Rule| !rule.is_about_history || case.is_comparable();
+    let rules = RULES.iter().filter(has_facts);
+    rules.map(|rule| rule.gate(&case)).collect()
 }
 
 /// Judges how the deploy branch moves. The path of the refusal is the name of the branch.
@@ -89,6 +108,5 @@ pub fn judge(
 /// # Errors
 /// The branch may not move like this.
 pub fn judge_branch(config: &Config, facts: &Facts) -> Result<(), Refusal> {
-    deploy_branch::judge(config, &facts.branch_move)
-        .map_err(|objection| objection.at(facts.branch.as_bytes()))
+    deploy_branch::judge(config, facts).map_err(|objection| objection.at(facts.branch.as_bytes()))
 }
