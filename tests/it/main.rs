@@ -26,6 +26,7 @@ mod tree;
 mod world;
 
 // The tests, a file for each feature.
+mod answers;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
@@ -50,6 +51,7 @@ mod install;
 mod install_steps;
 mod late;
 mod layers;
+mod missing_facts;
 mod plan;
 mod planning;
 mod promotion;
