@@ -48,7 +48,9 @@ pub(super) fn changes(
         Subject::Moved {
             old, new, faults, ..
         } => moved(deploy, *old, *new, faults, record)?,
-        Subject::Branch { commit } => Changes::new(changes(None, *commit, DeepScan::Everywhere)?),
+        Subject::Branch { commit, .. } => {
+            Changes::new(changes(None, *commit, DeepScan::Everywhere)?)
+        }
         Subject::Retry { tip, deployment } => {
             let mut changes = changes(None, *tip, DeepScan::EnvironmentFolders)?;
             let path = path(root, &deployment.target);

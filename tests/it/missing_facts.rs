@@ -201,3 +201,24 @@ fn push_before_there_is_a_state_is_judged_by_an_empty_record() {
     try_deploy(&world, A, &main[0]).ok();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }
+
+/// A push is compared with what the deploy file asked for before, and so is `check`, also while
+/// nothing of it is deployed yet.
+#[test]
+fn check_of_a_commit_refuses_what_a_push_of_it_refuses() {
+    let world = world(&["a"], "");
+    world.job("note start; exit 1");
+    let main = commits(&world, "a", 3);
+    deploy(&world, A, &main[2]);
+
+    world.deploy_rev(A, &main[1]);
+    world.push_with(&["origin", "HEAD:refs/heads/side"]).ok();
+    let back = format!("{} would go back 1 commit from", short(&main[1]));
+    world.try_push().exits(1).says(&back);
+    world.cmd(&["check", "side"]).exits(1).says(&back);
+
+    // What is on the branch is accepted, and so is a commit that asks for the same.
+    world.cmd(&["check"]).ok();
+    world.cmd(&["check", "main"]).ok();
+    world.cmd(&["check", "side~1"]).ok();
+}
