@@ -77,7 +77,8 @@ fn newest_of(git_dir: &Path, range: &str) -> Result<Vec<Commit>, Error> {
 }
 
 /// The branches whose history has a commit; where there is no such branch, the tags. At most 20 of
-/// them. `None`: git gave no answer. It only informs a person, or shows a contradiction.
+/// them, without symbolic refs. `None`: git gave no answer. It only informs a person, or shows a
+/// contradiction.
 /// Tags come last because there can be thousands of them, and git walks the history of each.
 pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Option<Vec<String>> {
     let contains = format!("--contains={commit}");
@@ -85,12 +86,13 @@ pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Option<Vec<String>
         let arguments = [
             "for-each-ref",
             "--count=20",
-            "--format=%(refname)",
+            "--format=%(if)%(symref)%(then)%(else)%(refname)%(end)",
             &contains,
             prefix,
         ];
         let text = list(git_dir, &arguments).ok()?;
-        Some(text.lines().map(str::to_owned).collect::<Vec<String>>())
+        let names = text.lines().filter(|name| !name.is_empty());
+        Some(names.map(str::to_owned).collect::<Vec<String>>())
     };
 
     let branches = below("refs/heads/")?;

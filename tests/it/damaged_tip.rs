@@ -260,3 +260,20 @@ fn planned_commit_that_is_damaged_later_blocks_no_push() {
         assert_eq!(last, "#3 production/a succeeded", "{what}");
     }
 }
+
+/// What is on the branch at the installation is not deployed. A tip that can't be read would make
+/// everything look new after the repair.
+#[test]
+fn installation_needs_a_tip_that_can_be_read() {
+    let world = World::new();
+    world.deploy(A, 1);
+    world.push();
+    let good = world.tip();
+    set_tip(&world, &damaged(&world, "no folder"));
+    world.cmd(&["install"]).exits(4).says("is missing");
+
+    set_tip(&world, &good);
+    world.install();
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(world.settled(), [""; 0]);
+}
