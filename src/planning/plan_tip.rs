@@ -192,22 +192,18 @@ impl Preparation {
         Ok(planned)
     }
 
-    /// Records that the tip is damaged. It is reported once, and to the person whose push made it
-    /// so.
+    /// Records that the tip is damaged. It is an event once. Everybody who asks is told, because
+    /// nothing is planned until the branch is repaired.
     fn record_unreadable(
         &self,
         transaction: &Transaction<'_>,
         problem: &Refusal,
     ) -> Result<Planned, Error> {
         let range = (self.old.as_ref(), self.new.as_ref());
-        let pushed = self.push.as_ref().is_some_and(|push| push.new == self.new);
-        let is_news = transaction.set_problem(problem, range, None, false, clock::now())?;
+        transaction.set_problem(problem, range, None, false, clock::now())?;
         Ok(Planned {
             had_work: true,
-            problems: (is_news || pushed)
-                .then(|| problem.clone())
-                .into_iter()
-                .collect(),
+            problems: vec![problem.clone()],
             ..Planned::default()
         })
     }

@@ -129,6 +129,7 @@ fn damaged_tip_is_named_with_the_way_out_and_hides_nothing() {
 
         told(&["status"]);
         told(&["reconcile"]);
+        told(&["reconcile"]);
         told(&["status"]);
         told(&["doctor"]);
 
