@@ -116,12 +116,21 @@ pagure_test() {
     bash tests/deb/boot.sh "$scratch" pagure pagure
 }
 
-# Kallithea 0.7.0 needs Python 3.8, which Debian does not have any more. Where python3.8 is not in
-# PATH, this test is left out. Python is copied into the machine, to where it is here.
+# python38: prints where a Python 3.8 is installed, if there is one: in PATH or as pyenv has it.
+python38() {
+    local python
+    for python in python3.8 "$HOME"/.pyenv/versions/3.8.*/bin/python3.8; do
+        "$python" -c 'import sys; print(sys.base_prefix)' 2>/dev/null && return
+    done
+    return 1
+}
+
+# Kallithea 0.7.0 needs Python 3.8, which Debian does not have any more. Without one, this test is
+# left out. Python is copied into the machine, to where it is here.
 kallithea_test() {
     local python base machine=$scratch/kallithea
-    if ! python=$(python3.8 -c 'import sys; print(sys.base_prefix)' 2>/dev/null); then
-        echo 'test-deb: Kallithea is left out, because python3.8 is not in PATH'
+    if ! python=$(python38); then
+        echo 'test-deb: Kallithea is left out, because there is no Python 3.8'
         return
     fi
     root kallithea "$booted,curl,gcc,libc6-dev,ca-certificates,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8"

@@ -1,9 +1,12 @@
 //! The lines that git writes to a hook's standard input, as githooks(5) describes them:
 //! `<old> SP <new> SP <ref> LF`.
 
+use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Read as _};
 
 use crate::id::{Revision, RevisionError};
+use crate::text;
 
 /// The longest line that is read, in bytes. git itself accepts no ref name that is longer.
 const LINE_MAX: u64 = 64 * 1024;
@@ -19,38 +22,74 @@ pub struct RefUpdate {
     pub name: Vec<u8>,
 }
 
-/// Reads one update; `None`: the line has another form. The hook reference-transaction also gets
-/// `ref:…` for a symbolic ref.
-fn parse_line(line: &[u8]) -> Option<RefUpdate> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
+/// What a hook read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Updates {
+    /// The updates of the refs that are wanted.
+    pub wanted: Vec<RefUpdate>,
+    /// The names of all refs that occur more than once, wanted or not. git carries out the first
+    /// update of such a ref and gives the hooks the lines of all of them (seen with git 2.39 and a
+    /// client that speaks the protocol itself). So no line says what happens to the ref.
+    pub twice: BTreeSet<Vec<u8>>,
+}
+
+/// A line that the hook's protocol does not have.
+fn malformed(line: &[u8]) -> io::Error {
+    let line = text::quote(line, 200);
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("{line} is not of the form: OLD NEW REF"),
+    )
+}
+
+/// Reads one update; `None`: it sets a symbolic ref (`ref:…`), which only the hook
+/// reference-transaction is told (githooks(5)).
+///
+/// # Errors
+/// The line has another form.
+fn parse_line(line: &[u8]) -> io::Result<Option<RefUpdate>> {
     let mut parts = line.splitn(3, |b| *b == b' ');
+    let (Some(old), Some(new), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(malformed(line));
+    };
+    if name.is_empty() {
+        return Err(malformed(line));
+    }
+    if [old, new].iter().any(|value| value.starts_with(b"ref:")) {
+        return Ok(None);
+    }
 
     // The null hash stands for a ref that does not exist.
-    let mut object = || match Revision::new(parts.next()?) {
-        Ok(object) => Some(Some(object)),
-        Err(RevisionError::Null) => Some(None),
-        Err(_) => None,
+    let object = |hash| match Revision::new(hash) {
+        Ok(object) => Ok(Some(object)),
+        Err(RevisionError::Null) => Ok(None),
+        Err(_) => Err(malformed(line)),
     };
-    let (old, new) = (object()?, object()?);
-    let name = parts.next()?.to_vec();
-    Some(RefUpdate { old, new, name })
+    Ok(Some(RefUpdate {
+        old: object(old)?,
+        new: object(new)?,
+        name: name.to_vec(),
+    }))
 }
 
 /// Reads every update, and keeps those of the refs that `is_wanted` picks by name. A push can
-/// update thousands of refs; only what is kept costs memory.
+/// update thousands of refs; each of the others costs eight bytes of memory.
 ///
 /// # Errors
-/// Reading failed, or a line is longer than 64 KiB.
+/// Reading failed, a line has another form, or it is longer than 64 KiB.
 pub fn read(
     mut input: impl BufRead,
     mut is_wanted: impl FnMut(&[u8]) -> bool,
-) -> io::Result<Vec<RefUpdate>> {
-    let mut kept = Vec::new();
+) -> io::Result<Updates> {
+    let mut updates = Updates::default();
+    // Names are told apart by a hash with a secret key, which nobody can make collide.
+    let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+
     let mut line = Vec::new();
     loop {
         line.clear();
         if input.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(kept);
+            return Ok(updates);
         }
 
         if line.len() as u64 == LINE_MAX && !line.ends_with(b"\n") {
@@ -59,7 +98,20 @@ pub fn read(
                 "a ref update is longer than 64 KiB",
             ));
         }
-        kept.extend(parse_line(&line).filter(|update| is_wanted(&update.name)));
+        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        if line.is_empty() {
+            continue;
+        }
+        let Some(update) = parse_line(line)? else {
+            continue;
+        };
+
+        if !seen.insert(hasher.hash_one(&update.name)) {
+            updates.twice.insert(update.name.clone());
+        }
+        if is_wanted(&update.name) {
+            updates.wanted.push(update);
+        }
     }
 }
 
@@ -71,7 +123,7 @@ mod tests {
     const ZERO: &str = "0000000000000000000000000000000000000000";
 
     fn read_all(text: &str) -> Vec<RefUpdate> {
-        read(text.as_bytes(), |_| true).unwrap()
+        read(text.as_bytes(), |_| true).unwrap().wanted
     }
 
     #[test]
@@ -90,16 +142,52 @@ mod tests {
     }
 
     #[test]
-    fn line_of_another_form_is_skipped() {
+    fn line_without_a_hash_for_a_ref_is_skipped() {
         for text in [
             "",
             "\n",
-            "x y z\n",
-            &format!("{A} {A}\n"),
             &format!("ref:refs/heads/a {A} HEAD\n"),
+            &format!("{ZERO} ref:refs/heads/a HEAD\n"),
         ] {
             assert_eq!(read_all(text), [], "{text:?}");
         }
+    }
+
+    #[test]
+    fn line_of_another_form_is_an_error_that_shows_it() {
+        for text in [
+            "x y z\n",
+            &format!("{A} {A}\n"),
+            &format!("{A} {A} \n"),
+            &format!("{A} main refs/heads/main\n"),
+            &format!("{} {A} refs/heads/main\n", &A[..39]),
+            &format!("{A} {A} refs/heads/main\n{A}\n"),
+        ] {
+            let error = read(text.as_bytes(), |_| true).unwrap_err().to_string();
+            assert!(
+                error.ends_with(" is not of the form: OLD NEW REF"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn ref_that_occurs_twice_is_named_whether_it_is_wanted_or_not() {
+        let lines = |names: &[&str]| -> String {
+            let line = |name: &&str| format!("{A} {A} {name}\n");
+            names.iter().map(line).collect()
+        };
+        let twice = |names: &[&str]| {
+            let updates = read(lines(names).as_bytes(), |name| name == b"a").unwrap();
+            let twice = updates.twice.into_iter();
+            twice
+                .map(|name| String::from_utf8(name).unwrap())
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(twice(&["a", "b", "a b"]), [""; 0]);
+        assert_eq!(twice(&["a", "b", "a"]), ["a"]);
+        assert_eq!(twice(&["b", "b", "b", "a", "c", "c"]), ["b", "c"]);
     }
 
     #[test]
@@ -117,6 +205,6 @@ mod tests {
     fn only_wanted_refs_are_kept() {
         let text = format!("{A} {A} refs/heads/main\n{A} {A} refs/tags/main\n");
         let updates = read(text.as_bytes(), |name| name == b"refs/heads/main").unwrap();
-        assert_eq!(updates.len(), 1);
+        assert_eq!(updates.wanted.len(), 1);
     }
 }

@@ -115,9 +115,10 @@ fn put_in_or_take_out(
             named,
         } => {
             let named = named.or(repository);
-            let gone = named.as_deref().filter(|path| !verbs::is_repository(path));
-            let gone = gone.map(|path| install::uninstall_gone(path, dry_run, &registry));
-            if let Some(exit) = gone.transpose()?.flatten() {
+            if let Some(path) = &named
+                && !verbs::is_repository(path)?
+                && let Some(exit) = install::uninstall_gone(path, dry_run, &registry)?
+            {
                 return Ok(exit);
             }
             install::uninstall(&Context::find(named, config)?, dry_run, &registry)

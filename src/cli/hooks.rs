@@ -17,7 +17,7 @@ use crate::hook::{self, Received};
 use crate::hook_files::HOOKS;
 use crate::id::DeploymentId;
 use crate::text;
-use crate::verbs::Watch;
+use crate::verbs::{self, Watch};
 
 /// The hook by whose name the program was called: `hooks/post-receive`, or
 /// `hooks/post-receive.d/…`.
@@ -41,7 +41,8 @@ pub(super) fn run(
 ) -> Result<Exit, Error> {
     let mut environment = HookEnvironment::read();
     if let Some(repository) = repository {
-        environment.git_dir = find_repository(repository).unwrap_or_else(|| repository.to_owned());
+        let found = find_repository(repository).map_err(verbs::Error::from)?;
+        environment.git_dir = found.unwrap_or_else(|| repository.to_owned());
     }
     let Some(kept) = KeptHook::find(hook, program) else {
         let (own, follow) = own(hook, config, arguments, &environment, io::stdin().lock());

@@ -6,24 +6,32 @@
 //! repository, the answer is that it is shallow.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use gix::hash::ObjectId;
+use gix::hash::{ObjectId, Prefix};
 use gix::objs::Kind;
 use gix::revision::plumbing::merge_base;
 use gix::revwalk::Graph;
 use gix::revwalk::graph::Commit as GraphCommit;
 use gix::traverse::commit::Simple;
 
-use super::commits::{check_history, commits_between, refs_with};
+use super::command::{SHORT_MAX, answer};
+use super::commits::{commits_between, refs_with};
 use super::error::Error;
+use super::look::at;
+use super::refs::is_named_by;
 use super::repository::Repository;
 use crate::id::Revision;
 use crate::policy::{BranchMove, Direction, RevisionFact};
 
 impl Repository {
     /// Whether the history is cut off somewhere (git-clone(1), `--depth`).
-    fn is_shallow(&self) -> bool {
-        std::fs::metadata(self.path().join("shallow")).is_ok_and(|metadata| metadata.len() > 0)
+    ///
+    /// # Errors
+    /// It can't be found out.
+    pub fn is_shallow(&self) -> Result<bool, Error> {
+        let found = at(&self.path().join("shallow"), Path::metadata)?;
+        Ok(found.is_some_and(|found| found.len() > 0))
     }
 
     /// The error of a shallow repository.
@@ -31,7 +39,7 @@ impl Repository {
     /// # Errors
     /// The history is cut off somewhere.
     fn check_not_shallow(&self) -> Result<(), Error> {
-        if self.is_shallow() {
+        if self.is_shallow()? {
             return Err(self.error("the history is cut off (a shallow repository)"));
         }
         Ok(())
@@ -59,30 +67,33 @@ impl Repository {
             Some(Kind::Tree) => return Ok(RevisionFact::NotACommit("tree")),
             Some(Kind::Blob) => return Ok(RevisionFact::NotACommit("blob")),
         }
-        if self.is_shallow() {
+        if self.is_shallow()? {
             return Ok(RevisionFact::Shallow);
         }
 
         if let Some(name) = self.reached_from(id, allowed_refs)? {
             return Ok(RevisionFact::On(name));
         }
-        // For gix, history of which something is missing looks like history that ends.
-        let mut tips = allowed_refs
-            .iter()
-            .filter_map(|name| self.commits_of_refs(name).ok())
-            .flatten();
-        if let Some((_, tip)) = tips.next() {
-            check_history(self.path(), revision.as_str(), &tip.to_string())?;
+        let others = refs_with(self.path(), revision);
+        for name in others.iter().flatten() {
+            let mut patterns = allowed_refs.iter();
+            if patterns.any(|pattern| is_named_by(name, pattern)) {
+                let message = format!("git finds {revision} on {name}, where it was not found");
+                return Err(self.error(message));
+            }
         }
-        Ok(RevisionFact::Elsewhere(refs_with(self.path(), revision)))
+        Ok(RevisionFact::Elsewhere(others))
     }
 
     /// The first of some refs whose history has a commit. A commit that a ref points to costs no
     /// walk, and all refs that patterns match are walked at once.
     fn reached_from(&self, id: ObjectId, patterns: &[String]) -> Result<Option<String>, Error> {
         let mut several: Vec<(String, ObjectId)> = Vec::new();
+        let mut unread = None;
         for pattern in patterns {
             let tips = self.commits_of_refs(pattern)?;
+            unread = unread.or(tips.unread);
+            let tips = tips.found;
             if let Some((name, _)) = tips.iter().find(|(_, tip)| *tip == id) {
                 return Ok(Some(name.clone()));
             }
@@ -99,7 +110,8 @@ impl Repository {
         let tips: BTreeSet<ObjectId> = several.iter().map(|(_, tip)| *tip).collect();
         let tips: Vec<ObjectId> = tips.into_iter().collect();
         if tips.is_empty() || !self.is_reachable(id, &tips)? {
-            return Ok(None);
+            // A ref that can't be read may have it.
+            return unread.map_or(Ok(None), Err);
         }
 
         // At least one of them has it. Bisection finds this one with few walks.
@@ -117,8 +129,32 @@ impl Repository {
     }
 
     /// Whether a commit is one of some tips, or in their history.
+    ///
+    /// # Errors
+    /// It can't be found out, for example because a commit of the history is missing.
     fn is_reachable(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
-        Ok(self.merge_bases(id, tips)?.contains(&id))
+        match self.merge_bases(id, tips) {
+            Ok(bases) => Ok(bases.contains(&id)),
+            // git reads commits that gix can't read, for example one without a valid committer.
+            Err(_) => self.is_reachable_by_git(id, tips),
+        }
+    }
+
+    /// [`Repository::is_reachable`], as git has it.
+    fn is_reachable_by_git(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
+        let id = id.to_string();
+        for tip in tips {
+            let asked = self.yes_or_no(&["merge-base", "--is-ancestor", &id, &tip.to_string()]);
+            if asked.map_err(|error| self.broken(&error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The error of a history that git can't walk.
+    fn broken(&self, error: &Error) -> Error {
+        self.error(format!("the history is broken: {}", error.cause()))
     }
 
     /// The best commits that the history of one commit shares with that of some others.
@@ -130,35 +166,64 @@ impl Repository {
         let at = |name: &str| gix::commitgraph::Graph::at(&info.join(name), objects.kind, None);
         let cache = at("commit-graph").or_else(|_| at("commit-graphs")).ok();
 
+        let complete = objects.complete();
         let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
-            Graph::new(objects, cache.as_ref());
+            Graph::new(&complete, cache.as_ref());
         let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
             .map_err(|error| self.error(error))?;
-        Ok(bases
-            .map(|bases| bases.into_iter().collect())
-            .unwrap_or_default())
+        Ok(bases.into_iter().flatten().collect())
     }
 
-    /// The object id of a commit that is there.
-    fn commit_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
-        let missing = || {
-            let short = revision.short();
-            self.error(format!("{short} is not in the repository any more"))
+    /// The object id of a commit. `None`: it is certainly not there.
+    fn commit_if_there(&self, revision: &Revision) -> Result<Option<ObjectId>, Error> {
+        let Some(id) = self.object_id(revision)? else {
+            return Ok(None);
         };
-        let id = self.object_id(revision)?.ok_or_else(missing)?;
-        match self.kind_of(&id)? {
-            Some(Kind::Commit) => Ok(id),
-            _ => Err(missing()),
-        }
+        let kind = self.kind_of(&id)?;
+        Ok(kind.filter(|kind| *kind == Kind::Commit).map(|_| id))
     }
 
-    /// Whether the history of `tip`, which includes `tip`, has a commit.
+    /// Whether a commit is there.
+    ///
+    /// # Errors
+    /// It can't be found out.
+    pub fn has_commit(&self, revision: &Revision) -> Result<bool, Error> {
+        Ok(self.commit_if_there(revision)?.is_some())
+    }
+
+    /// The object id of a commit that must be there.
+    fn commit_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
+        self.commit_if_there(revision)?.ok_or_else(|| {
+            let message = format!("{} is not a commit of the repository", revision.short());
+            Error::damaged(self.path(), message)
+        })
+    }
+
+    /// Whether the history of `tip`, which includes `tip`, has a commit. A commit that was removed
+    /// from the repository is in no history that is complete.
     ///
     /// # Errors
     /// It can't be found out.
     pub fn contains(&self, tip: &Revision, commit: &Revision) -> Result<bool, Error> {
+        if tip == commit {
+            return Ok(true);
+        }
         self.check_not_shallow()?;
-        self.is_reachable(self.commit_id(commit)?, &[self.commit_id(tip)?])
+        let tip_id = self.commit_id(tip)?;
+        match self.commit_if_there(commit)? {
+            Some(commit) => self.is_reachable(commit, &[tip_id]),
+            None => {
+                self.check_complete(tip)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Checks that nothing is missing from the history of a commit. This walks all of it.
+    fn check_complete(&self, tip: &Revision) -> Result<(), Error> {
+        let arguments = ["rev-list", "--count", tip.as_str(), "--"];
+        let walked = answer(self.path(), &arguments, SHORT_MAX);
+        walked.map(drop).map_err(|error| self.broken(&error))
     }
 
     /// In which direction the history goes from one revision to another.
@@ -174,25 +239,26 @@ impl Repository {
         }
         self.check_not_shallow()?;
 
-        let (old, new) = (self.commit_id(from)?, self.commit_id(to)?);
-        let bases = self.merge_bases(old, &[new])?;
-        if bases.contains(&old) {
+        let new = self.commit_id(to)?;
+        let Some(old) = self.commit_if_there(from)? else {
+            return Ok(Direction::FromRemoved);
+        };
+        if self.is_reachable(old, &[new])? {
             return Ok(Direction::Ahead);
         }
 
         let lost = commits_between(self.path(), to, from)?;
-        if bases.contains(&new) {
+        if self.is_reachable(new, &[old])? {
             return Ok(Direction::Behind(lost));
         }
         let gained = commits_between(self.path(), from, to)?;
         Ok(Direction::Diverged { gained, lost })
     }
 
-    /// How a branch moves from one commit to another. An old commit that does not exist any more
-    /// was removed by a rewind long ago.
+    /// How a branch moves from one commit to another.
     ///
     /// # Errors
-    /// The new commit can't be read.
+    /// It can't be found out.
     pub fn branch_move(
         &self,
         old: Option<&Revision>,
@@ -201,20 +267,26 @@ impl Repository {
         let (old, new) = match (old, new) {
             (None, _) => return Ok(BranchMove::Forward),
             (Some(_), None) => return Ok(BranchMove::Deleted),
-            (Some(old), Some(new)) => (self.commit_id(old), self.commit_id(new)?),
+            (Some(old), Some(new)) => (self.commit_if_there(old)?, self.commit_id(new)?),
         };
-        let Ok(old) = old else {
-            return Ok(BranchMove::Rewound(None));
+        let Some(old) = old else {
+            return Ok(BranchMove::FromRemoved);
         };
         if self.is_reachable(old, &[new])? {
             return Ok(BranchMove::Forward);
         }
+        Ok(BranchMove::Rewound(self.count_lost(old, new)))
+    }
 
-        let lost = Simple::new([old], self.objects()?)
-            .hide([new])
-            .map(Iterator::count);
-        let lost = lost.ok().and_then(|lost| u64::try_from(lost).ok());
-        Ok(BranchMove::Rewound(lost))
+    /// How many commits a branch loses. It is only shown; `None`: that is unknown.
+    fn count_lost(&self, old: ObjectId, new: ObjectId) -> Option<u64> {
+        let walk = Simple::new([old], self.objects().ok()?).hide([new]).ok()?;
+        let mut lost = 0;
+        for commit in walk {
+            commit.ok()?;
+            lost += 1;
+        }
+        Some(lost)
     }
 
     /// The best commit that is in the history of two others.
@@ -227,24 +299,32 @@ impl Repository {
         other: &Revision,
     ) -> Result<Option<Revision>, Error> {
         let bases = self.merge_bases(self.commit_id(one)?, &[self.commit_id(other)?])?;
-        Ok(bases
-            .first()
-            .and_then(|base| Revision::new(base.to_string()).ok()))
+        let base = bases.first().map(|base| Revision::new(base.to_string()));
+        base.transpose().map_err(|error| self.error(error))
     }
 
     /// The commit whose hash begins with some digits, at least 4 of them. `None`: there is no such
-    /// commit, or more than one.
-    #[must_use]
-    pub fn complete(&self, abbreviated: &str) -> Option<Revision> {
-        let prefix = gix::hash::Prefix::from_hex(abbreviated).ok()?;
-        let found = self.objects().ok()?.completions(prefix);
-
-        let is_commit = |id: &ObjectId| {
-            self.kind_of(id)
-                .is_ok_and(|kind| kind == Some(Kind::Commit))
+    /// commit, or more than one, or these are no digits.
+    ///
+    /// # Errors
+    /// It can't be found out.
+    pub fn complete(&self, abbreviated: &str) -> Result<Option<Revision>, Error> {
+        let Ok(prefix) = Prefix::from_hex(abbreviated) else {
+            return Ok(None);
         };
-        let mut commits = found.into_iter().filter(is_commit);
-        let commit = commits.next().filter(|_| commits.next().is_none())?;
-        Revision::new(commit.to_string()).ok()
+        let found = self.objects()?.completions(prefix);
+        let found = found.map_err(|error| self.error(error))?;
+
+        let mut commits = Vec::new();
+        for id in found {
+            if self.kind_of(&id)? == Some(Kind::Commit) {
+                commits.push(id);
+            }
+        }
+        let [commit] = commits.as_slice() else {
+            return Ok(None);
+        };
+        let whole = Revision::new(commit.to_string());
+        whole.map(Some).map_err(|error| self.error(error))
     }
 }

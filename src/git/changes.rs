@@ -47,7 +47,7 @@ impl Repository {
     /// for a branch that does not exist.
     ///
     /// # Errors
-    /// An object can't be read; [`Error::is_missing_object`] says whether one is gone.
+    /// An object can't be read; [`Error::is_damage`] says whether that will stay so.
     pub fn changes(
         &self,
         root: &str,
@@ -83,7 +83,17 @@ impl Repository {
         if old == new {
             return Ok(Vec::new());
         }
+        let read = self.walk_trees(root, old, new, deep);
+        read.map_err(|error| error.reading(old, new))
+    }
 
+    fn walk_trees(
+        &self,
+        root: &str,
+        old: Option<&Revision>,
+        new: Option<&Revision>,
+        deep: DeepScan,
+    ) -> Result<Vec<ChangedPath>, Error> {
         let tree = |commit: Option<&Revision>| -> Result<Option<ObjectId>, Error> {
             let tree = commit.map(|commit| self.root_tree(commit, root));
             Ok(tree.transpose()?.flatten())
@@ -216,7 +226,7 @@ impl Walk<'_> {
             }
 
             let folder: Rc<[u8]> = self.path_in(&folder.parent, &folder.name)?.into();
-            let differences = self.differences(old.as_deref(), new.as_deref())?;
+            let differences = self.differences_below(old.as_deref(), new.as_deref())?;
             for (name, difference) in differences {
                 if is_deploy_name(&name) {
                     self.too_deep += 1;
@@ -244,12 +254,24 @@ impl Walk<'_> {
         Ok(path)
     }
 
+    /// What differs between two folders in which there must be no deploy files. If the old one is
+    /// damaged, everything in the new one counts as new.
+    fn differences_below(
+        &mut self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+    ) -> Result<Differences, Error> {
+        match self.differences(old, new) {
+            Err(error) if error.is_damage() => self.differences(None, new),
+            read => read,
+        }
+    }
+
     /// Whether a folder has deploy files.
     fn has_deploy_files(&self, tree: Option<&oid>) -> Result<bool, Error> {
         let mut buffer = Vec::new();
-        let entries = self.repository.entries(tree, &mut buffer)?;
-        for entry in entries {
-            let entry = entry.map_err(|error| self.repository.error(error))?;
+        for entry in self.repository.entries(tree, &mut buffer)? {
+            let entry = entry.map_err(|error| Error::damaged(self.repository.path(), error))?;
             if is_deploy_name(entry.filename) {
                 return Ok(true);
             }
@@ -279,9 +301,8 @@ impl Walk<'_> {
         // Comparing lengths first saves most of the work in a tree with very many entries.
         let lengths: HashSet<usize> = found.keys().map(Vec::len).collect();
         let mut buffer = Vec::new();
-        let entries = self.repository.entries(tree, &mut buffer)?;
-        for entry in entries {
-            let entry = entry.map_err(|error| self.repository.error(error))?;
+        for entry in self.repository.entries(tree, &mut buffer)? {
+            let entry = entry.map_err(|error| Error::damaged(self.repository.path(), error))?;
             let name: &[u8] = entry.filename;
             if !lengths.contains(&name.len()) {
                 continue;

@@ -5,8 +5,10 @@
 //! is ended, and becomes an [`Error`] that says which limit it passed. So an answer that could not
 //! be had is never mistaken for "no" or for "nothing".
 
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
@@ -60,6 +62,9 @@ enum NoAnswer {
 
     #[error("git {call} printed more than {max_bytes} bytes")]
     TooLarge { call: String, max_bytes: usize },
+
+    #[error("the answer of git {call} ends in the middle of a line")]
+    CutShort { call: String },
 
     #[error("git {call} failed ({status}): {complaint}")]
     Failed {
@@ -119,7 +124,8 @@ fn run_within(
         .map_err(|error| Error::new(folder, NoAnswer::new(call, error)))
 }
 
-/// Runs a command of git on a repository, in the repository's folder.
+/// Runs a command of git on a repository, in the repository's folder. `object_folders` are further
+/// folders of objects: those of a push in quarantine.
 ///
 /// With an explicit `--git-dir`, git does not ask whether the folder is safe (safe.directory). The
 /// repository's configuration can be another user's, so it must not be able to name a program that
@@ -127,7 +133,12 @@ fn run_within(
 ///
 /// # Errors
 /// As for [`run`].
-pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Result<Output, Error> {
+fn git_with(
+    git_dir: &Path,
+    object_folders: &[PathBuf],
+    arguments: &[&str],
+    max_bytes: usize,
+) -> Result<Output, Error> {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
@@ -147,29 +158,107 @@ pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Resul
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_GRAFT_FILE", "/dev/null");
 
+    if !object_folders.is_empty() {
+        let folders: Vec<Vec<u8>> = object_folders.iter().map(|path| quoted(path)).collect();
+        let folders = OsString::from_vec(folders.join(&b':'));
+        command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", folders);
+    }
     run(command, git_dir, name_of(arguments), max_bytes)
 }
 
-/// What git printed on success. `None`: git exited with 1, which means "there is none" for the
-/// commands that this is used for.
+/// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a
+/// colon.
+fn quoted(path: &Path) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    for byte in path.as_os_str().as_bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(*byte);
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+/// [`git_with`] the repository's own objects only.
 ///
 /// # Errors
-/// As for [`run`], or git failed, or it succeeded and printed nothing: git also exits with 0 when
-/// it could not write its answer.
+/// As for [`run`].
+pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Result<Output, Error> {
+    git_with(git_dir, &[], arguments, max_bytes)
+}
+
+/// The answer of a command of git that answers with its exit code: 0 is yes, and 1 is no.
+///
+/// # Errors
+/// As for [`run`], or git ended in another way.
+pub(super) fn yes_or_no(
+    git_dir: &Path,
+    object_folders: &[PathBuf],
+    arguments: &[&str],
+) -> Result<bool, Error> {
+    let output = git_with(git_dir, object_folders, arguments, SHORT_MAX)?;
+    match output.status.code() {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        _ => Err(failed(git_dir, name_of(arguments), &output)),
+    }
+}
+
+/// What git printed, without the end of its last line.
+///
+/// # Errors
+/// As for [`run`], or git failed, or it printed nothing, or the last line has no end. git exits
+/// with 0 also when it could not write its answer, or only a part of it.
 pub(super) fn answer(
     git_dir: &Path,
     arguments: &[&str],
     max_bytes: usize,
-) -> Result<Option<String>, Error> {
+) -> Result<String, Error> {
     let output = git(git_dir, arguments, max_bytes)?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let text = text.trim_end();
+    if output.status.code() != Some(0) || output.stdout.is_empty() {
+        return Err(failed(git_dir, name_of(arguments), &output));
+    }
+    whole(git_dir, arguments, &output)
+}
 
+/// The [`answer`] of a command of git that exits with 1 to say that there is none.
+///
+/// # Errors
+/// As for [`answer`].
+pub(super) fn answer_if_any(git_dir: &Path, arguments: &[&str]) -> Result<Option<String>, Error> {
+    let output = git(git_dir, arguments, SHORT_MAX)?;
     match output.status.code() {
-        Some(0) if !text.is_empty() => Ok(Some(text.to_owned())),
+        Some(0) if !output.stdout.is_empty() => whole(git_dir, arguments, &output).map(Some),
         Some(1) => Ok(None),
         _ => Err(failed(git_dir, name_of(arguments), &output)),
     }
+}
+
+/// The lines that git printed, if any. That there are none may also mean that git could not write
+/// them: the caller must not conclude anything from that.
+///
+/// # Errors
+/// As for [`run`], or git failed, or the last line has no end.
+pub(super) fn list(git_dir: &Path, arguments: &[&str]) -> Result<String, Error> {
+    let output = git(git_dir, arguments, LIST_MAX)?;
+    if output.status.code() != Some(0) {
+        return Err(failed(git_dir, name_of(arguments), &output));
+    }
+    if output.stdout.is_empty() {
+        return Ok(String::new());
+    }
+    whole(git_dir, arguments, &output)
+}
+
+/// What git printed, if its last line has an end.
+fn whole(git_dir: &Path, arguments: &[&str], output: &Output) -> Result<String, Error> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let call = || name_of(arguments).to_owned();
+    let text = text
+        .strip_suffix('\n')
+        .ok_or_else(|| Error::new(git_dir, NoAnswer::CutShort { call: call() }))?;
+    Ok(text.to_owned())
 }
 
 /// The error of a command of git that failed.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::command::{LIST_MAX, SHORT_MAX, answer, complaint, git};
+use super::command::{LIST_MAX, SHORT_MAX, answer, list};
 use super::error::Error;
 use crate::id::Revision;
 use crate::policy::{Commit, Commits};
 use crate::time::Timestamp;
 
 /// How many commits of a range are named.
-const NAMED_MAX: usize = 20;
+const NAMED_MAX: u64 = 20;
 
 /// The commits that `to` has and `without` does not have, newest first: how many there are, and the
 /// newest of them by name.
@@ -23,18 +23,19 @@ pub fn commits_between(
 ) -> Result<Commits, Error> {
     let range = format!("{without}..{to}");
     let count = ["rev-list", "--count", &range, "--"];
-    let count = answer(git_dir, &count, SHORT_MAX)?.unwrap_or_default();
-    let count = count
+    let count: u64 = answer(git_dir, &count, SHORT_MAX)?
         .parse()
         .map_err(|_| Error::new(git_dir, format!("git rev-list {range} gave no count")))?;
     if count == 0 {
         return Ok(Commits::default());
     }
 
-    Ok(Commits {
-        count,
-        newest: newest_of(git_dir, &range)?,
-    })
+    let newest = newest_of(git_dir, &range)?;
+    if u64::try_from(newest.len()).ok() != Some(count.min(NAMED_MAX)) {
+        let message = format!("git rev-list {range} did not list what it counted");
+        return Err(Error::new(git_dir, message));
+    }
+    Ok(Commits { count, newest })
 }
 
 /// The newest commits of a range, [`NAMED_MAX`] at most.
@@ -52,64 +53,52 @@ fn newest_of(git_dir: &Path, range: &str) -> Result<Vec<Commit>, Error> {
         range,
         "--",
     ];
-    let text = answer(git_dir, &arguments, LIST_MAX)?.unwrap_or_default();
+    let text = answer(git_dir, &arguments, LIST_MAX)?;
 
+    // What comes after the last NUL is the end of the last line.
     let fields: Vec<&str> = text.split('\0').collect();
     let commit = |fields: &[&str]| {
-        let seconds: i64 = fields.get(2)?.parse().ok()?;
+        let &[id, author, seconds, subject] = fields else {
+            return None;
+        };
+        let seconds: i64 = seconds.parse().ok()?;
         Some(Commit {
-            id: Revision::new(fields.first()?.trim_start()).ok()?,
-            author: fields.get(1)?.trim_end().to_owned(),
+            id: Revision::new(id.trim_start()).ok()?,
+            author: author.trim_end().to_owned(),
             committed_at: Timestamp::from_ms(seconds.saturating_mul(1000)),
-            subject: fields.get(3)?.trim_end().to_owned(),
+            subject: subject.trim_end().to_owned(),
         })
     };
-    Ok(fields.chunks_exact(4).filter_map(commit).collect())
+    let no_commit = || Error::new(git_dir, format!("git rev-list {range} printed no commit"));
+    fields
+        .chunks_exact(4)
+        .map(|fields| commit(fields).ok_or_else(no_commit))
+        .collect()
 }
 
 /// The branches whose history has a commit; where there is no such branch, the tags. At most 20 of
-/// them. It is only used to inform a person: where git gives no answer, it is empty. Tags come last
-/// because there can be thousands of them, and git walks the history of each.
-pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Vec<String> {
+/// them, without symbolic refs. `None`: git gave no answer. It only informs a person, or shows a
+/// contradiction.
+/// Tags come last because there can be thousands of them, and git walks the history of each.
+pub(super) fn refs_with(git_dir: &Path, commit: &Revision) -> Option<Vec<String>> {
     let contains = format!("--contains={commit}");
     let below = |prefix: &str| {
         let arguments = [
             "for-each-ref",
             "--count=20",
-            "--format=%(refname)",
+            "--format=%(if)%(symref)%(then)%(else)%(refname)%(end)",
             &contains,
             prefix,
         ];
-        let output = git(git_dir, &arguments, LIST_MAX)
-            .ok()
-            .filter(|output| output.status.success());
-        let text = output
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-            .unwrap_or_default();
-        text.lines().map(str::to_owned).collect::<Vec<String>>()
+        let text = list(git_dir, &arguments).ok()?;
+        let names = text.lines().filter(|name| !name.is_empty());
+        Some(names.map(str::to_owned).collect::<Vec<String>>())
     };
 
-    let branches = below("refs/heads/");
+    let branches = below("refs/heads/")?;
     if branches.is_empty() {
         below("refs/tags/")
     } else {
-        branches
-    }
-}
-
-/// Checks that git can walk the whole history between two commits.
-///
-/// # Errors
-/// Some of the history is missing, and the error says what; or git gave no answer.
-pub(super) fn check_history(git_dir: &Path, commit: &str, tip: &str) -> Result<(), Error> {
-    let arguments = ["merge-base", "--is-ancestor", commit, tip];
-    let output = git(git_dir, &arguments, SHORT_MAX)?;
-    match output.status.code() {
-        // Yes and no are both fine: the history was walked.
-        Some(0 | 1) => Ok(()),
-        _ => {
-            let message = format!("the history is broken: {}", complaint(&output));
-            Err(Error::new(git_dir, message))
-        }
+        Some(branches)
     }
 }

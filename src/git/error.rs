@@ -3,14 +3,17 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::id::Revision;
 use crate::text;
 
 /// A repository could not be read. The message names it.
 #[derive(Debug)]
 pub struct Error {
     repository: PathBuf,
+    /// Where in the repository: a commit or a range.
+    at: Option<String>,
     cause: Box<dyn std::error::Error + Send + Sync>,
-    missing_object: bool,
+    is_damage: bool,
     is_about_content: bool,
 }
 
@@ -22,8 +25,9 @@ impl Error {
     ) -> Self {
         Self {
             repository: repository.to_owned(),
+            at: None,
             cause: cause.into(),
-            missing_object: false,
+            is_damage: false,
             is_about_content: false,
         }
     }
@@ -33,22 +37,47 @@ impl Error {
         let advice = "take it out of what is pushed, or push it in smaller parts";
         Self {
             is_about_content: true,
-            ..Self::new(repository, format!("{what}; {advice}"))
+            ..Self::damaged(repository, format!("{what}; {advice}"))
+        }
+    }
+
+    /// The error of an object that is not what it should be.
+    pub(super) fn damaged(
+        repository: &Path,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            is_damage: true,
+            ..Self::new(repository, cause)
         }
     }
 
     /// The error of an object that the repository does not have.
     pub(super) fn missing(repository: &Path, id: &gix::hash::oid) -> Self {
-        Self {
-            missing_object: true,
-            ..Self::new(repository, format!("object {id} is missing"))
-        }
+        Self::damaged(repository, format!("object {id} is missing"))
     }
 
-    /// Whether the repository does not have an object that was asked for.
+    /// The error with the commits that were read.
+    pub(super) fn reading(self, old: Option<&Revision>, new: Option<&Revision>) -> Self {
+        let at = match (old, new) {
+            (Some(old), Some(new)) => Some(format!("commits {} and {}", old.short(), new.short())),
+            (commit, None) | (None, commit) => {
+                commit.map(|commit| format!("commit {}", commit.short()))
+            }
+        };
+        Self { at, ..self }
+    }
+
+    /// Why, without the name of the repository.
+    pub(super) fn cause(&self) -> &(dyn std::error::Error + Send + Sync) {
+        &*self.cause
+    }
+
+    /// Whether an object is certainly missing, can't be parsed, or is of the wrong kind. To look
+    /// again does not help. `false`: it could not be looked at, and the next look may succeed.
     #[must_use]
-    pub fn is_missing_object(&self) -> bool {
-        self.missing_object
+    pub fn is_damage(&self) -> bool {
+        self.is_damage
     }
 
     /// What to do about it. `None`: the message says it.
@@ -62,7 +91,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let repository = self.repository.as_os_str().as_encoded_bytes();
         let cause = text::escape(self.cause.to_string(), 400);
-        write!(f, "{}: {cause}", text::escape(repository, 200))
+        write!(f, "{}: ", text::escape(repository, 200))?;
+        if let Some(at) = &self.at {
+            write!(f, "{at}: ")?;
+        }
+        f.write_str(&cause)
     }
 }
 

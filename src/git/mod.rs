@@ -21,6 +21,7 @@ mod commits;
 mod contents;
 mod error;
 mod history;
+mod look;
 mod objects;
 mod place;
 mod range;
@@ -28,6 +29,7 @@ mod refs;
 mod repository;
 mod scratch;
 mod settings;
+mod symbolic;
 mod trailers;
 mod tree;
 

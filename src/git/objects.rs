@@ -1,6 +1,7 @@
 //! The objects of a repository.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use gix::hash::{Kind, ObjectId, Prefix, oid};
@@ -10,6 +11,8 @@ use gix::odb::store::init::Options;
 use gix::odb::{Handle, Header as _};
 
 use super::error::Error;
+use super::look::at;
+use crate::sys::open;
 
 /// The object stores of a repository. They are asked one after the other.
 #[derive(Clone)]
@@ -44,30 +47,88 @@ impl Objects {
         })
     }
 
-    /// The kind and the size of an object, without reading the object itself. `None`: there is no
-    /// such object.
+    /// The kind and the size of an object, without reading the object itself. `None`: it seems that
+    /// there is no such object; see [`Objects::check_places`].
     ///
     /// # Errors
-    /// A store can't be read. `repository` is for the error.
-    pub(super) fn header(&self, id: &oid, repository: &Path) -> Result<Option<Header>, Error> {
+    /// A store can't be read.
+    pub(super) fn header(&self, id: &oid) -> gix::Result<Option<Header>> {
         for store in &self.stores {
-            let header = store.try_header(id);
-            if let Some(header) = header.map_err(|error| Error::new(repository, error))? {
+            if let Some(header) = store.try_header(id)? {
                 return Ok(Some(header));
             }
         }
         Ok(None)
     }
 
+    /// Checks that every place where an object can be was really looked at. gix treats a loose
+    /// object that it can't look at, and the index of a pack that it can't open, as if they were
+    /// not there.
+    ///
+    /// # Errors
+    /// A place can't be looked at.
+    pub(super) fn check_places(&self, id: &oid) -> Result<(), Error> {
+        let hash = id.to_string();
+        let (folder, file) = hash.split_at(2);
+
+        for store in &self.stores {
+            let own = store.store_ref().path().to_owned();
+            let others = store.store_ref().alternate_db_paths();
+            let others = others.map_err(|error| Error::new(&own, error))?;
+
+            for objects in std::iter::once(own).chain(others) {
+                let loose = objects.join(folder).join(file);
+                at(&loose, Path::symlink_metadata)?;
+                check_packs(&objects.join("pack"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The ids of all objects whose ids begin with some digits, in their order.
-    pub(super) fn completions(&self, prefix: Prefix) -> BTreeSet<ObjectId> {
+    ///
+    /// # Errors
+    /// A store can't be read.
+    pub(super) fn completions(&self, prefix: Prefix) -> gix::Result<BTreeSet<ObjectId>> {
         let mut found = BTreeSet::new();
         for store in &self.stores {
             let mut candidates = HashSet::new();
-            let _ = store.lookup_prefix(prefix, Some(&mut candidates));
+            store.lookup_prefix(prefix, Some(&mut candidates))?;
             found.extend(candidates);
         }
-        found
+        Ok(found)
+    }
+
+    /// These objects, for a walk over a history from which nothing may be missing.
+    pub(super) fn complete(&self) -> CompleteObjects<'_> {
+        CompleteObjects(self)
+    }
+}
+
+/// Checks that the index of every pack in a folder can be opened.
+fn check_packs(folder: &Path) -> Result<(), Error> {
+    let Some(entries) = at(folder, fs::read_dir)? else {
+        return Ok(());
+    };
+    for entry in entries {
+        let file = entry.map_err(|error| Error::new(folder, error))?.path();
+        if file.extension().is_some_and(|ending| ending == "idx") {
+            at(&file, open::without_waiting)?;
+        }
+    }
+    Ok(())
+}
+
+/// The objects of a repository whose history is complete. For gix, a commit that is missing is the
+/// end of its history. Here it is an error.
+pub(super) struct CompleteObjects<'o>(&'o Objects);
+
+impl Find for CompleteObjects<'_> {
+    fn try_find<'a>(&self, id: &oid, buffer: &'a mut Vec<u8>) -> gix::Result<Option<Data<'a>>> {
+        match self.0.try_find(id, buffer)? {
+            Some(found) => Ok(Some(found)),
+            None => Err(gix::error::message!("object {id} is missing").into()),
+        }
     }
 }
 

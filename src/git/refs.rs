@@ -1,6 +1,6 @@
 //! Which commits branches and other refs point to.
 
-use gix::bstr::BStr;
+use gix::bstr::{BStr, BString};
 use gix::glob::wildmatch;
 use gix::glob::wildmatch::Mode;
 use gix::hash::ObjectId;
@@ -9,18 +9,34 @@ use gix::path::RelativePath;
 use gix::refs::file::Store;
 use gix::refs::{FullName, Reference, Target, TargetRef};
 
-use super::command::{LIST_MAX, SHORT_MAX, answer, failed, git};
+use super::command::{LIST_MAX, answer_if_any, complaint, failed, git, list};
 use super::error::Error;
+use super::look::is_folder;
 use super::repository::Repository;
 use crate::id::Revision;
+use crate::text;
+
+/// Where branches are.
+const BRANCHES: &str = "refs/heads/";
 
 /// How many tags of tags are followed.
 const TAGS_MAX: usize = 8;
 
+/// The name of a ref, and an object that it leads to.
+pub(super) type NamedObject = (String, ObjectId);
+
+/// Refs, each with the commit that it leads to.
+#[derive(Default)]
+pub(super) struct Tips {
+    pub(super) found: Vec<NamedObject>,
+    /// Why a ref could not be read.
+    pub(super) unread: Option<Error>,
+}
+
 impl Repository {
     /// Whether refs are kept in a reftable, which gix can't read.
-    fn has_reftable(&self) -> bool {
-        self.path().join("reftable").is_dir()
+    pub(super) fn has_reftable(&self) -> Result<bool, Error> {
+        is_folder(&self.path().join("reftable"))
     }
 
     /// The refs in gix's files backend.
@@ -33,16 +49,18 @@ impl Repository {
     /// # Errors
     /// HEAD can't be read, or names no branch.
     pub fn head_branch(&self) -> Result<String, Error> {
-        let name = if self.has_reftable() {
-            answer(self.path(), &["symbolic-ref", "-q", "HEAD"], SHORT_MAX)?
+        let name = if self.has_reftable()? {
+            answer_if_any(self.path(), &["symbolic-ref", "-q", "HEAD"])?.map(String::into_bytes)
         } else {
             let head = self.path().join("HEAD");
             let head = std::fs::read(head).map_err(|error| self.error(error))?;
-            let head = String::from_utf8_lossy(&head);
-            head.strip_prefix("ref:").map(|name| name.trim().to_owned())
+            head.strip_prefix(b"ref:")
+                .map(|name| name.trim_ascii().to_owned())
         };
 
-        let is_branch = |name: &String| name.starts_with("refs/heads/");
+        let name = name.and_then(|name| FullName::try_from(BString::from(name)).ok());
+        let name = name.and_then(|name| String::from_utf8(name.as_bstr().to_vec()).ok());
+        let is_branch = |name: &String| name.starts_with(BRANCHES);
         name.filter(is_branch).ok_or_else(|| {
             self.error(
                 "HEAD names no branch; set branch in the configuration, \
@@ -51,74 +69,151 @@ impl Repository {
         })
     }
 
-    /// The commit that a branch points to. The branch is given by its full name; `None`: there is
-    /// no such branch.
+    /// The object that a ref of exactly this full name points to; `None`: there is no such ref. A
+    /// ref of another name never counts, though git would guess it: for a `refs/heads/main` that
+    /// does not exist, `git rev-parse` takes `refs/tags/refs/heads/main`, which anybody can push.
     ///
     /// # Errors
     /// It can't be found out. This is never mistaken for a branch that does not exist, because that
     /// would retire every application.
     pub fn branch_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
-        if !self.has_reftable()
-            && let Some(tip) = self.tip_from_files(full_name)?
+        let name = FullName::try_from(full_name).map_err(|error| self.error(error))?;
+        if !self.has_reftable()?
+            && let Some(tip) = self.tip_from_files(&name)?
         {
             return Ok(Some(tip));
         }
 
         // git is also asked where refs are files: gix looks into packed-refs before it looks for
         // the loose file, and `git pack-refs` can move a ref from one to the other in between.
-        let Some(hash) = self.rev_parse(full_name)? else {
-            return Ok(None);
-        };
-        let tip = Revision::new(&hash).map_err(|_| {
-            self.error(format!("{full_name} is {hash}, which is not a commit hash"))
-        })?;
-        Ok(Some(tip))
+        self.tip_from_git(full_name)
     }
 
-    /// The commit that a person means by a name: a branch, `main~3`, a hash, a full ref name. A
-    /// branch goes before a tag of the same name, because anybody can push a tag.
-    ///
-    /// # Errors
-    /// git gave no answer.
-    pub fn resolve(&self, name: &str) -> Result<Option<Revision>, Error> {
-        for name in [format!("refs/heads/{name}"), name.to_owned()] {
-            let found = self.rev_parse(&format!("{name}^{{commit}}"))?;
-            if let Some(commit) = found.and_then(|hash| Revision::new(hash).ok()) {
-                return Ok(Some(commit));
-            }
+    /// [`Repository::branch_tip`], as git has it.
+    fn tip_from_git(&self, full_name: &str) -> Result<Option<Revision>, Error> {
+        let form = "--format=%(refname)%00%(objectname)";
+        let arguments = ["for-each-ref", form, "--", full_name];
+        let output = git(self.path(), &arguments, LIST_MAX)?;
+        let complaint = complaint(&output);
+        // git leaves out a ref that it can't read, says so, and exits with 0.
+        if output.status.code() != Some(0) || complaint.contains(full_name) {
+            return Err(failed(self.path(), "for-each-ref", &output));
+        }
+
+        // Refs below the name are listed too, if it is not a ref itself.
+        let text = String::from_utf8_lossy(&output.stdout);
+        let own = text
+            .lines()
+            .filter_map(|line| line.split_once('\0'))
+            .find(|(name, _)| *name == full_name);
+        if let Some((_, hash)) = own {
+            let tip = Revision::new(hash);
+            return tip.map(Some).map_err(|_| {
+                self.error(format!("{full_name} is {hash}, which is not a commit hash"))
+            });
+        }
+
+        // An empty list is no answer yet: git exits with 0 even if it could not write it.
+        if self.yes_or_no(&["show-ref", "--verify", "--quiet", "--", full_name])? {
+            return Err(self.error(format!("{full_name} is there, but git does not list it")));
         }
         Ok(None)
     }
 
-    /// The object that git finds by a name; `None`: it finds none.
-    fn rev_parse(&self, name: &str) -> Result<Option<String>, Error> {
-        let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", name];
-        answer(self.path(), &arguments, SHORT_MAX)
+    /// The commit that a person means by a name: a whole hash, the full name of a ref, a branch,
+    /// the beginning of a hash, a tag, a remote branch, or what else git knows, each also with a
+    /// suffix such as `~3`. Hashes and full names have no other meaning. A branch goes before all
+    /// that anybody can push.
+    ///
+    /// # Errors
+    /// git gave no answer.
+    pub fn resolve(&self, name: &str) -> Result<Option<Revision>, Error> {
+        let end = name.find(['~', '^', '@', ':']).unwrap_or(name.len());
+        let (base, suffix) = name.split_at(end);
+
+        if Revision::new(base).is_ok() {
+            return self.rev_parse(name);
+        }
+        if base.starts_with("refs/") {
+            return self.rev_parse_ref(base, suffix);
+        }
+        if let Some(commit) = self.rev_parse_ref(&format!("{BRANCHES}{base}"), suffix)? {
+            return Ok(Some(commit));
+        }
+        if let Some(whole) = self.complete(base)? {
+            return self.rev_parse(&format!("{whole}{suffix}"));
+        }
+        for folder in ["refs/tags/", "refs/remotes/"] {
+            if let Some(commit) = self.rev_parse_ref(&format!("{folder}{base}"), suffix)? {
+                return Ok(Some(commit));
+            }
+        }
+        self.rev_parse(name)
     }
 
-    /// The refs that a full name or pattern means, each with the commit that it leads to. In a
-    /// pattern, `*`, `?` and `[…]` stand for anything but a slash, and `**` also for slashes. Refs
-    /// that lead to no commit are left out.
-    pub(super) fn commits_of_refs(&self, pattern: &str) -> Result<Vec<(String, ObjectId)>, Error> {
+    /// The commit that a suffix leads to from a ref of exactly this name.
+    fn rev_parse_ref(&self, full_name: &str, suffix: &str) -> Result<Option<Revision>, Error> {
+        let is_name = FullName::try_from(full_name).is_ok();
+        if !is_name || self.branch_tip(full_name)?.is_none() {
+            return Ok(None);
+        }
+        // git guesses only where there is no ref of the name as it stands.
+        self.rev_parse(&format!("{full_name}{suffix}"))
+    }
+
+    /// The commit that git finds by a name; `None`: it finds none.
+    fn rev_parse(&self, name: &str) -> Result<Option<Revision>, Error> {
+        let commit = format!("{name}^{{commit}}");
+        let arguments = [
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &commit,
+        ];
+        let Some(hash) = answer_if_any(self.path(), &arguments)? else {
+            return Ok(None);
+        };
+        let commit = Revision::new(&hash);
+        commit
+            .map(Some)
+            .map_err(|_| self.error(format!("git rev-parse printed {hash}, which is no hash")))
+    }
+
+    /// The refs that a full name or pattern means, each with the commit that it leads to. Refs that
+    /// lead to no commit are left out, and so are refs that can't be read, the first of which
+    /// becomes [`Tips::unread`].
+    ///
+    /// # Errors
+    /// The refs can't be listed.
+    pub(super) fn commits_of_refs(&self, pattern: &str) -> Result<Tips, Error> {
         let Some(wild) = pattern.find(['*', '?', '[', '\\']) else {
             let commit = self.commit_of_ref(pattern)?;
             let named = commit.map(|commit| (pattern.to_owned(), commit));
-            return Ok(named.into_iter().collect());
+            return Ok(Tips {
+                found: named.into_iter().collect(),
+                unread: None,
+            });
         };
 
         let folder = pattern[..wild]
             .rfind('/')
             .map_or("refs/", |slash| &pattern[..=slash]);
-        let mode = Mode::NO_MATCH_SLASH_LITERAL;
-        let mut found = Vec::new();
-        for (name, id) in self.refs_below(folder)? {
-            if wildmatch(pattern.into(), name.as_str().into(), mode)
-                && let Some(commit) = self.peel(id)?
-            {
-                found.push((name, commit));
+        let mut tips = Tips::default();
+        for reference in self.refs_below(folder)? {
+            let peeled = reference.and_then(|(name, id)| {
+                let is_named = is_named_by(&name, pattern);
+                let commit = is_named.then(|| self.peel(id)).transpose()?;
+                Ok(commit.flatten().map(|commit| (name, commit)))
+            });
+            match peeled {
+                Ok(named) => tips.found.extend(named),
+                Err(error) => {
+                    tips.unread.get_or_insert(error);
+                }
             }
         }
-        Ok(found)
+        Ok(tips)
     }
 
     /// The commit that one ref leads to.
@@ -129,15 +224,12 @@ impl Repository {
         Ok(commit.flatten())
     }
 
-    /// The refs below a folder of names, with what they point to. Symbolic refs and those that
-    /// can't be read are left out.
-    fn refs_below(&self, folder: &str) -> Result<Vec<(String, ObjectId)>, Error> {
-        if self.has_reftable() {
-            let mut found = Vec::new();
-            for (name, revision) in self.refs_by_git(folder)? {
-                found.extend(self.object_id(&revision)?.map(|id| (name, id)));
-            }
-            return Ok(found);
+    /// The refs below a folder of names, with what they point to, or why they can't be read.
+    /// Symbolic refs are left out.
+    fn refs_below(&self, folder: &str) -> Result<Vec<Result<NamedObject, Error>>, Error> {
+        if self.has_reftable()? {
+            let refs = self.refs_by_git(folder)?;
+            return Ok(refs.into_iter().map(Ok).collect());
         }
 
         let store = self.ref_files()?;
@@ -156,27 +248,33 @@ impl Repository {
             };
             Some((reference.name.as_bstr().to_string(), id))
         };
-        Ok(refs.filter_map(Result::ok).filter_map(read).collect())
+        let read = |reference: Result<Reference, _>| {
+            let reference = reference.map_err(|error| self.error(error));
+            reference.map(read).transpose()
+        };
+        Ok(refs.filter_map(read).collect())
     }
 
     /// The refs below a folder of names and the objects that they lead to through tags, as git
     /// lists them: for kinds of ref storage that gix can't read.
-    fn refs_by_git(&self, folder: &str) -> Result<Vec<(String, Revision)>, Error> {
+    fn refs_by_git(&self, folder: &str) -> Result<Vec<NamedObject>, Error> {
         let form = "--format=%(refname)%00%(objectname)%00%(*objectname)";
-        let output = git(self.path(), &["for-each-ref", form, "--", folder], LIST_MAX)?;
-        if !output.status.success() {
-            let call = format!("for-each-ref {folder}");
-            return Err(failed(self.path(), &call, &output));
-        }
+        let text = list(self.path(), &["for-each-ref", form, "--", folder])?;
 
-        let text = String::from_utf8_lossy(&output.stdout);
         let read = |line: &str| {
             let mut fields = line.split('\0');
             let (name, own, peeled) = (fields.next()?, fields.next()?, fields.next()?);
             let id = if peeled.is_empty() { own } else { peeled };
-            Some((name.to_owned(), Revision::new(id).ok()?))
+            let id = ObjectId::from_hex(id.as_bytes()).ok()?;
+            Some((name.to_owned(), id))
         };
-        Ok(text.lines().filter_map(read).collect())
+        let wrong = |line: &str| {
+            let line = text::quote(line, 200);
+            self.error(format!("git for-each-ref printed {line}, which is no ref"))
+        };
+        text.lines()
+            .map(|line| read(line).ok_or_else(|| wrong(line)))
+            .collect()
     }
 
     /// The commit that an object leads to through tags; `None`: it leads to something else.
@@ -189,7 +287,7 @@ impl Repository {
                     let data = self.find(&id, Kind::Tag, &mut buffer)?;
                     id = TagRefIter::from_bytes(data, id.kind())
                         .target_id()
-                        .map_err(|error| self.error(error))?;
+                        .map_err(|error| Error::damaged(self.path(), error))?;
                 }
                 _ => return Ok(None),
             }
@@ -199,21 +297,31 @@ impl Repository {
 
     /// The commit that a branch points to, read from the files of the ref. `None`: it is not there,
     /// or git has to be asked.
-    fn tip_from_files(&self, full_name: &str) -> Result<Option<Revision>, Error> {
-        let name = FullName::try_from(full_name).map_err(|error| self.error(error))?;
+    fn tip_from_files(&self, name: &FullName) -> Result<Option<Revision>, Error> {
         let found = self
             .ref_files()?
             .try_find(name.as_ref())
             .map_err(|error| self.error(error))?;
         // gix also looks for the name below other prefixes: refs/tags/refs/heads/main, for example.
-        let Some(reference) = found.filter(|reference| reference.name == name) else {
+        let Some(reference) = found.filter(|reference| reference.name == *name) else {
             return Ok(None);
         };
 
         match reference.target.to_ref() {
-            TargetRef::Object(id) => Ok(Revision::new(id.to_string()).ok()),
+            TargetRef::Object(id) => {
+                let tip = Revision::new(id.to_string());
+                tip.map(Some).map_err(|error| {
+                    self.error(format!("{} is {id}, which is {error}", name.as_bstr()))
+                })
+            }
             // A branch that is a symbolic ref is rare, and git can follow it.
             TargetRef::Symbolic(_) => Ok(None),
         }
     }
+}
+
+/// Whether a ref is one that a full name or pattern means. In a pattern, `*`, `?` and `[…]` stand
+/// for anything but a slash, and `**` also for slashes.
+pub(super) fn is_named_by(name: &str, pattern: &str) -> bool {
+    wildmatch(pattern.into(), name.into(), Mode::NO_MATCH_SLASH_LITERAL)
 }

@@ -1,13 +1,17 @@
 //! A repository, opened for reading.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gix::config::{File, Source};
 use gix::hash::{Kind, ObjectId, oid};
 use gix::objs::Find;
+use gix::odb::find::Header;
 
+use super::command::yes_or_no;
 use super::error::Error;
+use super::look::{at, is_git_dir};
 use super::objects::Objects;
 use crate::id::Revision;
 
@@ -27,6 +31,8 @@ pub struct Repository {
     common_dir: PathBuf,
     quarantine: Quarantine,
     objects: OnceCell<Objects>,
+    /// The symbolic refs that git listed.
+    pub(super) symbolic_refs: OnceCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Repository {
@@ -48,14 +54,14 @@ impl Repository {
             .canonicalize()
             .map_err(|error| Error::new(git_dir, error))?;
 
-        let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
-            Ok(relative) => git_dir.join(relative.trim_end_matches('\n')),
-            Err(_) => git_dir,
+        let common_dir = match at(&git_dir.join("commondir"), std::fs::read_to_string)? {
+            Some(relative) => git_dir.join(relative.trim_end_matches('\n')),
+            None => git_dir,
         };
         let common_dir = common_dir
             .canonicalize()
             .map_err(|error| Error::new(&common_dir, error))?;
-        if !is_git_dir(&common_dir) {
+        if !is_git_dir(&common_dir)? {
             return Err(Error::new(&common_dir, "is not a git repository"));
         }
 
@@ -63,6 +69,7 @@ impl Repository {
             common_dir,
             quarantine,
             objects: OnceCell::new(),
+            symbolic_refs: OnceCell::new(),
         })
     }
 
@@ -123,11 +130,44 @@ impl Repository {
     pub(super) fn own_id(&self, revision: &Revision) -> Result<ObjectId, Error> {
         let kind = self.objects()?.kind;
         let other = || {
-            self.error(format!(
-                "{revision} is not a {kind} hash, and the repository only has those"
-            ))
+            let message =
+                format!("{revision} is not a {kind} hash, and the repository only has those");
+            Error::damaged(&self.common_dir, message)
         };
         self.object_id(revision)?.ok_or_else(other)
+    }
+
+    /// The error of reading an object.
+    fn object_error(&self, error: gix::Error) -> Error {
+        let is_io = error
+            .iter_errors()
+            .any(<dyn std::error::Error>::is::<std::io::Error>);
+        // An error of the file system may be over at the next look. What is read and can't be
+        // understood stays so.
+        if error.is_corrupted() && !is_io {
+            Error::damaged(&self.common_dir, error)
+        } else {
+            self.error(error)
+        }
+    }
+
+    /// Whether an object that gix does not find is certainly not there. gix has no error for places
+    /// that it could not look at, so they are looked at again, by this program and by git.
+    ///
+    /// # Errors
+    /// It can't be found out, or the object is there.
+    pub(super) fn confirm_missing(&self, id: &oid) -> Result<(), Error> {
+        self.objects()?.check_places(id)?;
+        if self.yes_or_no(&["cat-file", "-e", &id.to_string()])? {
+            return Err(self.error(format!("object {id} could not be read, though it is there")));
+        }
+        Ok(())
+    }
+
+    /// The answer of a command of git that answers with its exit code. git also sees the objects in
+    /// quarantine.
+    pub(super) fn yes_or_no(&self, arguments: &[&str]) -> Result<bool, Error> {
+        yes_or_no(&self.common_dir, &self.quarantine.object_folders, arguments)
     }
 
     /// The bytes of an object, which must be of a certain kind.
@@ -140,32 +180,37 @@ impl Repository {
         let found = self
             .objects()?
             .try_find(id, buffer)
-            .map_err(|error| self.error(error))?;
-        let object = found.ok_or_else(|| Error::missing(&self.common_dir, id))?;
+            .map_err(|error| self.object_error(error))?;
+        let Some(object) = found else {
+            self.confirm_missing(id)?;
+            return Err(Error::missing(&self.common_dir, id));
+        };
         if object.kind != kind {
-            return Err(self.error(format!("object {id} is a {}, not a {kind}", object.kind)));
+            let message = format!("object {id} is a {}, not a {kind}", object.kind);
+            return Err(Error::damaged(&self.common_dir, message));
         }
         Ok(object.data)
     }
 
     /// The size of a blob in bytes, without reading the blob.
     pub(super) fn size(&self, id: &oid) -> Result<u64, Error> {
-        let header = self.objects()?.header(id, &self.common_dir)?;
+        let header = self.header(id)?;
         let header = header.ok_or_else(|| Error::missing(&self.common_dir, id))?;
         Ok(header.size())
     }
 
     /// The kind of an object; `None`: there is no such object.
     pub(super) fn kind_of(&self, id: &oid) -> Result<Option<gix::objs::Kind>, Error> {
-        let header = self.objects()?.header(id, &self.common_dir)?;
-        Ok(header.map(|header| header.kind()))
+        Ok(self.header(id)?.map(|header| header.kind()))
     }
-}
 
-/// Whether a folder looks like a git folder. git itself asks the same (`is_git_directory` in its
-/// setup.c).
-pub(super) fn is_git_dir(folder: &Path) -> bool {
-    folder.join("HEAD").symlink_metadata().is_ok()
-        && folder.join("objects").is_dir()
-        && folder.join("refs").exists()
+    /// The kind and the size of an object; `None`: there is no such object.
+    fn header(&self, id: &oid) -> Result<Option<Header>, Error> {
+        let header = self.objects()?.header(id);
+        let header = header.map_err(|error| self.object_error(error))?;
+        if header.is_none() {
+            self.confirm_missing(id)?;
+        }
+        Ok(header)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::command::{SHORT_MAX, answer, command, failed, git, run};
+use super::command::{SHORT_MAX, answer, answer_if_any, command, failed, git, run};
 use super::error::Error;
 
 /// A value of a repository's git configuration, the user's and the system's included. `None`: it is
@@ -11,7 +11,7 @@ use super::error::Error;
 /// # Errors
 /// git gave no answer.
 pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> {
-    answer(git_dir, &["config", "--get", key], SHORT_MAX)
+    answer_if_any(git_dir, &["config", "--get", key])
 }
 
 /// A setting of a repository that is true or false, in any of the words that git knows for them
@@ -21,7 +21,7 @@ pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> 
 /// git gave no answer, or the value is neither.
 pub fn config_bool(git_dir: &Path, key: &str) -> Result<bool, Error> {
     let arguments = ["config", "--type=bool", "--get", key];
-    let value = answer(git_dir, &arguments, SHORT_MAX)?;
+    let value = answer_if_any(git_dir, &arguments)?;
     Ok(value.as_deref() == Some("true"))
 }
 
@@ -43,8 +43,7 @@ pub fn set_config_value(git_dir: &Path, key: &str, value: &str) -> Result<(), Er
 /// git gave no answer.
 pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
     let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
-    let folder = answer(git_dir, &arguments, SHORT_MAX)?;
-    Ok(folder.map_or_else(|| git_dir.join("hooks"), PathBuf::from))
+    Ok(PathBuf::from(answer(git_dir, &arguments, SHORT_MAX)?))
 }
 
 /// Whether git treats a repository as safe when this user pushes to it (safe.directory). git is
@@ -60,6 +59,12 @@ pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
         .args(["rev-parse", "--git-dir"]);
     let output = run(command, git_dir, "rev-parse", SHORT_MAX)?;
 
+    if output.status.success() {
+        return Ok(true);
+    }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    Ok(output.status.success() || !complaint.contains("dubious ownership"))
+    if complaint.contains("dubious ownership") {
+        return Ok(false);
+    }
+    Err(failed(git_dir, "rev-parse", &output))
 }

@@ -77,16 +77,16 @@ impl Repository {
         let mut buffer = Vec::new();
         for part in root.split('/').filter(|part| !part.is_empty()) {
             let data = self.find(&tree, Kind::Tree, &mut buffer)?;
-            let mut found = None;
+            let mut below = None;
             for entry in TreeRefIter::from_bytes(data, tree.kind()) {
-                let entry = entry.map_err(|error| self.error(error))?;
+                let entry = entry.map_err(|error| Error::damaged(self.path(), error))?;
                 if entry.filename == part && entry.mode.is_tree() {
-                    found = Some(entry.oid.to_owned());
+                    below = Some(entry.oid.to_owned());
                     break;
                 }
             }
-            match found {
-                Some(found) => tree = found,
+            match below {
+                Some(folder) => tree = folder,
                 None => return Ok(None),
             }
         }
@@ -126,9 +126,9 @@ impl Repository {
         let mut new = self.entries(new, &mut new_buffer)?.peekable();
         while let Some(order) = order(&mut old, &mut new) {
             let gone = old.next_if(|_| order.is_le()).transpose();
-            let gone = gone.map_err(|error| self.error(error))?;
+            let gone = gone.map_err(|error| Error::damaged(self.path(), error))?;
             let come = new.next_if(|_| order.is_ge()).transpose();
-            let come = come.map_err(|error| self.error(error))?;
+            let come = come.map_err(|error| Error::damaged(self.path(), error))?;
             if gone == come {
                 continue;
             }

@@ -2,6 +2,7 @@
 //! They never run a deployment and never print.
 
 pub mod environment;
+mod guarded_refs;
 mod post_receive;
 mod pre_receive;
 mod reference_transaction;

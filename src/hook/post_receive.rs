@@ -110,7 +110,9 @@ pub fn post_receive(
 /// The update of the deploy branch, if it is among the updates that git tells.
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
     let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
-        Ok(mut updates) => Some(updates.pop()?),
+        // Two lines about the branch: neither says how it moved. The planner finds out.
+        Ok(updates) if updates.wanted.len() > 1 => None,
+        Ok(mut updates) => Some(updates.wanted.pop()?),
         // The line that could not be read may be about the deploy branch. The planner finds out
         // whether it is.
         Err(_) => None,
@@ -149,7 +151,9 @@ impl Received {
             deploy_repository::Error::Git(_) => Vec::new(),
         };
         let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-        let touches = refs::read(input, is_branch).is_ok_and(|updates| !updates.is_empty());
+        let touches = refs::read(input, is_branch).map(|updates| !updates.wanted.is_empty());
+        // A line that can't be read may be about the branch.
+        let touches = touches.unwrap_or(true);
 
         if is_unreadable || touches {
             self.fail(Failure::Unusable(error));

@@ -4,9 +4,11 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
+use super::guarded_refs::GuardedRefs;
 use super::touched::possible_branches;
 use crate::deploy_repository::{self, DeployRepository};
 use crate::event::{Event, Severity};
+use crate::git::{self, Repository};
 use crate::id::Revision;
 use crate::identity::Identity;
 use crate::judging::{self, Subject};
@@ -18,9 +20,6 @@ use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
 use crate::text;
 use crate::wake;
-
-/// Refs below this make git read one object in the place of another (git-replace(1)).
-const REPLACE: &[u8] = b"refs/replace/";
 
 /// How pre-receive judged a push.
 #[derive(Debug, Default)]
@@ -50,6 +49,9 @@ pub enum Error {
     /// The deploy repository or its configuration can't be used.
     #[error(transparent)]
     Deploy(#[from] deploy_repository::Error),
+    /// The deploy repository can't be read.
+    #[error(transparent)]
+    Git(#[from] git::Error),
     /// The lines that git writes to the hook can't be read.
     #[error("the lines from git can't be read")]
     Refs(#[source] io::Error),
@@ -72,7 +74,11 @@ impl Error {
             Self::Store(error)
             | Self::Planning(planning::Error::Store(error))
             | Self::Judging(judging::Error::Store(error)) => Some(error.hint()),
-            Self::Deploy(_) | Self::Refs(_) | Self::Planning(_) | Self::Judging(_) => None,
+            Self::Deploy(_)
+            | Self::Git(_)
+            | Self::Refs(_)
+            | Self::Planning(_)
+            | Self::Judging(_) => None,
         }
     }
 }
@@ -111,37 +117,32 @@ fn judge(
         config,
         environment.quarantine.clone(),
     );
-    let branches = match &opened {
-        Ok(deploy) => vec![deploy.branch.clone()],
-        Err(deploy_repository::Error::Config(error)) => possible_branches(environment, error),
-        Err(deploy_repository::Error::Git(_)) => Vec::new(),
+    let (repository, branches) = match &opened {
+        Ok(deploy) => (None, vec![deploy.branch.clone()]),
+        Err(deploy_repository::Error::Config(error)) => {
+            let repository = Repository::open(&environment.git_dir)?;
+            (Some(repository), possible_branches(environment, error))
+        }
+        // If the repository can't be read, every push is refused.
+        Err(deploy_repository::Error::Git(_)) => (None, Vec::new()),
     };
-    // If the repository can't be read, every push is refused.
-    let opened = match opened {
-        Err(error @ deploy_repository::Error::Git(_)) => return Err(error.into()),
-        opened => opened,
+    let repository = match (&opened, &repository) {
+        (Ok(deploy), _) => &deploy.repository,
+        (Err(_), Some(repository)) => repository,
+        (Err(_), None) => return opened.map(drop).map_err(Error::from),
     };
 
-    let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-    let is_of_interest = |name: &[u8]| is_branch(name) || name.starts_with(REPLACE);
-    let updates = refs::read(input, is_of_interest).map_err(Error::Refs)?;
-    let (replaced, mut updates): (Vec<_>, Vec<_>) = updates
-        .into_iter()
-        .partition(|update| update.name.starts_with(REPLACE));
-    let replaced = replaced.into_iter().map(|update| Refusal {
-        path: update.name,
-        message: "replacement objects can forge what the server reads".to_owned(),
-        hint: "push to a ref outside of refs/replace/".to_owned(),
-        is_fault: false,
-    });
-    verdict.refusals.extend(replaced);
+    let mut guarded = GuardedRefs::new(repository, &branches);
+    let updates = refs::read(input, |name| guarded.matters(name)).map_err(Error::Refs)?;
+    let (updates, refusals) = guarded.sort(updates)?;
+    verdict.refusals.extend(refusals);
 
-    let Some(update) = updates.pop() else {
+    let Some(update) = updates.first() else {
         return Ok(());
     };
     let deploy = opened?;
     *store = find_store(&deploy)?;
-    judge_branch(&deploy, &update, store.as_mut(), verdict)
+    judge_branch(&deploy, update, store.as_mut(), verdict)
 }
 
 /// The state; `None`: there is none yet. A state that is configured to be elsewhere has to be
@@ -171,17 +172,53 @@ fn judge_branch(
     let mut sections = deploy.config.environments();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher);
-    let subject = Subject::Push {
+
+    // Planning makes the state where there is none. So without one, the empty record counts.
+    let mut empty;
+    let store = match store {
+        Some(store) => store,
+        None => {
+            empty = Store::empty()?;
+            &mut empty
+        }
+    };
+    let record = store.read()?;
+    let subject = |old| Subject::Push {
         old,
         new,
         pusher: pusher.as_ref(),
     };
-
-    let record = store.map(Store::read).transpose()?;
-    let (_, judged) = judging::judge(deploy, &subject, record.as_deref())?;
-    verdict.refusals.extend(judged.plan.refusals);
-    verdict.warnings = judged.plan.warnings;
+    let judged = match judging::judge(deploy, &subject(old), Some(&record)) {
+        // Either commit is damaged. A tip that can't be read was never planned, so what is planned
+        // is judged: from the commit up to which the branch was planned.
+        Err(judging::Error::Git(error)) if error.is_damage() => {
+            let cursor = record.cursor()?;
+            let planned = cursor.and_then(|cursor| cursor.commit);
+            judging::judge(deploy, &subject(planned.as_ref()), Some(&record))
+        }
+        judged => judged,
+    };
+    match (judged, new) {
+        (Err(judging::Error::Git(error)), Some(new)) if error.is_damage() => {
+            verdict.refusals.push(damaged(deploy, new, &error));
+        }
+        (judged, _) => {
+            let (_, judged) = judged?;
+            verdict.refusals.extend(judged.plan.refusals);
+            verdict.warnings = judged.plan.warnings;
+        }
+    }
     Ok(())
+}
+
+/// The refusal of a commit that can't be read.
+fn damaged(deploy: &DeployRepository, commit: &Revision, error: &git::Error) -> Refusal {
+    Refusal {
+        path: deploy.branch.as_bytes().to_vec(),
+        message: format!("{} can't be read: {error}", commit.short()),
+        hint: "git fsck in your clone shows what is wrong with it; write it anew".to_owned(),
+        is_fault: false,
+    }
 }
 
 /// Plans what earlier pushes brought and was not planned yet. Otherwise this push would be judged

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use crate::deploy_repository::DeployRepository;
-use crate::refs;
+use crate::refs::{self, RefUpdate};
 use crate::sys::syslog;
 use crate::wake;
 
@@ -22,24 +22,26 @@ pub fn reference_transaction(
     if state != "committed" {
         return;
     }
-    let Ok(updates) = refs::read(input, |name| name.starts_with(b"refs/heads/")) else {
-        return;
-    };
-    if updates.is_empty() {
+    let read = refs::read(input, |name| name.starts_with(b"refs/heads/"));
+    if read.as_ref().is_ok_and(|updates| updates.wanted.is_empty()) {
         return;
     }
 
     let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else {
         return;
     };
-    let update = updates
-        .into_iter()
-        .find(|update| update.name == deploy.branch.as_bytes());
-    let Some(update) = update.filter(|_| deploy.state_dir().exists()) else {
-        return;
+    let is_branch = |update: &RefUpdate| update.name == deploy.branch.as_bytes();
+    let (old, new) = match read.map(|updates| updates.wanted.into_iter().find(is_branch)) {
+        Ok(Some(RefUpdate { old, new, .. })) => (old, new),
+        Ok(None) => return,
+        // The line that could not be read may be about the deploy branch.
+        Err(_) => (None, None),
     };
+    if !deploy.state_dir().exists() {
+        return;
+    }
 
-    let (old, new) = (update.old.as_ref(), update.new.as_ref());
+    let (old, new) = (old.as_ref(), new.as_ref());
     if let Err(error) = wake::reconcile(&deploy, old, new, Some(&pusher())) {
         let message = format!("no reconcile could be started: {error}");
         syslog::failure("reference-transaction", &message);

@@ -41,11 +41,16 @@ pub(super) fn changes(
     let changes = |old, new, scan| deploy.repository.changes(root, old, new, scan);
 
     Ok(match subject {
-        Subject::Push { old, new, .. } => Changes::new(changes(*old, *new, DeepScan::Everywhere)?),
+        Subject::Push { old, new, .. } => {
+            let range = (*old, *new);
+            Changes::new(between(deploy, range, DeepScan::Everywhere, record)?)
+        }
         Subject::Moved {
             old, new, faults, ..
         } => moved(deploy, *old, *new, faults, record)?,
-        Subject::Branch { commit } => Changes::new(changes(None, *commit, DeepScan::Everywhere)?),
+        Subject::Branch { commit, .. } => {
+            Changes::new(changes(None, *commit, DeepScan::Everywhere)?)
+        }
         Subject::Retry { tip, deployment } => {
             let mut changes = changes(None, *tip, DeepScan::EnvironmentFolders)?;
             let path = path(root, &deployment.target);
@@ -64,20 +69,8 @@ fn moved(
     record: Option<&Reader<'_>>,
 ) -> Result<Changes, Error> {
     let root = &deploy.config.root;
-    let read = |old| {
-        deploy
-            .repository
-            .changes(root, old, new, DeepScan::EnvironmentFolders)
-    };
-
-    let mut changes = Changes::new(match (read(old), record) {
-        // The commit at the cursor was removed. git does that some time after a rewind. What was
-        // planned from this commit is still on record.
-        (Err(error), Some(record)) if error.is_missing_object() && new.is_some() => {
-            since_last_planned(root, read(None)?, record.last_planned()?)
-        }
-        (read, _) => read?,
-    });
+    let scan = DeepScan::EnvironmentFolders;
+    let mut changes = Changes::new(between(deploy, (old, new), scan, record)?);
 
     if !faults.is_empty() {
         // These paths are judged again as if their files were new, because their changes were
@@ -85,10 +78,43 @@ fn moved(
         let is_fault = |change: &Change| faults.iter().any(|fault| fault.path == change.path);
         let all = &mut changes.all;
         all.retain(|change| !is_fault(change) || change.new.is_none());
-        all.extend(read(None)?.into_iter().filter(is_fault));
+        let files = deploy.repository.changes(root, None, new, scan)?;
+        all.extend(files.into_iter().filter(is_fault));
         all.sort_by(|a, b| a.path.cmp(&b.path));
     }
     Ok(changes)
+}
+
+/// The changes between two commits of the deploy branch.
+///
+/// # Errors
+/// A commit or its deploy files can't be read. If that is a damage, it is one of the new commit, or
+/// of an old commit up to which nothing was planned.
+fn between(
+    deploy: &DeployRepository,
+    (old, new): (Option<&Revision>, Option<&Revision>),
+    scan: DeepScan,
+    record: Option<&Reader<'_>>,
+) -> Result<Vec<Change>, Error> {
+    let root = &deploy.config.root;
+    let read = |old| deploy.repository.changes(root, old, new, scan);
+
+    match (read(old), record) {
+        (Err(error), Some(record)) if error.is_damage() => {
+            let cursor = record.cursor()?;
+            if cursor.is_none_or(|cursor| cursor.commit.as_ref() != old) {
+                return Err(error.into());
+            }
+            // The commit at the cursor was removed or damaged. git removes commits some time after
+            // a rewind. What was planned from this commit is still on record.
+            Ok(since_last_planned(
+                root,
+                read(None)?,
+                record.last_planned()?,
+            ))
+        }
+        (read, _) => Ok(read?),
+    }
 }
 
 /// The path of a target's deploy file.

@@ -13,7 +13,9 @@ use crate::change::Node;
 use crate::deployfile::ContentError;
 use crate::id::{Revision, RevisionError, Target};
 use crate::identity::Identity;
-use crate::policy::{Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers};
+use crate::policy::{
+    Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers, Unknown,
+};
 use crate::store::{Deployment, Reader};
 use crate::sys::clock;
 
@@ -167,13 +169,10 @@ fn holds(
     let mut holds = Vec::new();
 
     for (by, from, reason) in record.holds(target)? {
-        // If nobody can tell, it counts as contained. Then somebody must give a reason to deploy
-        // it.
         let is_contained = match &path {
-            Some(path) => repositories
-                .contains(path, revision, &from)?
-                .unwrap_or(true),
-            None => true,
+            _ if from == *revision => Ok(true),
+            Some(path) => repositories.contains(path, revision, &from)?,
+            None => Err(Unknown("no repository is configured".to_owned())),
         };
         holds.push(Hold {
             by,
@@ -233,7 +232,7 @@ fn whole_hash(
             // This only makes a hint better. So it does not matter why a repository gives no
             // answer.
             let found = repositories.complete(&path, &word.to_ascii_lowercase())?;
-            Ok(found.unwrap_or_default())
+            Ok(found.ok().flatten())
         }
         _ => Ok(None),
     }

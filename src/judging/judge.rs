@@ -1,6 +1,6 @@
 //! The pipeline: changes, candidates, facts, decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::application_repositories::ApplicationRepositories;
 use super::changes::{Changes, changes};
@@ -9,8 +9,10 @@ use super::gather::gather;
 use super::inputs::Inputs;
 use super::range_facts::RangeFacts;
 use super::subject::Subject;
+use super::wanted::wanted;
 use crate::candidate::{Candidate, candidates};
 use crate::deploy_repository::DeployRepository;
+use crate::id::{Revision, Target};
 use crate::plan::{self, Plan};
 use crate::policy::Facts;
 use crate::store::Reader;
@@ -22,6 +24,7 @@ pub struct Prepared {
     pub candidates: Vec<Candidate>,
     /// The paths that the subject itself changes. The other candidates are only judged again.
     pub touched: BTreeSet<Vec<u8>>,
+    wanted_now: BTreeMap<Target, Revision>,
     range_facts: RangeFacts,
 }
 
@@ -45,12 +48,32 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let Changes { all, touched } = changes(deploy, subject, record)?;
     let candidates = candidates(all);
-    let range_facts = RangeFacts::read(deploy, subject, &touched)?;
+    let range_facts = RangeFacts::read(deploy, subject, &touched);
     Ok(Prepared {
         candidates,
         touched,
+        wanted_now: wanted_now(deploy, subject, record)?,
         range_facts,
     })
+}
+
+/// For a look at a commit that is not the tip of the branch: what the tip asks for.
+fn wanted_now(
+    deploy: &DeployRepository,
+    subject: &Subject<'_>,
+    record: Option<&Reader<'_>>,
+) -> Result<BTreeMap<Target, Revision>, Error> {
+    let &Subject::Branch { commit, tip } = subject else {
+        return Ok(BTreeMap::new());
+    };
+    if commit == tip {
+        return Ok(BTreeMap::new());
+    }
+    match (wanted(deploy, tip), record) {
+        // A damaged tip asks for nothing. What was planned last still counts.
+        (Err(error), Some(record)) if error.is_damage() => Ok(record.last_planned()?),
+        (wanted, _) => Ok(wanted?),
+    }
 }
 
 impl Prepared {
@@ -73,6 +96,7 @@ impl Prepared {
             subject,
             candidates: &self.candidates,
             touched: &self.touched,
+            wanted_now: &self.wanted_now,
             range_facts: &self.range_facts,
             record,
         };

@@ -19,10 +19,12 @@ mod questions;
 mod range_facts;
 mod recorded;
 mod subject;
+mod unreadable;
 mod wanted;
 
 pub use application_repositories::ApplicationRepositories;
 pub use error::Error;
 pub use judge::{Judged, Prepared, judge, prepare};
 pub use subject::Subject;
+pub use unreadable::unreadable_tip;
 pub use wanted::wanted;

@@ -28,8 +28,14 @@ pub(super) fn gather(
         return Ok(());
     };
 
-    // Going back gains no commits, so nothing new is needed.
-    let is_behind = |base: &Base| matches!(base.direction, Direction::Behind(_));
+    // Going back gains no commits, so nothing new is needed. From a commit that was removed, the
+    // rule "backwards" only allows to go back.
+    let is_behind = |base: &Base| {
+        matches!(
+            base.direction,
+            Direction::Behind(_) | Direction::FromRemoved
+        )
+    };
     let is_there = deployed == Some(revision)
         || inputs.record.is_none() && candidate.from.as_ref() == Some(revision);
     if !is_there && !known.deployed.as_ref().is_some_and(is_behind) {
@@ -49,14 +55,8 @@ pub(super) fn gather(
         .as_ref()
         .filter(|base| !matches!(base.direction, Direction::Same | Direction::Ahead));
     if let (Some(record), Some(base)) = (inputs.record, loses) {
-        known.dependants = dependants(
-            inputs,
-            record,
-            target,
-            &base.revision,
-            revision,
-            repositories,
-        )?;
+        let from = base.revision.clone();
+        add_dependants(inputs, record, target, &from, revision, known, repositories)?;
     }
     Ok(())
 }
@@ -64,7 +64,12 @@ pub(super) fn gather(
 /// Whether the revision and what it is compared with can be read. If not, other rules refuse it.
 fn is_readable(known: &TargetFacts) -> bool {
     let is_there = matches!(known.revision, Some(RevisionFact::On(_)));
-    let is_compared = |base: &Base| !matches!(base.direction, Direction::Unknown(_));
+    let is_compared = |base: &Base| {
+        !matches!(
+            base.direction,
+            Direction::Unknown(_) | Direction::FromRemoved
+        )
+    };
     let mut bases = known.deployed.iter().chain(&known.wanted);
     is_there && bases.all(is_compared)
 }
@@ -202,25 +207,32 @@ fn whole_hash(
     })
 }
 
-/// The applications that need a commit of the target which `from` contains and `to` does not.
-fn dependants(
+/// Adds the applications that need a commit of the target which `from` contains and `to` does not.
+fn add_dependants(
     inputs: &Inputs<'_>,
     record: &Reader<'_>,
     target: &Target,
     from: &Revision,
     to: &Revision,
+    known: &mut TargetFacts,
     repositories: &mut ApplicationRepositories,
-) -> Result<Vec<Dependant>, Error> {
+) -> Result<(), Error> {
     let Some(own) = inputs.deploy.application_repository(target) else {
-        return Ok(Vec::new());
+        return Ok(());
     };
-    let mut dependants: Vec<Dependant> = Vec::new();
 
     for need in record.needs_of(target)? {
         let had = repositories.contains(&own, from, &need.commit)?;
         let has = repositories.contains(&own, to, &need.commit)?;
-        let is_lost = had.unwrap_or(false) && !has.unwrap_or(false);
-        let Some(deployed) = record.deployed(&need.by)?.filter(|_| is_lost) else {
+        match (had, has) {
+            (Ok(true), Ok(false)) => {}
+            (Ok(false), _) | (_, Ok(true)) => continue,
+            (Err(Unknown(why)), _) | (_, Err(Unknown(why))) => {
+                known.dependants_unknown.get_or_insert(why);
+                continue;
+            }
+        }
+        let Some(deployed) = record.deployed(&need.by)? else {
             continue;
         };
 
@@ -237,9 +249,9 @@ fn dependants(
             deployed: deployed.revision,
             commit: need.commit,
         };
-        if still_needs && !dependants.contains(&dependant) {
-            dependants.push(dependant);
+        if still_needs && !known.dependants.contains(&dependant) {
+            known.dependants.push(dependant);
         }
     }
-    Ok(dependants)
+    Ok(())
 }

@@ -68,7 +68,9 @@ impl RepositoryAnswer {
             Question::Contains { tip, commit } => {
                 Self::Contains(repository.contains(tip, commit).map_err(unknown))
             }
-            Question::Complete(prefix) => Self::Complete(Ok(repository.complete(prefix))),
+            Question::Complete(prefix) => {
+                Self::Complete(repository.complete(prefix).map_err(unknown))
+            }
             Question::Needs { base, revision } => {
                 let needs = repository.declared_needs(base.as_ref(), revision);
                 Self::Needs(needs.map_err(unknown))

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::error::Error;
 use super::subject::Subject;
 use crate::deploy_repository::DeployRepository;
+use crate::git;
 use crate::id::Revision;
 use crate::policy::{BranchMove, Stage, Trailers};
 use crate::store::Fault;
@@ -19,19 +19,18 @@ pub(super) struct RangeFacts {
 
 impl RangeFacts {
     /// Reads the range of a subject, which itself changes the paths in `touched`. If nobody pushes,
-    /// the branch does not move, and nobody gives a reason now.
+    /// the branch does not move, and nobody gives a reason now. What can't be read of the range is
+    /// a fact.
     pub(super) fn read(
         deploy: &DeployRepository,
         subject: &Subject<'_>,
         touched: &BTreeSet<Vec<u8>>,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         if subject.stage() == Stage::Look {
-            return Ok(Self::default());
+            return Self::default();
         }
         let (old, new) = subject.range();
 
-        // No error is returned here. A tip that can't be read fails everywhere else.
-        let branch_move = deploy.repository.branch_move(old, new).unwrap_or_default();
         let mut reasons = if touched.is_empty() {
             BTreeMap::new()
         } else {
@@ -52,11 +51,24 @@ impl RangeFacts {
                 reasons.insert(path, given);
             }
         }
-        Ok(Self {
-            branch_move,
+        Self {
+            branch_move: branch_move(deploy, subject),
             reasons,
-        })
+        }
     }
+}
+
+/// How the branch moves. If this could not be found out before, the move of then is judged again.
+fn branch_move(deploy: &DeployRepository, subject: &Subject<'_>) -> BranchMove {
+    let (old, new) = subject.range();
+    let branch = deploy.branch.as_bytes();
+    let mut faults = subject.faults().iter();
+    let old = match faults.find(|fault| fault.path == branch) {
+        Some(fault) => fault.since.as_ref(),
+        None => old,
+    };
+    let found = deploy.repository.branch_move(old, new);
+    found.unwrap_or_else(|error| BranchMove::Unknown(error.to_string()))
 }
 
 /// The reasons in the commits since one commit, by path. If they can't be read, the reasons for
@@ -70,19 +82,32 @@ fn reasons_since(
     let Some(new) = new else {
         return BTreeMap::new();
     };
-    deploy
-        .repository
-        .reasons(&deploy.config.root, since, new)
-        .unwrap_or_else(|error| {
-            let unknown = Trailers {
-                unknown: Some(error.to_string()),
-                ..Trailers::default()
-            };
-            paths
-                .iter()
-                .map(|path| (path.clone(), unknown.clone()))
-                .collect()
-        })
+    let read = deploy.repository.reasons(&deploy.config.root, since, new);
+    let read = read.or_else(|error| match has_beginning(deploy, since) {
+        // Nobody can tell which commits are new. A reason that is not certainly new gives no right.
+        Ok(false) => Ok(BTreeMap::new()),
+        Ok(true) => Err(error),
+        Err(error) => Err(error),
+    });
+    read.unwrap_or_else(|error| {
+        let unknown = Trailers {
+            unknown: Some(error.to_string()),
+            ..Trailers::default()
+        };
+        paths
+            .iter()
+            .map(|path| (path.clone(), unknown.clone()))
+            .collect()
+    })
+}
+
+/// Whether it is known where the commits since `old` begin. It is not if that commit was removed,
+/// or if the history is cut off.
+fn has_beginning(deploy: &DeployRepository, old: Option<&Revision>) -> Result<bool, git::Error> {
+    if deploy.repository.is_shallow()? {
+        return Ok(false);
+    }
+    old.map_or(Ok(true), |old| deploy.repository.has_commit(old))
 }
 
 /// The paths that are judged again, by the commit at which the branch was before they changed. So

@@ -26,9 +26,13 @@ impl Recorded {
         target: &Target,
         candidate: &Candidate,
     ) -> Result<Self, Error> {
+        let before = candidate
+            .from
+            .as_ref()
+            .or_else(|| inputs.wanted_now.get(target));
         let Some(record) = inputs.record else {
             return Ok(Self {
-                wanted: candidate.from.clone(),
+                wanted: before.cloned(),
                 deployed: None,
                 newest: None,
             });
@@ -40,7 +44,7 @@ impl Recorded {
         let wanted = if record.has_problem(&candidate.change.path)? {
             newest.as_ref().map(|newest| newest.revision.clone())
         } else {
-            candidate.from.clone()
+            before.cloned()
         };
         let deployed = record.deployed(target)?;
         Ok(Self {

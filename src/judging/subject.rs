@@ -29,10 +29,12 @@ pub enum Subject<'a> {
         /// The problems of which the server was the cause. They are judged again.
         faults: &'a [Fault],
     },
-    /// What is on the deploy branch, though nobody pushes anything: `check`.
+    /// What is on the deploy branch, or would be there, though nobody pushes anything: `check`.
     Branch {
-        /// A commit of the branch.
+        /// The commit that is looked at.
         commit: Option<&'a Revision>,
+        /// The tip of the branch. A push of the commit would be compared with it.
+        tip: Option<&'a Revision>,
     },
     /// One deployment that somebody wants to retry: `retry`. Its reasons count again.
     Retry {
@@ -49,7 +51,7 @@ impl<'a> Subject<'a> {
     pub fn range(&self) -> (Option<&'a Revision>, Option<&'a Revision>) {
         match *self {
             Self::Push { old, new, .. } | Self::Moved { old, new, .. } => (old, new),
-            Self::Branch { commit } => (None, commit),
+            Self::Branch { commit, .. } => (None, commit),
             Self::Retry { tip, .. } => (None, tip),
         }
     }

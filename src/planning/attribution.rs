@@ -28,10 +28,10 @@ pub(super) struct Attribution {
 
 impl Attribution {
     /// Reads the history of the range once, for all candidates and for what is judged again. If
-    /// the history can't be read, the tip is named for everything, because it has what is deployed.
+    /// the history is damaged, the tip is named for everything, because it has what is deployed.
     ///
     /// # Errors
-    /// The tip can't be read.
+    /// The history can't be read now.
     pub(super) fn find(
         deploy: &DeployRepository,
         (old, new): (Option<&Revision>, Option<&Revision>),
@@ -52,7 +52,10 @@ impl Attribution {
         let tip = new.map(|new| Provenance::of(repository, new)).transpose()?;
         let by_path = match new {
             Some(new) if !paths.is_empty() => {
-                git::deploy_commits(repository, root, new, paths).unwrap_or_default()
+                match git::deploy_commits(repository, root, new, paths) {
+                    Err(error) if error.is_damage() => BTreeMap::new(),
+                    read => read?,
+                }
             }
             _ => BTreeMap::new(),
         };
@@ -64,7 +67,7 @@ impl Attribution {
         Ok(Self {
             by_path,
             tip,
-            pushed: pushed(deploy, old, new, push),
+            pushed: pushed(deploy, old, new, push)?,
             pusher: push.and_then(|push| push.pusher.clone()),
             judged_again: judged_again.collect(),
         })
@@ -105,17 +108,17 @@ fn pushed(
     old: Option<&Revision>,
     new: Option<&Revision>,
     push: Option<&Push>,
-) -> Option<BTreeSet<Revision>> {
-    match push {
+) -> Result<Option<BTreeSet<Revision>>, git::Error> {
+    Ok(match push {
         Some(push) if push.old.as_ref() == old && push.new.as_ref() == new => None,
         Some(Push {
             old,
             new: Some(new),
             ..
         }) => {
-            let commits = push_commits(deploy, old.as_ref(), new);
+            let commits = push_commits(deploy, old.as_ref(), new)?;
             Some(commits.into_iter().collect())
         }
         _ => Some(BTreeSet::new()),
-    }
+    })
 }

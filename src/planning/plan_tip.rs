@@ -7,9 +7,10 @@ use super::push_effect::PushEffect;
 use super::record::record;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{EventId, Revision};
-use crate::judging::{self, ApplicationRepositories, Prepared, Subject};
+use crate::judging::{self, ApplicationRepositories, Prepared, Subject, unreadable_tip};
 use crate::plan::Plan;
-use crate::store::{self, Cursor, Fault, Store, Transaction};
+use crate::policy::Refusal;
+use crate::store::{self, Cursor, Fault, Reader, Store, Transaction};
 use crate::sys::clock;
 
 /// How many times everything is begun again because other processes changed the state. The answers
@@ -54,8 +55,11 @@ struct Preparation {
     new: Option<Revision>,
     push: Option<Push>,
     faults: Vec<Fault>,
-    /// `None`: there is nothing between cursor and tip, and nothing is judged again.
+    /// `None`: there is nothing between cursor and tip and nothing is judged again, or the tip is
+    /// damaged.
     range: Option<Range>,
+    /// The problem of a tip that is damaged. Until the branch is repaired, the cursor stays.
+    unreadable: Option<Refusal>,
     /// What the push changed; `None`: there is no push, or it is exactly the range.
     push_effect: Option<PushEffect>,
 }
@@ -86,32 +90,58 @@ impl Preparation {
             old,
             new,
             range: None,
+            unreadable: None,
             push_effect: None,
         };
 
         if preparation.old != preparation.new || !preparation.faults.is_empty() {
-            let subject = preparation.subject();
-            let prepared = judging::prepare(deploy, &subject, Some(&state))?;
-            let judged = prepared.judge(deploy, &subject, Some(&state), repositories)?;
-            let attribution = Attribution::find(
-                deploy,
-                subject.range(),
-                (&prepared.candidates, &prepared.touched),
-                preparation.push.as_ref(),
-                &preparation.faults,
-            )?;
-            preparation.range = Some(Range {
-                prepared,
-                plan: judged.plan,
-                attribution,
-            });
+            match (
+                preparation.judge(deploy, &state, repositories),
+                &preparation.new,
+            ) {
+                (Err(judging::Error::Git(error)), Some(tip)) if error.is_damage() => {
+                    let planned = preparation.old.as_ref();
+                    let problem = unreadable_tip(&deploy.branch, tip, planned, &error);
+                    preparation.unreadable = Some(problem);
+                }
+                (range, _) => preparation.range = Some(range?),
+            }
         }
 
         let is_the_range =
             |push: &Push| preparation.range.is_some() && preparation.is_range_of(push);
         let other = preparation.push.as_ref().filter(|push| !is_the_range(push));
-        preparation.push_effect = other.map(|push| PushEffect::of(deploy, push));
+        let effect = other.map(|push| PushEffect::of(deploy, push));
+        preparation.push_effect = effect.transpose()?;
         Ok(preparation)
+    }
+
+    /// Judges what lies between cursor and tip.
+    ///
+    /// # Errors
+    /// Something can't be read. A damage ([`git::Error::is_damage`]) is one of the tip: if the
+    /// commit at the cursor is damaged, the record says what was planned from it.
+    fn judge(
+        &self,
+        deploy: &DeployRepository,
+        state: &Reader<'_>,
+        repositories: &mut ApplicationRepositories,
+    ) -> Result<Range, judging::Error> {
+        let subject = self.subject();
+        let prepared = judging::prepare(deploy, &subject, Some(state))?;
+        let judged = prepared.judge(deploy, &subject, Some(state), repositories)?;
+        let attribution = Attribution::find(
+            deploy,
+            subject.range(),
+            (&prepared.candidates, &prepared.touched),
+            self.push.as_ref(),
+            &self.faults,
+        )?;
+        Ok(Range {
+            prepared,
+            plan: judged.plan,
+            attribution,
+        })
     }
 
     /// Whether a push goes from the beginning of the range to its end.
@@ -144,12 +174,13 @@ impl Preparation {
             return Err(Error::Overtaken(1));
         }
 
-        let mut planned = match &self.range {
-            Some(range) => {
+        let mut planned = match (&self.range, &self.unreadable) {
+            (_, Some(problem)) => return self.record_unreadable(transaction, problem),
+            (Some(range), None) => {
                 let plan = self.plan_now(deploy, range, transaction, repositories)?;
                 self.record_range(deploy, transaction, range, plan)?
             }
-            None => Planned::default(),
+            (None, None) => Planned::default(),
         };
         if self.old != self.new || self.cursor.is_none() {
             transaction.move_cursor(&deploy.branch, self.new.as_ref())?;
@@ -159,6 +190,22 @@ impl Preparation {
             planned.others = planned_by_others(transaction, effect, push, &planned)?;
         }
         Ok(planned)
+    }
+
+    /// Records that the tip is damaged. It is an event once. Everybody who asks is told, because
+    /// nothing is planned until the branch is repaired.
+    fn record_unreadable(
+        &self,
+        transaction: &Transaction<'_>,
+        problem: &Refusal,
+    ) -> Result<Planned, Error> {
+        let range = (self.old.as_ref(), self.new.as_ref());
+        transaction.set_problem(problem, range, None, false, clock::now())?;
+        Ok(Planned {
+            had_work: true,
+            problems: vec![problem.clone()],
+            ..Planned::default()
+        })
     }
 
     /// The plan by the state as it is inside of the transaction.

@@ -23,29 +23,40 @@ pub(super) enum PushEffect {
 }
 
 impl PushEffect {
-    pub(super) fn of(deploy: &DeployRepository, push: &Push) -> Self {
+    /// # Errors
+    /// The history can't be read now. A history that is damaged is no error.
+    pub(super) fn of(deploy: &DeployRepository, push: &Push) -> Result<Self, git::Error> {
         let Some(new) = &push.new else {
-            return Self::Deletion;
+            return Ok(Self::Deletion);
         };
 
-        let branch_move = deploy.repository.branch_move(push.old.as_ref(), Some(new));
-        let is_forward = branch_move.is_ok_and(|how| how == BranchMove::Forward);
-        if push.old.is_some() && is_forward {
-            Self::Commits(push_commits(deploy, push.old.as_ref(), new))
+        let is_forward = match deploy.repository.branch_move(push.old.as_ref(), Some(new)) {
+            Ok(branch_move) => push.old.is_some() && branch_move == BranchMove::Forward,
+            Err(error) if error.is_damage() => false,
+            Err(error) => return Err(error),
+        };
+        Ok(if is_forward {
+            Self::Commits(push_commits(deploy, push.old.as_ref(), new)?)
         } else {
             Self::Range {
                 old: push.old.clone(),
                 new: new.clone(),
             }
-        }
+        })
     }
 }
 
-/// The commits that a push added to the branch. If they can't be read: only its tip.
+/// The commits that a push added to the branch. If they are damaged: only its tip.
+///
+/// # Errors
+/// They can't be read now.
 pub(super) fn push_commits(
     deploy: &DeployRepository,
     old: Option<&Revision>,
     new: &Revision,
-) -> Vec<Revision> {
-    git::first_parents(&deploy.repository, old, new).unwrap_or_else(|_| vec![new.clone()])
+) -> Result<Vec<Revision>, git::Error> {
+    match git::first_parents(&deploy.repository, old, new) {
+        Err(error) if error.is_damage() => Ok(vec![new.clone()]),
+        read => read,
+    }
 }

@@ -127,11 +127,20 @@ fn objection(revision: &Revision, base: &Base, role: &str) -> Option<Objection> 
                 format!("merge {old} into the new revision first; {on_purpose}"),
             )
         }
-        Direction::Unknown(why) => {
-            let why = text::escape(why, 300);
-            let message = format!("{new} can't be compared with {old}, {role}: {why}");
-            Objection::fault(message, on_purpose)
-        }
+        Direction::FromRemoved => Objection::fault(
+            format!(
+                "{new} can't be compared with {old}, {role}: \
+                 {old} is not in the repository any more"
+            ),
+            format!("push {old} there again, so that the two can be compared; {on_purpose}"),
+        ),
+        Direction::Unknown(why) => Objection::fault(
+            format!(
+                "{new} can't be compared with {old}, {role}: {}",
+                text::escape(why, 300)
+            ),
+            "ask the server's administrator to fix it; deploy-by-code doctor shows more",
+        ),
     })
 }
 
@@ -227,12 +236,25 @@ mod tests {
     }
 
     #[test]
-    fn unknown_direction_is_refused() {
-        let unknown = Direction::Unknown("it is gone".into());
-        assert_eq!(
-            ask_bases(None, base(unknown)),
-            "refused: 6037512 can't be compared with 0170b60, which is deployed: it is gone"
-        );
+    fn unknown_direction_is_refused_as_a_fault() {
+        let ask = |direction| {
+            let facts = TargetFacts {
+                deployed: base(direction),
+                ..TargetFacts::default()
+            };
+            let changes = vec![added(PATH, file(A))];
+            answer(judge, "", changes, &Facts::default(), facts).unwrap_err()
+        };
+        let compared = "6037512 can't be compared with 0170b60, which is deployed: ";
+
+        let unknown = ask(Direction::Unknown("no answer".into()));
+        assert_eq!(unknown.message, format!("{compared}no answer"));
+        assert!(unknown.is_fault && !unknown.hint.contains("Deploy-"));
+
+        let removed = ask(Direction::FromRemoved);
+        let gone = "0170b60 is not in the repository any more";
+        assert_eq!(removed.message, format!("{compared}{gone}"));
+        assert!(removed.is_fault && removed.hint.contains("Deploy-Rollback"));
     }
 
     #[test]

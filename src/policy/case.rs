@@ -1,6 +1,6 @@
 //! All that a rule gets to see.
 
-use super::facts::{Facts, TargetFacts};
+use super::facts::{Facts, RevisionFact, TargetFacts};
 use crate::candidate::Candidate;
 use crate::config::Config;
 use crate::id::{Revision, Target};
@@ -21,6 +21,19 @@ impl<'a> Case<'a> {
         let target = self.candidate.target.as_ref()?;
         let revision = self.candidate.revision()?;
         Some((target, revision, self.facts.targets.get(target)?))
+    }
+
+    /// Whether the revision that the candidate asks for is a commit that can be compared with
+    /// others, or nobody can look because no repository is configured. If not, the rule
+    /// `reachable` refuses it.
+    pub(super) fn is_comparable(&self) -> bool {
+        let revision = self
+            .target_facts()
+            .and_then(|facts| facts.revision.as_ref());
+        matches!(
+            revision,
+            None | Some(RevisionFact::On(_) | RevisionFact::Elsewhere(_))
+        )
     }
 
     /// The facts about the candidate's target, if any are known.

@@ -1,35 +1,48 @@
 //! The rule of the deploy branch: it may be neither deleted nor rewound, because it is the record
 //! of what was wanted.
 
-use super::{BranchMove, Objection};
+use super::{BranchMove, Facts, Objection, Stage};
 use crate::config::Config;
+use crate::text;
 
-pub(super) fn judge(config: &Config, branch_move: &BranchMove) -> Result<(), Objection> {
+pub(super) fn judge(config: &Config, facts: &Facts) -> Result<(), Objection> {
     if config.allow_rewind {
         return Ok(());
     }
 
     let lift = "allow_rewind = true in the server's configuration allows it";
-    match branch_move {
+    match &facts.branch_move {
         BranchMove::Forward => Ok(()),
+        // The branch has lost its tip already, and this push repairs it.
+        BranchMove::FromRemoved if facts.stage == Stage::Before => Ok(()),
         BranchMove::Deleted => Err(Objection::new(
             "the deploy branch may not be deleted",
             format!("to retire applications, delete their deploy files; {lift}"),
         )),
-        BranchMove::Rewound(lost) => {
-            let lost = match lost {
-                Some(1) => ": 1 commit would no longer be on it".to_owned(),
-                Some(lost) => format!(": {lost} commits would no longer be on it"),
-                None => String::new(),
-            };
-            Err(Objection::new(
-                format!("the deploy branch may not be rewound{lost}"),
-                format!(
-                    "to go back, commit the earlier state on top (git revert), or merge; {lift}"
-                ),
-            ))
-        }
+        BranchMove::Unknown(why) => Err(Objection::fault(
+            format!(
+                "it can't be found out whether the deploy branch keeps its commits: {}",
+                text::escape(why, 300)
+            ),
+            "git fsck shows what is wrong with a commit; write it anew, or ask the server's \
+             administrator to fix the repository",
+        )),
+        BranchMove::FromRemoved => Err(rewound(None, lift)),
+        BranchMove::Rewound(lost) => Err(rewound(*lost, lift)),
     }
+}
+
+/// The objection to a rewind by which some commits are lost, if their number is known.
+fn rewound(lost: Option<u64>, lift: &str) -> Objection {
+    let lost = match lost {
+        Some(1) => ": 1 commit would no longer be on it".to_owned(),
+        Some(lost) => format!(": {lost} commits would no longer be on it"),
+        None => String::new(),
+    };
+    Objection::new(
+        format!("the deploy branch may not be rewound{lost}"),
+        format!("to go back, commit the earlier state on top (git revert), or merge; {lift}"),
+    )
 }
 
 #[cfg(test)]
@@ -37,9 +50,18 @@ mod tests {
     use super::*;
 
     fn ask(config: &str, branch_move: BranchMove) -> String {
+        ask_at(Stage::Before, config, branch_move)
+    }
+
+    fn ask_at(stage: Stage, config: &str, branch_move: BranchMove) -> String {
         let (config, problems) = Config::parse(config, &|_| None);
         assert_eq!(problems, []);
-        match judge(&config, &branch_move) {
+        let facts = Facts {
+            stage,
+            branch_move,
+            ..Facts::default()
+        };
+        match judge(&config, &facts) {
             Ok(()) => String::new(),
             Err(objection) => objection.message,
         }
@@ -58,10 +80,22 @@ mod tests {
                 BranchMove::Rewound(None),
                 "the deploy branch may not be rewound",
             ),
+            (
+                BranchMove::Unknown("object 1 is missing".into()),
+                "it can't be found out whether the deploy branch keeps its commits: \
+                 object 1 is missing",
+            ),
         ];
         for (branch_move, message) in table {
             assert_eq!(ask("", branch_move), message);
         }
+    }
+
+    #[test]
+    fn branch_whose_tip_is_gone_may_be_repaired_but_its_loss_is_reported() {
+        let ask = |stage| ask_at(stage, "", BranchMove::FromRemoved);
+        assert_eq!(ask(Stage::Before), "");
+        assert_eq!(ask(Stage::After), "the deploy branch may not be rewound");
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub enum BranchMove {
     /// It goes to a commit that does not contain its old tip. The number says how many commits are
     /// no longer on it; `None`: that is unknown.
     Rewound(Option<u64>),
+    /// Its old tip is not in the repository any more, so the new one can't contain it.
+    FromRemoved,
+    /// It is unknown, for this reason.
+    Unknown(String),
 }
 
 /// What the application repository says about a revision.
@@ -47,8 +51,8 @@ pub enum RevisionFact {
     /// It is a commit in the history of this ref, which is one of `allowed_refs`.
     On(String),
     /// It is a commit, but no ref of `allowed_refs` has it in its history. Some of the refs that
-    /// have it are named here.
-    Elsewhere(Vec<String>),
+    /// have it are named here; `None`: they are not known.
+    Elsewhere(Option<Vec<String>>),
     /// There is no such object.
     Missing,
     /// It is an object of another kind: `tag`, `tree` or `blob`.
@@ -75,6 +79,9 @@ pub enum Direction {
         /// The commits that only the old revision has.
         lost: Commits,
     },
+    /// The old revision was removed from the repository: no history that is complete contains it,
+    /// and nobody can tell what it had.
+    FromRemoved,
     /// It is unknown, for this reason.
     Unknown(String),
 }
@@ -108,8 +115,8 @@ pub struct Hold {
     pub from: Revision,
     /// The reason for the rollback.
     pub reason: String,
-    /// Whether the new revision contains it. If that is unknown, it counts as contained.
-    pub is_contained: bool,
+    /// Whether the new revision contains it.
+    pub is_contained: Result<bool, Unknown>,
 }
 
 /// What a revision did in the environment that `promotes_from` names.
@@ -255,6 +262,8 @@ pub struct TargetFacts {
     pub needs_bound: Option<String>,
     /// The applications that need a commit which would be lost.
     pub dependants: Vec<Dependant>,
+    /// If some of these applications can't be found out: why not.
+    pub dependants_unknown: Option<String>,
     /// If the deploy file has an abbreviated hash that fits exactly one commit: its whole hash.
     pub whole_hash: Option<Revision>,
 }

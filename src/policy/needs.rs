@@ -43,6 +43,8 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
     let warning = |dependant| warning(&target.application, dependant);
     pass.warnings = facts.dependants.iter().map(warning).collect();
+    pass.warnings
+        .extend(facts.dependants_unknown.as_deref().map(unknown_warning));
 
     if unmet.is_empty() {
         return Ok(pass);
@@ -91,6 +93,11 @@ fn warning(application: &Application, dependant: &Dependant) -> String {
         dependant.application,
         dependant.deployed.short(),
     )
+}
+
+fn unknown_warning(why: &str) -> String {
+    let why = text::escape(why, 200);
+    format!("it can't be found out whether another application needs what this would remove: {why}")
 }
 
 /// Why a need is not fulfilled, in one line.

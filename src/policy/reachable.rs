@@ -23,7 +23,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             let allowed = case.config.settings(target).allowed_refs;
             Err(Objection::new(
                 format!("{short} is {} of {application}", on_none_of(&allowed)),
-                format!("merge it there first; it is {}", only_on(others)),
+                format!("merge it there first{}", only_on(others.as_deref())),
             ))
         }
         Some(RevisionFact::Missing) => Err(Objection::fault(
@@ -56,11 +56,12 @@ fn on_none_of(allowed: &[String]) -> String {
     }
 }
 
-fn only_on(others: &[String]) -> String {
-    if others.is_empty() {
-        "on no branch or tag".to_owned()
-    } else {
-        format!("only on {}", list(others))
+/// A clause that says where the commit is.
+fn only_on(others: Option<&[String]>) -> String {
+    match others {
+        None => String::new(),
+        Some([]) => "; it is on no branch or tag".to_owned(),
+        Some(others) => format!("; it is only on {}", list(others)),
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
             (None, "not checked: no repository is configured"),
             (Some(On("refs/heads/main".into())), "on refs/heads/main"),
             (
-                Some(Elsewhere(vec![])),
+                Some(Elsewhere(Some(vec![]))),
                 "refused: 6037512 is not on refs/heads/main of app",
             ),
             (
@@ -136,15 +137,16 @@ mod tests {
         ];
         for (allowed, expect) in table {
             let config = format!("[defaults]\nallowed_refs = [{allowed}]\n");
-            let facts = facts(Some(RevisionFact::Elsewhere(vec![])));
+            let facts = facts(Some(RevisionFact::Elsewhere(Some(vec![]))));
             assert_eq!(ask_deploy(judge, &config, &Facts::default(), facts), expect);
         }
     }
 
     #[test]
     fn hint_names_some_refs_that_have_the_commit() {
-        let hint = |names: &[&str]| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let hint = |names: Option<&[&str]>| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            let names = names.map(owned);
             let facts = facts(Some(RevisionFact::Elsewhere(names)));
             let changes = vec![added(PATH, file(A))];
             answer(judge, "", changes, &Facts::default(), facts)
@@ -158,7 +160,9 @@ mod tests {
             (&["refs/heads/\x1b[2J"], "only on refs/heads/\\u{1b}[2J"),
         ];
         for (names, place) in table {
-            assert_eq!(hint(names), format!("merge it there first; it is {place}"));
+            let hint = hint(Some(names));
+            assert_eq!(hint, format!("merge it there first; it is {place}"));
         }
+        assert_eq!(hint(None), "merge it there first");
     }
 }

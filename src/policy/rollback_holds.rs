@@ -4,7 +4,7 @@
 //! deploy commit that brings it back on purpose has the trailer `Deploy-Release: <reason>`. That
 //! ends the hold.
 
-use super::{Answer, Case, ExceptionKind, Hold, Objection, Pass, Stage};
+use super::{Answer, Case, ExceptionKind, Hold, Objection, Pass, Stage, Unknown};
 use crate::id::Revision;
 use crate::text;
 
@@ -27,17 +27,39 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         return Ok(Pass::default());
     }
 
-    let contained = || facts.holds.iter().filter(|hold| hold.is_contained);
-    let Some(hold) = contained().next() else {
-        return Ok(Pass::default());
+    let contained = || {
+        let holds = facts.holds.iter();
+        holds.filter(|hold| hold.is_contained == Ok(true))
     };
-    match &facts.trailers.release {
-        None => Err(objection(revision, hold)),
-        Some(reason) => Ok(Pass {
+    match (contained().next(), &facts.trailers.release) {
+        (Some(hold), Some(reason)) => Ok(Pass {
             released: contained().map(|hold| hold.from.clone()).collect(),
             ..release(hold, reason)
         }),
+        (Some(hold), None) => Err(objection(revision, hold)),
+        // The reason would count, whatever the answer is. But nothing is released on a guess.
+        (None, Some(_)) => Ok(Pass::default()),
+        (None, None) => {
+            let unknown = |hold: &Hold| {
+                let why = hold.is_contained.as_ref().err()?;
+                Some(unknown(revision, hold, why))
+            };
+            let unknown = facts.holds.iter().find_map(unknown);
+            unknown.map_or_else(|| Ok(Pass::default()), Err)
+        }
     }
+}
+
+fn unknown(revision: &Revision, hold: &Hold, Unknown(why): &Unknown) -> Objection {
+    let (short, from, by) = (revision.short(), hold.from.short(), hold.by);
+    Objection::fault(
+        format!(
+            "it can't be found out whether {short} contains {from}, \
+             which the rollback {by} took away: {}",
+            text::escape(why, 300)
+        ),
+        "ask the server's administrator to fix it; deploy-by-code doctor shows more",
+    )
 }
 
 fn release(hold: &Hold, reason: &str) -> Pass {
@@ -70,7 +92,7 @@ mod tests {
             by: DeploymentId(7),
             from: revision(B),
             reason: "alarms".into(),
-            is_contained: *is_contained,
+            is_contained: Ok(*is_contained),
         };
         TargetFacts {
             holds: contained.iter().map(hold).collect(),
@@ -110,6 +132,23 @@ mod tests {
             ask(Stage::Before, facts),
             "releases 0170b60, which the rollback #7 took away: fixed"
         );
+    }
+
+    #[test]
+    fn hold_that_cannot_be_compared_refuses_as_a_fault_and_is_not_released() {
+        let mut facts = with_holds(&[false, false]);
+        facts.holds[1].is_contained = Err(Unknown("no answer".into()));
+        assert_eq!(
+            ask(Stage::Before, facts.clone()),
+            "refused: it can't be found out whether 6037512 contains 0170b60, \
+             which the rollback #7 took away: no answer"
+        );
+
+        facts.trailers.release = Some("fixed".into());
+        assert_eq!(ask(Stage::Before, facts.clone()), "");
+        facts.holds[0].is_contained = Ok(true);
+        let released = "releases 0170b60, which the rollback #7 took away: fixed";
+        assert_eq!(ask(Stage::Before, facts), released);
     }
 
     #[test]

@@ -25,6 +25,9 @@ struct Rule {
     judge: fn(&Case<'_>) -> Answer,
     /// The reason in a commit that gets past it.
     reason: Option<ExceptionKind>,
+    /// Whether it asks how the revision is related to others. Such a rule is silent where the rule
+    /// `reachable` refuses because nobody can tell: it has no facts of its own.
+    is_about_history: bool,
 }
 
 impl Rule {
@@ -33,6 +36,14 @@ impl Rule {
             name,
             judge,
             reason: None,
+            is_about_history: false,
+        }
+    }
+
+    const fn about_history(name: &'static str, judge: fn(&Case<'_>) -> Answer) -> Self {
+        Self {
+            is_about_history: true,
+            ..Self::new(name, judge)
         }
     }
 
@@ -59,23 +70,25 @@ impl Rule {
     }
 }
 
-/// Rules about where and what the file is. If one of them objects, no later rule is asked.
+/// Rules about where and what the file is, and which commits change it. If one of them objects, no
+/// later rule is asked.
 const FILE_RULES: &[Rule] = &[
     Rule::new("place", place::judge),
     Rule::new("deploy file", deploy_file::judge),
 ];
 
-/// Rules about what the file asks for. All of them are asked, and all objections are shown.
+/// Rules about what the file asks for. All that have their facts are asked, and all objections are
+/// shown.
 const RULES: &[Rule] = &[
     Rule::new("configured", configured::judge),
     Rule::new("reachable", reachable::judge),
-    Rule::new("backwards", backwards::judge).but_for(ExceptionKind::Rollback),
-    Rule::new("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
-    Rule::new("promotion", promotion::judge),
+    Rule::about_history("backwards", backwards::judge).but_for(ExceptionKind::Rollback),
+    Rule::about_history("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
+    Rule::about_history("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
     Rule::new("frozen", frozen::judge).but_for(ExceptionKind::Override),
     Rule::new("together", together::judge).but_for(ExceptionKind::Alone),
-    Rule::new("needs", needs::judge).but_for(ExceptionKind::Alone),
+    Rule::about_history("needs", needs::judge).but_for(ExceptionKind::Alone),
 ];
 
 /// Judges one candidate by every rule. `all` is every candidate of the push.
@@ -103,7 +116,9 @@ pub fn judge(
     if matches!(candidate.intent, Intent::Unclear) {
         return Vec::new();
     }
-    RULES.iter().map(|rule| rule.gate(&case)).collect()
+    let has_facts = |rule: &&Rule| !rule.is_about_history || case.is_comparable();
+    let rules = RULES.iter().filter(has_facts);
+    rules.map(|rule| rule.gate(&case)).collect()
 }
 
 /// Judges how the deploy branch moves. The path of the refusal is the name of the branch.
@@ -111,6 +126,5 @@ pub fn judge(
 /// # Errors
 /// The branch may not move like this.
 pub fn judge_branch(config: &Config, facts: &Facts) -> Result<(), Refusal> {
-    deploy_branch::judge(config, &facts.branch_move)
-        .map_err(|objection| objection.at(facts.branch.as_bytes()))
+    deploy_branch::judge(config, facts).map_err(|objection| objection.at(facts.branch.as_bytes()))
 }

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -78,6 +78,22 @@ impl Store {
 
         sync_folder(folder).map_err(io)?;
         folder.parent().map_or(Ok(()), sync_folder).map_err(io)?;
+        Ok(store)
+    }
+
+    /// A state in memory in which nothing is recorded. It stands for a state that is not made yet.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn empty() -> Result<Self, Error> {
+        let folder = PathBuf::new();
+        let connection = Connection::open_in_memory();
+        let mut store = Self {
+            connection: connection.map_err(|error| Error::Database(folder.clone(), error))?,
+            folder,
+            sharing: Sharing::PRIVATE,
+        };
+        store.migrate()?;
         Ok(store)
     }
 

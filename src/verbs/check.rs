@@ -33,17 +33,19 @@ pub struct Checked {
 pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.find_store()?;
+    let tip = deploy.repository.branch_tip(&deploy.branch)?;
     let commit = match revision {
         Some(name) => {
             let found = deploy.repository.resolve(name)?;
             Some(found.ok_or_else(|| unknown(name))?)
         }
-        None => deploy.repository.branch_tip(&deploy.branch)?,
+        None => tip.clone(),
     };
 
     let record = store.as_mut().map(Store::read).transpose()?;
     let subject = Subject::Branch {
         commit: commit.as_ref(),
+        tip: tip.as_ref(),
     };
     let (prepared, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
 

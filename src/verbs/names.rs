@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::Error;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Revision, Target};
-use crate::judging::wanted;
+use crate::judging::{unreadable_tip, wanted};
+use crate::policy::Refusal;
 use crate::store::{Filter, Reader};
 use crate::text;
 
@@ -17,6 +18,8 @@ const SEE_STATUS: &str = "to see the known names: deploy-by-code status";
 pub struct Names {
     /// The revision that each deploy file at the deploy branch's tip asks for.
     pub wanted: BTreeMap<Target, Revision>,
+    /// The problem of a tip that is damaged. Then no deploy file is known.
+    pub unreadable: Option<Refusal>,
     /// What has a deploy file or a recorded deployment.
     targets: BTreeSet<Target>,
     /// The environments that the configuration has a section for.
@@ -29,7 +32,16 @@ pub struct Names {
 /// The deploy branch or the state can't be read.
 pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let wanted = wanted(deploy, tip.as_ref())?;
+    let (wanted, unreadable) = match (wanted(deploy, tip.as_ref()), tip) {
+        // What is recorded is shown also while the branch is damaged.
+        (Err(error), Some(tip)) if error.is_damage() => {
+            let cursor = record.cursor()?;
+            let planned = cursor.and_then(|cursor| cursor.commit);
+            let problem = unreadable_tip(&deploy.branch, &tip, planned.as_ref(), &error);
+            (BTreeMap::new(), Some(problem))
+        }
+        (wanted, _) => (wanted?, None),
+    };
 
     let recorded = record.newest()?.into_keys();
     let configured = deploy.config.environments();
@@ -37,6 +49,7 @@ pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Er
         targets: wanted.keys().cloned().chain(recorded).collect(),
         configured: configured.map(|(name, _)| name.clone()).collect(),
         wanted,
+        unreadable,
     })
 }
 

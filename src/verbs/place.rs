@@ -33,12 +33,12 @@ impl Place {
         config: Option<PathBuf>,
     ) -> Result<Self, Error> {
         let git_dir = match (named, git_dir) {
-            (Some(named), _) => find_repository(&named).ok_or_else(|| missing(&named))?,
+            (Some(named), _) => find_repository(&named)?.ok_or_else(|| missing(&named))?,
             (None, Some(git_dir)) => git_dir,
             (None, None) => {
                 let error = Error::system("the current folder can't be found", NAME_IT);
                 let current = env::current_dir().map_err(error)?;
-                find_repository(&current).ok_or_else(|| missing(&current))?
+                find_repository(&current)?.ok_or_else(|| missing(&current))?
             }
         };
 
@@ -89,12 +89,15 @@ fn missing(place: &Path) -> Error {
 }
 
 /// Whether a folder is itself a repository or a work tree, and not only inside of one.
-#[must_use]
-pub fn is_repository(folder: &Path) -> bool {
+///
+/// # Errors
+/// It can't be found out.
+pub fn is_repository(folder: &Path) -> Result<bool, Error> {
     let is_inside = |found: PathBuf| {
         folder
             .canonicalize()
             .is_ok_and(|folder| found.starts_with(folder))
     };
-    find_repository(folder).is_some_and(is_inside) || folder.join(".git").exists()
+    let found = find_repository(folder)?;
+    Ok(found.is_some_and(is_inside) || folder.join(".git").exists())
 }

@@ -42,11 +42,19 @@ pub fn overview(
     let mut frozen = frozen(deploy, &record, &names, clock::now())?;
     let rows = status_rows(&record, &names.wanted, &frozen, filter)?;
 
+    let mut problems = record.problems()?;
+    if let Some(refusal) = names.unreadable {
+        // It may be recorded already.
+        problems.retain(|problem| problem.refusal.path != refusal.path);
+        let found_at = clock::now();
+        problems.push(Problem { refusal, found_at });
+    }
+
     frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
     Ok(Overview {
         rows,
         frozen,
         unwatched: unwatched(&record, filter)?,
-        problems: record.problems()?,
+        problems,
     })
 }

@@ -51,11 +51,11 @@ pub fn strace_or_skip() -> bool {
 
 /// A fault at the n-th of a system call.
 #[derive(Debug, Clone, Copy)]
-struct Fault<'a> {
-    call: &'a str,
-    n: u32,
+pub struct Fault<'a> {
+    pub call: &'a str,
+    pub n: u32,
     /// In the words of strace: `signal=KILL`, `error=EIO`.
-    what: &'a str,
+    pub what: &'a str,
 }
 
 impl Fault<'_> {
@@ -67,7 +67,7 @@ impl Fault<'_> {
     /// Runs the binary under test in the deploy repository with this fault. Without the option `-f`
     /// for strace, only the calls of the process itself count, not those of what it starts.
     #[track_caller]
-    fn run(self, world: &World, options: &[&str], arguments: &[&str], input: &str) -> Run {
+    pub fn run(self, world: &World, options: &[&str], arguments: &[&str], input: &str) -> Run {
         let Self { call, n, what } = self;
         let mut strace = world.command("strace", "deploy.git");
         strace

@@ -121,7 +121,7 @@ impl Server {
             by: DeploymentId(1),
             from: revision(*from),
             reason: "why".to_owned(),
-            is_contained: history.contains(push.commit, *from),
+            is_contained: Ok(history.contains(push.commit, *from)),
         };
         let why = || Exception {
             kind: ExceptionKind::Rollback,

@@ -94,7 +94,10 @@ impl<'w> Transcript<'w> {
     #[track_caller]
     pub fn git_push(&mut self, arguments: &[&str]) -> Run {
         let mut push = self.world.push_command(arguments);
-        let run = run(push.env("GL_USER", PUSHER), b"");
+        let run = run(
+            push.envs([("GL_USER", PUSHER), ("GL_REPO", "deploys")]),
+            b"",
+        );
         let _ = writeln!(self.text, "$ git push {}", arguments.join(" "));
         let remote = run.remote();
         self.end(&run, remote.iter().map(String::as_str));

@@ -28,7 +28,12 @@ pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
         })
     };
 
-    installation.wanted.iter().filter_map(look_at).collect()
+    installation
+        .wanted
+        .iter()
+        .flatten()
+        .filter_map(look_at)
+        .collect()
 }
 
 /// Whether the programs that commands name by absolute paths can be executed. Other programs are
@@ -110,5 +115,10 @@ fn values(
 ) -> BTreeSet<String> {
     let config = &installation.deploy.config;
     let value = |target: &Target| pick(target, config.settings(target));
-    installation.wanted.iter().filter_map(value).collect()
+    installation
+        .wanted
+        .iter()
+        .flatten()
+        .filter_map(value)
+        .collect()
 }

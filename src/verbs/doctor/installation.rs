@@ -29,8 +29,8 @@ pub struct Request<'a> {
 pub(super) struct Installation<'a> {
     pub(super) request: Request<'a>,
     pub(super) deploy: &'a DeployRepository,
-    /// The targets of all deploy files; none where these can't be read.
-    pub(super) wanted: Vec<Target>,
+    /// The targets of all deploy files.
+    pub(super) wanted: Result<Vec<Target>, git::Error>,
     /// Where the links of the hooks should be.
     pub(super) hooks: Result<Places, git::Error>,
 }
@@ -42,7 +42,7 @@ impl<'a> Installation<'a> {
 
         Self {
             deploy,
-            wanted: wanted(deploy).unwrap_or_default(),
+            wanted: wanted(deploy),
             hooks: hooks(deploy.repository.path()),
             request,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
+use crate::judging::unreadable_tip;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
@@ -14,6 +15,9 @@ use crate::text;
 
 /// How long a deployment may wait for a runner to start.
 const RUNNER_START: Duration = Duration::from_secs(30);
+
+/// What to do where the deploy branch can't be read.
+const READ: &str = "check that this user may read the repository";
 
 /// How far in the future the newest record may be. Beyond this, the clock is wrong.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
@@ -70,18 +74,21 @@ pub(super) fn cursor(installation: &Installation<'_>, store: &mut Store) -> Find
         return Finding::problem(text::escape(found, 300), installation.run("install"));
     }
 
-    match installation.deploy.repository.branch_tip(branch) {
-        Ok(tip) if tip == cursor.commit => {
+    let found = installation.deploy.repository.branch_tip(branch);
+    match (found, &installation.wanted) {
+        (Ok(Some(tip)), Err(error)) if error.is_damage() => {
+            let problem = unreadable_tip(branch, &tip, cursor.commit.as_ref(), error);
+            Finding::problem(problem.message, problem.hint)
+        }
+        (_, Err(error)) => Finding::problem(error.to_string(), READ),
+        (Ok(tip), Ok(_)) if tip == cursor.commit => {
             Finding::ok(format!("everything on {branch} is planned"))
         }
-        Ok(_) => Finding::problem(
+        (Ok(_), Ok(_)) => Finding::problem(
             format!("{branch} has moved, and no hook has planned what changed"),
             installation.run("reconcile"),
         ),
-        Err(error) => Finding::problem(
-            error.to_string(),
-            "check that this user may read the repository",
-        ),
+        (Err(error), Ok(_)) => Finding::problem(error.to_string(), READ),
     }
 }
 

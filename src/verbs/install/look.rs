@@ -21,6 +21,7 @@ use super::link::{aside, links_beside, target_beside};
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
+use crate::judging;
 use crate::store::{self, Store};
 
 /// Finds out what a repository has before an install of `program`. `deploy_existing`: what is
@@ -41,7 +42,11 @@ pub fn look_before_install(
     let start = if has_cursor || deploy_existing {
         None
     } else {
-        deploy.repository.branch_tip(&deploy.branch)?
+        let tip = deploy.repository.branch_tip(&deploy.branch)?;
+        // What is on the branch now is not deployed. Once a damaged tip was the start, nobody could
+        // tell any more what that was.
+        judging::wanted(deploy, tip.as_ref())?;
+        tip
     };
 
     let has_gitlab_setting = git::config_value(git_dir, "gitlab.fullpath")?.is_some();

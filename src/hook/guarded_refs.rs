@@ -1,0 +1,142 @@
+//! Which refs of a push pre-receive looks at, and which of them it refuses by name.
+
+use std::collections::BTreeMap;
+
+use crate::git::{self, Repository};
+use crate::policy::Refusal;
+use crate::refs::{RefUpdate, Updates};
+use crate::text;
+
+/// Refs below this make git read one object in the place of another (git-replace(1)).
+const REPLACE: &[u8] = b"refs/replace/";
+
+/// The refs that matter: each possible deploy branch, each symbolic ref that leads to one, and what
+/// replaces objects.
+pub(super) struct GuardedRefs<'r> {
+    repository: &'r Repository,
+    /// The full names of the branches.
+    branches: &'r [String],
+    /// The ref that each branch leads to: itself, unless it is a symbolic ref. `None`: not asked
+    /// yet.
+    targets: Option<BTreeMap<Vec<u8>, &'r str>>,
+    /// The refs of the push that lead to a branch, though they have other names, and that branch.
+    aliases: BTreeMap<Vec<u8>, &'r str>,
+    /// Why it can't be found out where a ref leads to.
+    fault: Option<git::Error>,
+}
+
+impl<'r> GuardedRefs<'r> {
+    pub(super) fn new(repository: &'r Repository, branches: &'r [String]) -> Self {
+        Self {
+            repository,
+            branches,
+            targets: None,
+            aliases: BTreeMap::new(),
+            fault: None,
+        }
+    }
+
+    fn is_branch(&self, name: &[u8]) -> bool {
+        self.branches.iter().any(|branch| branch.as_bytes() == name)
+    }
+
+    /// Whether a ref of a push matters.
+    pub(super) fn matters(&mut self, name: &[u8]) -> bool {
+        if self.is_branch(name) || name.starts_with(REPLACE) {
+            return true;
+        }
+        match self.alias_of(name) {
+            Ok(Some(branch)) => {
+                self.aliases.insert(name.to_owned(), branch);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                self.fault.get_or_insert(error);
+                true
+            }
+        }
+    }
+
+    /// The branch that a push to a ref of another name would move; `None`: it moves none.
+    fn alias_of(&mut self, name: &[u8]) -> Result<Option<&'r str>, git::Error> {
+        let targets = match &self.targets {
+            Some(targets) => targets,
+            None => {
+                let mut found = BTreeMap::new();
+                for branch in self.branches {
+                    let target = self.repository.leads_to(branch.as_bytes())?;
+                    found.insert(target, branch.as_str());
+                }
+                self.targets.insert(found)
+            }
+        };
+        let target = self.repository.leads_to(name)?;
+        Ok(targets.get(&target).copied())
+    }
+
+    /// Splits the updates of a push that matter into those of the branches and the refusals of all
+    /// others. A branch that is named twice is refused too, and is not among the updates.
+    ///
+    /// # Errors
+    /// It could not be found out where a ref leads to.
+    pub(super) fn sort(
+        self,
+        updates: Updates,
+    ) -> Result<(Vec<RefUpdate>, Vec<Refusal>), git::Error> {
+        if let Some(error) = self.fault {
+            return Err(error);
+        }
+
+        let Updates { wanted, twice } = updates;
+        let mut refusals: Vec<Refusal> = twice.iter().map(|name| named_twice(name)).collect();
+        let once = wanted
+            .into_iter()
+            .filter(|update| !twice.contains(&update.name));
+
+        let mut of_branches = Vec::new();
+        for update in once {
+            if let Some(branch) = self.aliases.get(&update.name) {
+                refusals.push(alias(&update.name, branch));
+            } else if update.name.starts_with(REPLACE) {
+                refusals.push(replacement(update.name));
+            } else {
+                of_branches.push(update);
+            }
+        }
+        Ok((of_branches, refusals))
+    }
+}
+
+fn named_twice(name: &[u8]) -> Refusal {
+    Refusal {
+        path: name.to_owned(),
+        message: "the push updates this ref more than once, and git carries out only one of the \
+                  updates"
+            .to_owned(),
+        hint: "push one update of it".to_owned(),
+        is_fault: false,
+    }
+}
+
+fn alias(name: &[u8], branch: &str) -> Refusal {
+    let branch = text::escape(branch, 200);
+    Refusal {
+        path: name.to_owned(),
+        message: format!(
+            "on the server this is another name of the deploy branch {branch} (a symbolic ref), \
+             and deploy files are only judged under that name"
+        ),
+        hint: format!("push to {branch}"),
+        is_fault: false,
+    }
+}
+
+fn replacement(name: Vec<u8>) -> Refusal {
+    Refusal {
+        path: name,
+        message: "replacement objects can forge what the server reads".to_owned(),
+        hint: "push to a ref outside of refs/replace/".to_owned(),
+        is_fault: false,
+    }
+}
