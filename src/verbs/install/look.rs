@@ -18,7 +18,7 @@ use super::found::{
     OtherHook, Sibling,
 };
 use super::link::{aside, links_beside, target_beside};
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
 use crate::store::{self, Store};
@@ -65,6 +65,9 @@ pub fn look_before_install(
         state_folder: deploy.state_dir(),
         state,
         start,
+        record_file: InstallRecord::file(git_dir),
+        is_recorded: InstallRecord::read(git_dir)
+            .is_ok_and(|recorded| recorded == Some(deploy.install_record())),
         hooks: hooks.collect(),
         beside: own_folder.map(|folder| beside(&folder)),
         takes_push_options: git::config_bool(git_dir, "receive.advertisePushOptions")?,
@@ -226,6 +229,10 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
 
     Ok(Installed {
         has_state: deploy.state_dir().exists(),
+        record_file: InstallRecord::files(git_dir)
+            .iter()
+            .any(|file| is_there(file))
+            .then(|| InstallRecord::file(git_dir)),
         places: places.into_iter().map(place).collect(),
         kept_folders: kept_folders.map(kept_folder).collect(),
     })
