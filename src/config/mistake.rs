@@ -22,10 +22,32 @@ impl Mistake {
     /// The whole file can't be read.
     #[must_use]
     pub fn unreadable(error: &std::io::Error) -> Self {
+        Self::of_file(MistakeKind::Unreadable(error.to_string()))
+    }
+
+    /// The whole file is missing, although it was there when the hooks were installed.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self::of_file(MistakeKind::Missing)
+    }
+
+    /// Something is not what it was when the hooks were installed. `what` is the subject of a
+    /// sentence.
+    #[must_use]
+    pub fn not_as_installed(what: &'static str, now: &str, installed: &str) -> Self {
+        Self::of_file(MistakeKind::NotAsInstalled {
+            what,
+            now: now.to_owned(),
+            installed: installed.to_owned(),
+        })
+    }
+
+    /// A mistake that the whole file is about.
+    fn of_file(kind: MistakeKind) -> Self {
         Self {
             line: 0,
             column: 0,
-            kind: MistakeKind::Unreadable(error.to_string()),
+            kind,
         }
     }
 
@@ -52,6 +74,14 @@ impl fmt::Display for Mistake {
 pub(super) enum MistakeKind {
     /// The file can't be read; the message of the system.
     Unreadable(String),
+    /// The file is missing, and was there at the installation.
+    Missing,
+    /// Something is not what it was at the installation.
+    NotAsInstalled {
+        what: &'static str,
+        now: String,
+        installed: String,
+    },
     /// The text is not TOML; the message of the parser.
     NotToml(String),
 
@@ -117,6 +147,17 @@ impl fmt::Display for MistakeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "can't be read: {}", text::escape(error, 200)),
+            Self::Missing => f.write_str("is missing, but was there when the hooks were installed"),
+            Self::NotAsInstalled {
+                what,
+                now,
+                installed,
+            } => write!(
+                f,
+                "{what} is {} now, but it was {} when the hooks were installed",
+                text::escape(now, 200),
+                text::escape(installed, 200)
+            ),
             Self::NotToml(error) => write!(f, "not TOML: {}", text::escape(error, 200)),
 
             Self::UnknownKey { section, key, .. } | Self::KeyOfEnvironment { section, key } => {
@@ -185,6 +226,15 @@ impl MistakeKind {
 
             Self::Value { error, .. } => return error.hint(),
             Self::Template { error, .. } => error.hint(),
+
+            Self::Missing => {
+                "restore the file; if it is gone on purpose, run: deploy-by-code install".to_owned()
+            }
+            Self::NotAsInstalled { .. } => concat!(
+                "undo the change of the configuration or of HEAD;",
+                " if it is meant, run: deploy-by-code install"
+            )
+            .to_owned(),
 
             Self::KeyOfEnvironment { .. } => {
                 "it belongs to an environment: put it under [environments.NAME]".to_owned()

@@ -46,6 +46,7 @@ mod hostile_trees;
 mod hosts;
 mod install;
 mod install_steps;
+mod installed;
 mod late;
 mod layers;
 mod plan;

@@ -75,6 +75,7 @@ impl Look {
 const CHECKS: &[Check] = &[
     one("version", machine::version),
     one("configuration", configuration::file),
+    one("install record", configuration::record),
     one("configuration permissions", permissions::configuration),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {

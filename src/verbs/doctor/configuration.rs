@@ -2,6 +2,7 @@
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
+use crate::deploy_repository::InstallRecord;
 
 /// Whether there is a configuration file without mistakes.
 pub(super) fn file(installation: &Installation<'_>) -> Finding {
@@ -19,5 +20,36 @@ pub(super) fn file(installation: &Installation<'_>) -> Finding {
                 format!("write {folder}/deploy-by-code.toml; see deploy-by-code.toml(5)"),
             )
         }
+    }
+}
+
+/// Whether what `install` recorded is still what the configuration means. The hooks rely on it
+/// while the configuration can't be read.
+pub(super) fn record(installation: &Installation<'_>) -> Finding {
+    let install = installation.run("install");
+    let file = shown(&InstallRecord::file(installation.git_dir()));
+    let recorded = match InstallRecord::read(installation.git_dir()) {
+        Ok(Some(recorded)) => recorded,
+        Ok(None) => {
+            let found = format!(
+                "{file} is missing: while the configuration can't be read, pushes to every branch \
+                 are refused"
+            );
+            return Finding::warning(found, install);
+        }
+        Err(error) => return Finding::problem(format!("{file}: {error}"), install),
+    };
+
+    // With mistakes, it is not known what the configuration means.
+    let deploy = installation.deploy;
+    if installation.request.config_error.is_some() || recorded == deploy.install_record() {
+        return Finding::ok(file);
+    }
+    match deploy.check_as_installed(Ok(Some(recorded))) {
+        Err(error) => Finding::problem(error.to_string(), install),
+        Ok(()) => Finding::warning(
+            format!("{file} names another configuration file than the one that is used now"),
+            install,
+        ),
     }
 }

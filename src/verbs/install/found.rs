@@ -30,6 +30,8 @@ pub struct BeforeInstall {
     pub state_folder: PathBuf,
     /// The state in this folder, if there is one.
     pub state: Option<FoundState>,
+    /// The folder of the state that was there at the last install, if it was another one.
+    pub earlier_state_folder: Option<PathBuf>,
     /// The commit from which planning is to start; `None`: what is on the branch already is to be
     /// deployed, or the branch has no commit.
     pub start: Option<Revision>,

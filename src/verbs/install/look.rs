@@ -44,6 +44,9 @@ pub fn look_before_install(
         deploy.repository.branch_tip(&deploy.branch)?
     };
 
+    let recorded = InstallRecord::read(git_dir).ok().flatten();
+    let earlier = recorded.as_ref();
+    let earlier = earlier.map(|recorded| deploy.state_dir_of(recorded.state_dir.as_deref()));
     let has_gitlab_setting = git::config_value(git_dir, "gitlab.fullpath")?.is_some();
     let host = Host::of(git_dir, has_gitlab_setting);
     // GitLab's own folder of hooks is left alone.
@@ -64,10 +67,10 @@ pub fn look_before_install(
         branch: deploy.branch.clone(),
         state_folder: deploy.state_dir(),
         state,
+        earlier_state_folder: earlier.filter(|folder| *folder != deploy.state_dir()),
         start,
         record_file: InstallRecord::file(git_dir),
-        is_recorded: InstallRecord::read(git_dir)
-            .is_ok_and(|recorded| recorded == Some(deploy.install_record())),
+        is_recorded: recorded == Some(deploy.install_record()),
         hooks: hooks.collect(),
         beside: own_folder.map(|folder| beside(&folder)),
         takes_push_options: git::config_bool(git_dir, "receive.advertisePushOptions")?,

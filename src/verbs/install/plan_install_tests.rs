@@ -42,6 +42,7 @@ fn installed() -> BeforeInstall {
             version: store::VERSION,
             branch: Some("refs/heads/main".to_owned()),
         }),
+        earlier_state_folder: None,
         start: None,
         record_file: "/r/record".into(),
         is_recorded: true,
@@ -179,6 +180,21 @@ fn record_is_written_again_when_something_else_is_meant() {
         &found,
         &["write /r/record (refs/heads/main is the deploy branch)"],
     );
+}
+
+#[test]
+fn state_that_is_elsewhere_is_not_forgotten() {
+    let mut found = fresh(Vec::new());
+    found.earlier_state_folder = Some("/r/earlier".into());
+    let error = plan_install(&found, None).unwrap_err().to_string();
+    assert!(
+        error.contains("was in /r/earlier at the last install"),
+        "{error}"
+    );
+
+    // It was moved to where it belongs now.
+    found.state = installed().state;
+    plan_install(&found, None).unwrap();
 }
 
 #[test]
