@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::template::TemplateError;
 use super::values::ValueError;
 use crate::id::{Application, Environment};
+use crate::order;
 use crate::text;
 
 /// Something wrong in a configuration file.
@@ -207,8 +208,8 @@ impl fmt::Display for MistakeKind {
                 write!(f, "environments.{name}.soak is set without promotes_from")
             }
             Self::Cycle(applications) => {
-                let names: Vec<_> = applications.iter().map(Application::as_str).collect();
-                write!(f, "after makes a cycle: {}", names.join(" after "))
+                let names = order::shown(applications).join(" after ");
+                write!(f, "after makes a cycle: {names}")
             }
         }
     }

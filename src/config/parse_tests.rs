@@ -314,3 +314,23 @@ fn every_key_is_read_where_it_may_stand() {
         }
     }
 }
+
+/// The parser and what it returns must not call themselves once for each level of a text.
+#[test]
+fn depth_of_a_text_needs_no_stack() {
+    let deep = 100_000;
+    let texts = [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}1{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}", "{a = ".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]\nb = 1", "a.".repeat(deep)),
+        format!("[[{}a]]\nb = 1", "a.".repeat(deep)),
+        format!("[environments.{}a]\nb = 1", "a.".repeat(deep)),
+        format!("a = {{{}a = 1}}", "a.".repeat(deep)),
+    ];
+    for text in texts {
+        let (_, mistakes) = parse(&text);
+        assert!(!mistakes.is_empty(), "{}", &text[..20]);
+    }
+}

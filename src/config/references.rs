@@ -1,6 +1,8 @@
 //! What one section of the configuration says about another: environments that have no section,
 //! and cycles of applications that go after one another.
 
+use std::collections::BTreeSet;
+
 use toml::de::DeTable;
 
 use super::document::{DocumentReader, Value};
@@ -55,14 +57,19 @@ fn promotion(
     }
 }
 
+/// How many cycles are reported. There can be more than anybody can read.
+const CYCLES_MAX: usize = 20;
+
 /// Reports each cycle in `after` once, even if several environments have it.
 fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
-    // An environment without a section has the settings of the common sections. One name that is
-    // not in the file represents all such environments.
+    // An environment without an `after` of its own has that of the common sections. One name that
+    // is not in the file represents all such environments.
     let common = Environment::new("0").ok();
-    let mut seen = Vec::new();
+    let own = config.environments.iter();
+    let own = own.filter(|(_, section)| section.has_after());
+    let mut seen = BTreeSet::new();
 
-    for environment in common.iter().chain(config.environments.keys()) {
+    for environment in common.iter().chain(own.map(|(name, _)| name)) {
         let mut after = config.after(environment, config.named_applications(environment));
         while let Some(cycle) = order::cycle(&after) {
             // The first step of the cycle is removed, so that the next search finds another cycle.
@@ -72,10 +79,13 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'
             if seen.contains(&cycle) {
                 continue;
             }
+            if seen.len() == CYCLES_MAX {
+                return;
+            }
 
             let at = after_key(document, environment, &cycle[0]);
             reader.report(at, MistakeKind::Cycle(cycle.clone()));
-            seen.push(cycle);
+            seen.insert(cycle);
         }
     }
 }

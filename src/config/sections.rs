@@ -50,6 +50,14 @@ impl Default for EnvironmentSection {
     }
 }
 
+impl EnvironmentSection {
+    /// Whether it says for any application what goes first.
+    pub(super) fn has_after(&self) -> bool {
+        let mut settings = self.applications.values().chain([&self.settings]);
+        settings.any(|settings| settings.after.is_some())
+    }
+}
+
 /// The content of a configuration file. The default is that of an empty file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {

@@ -201,3 +201,24 @@ fn state_dir_can_be_outside_of_the_repository() {
     assert!(world.path("elsewhere/state/logs/1.log").exists());
     assert!(!world.state().exists());
 }
+
+/// A chain of applications is as long as the largest configuration allows.
+#[test]
+fn config_with_a_long_chain_of_applications_is_read() {
+    let world = World::installed();
+    let mut chain = "[applications]\n".to_owned();
+    for n in 0..40_000 {
+        chain.push_str(&format!("a{n}.after=[\"a{}\"]\n", n + 1));
+    }
+    world.config(&chain);
+    world.deploy("production/a0", 1);
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/a0 succeeded"]);
+
+    world.config(&format!("{chain}a40000.after=[\"a0\"]\n"));
+    let check = world.cmd(&["check"]).exits(3);
+    let cycle = "after makes a cycle: a0 after a1 after a2";
+    assert!(check.says(cycle).all().len() < 1000);
+    world.deploy("production/a0", 2);
+    world.try_push().exits(1).says("after … after a0");
+}
