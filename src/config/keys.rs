@@ -10,6 +10,7 @@ use toml::de::DeTable;
 use super::calendar::{OnFreeze, Window};
 use super::compound::{command, folder, together, variables};
 use super::document::{DocumentEntry, DocumentReader};
+use super::environment_key::EnvironmentKey;
 use super::mistake::MistakeKind;
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
@@ -73,7 +74,14 @@ const TOP: &[Key<Config>] = &[
     }),
     key("defaults", |to, value| to.defaults = settings(value)),
     key("environments", |to, value| {
-        to.environments = named(value, environment);
+        for (name, section) in named(value, environment) {
+            match name {
+                EnvironmentKey::Name(name) => {
+                    to.environments.insert(name, section);
+                }
+                EnvironmentKey::Pattern(pattern) => to.patterns.push((pattern, section)),
+            }
+        }
     }),
     key("applications", |to, value| {
         to.applications = applications(value);

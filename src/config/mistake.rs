@@ -130,16 +130,26 @@ pub(super) enum MistakeKind {
     /// A variable that this program sets itself.
     ReservedVariable { key: String },
 
-    /// An environment that has no section, while others have one.
+    /// An environment that has no section.
     UnknownEnvironment {
         key: String,
         name: Environment,
-        known: Vec<Environment>,
+        known: Vec<String>,
     },
-    /// An environment whose `promotes_from` names itself.
-    PromotesFromItself(Environment),
-    /// An environment with `soak`, but without `promotes_from`.
-    SoakAlone(Environment),
+    /// An environment whose `promotes_from` names itself; the name of its section.
+    PromotesFromItself(String),
+    /// An environment with `soak`, but without `promotes_from`; the name of its section.
+    SoakAlone(String),
+    /// A name that differs from the name of a section in upper and lower case alone.
+    Spelling {
+        key: String,
+        name: String,
+        other: String,
+    },
+    /// Two patterns that a name can match.
+    PatternsOverlap { pattern: String, other: String },
+    /// More patterns than this.
+    ManyPatterns(usize),
     /// A cycle: each application goes after the next one. The last is the same as the first.
     Cycle(Vec<Application>),
 }
@@ -207,6 +217,16 @@ impl fmt::Display for MistakeKind {
             Self::SoakAlone(name) => {
                 write!(f, "environments.{name}.soak is set without promotes_from")
             }
+            Self::Spelling { key, name, other } => write!(
+                f,
+                "{key}: \"{name}\" differs from \"{other}\" only in upper and lower case"
+            ),
+            Self::PatternsOverlap { pattern, other } => {
+                write!(f, "a name can match both \"{pattern}\" and \"{other}\"")
+            }
+            Self::ManyPatterns(most) => {
+                write!(f, "environments has more than {most} patterns")
+            }
             Self::Cycle(applications) => {
                 let names = order::shown(applications).join(" after ");
                 write!(f, "after makes a cycle: {names}")
@@ -221,8 +241,15 @@ impl MistakeKind {
             Self::UnknownKey { key, known, .. } => nearest(key, known),
             Self::UnknownValue { value, known, .. } => nearest(value, known),
             Self::UnknownEnvironment { name, known, .. } => {
-                let known: Vec<_> = known.iter().map(Environment::as_str).collect();
-                nearest(name.as_str(), &known)
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                match text::nearest(name.as_str(), known.iter().copied()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("each environment needs a section: add [environments.{name}]"),
+                }
+            }
+            Self::Spelling { other, .. } => format!("write \"{other}\" everywhere"),
+            Self::PatternsOverlap { .. } => {
+                "change one of them, so that only one section can count".to_owned()
             }
 
             Self::Value { error, .. } => return error.hint(),
@@ -263,6 +290,7 @@ impl MistakeKind {
             | Self::NoProgram { .. }
             | Self::VariableName { .. }
             | Self::PromotesFromItself(_)
+            | Self::ManyPatterns(_)
             | Self::Cycle(_) => return None,
         };
 

@@ -10,8 +10,10 @@
 mod calendar;
 mod compound;
 mod document;
+mod environment_key;
 mod keys;
 mod mistake;
+mod names;
 mod parse;
 mod references;
 mod sections;
@@ -22,6 +24,7 @@ mod values;
 pub use calendar::{OnFreeze, Window, Zones};
 pub use keys::{KeyPlace, keys};
 pub use mistake::Mistake;
+pub use names::UnknownName;
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

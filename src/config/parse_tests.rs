@@ -334,3 +334,93 @@ fn depth_of_a_text_needs_no_stack() {
         assert!(!mistakes.is_empty(), "{}", &text[..20]);
     }
 }
+
+#[test]
+fn environment_is_that_of_its_name_or_else_of_the_pattern_that_it_matches() {
+    let (config, mistakes) = parse(
+        r#"
+[environments."review-*"]
+parallel = 2
+timeout = "2m"
+promotes_from = "review-main"
+[environments."review-*".applications.web]
+timeout = "3m"
+[environments.review-main]
+parallel = 3
+"#,
+    );
+    assert_eq!(mistakes, []);
+
+    let seconds = |environment, application| {
+        config
+            .settings(&target(environment, application))
+            .timeout
+            .as_secs()
+    };
+    assert_eq!(seconds("review-1", "api"), 120);
+    assert_eq!(seconds("review-1", "web"), 180);
+    assert_eq!(seconds("review-main", "web"), 30 * 60);
+
+    let parallel = |name: &str| {
+        config
+            .environment(&Environment::new(name).unwrap())
+            .parallel
+    };
+    assert_eq!(parallel("review-1"), 2);
+    assert_eq!(parallel("review-main"), 3);
+    assert_eq!(parallel("preview-1"), 1);
+}
+
+#[test]
+fn patterns_must_be_clear() {
+    check(
+        r#"
+[environments."review-*"]
+promotes_from = "review-1"
+[environments."*-test"]
+after = ["a"]
+[environments."re?iew"]
+"#,
+        r#"
+2:1: a name can match both "review-*" and "*-test"
+    (change one of them, so that only one section can count)
+3:17: environments.review-*.promotes_from names the environment itself
+6:15: environments: "re?iew": the name has a character outside A-Z a-z 0-9 . _ -
+"#,
+    );
+
+    let many: String = (0..=100)
+        .map(|n| format!("[environments.\"a{n}-*\"]\n"))
+        .collect();
+    check(&many, "1:2: environments has more than 100 patterns");
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_one_mistake_each() {
+    check(
+        r#"
+[defaults]
+after = ["WEB"]
+[environments.production]
+promotes_from = "Staging"
+together = ["web", "API"]
+[environments.Production]
+[environments.staging.applications.Web]
+[applications.web]
+after = ["api", "other"]
+[applications.api]
+"#,
+        r#"
+3:9: defaults.after: "WEB" differs from "web" only in upper and lower case
+    (write "web" everywhere)
+4:1: environments.production: "production" differs from "Production" only in upper and lower case
+    (write "Production" everywhere)
+5:17: unknown environment "Staging" in environments.production.promotes_from
+    (did you mean "staging"?)
+6:12: environments.production.together: "API" differs from "api" only in upper and lower case
+    (write "api" everywhere)
+8:1: environments.staging.applications.Web: "Web" differs from "web" only in upper and lower case
+    (write "web" everywhere)
+"#,
+    );
+}

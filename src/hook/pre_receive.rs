@@ -167,7 +167,7 @@ fn judge_branch(
     }
 
     // Finding the pusher may have to read the user database, so it is done only if a rule asks.
-    let mut sections = deploy.config.environments();
+    let mut sections = deploy.config.environment_sections();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher);
     let subject = Subject::Push {

@@ -17,6 +17,7 @@
 
 // What the tests share.
 mod applications;
+mod names;
 mod nobody;
 mod observe;
 mod processes;
