@@ -91,3 +91,90 @@ fn deploy_file_of_an_unknown_environment_can_be_removed() {
     world.push();
     world.cmd(&["check"]).ok();
 }
+
+#[test]
+fn commands_name_what_was_meant() {
+    let world = configured("[environments.production]\n[environments.staging]\n");
+    world.deploy("production/website", 1);
+    world.push();
+    world.settled();
+
+    for (arguments, near) in [
+        (&["status", "prodution"][..], "did you mean production?"),
+        (&["status", "website"], "did you mean production/website?"),
+        (&["log", "websit"], "did you mean production/website?"),
+        (
+            &["status", "production/websit"],
+            "did you mean production/website?",
+        ),
+        (
+            &["log", "prodution/website"],
+            "did you mean production/website?",
+        ),
+        (&["status", "stagin"], "did you mean staging?"),
+        (&["release", "prodution"], "did you mean production?"),
+        (&["thaw", "prodution"], "did you mean production?"),
+        (
+            &["freeze", "prodution", "--reason", "x"],
+            "did you mean production?",
+        ),
+        (&["status", "zzz"], "deploy-by-code status"),
+    ] {
+        world.cmd(arguments).exits(1).says(near);
+    }
+    // The configuration knows it, and nothing was deployed there yet.
+    world.cmd(&["status", "staging"]).ok();
+    world
+        .cmd(&["log", "staging"])
+        .ok()
+        .says("nothing was deployed yet");
+}
+
+#[test]
+fn what_only_the_record_knows_is_known() {
+    let world = configured("");
+    world.deploy("old/web", 1);
+    world.push();
+    world.settled();
+    world.retire("old/web");
+    world.push();
+    world.config("[environments.production]\n");
+
+    for arguments in [
+        &["status", "old"][..],
+        &["status", "old/web"],
+        &["log", "old/web"],
+        &["freeze", "old", "--reason", "x"],
+        &["status", "old"],
+        &["thaw", "old"],
+    ] {
+        world.cmd(arguments).ok();
+    }
+}
+
+#[test]
+fn status_of_an_environment_shows_no_problem_of_another_one() {
+    let world = configured("");
+    world.deploy("production/web", 1);
+    world.deploy_file("production/broken", "no hash\n");
+    world.deploy_file("staging/other", "no hash\n");
+    let line = world.push_unseen();
+    world.hook("post-receive", &line).ok();
+    world.settled();
+
+    let of = |filter: &str| world.cmd(&["status", filter]).ok().all();
+    let production = of("production");
+    assert!(
+        production.contains("production/broken.deploy"),
+        "{production}"
+    );
+    assert!(!production.contains("staging"), "{production}");
+    assert!(!of("production/web").contains("broken"));
+    assert!(of("staging").contains("staging/other.deploy"));
+    assert!(of("production/broken").contains("production/broken.deploy"));
+    let all = world.cmd(&["status"]).ok().all();
+    assert!(
+        all.contains("production/broken") && all.contains("staging/other"),
+        "{all}"
+    );
+}
