@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::key_place::KeyPlace;
 use super::template::TemplateError;
 use super::values::ValueError;
 use crate::id::{Application, Environment};
@@ -91,6 +92,8 @@ pub(super) enum MistakeKind {
         section: String,
         key: String,
         known: Vec<&'static str>,
+        /// The keys of all sections.
+        elsewhere: Vec<(&'static str, KeyPlace)>,
     },
     /// A key that may stand in the section of an environment only.
     KeyOfEnvironment { section: String, key: String },
@@ -106,6 +109,12 @@ pub(super) enum MistakeKind {
         key: String,
         found: &'static str,
         wanted: &'static str,
+    },
+    /// A number in place of a number with a unit, and two of the units that there are.
+    NoUnit {
+        key: String,
+        number: String,
+        units: [&'static str; 2],
     },
     /// A string with a NUL character, which cannot be passed to a program.
     Nul { key: String },
@@ -185,6 +194,9 @@ impl fmt::Display for MistakeKind {
             Self::Type { key, found, wanted } => {
                 write!(f, "{key} is of type {found}, not {wanted}")
             }
+            Self::NoUnit { key, number, .. } => {
+                write!(f, "{key}: {} has no unit", text::escape(number, 40))
+            }
             Self::Nul { key } => write!(f, "{key} contains a NUL character"),
             Self::OutOfRange { key, range } => {
                 write!(
@@ -238,7 +250,12 @@ impl fmt::Display for MistakeKind {
 impl MistakeKind {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::UnknownKey { key, known, .. } => nearest(key, known),
+            Self::UnknownKey {
+                key,
+                known,
+                elsewhere,
+                ..
+            } => nearest_key(key, known, elsewhere),
             Self::UnknownValue { value, known, .. } => nearest(value, known),
             Self::UnknownEnvironment { name, known, .. } => {
                 let known: Vec<_> = known.iter().map(String::as_str).collect();
@@ -264,6 +281,11 @@ impl MistakeKind {
             )
             .to_owned(),
 
+            Self::NoUnit { number, units, .. } => {
+                let number = text::escape(number, 40);
+                let [first, second] = units;
+                format!("write \"{number}{first}\" or \"{number}{second}\"")
+            }
             Self::KeyOfEnvironment { .. } => {
                 "it belongs to an environment: put it under [environments.NAME]".to_owned()
             }
@@ -296,6 +318,21 @@ impl MistakeKind {
 
         Some(hint)
     }
+}
+
+/// The nearest of the known keys. Where a key of another section is nearer, that one.
+fn nearest_key(
+    key: &str,
+    known: &[&'static str],
+    elsewhere: &[(&'static str, KeyPlace)],
+) -> String {
+    let other = text::nearest(key, elsewhere.iter().map(|(name, _)| *name));
+    let other = other.filter(|name| !known.contains(name));
+    let other = elsewhere.iter().find(|(name, _)| Some(*name) == other);
+    let Some((name, place)) = other else {
+        return nearest(key, known);
+    };
+    format!("did you mean \"{name}\"? It belongs {}", place.words())
 }
 
 /// The nearest of the known words, or all of them where none is near.

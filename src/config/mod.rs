@@ -11,6 +11,7 @@ mod calendar;
 mod compound;
 mod document;
 mod environment_key;
+mod key_place;
 mod keys;
 mod mistake;
 mod names;
@@ -22,7 +23,8 @@ mod template;
 mod values;
 
 pub use calendar::{OnFreeze, Window, Zones};
-pub use keys::{KeyPlace, keys};
+pub use key_place::KeyPlace;
+pub use keys::keys;
 pub use mistake::Mistake;
 pub use names::UnknownName;
 pub use sections::{Config, EnvironmentSection};

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::super::calendar::OnFreeze;
-use super::super::keys::{KeyPlace, keys};
+use super::super::key_place::KeyPlace;
+use super::super::keys::keys;
 use super::*;
 use crate::id::{Application, Environment, Target};
 
@@ -421,6 +422,45 @@ after = ["api", "other"]
     (write "api" everywhere)
 8:1: environments.staging.applications.Web: "Web" differs from "web" only in upper and lower case
     (write "web" everywhere)
+"#,
+    );
+}
+
+#[test]
+fn number_without_a_unit_and_key_in_another_place_are_explained() {
+    check(
+        r#"timout = "1h"
+frozen = []
+xyzzy = 1
+[defaults]
+timeout = 30
+kill_after = "10"
+log_limit = 16
+grace = 1.5
+brnach = "main"
+[environments.a]
+promotes_from = "b"
+soak = 2
+runer = "systemd"
+[environments.b]
+"#,
+        r#"
+1:1: unknown key "timout"
+    (did you mean "timeout"? It belongs under [defaults] or in a more specific section)
+2:1: unknown key "frozen"
+    (did you mean "frozen"? It belongs under [environments.NAME])
+3:1: unknown key "xyzzy"
+    (known here: "branch", "root", "state_dir", "allow_rewind", "runner", "defaults",
+    "environments", "applications")
+5:11: defaults.timeout: 30 has no unit (write "30s" or "30m")
+6:14: defaults.kill_after: 10 has no unit (write "10s" or "10m")
+7:13: defaults.log_limit: 16 has no unit (write "16KiB" or "16MiB")
+8:9: defaults.grace is of type float, not a string
+9:1: unknown key "brnach" in defaults
+    (did you mean "branch"? It belongs at the top of the file, before the first section)
+12:8: environments.a.soak: 2 has no unit (write "2s" or "2m")
+13:1: unknown key "runer" in environments.a
+    (did you mean "runner"? It belongs at the top of the file, before the first section)
 "#,
     );
 }
