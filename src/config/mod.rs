@@ -14,6 +14,7 @@ mod environment_key;
 mod key_place;
 mod keys;
 mod mistake;
+mod named;
 mod names;
 mod parse;
 mod references;

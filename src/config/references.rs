@@ -8,8 +8,8 @@ use toml::de::DeTable;
 
 use super::document::{DocumentReader, Value};
 use super::mistake::MistakeKind;
+use super::named::{applications_tables, named_references};
 use super::sections::{Config, EnvironmentSection};
-use super::settings::PartialSettings;
 use crate::id::Application;
 use crate::order;
 
@@ -107,49 +107,12 @@ fn spellings(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReade
     }
 
     // All sections are known now, so the names that they refer to can be compared.
-    let mut references = vec![after_of(vec!["defaults"], &config.defaults)];
-    for (path, table) in &tables {
-        let own = table.iter();
-        references.extend(
-            own.map(|(name, settings)| after_of([path, &[name.as_str()][..]].concat(), settings)),
-        );
-    }
-    for (name, section) in config.environment_sections() {
-        references.push(after_of(vec!["environments", name], &section.settings));
-        let together = section.together.concat();
-        references.push((vec!["environments", name, "together"], together));
-    }
+    let references = named_references(config);
     for (path, names) in &references {
         for name in names {
             applications.check(path, name.as_str(), document, reader, false);
         }
     }
-}
-
-/// The applications that one section names in `after`, with the path of the key.
-fn after_of<'p>(
-    section: Vec<&'p str>,
-    settings: &PartialSettings,
-) -> (Vec<&'p str>, Vec<Application>) {
-    let key = [section, vec!["after"]].concat();
-    (key, settings.after.clone().unwrap_or_default())
-}
-
-/// The tables whose keys are applications, with their paths.
-fn applications_tables(
-    config: &Config,
-) -> Vec<(Vec<&str>, &BTreeMap<Application, PartialSettings>)> {
-    let own = config.environment_sections();
-    let own = own.map(|(name, section)| {
-        (
-            vec!["environments", name, "applications"],
-            &section.applications,
-        )
-    });
-    [(vec!["applications"], &config.applications)]
-        .into_iter()
-        .chain(own)
-        .collect()
 }
 
 /// The first spelling of each name, by the name in lower case.

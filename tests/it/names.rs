@@ -178,3 +178,53 @@ fn status_of_an_environment_shows_no_problem_of_another_one() {
         "{all}"
     );
 }
+
+#[test]
+fn misspelt_application_that_goes_first_is_refused() {
+    let world = configured("[applications.web]\nafter = [\"databse\"]\n");
+    world.deploy("production/database", 1);
+    world.push();
+
+    let said = refused(&world, "production/web");
+    assert!(said.contains("did you mean database?"), "{said}");
+    world
+        .cmd(&["check"])
+        .ok()
+        .says("applications.web.after")
+        .says("\"database\"");
+
+    // It may be one that is still to come.
+    world.config("[applications.web]\nafter = [\"cache\"]\n");
+    world.deploy("production/web", 1);
+    world.push();
+    let doctor = world.cmd(&["doctor"]).all();
+    assert!(doctor.contains("is known of \"cache\""), "{doctor}");
+}
+
+#[test]
+fn names_of_which_nothing_is_known_are_warned_of() {
+    let world = configured(
+        "[applications.wesbite]\n[environments.prodution]\n[environments.production]\n\
+         together = [\"website\", \"databse\"]\n[environments.production.applications.webiste]\n",
+    );
+    let line = {
+        world.deploy("production/website", 1);
+        world.deploy("production/database", 1);
+        world.push_unseen()
+    };
+    world.hook("post-receive", &line).ok();
+
+    let check = world.cmd(&["check"]).all();
+    let doctor = world.cmd(&["doctor"]).all();
+    for said in [&check, &doctor] {
+        for name in [
+            "applications.wesbite: ",
+            "environments.prodution: ",
+            "environments.production.together: ",
+            "environments.production.applications.webiste: ",
+        ] {
+            assert!(said.contains(name), "{name} is missing: {said}");
+        }
+    }
+    assert!(check.contains("did you mean \"website\"?"), "{check}");
+}

@@ -96,6 +96,7 @@ const CHECKS: &[Check] = &[
         name: "state",
         look: Look::Opening(state::is_open),
     },
+    of_state("names", configuration::names),
     of_state("state permissions", permissions::state),
     of_state("database", state::database),
     of_state("lock", state::lock),

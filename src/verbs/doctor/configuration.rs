@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::deploy_repository::InstallRecord;
+use crate::store::Store;
 
 /// Whether there is a configuration file without mistakes.
 pub(super) fn file(installation: &Installation<'_>) -> Finding {
@@ -52,4 +53,25 @@ pub(super) fn record(installation: &Installation<'_>) -> Finding {
             install,
         ),
     }
+}
+
+/// Whether the names in the configuration are names of something.
+pub(super) fn names(installation: &Installation<'_>, store: &mut Store) -> Finding {
+    let recorded = match store.read().and_then(|record| record.newest()) {
+        Ok(newest) => newest.into_keys(),
+        Err(error) => return Finding::problem(error.to_string(), error.hint()),
+    };
+    let known = installation
+        .wanted
+        .iter()
+        .cloned()
+        .chain(recorded)
+        .collect();
+
+    let unknown = installation.deploy.config.unknown_names(&known);
+    let Some(first) = unknown.first() else {
+        return Finding::ok("nothing in the configuration is known to be misspelt");
+    };
+    let messages: Vec<&str> = unknown.iter().map(|name| name.message.as_str()).collect();
+    Finding::warning(messages.join("; "), first.hint.clone())
 }
