@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Error};
-use super::load::load;
-use crate::config::Config;
+use super::install_record::InstallRecord;
+use super::load::{check_not_missing, is_searched, load, unreadable};
+use crate::config::{Config, Mistake};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store};
@@ -43,8 +44,22 @@ impl DeployRepository {
         quarantine: Quarantine,
     ) -> Result<Self, Error> {
         let repository = Repository::open_in_quarantine(git_dir, quarantine)?;
-        let (config_file, config) = load(&repository, config_file)?;
-        Ok(Self::new(repository, config, config_file)?)
+        let (found, config) = load(&repository, config_file)?;
+        if config_file.is_none() {
+            check_not_missing(&repository, found.as_deref(), &config)?;
+        }
+        Ok(Self::new(repository, config, found)?)
+    }
+
+    /// Like [`DeployRepository::open`], but for `install`, which records anew what is meant: the
+    /// configuration file that was there before may be missing.
+    ///
+    /// # Errors
+    /// As for [`DeployRepository::open`].
+    pub fn open_to_install(git_dir: &Path, config_file: Option<&Path>) -> Result<Self, Error> {
+        let repository = Repository::open(git_dir)?;
+        let (found, config) = load(&repository, config_file)?;
+        Ok(Self::new(repository, config, found)?)
     }
 
     /// Like [`DeployRepository::open`], but only for looking at what is recorded: a configuration
@@ -96,11 +111,79 @@ impl DeployRepository {
         Ok(())
     }
 
+    /// What an install with the present configuration records.
+    #[must_use]
+    pub fn install_record(&self) -> InstallRecord {
+        let file = self.config_file.as_ref();
+        let file = file.filter(|file| is_searched(&self.repository, file));
+        let in_repository = |file: &PathBuf| {
+            let inside = file.strip_prefix(self.repository.path());
+            inside.unwrap_or(file).to_owned()
+        };
+
+        InstallRecord {
+            branch: self.branch.clone(),
+            state_dir: self.config.state_dir.clone(),
+            configuration: file.map(in_repository),
+        }
+    }
+
+    /// Checks that the deploy branch and the state are those that the hooks were installed for.
+    /// Otherwise a push could be accepted that nobody plans, or be judged without the record.
+    ///
+    /// # Errors
+    /// They are others, or `recorded` is an error: it is not known what was installed.
+    pub fn check_as_installed(
+        &self,
+        recorded: io::Result<Option<InstallRecord>>,
+    ) -> Result<(), ConfigError> {
+        let file = InstallRecord::file(self.repository.path());
+        let Some(recorded) = recorded.map_err(|error| unreadable(&file, &error))? else {
+            return Ok(());
+        };
+
+        let mut problems = Vec::new();
+        if recorded.branch != self.branch {
+            let what = "the deploy branch";
+            problems.push(Mistake::not_as_installed(
+                what,
+                &self.branch,
+                &recorded.branch,
+            ));
+        }
+        if recorded.state_dir != self.config.state_dir {
+            let shown = |folder: &Option<PathBuf>| match folder {
+                Some(folder) => folder.to_string_lossy().into_owned(),
+                None => "in the repository".to_owned(),
+            };
+            problems.push(Mistake::not_as_installed(
+                "state_dir",
+                &shown(&self.config.state_dir),
+                &shown(&recorded.state_dir),
+            ));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError {
+            file: self.config_file.clone().unwrap_or(file),
+            problems,
+            config: Box::new(self.config.clone()),
+        })
+    }
+
     /// The state directory.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
+        self.state_dir_of(self.config.state_dir.as_deref())
+    }
+
+    /// The state directory that a configuration names, or the one in the repository if it names
+    /// none.
+    #[must_use]
+    pub fn state_dir_of(&self, configured: Option<&Path>) -> PathBuf {
         let own = || self.repository.path().join("deploy-by-code");
-        self.config.state_dir.clone().unwrap_or_else(own)
+        configured.map_or_else(own, Path::to_owned)
     }
 
     /// The folder in which hooks leave files that tell systemd to start a runner.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::touched::Concerned;
 use crate::git::{self, Repository};
 use crate::policy::Refusal;
 use crate::refs::{RefUpdate, Updates};
@@ -14,19 +15,18 @@ const REPLACE: &[u8] = b"refs/replace/";
 /// replaces objects.
 pub(super) struct GuardedRefs<'r> {
     repository: &'r Repository,
-    /// The full names of the branches.
-    branches: &'r [String],
+    branches: &'r Concerned,
     /// The ref that each branch leads to: itself, unless it is a symbolic ref. `None`: not asked
     /// yet.
-    targets: Option<BTreeMap<Vec<u8>, &'r str>>,
+    targets: Option<BTreeMap<Vec<u8>, String>>,
     /// The refs of the push that lead to a branch, though they have other names, and that branch.
-    aliases: BTreeMap<Vec<u8>, &'r str>,
+    aliases: BTreeMap<Vec<u8>, String>,
     /// Why it can't be found out where a ref leads to.
     fault: Option<git::Error>,
 }
 
 impl<'r> GuardedRefs<'r> {
-    pub(super) fn new(repository: &'r Repository, branches: &'r [String]) -> Self {
+    pub(super) fn new(repository: &'r Repository, branches: &'r Concerned) -> Self {
         Self {
             repository,
             branches,
@@ -36,13 +36,9 @@ impl<'r> GuardedRefs<'r> {
         }
     }
 
-    fn is_branch(&self, name: &[u8]) -> bool {
-        self.branches.iter().any(|branch| branch.as_bytes() == name)
-    }
-
     /// Whether a ref of a push matters.
     pub(super) fn matters(&mut self, name: &[u8]) -> bool {
-        if self.is_branch(name) || name.starts_with(REPLACE) {
+        if self.branches.has(name) || name.starts_with(REPLACE) {
             return true;
         }
         match self.alias_of(name) {
@@ -59,20 +55,28 @@ impl<'r> GuardedRefs<'r> {
     }
 
     /// The branch that a push to a ref of another name would move; `None`: it moves none.
-    fn alias_of(&mut self, name: &[u8]) -> Result<Option<&'r str>, git::Error> {
+    fn alias_of(&mut self, name: &[u8]) -> Result<Option<String>, git::Error> {
+        let target = self.repository.leads_to(name)?;
+        let branches = match self.branches {
+            Concerned::Branches(branches) => branches,
+            Concerned::EveryBranch => {
+                let branch = self.branches.has(&target);
+                return Ok(branch.then(|| String::from_utf8_lossy(&target).into_owned()));
+            }
+        };
+
         let targets = match &self.targets {
             Some(targets) => targets,
             None => {
                 let mut found = BTreeMap::new();
-                for branch in self.branches {
+                for branch in branches {
                     let target = self.repository.leads_to(branch.as_bytes())?;
-                    found.insert(target, branch.as_str());
+                    found.insert(target, branch.clone());
                 }
                 self.targets.insert(found)
             }
         };
-        let target = self.repository.leads_to(name)?;
-        Ok(targets.get(&target).copied())
+        Ok(targets.get(&target).cloned())
     }
 
     /// Splits the updates of a push that matter into those of the branches and the refusals of all

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
-use super::touched::possible_branches;
+use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment, Target};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
@@ -146,14 +146,11 @@ impl Received {
         input: impl BufRead,
     ) {
         let is_unreadable = matches!(error, deploy_repository::Error::Git(_));
-        let branches = match &error {
-            deploy_repository::Error::Config(error) => possible_branches(environment, error),
-            deploy_repository::Error::Git(_) => Vec::new(),
-        };
-        let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-        let touches = refs::read(input, is_branch).map(|updates| !updates.wanted.is_empty());
+        let recorded = recorded(environment, Err(&error));
+        let concerned = Concerned::by(Err(&error), &recorded);
+        let touches = refs::read(input, |name| concerned.has(name));
         // A line that can't be read may be about the branch.
-        let touches = touches.unwrap_or(true);
+        let touches = touches.map_or(true, |updates| !updates.wanted.is_empty());
 
         if is_unreadable || touches {
             self.fail(Failure::Unusable(error));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use super::guarded_refs::GuardedRefs;
-use super::touched::possible_branches;
+use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::event::{Event, Severity};
 use crate::git::{self, Repository};
@@ -83,8 +83,8 @@ impl Error {
     }
 }
 
-/// Judges a push before anything has changed. A push that does not touch the deploy branch is
-/// always accepted, even when the configuration is broken.
+/// Judges a push before anything has changed. A push that certainly does not touch the deploy
+/// branch is always accepted, even when the configuration is broken.
 pub fn pre_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -117,22 +117,23 @@ fn judge(
         config,
         environment.quarantine.clone(),
     );
-    let (repository, branches) = match &opened {
-        Ok(deploy) => (None, vec![deploy.branch.clone()]),
-        Err(deploy_repository::Error::Config(error)) => {
-            let repository = Repository::open(&environment.git_dir)?;
-            (Some(repository), possible_branches(environment, error))
-        }
-        // If the repository can't be read, every push is refused.
-        Err(deploy_repository::Error::Git(_)) => (None, Vec::new()),
+    // If the repository can't be read, every push is refused.
+    let opened = match opened {
+        Err(error @ deploy_repository::Error::Git(_)) => return Err(error.into()),
+        opened => opened,
     };
-    let repository = match (&opened, &repository) {
-        (Ok(deploy), _) => &deploy.repository,
-        (Err(_), Some(repository)) => repository,
-        (Err(_), None) => return opened.map(drop).map_err(Error::from),
+    let alone;
+    let repository = match &opened {
+        Ok(deploy) => &deploy.repository,
+        Err(_) => {
+            alone = Repository::open(&environment.git_dir)?;
+            &alone
+        }
     };
 
-    let mut guarded = GuardedRefs::new(repository, &branches);
+    let recorded = recorded(environment, opened.as_ref());
+    let concerned = Concerned::by(opened.as_ref(), &recorded);
+    let mut guarded = GuardedRefs::new(repository, &concerned);
     let updates = refs::read(input, |name| guarded.matters(name)).map_err(Error::Refs)?;
     let (updates, refusals) = guarded.sort(updates)?;
     verdict.refusals.extend(refusals);
@@ -141,6 +142,9 @@ fn judge(
         return Ok(());
     };
     let deploy = opened?;
+    deploy
+        .check_as_installed(recorded)
+        .map_err(deploy_repository::Error::from)?;
     *store = find_store(&deploy)?;
     judge_branch(&deploy, update, store.as_mut(), verdict)
 }
@@ -169,7 +173,7 @@ fn judge_branch(
     }
 
     // Finding the pusher may have to read the user database, so it is done only if a rule asks.
-    let mut sections = deploy.config.environments();
+    let mut sections = deploy.config.environment_sections();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher);
 
@@ -230,7 +234,8 @@ fn catch_up(
     old: Option<&Revision>,
 ) -> Result<Vec<Queued>, planning::Error> {
     let cursor = store.read()?.cursor()?;
-    if cursor.is_none_or(|cursor| cursor.branch != deploy.branch || cursor.commit.as_ref() == old) {
+    // If the state belongs to another branch, planning says so.
+    if cursor.is_none_or(|cursor| cursor.branch == deploy.branch && cursor.commit.as_ref() == old) {
         return Ok(Vec::new());
     }
 

@@ -27,4 +27,4 @@ pub use error::Error;
 pub use judge::{Judged, Prepared, judge, prepare};
 pub use subject::Subject;
 pub use unreadable::unreadable_tip;
-pub use wanted::wanted;
+pub use wanted::{deploy_files, wanted};

@@ -17,6 +17,7 @@
 
 // What the tests share.
 mod applications;
+mod names;
 mod nobody;
 mod observe;
 mod processes;
@@ -49,6 +50,7 @@ mod hostile_trees;
 mod hosts;
 mod install;
 mod install_steps;
+mod installed;
 mod late;
 mod layers;
 mod limits;

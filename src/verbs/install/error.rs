@@ -64,6 +64,21 @@ pub enum Error {
     )]
     HooksElsewhere(PathBuf),
 
+    /// The state that was there at the last install is not in the folder that the configuration
+    /// names now.
+    #[error(
+        "there is no state in {}; the state of this repository was in {} at the last install; \
+         move it, or undo the change of state_dir",
+        shown(.now),
+        shown(.earlier)
+    )]
+    StateElsewhere {
+        /// The folder that the configuration names now.
+        now: PathBuf,
+        /// The folder at the last install.
+        earlier: PathBuf,
+    },
+
     /// The repository can't have units.
     #[error(transparent)]
     Units(#[from] UnitError),

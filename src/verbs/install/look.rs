@@ -18,7 +18,7 @@ use super::found::{
     OtherHook, Sibling,
 };
 use super::link::{aside, links_beside, target_beside};
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{CHAINED, HOOKS, Host, is_own_link, kept, leads_to, sibling};
 use crate::judging;
@@ -49,6 +49,9 @@ pub fn look_before_install(
         tip
     };
 
+    let recorded = InstallRecord::read(git_dir).ok().flatten();
+    let earlier = recorded.as_ref();
+    let earlier = earlier.map(|recorded| deploy.state_dir_of(recorded.state_dir.as_deref()));
     let has_gitlab_setting = git::config_value(git_dir, "gitlab.fullpath")?.is_some();
     let host = Host::of(git_dir, has_gitlab_setting);
     // GitLab's own folder of hooks is left alone.
@@ -69,7 +72,10 @@ pub fn look_before_install(
         branch: deploy.branch.clone(),
         state_folder: deploy.state_dir(),
         state,
+        earlier_state_folder: earlier.filter(|folder| *folder != deploy.state_dir()),
         start,
+        record_file: InstallRecord::file(git_dir),
+        is_recorded: recorded == Some(deploy.install_record()),
         hooks: hooks.collect(),
         beside: own_folder.map(|folder| beside(&folder)),
         takes_push_options: git::config_bool(git_dir, "receive.advertisePushOptions")?,
@@ -231,6 +237,10 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
 
     Ok(Installed {
         has_state: deploy.state_dir().exists(),
+        record_file: InstallRecord::files(git_dir)
+            .iter()
+            .any(|file| is_there(file))
+            .then(|| InstallRecord::file(git_dir)),
         places: places.into_iter().map(place).collect(),
         kept_folders: kept_folders.map(kept_folder).collect(),
     })

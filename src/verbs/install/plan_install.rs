@@ -1,8 +1,9 @@
 //! What an install has to do in a repository: a pure function from what was found to steps.
 //!
 //! Protocol: the next call can complete an install that was stopped after any step. The order of
-//! the steps is: the state with its cursor, then the links that kept hooks need, then the hooks,
-//! each of which is kept and at once replaced, then git's configuration and the timer's list.
+//! the steps is: the state with its cursor, then the record of what is meant, then the links that
+//! kept hooks need, then the hooks, each of which is kept and at once replaced, then git's
+//! configuration and the timer's list.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,11 +21,17 @@ const PUSH_OPTIONS: &str = "receive.advertisePushOptions";
 /// list, if the repository is to be added to it.
 ///
 /// # Errors
-/// A hook can't be kept.
+/// A hook can't be kept, or the state is in another place.
 pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<Step>, Error> {
     let (hook_steps, kept_folders) = plan_hooks(found)?;
 
-    let mut steps = plan_state(found);
+    let mut steps = plan_state(found)?;
+    if !found.is_recorded {
+        steps.push(Step::Record {
+            file: found.record_file.clone(),
+            branch: found.branch.clone(),
+        });
+    }
     if let Some(beside) = &found.beside
         && !kept_folders.is_empty()
     {
@@ -44,11 +51,20 @@ pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<St
 }
 
 /// What has to be done so that there is a state with a cursor on the deploy branch.
-fn plan_state(found: &BeforeInstall) -> Vec<Step> {
+///
+/// # Errors
+/// A new state would be made in the place of one that is elsewhere. Its record would be forgotten.
+fn plan_state(found: &BeforeInstall) -> Result<Vec<Step>, Error> {
     let folder = found.state_folder.clone();
     let start = found.start.clone();
     let Some(state) = found.state.as_ref().filter(|state| state.is_begun()) else {
-        return vec![Step::CreateState { folder, start }];
+        return match &found.earlier_state_folder {
+            None => Ok(vec![Step::CreateState { folder, start }]),
+            Some(earlier) => Err(Error::StateElsewhere {
+                now: folder,
+                earlier: earlier.clone(),
+            }),
+        };
     };
 
     let mut steps = Vec::new();
@@ -64,7 +80,7 @@ fn plan_state(found: &BeforeInstall) -> Vec<Step> {
             start,
         });
     }
-    steps
+    Ok(steps)
 }
 
 /// What has to be done so that a link to the program is in the place of each hook. Also returns the
