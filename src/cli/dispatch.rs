@@ -36,11 +36,12 @@ pub fn main() -> ExitCode {
     let result = match hooks::called_as(&program) {
         Some(hook) => {
             let words: Vec<OsString> = words.collect();
-            hooks::run(hook, None, None, &program, &words)
+            Ok(hooks::run(hook, None, None, &program, &words))
         }
         None => dispatch(&program),
     };
-    result.unwrap_or_else(|error| fail(&error)).into()
+    let exit = result.unwrap_or_else(|error| fail(&error, output::complain));
+    exit.into()
 }
 
 /// Runs the command that the command line names.
@@ -56,7 +57,10 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
     } = arguments;
 
     match command {
-        Command::Hook(command) => hook(command, repository.as_deref(), config.as_deref(), program),
+        Command::Hook(command) => {
+            let (repository, config) = (repository.as_deref(), config.as_deref());
+            Ok(hook(command, repository, config, program))
+        }
         Command::Install(command) => put_in_or_take_out(command, repository, config),
         Command::Look(command) => {
             let context = Context::find(repository, config)?;
@@ -83,7 +87,7 @@ fn hook(
     repository: Option<&Path>,
     config: Option<&Path>,
     program: &OsStr,
-) -> Result<Exit, Error> {
+) -> Exit {
     let (name, words) = match command {
         HookCommand::PreReceive => ("pre-receive", Vec::new()),
         HookCommand::PostReceive => ("post-receive", Vec::new()),

@@ -23,6 +23,7 @@ mod output;
 mod output_lines;
 mod plan;
 mod push_options;
+mod pusher;
 mod run;
 mod status;
 

@@ -57,9 +57,13 @@ pub(super) fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Says on standard error what went wrong and what to do. Further lines of the message are
-/// indented.
+/// Says on standard error what went wrong and what to do.
 pub(super) fn complain(message: &str, hint: Option<&str>) {
+    print_error(&complaint(message, hint));
+}
+
+/// The lines that say what went wrong and what to do. Further lines of the message are indented.
+pub(super) fn complaint(message: &str, hint: Option<&str>) -> String {
     let mut text = String::new();
 
     for (index, line) in message.lines().enumerate() {
@@ -70,5 +74,5 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         text.push_str(&format!("  hint: {hint}\n"));
     }
-    print_error(&text);
+    text
 }

@@ -10,6 +10,7 @@ pub mod exec;
 pub mod file;
 pub mod gated;
 pub mod group;
+pub mod listener;
 pub mod lock;
 pub mod open;
 pub mod output;

@@ -48,6 +48,7 @@ mod install;
 mod install_steps;
 mod late;
 mod layers;
+mod listeners;
 mod plan;
 mod planning;
 mod promotion;
