@@ -1,6 +1,7 @@
 //! What a deploy file says: its first word is the revision to deploy. Everything after it is
 //! history. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::id::{Revision, RevisionError};
@@ -92,6 +93,17 @@ pub fn is_redeploy(old: &[u8], new: &[u8]) -> bool {
     matches!((revision(entry), revision(old)), (Ok(new), Ok(old)) if new == old)
 }
 
+/// A revision at the beginning of a line of `new` that begins no line of `old`, though the first
+/// word is the same: somebody may have put a new entry below the others.
+#[must_use]
+pub fn added_below(old: &[u8], new: &[u8]) -> Option<Revision> {
+    let lines = |content| <[u8]>::split(content, |b| *b == b'\n');
+    let entries = |content| lines(content).filter_map(|line| revision(line).ok());
+    let before: BTreeSet<Revision> = entries(old).collect();
+    let added = entries(new).find(|entry| !before.contains(entry));
+    added.filter(|added| revision(new).as_ref() != Ok(added))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +163,23 @@ mod tests {
         let content = format!("\u{feff}{A}");
         let error = revision(content.as_bytes()).unwrap_err();
         assert_eq!(error.hint(), "save the file without a byte order mark");
+    }
+
+    #[test]
+    fn entry_below_the_others_is_found() {
+        let old = format!("{A}\n* first\n");
+        let table = [
+            (format!("{old}{B}\n* second\n"), Some(B)),
+            (format!("{A}\n{B}\n* first\n"), Some(B)),
+            (format!("{B}\n{old}"), None),
+            (format!("{old}* see {B}\n"), None),
+            (format!("{A}\n* first\n{A}\n"), None),
+            (old.clone(), None),
+        ];
+        for (new, expect) in table {
+            let found = added_below(old.as_bytes(), new.as_bytes());
+            assert_eq!(found.as_ref().map(Revision::as_str), expect, "{new:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod config;
 pub mod deployfile;
 pub mod event;
 pub mod identity;
+pub mod near_miss;
 pub mod order;
 pub mod plan;
 pub mod policy;

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::output;
-use crate::report::{RefusalRow, refusal_lines, to_json};
+use crate::report::{RefusalRow, not_deployed_lines, refusal_lines, to_json};
 use crate::{text, verbs};
 
 /// `check [REV]`: refused if anything is.
@@ -25,6 +25,10 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
         );
         let hint = "set repository for them in the configuration";
         output::complain(&message, Some(hint));
+    }
+
+    for line in not_deployed_lines(&checked.near_misses, true) {
+        output::complain(&format!("warning: {line}"), None);
     }
 
     let refusals = &checked.refusals;

@@ -42,6 +42,7 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> Resul
     let verbs::PlannedChange {
         plan,
         rows,
+        not_deployed,
         compared_from,
     } = verbs::plan(&context.place, old, new)?;
 
@@ -60,8 +61,8 @@ pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> Resul
             let refused = plan.refusals.iter().map(RefusalRow::new).map(Row::Refused);
             format!("{}\n", to_json(&rows.chain(refused).collect::<Vec<_>>()))
         }
-        Form::Markdown => plan_markdown(&plan, &rows),
-        Form::Text => plan_text(&plan, &rows),
+        Form::Markdown => plan_markdown(&plan, &rows, &not_deployed),
+        Form::Text => plan_text(&plan, &rows, &not_deployed),
     })?;
     Ok(Exit::of(plan.refusals.is_empty()))
 }

@@ -7,6 +7,7 @@ use super::environment::{HookEnvironment, pusher};
 use super::touched::possible_branches;
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment, Target};
+use crate::judging::{NotDeployed, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
 use crate::policy::Refusal;
 use crate::publish;
@@ -27,6 +28,8 @@ pub enum Announcement {
     Retired(Target),
     /// Something on the branch can't be deployed.
     Problem(Refusal),
+    /// Nothing was planned, and this is what the push changed.
+    NotDeployed(Vec<NotDeployed>),
 }
 
 impl Announcement {
@@ -36,7 +39,7 @@ impl Announcement {
         match self {
             Self::Queued(queued) => Some(queued.id),
             Self::QueuedByOther(deployment) => Some(deployment.id),
-            Self::Retired(_) | Self::Problem(_) => None,
+            Self::Retired(_) | Self::Problem(_) | Self::NotDeployed(_) => None,
         }
     }
 }
@@ -168,7 +171,20 @@ impl Received {
             publish::to_syslog(&mut store);
         }
         self.announce(planned);
+        if self.announcements.is_empty() {
+            self.explain_silence(deploy, push);
+        }
         Ok(())
+    }
+
+    /// Collects what the push changed without a deployment. If that can't be read, the pusher is
+    /// told nothing about it: everything is recorded.
+    fn explain_silence(&mut self, deploy: &DeployRepository, push: &Push) {
+        let Some(new) = &push.new else { return };
+        let found = not_deployed(deploy, push.old.as_ref(), new).unwrap_or_default();
+        if !found.is_empty() {
+            self.announcements.push(Announcement::NotDeployed(found));
+        }
     }
 
     /// Starts a runner for each environment that has something new to do. Returns whether at least

@@ -4,6 +4,7 @@
 mod cells;
 mod deployment_row;
 mod json;
+mod not_deployed;
 mod plan_markdown;
 mod plan_rows;
 mod plan_text;
@@ -16,6 +17,7 @@ mod tail;
 pub use cells::{colour, name_cell, who_cell};
 pub use deployment_row::{DeploymentRow, outcome_line, remark};
 pub use json::to_json;
+pub use not_deployed::not_deployed_lines;
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, PlanRow, plan_rows};
 pub use plan_text::plan_text;

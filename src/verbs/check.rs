@@ -8,7 +8,7 @@ use super::plan::unknown;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Target;
-use crate::judging::{self, Subject};
+use crate::judging::{self, NotDeployed, Subject};
 use crate::policy::{Facts, Refusal};
 use crate::store::Store;
 
@@ -24,6 +24,8 @@ pub struct Checked {
     /// The targets that have no repository in the configuration, so that the rules about the
     /// history of commits can't be judged for them.
     pub without_repository: Vec<Target>,
+    /// The files that may have been meant to be deploy files.
+    pub near_misses: Vec<NotDeployed>,
 }
 
 /// Judges every deploy file of a commit. `None` stands for the tip of the deploy branch.
@@ -50,6 +52,10 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let mut refusals = judged.plan.refusals;
     refusals.extend(broken_repositories(&deploy, &judged.facts));
 
+    let near_misses = match &commit {
+        Some(commit) => judging::near_misses(&deploy, None, commit)?,
+        None => Vec::new(),
+    };
     let targets = judged.facts.targets.into_iter();
     let without_repository = targets.filter(|(_, known)| known.revision.is_none());
     Ok(Checked {
@@ -57,6 +63,7 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         files: prepared.candidates.len(),
         refusals,
         without_repository: without_repository.map(|(target, _)| target).collect(),
+        near_misses,
     })
 }
 

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("text", 10),
     ("change", 11), ("refs", 11), ("status", 11), ("identity", 11), ("order", 11),
     ("deployfile", 11), ("unit_name", 11),
-    ("config", 12), ("candidate", 12),
+    ("config", 12), ("candidate", 12), ("near_miss", 12),
     ("policy", 13),
     ("plan", 14), ("event", 14),
     ("sys", 20),

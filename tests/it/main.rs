@@ -65,6 +65,7 @@ mod rollbacks;
 mod runner;
 mod safeguards;
 mod service;
+mod silence;
 mod snapshots;
 mod ssh;
 mod stopping;

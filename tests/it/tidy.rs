@@ -11,7 +11,7 @@ use crate::world::World;
 #[rustfmt::skip]
 const PURE: &[&str] = &[
     "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
-    "candidate", "policy", "plan", "event", "unit_name",
+    "candidate", "policy", "plan", "event", "unit_name", "near_miss",
 ];
 
 fn root() -> &'static Path {
