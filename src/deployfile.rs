@@ -29,29 +29,6 @@ pub enum ContentError {
     },
 }
 
-impl ContentError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoRevision => {
-                "write the whole commit hash to deploy as the first word; \
-                 to retire the application, delete the file"
-            }
-            Self::NotARevision { word, .. } if word.starts_with("\\u{feff}") => {
-                "save the file without a byte order mark"
-            }
-            Self::NotARevision {
-                error: RevisionError::Null,
-                ..
-            } => "to retire the application, delete the file",
-            Self::NotARevision { .. } => {
-                "write the whole hash, 40 or 64 hexadecimal digits, as git rev-parse prints it"
-            }
-        }
-    }
-}
-
 impl fmt::Display for ContentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::NotARevision { line, word, error } = self else {
@@ -156,13 +133,6 @@ mod tests {
 
         let joined = format!("{A},{B}");
         assert!(revision(joined.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn byte_order_mark_has_a_hint_of_its_own() {
-        let content = format!("\u{feff}{A}");
-        let error = revision(content.as_bytes()).unwrap_err();
-        assert_eq!(error.hint(), "save the file without a byte order mark");
     }
 
     #[test]
