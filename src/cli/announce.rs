@@ -47,6 +47,10 @@ pub(super) fn announcements(announcements: &[Announcement]) -> String {
             format!("deploy-by-code: retired {target} (its deploy file was deleted)\n")
         }
         Announcement::Problem(refusal) => refusal_lines("deploy-by-code: problem", refusal),
+        Announcement::MissingBranch(missing) => format!(
+            "deploy-by-code: nothing to deploy: {missing}\n  hint: {}\n",
+            missing.hint()
+        ),
         Announcement::NotDeployed(all) => not_deployed_lines(all, true)
             .iter()
             .map(|line| format!("deploy-by-code: {line}\n"))

@@ -2,7 +2,9 @@
 
 mod error;
 mod load;
+mod missing_branch;
 mod repository;
 
 pub use error::{ConfigError, Error};
+pub use missing_branch::MissingBranch;
 pub use repository::{DeployRepository, folder_values};

@@ -66,15 +66,20 @@ impl Repository {
         if let Some(name) = self.reached_from(id, allowed_refs)? {
             return Ok(RevisionFact::On(name));
         }
-        // For gix, history of which something is missing looks like history that ends.
-        let mut tips = allowed_refs
-            .iter()
-            .filter_map(|name| self.commits_of_refs(name).ok())
-            .flatten();
-        if let Some((_, tip)) = tips.next() {
-            check_history(self.path(), revision.as_str(), &tip.to_string())?;
+        let mut tips = Vec::new();
+        for name in allowed_refs {
+            tips.extend(self.commits_of_refs(name)?);
         }
-        Ok(RevisionFact::Elsewhere(refs_with(self.path(), revision)))
+        let others = refs_with(self.path(), revision);
+        match tips.first() {
+            Some((_, tip)) => {
+                // For gix, history of which something is missing looks like history that ends.
+                check_history(self.path(), revision.as_str(), &tip.to_string())?;
+                Ok(RevisionFact::Elsewhere(others))
+            }
+            None if allowed_refs.is_empty() => Ok(RevisionFact::Elsewhere(others)),
+            None => Ok(RevisionFact::NoAllowedRef(others)),
+        }
     }
 
     /// The first of some refs whose history has a commit. A commit that a ref points to costs no

@@ -75,6 +75,23 @@ impl Repository {
         Ok(Some(tip))
     }
 
+    /// The full names of all branches.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn branches(&self) -> Result<Vec<String>, Error> {
+        let branches = self.refs_below("refs/heads/")?;
+        Ok(branches.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Whether a ref of this full name or pattern leads to a commit.
+    ///
+    /// # Errors
+    /// The refs can't be read.
+    pub fn has_ref(&self, pattern: &str) -> Result<bool, Error> {
+        Ok(!self.commits_of_refs(pattern)?.is_empty())
+    }
+
     /// The commit that a person means by a name: a branch, `main~3`, a hash, a full ref name. A
     /// branch goes before a tag of the same name, because anybody can push a tag.
     ///

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use super::touched::possible_branches;
-use crate::deploy_repository::{self, DeployRepository};
+use crate::deploy_repository::{self, DeployRepository, MissingBranch};
 use crate::id::{DeploymentId, Environment, Target};
 use crate::judging::{NotDeployed, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
@@ -28,6 +28,8 @@ pub enum Announcement {
     Retired(Target),
     /// Something on the branch can't be deployed.
     Problem(Refusal),
+    /// Another branch was made, and the deploy branch does not exist.
+    MissingBranch(MissingBranch),
     /// Nothing was planned, and this is what the push changed.
     NotDeployed(Vec<NotDeployed>),
 }
@@ -39,7 +41,9 @@ impl Announcement {
         match self {
             Self::Queued(queued) => Some(queued.id),
             Self::QueuedByOther(deployment) => Some(deployment.id),
-            Self::Retired(_) | Self::Problem(_) | Self::NotDeployed(_) => None,
+            Self::Retired(_) | Self::Problem(_) | Self::MissingBranch(_) | Self::NotDeployed(_) => {
+                None
+            }
         }
     }
 }
@@ -99,8 +103,16 @@ pub fn post_receive(
         }
     };
 
-    let Some(push) = read_push(&deploy, input) else {
-        return received;
+    let push = match read_push(&deploy, input) {
+        Pushed::DeployBranch(push) => push,
+        Pushed::NewBranch => {
+            // This only informs the pusher, so no error matters.
+            let missing = deploy.missing_branch().ok().flatten();
+            let missing = missing.map(Announcement::MissingBranch);
+            received.announcements.extend(missing);
+            return received;
+        }
+        Pushed::Other => return received,
     };
 
     if let Err(error) = received.plan(&deploy, &push) {
@@ -110,10 +122,35 @@ pub fn post_receive(
     received
 }
 
+/// What a push is about.
+enum Pushed {
+    DeployBranch(Push),
+    /// The first of the other branches was made, and the deploy branch was not pushed.
+    NewBranch,
+    Other,
+}
+
 /// The update of the deploy branch, if it is among the updates that git tells.
-fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
-    let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
-        Ok(mut updates) => Some(updates.pop()?),
+fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Pushed {
+    let is_deploy_branch = |name: &[u8]| name == deploy.branch.as_bytes();
+    let mut has_other = false;
+    let is_wanted = |name: &[u8]| {
+        let is_first = !has_other && name.starts_with(b"refs/heads/");
+        has_other |= is_first && !is_deploy_branch(name);
+        is_first || is_deploy_branch(name)
+    };
+
+    let update = match refs::read(input, is_wanted) {
+        Ok(updates) => {
+            let (mut own, others): (Vec<_>, Vec<_>) = updates
+                .into_iter()
+                .partition(|update| is_deploy_branch(&update.name));
+            match (own.pop(), others.first()) {
+                (Some(update), _) => Some(update),
+                (None, Some(RefUpdate { old: None, .. })) => return Pushed::NewBranch,
+                (None, _) => return Pushed::Other,
+            }
+        }
         // The line that could not be read may be about the deploy branch. The planner finds out
         // whether it is.
         Err(_) => None,
@@ -124,7 +161,7 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
         Some(RefUpdate { old, new, .. }) => (old, new),
         None => (None, None),
     };
-    Some(Push {
+    Pushed::DeployBranch(Push {
         old,
         old_is_told,
         new,

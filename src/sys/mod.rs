@@ -16,6 +16,7 @@ pub mod open;
 pub mod output;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod sharing;
 pub mod sparse;
 pub mod surroundings;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::error::Error;
 use super::place::Place;
 use super::plan::unknown;
+use super::programs::{ProgramFault, check_program};
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Target;
@@ -24,6 +25,8 @@ pub struct Checked {
     /// The targets that have no repository in the configuration, so that the rules about the
     /// history of commits can't be judged for them.
     pub without_repository: Vec<Target>,
+    /// The programs of commands that can't be executed.
+    pub programs: BTreeSet<ProgramFault>,
     /// The files that may have been meant to be deploy files.
     pub near_misses: Vec<NotDeployed>,
 }
@@ -50,8 +53,21 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let (prepared, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
 
     let mut refusals = judged.plan.refusals;
+    if revision.is_none() {
+        refusals.extend(deploy.missing_branch()?.map(|missing| Refusal {
+            path: missing.branch.clone().into_bytes(),
+            message: missing.to_string(),
+            hint: missing.hint(),
+            is_fault: true,
+        }));
+    }
     refusals.extend(broken_repositories(&deploy, &judged.facts));
 
+    let wanted = judging::wanted(&deploy, commit.as_ref())?;
+    let programs: BTreeSet<ProgramFault> = wanted
+        .iter()
+        .filter_map(|(target, revision)| check_program(&deploy, target, revision).err())
+        .collect();
     let near_misses = match &commit {
         Some(commit) => judging::near_misses(&deploy, None, commit)?,
         None => Vec::new(),
@@ -63,6 +79,7 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         files: prepared.candidates.len(),
         refusals,
         without_repository: without_repository.map(|(target, _)| target).collect(),
+        programs,
         near_misses,
     })
 }

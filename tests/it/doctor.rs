@@ -176,7 +176,7 @@ fn doctor_finds_settings_that_cannot_work_here() {
         ),
         (
             "[defaults]\ncommand = [\"/no/such/program\"]\n".to_owned(),
-            "command: /no/such/program: No such file".to_owned(),
+            "command: /no/such/program is not there".to_owned(),
         ),
         (
             format!("[defaults]\ncheckout = \"{no_folder}/{{environment}}\"\n"),

@@ -49,6 +49,7 @@ mod install_steps;
 mod late;
 mod layers;
 mod listeners;
+mod newcomers;
 mod plan;
 mod planning;
 mod promotion;

@@ -76,6 +76,7 @@ const CHECKS: &[Check] = &[
     one("version", machine::version),
     one("configuration", configuration::file),
     one("configuration permissions", permissions::configuration),
+    one("deploy branch", repository::deploy_branch),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {
         hooks::link(installation, "pre-receive")
