@@ -5,13 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use super::arguments::Arguments;
 use super::commands::{Command, HookCommand, InstallCommand, ReconcileArguments};
 use super::context::Context;
 use super::error::Error;
 use super::exit::{Exit, fail};
+use super::help::with_groups;
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
@@ -24,7 +25,7 @@ use crate::verbs::{self, Acts};
 /// The description of the command line, from which the manual pages are made.
 #[must_use]
 pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
+    with_groups(<Arguments as clap::CommandFactory>::command())
 }
 
 /// Runs the program and returns its exit code.
@@ -46,7 +47,8 @@ pub fn main() -> ExitCode {
 
 /// Runs the command that the command line names.
 fn dispatch(program: &OsStr) -> Result<Exit, Error> {
-    let arguments = match Arguments::try_parse() {
+    let words = command().try_get_matches();
+    let arguments = match words.and_then(|words| Arguments::from_arg_matches(&words)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };

@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod filter;
 mod follow;
+mod help;
 mod history;
 mod hooks;
 mod install;

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::error::Error;
 use crate::report::{Colour, Table};
+use crate::sys::terminal;
 
 /// Standard output.
 pub(super) struct Output {
@@ -50,6 +51,11 @@ impl Output {
             text.to_owned()
         }
     }
+}
+
+/// How many characters a line of the terminal has; `None`: standard output is no terminal.
+pub(super) fn terminal_width() -> Option<usize> {
+    terminal::width(&io::stdout())
 }
 
 /// Writes to standard error. Nothing happens if nobody reads it any more.

@@ -9,12 +9,11 @@ pub(super) fn judge(config: &Config, branch_move: &BranchMove) -> Result<(), Obj
         return Ok(());
     }
 
-    let lift = "allow_rewind = true in the server's configuration allows it";
     match branch_move {
         BranchMove::Forward => Ok(()),
         BranchMove::Deleted => Err(Objection::new(
             "the deploy branch may not be deleted",
-            format!("to retire applications, delete their deploy files; {lift}"),
+            "to retire applications, delete their deploy files",
         )),
         BranchMove::Rewound(lost) => {
             let lost = match lost {
@@ -24,9 +23,7 @@ pub(super) fn judge(config: &Config, branch_move: &BranchMove) -> Result<(), Obj
             };
             Err(Objection::new(
                 format!("the deploy branch may not be rewound{lost}"),
-                format!(
-                    "to go back, commit the earlier state on top (git revert), or merge; {lift}"
-                ),
+                "to go back, commit the earlier state on top (git revert), or merge",
             ))
         }
     }

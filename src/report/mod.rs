@@ -13,6 +13,7 @@ mod refusal;
 mod status_rows;
 mod table;
 mod tail;
+mod wrap;
 
 pub use cells::{colour, name_cell, who_cell};
 pub use deployment_row::{DeploymentRow, outcome_line, remark};
@@ -25,3 +26,4 @@ pub use refusal::{RefusalRow, refusal_lines};
 pub use status_rows::{HoldRow, Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;
+pub use wrap::wrap;

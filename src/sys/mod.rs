@@ -21,5 +21,6 @@ pub mod sharing;
 pub mod sparse;
 pub mod surroundings;
 pub mod syslog;
+pub mod terminal;
 pub mod tree;
 pub mod user;

@@ -299,12 +299,13 @@ fn commands() -> Vec<String> {
     )
     .ok()
     .stdout;
+    // The commands stand in groups, between the usage and the options.
     let lines = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| line.starts_with("  "));
-    let indent_is_2 = lines.filter(|line| !line.starts_with("   "));
+        .skip_while(|line| !line.starts_with("Usage:"))
+        .take_while(|line| *line != "Options:");
+    let is_command = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let indent_is_2 = lines.filter(is_command);
     indent_is_2
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .collect()
