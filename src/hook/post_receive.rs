@@ -122,10 +122,13 @@ pub fn post_receive(
     received
 }
 
+/// The branches that a new clone usually has. Who makes one of them may wait for a deployment.
+const USUAL_BRANCHES: [&[u8]; 2] = [b"refs/heads/main", b"refs/heads/master"];
+
 /// What a push is about.
 enum Pushed {
     DeployBranch(Push),
-    /// The first of the other branches was made, and the deploy branch was not pushed.
+    /// A branch was made that is usually the deploy branch, and here is not.
     NewBranch,
     Other,
 }
@@ -133,12 +136,7 @@ enum Pushed {
 /// The update of the deploy branch, if it is among the updates that git tells.
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Pushed {
     let is_deploy_branch = |name: &[u8]| name == deploy.branch.as_bytes();
-    let mut has_other = false;
-    let is_wanted = |name: &[u8]| {
-        let is_first = !has_other && name.starts_with(b"refs/heads/");
-        has_other |= is_first && !is_deploy_branch(name);
-        is_first || is_deploy_branch(name)
-    };
+    let is_wanted = |name: &[u8]| is_deploy_branch(name) || USUAL_BRANCHES.contains(&name);
 
     let update = match refs::read(input, is_wanted) {
         Ok(updates) => {
