@@ -1,6 +1,7 @@
 //! What a deploy file says: its first word is the revision to deploy. Everything after it is
 //! history. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::id::{Revision, RevisionError};
@@ -8,6 +9,9 @@ use crate::text;
 
 /// The largest deploy file that is read, in bytes.
 pub const SIZE_MAX: u64 = 1024 * 1024;
+
+/// How much is kept of a content whose first word is not a revision, in bytes.
+const BEGINNING_MAX: usize = 256;
 
 /// The end of a deploy file's name.
 pub const EXTENSION: &str = ".deploy";
@@ -25,35 +29,17 @@ pub enum ContentError {
         word: String,
         /// What it is instead.
         error: RevisionError,
+        /// The beginning of the content, from the word on; at most 256 bytes.
+        beginning: Vec<u8>,
     },
-}
-
-impl ContentError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::NoRevision => {
-                "write the whole commit hash to deploy as the first word; \
-                 to retire the application, delete the file"
-            }
-            Self::NotARevision { word, .. } if word.starts_with("\\u{feff}") => {
-                "save the file without a byte order mark"
-            }
-            Self::NotARevision {
-                error: RevisionError::Null,
-                ..
-            } => "to retire the application, delete the file",
-            Self::NotARevision { .. } => {
-                "write the whole hash, 40 or 64 hexadecimal digits, as git rev-parse prints it"
-            }
-        }
-    }
 }
 
 impl fmt::Display for ContentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::NotARevision { line, word, error } = self else {
+        let Self::NotARevision {
+            line, word, error, ..
+        } = self
+        else {
             return write!(f, "the file names no revision");
         };
         write!(f, "line {line}: \"{word}\" is {error}")
@@ -79,6 +65,7 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
         line: 1 + content[..start].iter().filter(|b| **b == b'\n').count(),
         word: text::escape(word, 72),
         error,
+        beginning: rest[..rest.len().min(BEGINNING_MAX)].to_vec(),
     })
 }
 
@@ -92,15 +79,18 @@ pub struct Comparison {
     /// all of the old content is there, byte for byte. If it had no final newline, one may have
     /// been added.
     pub changed_line: Option<usize>,
+    /// If both ask for the same revision and this is no redeploy: a revision that was added below
+    /// the first entry.
+    pub added_below: Option<Revision>,
 }
 
 /// Compares the new content of a deploy file with its old content.
 #[must_use]
 pub fn compare(old: &[u8], new: &[u8]) -> Comparison {
+    let asks_the_same = matches!((revision(old), revision(new)), (Ok(old), Ok(new)) if old == new);
     let entry = entry_above(old, new);
-    let is_redeploy = entry.is_some_and(
-        |entry| matches!((revision(entry), revision(old)), (Ok(new), Ok(old)) if new == old),
-    );
+    // An entry above the old content names the first word, unless it has no word at all.
+    let is_redeploy = asks_the_same && entry.is_some_and(|entry| revision(entry).is_ok());
 
     let with_newline = new.strip_suffix(b"\n").filter(|_| !old.ends_with(b"\n"));
     let is_kept = |new: &[u8]| new == old || entry_above(old, new).is_some();
@@ -108,6 +98,9 @@ pub fn compare(old: &[u8], new: &[u8]) -> Comparison {
     Comparison {
         is_redeploy,
         changed_line: (!is_kept).then(|| last_changed_line(old, new)),
+        added_below: (asks_the_same && !is_redeploy)
+            .then(|| added_below(old, new))
+            .flatten(),
     }
 }
 
@@ -131,6 +124,16 @@ fn last_changed_line(old: &[u8], new: &[u8]) -> usize {
         .take_while(|(old, new)| old == new)
         .count();
     (lines(old).count() - same).max(1)
+}
+
+/// A revision at the beginning of a line of `new` that begins no line of `old`, though the first
+/// word is the same: somebody may have put a new entry below the others.
+fn added_below(old: &[u8], new: &[u8]) -> Option<Revision> {
+    let lines = |content| <[u8]>::split(content, |b| *b == b'\n');
+    let entries = |content| lines(content).filter_map(|line| revision(line).ok());
+    let before: BTreeSet<Revision> = entries(old).collect();
+    let added = entries(new).find(|entry| !before.contains(entry));
+    added.filter(|added| revision(new).as_ref() != Ok(added))
 }
 
 #[cfg(test)]
@@ -188,10 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn byte_order_mark_has_a_hint_of_its_own() {
-        let content = format!("\u{feff}{A}");
-        let error = revision(content.as_bytes()).unwrap_err();
-        assert_eq!(error.hint(), "save the file without a byte order mark");
+    fn entry_below_the_others_is_found() {
+        let old = format!("{A}\n* first\n");
+        let table = [
+            (format!("{old}{B}\n* second\n"), Some(B)),
+            (format!("{A}\n{B}\n* first\n"), Some(B)),
+            (format!("{B}\n{old}"), None),
+            (format!("{old}* see {B}\n"), None),
+            (format!("{A}\n* first\n{A}\n"), None),
+            (old.clone(), None),
+        ];
+        for (new, expect) in table {
+            let found = added_below(old.as_bytes(), new.as_bytes());
+            assert_eq!(found.as_ref().map(Revision::as_str), expect, "{new:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod deployfile;
 pub mod event;
 pub mod identity;
 pub mod message;
+pub mod near_miss;
 pub mod order;
 pub mod plan;
 pub mod policy;

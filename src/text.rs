@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 /// The longest cause of an error that is shown, in characters.
 const CAUSE_MAX: usize = 400;
 
+/// The longest beginning of a colour that is held back until the rest comes, in bytes.
+const COLOUR_MAX: usize = 64;
+
 /// Whether a character must not reach a terminal, a log line or JSON text as it is. These are
 /// control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls (Unicode
 /// UAX #9) and other invisible format characters.
@@ -67,14 +70,14 @@ pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
 /// Everything else stays as it is, and must be escaped where it is shown.
 #[must_use]
 pub fn decode(bytes: &[u8], max: usize) -> String {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text.chars().take(max).collect()
+    bytes
+        .utf8_chunks()
+        .flat_map(|chunk| {
+            let invalid = chunk.invalid().iter().flat_map(|byte| byte.escape_ascii());
+            chunk.valid().chars().chain(invalid.map(char::from))
+        })
+        .take(max)
+        .collect()
 }
 
 /// What an error says, and after each colon what caused it. The causes are escaped and bounded:
@@ -106,17 +109,15 @@ pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
 /// and all other deceptive characters are escaped.
 pub fn push_output_line(out: &mut String, line: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut rest = line;
-    while !rest.is_empty() {
-        if let Some(after) = strip_colour(rest) {
-            rest = after;
-            continue;
-        }
-
-        let Some(chunk) = rest.utf8_chunks().next() else {
-            return;
-        };
-        if let Some(c) = chunk.valid().chars().next() {
+    // Each byte is looked at once, and once more if it stands in what only looks like a colour: a
+    // command can write a line without end.
+    for chunk in line.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(c) = rest.chars().next() {
+            if let Some(after) = strip_colour(rest) {
+                rest = after;
+                continue;
+            }
             match c {
                 '\r' => out.push('\n'),
                 '\t' => out.push('\t'),
@@ -124,22 +125,53 @@ pub fn push_output_line(out: &mut String, line: &[u8]) {
                 c => out.push(c),
             }
             rest = &rest[c.len_utf8()..];
-        } else {
-            for byte in chunk.invalid() {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-            rest = &rest[chunk.invalid().len()..];
+        }
+
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
 }
 
-/// The bytes after an SGR escape sequence (ECMA-48, 8.3.117); `None`: they do not begin with one.
-fn strip_colour(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = bytes.strip_prefix(b"\x1b[")?;
-    let end = rest
-        .iter()
-        .position(|b| !(b.is_ascii_digit() || matches!(b, b';' | b':')))?;
-    (rest[end] == b'm').then(|| &rest[end + 1..])
+/// The text after an SGR escape sequence (ECMA-48, 8.3.117); `None`: it does not begin with one.
+fn strip_colour(text: &str) -> Option<&str> {
+    let parameters = text.strip_prefix("\x1b[")?;
+    parameters
+        .trim_start_matches(is_colour_parameter)
+        .strip_prefix('m')
+}
+
+fn is_colour_parameter(c: char) -> bool {
+    c.is_ascii_digit() || matches!(c, ';' | ':')
+}
+
+/// How much of the beginning of an unfinished line can be shown on its own, in bytes. What is held
+/// back is the beginning of a character or of a colour, or a carriage return at the end.
+#[must_use]
+pub fn output_boundary(line: &[u8]) -> usize {
+    let tail = line.len().saturating_sub(COLOUR_MAX);
+    let escape = line[tail..].iter().rposition(|b| *b == 0x1b);
+    if let Some(escape) = escape.map(|at| tail + at) {
+        let after = &line[escape + 1..];
+        let parameters = after.strip_prefix(b"[").unwrap_or(after);
+        if parameters.iter().all(|b| is_colour_parameter((*b).into())) {
+            return escape;
+        }
+    }
+
+    // A character has at most four bytes, and its first byte says how many (RFC 3629, 3).
+    let first = line.len() - line.len().min(3);
+    let begun = (first..line.len()).rev().find(|at| {
+        let length = match line[*at] {
+            0xf0..=0xf7 => 4,
+            0xe0..=0xef => 3,
+            0xc0..=0xdf => 2,
+            b'\r' if at + 1 == line.len() => 2,
+            _ => 1,
+        };
+        at + length > line.len()
+    });
+    begun.unwrap_or(line.len())
 }
 
 /// The word among `words` that is most like `word`. `None`: no word is like it enough to be what
@@ -262,6 +294,52 @@ mod tests {
         ] {
             assert_eq!(is_slip(a, b), expect, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn line_of_many_bytes_takes_time_in_proportion_to_its_length() {
+        let begin = std::time::Instant::now();
+        let pieces: [&[u8]; 7] = [
+            b"x",
+            "\u{e9}".as_bytes(),
+            b"\xff",
+            b"\x1b[31m",
+            b"\x1b[3",
+            b"\x1b",
+            b"\r",
+        ];
+        for piece in pieces {
+            let mut out = String::new();
+            push_output_line(&mut out, &piece.repeat(1024 * 1024));
+            assert!(begin.elapsed().as_secs() < 60, "{piece:?}");
+        }
+        let digits = [b"\x1b[".as_slice(), &b"1".repeat(4 * 1024 * 1024)].concat();
+        let mut out = String::new();
+        push_output_line(&mut out, &digits);
+        assert!(begin.elapsed().as_secs() < 60);
+    }
+
+    #[test]
+    fn unfinished_character_or_colour_is_held_back() {
+        let table: [(&[u8], usize); 12] = [
+            (b"", 0),
+            (b"abc", 3),
+            (b"a\xc3", 1),
+            ("a\u{e9}".as_bytes(), 3),
+            (b"a\xe2\x82", 1),
+            (b"a\xf0\x9f\x98", 1),
+            (b"\x80\x80\x80\x80", 4),
+            (b"ab\x1b", 2),
+            (b"ab\x1b[1;3", 2),
+            (b"ab\x1b[1;3m", 8),
+            (b"ab\x1b]0;", 6),
+            (b"ab\r", 2),
+        ];
+        for (line, expect) in table {
+            assert_eq!(output_boundary(line), expect, "{line:?}");
+        }
+        let endless = [b"\x1b[".as_slice(), &b"1".repeat(100)].concat();
+        assert_eq!(output_boundary(&endless), 102);
     }
 
     #[test]

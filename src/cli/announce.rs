@@ -4,7 +4,7 @@ use crate::hook::{Announcement, Verdict};
 use crate::id::{DeploymentId, Revision, Target};
 use crate::planning::Queued;
 use crate::policy::Exception;
-use crate::report::refusal_lines;
+use crate::report::{not_deployed_lines, refusal_lines};
 use crate::status::Status;
 use crate::store::Deployment;
 use crate::text;
@@ -47,6 +47,14 @@ pub(super) fn announcements(announcements: &[Announcement]) -> String {
             format!("deploy-by-code: retired {target} (its deploy file was deleted)\n")
         }
         Announcement::Problem(refusal) => refusal_lines("deploy-by-code: problem", refusal),
+        Announcement::MissingBranch(missing) => format!(
+            "deploy-by-code: nothing to deploy: {missing}\n  hint: {}\n",
+            missing.hint()
+        ),
+        Announcement::NotDeployed(all) => not_deployed_lines(all, true)
+            .iter()
+            .map(|line| format!("deploy-by-code: {line}\n"))
+            .collect(),
     });
     each.collect()
 }

@@ -4,8 +4,9 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::output;
-use crate::report::{RefusalRow, refusal_lines, to_json};
-use crate::{text, verbs};
+use crate::report::{RefusalRow, not_deployed_lines, refusal_lines, to_json};
+use crate::text;
+use crate::verbs::{self, ProgramFault};
 
 /// `check [REV]`: refused if anything is.
 pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Result<Exit, Error> {
@@ -32,6 +33,12 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
             &format!("warning: {}", unknown.message),
             Some(&unknown.hint),
         );
+    }
+    for ProgramFault { found, fix } in &checked.programs {
+        output::complain(&format!("warning: {found}"), Some(fix));
+    }
+    for line in not_deployed_lines(&checked.near_misses, true) {
+        output::complain(&format!("warning: {line}"), None);
     }
 
     let refusals = &checked.refusals;

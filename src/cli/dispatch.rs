@@ -5,13 +5,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use super::arguments::Arguments;
 use super::commands::{Command, HookCommand, InstallCommand, ReconcileArguments};
 use super::context::Context;
 use super::error::Error;
 use super::exit::{Exit, fail};
+use super::help::with_groups;
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
@@ -24,7 +25,7 @@ use crate::verbs::{self, Acts};
 /// The description of the command line, from which the manual pages are made.
 #[must_use]
 pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
+    with_groups(<Arguments as clap::CommandFactory>::command())
 }
 
 /// Runs the program and returns its exit code.
@@ -36,16 +37,18 @@ pub fn main() -> ExitCode {
     let result = match hooks::called_as(&program) {
         Some(hook) => {
             let words: Vec<OsString> = words.collect();
-            hooks::run(hook, None, None, &program, &words)
+            Ok(hooks::run(hook, None, None, &program, &words))
         }
         None => dispatch(&program),
     };
-    result.unwrap_or_else(|error| fail(&error)).into()
+    let exit = result.unwrap_or_else(|error| fail(&error, output::complain));
+    exit.into()
 }
 
 /// Runs the command that the command line names.
 fn dispatch(program: &OsStr) -> Result<Exit, Error> {
-    let arguments = match Arguments::try_parse() {
+    let words = command().try_get_matches();
+    let arguments = match words.and_then(|words| Arguments::from_arg_matches(&words)) {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
@@ -56,7 +59,10 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
     } = arguments;
 
     match command {
-        Command::Hook(command) => hook(command, repository.as_deref(), config.as_deref(), program),
+        Command::Hook(command) => {
+            let (repository, config) = (repository.as_deref(), config.as_deref());
+            Ok(hook(command, repository, config, program))
+        }
         Command::Install(command) => put_in_or_take_out(command, repository, config),
         Command::Look(command) => {
             let context = Context::find(repository, config)?;
@@ -83,7 +89,7 @@ fn hook(
     repository: Option<&Path>,
     config: Option<&Path>,
     program: &OsStr,
-) -> Result<Exit, Error> {
+) -> Exit {
     let (name, words) = match command {
         HookCommand::PreReceive => ("pre-receive", Vec::new()),
         HookCommand::PostReceive => ("post-receive", Vec::new()),

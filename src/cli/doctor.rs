@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::report::{Colour, to_json};
+use super::output::terminal_width;
+use crate::report::{Colour, to_json, wrap};
 use crate::sys::access::may_create_in;
 use crate::sys::user::User;
 use crate::text;
 use crate::verbs;
 use crate::verbs::doctor::{CheckResult, Level, Request, examine};
+
+/// Where the text of a check begins in its line.
+const INDENT: usize = 9;
 
 /// `doctor`: refused if there is a problem. Warnings do not count.
 pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
@@ -34,13 +38,12 @@ pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
     if json {
         context.output.line(&to_json(&results))?;
     } else {
-        results
-            .iter()
-            .try_for_each(|result| print(context, result))?;
+        for (at, result) in results.iter().enumerate() {
+            print(context, result, results.get(at + 1))?;
+        }
+        context.output.line(&summary(&results))?;
     }
-
-    let is_problem = |result: &CheckResult| result.finding.level == Level::Problem;
-    Ok(Exit::of(!results.iter().any(is_problem)))
+    Ok(Exit::of(count(&results, Level::Problem) == 0))
 }
 
 /// The folder for temporary files that the environment names. At this point root has become the
@@ -54,8 +57,29 @@ fn temporary_folder() -> PathBuf {
     }
 }
 
-/// Prints a check with what it found and how to fix that.
-fn print(context: &Context, result: &CheckResult) -> Result<(), Error> {
+fn count(results: &[CheckResult], level: Level) -> usize {
+    let is_of_level = |result: &&CheckResult| result.finding.level == level;
+    results.iter().filter(is_of_level).count()
+}
+
+/// The last line: how many checks came out how.
+fn summary(results: &[CheckResult]) -> String {
+    let counted = |count: usize, one: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    let ok = count(results, Level::Ok);
+    format!(
+        "\n{}, {}; {ok} of {} are ok",
+        counted(count(results, Level::Problem), "problem"),
+        counted(count(results, Level::Warning), "warning"),
+        counted(results.len(), "check"),
+    )
+}
+
+/// Prints a check with what it found and how to fix that. Where the next result of the same check
+/// has the same fix, it is printed there.
+fn print(context: &Context, result: &CheckResult, next: Option<&CheckResult>) -> Result<(), Error> {
     let finding = &result.finding;
     let (word, colour) = match finding.level {
         Level::Ok => ("ok", Colour::Good),
@@ -63,11 +87,20 @@ fn print(context: &Context, result: &CheckResult) -> Result<(), Error> {
         Level::Problem => ("PROBLEM", Colour::Bad),
     };
 
-    let word = context.output.paint(colour, &format!("{word:<8}"));
-    let line = format!("{word} {}: {}", result.name, finding.found);
-    context.output.line(&line)?;
-    if let Some(fix) = &finding.fix {
-        context.output.line(&format!("         fix: {fix}"))?;
+    let width = terminal_width().unwrap_or(usize::MAX);
+    let line = format!("{word:<8} {}: {}", result.name, finding.found);
+    let line = wrap(&line, width, INDENT);
+    let painted = context.output.paint(colour, &line[..INDENT - 1]);
+    context
+        .output
+        .line(&format!("{painted}{}", &line[INDENT - 1..]))?;
+
+    let is_same = |next: &CheckResult| next.name == result.name && next.finding.fix == finding.fix;
+    match &finding.fix {
+        Some(fix) if !next.is_some_and(is_same) => {
+            let line = format!("{:INDENT$}fix: {fix}", "");
+            context.output.line(&wrap(&line, width, INDENT))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -56,9 +56,10 @@ impl Error {
         }
     }
 
-    /// Whether the reader of the output went away. Then this error is not printed.
+    /// Whether the reader of the output went away or reads nothing. Then this error is not printed.
     pub(super) fn is_reader_gone(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        let gone = [io::ErrorKind::BrokenPipe, io::ErrorKind::TimedOut];
+        matches!(self, Self::Output(error) if gone.contains(&error.kind()))
     }
 }
 

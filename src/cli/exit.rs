@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use super::error::Error;
-use super::output;
 use crate::text;
 use crate::verbs::Kind;
 
@@ -46,10 +45,11 @@ impl From<Kind> for Exit {
     }
 }
 
-/// Says what went wrong and what to do, and returns the exit code of the program.
-pub(super) fn fail(error: &Error) -> Exit {
+/// Says what went wrong and what to do, and returns the exit code of the program. `complain` takes
+/// the message and the hint.
+pub(super) fn fail(error: &Error, complain: impl FnOnce(&str, Option<&str>)) -> Exit {
     if !error.is_reader_gone() {
-        output::complain(&text::with_causes(error), error.hint());
+        complain(&text::with_causes(error), error.hint());
     }
     error.kind().into()
 }

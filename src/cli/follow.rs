@@ -9,18 +9,25 @@ use super::error::Error;
 use super::exit::Exit;
 use super::output;
 use super::output_lines::OutputLines;
+use super::pusher::Pusher;
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::report::{Tail, outcome_line};
 use crate::status::Status;
 use crate::store::Deployment;
-use crate::sys::clock;
-use crate::sys::poll::reader_is_gone;
+use crate::sys::clock::{self, Deadline};
 use crate::text;
 use crate::verbs::{self, Following, News, NoRunner, Watch};
 
 /// How long to wait before looking again for something new.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a hook that follows something prints nothing: at first, and at most.
+const SILENCE_MIN: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// How many deployments are named that have not ended yet.
+const OPEN_MAX: usize = 5;
 
 /// The longest outcome that is shown, in characters.
 const OUTCOME_MAX: usize = 300;
@@ -93,7 +100,7 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<
 fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, Error> {
     loop {
         let news = following.look()?;
-        let is_idle = !news.iter().any(|news| matches!(news, News::Output(..)));
+        let is_idle = news.is_empty();
         for news in news {
             match news {
                 News::Output(_, bytes) => lines.write(&mut io::stdout().lock(), &bytes)?,
@@ -115,19 +122,34 @@ fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, 
     }
 }
 
-/// Shows the pusher what a push started, until all of it has ended or the pusher has gone away.
+/// Shows the pusher what a push started, until all of it has ended, or the pusher has gone away or
+/// reads nothing.
 pub(super) fn for_pusher(
     deploy: DeployRepository,
     ids: &[DeploymentId],
     watch: Watch,
+    pusher: &mut Pusher,
 ) -> Result<(), Error> {
     let store = deploy.open_store()?;
     let mut following = Following::new(deploy, store, ids, watch);
     let mut lines: BTreeMap<DeploymentId, OutputLines> = BTreeMap::new();
+    let mut silence = Silence::begin();
 
     while !following.is_over() {
         let news = following.look()?;
-        let is_idle = !news.iter().any(|news| matches!(news, News::Output(..)));
+        if news.is_empty() {
+            // A deployment that prints nothing must not keep the hook of a pusher who has left.
+            if !pusher.listens() {
+                return Ok(());
+            }
+            if silence.is_over() {
+                let line = open_line(&following);
+                pusher.write_all(line.as_bytes()).map_err(Error::Output)?;
+            }
+            clock::sleep(PAUSE);
+            continue;
+        }
+
         for news in news {
             match news {
                 News::Output(deployment, bytes) => {
@@ -139,27 +161,56 @@ pub(super) fn for_pusher(
                     lines
                         .entry(deployment.id)
                         .or_insert_with(|| OutputLines::escaped(prefix))
-                        .write(&mut io::stdout().lock(), &bytes)?;
+                        .write(pusher, &bytes)?;
                 }
-                News::NoRunner(why) => say_no_runner(&why),
+                News::NoRunner(why) => pusher.complain(&text::with_causes(&why), None),
                 News::Ended(deployment) => {
-                    if let Some(lines) = lines.get_mut(&deployment.id) {
-                        lines.end(&mut io::stdout().lock())?;
+                    if let Some(mut lines) = lines.remove(&deployment.id) {
+                        lines.end(pusher)?;
                     }
                     let line = format!("deploy-by-code: {}\n", end_line(&deployment));
-                    let mut stdout = io::stdout().lock();
-                    stdout.write_all(line.as_bytes()).map_err(Error::Output)?;
+                    pusher.write_all(line.as_bytes()).map_err(Error::Output)?;
                 }
             }
         }
-
-        if is_idle && !following.is_over() {
-            // A deployment that prints nothing must not keep the hook of a pusher who has left.
-            if reader_is_gone(&io::stdout()) {
-                return Ok(());
-            }
-            clock::sleep(PAUSE);
-        }
+        silence = Silence::begin();
     }
     Ok(())
+}
+
+/// The line that says what has not ended yet.
+fn open_line(following: &Following) -> String {
+    let (count, shown) = (following.open().count(), following.open().take(OPEN_MAX));
+    let mut names: Vec<String> = shown.map(|id| id.to_string()).collect();
+    if count > names.len() {
+        names.push("…".to_owned());
+    }
+    format!("deploy-by-code: not ended yet: {}\n", names.join(", "))
+}
+
+/// A time in which nothing is printed. After it the hook says that it still waits: the pusher sees
+/// that, and only something that stays unread shows that the pusher has gone.
+struct Silence {
+    length: Duration,
+    end: Deadline,
+}
+
+impl Silence {
+    fn begin() -> Self {
+        Self::of(SILENCE_MIN)
+    }
+
+    fn of(length: Duration) -> Self {
+        let end = Deadline::after(length);
+        Self { length, end }
+    }
+
+    /// Whether it is over. Then a longer one begins.
+    fn is_over(&mut self) -> bool {
+        let is_over = self.end.is_over();
+        if is_over {
+            *self = Self::of((self.length * 2).min(SILENCE_MAX));
+        }
+        is_over
+    }
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use super::announce::{announcements, verdict};
 use super::error::Error;
-use super::exit::Exit;
+use super::exit::{Exit, fail};
 use super::kept_hook::KeptHook;
-use super::{follow, output, push_options};
+use super::pusher::Pusher;
+use super::{follow, push_options};
 use crate::deploy_repository::DeployRepository;
 use crate::git::find_repository;
 use crate::hook::environment::HookEnvironment;
@@ -38,6 +39,20 @@ pub(super) fn run(
     config: Option<&Path>,
     program: &OsStr,
     arguments: &[OsString],
+) -> Exit {
+    let mut pusher = Pusher::new();
+    let done = both(hook, repository, config, program, arguments, &mut pusher);
+    done.unwrap_or_else(|error| fail(&error, |message, hint| pusher.complain(message, hint)))
+}
+
+/// Runs the program's own hook, and then the kept one.
+fn both(
+    hook: &'static str,
+    repository: Option<&Path>,
+    config: Option<&Path>,
+    program: &OsStr,
+    arguments: &[OsString],
+    pusher: &mut Pusher,
 ) -> Result<Exit, Error> {
     let mut environment = HookEnvironment::read();
     if let Some(repository) = repository {
@@ -45,8 +60,9 @@ pub(super) fn run(
         environment.git_dir = found.unwrap_or_else(|| repository.to_owned());
     }
     let Some(kept) = KeptHook::find(hook, program) else {
-        let (own, follow) = own(hook, config, arguments, &environment, io::stdin().lock());
-        follow.into_iter().for_each(Follow::follow);
+        let stdin = io::stdin().lock();
+        let (own, follow) = own(hook, config, arguments, &environment, stdin, pusher);
+        follow.into_iter().for_each(|follow| follow.follow(pusher));
         return Ok(own);
     };
 
@@ -55,14 +71,15 @@ pub(super) fn run(
     let mut stdin = io::stdin().lock();
     stdin.read_to_end(&mut input).map_err(Error::Input)?;
 
-    let (own, follow) = own(hook, config, arguments, &environment, Cursor::new(&input));
+    let cursor = Cursor::new(&input);
+    let (own, follow) = own(hook, config, arguments, &environment, cursor, pusher);
     // If the push is refused here, the other hook must not treat it as accepted.
     if hook == "pre-receive" && own != Exit::Done {
         return Ok(own);
     }
-    let kept = kept.run(arguments, &input);
+    let kept = kept.run(arguments, &input, pusher);
     // This comes last: it can take as long as a deployment, and the pusher can end it.
-    follow.into_iter().for_each(Follow::follow);
+    follow.into_iter().for_each(|follow| follow.follow(pusher));
 
     let kept = kept?;
     Ok(if kept == Exit::Done { own } else { kept })
@@ -76,14 +93,18 @@ fn own(
     arguments: &[OsString],
     environment: &HookEnvironment,
     input: impl BufRead,
+    pusher: &mut Pusher,
 ) -> (Exit, Option<Follow>) {
     match hook {
         "pre-receive" => {
             let judged = hook::pre_receive(environment, config, input);
-            output::print_error(&verdict(&judged));
+            pusher.print_error(&verdict(&judged));
             (Exit::of(judged.is_accepted()), None)
         }
-        "post-receive" => post_receive(hook::post_receive(environment, config, input), environment),
+        "post-receive" => {
+            let received = hook::post_receive(environment, config, input);
+            post_receive(received, environment, pusher)
+        }
         _ => {
             let state = arguments.first().map(|state| state.to_string_lossy());
             hook::reference_transaction(environment, config, &state.unwrap_or_default(), input);
@@ -93,7 +114,11 @@ fn own(
 }
 
 /// Tells the pusher what post-receive recorded and what went wrong.
-fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Option<Follow>) {
+fn post_receive(
+    received: Received,
+    environment: &HookEnvironment,
+    pusher: &mut Pusher,
+) -> (Exit, Option<Follow>) {
     let Received {
         announcements: news,
         failures,
@@ -113,9 +138,9 @@ fn post_receive(received: Received, environment: &HookEnvironment) -> (Exit, Opt
     }
 
     for failure in &failures {
-        output::complain(&text::with_causes(failure), None);
+        pusher.complain(&text::with_causes(failure), None);
     }
-    let is_heard = io::stdout().lock().write_all(text.as_bytes()).is_ok();
+    let is_heard = pusher.write_all(text.as_bytes()).is_ok();
 
     let follow = match (watch, deploy) {
         (Some(watch), Some(deploy)) if is_heard && !ids.is_empty() => {
@@ -134,9 +159,9 @@ struct Follow {
 }
 
 impl Follow {
-    fn follow(self) {
+    fn follow(self, pusher: &mut Pusher) {
         // Everything is recorded. It makes no difference whether the pusher still reads this.
-        let _ = follow::for_pusher(self.deploy, &self.ids, self.watch);
+        let _ = follow::for_pusher(self.deploy, &self.ids, self.watch, pusher);
     }
 }
 

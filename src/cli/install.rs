@@ -146,6 +146,9 @@ pub(super) fn install(
     let is_in_place =
         steps.is_empty() && on_machine.required.is_empty() && on_machine.optional.is_empty();
     say_installed(context, &deploy, found.host, is_in_place)?;
+    if let Some(missing) = deploy.missing_branch()? {
+        complain(&format!("warning: {missing}"), Some(&missing.hint()));
+    }
     let is_step = |step: &Step| matches!(step, Step::AddToTimerList { .. });
     if steps.iter().any(is_step) {
         context.output.line(TIMER)?;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::error::Error;
 use super::exit::Exit;
-use super::output;
+use super::pusher::Pusher;
 use crate::hook_files::kept;
 use crate::sys::access::may_execute;
 use crate::sys::exec::names_no_interpreter;
@@ -34,7 +34,12 @@ impl KeptHook {
     }
 
     /// Runs it with the arguments and the input that git gave.
-    pub(super) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Exit, Error> {
+    pub(super) fn run(
+        &self,
+        arguments: &[OsString],
+        input: &[u8],
+        pusher: &mut Pusher,
+    ) -> Result<Exit, Error> {
         let error = |error| Error::KeptHook(self.0.clone(), error);
 
         let mut child = self.start(arguments).map_err(error)?;
@@ -47,7 +52,7 @@ impl KeptHook {
         if let Some(signal) = status.signal() {
             let shown = text::escape(self.0.as_os_str().as_encoded_bytes(), 200);
             let message = format!("the earlier hook {shown} was ended by signal {signal}");
-            output::complain(&message, None);
+            pusher.complain(&message, None);
         }
         Ok(Exit::of(status.success()))
     }

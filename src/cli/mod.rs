@@ -12,6 +12,7 @@ mod error;
 mod exit;
 mod filter;
 mod follow;
+mod help;
 mod history;
 mod hooks;
 mod install;
@@ -23,6 +24,7 @@ mod output;
 mod output_lines;
 mod plan;
 mod push_options;
+mod pusher;
 mod run;
 mod status;
 

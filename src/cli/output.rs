@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::error::Error;
 use crate::report::{Colour, Table};
+use crate::sys::terminal;
 
 /// Standard output.
 pub(super) struct Output {
@@ -52,14 +53,23 @@ impl Output {
     }
 }
 
+/// How many characters a line of the terminal has; `None`: standard output is no terminal.
+pub(super) fn terminal_width() -> Option<usize> {
+    terminal::width(&io::stdout())
+}
+
 /// Writes to standard error. Nothing happens if nobody reads it any more.
 pub(super) fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Says on standard error what went wrong and what to do. Further lines of the message are
-/// indented.
+/// Says on standard error what went wrong and what to do.
 pub(super) fn complain(message: &str, hint: Option<&str>) {
+    print_error(&complaint(message, hint));
+}
+
+/// The lines that say what went wrong and what to do. Further lines of the message are indented.
+pub(super) fn complaint(message: &str, hint: Option<&str>) -> String {
     let mut text = String::new();
 
     for (index, line) in message.lines().enumerate() {
@@ -70,5 +80,5 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         text.push_str(&format!("  hint: {hint}\n"));
     }
-    print_error(&text);
+    text
 }

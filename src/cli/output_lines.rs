@@ -53,14 +53,23 @@ impl OutputLines {
             return put(output, bytes);
         }
 
-        self.pending.extend_from_slice(bytes);
         let mut shown = String::new();
-        while let Some(end) = self.pending.iter().position(|b| *b == b'\n') {
-            let line: Vec<u8> = self.pending.drain(..=end).collect();
-            self.show(&mut shown, &line[..end]);
-        }
-        if self.pending.len() > LINE_MAX {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            self.pending.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
             let line = std::mem::take(&mut self.pending);
+            self.show(&mut shown, &line);
+            if shown.len() > LINE_MAX {
+                put(output, shown.as_bytes())?;
+                shown.clear();
+            }
+        }
+
+        self.pending.extend_from_slice(rest);
+        if self.pending.len() > LINE_MAX {
+            let unfinished = self.pending.split_off(text::output_boundary(&self.pending));
+            let line = std::mem::replace(&mut self.pending, unfinished);
             self.show(&mut shown, &line);
         }
         put(output, shown.as_bytes())
@@ -123,6 +132,34 @@ mod tests {
         let pieces: [&[u8]; 3] = [b"one\ntw", b"o\x1b]0;t\x07", b"\nrest"];
         let text = "web | one\nweb | two\\u{1b}]0;t\\u{7}\nweb | rest\n".to_owned();
         assert_eq!(read(escaped(), &pieces), (text, true));
+    }
+
+    #[test]
+    fn very_long_line_is_not_cut_inside_of_a_character_or_a_colour() {
+        let piece = "\u{1f600}\x1b[31m\u{20ac}\x1b[0m".as_bytes();
+        for first in 0..piece.len() {
+            let (text, _) = read(
+                OutputLines::escaped(String::new()),
+                &[
+                    &piece.repeat(10_000)[..150_000 + first],
+                    &piece.repeat(10)[first..],
+                ],
+            );
+            let mut text = text.replace('\n', "");
+            text.retain(|c| !matches!(c, '\u{1f600}' | '\u{20ac}'));
+            assert!(text.len() < 20, "{first}: {text}");
+        }
+    }
+
+    #[test]
+    fn many_short_lines_take_time_in_proportion_to_their_length() {
+        let begin = std::time::Instant::now();
+        let (text, _) = read(
+            OutputLines::escaped("web | ".to_owned()),
+            &[&b"\n".repeat(1024 * 1024)],
+        );
+        assert_eq!(text.len(), 7 * 1024 * 1024);
+        assert!(begin.elapsed().as_secs() < 30, "{:?}", begin.elapsed());
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(super) fn plan(
     let verbs::PlannedChange {
         plan,
         rows,
+        not_deployed,
         compared_from,
     } = verbs::plan(&context.place, verbs::two_commits(old, new)?)?;
 
@@ -64,8 +65,8 @@ pub(super) fn plan(
             let refused = plan.refusals.iter().map(RefusalRow::new).map(Row::Refused);
             format!("{}\n", to_json(&rows.chain(refused).collect::<Vec<_>>()))
         }
-        Form::Markdown => plan_markdown(&plan, &rows),
-        Form::Text => plan_text(&plan, &rows),
+        Form::Markdown => plan_markdown(&plan, &rows, &not_deployed),
+        Form::Text => plan_text(&plan, &rows, &not_deployed),
     })?;
     Ok(Exit::of(plan.refusals.is_empty()))
 }

@@ -100,8 +100,14 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     ]
 }
 
-/// Prints what keeps environments from continuing: freezes, and what dead runners left.
+/// Prints what keeps environments from continuing: a missing deploy branch, freezes, and what dead
+/// runners left.
 fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
+    if let Some(missing) = &overview.missing_branch {
+        let what = context.output.paint(Colour::Bad, &missing.to_string());
+        let hint = missing.hint();
+        context.output.line(&format!("{what}\n  hint: {hint}"))?;
+    }
     for (environment, freeze) in &overview.frozen {
         let line = format!("{environment}: {}", freeze.describe());
         let line = context.output.paint(Colour::Attention, &line);

@@ -3,9 +3,11 @@
 mod error;
 mod install_record;
 mod load;
+mod missing_branch;
 mod repository;
 mod text_file;
 
 pub use error::{ConfigError, Error};
 pub use install_record::InstallRecord;
+pub use missing_branch::MissingBranch;
 pub use repository::{DeployRepository, folder_values};

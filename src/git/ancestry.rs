@@ -82,7 +82,15 @@ impl Repository {
                 return Err(self.error(message));
             }
         }
-        Ok(RevisionFact::Elsewhere(others))
+        for pattern in allowed_refs {
+            if self.has_ref(pattern)? {
+                return Ok(RevisionFact::Elsewhere(others));
+            }
+        }
+        Ok(match allowed_refs {
+            [] => RevisionFact::Elsewhere(others),
+            _ => RevisionFact::NoAllowedRef(others),
+        })
     }
 
     /// The first of some refs whose history has a commit. A commit that a ref points to costs no

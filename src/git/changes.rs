@@ -21,13 +21,13 @@ use crate::text;
 const TOO_DEEP_MAX: usize = 100;
 
 /// How many deploy files may differ in one range.
-const DEPLOY_FILES_MAX: usize = 20_000;
+const DEPLOY_FILES_MAX: usize = 200_000;
 
 /// How many pairs of folders are compared for one range.
 const FOLDERS_MAX: usize = 100_000;
 
 /// How many of the entries of one pair of folders that matter here may differ.
-const DIFFERENCES_MAX: usize = 100_000;
+pub(super) const DIFFERENCES_MAX: usize = 300_000;
 
 /// The longest path that is followed, in bytes. No path in a work tree is longer on Linux.
 const PATH_MAX: usize = 4096;

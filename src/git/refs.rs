@@ -89,6 +89,27 @@ impl Repository {
         self.tip_from_git(full_name)
     }
 
+    /// The full names of all branches.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn branches(&self) -> Result<Vec<String>, Error> {
+        let branches = self.refs_below("refs/heads/")?.into_iter();
+        branches.map(|branch| Ok(branch?.0)).collect()
+    }
+
+    /// Whether a ref of this full name or pattern leads to a commit.
+    ///
+    /// # Errors
+    /// The refs can't be read.
+    pub fn has_ref(&self, pattern: &str) -> Result<bool, Error> {
+        let Tips { found, unread } = self.commits_of_refs(pattern)?;
+        match unread {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok(!found.is_empty()),
+        }
+    }
+
     /// [`Repository::branch_tip`], as git has it.
     fn tip_from_git(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         let form = "--format=%(refname)%00%(objectname)";

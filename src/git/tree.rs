@@ -67,6 +67,14 @@ impl Repository {
         Ok(self.commit(&id, &mut Vec::new())?.tree)
     }
 
+    /// Whether two commits have the same files.
+    ///
+    /// # Errors
+    /// One of them can't be read.
+    pub fn has_same_files(&self, one: &Revision, other: &Revision) -> Result<bool, Error> {
+        Ok(self.commit_tree(one)? == self.commit_tree(other)?)
+    }
+
     /// The tree that holds the environments' folders. `None`: the commit has no folder `root`.
     pub(super) fn root_tree(
         &self,

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use super::touched::{Concerned, recorded};
-use crate::deploy_repository::{self, DeployRepository};
+use crate::deploy_repository::{self, DeployRepository, MissingBranch};
 use crate::id::{DeploymentId, Environment, Target};
+use crate::judging::{NotDeployed, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
 use crate::policy::Refusal;
 use crate::publish;
@@ -27,6 +28,10 @@ pub enum Announcement {
     Retired(Target),
     /// Something on the branch can't be deployed.
     Problem(Refusal),
+    /// Another branch was made, and the deploy branch does not exist.
+    MissingBranch(MissingBranch),
+    /// Nothing was planned, and this is what the push changed.
+    NotDeployed(Vec<NotDeployed>),
 }
 
 impl Announcement {
@@ -36,7 +41,9 @@ impl Announcement {
         match self {
             Self::Queued(queued) => Some(queued.id),
             Self::QueuedByOther(deployment) => Some(deployment.id),
-            Self::Retired(_) | Self::Problem(_) => None,
+            Self::Retired(_) | Self::Problem(_) | Self::MissingBranch(_) | Self::NotDeployed(_) => {
+                None
+            }
         }
     }
 }
@@ -96,8 +103,16 @@ pub fn post_receive(
         }
     };
 
-    let Some(push) = read_push(&deploy, input) else {
-        return received;
+    let push = match read_push(&deploy, input) {
+        Pushed::DeployBranch(push) => push,
+        Pushed::NewBranch => {
+            // This only informs the pusher, so no error matters.
+            let missing = deploy.missing_branch().ok().flatten();
+            let missing = missing.map(Announcement::MissingBranch);
+            received.announcements.extend(missing);
+            return received;
+        }
+        Pushed::Other => return received,
     };
 
     if let Err(error) = received.plan(&deploy, &push) {
@@ -107,12 +122,36 @@ pub fn post_receive(
     received
 }
 
+/// The branches that a new clone usually has. Who makes one of them may wait for a deployment.
+const USUAL_BRANCHES: [&[u8]; 2] = [b"refs/heads/main", b"refs/heads/master"];
+
+/// What a push is about.
+enum Pushed {
+    DeployBranch(Push),
+    /// A branch was made that is usually the deploy branch, and here is not.
+    NewBranch,
+    Other,
+}
+
 /// The update of the deploy branch, if it is among the updates that git tells.
-fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
-    let update = match refs::read(input, |name| name == deploy.branch.as_bytes()) {
-        // Two lines about the branch: neither says how it moved. The planner finds out.
-        Ok(updates) if updates.wanted.len() > 1 => None,
-        Ok(mut updates) => Some(updates.wanted.pop()?),
+fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Pushed {
+    let is_deploy_branch = |name: &[u8]| name == deploy.branch.as_bytes();
+    let is_wanted = |name: &[u8]| is_deploy_branch(name) || USUAL_BRANCHES.contains(&name);
+
+    let update = match refs::read(input, is_wanted) {
+        Ok(updates) => {
+            let (mut own, others): (Vec<_>, Vec<_>) = updates
+                .wanted
+                .into_iter()
+                .partition(|update| is_deploy_branch(&update.name));
+            match (own.as_mut_slice(), others.first()) {
+                ([_], _) => own.pop(),
+                // Two lines about the branch: neither says how it moved. The planner finds out.
+                ([_, ..], _) => None,
+                ([], Some(RefUpdate { old: None, .. })) => return Pushed::NewBranch,
+                ([], _) => return Pushed::Other,
+            }
+        }
         // The line that could not be read may be about the deploy branch. The planner finds out
         // whether it is.
         Err(_) => None,
@@ -123,7 +162,7 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Option<Push> {
         Some(RefUpdate { old, new, .. }) => (old, new),
         None => (None, None),
     };
-    Some(Push {
+    Pushed::DeployBranch(Push {
         old,
         old_is_told,
         new,
@@ -169,7 +208,20 @@ impl Received {
             publish::to_syslog(&mut store);
         }
         self.announce(planned);
+        if self.announcements.is_empty() {
+            self.explain_silence(deploy, push);
+        }
         Ok(())
+    }
+
+    /// Collects what the push changed without a deployment. If that can't be read, the pusher is
+    /// told nothing about it: everything is recorded.
+    fn explain_silence(&mut self, deploy: &DeployRepository, push: &Push) {
+        let Some(new) = &push.new else { return };
+        let found = not_deployed(deploy, push.old.as_ref(), new).unwrap_or_default();
+        if !found.is_empty() {
+            self.announcements.push(Announcement::NotDeployed(found));
+        }
     }
 
     /// Starts a runner for each environment that has something new to do. Returns whether at least

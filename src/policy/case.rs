@@ -32,7 +32,9 @@ impl<'a> Case<'a> {
             .and_then(|facts| facts.revision.as_ref());
         matches!(
             revision,
-            None | Some(RevisionFact::On(_) | RevisionFact::Elsewhere(_))
+            None | Some(
+                RevisionFact::On(_) | RevisionFact::Elsewhere(_) | RevisionFact::NoAllowedRef(_)
+            )
         )
     }
 

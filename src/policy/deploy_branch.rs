@@ -10,14 +10,13 @@ pub(super) fn judge(config: &Config, facts: &Facts) -> Result<(), Objection> {
         return Ok(());
     }
 
-    let lift = "allow_rewind = true in the server's configuration allows it";
     match &facts.branch_move {
         BranchMove::Forward => Ok(()),
         // The branch has lost its tip already, and this push repairs it.
         BranchMove::FromRemoved if facts.stage == Stage::Before => Ok(()),
         BranchMove::Deleted => Err(Objection::new(
             "the deploy branch may not be deleted",
-            format!("to retire applications, delete their deploy files; {lift}"),
+            "to retire applications, delete their deploy files",
         )),
         BranchMove::Unknown(why) => Err(Objection::fault(
             format!(
@@ -27,13 +26,13 @@ pub(super) fn judge(config: &Config, facts: &Facts) -> Result<(), Objection> {
             "git fsck shows what is wrong with a commit; write it anew, or ask the server's \
              administrator to fix the repository",
         )),
-        BranchMove::FromRemoved => Err(rewound(None, lift)),
-        BranchMove::Rewound(lost) => Err(rewound(*lost, lift)),
+        BranchMove::FromRemoved => Err(rewound(None)),
+        BranchMove::Rewound(lost) => Err(rewound(*lost)),
     }
 }
 
 /// The objection to a rewind by which some commits are lost, if their number is known.
-fn rewound(lost: Option<u64>, lift: &str) -> Objection {
+fn rewound(lost: Option<u64>) -> Objection {
     let lost = match lost {
         Some(1) => ": 1 commit would no longer be on it".to_owned(),
         Some(lost) => format!(": {lost} commits would no longer be on it"),
@@ -41,7 +40,7 @@ fn rewound(lost: Option<u64>, lift: &str) -> Objection {
     };
     Objection::new(
         format!("the deploy branch may not be rewound{lost}"),
-        format!("to go back, commit the earlier state on top (git revert), or merge; {lift}"),
+        "to go back, commit the earlier state on top (git revert), or merge",
     )
 }
 

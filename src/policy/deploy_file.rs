@@ -1,6 +1,7 @@
 //! The rule `deploy file`: a deploy file is a regular file of at most 1 MiB, and its first word is
 //! a whole commit hash.
 
+use super::first_word::{FirstWord, explain};
 use super::{Answer, Case, Objection, Pass};
 use crate::change::Node;
 use crate::deployfile::ContentError;
@@ -12,7 +13,13 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     match &case.candidate.change.new {
         None => Ok(Pass::default()),
         Some(Node::File(Ok(_))) => Ok(Pass::default()),
-        Some(Node::File(Err(error))) => Err(Objection::new(error.to_string(), hint(case, error))),
+        Some(Node::File(Err(error))) => {
+            let FirstWord { found, hint } = explain(error);
+            Err(Objection::new(
+                found,
+                whole_hash(case, error).unwrap_or(hint),
+            ))
+        }
         Some(Node::TooLarge(bytes)) => Err(Objection::new(
             format!("the file has {bytes} bytes, more than 1 MiB"),
             "remove the oldest entries from its end",
@@ -29,24 +36,18 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
 }
 
-/// What to do about an error. For an abbreviated hash, this names the whole one, if the
-/// application's repository has exactly one such commit.
-fn hint(case: &Case<'_>, error: &ContentError) -> String {
-    let is_abbreviated = matches!(
-        error,
-        ContentError::NotARevision {
-            error: RevisionError::Abbreviated,
-            ..
-        }
-    );
-    let whole_hash = case
-        .target_facts()
-        .and_then(|facts| facts.whole_hash.as_ref());
-
-    match whole_hash.filter(|_| is_abbreviated) {
-        Some(whole_hash) => format!("write the whole hash: {whole_hash}"),
-        None => error.hint().to_owned(),
-    }
+/// What to do about an abbreviated hash, if the application's repository has exactly one such
+/// commit.
+fn whole_hash(case: &Case<'_>, error: &ContentError) -> Option<String> {
+    let ContentError::NotARevision {
+        error: RevisionError::Abbreviated,
+        ..
+    } = error
+    else {
+        return None;
+    };
+    let whole_hash = case.target_facts()?.whole_hash.as_ref()?;
+    Some(format!("write the whole hash: {whole_hash}"))
 }
 
 #[cfg(test)]

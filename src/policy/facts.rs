@@ -53,6 +53,9 @@ pub enum RevisionFact {
     /// It is a commit, but no ref of `allowed_refs` has it in its history. Some of the refs that
     /// have it are named here; `None`: they are not known.
     Elsewhere(Option<Vec<String>>),
+    /// It is a commit, and none of the refs of `allowed_refs` exists. Some of the refs that have
+    /// the commit are named here; `None`: they are not known.
+    NoAllowedRef(Option<Vec<String>>),
     /// There is no such object.
     Missing,
     /// It is an object of another kind: `tag`, `tree` or `blob`.

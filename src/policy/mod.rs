@@ -9,6 +9,7 @@ mod deploy_branch;
 mod deploy_file;
 mod exception;
 mod facts;
+mod first_word;
 mod freeze;
 mod frozen;
 mod needs;

@@ -26,6 +26,20 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
                 format!("merge it there first{}", only_on(others.as_deref())),
             ))
         }
+        Some(RevisionFact::NoAllowedRef(others)) => {
+            let allowed = case.config.settings(target).allowed_refs;
+            Err(Objection::new(
+                format!(
+                    "{short} can't be on an allowed ref: {} in the repository of {application}",
+                    none_exists(&allowed)
+                ),
+                format!(
+                    "ask the server's administrator whether allowed_refs names the branch from \
+                     which {application} is deployed{}",
+                    only_on(others.as_deref())
+                ),
+            ))
+        }
         Some(RevisionFact::Missing) => Err(Objection::fault(
             format!("{short} is not in the repository of {application}"),
             "push it there first, or correct the hash",
@@ -53,6 +67,13 @@ fn on_none_of(allowed: &[String]) -> String {
         [] => "on no allowed ref".to_owned(),
         [one] => format!("not on {}", text::escape(one, 80)),
         several => format!("on none of {}", list(several)),
+    }
+}
+
+fn none_exists(allowed: &[String]) -> String {
+    match allowed {
+        [one] => format!("there is no {}", text::escape(one, 80)),
+        several => format!("there is none of {}", list(several)),
     }
 }
 
@@ -99,6 +120,11 @@ mod tests {
             (
                 Some(Elsewhere(Some(vec![]))),
                 "refused: 6037512 is not on refs/heads/main of app",
+            ),
+            (
+                Some(NoAllowedRef(Some(vec!["refs/heads/master".into()]))),
+                "refused: 6037512 can't be on an allowed ref: \
+                 there is no refs/heads/main in the repository of app",
             ),
             (
                 Some(Missing),

@@ -4,6 +4,7 @@
 mod cells;
 mod deployment_row;
 mod json;
+mod not_deployed;
 mod plan_markdown;
 mod plan_rows;
 mod plan_text;
@@ -12,10 +13,12 @@ mod refusal;
 mod status_rows;
 mod table;
 mod tail;
+mod wrap;
 
 pub use cells::{colour, name_cell, who_cell};
 pub use deployment_row::{DeploymentRow, outcome_line, remark};
 pub use json::to_json;
+pub use not_deployed::not_deployed_lines;
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, PlanRow, plan_rows};
 pub use plan_text::plan_text;
@@ -23,3 +26,4 @@ pub use refusal::{RefusalRow, refusal_lines};
 pub use status_rows::{HoldRow, Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;
+pub use wrap::wrap;

@@ -1,7 +1,9 @@
 //! A plan as Markdown, for a merge request.
 
+use super::not_deployed::not_deployed_lines;
 use super::plan_rows::{Action, CommitRow, GateRow, PlanRow};
 use super::plan_words::{commit_lines, others};
+use crate::judging::NotDeployed;
 use crate::plan::Plan;
 use crate::policy::Refusal;
 
@@ -11,7 +13,7 @@ const HEAD: &str = "| Application | Change | Gained | Lost | Verdict |\n\
 
 /// A plan as Markdown.
 #[must_use]
-pub fn plan_markdown(plan: &Plan, rows: &[PlanRow]) -> String {
+pub fn plan_markdown(plan: &Plan, rows: &[PlanRow], not_deployed: &[NotDeployed]) -> String {
     let mut out = String::new();
     if !rows.is_empty() {
         out.push_str(HEAD);
@@ -23,6 +25,15 @@ pub fn plan_markdown(plan: &Plan, rows: &[PlanRow]) -> String {
     if !others.is_empty() {
         let space = if out.is_empty() { "" } else { "\n" };
         out.push_str(&format!("{space}**Refused:**\n\n{}", others.concat()));
+    }
+
+    let items: Vec<String> = not_deployed_lines(not_deployed, out.is_empty())
+        .iter()
+        .map(|line| format!("- {}\n", plain(line)))
+        .collect();
+    if !items.is_empty() {
+        let space = if out.is_empty() { "" } else { "\n" };
+        out.push_str(&format!("{space}**Not deployed:**\n\n{}", items.concat()));
     }
     if out.is_empty() {
         "Nothing to deploy.\n".to_owned()

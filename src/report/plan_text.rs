@@ -1,15 +1,19 @@
 //! A plan as text, for a terminal.
 
+use super::not_deployed::not_deployed_lines;
 use super::plan_rows::{Action, GateRow, PlanRow};
 use super::plan_words::{commit_lines, others};
+use crate::judging::NotDeployed;
 use crate::plan::Plan;
 use crate::policy::Refusal;
 
 /// A plan as text.
 #[must_use]
-pub fn plan_text(plan: &Plan, rows: &[PlanRow]) -> String {
+pub fn plan_text(plan: &Plan, rows: &[PlanRow], not_deployed: &[NotDeployed]) -> String {
     let mut lines: Vec<String> = rows.iter().flat_map(row_lines).collect();
     lines.extend(others(plan, rows).flat_map(refusal_lines));
+
+    lines.extend(not_deployed_lines(not_deployed, lines.is_empty()));
 
     if lines.is_empty() {
         "nothing to deploy\n".to_owned()

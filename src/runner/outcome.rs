@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use super::job::Job;
 use crate::deploy_repository::folder_values;
 use crate::status::Status;
 use crate::store::Outcome;
+use crate::sys::program::{Obstacle, find};
+use crate::sys::surroundings;
 use crate::text;
 use crate::time::show_duration;
 
@@ -41,21 +43,37 @@ pub(super) fn cancelled(by: &str) -> Outcome {
 
 /// The end of a deployment whose command can't be executed.
 pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
+    let target = &job.deployment.target;
+    let [environment, application] = folder_values(target);
+    // Where the command would have started: in its release, or in the state.
+    let folder = match &job.settings.checkout {
+        Some(checkout) => PathBuf::from(checkout.fill(&[environment, application]))
+            .join("releases")
+            .join(job.deployment.revision.as_str()),
+        None => job.store.folder().join("work"),
+    };
+    let values = [
+        environment,
+        application,
+        ("checkout", &folder.to_string_lossy()),
+    ];
     let program = job.settings.command.iter().flatten().next();
     let program = program
-        .map(|program| program.fill(&folder_values(&job.deployment.target)))
+        .map(|program| program.fill(&values))
         .unwrap_or_default();
 
     // The kernel says the same for a missing program as for a missing interpreter of a script.
-    let is_there = error.kind() == io::ErrorKind::NotFound && Path::new(&program).is_file();
-    let interpreter = if is_there {
-        ", or the interpreter in its first line"
-    } else {
-        ""
-    };
+    let path = job.settings.env.get("PATH");
+    let path = path.map_or(surroundings::PATH, String::as_str);
+    let obstacle = find(&program, &folder, path).and_then(|file| {
+        let obstacle = Obstacle::of(&file)?;
+        let file = text::quote(file.as_os_str().as_encoded_bytes(), 200);
+        Some(format!("; {file} {obstacle}"))
+    });
+    let obstacle = obstacle.unwrap_or_default();
     let program = text::quote(&program, 100);
     failed(format!(
-        "could not start the command {program}{interpreter}: {error}"
+        "could not start the command {program}: {error}{obstacle}"
     ))
 }
 

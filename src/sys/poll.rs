@@ -31,6 +31,21 @@ pub(super) fn wait_until_readable(
     }
 }
 
+/// Waits until something can be written to a descriptor or nobody can read it any more, but not
+/// longer than `patience`. Returns whether that has come.
+///
+/// # Errors
+/// The kernel cannot watch this descriptor.
+pub(super) fn wait_until_writable(output: &impl AsFd, patience: Duration) -> io::Result<bool> {
+    let mut polled = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
+
+    match poll(&mut polled, timeout(patience)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
 /// A time in poll's unit, which is the millisecond. It is rounded up: rounded down, the last
 /// millisecond of a wait would be a loop that never sleeps.
 fn timeout(patience: Duration) -> PollTimeout {
@@ -40,8 +55,7 @@ fn timeout(patience: Duration) -> PollTimeout {
 
 /// Whether nobody can read any more what is written to a pipe, a socket or a terminal. `false`
 /// where the kernel does not say.
-#[must_use]
-pub fn reader_is_gone(output: &impl AsFd) -> bool {
+pub(super) fn reader_is_gone(output: &impl AsFd) -> bool {
     let mut polled = [PollFd::new(output.as_fd(), PollFlags::empty())];
     let closed = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
 

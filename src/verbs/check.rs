@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::Error;
 use super::place::Place;
 use super::plan::unknown;
+use super::programs::{ProgramFault, check_program};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Target;
-use crate::judging::{self, Subject};
+use crate::judging::{self, NotDeployed, Subject};
 use crate::policy::{Facts, Refusal};
 use crate::store::{Reader, Store};
 
@@ -27,6 +28,10 @@ pub struct Checked {
     /// The targets that have no repository in the configuration, so that the rules about the
     /// history of commits can't be judged for them.
     pub without_repository: Vec<Target>,
+    /// The programs of commands that can't be executed.
+    pub programs: BTreeSet<ProgramFault>,
+    /// The files that may have been meant to be deploy files.
+    pub near_misses: Vec<NotDeployed>,
 }
 
 /// Judges every deploy file of a commit. `None` stands for the tip of the deploy branch.
@@ -53,6 +58,14 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let (prepared, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
 
     let mut refusals = judged.plan.refusals;
+    if revision.is_none() {
+        refusals.extend(deploy.missing_branch()?.map(|missing| Refusal {
+            path: missing.branch.clone().into_bytes(),
+            message: missing.to_string(),
+            hint: missing.hint(),
+            is_fault: true,
+        }));
+    }
     refusals.extend(broken_repositories(&deploy, &judged.facts));
 
     let recorded = record.as_deref().map(Reader::newest).transpose()?;
@@ -66,6 +79,16 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         .collect();
     let unknown_names = deploy.config.unknown_names(&known);
 
+    let wanted = judging::wanted(&deploy, commit.as_ref())?;
+    let programs: BTreeSet<ProgramFault> = wanted
+        .iter()
+        .filter_map(|(target, revision)| check_program(&deploy, target, revision).err())
+        .collect();
+    let near_misses = match &commit {
+        // This only warns. What can't be read is an error of the judgement above.
+        Some(commit) => judging::near_misses(&deploy, None, commit).unwrap_or_default(),
+        None => Vec::new(),
+    };
     let targets = judged.facts.targets.into_iter();
     let without_repository = targets.filter(|(_, known)| known.revision.is_none());
     Ok(Checked {
@@ -74,6 +97,8 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         refusals,
         unknown_names,
         without_repository: without_repository.map(|(target, _)| target).collect(),
+        programs,
+        near_misses,
     })
 }
 

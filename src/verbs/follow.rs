@@ -1,6 +1,6 @@
 //! `logs -f`, `wait` and the push options: watching deployments until they end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ use crate::wake;
 /// How long a deployment may wait without a runner before one is started, and how long until the
 /// next try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
+
+/// How much output one look hands over before the other deployments wait for the next look, in
+/// bytes.
+const OUTPUT_MAX: usize = 256 * 1024;
 
 /// A deployment by its number.
 ///
@@ -66,7 +70,7 @@ pub struct Following {
     deploy: DeployRepository,
     store: Store,
     watch: Watch,
-    open: Vec<(DeploymentId, Tail)>,
+    open: VecDeque<(DeploymentId, Tail)>,
     runners: BTreeMap<Environment, RunnerCheck>,
 }
 
@@ -90,15 +94,23 @@ impl Following {
         self.open.is_empty()
     }
 
+    /// Those that have not ended.
+    pub fn open(&self) -> impl Iterator<Item = DeploymentId> {
+        self.open.iter().map(|(id, _)| *id)
+    }
+
     /// What is new since the last call. If nothing is, the caller calls again a moment later.
     ///
     /// # Errors
     /// The state or a log can't be read, or there is no such deployment.
     pub fn look(&mut self) -> Result<Vec<News>, Error> {
         let mut news = Vec::new();
-        let mut left = Vec::new();
+        let mut room = OUTPUT_MAX;
 
-        for (id, mut tail) in std::mem::take(&mut self.open) {
+        for _ in 0..self.open.len() {
+            let Some((id, mut tail)) = self.open.pop_front() else {
+                break;
+            };
             // The status is read before the output. So when the deployment has ended, all that it
             // wrote before its end is read.
             let deployment = find(&*self.store.read()?, id)?;
@@ -108,18 +120,20 @@ impl Following {
             };
 
             if !bytes.is_empty() {
+                room = room.saturating_sub(bytes.len());
                 news.push(News::Output(deployment, bytes));
-                left.push((id, tail));
+                self.open.push_back((id, tail));
+                if room == 0 {
+                    break;
+                }
             } else if deployment.status.has_ended() {
                 news.push(News::Ended(deployment));
             } else {
                 let environment = deployment.target.environment;
                 news.extend(self.ensure_runner(environment).map(News::NoRunner));
-                left.push((id, tail));
+                self.open.push_back((id, tail));
             }
         }
-
-        self.open = left;
         Ok(news)
     }
 

@@ -4,7 +4,7 @@ use super::error::{Error, Kind};
 use super::place::Place;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Revision, RevisionError};
-use crate::judging::{self, Subject};
+use crate::judging::{self, NotDeployed, Subject};
 use crate::plan::Plan;
 use crate::policy::BranchMove;
 use crate::report::{PlanRow, plan_rows};
@@ -18,6 +18,8 @@ pub struct PlannedChange {
     pub plan: Plan,
     /// A row for each application.
     pub rows: Vec<PlanRow>,
+    /// What changed and deploys nothing.
+    pub not_deployed: Vec<NotDeployed>,
     /// For a merge request that is behind the deploy branch: where the comparison starts.
     pub compared_from: Option<CommonCommit>,
 }
@@ -77,9 +79,14 @@ pub fn plan(place: &Place, (old, new): (&str, &str)) -> Result<PlannedChange, Er
     };
     let (_, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
     let rows = plan_rows(&deploy, record.as_deref(), &judged.plan, &judged.facts)?;
+    let not_deployed = match &new {
+        Some(new) => judging::not_deployed(&deploy, old.as_ref(), new)?,
+        None => Vec::new(),
+    };
     Ok(PlannedChange {
         plan: judged.plan,
         rows,
+        not_deployed,
         compared_from,
     })
 }

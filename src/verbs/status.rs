@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::error::Error;
 use super::frozen::frozen;
 use super::names::names;
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, MissingBranch};
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
 use crate::policy::Freeze;
@@ -23,6 +23,8 @@ pub struct Overview {
     pub frozen: BTreeMap<Environment, Freeze>,
     /// What is recorded as running although its runner is dead.
     pub unwatched: Vec<Unwatched>,
+    /// The deploy branch, if it does not exist though other branches do.
+    pub missing_branch: Option<MissingBranch>,
     /// What is on the deploy branch and can't be deployed.
     pub problems: Vec<Problem>,
 }
@@ -57,6 +59,7 @@ pub fn overview(
         rows,
         frozen,
         unwatched: unwatched(&record, filter)?,
+        missing_branch: deploy.missing_branch()?,
         problems,
     })
 }

@@ -14,16 +14,23 @@ dump() {
 }
 trap dump EXIT
 
-# All packages are already installed in the machine, so apt-get only checks that they are. htpasswd
-# gets the password as an argument, because nobody is there to type it.
-apt-get() { dpkg --status "${@:2}" >/dev/null; }
+# All of Debian's packages are already installed in the machine, so apt-get only checks that they are.
+# htpasswd gets the password as an argument, because nobody is there to type it.
+apt-get() {
+    local package
+    for package in "${@:2}"; do
+        case $package in
+        ./*) dpkg --install "$package" ;;
+        *) dpkg --status "$package" ;;
+        esac >/dev/null
+    done
+}
 htpasswd() { command htpasswd -b "$@" "$(cat /root/password)" 2>/dev/null; }
 export -f apt-get htpasswd
 
-# website URL [REPOSITORY OWNER]: makes the application's repository, and a clone in the current
-# folder.
+# website URL: makes a clone of the application's repository in the current folder, with a first
+# commit.
 website() {
-    [ $# -eq 1 ] || { git init -q --bare -b main "$2" && chown -R "$3:" "$2"; }
     until_true 20 git ls-remote "$1"
     git init -q -b main website
     echo '<h1>Hello</h1>' >website/index.html
@@ -45,11 +52,16 @@ deployed() {
     expect 'to a scratch repository with these hooks was planned' at doctor
 }
 
-# again: makes a second deploy, from the clone that the page made.
-again() {
+# new_page: makes another commit of the website.
+new_page() {
     echo '<h1>Hello again</h1>' >../website/index.html
     git -C ../website commit -q -a -m 'The second page'
     git -C ../website push -q origin main
+}
+
+# again: makes a second deploy, from the clone that the page made.
+again() {
+    new_page
     git -C ../website rev-parse HEAD | cat - staging/website.deploy >new
     mv new staging/website.deploy
     git commit -q -a -m 'Deploy the second page'
@@ -90,13 +102,17 @@ say 'docs/hosts/ssh.md: sshd with git-shell, one account, a name for each key'
 host ssh
 repository=/srv/git/deploys.git
 as_written ssh 1
-mkdir -m 700 /home/git/.ssh
 block ssh 2 | sed "s|ssh-ed25519 AAAA… alice|$(cat /root/.ssh/id_ed25519.pub)|" >/home/git/.ssh/authorized_keys
 chown -R git: /home/git/.ssh
-website git@server:/srv/git/website.git /srv/git/website.git git
+website git@server:/srv/git/website.git
 as_written ssh 3
 as_written ssh 4
 deployed alice 'ssh key'
+cd deploys
+new_page
+as_written ssh 5
+at wait 2
+expect 'Hello again' cat /srv/apps/staging/website/current/index.html
 ! ssh git@server true 2>/dev/null || fail 'the key allows more than git'
 
 say 'docs/hosts/http.md: git-http-backend behind Apache'
@@ -109,7 +125,7 @@ git config --global http.https://server/.sslCAInfo /etc/ssl/certs/git.pem
 git config --global credential.helper '!f() { echo password=$(cat /root/password); }; f'
 block http 3 >/etc/apache2/sites-available/git.conf
 as_written http 4
-website https://alice@server/git/website.git /srv/http/website.git www-data
+website https://alice@server/git/website.git
 as_written http 7
 as_written http 8
 deployed alice http
@@ -125,7 +141,7 @@ host nginx
 as_written http 1
 block http 5 >/etc/nginx/sites-available/git
 as_written http 6
-website https://alice@server/git/website.git /srv/http/website.git www-data
+website https://alice@server/git/website.git
 as_written http 7
 : >/var/tmp/ran
 as_written http 8

@@ -176,7 +176,7 @@ fn doctor_finds_settings_that_cannot_work_here() {
         ),
         (
             "[defaults]\ncommand = [\"/no/such/program\"]\n".to_owned(),
-            "command: /no/such/program: No such file".to_owned(),
+            "command: /no/such/program is not there".to_owned(),
         ),
         (
             format!("[defaults]\ncheckout = \"{no_folder}/{{environment}}\"\n"),
@@ -190,4 +190,59 @@ fn doctor_finds_settings_that_cannot_work_here() {
         world.config_file(&config);
         world.cmd(&["doctor"]).exits(1).says(&says);
     }
+}
+
+#[test]
+fn doctor_ends_with_a_summary_and_fits_into_the_terminal() {
+    let world = World::installed();
+    world
+        .cmd(&["doctor"])
+        .ok()
+        .says("\n0 problems, ")
+        .says(" checks are ok");
+    let lines = world.cmd(&["doctor"]).stdout;
+    assert!(
+        lines.lines().any(|line| line.chars().count() > 80),
+        "{lines}"
+    );
+
+    let shown = world.on_a_terminal("doctor", &[("NO_COLOR", "1")]);
+    let shown = String::from_utf8(shown).unwrap();
+    for line in shown.lines().map(str::trim_end) {
+        // A path or a word that is longer than a line can't be broken.
+        let is_one_word = !line.trim().contains(' ');
+        assert!(line.chars().count() <= 80 || is_one_word, "{line}");
+    }
+}
+
+#[test]
+fn doctor_says_once_how_to_fix_what_several_applications_have() {
+    let world = World::installed();
+    for name in ["a", "b", "c"] {
+        world.deploy(&format!("production/{name}"), 1);
+    }
+    world.push();
+    world.settled();
+    world.config("repository = \"/nowhere/{application}.git\"");
+
+    let run = world.cmd(&["doctor"]).exits(1);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    let at = lines
+        .iter()
+        .position(|line| line.contains("production/a: "))
+        .unwrap();
+    assert!(lines[at + 1].contains("production/b: ") && lines[at + 2].contains("production/c: "));
+    assert!(lines[at + 3].contains("fix: "));
+    let fix = lines[at + 3];
+    assert_eq!(lines.iter().filter(|line| **line == fix).count(), 1);
+}
+
+#[test]
+fn doctor_says_when_git_printed_nothing() {
+    let world = World::installed();
+    fs::remove_file(world.path("deploy.git/hooks/post-receive")).unwrap();
+    world
+        .cmd(&["doctor"])
+        .exits(1)
+        .says("was not planned; git printed nothing");
 }

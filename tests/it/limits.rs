@@ -35,7 +35,7 @@ fn trees_beyond_a_limit_are_refused_with_the_limit() {
 
     let deep = vec!["x".repeat(200); 25].join("/");
     let deep = trees.path(FILE, format!("{deep}/a.txt").as_bytes(), &blob);
-    let deploy_files = wide(&trees, 20_001, FILE, ".deploy", &blob);
+    let deploy_files = wide(&trees, 200_001, FILE, ".deploy", &blob);
     let table = [
         (deep, "a path has more than 4096 bytes: xxx"),
         (
@@ -43,12 +43,12 @@ fn trees_beyond_a_limit_are_refused_with_the_limit() {
             "a path has more than 4096 bytes: yyy",
         ),
         (
-            wide(&trees, 100_002, FOLDER, "", &file),
-            "a folder has more than 100000 changes",
+            wide(&trees, 300_002, FOLDER, "", &file),
+            "a folder has more than 300000 changes",
         ),
         (
             trees.tree(&[(FOLDER, b"production", &deploy_files)]),
-            "more than 20000 deploy files differ",
+            "more than 200000 deploy files differ",
         ),
     ];
 

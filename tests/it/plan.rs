@@ -218,7 +218,7 @@ fn check_judges_what_is_deployed_and_every_repository() {
     world
         .cmd(&["check"])
         .exits(1)
-        .says("is not on refs/heads/main of a")
+        .says("there is no refs/heads/main in the repository of a")
         .says("it is on no branch or tag");
 }
 

@@ -80,7 +80,9 @@ fn comments_that_change_alone_deploy_nothing() {
     world.push();
     world.settled();
     world.deploy_file("production/a", format!("{}\n* Another comment\n", rev(1)));
-    assert_eq!(world.push().remote(), [""; 0]);
+    world
+        .push()
+        .says("production/a: still 0000001, nothing to deploy");
     assert_eq!(world.settled().len(), 1);
 }
 
@@ -357,6 +359,8 @@ fn other_files_deploy_nothing() {
     ] {
         world.write(path, "Any text.\n");
     }
-    assert_eq!(world.push().remote(), [""; 0]);
+    world
+        .push()
+        .says("production/a.deploy.txt: no deploy file, nothing to deploy");
     assert_eq!(world.history(), [""; 0]);
 }

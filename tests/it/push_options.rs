@@ -106,7 +106,8 @@ fn push_options_do_not_wait_when_nothing_is_deployed() {
     ];
     let push = world.push_with(&both).ok();
 
-    assert_eq!(push.remote(), [""; 0]);
+    let said = ["deploy-by-code: nothing to deploy: no deploy file has changed"];
+    assert_eq!(push.remote(), said);
 }
 
 #[test]

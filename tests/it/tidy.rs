@@ -11,7 +11,7 @@ use crate::world::World;
 #[rustfmt::skip]
 const PURE: &[&str] = &[
     "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
-    "candidate", "policy", "plan", "event", "unit_name", "message",
+    "candidate", "policy", "plan", "event", "unit_name", "near_miss", "message",
 ];
 
 fn root() -> &'static Path {
@@ -299,12 +299,13 @@ fn commands() -> Vec<String> {
     )
     .ok()
     .stdout;
+    // The commands stand in groups, between the usage and the options.
     let lines = help
         .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| line.starts_with("  "));
-    let indent_is_2 = lines.filter(|line| !line.starts_with("   "));
+        .skip_while(|line| !line.starts_with("Usage:"))
+        .take_while(|line| *line != "Options:");
+    let is_command = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let indent_is_2 = lines.filter(is_command);
     indent_is_2
         .map(|line| line.split_whitespace().next().unwrap().to_owned())
         .collect()

@@ -154,7 +154,10 @@ impl<'w> Transcript<'w> {
         self.text.push_str("$ deploy-by-code doctor\n");
         let mut is_left_out = false;
 
-        for line in run.stdout.lines() {
+        // The summary counts what the machine has, too.
+        let stdout = run.stdout.trim_end();
+        let (checks, _summary) = stdout.rsplit_once("\n\n").unwrap();
+        for line in checks.lines() {
             let is_fix = line.starts_with("         ");
             let (_, check) = line.split_at(line.len().min(9));
             let name = check.split(": ").next().unwrap();

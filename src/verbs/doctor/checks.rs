@@ -77,6 +77,7 @@ const CHECKS: &[Check] = &[
     one("configuration", configuration::file),
     one("install record", configuration::record),
     one("configuration permissions", permissions::configuration),
+    one("deploy branch", repository::deploy_branch),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {
         hooks::link(installation, "pre-receive")

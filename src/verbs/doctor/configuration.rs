@@ -64,7 +64,7 @@ pub(super) fn names(installation: &Installation<'_>, store: &mut Store) -> Findi
     let Ok(wanted) = &installation.wanted else {
         return Finding::ok("not compared, because the deploy branch can't be read");
     };
-    let known = wanted.iter().cloned().chain(recorded).collect();
+    let known = wanted.keys().cloned().chain(recorded).collect();
 
     let unknown = installation.deploy.config.unknown_names(&known);
     let Some(first) = unknown.first() else {

@@ -1,10 +1,9 @@
 //! What the deployments of the deploy files need: repositories, programs, users, folders.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::super::programs::{ProgramFault, check_program};
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::config::Settings;
@@ -15,12 +14,41 @@ use crate::sys::access::may_create_in;
 use crate::sys::user::User;
 use crate::text;
 
-/// Whether each application repository can be read.
+/// Whether each application repository can be read, and has a branch or tag from which revisions
+/// may be deployed.
 pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
+    let deploy = installation.deploy;
+    let wanted = installation.wanted.iter().flatten();
+    let mut targets: BTreeSet<Target> = wanted.map(|(target, _)| target.clone()).collect();
+    targets.extend(deploy.config.named_targets());
+
     let look_at = |target: &Target| {
-        let path = installation.deploy.application_repository(target)?;
-        Some(match git::open_application(&path) {
-            Ok(_) => Finding::ok(format!("{target}: {}", shown(&path))),
+        let path = deploy.application_repository(target)?;
+        let allowed = deploy.config.settings(target).allowed_refs;
+        let found = git::open_application(&path).and_then(|repository| {
+            let mut allowed = allowed.iter();
+            let has_one = allowed.try_fold(false, |has_one, name| {
+                Ok(has_one || repository.has_ref(name)?)
+            })?;
+            Ok((has_one, repository.branches()?))
+        });
+        let shown = shown(&path);
+        Some(match found {
+            Ok((true, _)) => Finding::ok(format!("{target}: {shown}")),
+            Ok((false, branches)) => {
+                let branches = match branches.as_slice() {
+                    [] => "no branch".to_owned(),
+                    branches => text::escape(branches.join(", "), 200),
+                };
+                let allowed = text::escape(allowed.join(", "), 200);
+                Finding::problem(
+                    format!(
+                        "{target}: no ref of allowed_refs ({allowed}) exists in {shown}, which has \
+                         {branches}"
+                    ),
+                    "let allowed_refs name the branch from which it is deployed",
+                )
+            }
             Err(error) => Finding::problem(
                 format!("{target}: {error}"),
                 "check that it is there and that this user may read it",
@@ -28,39 +56,21 @@ pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
         })
     };
 
-    installation
-        .wanted
-        .iter()
-        .flatten()
-        .filter_map(look_at)
-        .collect()
+    targets.iter().filter_map(look_at).collect()
 }
 
-/// Whether the programs that commands name by absolute paths can be executed. Other programs are
-/// found only during a deployment: in its checkout, or by the PATH of the command.
+/// Whether the programs of commands can be executed, each once.
 pub(super) fn programs(installation: &Installation<'_>) -> Vec<Finding> {
-    let programs = values(installation, |target, settings| {
-        let program = settings.command?.first()?.fill(&folder_values(target));
-        Some(program).filter(|program| program.starts_with('/'))
-    });
+    let wanted = installation.wanted.iter().flatten();
+    let found: BTreeSet<Result<Option<String>, ProgramFault>> = wanted
+        .map(|(target, revision)| check_program(installation.deploy, target, revision))
+        .collect();
 
-    let look_at = |program: String| {
-        let program = Path::new(&program);
-        match fs::metadata(program) {
-            Ok(found) if found.is_file() && found.mode() & 0o111 != 0 => {
-                Finding::ok(shown(program))
-            }
-            Ok(_) => Finding::problem(
-                format!("{} is not a program that can be executed", shown(program)),
-                "chmod +x, or change command in the configuration",
-            ),
-            Err(error) => Finding::problem(
-                format!("{}: {error}", shown(program)),
-                "install it, or change command in the configuration",
-            ),
-        }
+    let finding = |found: Result<Option<String>, ProgramFault>| match found {
+        Ok(program) => program.map(Finding::ok),
+        Err(ProgramFault { found, fix }) => Some(Finding::problem(found, fix)),
     };
-    programs.into_iter().map(look_at).collect()
+    found.into_iter().filter_map(finding).collect()
 }
 
 /// Whether this user can run commands as the users that the configuration names.
@@ -115,10 +125,6 @@ fn values(
 ) -> BTreeSet<String> {
     let config = &installation.deploy.config;
     let value = |target: &Target| pick(target, config.settings(target));
-    installation
-        .wanted
-        .iter()
-        .flatten()
-        .filter_map(value)
-        .collect()
+    let wanted = installation.wanted.iter().flatten();
+    wanted.map(|(target, _)| target).filter_map(value).collect()
 }

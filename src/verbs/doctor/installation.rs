@@ -1,11 +1,12 @@
 //! What all checks look at: one installation.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::git;
 use crate::hook_files::{Host, Places};
-use crate::id::Target;
+use crate::id::{Revision, Target};
 use crate::judging;
 use crate::text;
 
@@ -29,8 +30,8 @@ pub struct Request<'a> {
 pub(super) struct Installation<'a> {
     pub(super) request: Request<'a>,
     pub(super) deploy: &'a DeployRepository,
-    /// The targets of all deploy files.
-    pub(super) wanted: Result<Vec<Target>, git::Error>,
+    /// The targets of all deploy files, and the revisions that these ask for.
+    pub(super) wanted: Result<BTreeMap<Target, Revision>, git::Error>,
     /// Where the links of the hooks should be.
     pub(super) hooks: Result<Places, git::Error>,
 }
@@ -66,10 +67,9 @@ impl<'a> Installation<'a> {
     }
 }
 
-fn wanted(deploy: &DeployRepository) -> Result<Vec<Target>, git::Error> {
+fn wanted(deploy: &DeployRepository) -> Result<BTreeMap<Target, Revision>, git::Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let wanted = judging::wanted(deploy, tip.as_ref())?;
-    Ok(wanted.into_keys().collect())
+    judging::wanted(deploy, tip.as_ref())
 }
 
 fn hooks(git_dir: &Path) -> Result<Places, git::Error> {

@@ -9,6 +9,7 @@ use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::git;
 use crate::sys::clock;
+use crate::text;
 use crate::time::Timestamp;
 
 /// How old a lock file must be before doctor reports it. No git command holds a lock that long.
@@ -31,6 +32,19 @@ pub(super) fn push_options(installation: &Installation<'_>) -> Finding {
             installation.set("receive.advertisePushOptions true"),
         ),
         Err(error) => Finding::problem(error.to_string(), "check that git is installed"),
+    }
+}
+
+/// Whether the deploy branch exists, as soon as there are branches.
+pub(super) fn deploy_branch(installation: &Installation<'_>) -> Finding {
+    let branch = &installation.deploy.branch;
+    match installation.deploy.missing_branch() {
+        Ok(None) => Finding::ok(text::escape(branch, 200)),
+        Ok(Some(missing)) => Finding::problem(missing.to_string(), missing.hint()),
+        Err(error) => Finding::problem(
+            error.to_string(),
+            "check that this user may read the repository",
+        ),
     }
 }
 

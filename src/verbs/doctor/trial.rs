@@ -48,9 +48,12 @@ pub(super) fn push(installation: &Installation<'_>) -> Finding {
             )
         }
         Ok((printed, None)) => {
-            let printed = text::escape(printed.trim(), 300);
+            let printed = match printed.trim() {
+                "" => "git printed nothing".to_owned(),
+                printed => format!("git printed: {}", text::escape(printed, 300)),
+            };
             Finding::problem(
-                format!("{what} was not planned; git printed: {printed}"),
+                format!("{what} was not planned; {printed}"),
                 "look at the checks of the hooks above",
             )
         }
