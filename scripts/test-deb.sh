@@ -133,7 +133,7 @@ kallithea_test() {
         echo 'test-deb: Kallithea is left out, because there is no Python 3.8'
         return
     fi
-    root kallithea "$booted,curl,gcc,libc6-dev,ca-certificates,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8"
+    root kallithea "$booted,curl,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8"
     base=$(dirname "$python")
     mkdir -p "$machine$base"
     cp -a "$python" "$machine$base/"
@@ -143,13 +143,22 @@ kallithea_test() {
         base=$(dirname "$base")
     done
 
+    # The machine may not reach PyPI, so the packages are fetched here.
+    mkdir "$machine/wheels"
+    "$python/bin/python3.8" -m venv "$scratch/venv"
+    "$scratch/venv/bin/pip" install --quiet 'setuptools<58' wheel
+    "$scratch/venv/bin/pip" wheel --quiet --no-build-isolation --wheel-dir "$machine/wheels" \
+        'setuptools<58' kallithea==0.7.0 >"$scratch/kallithea.log" 2>&1 || show_end kallithea
+
     cat >"$machine/kallithea.sh" <<'SCRIPT'
 set -e
 "$1/bin/python3.8" -m venv /opt/kallithea
-/opt/kallithea/bin/pip install --quiet 'setuptools<58' wheel
-/opt/kallithea/bin/pip install --quiet --no-build-isolation kallithea==0.7.0
+/opt/kallithea/bin/pip install --quiet --no-index --find-links /wheels 'setuptools<58'
+/opt/kallithea/bin/pip install --quiet --no-index --find-links /wheels kallithea==0.7.0
 SCRIPT
-    chroot "$machine" sh /kallithea.sh "$python" >"$scratch/kallithea.log" 2>&1 || show_end kallithea
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        chroot "$machine" sh /kallithea.sh "$python" >"$scratch/kallithea.log" 2>&1 ||
+        show_end kallithea
     bash tests/deb/boot.sh "$scratch" kallithea kallithea
 }
 
