@@ -18,6 +18,7 @@ use super::output::{self, Output};
 use super::{
     check, complete, doctor, follow, history, hooks, install, intervene, plan, run, status,
 };
+use crate::hook_files::AS_HOOK;
 use crate::text;
 use crate::verbs::{self, Acts};
 
@@ -31,7 +32,13 @@ pub fn command() -> clap::Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let mut words = env::args_os();
-    let program = words.next().unwrap_or_default();
+    let mut program = words.next().unwrap_or_default();
+    // The kernel was asked to execute the file of a hook. Its first line names this program, and
+    // the kernel adds the path of the file.
+    let mut words = words.peekable();
+    if words.next_if(|word| word == AS_HOOK).is_some() {
+        program = words.next().unwrap_or_default();
+    }
 
     let result = match hooks::called_as(&program) {
         Some(hook) => {

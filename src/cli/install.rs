@@ -7,7 +7,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
-use super::run;
+use super::{own_program, run};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git::Repository;
@@ -127,7 +127,7 @@ pub(super) fn install(
 ) -> Result<Exit, Error> {
     let _lock = lock(context, dry_run)?;
     let deploy = context.place.deploy()?;
-    let program = std::env::current_exe().map_err(Error::Program)?;
+    let program = own_program::as_called().map_err(Error::Program)?;
     // If root owns the repository, its deployments would run as root.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
     if acts && User::is_root() && verbs::owner(&context.place)? == 0 {

@@ -21,6 +21,7 @@ mod kept_hook;
 mod look_commands;
 mod output;
 mod output_lines;
+mod own_program;
 mod plan;
 mod push_options;
 mod run;

@@ -8,8 +8,10 @@
 //! real user of this process, which is also the effective one: this program is not installed
 //! set-user-ID.
 
+use std::io;
 use std::path::Path;
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::AccessFlags;
 
 /// Whether the file may be written, or files be made and removed in the folder if it may be
@@ -29,6 +31,14 @@ pub fn may_execute(file: &Path) -> bool {
 #[must_use]
 pub fn may_create_in(folder: &Path) -> bool {
     may(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+}
+
+/// Whether programs may be executed that are in a folder's file system (mount(8), `noexec`).
+///
+/// # Errors
+/// It can't be found out.
+pub fn allows_programs(folder: &Path) -> io::Result<bool> {
+    Ok(!statvfs(folder)?.flags().contains(FsFlags::ST_NOEXEC))
 }
 
 fn may(path: &Path, what: AccessFlags) -> bool {

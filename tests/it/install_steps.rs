@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use deploy_by_code::deploy_repository::DeployRepository;
-use deploy_by_code::hook_files::is_own_link;
+use deploy_by_code::hook_files::is_own;
 use deploy_by_code::verbs::install::{
     Step, look_before_install, look_before_uninstall, plan_install, plan_uninstall, take,
 };
@@ -78,7 +78,7 @@ fn push(world: &World, number: u32, when: &str) {
     let folder = world.path("deploy.git/hooks");
     let has_own = fs::read_dir(&folder)
         .unwrap()
-        .any(|entry| is_own_link(&entry.unwrap().path()));
+        .any(|entry| is_own(&entry.unwrap().path()).unwrap());
     assert!(
         !has_own || world.state().join("state.db").exists(),
         "{when}"

@@ -40,6 +40,7 @@ mod facts;
 mod faults;
 mod freezing;
 mod hangs;
+mod hook_files;
 mod hooks;
 mod hostile;
 mod hostile_trees;

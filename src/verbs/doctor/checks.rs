@@ -78,16 +78,17 @@ const CHECKS: &[Check] = &[
     one("configuration permissions", permissions::configuration),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {
-        hooks::link(installation, "pre-receive")
+        hooks::hook(installation, "pre-receive")
     }),
     each("post-receive", |installation| {
-        hooks::link(installation, "post-receive")
+        hooks::hook(installation, "post-receive")
     }),
     each("reference-transaction", |installation| {
-        hooks::link(installation, "reference-transaction")
+        hooks::hook(installation, "reference-transaction")
     }),
     one("a push", trial::push),
     one("push options", repository::push_options),
+    one("work tree", repository::work_tree),
     one("ownership", repository::ownership),
     one("git settings", repository::git_settings),
     one("lock files", repository::lock_files),

@@ -22,7 +22,7 @@ pub enum Goal {
 pub struct BeforeInstall {
     /// What manages the repository.
     pub host: Host,
-    /// The program that the hooks are to lead to.
+    /// The program that the hooks are to start, by the path by which it was called.
     pub program: PathBuf,
     /// The deploy branch.
     pub branch: String,
@@ -67,12 +67,24 @@ impl FoundState {
 pub struct Hook {
     /// Its name.
     pub name: &'static str,
-    /// Where its link is to be.
+    /// Where it is to be.
     pub path: PathBuf,
+    /// How it starts the program.
+    pub form: HookForm,
     /// Where another hook that is there is kept.
     pub kept_path: PathBuf,
     /// What is there.
     pub standing: FoundHook,
+}
+
+/// How a hook starts the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookForm {
+    /// A file names the program.
+    File,
+    /// A link leads to the program, because the kernel can't start it by a file there: its path has
+    /// white space in it or is too long, or the file system does not allow programs.
+    Link,
 }
 
 /// What is in the place of a hook.
@@ -80,10 +92,10 @@ pub struct Hook {
 pub enum FoundHook {
     /// Nothing.
     Nothing,
-    /// A link of this program.
+    /// A hook of this program.
     Own {
-        /// Whether it leads to the program that installs, and not to another build.
-        leads_to_program: bool,
+        /// Whether it is as an install would make it.
+        is_current: bool,
     },
     /// Another hook.
     Other(OtherHook),
@@ -150,17 +162,17 @@ pub struct Installed {
 /// A place where an install can have put a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookPlace {
-    /// Where the link is.
+    /// The place.
     pub path: PathBuf,
     /// Whether anything is there.
     pub is_taken: bool,
-    /// Whether it is a link of this program.
+    /// Whether it is a hook of this program.
     pub is_own: bool,
     /// Where a hook that was there before is kept.
     pub kept_path: PathBuf,
     /// What is there. The folder itself must not be a link.
     pub kept: Kept,
-    /// A link beside the place, left by an install that was stopped.
+    /// What an install that was stopped has left beside the place.
     pub left_aside: Option<PathBuf>,
 }
 

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::error::Error;
-use super::found::{BeforeInstall, Beside, FoundHook, Hook, Kept, OtherHook};
+use super::found::{BeforeInstall, Beside, FoundHook, Hook, HookForm, Kept, OtherHook};
 use super::step::Step;
 use crate::store;
 
@@ -67,25 +67,24 @@ fn plan_state(found: &BeforeInstall) -> Vec<Step> {
     steps
 }
 
-/// What has to be done so that a link to the program is in the place of each hook. Also returns the
+/// What has to be done so that a hook of this program is in each place. Also returns the
 /// names of the folders that may belong to hooks which are kept.
 fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error> {
     let (mut steps, mut folders) = (Vec::new(), Vec::new());
 
     for hook in &found.hooks {
         match &hook.standing {
-            FoundHook::Own {
-                leads_to_program: true,
-            } => continue,
+            FoundHook::Own { is_current: true } => continue,
             FoundHook::Own { .. } | FoundHook::Nothing => {}
             FoundHook::Other(other) => {
                 steps.extend(plan_keeping(hook, other)?);
                 folders.push(OsString::from(format!("{}.d", hook.name)));
             }
         }
-        steps.push(Step::Link {
-            hook: hook.path.clone(),
-            program: found.program.clone(),
+        let (hook, program, form) = (hook.path.clone(), found.program.clone(), hook.form);
+        steps.push(match form {
+            HookForm::File => Step::WriteHook { hook, program },
+            HookForm::Link => Step::Link { hook, program },
         });
     }
 
@@ -93,7 +92,7 @@ fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error
 }
 
 /// How a hook is kept; `None`: an install that was stopped has kept it already, but has not put its
-/// own link in place.
+/// own hook in place.
 fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
     if let (Some(sibling), Some(link)) = (other.sibling, &other.link)
         && link.strip_prefix(".").unwrap_or(link) != Path::new(sibling.name)

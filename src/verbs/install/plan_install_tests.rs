@@ -23,6 +23,7 @@ fn hook(name: &'static str, standing: FoundHook) -> Hook {
     Hook {
         name,
         path: Path::new("/r/hooks").join(name),
+        form: HookForm::File,
         kept_path: Path::new("/r/hooks/chained").join(name),
         standing,
     }
@@ -30,9 +31,7 @@ fn hook(name: &'static str, standing: FoundHook) -> Hook {
 
 /// A repository in which everything is in place.
 fn installed() -> BeforeInstall {
-    let own = || FoundHook::Own {
-        leads_to_program: true,
-    };
+    let own = || FoundHook::Own { is_current: true };
     BeforeInstall {
         host: Host::Plain,
         program: PROGRAM.into(),
@@ -85,7 +84,7 @@ fn state_comes_first_and_the_timer_last() {
     let steps = plan_install(&found, Some(Path::new("/list"))).unwrap();
     let expect = [
         "make /r/state (planned up to 1111111)",
-        "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+        "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         "git config receive.advertisePushOptions true",
         "register with the timer, in /list",
     ];
@@ -107,9 +106,9 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
             "make /r/state (planned up to 1111111)",
             "link /r/hooks/chained/lib.sh -> ../lib.sh",
             "link /r/hooks/chained/post-receive.d -> ../post-receive.d",
-            "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
             "rename /r/hooks/post-receive to /r/hooks/chained/post-receive",
-            "link /r/hooks/post-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/post-receive, which starts /usr/bin/deploy-by-code",
             "git config receive.advertisePushOptions true",
         ],
     );
@@ -128,7 +127,7 @@ fn gitlab_has_nothing_linked_beside_a_kept_hook() {
         &found,
         &[
             "rename /r/hooks/pre-receive to /r/hooks/chained/pre-receive",
-            "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         ],
     );
 }
@@ -136,10 +135,8 @@ fn gitlab_has_nothing_linked_beside_a_kept_hook() {
 #[test]
 fn link_to_another_build_is_replaced() {
     let mut found = installed();
-    found.hooks[0].standing = FoundHook::Own {
-        leads_to_program: false,
-    };
-    let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
+    found.hooks[0].standing = FoundHook::Own { is_current: false };
+    let expect = ["write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code"];
     check(&found, &expect);
 }
 
@@ -177,7 +174,7 @@ fn hook_that_a_stopped_install_has_kept_is_only_replaced() {
     found.hooks = vec![hook("pre-receive", FoundHook::Other(relative.clone()))];
     let beside = found.beside.as_mut().unwrap();
     beside.linked = ["pre-receive.d"].map(OsString::from).into();
-    let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
+    let expect = ["write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code"];
     check(&found, &expect);
 
     // The control: something else is kept there.
