@@ -1,15 +1,13 @@
 //! Loading the configuration: which file it is, and reading it.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
+use super::text_file::read;
 use crate::config::{Config, Mistake};
 use crate::git::Repository;
-use crate::sys::{clock, open};
-
-/// The largest configuration file that is read, in bytes.
-const CONFIG_MAX: u64 = 1024 * 1024;
+use crate::sys::clock;
 
 /// The configuration file in a deploy repository.
 const OWN_CONFIG: &str = "deploy-by-code.toml";
@@ -32,15 +30,27 @@ pub(super) fn load(
         return parse(file, &text);
     }
 
-    let own = repository.path().join(OWN_CONFIG);
-    for file in [&own, Path::new(MACHINE_CONFIG)] {
-        match read(file) {
-            Ok(text) => return parse(file, &text),
+    for file in searched(repository) {
+        match read(&file) {
+            Ok(text) => return parse(&file, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(file, &error)),
+            Err(error) => return Err(unreadable(&file, &error)),
         }
     }
     Ok((None, Config::default()))
+}
+
+/// The files that are searched where none is named, the first that counts first.
+fn searched(repository: &Repository) -> [PathBuf; 2] {
+    [
+        repository.path().join(OWN_CONFIG),
+        PathBuf::from(MACHINE_CONFIG),
+    ]
+}
+
+/// Whether hooks find a configuration file, for which it need not be named.
+pub(super) fn is_searched(repository: &Repository, file: &Path) -> bool {
+    searched(repository).iter().any(|searched| searched == file)
 }
 
 /// The configuration in the text of a file.
@@ -63,20 +73,4 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
         problems: vec![Mistake::unreadable(error)],
         config: Box::default(),
     }
-}
-
-/// The text of a file.
-fn read(file: &Path) -> io::Result<String> {
-    // In place of the file there can be a pipe, and that must not be waited for.
-    let opened = open::without_waiting(file)?;
-    if !opened.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-
-    let mut text = String::new();
-    opened.take(CONFIG_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > CONFIG_MAX {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(text)
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Error};
-use super::load::load;
+use super::install_record::InstallRecord;
+use super::load::{is_searched, load};
 use crate::config::Config;
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
@@ -94,6 +95,23 @@ impl DeployRepository {
         let (_, config) = load(&self.repository, self.config_file.as_deref())?;
         self.config = config;
         Ok(())
+    }
+
+    /// What an install with the present configuration records.
+    #[must_use]
+    pub fn install_record(&self) -> InstallRecord {
+        let file = self.config_file.as_ref();
+        let file = file.filter(|file| is_searched(&self.repository, file));
+        let in_repository = |file: &PathBuf| {
+            let inside = file.strip_prefix(self.repository.path());
+            inside.unwrap_or(file).to_owned()
+        };
+
+        InstallRecord {
+            branch: self.branch.clone(),
+            state_dir: self.config.state_dir.clone(),
+            configuration: file.map(in_repository),
+        }
     }
 
     /// The state directory.

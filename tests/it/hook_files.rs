@@ -14,8 +14,8 @@ use crate::world::World;
 
 const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
 
-/// A copy of the program. Another process makes it: while this one has a file open for writing, what
-/// other tests start has it open too, and it can't be executed.
+/// A copy of the program. Another process makes it: while this one has a file open for writing,
+/// what other tests start has it open too, and it can't be executed.
 fn copy(world: &World, name: &str) -> PathBuf {
     let program = world.path(name);
     let call = format!("install -D -m 755 '{BINARY}' '{}'", program.display());

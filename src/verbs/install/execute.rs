@@ -18,7 +18,7 @@ use super::link::{
     aside, links_beside, remove_if_there, replace_by_link, replace_by_program, target_beside,
 };
 use super::step::{MachineStep, Step};
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{hook_file, sibling};
 use crate::id::Revision;
@@ -42,6 +42,10 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
         Step::MoveCursor { start, .. } => {
             set_cursor(&mut deploy.open_store()?, deploy, start.as_ref())
         }
+        Step::Record { file, .. } => deploy
+            .install_record()
+            .write(deploy.repository.path())
+            .map_err(Error::at(file)),
         Step::LinkBeside { folder, name } => link_beside(folder, name),
         Step::Keep { hook, kept } => keep(hook, kept),
         Step::WriteHook { hook, program } => write_hook(hook, program),
@@ -56,6 +60,9 @@ pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
             fs::remove_file(path).map_err(Error::at(path))
         }
         Step::RemoveKeptFolder(folder) => remove_kept_folder(folder),
+        Step::RemoveRecord { file } => {
+            InstallRecord::remove(deploy.repository.path()).map_err(Error::at(file))
+        }
         Step::OnMachine(step) => take_on_machine(step),
     }
 }

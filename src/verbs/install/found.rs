@@ -33,6 +33,10 @@ pub struct BeforeInstall {
     /// The commit from which planning is to start; `None`: what is on the branch already is to be
     /// deployed, or the branch has no commit.
     pub start: Option<Revision>,
+    /// The file of the record that `install` keeps in the repository.
+    pub record_file: PathBuf,
+    /// Whether what is recorded there is what is meant now.
+    pub is_recorded: bool,
     /// The place of each hook.
     pub hooks: Vec<Hook>,
     /// What else is in the folder of hooks; `None`: the folder belongs to the host.
@@ -153,6 +157,8 @@ pub struct Beside {
 pub struct Installed {
     /// Whether there is a state, which an install makes first.
     pub has_state: bool,
+    /// The file of the record that an install makes; `None`: there is none.
+    pub record_file: Option<PathBuf>,
     /// The places where an install can have put hooks.
     pub places: Vec<HookPlace>,
     /// The folders of kept hooks.

@@ -18,7 +18,7 @@ use super::found::{
     KeptFolder, OtherHook, Sibling,
 };
 use super::link::{aside, entries, links_beside, target_beside};
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{
     CHAINED, HOOKS, Host, OwnHook, hook_file, is_own, kept, own_hook, sibling,
@@ -85,6 +85,9 @@ pub fn look_before_install(
         state_folder: deploy.state_dir(),
         state,
         start,
+        record_file: InstallRecord::file(git_dir),
+        is_recorded: InstallRecord::read(git_dir)
+            .is_ok_and(|recorded| recorded == Some(deploy.install_record())),
         hooks,
         beside: beside.transpose()?,
         takes_push_options: git::config_bool(git_dir, "receive.advertisePushOptions")?,
@@ -318,6 +321,13 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
         }
     }
 
+    let mut record_file = None;
+    for file in InstallRecord::files(git_dir) {
+        if is_there(&file).map_err(Error::at(&file))? {
+            record_file = Some(InstallRecord::file(git_dir));
+        }
+    }
+
     let state = deploy.state_dir();
     let place = |path: PathBuf| {
         let at = Error::at(&path);
@@ -325,6 +335,7 @@ pub fn look_before_uninstall(deploy: &DeployRepository) -> Result<Installed, Err
     };
     Ok(Installed {
         has_state: is_there(&state).map_err(Error::at(&state))?,
+        record_file,
         places: places.into_iter().map(place).collect::<Result<_, _>>()?,
         kept_folders,
     })

@@ -1,8 +1,9 @@
 //! What an install has to do in a repository: a pure function from what was found to steps.
 //!
 //! Protocol: the next call can complete an install that was stopped after any step. The order of
-//! the steps is: the state with its cursor, then the links that kept hooks need, then the hooks,
-//! each of which is kept and at once replaced, then git's configuration and the timer's list.
+//! the steps is: the state with its cursor, then the record of what is meant, then the links that
+//! kept hooks need, then the hooks, each of which is kept and at once replaced, then git's
+//! configuration and the timer's list.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -25,6 +26,12 @@ pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<St
     let (hook_steps, kept_folders) = plan_hooks(found)?;
 
     let mut steps = plan_state(found);
+    if !found.is_recorded {
+        steps.push(Step::Record {
+            file: found.record_file.clone(),
+            branch: found.branch.clone(),
+        });
+    }
     if let Some(beside) = &found.beside
         && !kept_folders.is_empty()
     {

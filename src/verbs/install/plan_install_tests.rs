@@ -42,6 +42,8 @@ fn installed() -> BeforeInstall {
             branch: Some("refs/heads/main".to_owned()),
         }),
         start: None,
+        record_file: "/r/record".into(),
+        is_recorded: true,
         hooks: vec![hook("pre-receive", own()), hook("post-receive", own())],
         beside: Some(Beside {
             chained: "/r/hooks/chained".into(),
@@ -57,6 +59,7 @@ fn installed() -> BeforeInstall {
 fn fresh(hooks: Vec<Hook>) -> BeforeInstall {
     BeforeInstall {
         state: None,
+        is_recorded: false,
         start: Some(Revision::new("1".repeat(40)).unwrap()),
         hooks,
         takes_push_options: false,
@@ -84,6 +87,7 @@ fn state_comes_first_and_the_timer_last() {
     let steps = plan_install(&found, Some(Path::new("/list"))).unwrap();
     let expect = [
         "make /r/state (planned up to 1111111)",
+        "write /r/record (refs/heads/main is the deploy branch)",
         "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         "git config receive.advertisePushOptions true",
         "register with the timer, in /list",
@@ -104,6 +108,7 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
         &found,
         &[
             "make /r/state (planned up to 1111111)",
+            "write /r/record (refs/heads/main is the deploy branch)",
             "link /r/hooks/chained/lib.sh -> ../lib.sh",
             "link /r/hooks/chained/post-receive.d -> ../post-receive.d",
             "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
@@ -161,6 +166,16 @@ fn state_is_upgraded_and_moved_to_the_branch() {
         branch: None,
     });
     check(&found, &["make /r/state (nothing planned yet)"]);
+}
+
+#[test]
+fn record_is_written_again_when_something_else_is_meant() {
+    let mut found = installed();
+    found.is_recorded = false;
+    check(
+        &found,
+        &["write /r/record (refs/heads/main is the deploy branch)"],
+    );
 }
 
 #[test]

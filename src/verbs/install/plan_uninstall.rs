@@ -1,8 +1,9 @@
 //! What an uninstall has to do in a repository: a pure function from what was found to steps.
 //!
 //! Protocol: first, each hook is put back or removed, one after another. Then the folders of kept
-//! hooks are removed, and last the entry in the timer's list. The state stays. So an uninstall that
-//! is stopped anywhere leaves hooks that work, and the next one completes it.
+//! hooks are removed, then the record of the install, and last the entry in the timer's list. The
+//! state stays. So an uninstall that is stopped anywhere leaves hooks that work, and the next one
+//! completes it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,9 @@ use super::step::{MachineStep, Step};
 pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<Step> {
     // An install makes the state first. If there is no state, no install was begun here, and a
     // folder of kept hooks belongs to another program.
-    let was_installed = found.has_state || found.places.iter().any(|place| place.is_own);
+    let was_installed = found.has_state
+        || found.record_file.is_some()
+        || found.places.iter().any(|place| place.is_own);
     let mut steps: Vec<Step> = found
         .places
         .iter()
@@ -36,6 +39,8 @@ pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<S
         }
     }
 
+    let record_file = found.record_file.clone();
+    steps.extend(record_file.map(|file| Step::RemoveRecord { file }));
     steps.extend(entry.map(|(list, repository)| {
         Step::OnMachine(MachineStep::RemoveFromTimerList {
             list: list.to_owned(),
@@ -90,6 +95,7 @@ mod tests {
     fn check_uninstall(places: Vec<HookPlace>, kept_folder: Option<KeptFolder>, expect: &[&str]) {
         let found = Installed {
             has_state: true,
+            record_file: None,
             places,
             kept_folders: kept_folder.into_iter().collect(),
         };
@@ -113,6 +119,7 @@ mod tests {
         let entry = (Path::new("/list"), Path::new("/r"));
         let found = Installed {
             has_state: true,
+            record_file: Some("/r/record".into()),
             places: vec![own_place("pre-receive"), kept],
             kept_folders: kept_folder(false, false).into_iter().collect(),
         };
@@ -120,6 +127,7 @@ mod tests {
             "remove /r/hooks/pre-receive",
             "rename /r/hooks/chained/post-receive to /r/hooks/post-receive",
             "remove /r/hooks/chained",
+            "remove /r/record",
             "remove from the timer's list, in /list",
         ];
         assert_eq!(words(&plan_uninstall(&found, Some(entry))), expect);
@@ -185,6 +193,7 @@ mod tests {
         };
         let found = Installed {
             has_state: false,
+            record_file: None,
             places: vec![place],
             kept_folders: kept_folder(false, true).into_iter().collect(),
         };

@@ -32,6 +32,13 @@ pub enum Step {
         /// The commit.
         start: Option<Revision>,
     },
+    /// What the configuration means now is recorded in the repository.
+    Record {
+        /// The file.
+        file: PathBuf,
+        /// The deploy branch.
+        branch: String,
+    },
     /// A file that is beside the hooks is linked beside the kept hooks.
     LinkBeside {
         /// The folder of kept hooks.
@@ -83,6 +90,11 @@ pub enum Step {
     Unlink(PathBuf),
     /// The folder of kept hooks is removed, with the links that an install has made there.
     RemoveKeptFolder(PathBuf),
+    /// What an install has recorded in the repository is removed.
+    RemoveRecord {
+        /// The file.
+        file: PathBuf,
+    },
     /// Something is done outside of the repository.
     OnMachine(MachineStep),
 }
@@ -126,6 +138,10 @@ impl fmt::Display for Step {
                 let branch = text::escape(branch, 200);
                 write!(f, "start from {branch} ({})", from(start.as_ref()))
             }
+            Self::Record { file, branch } => {
+                let branch = text::escape(branch, 200);
+                write!(f, "write {} ({branch} is the deploy branch)", shown(file))
+            }
             Self::LinkBeside { folder, name } => {
                 let link = shown(&folder.join(name));
                 let name = text::escape(name.as_encoded_bytes(), 100);
@@ -149,7 +165,9 @@ impl fmt::Display for Step {
             Self::AddToTimerList { list } => {
                 write!(f, "register with the timer, in {}", shown(list))
             }
-            Self::Unlink(path) | Self::RemoveKeptFolder(path) => {
+            Self::Unlink(path)
+            | Self::RemoveKeptFolder(path)
+            | Self::RemoveRecord { file: path } => {
                 write!(f, "remove {}", shown(path))
             }
             Self::OnMachine(step) => step.fmt(f),
