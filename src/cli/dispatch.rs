@@ -16,7 +16,7 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, complete, doctor, follow, history, hooks, install, intervene, plan, run, status,
+    check, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild, run, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -169,6 +169,7 @@ fn intervene(context: &Context, command: InterveneCommand) -> Result<Exit, Error
             environment,
             dry_run,
         } => intervene::thaw(context, &environment, dry_run),
+        InterveneCommand::Rebuild { dry_run, above } => rebuild::rebuild(context, above, dry_run),
         InterveneCommand::Release { environment } => intervene::release(context, &environment),
     }
 }

@@ -24,6 +24,7 @@ mod output_lines;
 mod own_program;
 mod plan;
 mod push_options;
+mod rebuild;
 mod run;
 mod status;
 

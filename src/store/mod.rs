@@ -11,7 +11,10 @@
 
 mod columns;
 mod connection;
+mod create;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod deployments;
 mod enqueue;
 mod error;
@@ -19,6 +22,7 @@ mod events;
 #[cfg(test)]
 mod events_tests;
 mod freezes;
+mod numbers;
 mod open;
 mod problems;
 mod progress;

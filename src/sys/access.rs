@@ -21,6 +21,12 @@ pub fn may_write(path: &Path) -> bool {
     may(path, AccessFlags::W_OK)
 }
 
+/// Whether the file may be read.
+#[must_use]
+pub fn may_read(file: &Path) -> bool {
+    may(file, AccessFlags::R_OK)
+}
+
 /// Whether the file may be executed.
 #[must_use]
 pub fn may_execute(file: &Path) -> bool {

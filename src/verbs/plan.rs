@@ -40,7 +40,7 @@ pub struct CommonCommit {
 /// A commit is unknown, or something can't be read.
 pub fn plan(place: &Place, old: &str, new: &str) -> Result<PlannedChange, Error> {
     let deploy = place.deploy()?;
-    let mut store = deploy.find_store()?;
+    let mut store = deploy.find_store_to_look()?;
     let old = resolve(&deploy, old)?;
     let new = resolve(&deploy, new)?;
     let compared_from = common_commit(&deploy, old.as_ref(), new.as_ref())?;

@@ -49,6 +49,7 @@ mod install;
 mod install_steps;
 mod late;
 mod layers;
+mod lost_state;
 mod plan;
 mod planning;
 mod promotion;

@@ -21,8 +21,7 @@ use super::step::{MachineStep, Step};
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{hook_file, sibling};
-use crate::id::Revision;
-use crate::store::Store;
+use crate::store::Transaction;
 use crate::sys::file::{link_target, rename_to_free_name, sync_folder};
 use crate::timer_list;
 
@@ -33,15 +32,19 @@ use crate::timer_list;
 pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
     match step {
         Step::CreateState { start, .. } => {
-            set_cursor(&mut deploy.create_store()?, deploy, start.as_ref())
+            let start = |transaction: &Transaction<'_>| {
+                transaction.move_cursor(&deploy.branch, start.as_ref())
+            };
+            deploy.create_store(start)?;
+            Ok(())
         }
         Step::UpgradeState { .. } => {
             deploy.open_store()?;
             Ok(())
         }
-        Step::MoveCursor { start, .. } => {
-            set_cursor(&mut deploy.open_store()?, deploy, start.as_ref())
-        }
+        Step::MoveCursor { start, .. } => Ok(deploy
+            .open_store()?
+            .transaction(|transaction| transaction.move_cursor(&deploy.branch, start.as_ref()))?),
         Step::Record { file, .. } => deploy
             .install_record()
             .write(deploy.repository.path())
@@ -84,14 +87,6 @@ pub fn take_on_machine(step: &MachineStep) -> Result<(), Error> {
             timer_list::remove(list, repository).map_err(Error::at(list))
         }
     }
-}
-
-fn set_cursor(
-    store: &mut Store,
-    deploy: &DeployRepository,
-    start: Option<&Revision>,
-) -> Result<(), Error> {
-    Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, start))?)
 }
 
 fn configure(deploy: &DeployRepository, key: &'static str, value: &str) -> Result<(), Error> {

@@ -48,18 +48,13 @@ pub struct BeforeInstall {
 /// The state of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundState {
-    /// The version of its database; 0: the database is still empty.
+    /// The version of its database.
     pub version: i64,
     /// The branch of its cursor, if it has one.
     pub branch: Option<String>,
 }
 
 impl FoundState {
-    /// Whether the state is in use.
-    pub(super) fn is_begun(&self) -> bool {
-        self.version > 0
-    }
-
     /// Whether the cursor is on this branch.
     pub(super) fn is_about(&self, branch: &str) -> bool {
         self.branch.as_deref() == Some(branch)

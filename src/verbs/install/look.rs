@@ -23,7 +23,7 @@ use crate::git;
 use crate::hook_files::{
     CHAINED, HOOKS, Host, OwnHook, hook_file, is_own, kept, own_hook, sibling,
 };
-use crate::store::{self, Store};
+use crate::store;
 use crate::sys::access::{allows_programs, may_execute};
 use crate::sys::file::{is_absence, is_there, link_target};
 use crate::sys::user::User;
@@ -52,10 +52,10 @@ pub fn look_before_install(
         });
     }
 
-    let state = state(&deploy.state_dir())?;
+    let state = state(deploy)?;
     let has_cursor = state
         .as_ref()
-        .is_some_and(|state| state.is_begun() && state.is_about(&deploy.branch));
+        .is_some_and(|state| state.is_about(&deploy.branch));
     let start = if has_cursor || deploy_existing {
         None
     } else {
@@ -110,19 +110,16 @@ pub fn is_checked_out(deploy: &DeployRepository) -> Result<bool, git::Error> {
     Ok(denies.is_none_or(|denies| denies == "refuse" || denies == "true"))
 }
 
-/// The state in a folder. A state of an older version is not upgraded.
-fn state(folder: &Path) -> Result<Option<FoundState>, Error> {
-    let mut store = match Store::open_as_it_is(folder) {
+/// The state of a repository; `None`: there is none, and there was none, except one that an install
+/// had begun to make. A state of an older version is not upgraded.
+fn state(deploy: &DeployRepository) -> Result<Option<FoundState>, Error> {
+    let mut store = match deploy.open_store_as_it_is() {
         Err(store::Error::Missing(_)) => return Ok(None),
         opened => opened?,
     };
 
     let version = store.version()?;
-    let cursor = if version > 0 {
-        store.read()?.cursor()?
-    } else {
-        None
-    };
+    let cursor = store.read()?.cursor()?;
     Ok(Some(FoundState {
         version,
         branch: cursor.map(|cursor| cursor.branch),

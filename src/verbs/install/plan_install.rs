@@ -54,7 +54,7 @@ pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<St
 fn plan_state(found: &BeforeInstall) -> Vec<Step> {
     let folder = found.state_folder.clone();
     let start = found.start.clone();
-    let Some(state) = found.state.as_ref().filter(|state| state.is_begun()) else {
+    let Some(state) = &found.state else {
         return vec![Step::CreateState { folder, start }];
     };
 

@@ -161,10 +161,7 @@ fn state_is_upgraded_and_moved_to_the_branch() {
         ],
     );
 
-    found.state = Some(FoundState {
-        version: 0,
-        branch: None,
-    });
+    found.state = None;
     check(&found, &["make /r/state (nothing planned yet)"]);
 }
 
