@@ -187,11 +187,12 @@ fn reconcile(
     }
 
     let context = Context::find(repository, config)?;
+    let check_hooks = arguments.check_hooks;
     let push = arguments.push();
     if push.is_none() {
         context.become_owner(Acts::Yes)?;
     }
-    run::reconcile(&context, push.as_ref())
+    run::reconcile(&context, push.as_ref(), check_hooks)
 }
 
 /// Prints what the parser of the command line says: the help, the version, or what is wrong with

@@ -151,7 +151,7 @@ pub(super) fn install(
         context.output.line(TIMER)?;
     }
     if deploy_existing {
-        return run::reconcile(context, None);
+        return run::reconcile(context, None, false);
     }
     Ok(Exit::Done)
 }

@@ -19,7 +19,7 @@ use rusqlite::config::DbConfig;
 
 use super::connection::Store;
 use super::error::Error;
-use super::open::PARTS;
+use super::open::FOLDERS;
 use super::reader::FILE;
 use super::transaction::Transaction;
 use crate::sys::clock::{self, Deadline};
@@ -51,7 +51,8 @@ impl Store {
         sharing: Sharing,
         first: impl FnOnce(&Transaction<'_>) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        for part in std::iter::once(folder.to_owned()).chain(PARTS.map(|part| folder.join(part))) {
+        for part in std::iter::once(folder.to_owned()).chain(FOLDERS.map(|part| folder.join(part)))
+        {
             sharing
                 .create_folder(&part)
                 .map_err(|error| Error::Io(part, error))?;
@@ -115,7 +116,7 @@ impl Store {
         if has_files_beside(folder)? {
             return Ok(true);
         }
-        for part in PARTS.map(|part| folder.join(part)) {
+        for part in FOLDERS.map(|part| folder.join(part)) {
             match fs::read_dir(&part).map(|mut entries| entries.next().transpose()) {
                 Ok(Ok(None)) => {}
                 Ok(Ok(Some(_))) => return Ok(true),

@@ -30,7 +30,7 @@ pub enum Error {
     },
     /// This user may not use the database.
     #[error(
-        "{}: {user} may not {} it; it belongs to {owner}",
+        "{}: Permission denied: {user} may not {} it; it belongs to {owner}",
         shown(.file),
         if *.is_read { "change" } else { "read" }
     )]

@@ -46,6 +46,7 @@ pub use cursor::Cursor;
 pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;
+pub use open::FOLDERS;
 pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;

@@ -25,7 +25,7 @@ use crate::sys::sharing::Sharing;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The folders of the state directory.
-pub(super) const PARTS: [&str; 3] = ["locks", "logs", "work"];
+pub const FOLDERS: [&str; 3] = ["locks", "logs", "work"];
 
 impl Store {
     /// Opens the state in a folder, and brings an older version of it up to date.
@@ -42,7 +42,7 @@ impl Store {
 
         // A state that was restored from a backup may lack folders that were empty. Where a folder
         // can't be made, the code that needs it reports an error.
-        for part in PARTS {
+        for part in FOLDERS {
             let _ = store.sharing.create_folder(&folder.join(part));
         }
         store.bring_up_to_date()

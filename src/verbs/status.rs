@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::frozen::frozen;
+use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
@@ -24,6 +25,8 @@ pub struct Overview {
     pub unwatched: Vec<Unwatched>,
     /// What is on the deploy branch and can't be deployed.
     pub problems: Vec<Problem>,
+    /// The hooks that git does not run.
+    pub hooks: Vec<FaultyHook>,
 }
 
 /// Collects everything that a filter lets through.
@@ -48,5 +51,6 @@ pub fn overview(
         frozen,
         unwatched: unwatched(&record, filter)?,
         problems: record.problems()?,
+        hooks: visible_hook_faults(deploy)?,
     })
 }

@@ -192,3 +192,26 @@ fn doctor_finds_settings_that_cannot_work_here() {
         world.cmd(&["doctor"]).exits(1).says(&says);
     }
 }
+
+#[test]
+fn doctor_looks_at_the_folders_of_the_state() {
+    let world = World::installed();
+    for part in ["locks", "logs", "work"] {
+        let folder = world.state().join(part);
+        let away = world.path("away");
+        fs::rename(&folder, &away).unwrap();
+        for in_place in ["a file", "a link that leads nowhere"] {
+            match in_place {
+                "a file" => fs::write(&folder, "").unwrap(),
+                _ => symlink("nowhere", &folder).unwrap(),
+            }
+            let found = world.cmd(&["doctor"]).exits(1);
+            let path = format!("deploy-by-code/{part}");
+            found.says("PROBLEM  state folders: ").says(&path);
+            fs::remove_file(&folder).unwrap();
+        }
+        fs::rename(&away, &folder).unwrap();
+    }
+    let sound = world.cmd(&["doctor"]).ok();
+    sound.says("state folders: locks, logs, work");
+}

@@ -10,6 +10,7 @@ use deploy_by_code::hook_files::hook_file;
 use crate::hosts::script;
 use crate::processes::BINARY;
 use crate::run::{Run, run};
+use crate::timer;
 use crate::world::World;
 
 const HOOKS: [&str; 3] = ["pre-receive", "post-receive", "reference-transaction"];
@@ -209,6 +210,69 @@ fn files_that_the_package_has_are_those_that_install_writes() {
         let mode = fs::metadata(file).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{name}");
     }
+}
+
+#[test]
+fn timer_and_status_report_hooks_that_git_does_not_run() {
+    let world = World::new();
+    let program = copy(&world, "v1/deploy-by-code");
+    let list = timer::list(&world);
+    let mut install = world.command(program.to_str().unwrap(), ".");
+    run(
+        install
+            .args(["-C", "deploy.git"])
+            .args(list.with(&["install"])),
+        b"",
+    )
+    .ok();
+    let hook = hook(&world, "pre-receive");
+    let own = fs::read(&hook).unwrap();
+    let timer = || world.cmd_in(".", &list.with(&["reconcile", "--registered"]));
+    timer().ok();
+
+    let check = |says: &str| {
+        timer().exits(1).says("hooks/pre-receive ").says(says);
+        world
+            .cmd(&["status"])
+            .ok()
+            .says("hooks/pre-receive ")
+            .says(says);
+        world
+            .cmd(&["doctor"])
+            .exits(1)
+            .says("hooks/pre-receive ")
+            .says(says);
+        // A person who only wants to plan is not kept from it.
+        world.cmd(&["reconcile"]).ok();
+    };
+    set_mode(&hook, 0o644);
+    check("is not executable");
+    fs::remove_file(&hook).unwrap();
+    check("is missing");
+    symlink("/nonexistent/deploy-by-code", &hook).unwrap();
+    check("is a broken link");
+    fs::remove_file(&hook).unwrap();
+    script(&hook, "#!/bin/sh\n");
+    check("is a hook of another program");
+    script(&hook, &String::from_utf8(own).unwrap());
+    timer().ok();
+    world.cmd(&["status"]).ok().says_nothing_of("hooks/");
+
+    fs::remove_file(&program).unwrap();
+    check("which is missing or not executable, so git refuses every push");
+    world.install();
+    timer().ok();
+
+    // git runs the hooks of another folder.
+    fs::create_dir(world.path("elsewhere")).unwrap();
+    world.server_git(&[
+        "config",
+        "core.hooksPath",
+        world.path("elsewhere").to_str().unwrap(),
+    ]);
+    timer()
+        .exits(1)
+        .says("elsewhere/pre-receive is missing, so git skips it");
 }
 
 #[test]

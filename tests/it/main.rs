@@ -50,6 +50,7 @@ mod install_steps;
 mod late;
 mod layers;
 mod lost_state;
+mod many_rows;
 mod plan;
 mod planning;
 mod promotion;

@@ -97,6 +97,7 @@ const CHECKS: &[Check] = &[
         look: Look::Opening(state::is_open),
     },
     of_state("state permissions", permissions::state),
+    of_state("state folders", permissions::state_folders),
     of_state("database", state::database),
     of_state("lock", state::lock),
     of_state("cursor", state::cursor),
