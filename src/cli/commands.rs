@@ -111,7 +111,7 @@ pub(super) enum InstallCommand {
 }
 
 #[derive(Debug, Clone, Args)]
-#[allow(
+#[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of the command line"
 )]
