@@ -18,7 +18,7 @@ pub enum Error {
     #[error("{}: there is no state here", shown(.0))]
     Missing(PathBuf),
     /// There was a state here, and its database is gone.
-    #[error("{}: the database of the state is gone, although there was one", shown(.0))]
+    #[error("{}: there is no state here, although there was one", shown(.0))]
     Lost(PathBuf),
     /// What is here is not a database of this program, or not any more.
     #[error("{}: the database of the state can't be used: {}", shown(.file), .what)]
@@ -109,6 +109,11 @@ impl Error {
             Self::Damaged(_) => "run: deploy-by-code doctor",
             Self::Behind { .. } => {
                 "the administrator lets the numbers continue after those of the logs: \
+                 deploy-by-code rebuild"
+            }
+            Self::Lost(_) => {
+                "check that its file system is mounted; if it is lost, the administrator restores \
+                 it from a backup, or makes a new one from the deploy branch and the logs: \
                  deploy-by-code rebuild"
             }
             damaged if damaged.is_damage() => {
