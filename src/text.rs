@@ -160,6 +160,28 @@ pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
+/// Whether one name is most probably a slip of the pen for the other: they differ in case, or in
+/// one letter, or in two if they are long. Names that differ in digits alone are numbered, as
+/// `web1` and `web2` are.
+#[must_use]
+pub fn is_slip(name: &str, other: &str) -> bool {
+    let lower = |name: &str| name.to_lowercase();
+    let without_digits = |name: &str| lower(name).replace(|c: char| c.is_ascii_digit(), "");
+    if name == other || without_digits(name) == without_digits(other) {
+        return name != other && lower(name) == lower(other);
+    }
+
+    let length = name.len().min(other.len());
+    let most = if length < 4 {
+        0
+    } else if length < 8 {
+        1
+    } else {
+        2
+    };
+    strsim::damerau_levenshtein(&lower(name), &lower(other)) <= most
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +245,23 @@ mod tests {
         assert_eq!(show(b"10%\r20%"), "10%\n20%");
         assert_eq!(show(b"\x1b]0;title\x07"), "\\u{1b}]0;title\\u{7}");
         assert_eq!(show(b"a\xffb\x1b["), "a\\xffb\\u{1b}[");
+    }
+
+    #[test]
+    fn slip_is_a_small_difference_between_names() {
+        for (a, b, expect) in [
+            ("prodution", "production", true),
+            ("databsae", "database", true),
+            ("webb", "webs", true),
+            ("Web", "web", true),
+            ("web", "web", false),
+            ("web1", "web2", false),
+            ("web", "wib", false),
+            ("website", "database", false),
+            ("production", "production-eu", false),
+        ] {
+            assert_eq!(is_slip(a, b), expect, "{a} {b}");
+        }
     }
 
     #[test]

@@ -27,6 +27,13 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
         output::complain(&message, Some(hint));
     }
 
+    for unknown in &checked.unknown_names {
+        output::complain(
+            &format!("warning: {}", unknown.message),
+            Some(&unknown.hint),
+        );
+    }
+
     let refusals = &checked.refusals;
     if json {
         let rows: Vec<_> = refusals.iter().map(RefusalRow::new).collect();

@@ -141,7 +141,11 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
             new,
             markdown,
             json,
-        } => plan::plan(context, &old, &new, plan::Form::of(markdown, json)),
+        } => plan::plan(
+            context,
+            (&old, new.as_deref()),
+            plan::Form::of(markdown, json),
+        ),
         LookCommand::Status { filter, json } => {
             status::status(context, &filter.unwrap_or_default().0, json)
         }

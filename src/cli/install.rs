@@ -126,7 +126,7 @@ pub(super) fn install(
     list: &Path,
 ) -> Result<Exit, Error> {
     let _lock = lock(context, dry_run)?;
-    let deploy = context.place.deploy()?;
+    let deploy = context.place.deploy_to_install()?;
     let program = own_program::as_called().map_err(Error::Program)?;
     // If root owns the repository, its deployments would run as root.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;

@@ -30,12 +30,12 @@ pub(super) enum LookCommand {
     /// Show what a push from OLD to NEW would deploy or have refused
     #[command(after_help = "Example:\n  deploy-by-code plan main topic")]
     Plan {
-        /// A commit of the deploy repository
+        /// A commit of the deploy repository; OLD..NEW names both
         #[arg(value_name = "OLD")]
         old: String,
         /// A commit of the deploy repository
         #[arg(value_name = "NEW")]
-        new: String,
+        new: Option<String>,
         /// Print Markdown, for a merge request
         #[arg(long, conflicts_with = "json")]
         markdown: bool,

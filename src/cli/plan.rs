@@ -37,13 +37,17 @@ impl Form {
     }
 }
 
-/// `plan OLD NEW`: refused if anything is.
-pub(super) fn plan(context: &Context, old: &str, new: &str, form: Form) -> Result<Exit, Error> {
+/// `plan OLD NEW` or `plan OLD..NEW`: refused if anything is.
+pub(super) fn plan(
+    context: &Context,
+    (old, new): (&str, Option<&str>),
+    form: Form,
+) -> Result<Exit, Error> {
     let verbs::PlannedChange {
         plan,
         rows,
         compared_from,
-    } = verbs::plan(&context.place, old, new)?;
+    } = verbs::plan(&context.place, verbs::two_commits(old, new)?)?;
 
     if let (Some(common), true) = (compared_from, form != Form::Json) {
         let request = common.request.short();

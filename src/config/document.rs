@@ -1,13 +1,14 @@
 //! Reading TOML: where something is in the file, and which type it has. No key is known here.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::calendar::Zones;
 use super::mistake::{Mistake, MistakeKind};
-use super::values::ValueError;
+use super::values::{self, ValueError};
 
 /// A value, and where it is in the text.
 pub(super) type Value<'d> = Spanned<DeValue<'d>>;
@@ -51,6 +52,10 @@ impl<'d> DocumentReader<'d> {
             .sort_by_key(|mistake| (mistake.line, mistake.column));
         self.mistakes
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A value with its key. Each method below reads one type: it returns the value, or reports what
@@ -163,6 +168,35 @@ impl<'d> DocumentEntry<'_, 'd> {
                 None
             }
         }
+    }
+
+    /// A length of time.
+    pub(super) fn duration(&mut self) -> Option<Duration> {
+        self.with_unit(["s", "m"], values::duration)
+    }
+
+    /// A size in bytes.
+    pub(super) fn size(&mut self) -> Option<u64> {
+        self.with_unit(["KiB", "MiB"], values::size)
+    }
+
+    /// What `read` makes of a string that is a number with a unit, for example one of `units`.
+    fn with_unit<T>(
+        &mut self,
+        units: [&'static str; 2],
+        read: fn(&str) -> Result<T, ValueError>,
+    ) -> Option<T> {
+        let value = self.value.get_ref();
+        let number = match (value.as_integer(), value.as_str()) {
+            (Some(number), _) => Some(number.as_str()),
+            (None, Some(text)) => Some(text.trim()).filter(|text| is_number(text)),
+            (None, None) => None,
+        };
+        let Some(number) = number.map(str::to_owned) else {
+            return self.read(read);
+        };
+        self.report(|key| MistakeKind::NoUnit { key, number, units });
+        None
     }
 
     /// What `read` makes of each string of an array, without those that are wrong.

@@ -10,23 +10,13 @@ use toml::de::DeTable;
 use super::calendar::{OnFreeze, Window};
 use super::compound::{command, folder, together, variables};
 use super::document::{DocumentEntry, DocumentReader};
+use super::environment_key::EnvironmentKey;
+use super::key_place::KeyPlace;
 use super::mistake::MistakeKind;
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
 use crate::id::{Application, NameError};
-
-/// Where in the file a key may stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyPlace {
-    /// At the top.
-    Top,
-    /// In the section of an environment.
-    Environment,
-    /// In `defaults`, and in the section of an environment, of an application, and of an
-    /// application in an environment.
-    Settings,
-}
 
 /// Every key, and where it may stand. The names of environments and applications are not keys.
 pub fn keys() -> impl Iterator<Item = (&'static str, KeyPlace)> {
@@ -73,7 +63,14 @@ const TOP: &[Key<Config>] = &[
     }),
     key("defaults", |to, value| to.defaults = settings(value)),
     key("environments", |to, value| {
-        to.environments = named(value, environment);
+        for (name, section) in named(value, environment) {
+            match name {
+                EnvironmentKey::Name(name) => {
+                    to.environments.insert(name, section);
+                }
+                EnvironmentKey::Pattern(pattern) => to.patterns.push((pattern, section)),
+            }
+        }
     }),
     key("applications", |to, value| {
         to.applications = applications(value);
@@ -88,7 +85,7 @@ const ENVIRONMENT: &[Key<EnvironmentSection>] = &[
     key("promotes_from", |to, value| {
         to.promotes_from = value.read(values::environment);
     }),
-    key("soak", |to, value| to.soak = value.read(values::duration)),
+    key("soak", |to, value| to.soak = value.duration()),
     key("prepend_only", |to, value| {
         to.prepend_only = value.boolean().unwrap_or_default();
     }),
@@ -123,12 +120,12 @@ const SETTINGS: &[Key<PartialSettings>] = &[
         to.after = value.read_each(values::application);
     }),
     key("timeout", |to, value| {
-        to.timeout = value.read(values::duration);
+        to.timeout = value.duration();
     }),
     key("kill_after", |to, value| {
-        to.kill_after = value.read(values::duration);
+        to.kill_after = value.duration();
     }),
-    key("grace", |to, value| to.grace = value.read(values::duration)),
+    key("grace", |to, value| to.grace = value.duration()),
     key("queue", |to, value| {
         to.queue = value.choice(&[("latest", Queue::Latest), ("all", Queue::All)]);
     }),
@@ -138,7 +135,7 @@ const SETTINGS: &[Key<PartialSettings>] = &[
         to.keep_releases = value.number(1..=RELEASES_MAX);
     }),
     key("log_limit", |to, value| {
-        to.log_limit = value.read(values::size);
+        to.log_limit = value.size();
     }),
     key("on_interrupt", |to, value| {
         let choices = [("stop", OnInterrupt::Stop), ("retry", OnInterrupt::Retry)];
@@ -254,5 +251,6 @@ fn unknown(section: &str, key: &str, known: Vec<&'static str>) -> MistakeKind {
         section: section.to_owned(),
         key: key.to_owned(),
         known,
+        elsewhere: keys().collect(),
     }
 }

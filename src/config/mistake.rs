@@ -3,9 +3,11 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use super::key_place::KeyPlace;
 use super::template::TemplateError;
 use super::values::ValueError;
 use crate::id::{Application, Environment};
+use crate::order;
 use crate::text;
 
 /// Something wrong in a configuration file.
@@ -22,10 +24,32 @@ impl Mistake {
     /// The whole file can't be read.
     #[must_use]
     pub fn unreadable(error: &std::io::Error) -> Self {
+        Self::of_file(MistakeKind::Unreadable(error.to_string()))
+    }
+
+    /// The whole file is missing, although it was there when the hooks were installed.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self::of_file(MistakeKind::Missing)
+    }
+
+    /// Something is not what it was when the hooks were installed. `what` is the subject of a
+    /// sentence.
+    #[must_use]
+    pub fn not_as_installed(what: &'static str, now: &str, installed: &str) -> Self {
+        Self::of_file(MistakeKind::NotAsInstalled {
+            what,
+            now: now.to_owned(),
+            installed: installed.to_owned(),
+        })
+    }
+
+    /// A mistake that the whole file is about.
+    fn of_file(kind: MistakeKind) -> Self {
         Self {
             line: 0,
             column: 0,
-            kind: MistakeKind::Unreadable(error.to_string()),
+            kind,
         }
     }
 
@@ -52,6 +76,14 @@ impl fmt::Display for Mistake {
 pub(super) enum MistakeKind {
     /// The file can't be read; the message of the system.
     Unreadable(String),
+    /// The file is missing, and was there at the installation.
+    Missing,
+    /// Something is not what it was at the installation.
+    NotAsInstalled {
+        what: &'static str,
+        now: String,
+        installed: String,
+    },
     /// The text is not TOML; the message of the parser.
     NotToml(String),
 
@@ -60,6 +92,8 @@ pub(super) enum MistakeKind {
         section: String,
         key: String,
         known: Vec<&'static str>,
+        /// The keys of all sections.
+        elsewhere: Vec<(&'static str, KeyPlace)>,
     },
     /// A key that may stand in the section of an environment only.
     KeyOfEnvironment { section: String, key: String },
@@ -75,6 +109,12 @@ pub(super) enum MistakeKind {
         key: String,
         found: &'static str,
         wanted: &'static str,
+    },
+    /// A number in place of a number with a unit, and two of the units that there are.
+    NoUnit {
+        key: String,
+        number: String,
+        units: [&'static str; 2],
     },
     /// A string with a NUL character, which cannot be passed to a program.
     Nul { key: String },
@@ -99,16 +139,26 @@ pub(super) enum MistakeKind {
     /// A variable that this program sets itself.
     ReservedVariable { key: String },
 
-    /// An environment that has no section, while others have one.
+    /// An environment that has no section.
     UnknownEnvironment {
         key: String,
         name: Environment,
-        known: Vec<Environment>,
+        known: Vec<String>,
     },
-    /// An environment whose `promotes_from` names itself.
-    PromotesFromItself(Environment),
-    /// An environment with `soak`, but without `promotes_from`.
-    SoakAlone(Environment),
+    /// An environment whose `promotes_from` names itself; the name of its section.
+    PromotesFromItself(String),
+    /// An environment with `soak`, but without `promotes_from`; the name of its section.
+    SoakAlone(String),
+    /// A name that differs from the name of a section in upper and lower case alone.
+    Spelling {
+        key: String,
+        name: String,
+        other: String,
+    },
+    /// Two patterns that a name can match.
+    PatternsOverlap { pattern: String, other: String },
+    /// More patterns than this.
+    ManyPatterns(usize),
     /// A cycle: each application goes after the next one. The last is the same as the first.
     Cycle(Vec<Application>),
 }
@@ -117,6 +167,17 @@ impl fmt::Display for MistakeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "can't be read: {}", text::escape(error, 200)),
+            Self::Missing => f.write_str("is missing, but was there when the hooks were installed"),
+            Self::NotAsInstalled {
+                what,
+                now,
+                installed,
+            } => write!(
+                f,
+                "{what} is {} now, but it was {} when the hooks were installed",
+                text::escape(now, 200),
+                text::escape(installed, 200)
+            ),
             Self::NotToml(error) => write!(f, "not TOML: {}", text::escape(error, 200)),
 
             Self::UnknownKey { section, key, .. } | Self::KeyOfEnvironment { section, key } => {
@@ -132,6 +193,9 @@ impl fmt::Display for MistakeKind {
 
             Self::Type { key, found, wanted } => {
                 write!(f, "{key} is of type {found}, not {wanted}")
+            }
+            Self::NoUnit { key, number, .. } => {
+                write!(f, "{key}: {} has no unit", text::escape(number, 40))
             }
             Self::Nul { key } => write!(f, "{key} contains a NUL character"),
             Self::OutOfRange { key, range } => {
@@ -165,9 +229,19 @@ impl fmt::Display for MistakeKind {
             Self::SoakAlone(name) => {
                 write!(f, "environments.{name}.soak is set without promotes_from")
             }
+            Self::Spelling { key, name, other } => write!(
+                f,
+                "{key}: \"{name}\" differs from \"{other}\" only in upper and lower case"
+            ),
+            Self::PatternsOverlap { pattern, other } => {
+                write!(f, "a name can match both \"{pattern}\" and \"{other}\"")
+            }
+            Self::ManyPatterns(most) => {
+                write!(f, "environments has more than {most} patterns")
+            }
             Self::Cycle(applications) => {
-                let names: Vec<_> = applications.iter().map(Application::as_str).collect();
-                write!(f, "after makes a cycle: {}", names.join(" after "))
+                let names = order::shown(applications).join(" after ");
+                write!(f, "after makes a cycle: {names}")
             }
         }
     }
@@ -176,16 +250,42 @@ impl fmt::Display for MistakeKind {
 impl MistakeKind {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::UnknownKey { key, known, .. } => nearest(key, known),
+            Self::UnknownKey {
+                key,
+                known,
+                elsewhere,
+                ..
+            } => nearest_key(key, known, elsewhere),
             Self::UnknownValue { value, known, .. } => nearest(value, known),
             Self::UnknownEnvironment { name, known, .. } => {
-                let known: Vec<_> = known.iter().map(Environment::as_str).collect();
-                nearest(name.as_str(), &known)
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                match text::nearest(name.as_str(), known.iter().copied()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("each environment needs a section: add [environments.{name}]"),
+                }
+            }
+            Self::Spelling { other, .. } => format!("write \"{other}\" everywhere"),
+            Self::PatternsOverlap { .. } => {
+                "change one of them, so that only one section can count".to_owned()
             }
 
             Self::Value { error, .. } => return error.hint(),
             Self::Template { error, .. } => error.hint(),
 
+            Self::Missing => {
+                "restore the file; if it is gone on purpose, run: deploy-by-code install".to_owned()
+            }
+            Self::NotAsInstalled { .. } => concat!(
+                "undo the change of the configuration or of HEAD;",
+                " if it is meant, run: deploy-by-code install"
+            )
+            .to_owned(),
+
+            Self::NoUnit { number, units, .. } => {
+                let number = text::escape(number, 40);
+                let [first, second] = units;
+                format!("write \"{number}{first}\" or \"{number}{second}\"")
+            }
             Self::KeyOfEnvironment { .. } => {
                 "it belongs to an environment: put it under [environments.NAME]".to_owned()
             }
@@ -212,11 +312,27 @@ impl MistakeKind {
             | Self::NoProgram { .. }
             | Self::VariableName { .. }
             | Self::PromotesFromItself(_)
+            | Self::ManyPatterns(_)
             | Self::Cycle(_) => return None,
         };
 
         Some(hint)
     }
+}
+
+/// The nearest of the known keys. Where a key of another section is nearer, that one.
+fn nearest_key(
+    key: &str,
+    known: &[&'static str],
+    elsewhere: &[(&'static str, KeyPlace)],
+) -> String {
+    let other = text::nearest(key, elsewhere.iter().map(|(name, _)| *name));
+    let other = other.filter(|name| !known.contains(name));
+    let other = elsewhere.iter().find(|(name, _)| Some(*name) == other);
+    let Some((name, place)) = other else {
+        return nearest(key, known);
+    };
+    format!("did you mean \"{name}\"? It belongs {}", place.words())
 }
 
 /// The nearest of the known words, or all of them where none is near.

@@ -10,8 +10,12 @@
 mod calendar;
 mod compound;
 mod document;
+mod environment_key;
+mod key_place;
 mod keys;
 mod mistake;
+mod named;
+mod names;
 mod parse;
 mod references;
 mod sections;
@@ -20,8 +24,10 @@ mod template;
 mod values;
 
 pub use calendar::{OnFreeze, Window, Zones};
-pub use keys::{KeyPlace, keys};
+pub use key_place::KeyPlace;
+pub use keys::keys;
 pub use mistake::Mistake;
+pub use names::UnknownName;
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

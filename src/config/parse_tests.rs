@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::super::calendar::OnFreeze;
-use super::super::keys::{KeyPlace, keys};
+use super::super::key_place::KeyPlace;
+use super::super::keys::keys;
 use super::*;
 use crate::id::{Application, Environment, Target};
 
@@ -313,4 +314,153 @@ fn every_key_is_read_where_it_may_stand() {
             assert!(mistake.to_string().contains(&expect), "{mistake}");
         }
     }
+}
+
+/// The parser and what it returns must not call themselves once for each level of a text.
+#[test]
+fn depth_of_a_text_needs_no_stack() {
+    let deep = 100_000;
+    let texts = [
+        format!("a = {}", "[".repeat(deep)),
+        format!("a = {}1{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}", "{a = ".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]\nb = 1", "a.".repeat(deep)),
+        format!("[[{}a]]\nb = 1", "a.".repeat(deep)),
+        format!("[environments.{}a]\nb = 1", "a.".repeat(deep)),
+        format!("a = {{{}a = 1}}", "a.".repeat(deep)),
+    ];
+    for text in texts {
+        let (_, mistakes) = parse(&text);
+        assert!(!mistakes.is_empty(), "{}", &text[..20]);
+    }
+}
+
+#[test]
+fn environment_is_that_of_its_name_or_else_of_the_pattern_that_it_matches() {
+    let (config, mistakes) = parse(
+        r#"
+[environments."review-*"]
+parallel = 2
+timeout = "2m"
+promotes_from = "review-main"
+[environments."review-*".applications.web]
+timeout = "3m"
+[environments.review-main]
+parallel = 3
+"#,
+    );
+    assert_eq!(mistakes, []);
+
+    let seconds = |environment, application| {
+        config
+            .settings(&target(environment, application))
+            .timeout
+            .as_secs()
+    };
+    assert_eq!(seconds("review-1", "api"), 120);
+    assert_eq!(seconds("review-1", "web"), 180);
+    assert_eq!(seconds("review-main", "web"), 30 * 60);
+
+    let parallel = |name: &str| {
+        config
+            .environment(&Environment::new(name).unwrap())
+            .parallel
+    };
+    assert_eq!(parallel("review-1"), 2);
+    assert_eq!(parallel("review-main"), 3);
+    assert_eq!(parallel("preview-1"), 1);
+}
+
+#[test]
+fn patterns_must_be_clear() {
+    check(
+        r#"
+[environments."review-*"]
+promotes_from = "review-1"
+[environments."*-test"]
+after = ["a"]
+[environments."re?iew"]
+"#,
+        r#"
+2:1: a name can match both "review-*" and "*-test"
+    (change one of them, so that only one section can count)
+3:17: environments.review-*.promotes_from names the environment itself
+6:15: environments: "re?iew": the name has a character outside A-Z a-z 0-9 . _ -
+"#,
+    );
+
+    let many: String = (0..=100)
+        .map(|n| format!("[environments.\"a{n}-*\"]\n"))
+        .collect();
+    check(&many, "1:2: environments has more than 100 patterns");
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_one_mistake_each() {
+    check(
+        r#"
+[defaults]
+after = ["WEB"]
+[environments.production]
+promotes_from = "Staging"
+together = ["web", "API"]
+[environments.Production]
+[environments.staging.applications.Web]
+[applications.web]
+after = ["api", "other"]
+[applications.api]
+"#,
+        r#"
+3:9: defaults.after: "WEB" differs from "web" only in upper and lower case
+    (write "web" everywhere)
+4:1: environments.production: "production" differs from "Production" only in upper and lower case
+    (write "Production" everywhere)
+5:17: unknown environment "Staging" in environments.production.promotes_from
+    (did you mean "staging"?)
+6:12: environments.production.together: "API" differs from "api" only in upper and lower case
+    (write "api" everywhere)
+8:1: environments.staging.applications.Web: "Web" differs from "web" only in upper and lower case
+    (write "web" everywhere)
+"#,
+    );
+}
+
+#[test]
+fn number_without_a_unit_and_key_in_another_place_are_explained() {
+    check(
+        r#"timout = "1h"
+frozen = []
+xyzzy = 1
+[defaults]
+timeout = 30
+kill_after = "10"
+log_limit = 16
+grace = 1.5
+brnach = "main"
+[environments.a]
+promotes_from = "b"
+soak = 2
+runer = "systemd"
+[environments.b]
+"#,
+        r#"
+1:1: unknown key "timout"
+    (did you mean "timeout"? It belongs under [defaults] or in a more specific section)
+2:1: unknown key "frozen"
+    (did you mean "frozen"? It belongs under [environments.NAME])
+3:1: unknown key "xyzzy"
+    (known here: "branch", "root", "state_dir", "allow_rewind", "runner", "defaults",
+    "environments", "applications")
+5:11: defaults.timeout: 30 has no unit (write "30s" or "30m")
+6:14: defaults.kill_after: 10 has no unit (write "10s" or "10m")
+7:13: defaults.log_limit: 16 has no unit (write "16KiB" or "16MiB")
+8:9: defaults.grace is of type float, not a string
+9:1: unknown key "brnach" in defaults
+    (did you mean "branch"? It belongs at the top of the file, before the first section)
+12:8: environments.a.soak: 2 has no unit (write "2s" or "2m")
+13:1: unknown key "runer" in environments.a
+    (did you mean "runner"? It belongs at the top of the file, before the first section)
+"#,
+    );
 }

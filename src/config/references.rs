@@ -1,51 +1,65 @@
-//! What one section of the configuration says about another: environments that have no section,
-//! and cycles of applications that go after one another.
+//! What one section of the configuration says about another: names that no section has, names that
+//! differ in upper and lower case alone, patterns that are about the same environments, and cycles
+//! of applications that go after one another.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeTable;
 
 use super::document::{DocumentReader, Value};
 use super::mistake::MistakeKind;
+use super::named::{applications_tables, named_references};
 use super::sections::{Config, EnvironmentSection};
-use crate::id::{Application, Environment};
+use crate::id::Application;
 use crate::order;
+
+/// How many patterns there may be. For each environment without a section, all are tried.
+const PATTERNS_MAX: usize = 100;
 
 /// Reports every reference that leads nowhere or in a circle.
 pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
-    for (name, section) in &config.environments {
+    for (name, section) in config.environment_sections() {
         promotion(config, name, section, document, reader);
     }
+    patterns(config, document, reader);
+    spellings(config, document, reader);
     cycles(config, document, reader);
 }
 
-/// Checks what an environment says about where its revisions come from.
+/// Checks what an environment says about where its revisions come from. `name` is the name of its
+/// section.
 fn promotion(
     config: &Config,
-    name: &Environment,
+    name: &str,
     section: &EnvironmentSection,
     document: &DeTable<'_>,
     reader: &mut DocumentReader<'_>,
 ) {
-    let at = |key| find(document, &["environments", name.as_str(), key]).unwrap_or(0);
+    let at = |key| find(document, &["environments", name, key]).unwrap_or(0);
 
     let Some(from) = &section.promotes_from else {
         if section.soak.is_some() {
-            reader.report(at("soak"), MistakeKind::SoakAlone(name.clone()));
+            reader.report(at("soak"), MistakeKind::SoakAlone(name.to_owned()));
         }
         return;
     };
-    if from == name {
-        reader.report(
-            at("promotes_from"),
-            MistakeKind::PromotesFromItself(name.clone()),
-        );
+    if config
+        .section(from)
+        .is_some_and(|found| std::ptr::eq(found, section))
+    {
+        let kind = MistakeKind::PromotesFromItself(name.to_owned());
+        reader.report(at("promotes_from"), kind);
         return;
     }
 
-    // A folder of the deploy branch is an environment also without a section. So a name without a
-    // section is only suspect where other environments have one.
-    let others = config.environments.keys().filter(|other| *other != name);
-    let known: Vec<_> = others.cloned().collect();
-    if !known.is_empty() && !known.contains(from) {
+    // Nothing ever succeeds in an environment that is not known, so nothing can be deployed here.
+    // Where this is the only section, that is not a misspelt name of another one.
+    let others = config.environment_sections().map(|(other, _)| other);
+    let known: Vec<_> = others
+        .filter(|other| *other != name)
+        .map(str::to_owned)
+        .collect();
+    if !known.is_empty() && config.check_environment(from).is_err() {
         let kind = MistakeKind::UnknownEnvironment {
             key: format!("environments.{name}.promotes_from"),
             name: from.clone(),
@@ -55,15 +69,97 @@ fn promotion(
     }
 }
 
+/// Reports patterns that are about the same environment, because only one of them can count.
+fn patterns(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
+    let at = |name: &str| find(document, &["environments", name]).unwrap_or(0);
+    if config.patterns.len() > PATTERNS_MAX {
+        let at = find(document, &["environments"]).unwrap_or(0);
+        reader.report(at, MistakeKind::ManyPatterns(PATTERNS_MAX));
+        return;
+    }
+
+    for (index, (pattern, _)) in config.patterns.iter().enumerate() {
+        let earlier = &config.patterns[..index];
+        if let Some((other, _)) = earlier.iter().find(|(other, _)| other.overlaps(pattern)) {
+            let kind = MistakeKind::PatternsOverlap {
+                pattern: pattern.as_str().to_owned(),
+                other: other.as_str().to_owned(),
+            };
+            reader.report(at(pattern.as_str()), kind);
+        }
+    }
+}
+
+/// Reports names that differ from the name of a section in upper and lower case alone.
+fn spellings(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
+    let mut environments = Spellings::default();
+    for (name, _) in config.environment_sections() {
+        environments.check(&["environments", name], name, document, reader, true);
+    }
+
+    let mut applications = Spellings::default();
+    let tables = applications_tables(config);
+    for (path, table) in &tables {
+        for name in table.keys().map(Application::as_str) {
+            let path = [path, &[name][..]].concat();
+            applications.check(&path, name, document, reader, true);
+        }
+    }
+
+    // All sections are known now, so the names that they refer to can be compared.
+    let references = named_references(config);
+    for (path, names) in &references {
+        for name in names {
+            applications.check(path, name.as_str(), document, reader, false);
+        }
+    }
+}
+
+/// The first spelling of each name, by the name in lower case.
+#[derive(Default)]
+struct Spellings(BTreeMap<String, String>);
+
+impl Spellings {
+    /// Reports a name that was spelt in another way before. `is_section`: later names are compared
+    /// with this one.
+    fn check(
+        &mut self,
+        path: &[&str],
+        name: &str,
+        document: &DeTable<'_>,
+        reader: &mut DocumentReader<'_>,
+        is_section: bool,
+    ) {
+        match self.0.get(&name.to_ascii_lowercase()) {
+            Some(other) if other != name => {
+                let kind = MistakeKind::Spelling {
+                    key: path.join("."),
+                    name: name.to_owned(),
+                    other: other.clone(),
+                };
+                reader.report(find(document, path).unwrap_or(0), kind);
+            }
+            None if is_section => {
+                self.0.insert(name.to_ascii_lowercase(), name.to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How many cycles are reported. There can be more than anybody can read.
+const CYCLES_MAX: usize = 20;
+
 /// Reports each cycle in `after` once, even if several environments have it.
 fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
-    // An environment without a section has the settings of the common sections. One name that is
-    // not in the file represents all such environments.
-    let common = Environment::new("0").ok();
-    let mut seen = Vec::new();
+    // An environment without an `after` of its own has that of the common sections.
+    let own = config.environment_sections();
+    let own = own.filter(|(_, section)| section.has_after());
+    let own = own.map(|(name, section)| (name, Some(section)));
+    let mut seen = BTreeSet::new();
 
-    for environment in common.iter().chain(config.environments.keys()) {
-        let mut after = config.after(environment, config.named_applications(environment));
+    for (name, section) in [("", None)].into_iter().chain(own) {
+        let mut after = config.after_in(section, config.named_applications(section));
         while let Some(cycle) = order::cycle(&after) {
             // The first step of the cycle is removed, so that the next search finds another cycle.
             if let [first, second, ..] = cycle.as_slice() {
@@ -72,21 +168,20 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'
             if seen.contains(&cycle) {
                 continue;
             }
+            if seen.len() == CYCLES_MAX {
+                return;
+            }
 
-            let at = after_key(document, environment, &cycle[0]);
+            let at = after_key(document, name, &cycle[0]);
             reader.report(at, MistakeKind::Cycle(cycle.clone()));
-            seen.push(cycle);
+            seen.insert(cycle);
         }
     }
 }
 
 /// Where the `after` of an application in an environment is, as a byte of the text.
-fn after_key(
-    document: &DeTable<'_>,
-    environment: &Environment,
-    application: &Application,
-) -> usize {
-    let (environment, application) = (environment.as_str(), application.as_str());
+fn after_key(document: &DeTable<'_>, environment: &str, application: &Application) -> usize {
+    let application = application.as_str();
     let own = [
         "environments",
         environment,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::calendar::{OnFreeze, Window};
+use super::environment_key::EnvironmentPattern;
 use super::settings::{self, PartialSettings, RunnerKind, Settings};
 use crate::id::{Application, Environment, Target};
 use crate::order::After;
@@ -50,6 +51,14 @@ impl Default for EnvironmentSection {
     }
 }
 
+impl EnvironmentSection {
+    /// Whether it says for any application what goes first.
+    pub(super) fn has_after(&self) -> bool {
+        let mut settings = self.applications.values().chain([&self.settings]);
+        settings.any(|settings| settings.after.is_some())
+    }
+}
+
 /// The content of a configuration file. The default is that of an empty file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
@@ -65,6 +74,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     pub(super) defaults: PartialSettings,
     pub(super) environments: BTreeMap<Environment, EnvironmentSection>,
+    /// The sections of patterns. No name matches more than one of them.
+    pub(super) patterns: Vec<(EnvironmentPattern, EnvironmentSection)>,
     pub(super) applications: BTreeMap<Application, PartialSettings>,
 }
 
@@ -74,24 +85,25 @@ impl Config {
     /// application, of the environment, `defaults`.
     #[must_use]
     pub fn settings(&self, target: &Target) -> Settings {
-        let section = self.environments.get(&target.environment);
-        let sections = [
-            section.and_then(|section| section.applications.get(&target.application)),
-            self.applications.get(&target.application),
-            section.map(|section| &section.settings),
-            Some(&self.defaults),
-        ];
-
-        settings::resolve(sections.into_iter().flatten())
+        let section = self.section(&target.environment);
+        settings::resolve(self.levels(section, &target.application).into_iter())
     }
 
     /// The settings of one environment; those of an empty section where the file has none.
     #[must_use]
     pub fn environment(&self, environment: &Environment) -> EnvironmentSection {
-        self.environments
-            .get(environment)
-            .cloned()
-            .unwrap_or_default()
+        self.section(environment).cloned().unwrap_or_default()
+    }
+
+    /// The section of an environment: that of its name, or else that of the pattern which it
+    /// matches.
+    pub(super) fn section(&self, environment: &Environment) -> Option<&EnvironmentSection> {
+        let by_pattern = || {
+            let mut patterns = self.patterns.iter();
+            let found = patterns.find(|(pattern, _)| pattern.matches(environment))?;
+            Some(&found.1)
+        };
+        self.environments.get(environment).or_else(by_pattern)
     }
 
     /// The environments that have a section of their own.
@@ -99,13 +111,21 @@ impl Config {
         self.environments.iter()
     }
 
+    /// Every section of `environments`, with its name or pattern.
+    pub fn environment_sections(&self) -> impl Iterator<Item = (&str, &EnvironmentSection)> {
+        let named = self.environments.iter();
+        let named = named.map(|(name, section)| (name.as_str(), section));
+        let patterns = self.patterns.iter();
+        named.chain(patterns.map(|(pattern, section)| (pattern.as_str(), section)))
+    }
+
     /// The applications that have a section of their own, each in every environment that has one.
     #[must_use]
     pub fn named_targets(&self) -> Vec<Target> {
         let mut targets = Vec::new();
 
-        for environment in self.environments.keys() {
-            let named: BTreeSet<_> = self.named_applications(environment).cloned().collect();
+        for (environment, section) in &self.environments {
+            let named: BTreeSet<_> = self.named_applications(Some(section)).cloned().collect();
             targets.extend(named.into_iter().map(|application| Target {
                 environment: environment.clone(),
                 application,
@@ -121,12 +141,19 @@ impl Config {
         environment: &Environment,
         applications: impl IntoIterator<Item = &'a Application>,
     ) -> After {
+        self.after_in(self.section(environment), applications)
+    }
+
+    /// The same for the environments that a section is about; `None`: those without a section.
+    pub(super) fn after_in<'a>(
+        &self,
+        section: Option<&EnvironmentSection>,
+        applications: impl IntoIterator<Item = &'a Application>,
+    ) -> After {
         let after = |application: &Application| {
-            let target = Target {
-                environment: environment.clone(),
-                application: application.clone(),
-            };
-            self.settings(&target).after.into_iter().collect()
+            let sections = self.levels(section, application);
+            let mut after = sections.iter().filter_map(|level| level.after.as_ref());
+            after.next().into_iter().flatten().cloned().collect()
         };
 
         applications
@@ -135,17 +162,28 @@ impl Config {
             .collect()
     }
 
-    /// The applications that a section names for an environment. Only of these can the file alone
-    /// tell whether they go after one another in a circle.
-    pub(super) fn named_applications(
-        &self,
-        environment: &Environment,
-    ) -> impl Iterator<Item = &Application> {
-        let own = self
-            .environments
-            .get(environment)
-            .into_iter()
-            .flat_map(|section| section.applications.keys());
-        self.applications.keys().chain(own)
+    /// The applications that a section names, for the environments that a section is about. Only
+    /// of these can the file alone tell whether they go after one another in a circle.
+    pub(super) fn named_applications<'a>(
+        &'a self,
+        section: Option<&'a EnvironmentSection>,
+    ) -> impl Iterator<Item = &'a Application> {
+        let own = section.map(|section| section.applications.keys());
+        self.applications.keys().chain(own.into_iter().flatten())
+    }
+
+    /// The sections that have settings of an application, the most specific one first.
+    fn levels<'a>(
+        &'a self,
+        section: Option<&'a EnvironmentSection>,
+        application: &Application,
+    ) -> Vec<&'a PartialSettings> {
+        let levels = [
+            section.and_then(|section| section.applications.get(application)),
+            self.applications.get(application),
+            section.map(|section| &section.settings),
+            Some(&self.defaults),
+        ];
+        levels.into_iter().flatten().collect()
     }
 }

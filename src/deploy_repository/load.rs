@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
+use super::install_record::InstallRecord;
 use super::text_file::read;
 use crate::config::{Config, Mistake};
 use crate::git::Repository;
@@ -53,6 +54,35 @@ pub(super) fn is_searched(repository: &Repository, file: &Path) -> bool {
     searched(repository).iter().any(|searched| searched == file)
 }
 
+/// Checks that the file which was found counts at least as much as the one that was there when the
+/// hooks were installed. Otherwise that one was removed, and what it protected would be open.
+///
+/// # Errors
+/// The file of the installation is missing, or it can't be read which one that was.
+pub(super) fn check_not_missing(
+    repository: &Repository,
+    found: Option<&Path>,
+    config: &Config,
+) -> Result<(), ConfigError> {
+    let [own, _] = searched(repository);
+    if found == Some(&own) {
+        return Ok(());
+    }
+
+    let record = InstallRecord::file(repository.path());
+    let recorded = InstallRecord::read(repository.path());
+    let recorded = recorded.map_err(|error| unreadable(&record, &error))?;
+    let configuration = recorded.and_then(|recorded| recorded.configuration);
+    match configuration.map(|file| repository.path().join(file)) {
+        Some(file) if found != Some(&file) => Err(ConfigError {
+            file,
+            problems: vec![Mistake::missing()],
+            config: Box::new(config.clone()),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The configuration in the text of a file.
 fn parse(file: &Path, text: &str) -> Result<(Option<PathBuf>, Config), ConfigError> {
     let (config, problems) = Config::parse(text, &clock::zone);
@@ -67,7 +97,7 @@ fn parse(file: &Path, text: &str) -> Result<(Option<PathBuf>, Config), ConfigErr
 }
 
 /// The error of a file that can't be read.
-fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
+pub(super) fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
     ConfigError {
         file: file.to_owned(),
         problems: vec![Mistake::unreadable(error)],

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Error};
 use super::install_record::InstallRecord;
-use super::load::{is_searched, load};
-use crate::config::Config;
+use super::load::{check_not_missing, is_searched, load, unreadable};
+use crate::config::{Config, Mistake};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store, Transaction};
@@ -44,8 +44,23 @@ impl DeployRepository {
         quarantine: Quarantine,
     ) -> Result<Self, Error> {
         let repository = Repository::open_in_quarantine(git_dir, quarantine)?;
-        let (config_file, config) = load(&repository, config_file)?;
-        Ok(Self::new(repository, config, config_file)?)
+        let (found, config) = load(&repository, config_file)?;
+        if config_file.is_none() {
+            check_not_missing(&repository, found.as_deref(), &config)?;
+        }
+        Ok(Self::new(repository, config, found)?)
+    }
+
+    /// Like [`DeployRepository::open`], but for `install`, which records anew what is meant, and for
+    /// `rebuild`, without which there may be no `install`: the configuration file that was there
+    /// before may be missing.
+    ///
+    /// # Errors
+    /// As for [`DeployRepository::open`].
+    pub fn open_to_install(git_dir: &Path, config_file: Option<&Path>) -> Result<Self, Error> {
+        let repository = Repository::open(git_dir)?;
+        let (found, config) = load(&repository, config_file)?;
+        Ok(Self::new(repository, config, found)?)
     }
 
     /// Like [`DeployRepository::open`], but only for looking at what is recorded: a configuration
@@ -114,11 +129,61 @@ impl DeployRepository {
         }
     }
 
+    /// Checks that the deploy branch and the state are those that the hooks were installed for.
+    /// Otherwise a push could be accepted that nobody plans, or be judged without the record.
+    ///
+    /// # Errors
+    /// They are others, or `recorded` is an error: it is not known what was installed.
+    pub fn check_as_installed(
+        &self,
+        recorded: io::Result<Option<InstallRecord>>,
+    ) -> Result<(), ConfigError> {
+        let file = InstallRecord::file(self.repository.path());
+        let Some(recorded) = recorded.map_err(|error| unreadable(&file, &error))? else {
+            return Ok(());
+        };
+
+        let mut problems = Vec::new();
+        if recorded.branch != self.branch {
+            let what = "the deploy branch";
+            problems.push(Mistake::not_as_installed(
+                what,
+                &self.branch,
+                &recorded.branch,
+            ));
+        }
+        if recorded.state_dir != self.config.state_dir {
+            let shown = |folder: &Option<PathBuf>| match folder {
+                Some(folder) => folder.to_string_lossy().into_owned(),
+                None => "in the repository".to_owned(),
+            };
+            problems.push(Mistake::not_as_installed(
+                "state_dir",
+                &shown(&self.config.state_dir),
+                &shown(&recorded.state_dir),
+            ));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError {
+            file: self.config_file.clone().unwrap_or(file),
+            problems,
+            config: Box::new(self.config.clone()),
+        })
+    }
+
     /// The state directory.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
+        self.state_dir_of(self.config.state_dir.as_deref())
+    }
+
+    /// The state directory that a configuration names, or the one in the repository if it names
+    /// none.
+    fn state_dir_of(&self, configured: Option<&Path>) -> PathBuf {
         let own = || self.repository.path().join("deploy-by-code");
-        self.config.state_dir.clone().unwrap_or_else(own)
+        configured.map_or_else(own, Path::to_owned)
     }
 
     /// The folder in which hooks leave files that tell systemd to start a runner.
@@ -170,7 +235,8 @@ impl DeployRepository {
 
     /// Opens the state in one of the ways that there are. A database that is missing where
     /// something was installed, or where deployments were carried out, is lost: without its record,
-    /// some rules would let everything pass. Otherwise there is none yet.
+    /// some rules would let everything pass. A state that was elsewhere at the last install is not
+    /// forgotten either. Otherwise there is none yet.
     fn open_by(
         &self,
         open: impl Fn(&Path) -> Result<Store, store::Error>,
@@ -181,7 +247,16 @@ impl DeployRepository {
             opened => return opened,
         };
 
-        if !self.was_installed() && !Store::was_in_use(&folder)? {
+        let was_installed = match InstallRecord::read(self.repository.path()) {
+            Ok(Some(recorded)) if recorded.state_dir != self.config.state_dir => {
+                let earlier = self.state_dir_of(recorded.state_dir.as_deref());
+                return Err(store::Error::Elsewhere { file, earlier });
+            }
+            Ok(recorded) => recorded.is_some(),
+            // A record that can't be read is one.
+            Err(_) => true,
+        };
+        if !was_installed && !Store::was_in_use(&folder)? {
             return Err(store::Error::Missing(file));
         }
         match open(&folder) {
@@ -189,14 +264,6 @@ impl DeployRepository {
             // Another process may have made it since the first look.
             opened => opened,
         }
-    }
-
-    /// Whether an `install` has made this state and no `uninstall` has been here since, by its
-    /// record. A record that can't be read is one.
-    fn was_installed(&self) -> bool {
-        let own = &self.config.state_dir;
-        let is_this = |record: InstallRecord| own.is_none() || record.state_dir == *own;
-        InstallRecord::read(self.repository.path()).map_or(true, |found| found.is_some_and(is_this))
     }
 
     /// Opens the state. Where nothing was installed, it is made in the repository, because the

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
-use super::touched::possible_branches;
+use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment, Target};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
@@ -144,14 +144,13 @@ impl Received {
         input: impl BufRead,
     ) {
         let is_unreadable = matches!(error, deploy_repository::Error::Git(_));
-        let branches = match &error {
-            deploy_repository::Error::Config(error) => possible_branches(environment, error),
-            deploy_repository::Error::Git(_) => Vec::new(),
-        };
-        let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-        let touches = refs::read(input, is_branch).is_ok_and(|updates| !updates.is_empty());
+        let recorded = recorded(environment, Err(&error));
+        let concerned = Concerned::by(Err(&error), &recorded);
+        // A line that could not be read may be about the deploy branch.
+        let is_of_others =
+            refs::read(input, |name| concerned.has(name)).is_ok_and(|updates| updates.is_empty());
 
-        if is_unreadable || touches {
+        if is_unreadable || !is_of_others {
             self.fail(Failure::Unusable(error));
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
-use super::touched::possible_branches;
+use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::event::{Event, Severity};
 use crate::id::Revision;
@@ -77,8 +77,8 @@ impl Error {
     }
 }
 
-/// Judges a push before anything has changed. A push that does not touch the deploy branch is
-/// always accepted, even when the configuration is broken.
+/// Judges a push before anything has changed. A push that certainly does not touch the deploy
+/// branch is always accepted, even when the configuration is broken.
 pub fn pre_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
@@ -111,19 +111,15 @@ fn judge(
         config,
         environment.quarantine.clone(),
     );
-    let branches = match &opened {
-        Ok(deploy) => vec![deploy.branch.clone()],
-        Err(deploy_repository::Error::Config(error)) => possible_branches(environment, error),
-        Err(deploy_repository::Error::Git(_)) => Vec::new(),
-    };
     // If the repository can't be read, every push is refused.
     let opened = match opened {
         Err(error @ deploy_repository::Error::Git(_)) => return Err(error.into()),
         opened => opened,
     };
 
-    let is_branch = |name: &[u8]| branches.iter().any(|branch| branch.as_bytes() == name);
-    let is_of_interest = |name: &[u8]| is_branch(name) || name.starts_with(REPLACE);
+    let recorded = recorded(environment, opened.as_ref());
+    let concerned = Concerned::by(opened.as_ref(), &recorded);
+    let is_of_interest = |name: &[u8]| concerned.has(name) || name.starts_with(REPLACE);
     let updates = refs::read(input, is_of_interest).map_err(Error::Refs)?;
     let (replaced, mut updates): (Vec<_>, Vec<_>) = updates
         .into_iter()
@@ -140,6 +136,9 @@ fn judge(
         return Ok(());
     };
     let deploy = opened?;
+    deploy
+        .check_as_installed(recorded)
+        .map_err(deploy_repository::Error::from)?;
     *store = find_store(&deploy)?;
     judge_branch(&deploy, &update, store.as_mut(), verdict)
 }
@@ -168,7 +167,7 @@ fn judge_branch(
     }
 
     // Finding the pusher may have to read the user database, so it is done only if a rule asks.
-    let mut sections = deploy.config.environments();
+    let mut sections = deploy.config.environment_sections();
     let asks_who = sections.any(|(_, section)| !section.override_by.is_empty());
     let pusher = asks_who.then(pusher);
     let subject = Subject::Push {
@@ -193,7 +192,8 @@ fn catch_up(
     old: Option<&Revision>,
 ) -> Result<Vec<Queued>, planning::Error> {
     let cursor = store.read()?.cursor()?;
-    if cursor.is_none_or(|cursor| cursor.branch != deploy.branch || cursor.commit.as_ref() == old) {
+    // If the state belongs to another branch, planning says so.
+    if cursor.is_none_or(|cursor| cursor.branch == deploy.branch && cursor.commit.as_ref() == old) {
         return Ok(Vec::new());
     }
 

@@ -1,6 +1,6 @@
 //! Gathers the facts that the rules need to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::application_repositories::ApplicationRepositories;
 use super::error::Error;
@@ -8,14 +8,16 @@ use super::inputs::Inputs;
 use super::needs;
 use super::recorded::Recorded;
 use super::subject::Subject;
+use super::wanted::deploy_files;
 use crate::candidate::Candidate;
 use crate::change::Node;
 use crate::deployfile::{self, ContentError};
-use crate::id::{Revision, RevisionError, Target};
+use crate::id::{Application, Revision, RevisionError, Target};
 use crate::identity::Identity;
 use crate::policy::{Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers};
 use crate::store::{Deployment, Reader};
 use crate::sys::clock;
+use crate::text;
 
 /// Gathers the facts that the rules need to know. If something about an application can't be found
 /// out, this is a fact too.
@@ -50,11 +52,56 @@ pub(super) fn gather(
         .flat_map(|(target, candidate, recorded)| recorded.questions(inputs, target, candidate));
     repositories.prepare(questions.collect());
 
+    let mut applications = None;
     for (target, candidate, recorded) in asked {
-        let known = target_facts(inputs, target, candidate, recorded, repositories)?;
+        let mut known = target_facts(inputs, target, candidate, recorded, repositories)?;
+        if candidate.revision().is_some() {
+            known.slips = slips(inputs, target, &mut applications)?;
+        }
         facts.targets.insert(target.clone(), known);
     }
     Ok(facts)
+}
+
+/// The applications that `after` names for a target and of which nothing is known, each with the
+/// known one that was probably meant. Deploy files and record are read only if there is a name that
+/// no section has, and once: `applications` keeps what is known.
+fn slips(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    applications: &mut Option<BTreeSet<Application>>,
+) -> Result<Vec<(Application, Application)>, Error> {
+    let unnamed = inputs.deploy.config.unnamed_before(target);
+    if unnamed.is_empty() {
+        return Ok(Vec::new());
+    }
+
+    let known = match applications {
+        Some(known) => known,
+        None => {
+            let (_, new) = inputs.subject.range();
+            let recorded = inputs.record.map(Reader::newest).transpose()?;
+            let recorded = recorded.into_iter().flat_map(BTreeMap::into_keys);
+            let files = deploy_files(inputs.deploy, new)?.into_keys();
+            applications.insert(
+                files
+                    .chain(recorded)
+                    .map(|known| known.application)
+                    .collect(),
+            )
+        }
+    };
+    let meant = |name: &Application| {
+        let is_meant = |known: &&Application| {
+            **known != target.application && text::is_slip(name.as_str(), known.as_str())
+        };
+        known.iter().find(is_meant).cloned()
+    };
+    Ok(unnamed
+        .into_iter()
+        .filter(|name| !known.contains(name))
+        .filter_map(|name| Some((name.clone(), meant(&name)?)))
+        .collect())
 }
 
 /// The facts about one target.

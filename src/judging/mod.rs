@@ -25,4 +25,4 @@ pub use application_repositories::ApplicationRepositories;
 pub use error::Error;
 pub use judge::{Judged, Prepared, judge, prepare};
 pub use subject::Subject;
-pub use wanted::wanted;
+pub use wanted::{deploy_files, wanted};

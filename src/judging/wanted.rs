@@ -15,6 +15,20 @@ pub fn wanted(
     deploy: &DeployRepository,
     commit: Option<&Revision>,
 ) -> Result<BTreeMap<Target, Revision>, git::Error> {
+    let files = deploy_files(deploy, commit)?.into_iter();
+    Ok(files
+        .filter_map(|(target, revision)| Some((target, revision?)))
+        .collect())
+}
+
+/// Every deploy file of a commit, with the revision that it asks for; `None`: it asks for none.
+///
+/// # Errors
+/// The commit or its trees can't be read.
+pub fn deploy_files(
+    deploy: &DeployRepository,
+    commit: Option<&Revision>,
+) -> Result<BTreeMap<Target, Option<Revision>>, git::Error> {
     let changes = deploy.repository.changes(
         &deploy.config.root,
         None,
@@ -22,9 +36,9 @@ pub fn wanted(
         DeepScan::EnvironmentFolders,
     )?;
 
-    let wanted = candidates(changes).into_iter().filter_map(|candidate| {
-        let revision = candidate.revision()?.clone();
+    let files = candidates(changes).into_iter().filter_map(|candidate| {
+        let revision = candidate.revision().cloned();
         Some((candidate.target?, revision))
     });
-    Ok(wanted.collect())
+    Ok(files.collect())
 }

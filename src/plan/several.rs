@@ -74,7 +74,7 @@ fn refuse_cycle(judged: &mut Judgement, cycle: &[Application], facts: &Facts) {
 
 /// `website waits for database, which waits for website`.
 fn cycle_in_words(cycle: &[Application]) -> String {
-    let names: Vec<&str> = cycle.iter().map(Application::as_str).collect();
+    let names = order::shown(cycle);
     match names.as_slice() {
         [first, others @ ..] => format!("{first} waits for {}", others.join(", which waits for ")),
         [] => String::new(),

@@ -1,5 +1,6 @@
 //! The rule `configured`: an application has something to run or a place to go to. That is a
-//! `command`, or a `checkout` together with the `repository` that it is taken from.
+//! `command`, or a `checkout` together with the `repository` that it is taken from. What has to go
+//! first is an application that is known.
 
 use super::{Answer, Case, Objection, Pass};
 
@@ -27,13 +28,44 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("set repository {section}"),
         ));
     }
+    let slips = case.target_facts().map(|facts| facts.slips.as_slice());
+    if let Some((named, meant)) = slips.and_then(<[_]>::first) {
+        return Err(Objection::fault(
+            format!(
+                "the setting after of {} names {named}, which nothing is known of, so the order \
+                 that it asks for would not be kept",
+                target.application
+            ),
+            format!(
+                "did you mean {meant}? if {named} is right, give it a section in the server's \
+                 configuration: [applications.{named}]"
+            ),
+        ));
+    }
     Ok(Pass::default())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A, PATH, added, ask_file, file, refused_if_any};
+    use super::super::testing::{A, PATH, added, ask_deploy, ask_file, file, refused_if_any};
+    use super::super::{Facts, TargetFacts};
     use super::*;
+    use crate::id::Application;
+
+    #[test]
+    fn misspelt_name_of_what_goes_first_is_refused() {
+        let application = |name: &str| Application::new(name).unwrap();
+        let target = TargetFacts {
+            slips: vec![(application("databse"), application("database"))],
+            ..TargetFacts::default()
+        };
+        let config = "[defaults]\ncommand = [\"x\"]\nafter = [\"databse\"]\n";
+        let found = ask_deploy(judge, config, &Facts::default(), target);
+        assert!(
+            found.starts_with("refused: the setting after of app names databse"),
+            "{found}"
+        );
+    }
 
     #[test]
     fn application_needs_a_command_or_a_checkout_with_repository() {

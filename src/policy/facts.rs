@@ -200,6 +200,9 @@ pub struct TargetFacts {
     /// What the new revision did in the environment of `promotes_from`; `None`: that is not
     /// configured, or there is no record of deployments.
     pub promotion: Option<Promotion>,
+    /// The applications that the setting `after` names and of which nothing is known, each with the
+    /// known one that was probably meant.
+    pub slips: Vec<(Application, Application)>,
     /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
     /// What the gained commits need.

@@ -1,11 +1,11 @@
 //! The rule `place`: a deploy file is at `<root>/<environment>/<application>.deploy`, neither
 //! higher nor deeper. Its names are safe everywhere, and no other file differs from it only in
-//! upper and lower case.
+//! upper and lower case. The configuration knows its environment, if it knows any.
 
 use super::{Answer, Case, Objection, Pass};
 use crate::change::{Change, Depth, Node};
 use crate::deployfile::EXTENSION;
-use crate::id::{Application, Environment};
+use crate::id::{Application, Environment, Target};
 use crate::text;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
@@ -15,8 +15,12 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
 
     check_depth(&case.config.root, change)?;
-    check_names(change)?;
+    let target = check_names(change)?;
     check_twin(change)?;
+    case.config
+        .check_environment(&target.environment)
+        .and_then(|()| case.config.check_application(&target))
+        .map_err(|unknown| Objection::new(unknown.message, unknown.hint))?;
     Ok(Pass::default())
 }
 
@@ -36,16 +40,19 @@ fn check_depth(root: &str, change: &Change) -> Result<(), Objection> {
     Err(Objection::new(message, hint))
 }
 
-fn check_names(change: &Change) -> Result<(), Objection> {
+fn check_names(change: &Change) -> Result<Target, Objection> {
     let (folder, file) = change.names();
     let application = file.strip_suffix(EXTENSION.as_bytes()).unwrap_or(file);
     let rename = "rename it: a name has the form [A-Za-z0-9][A-Za-z0-9._-]* and at most 64 bytes";
 
-    Environment::new(folder)
+    let environment = Environment::new(folder)
         .map_err(|error| Objection::new(format!("environment: {error}"), rename))?;
-    Application::new(application)
+    let application = Application::new(application)
         .map_err(|error| Objection::new(format!("application: {error}"), rename))?;
-    Ok(())
+    Ok(Target {
+        environment,
+        application,
+    })
 }
 
 fn check_twin(change: &Change) -> Result<(), Objection> {
@@ -121,6 +128,47 @@ mod tests {
         ];
         for (path, message) in table {
             check(at(path, Depth::Right), message);
+        }
+    }
+
+    #[test]
+    fn environment_must_be_known_as_soon_as_one_is() {
+        let unknown = "the configuration has no environment production";
+        let case = "app differs from App, which the configuration names, only in upper and lower \
+                    case";
+        let table = [
+            ("", ""),
+            ("[applications.app]\n", ""),
+            ("[environments.production]\n", ""),
+            ("[environments.\"p*n\"]\n", ""),
+            ("[environments.staging]\n", unknown),
+            (
+                "[environments.prodution]\nfrozen = [\"2026-01-01 .. 2026-01-02\"]\n",
+                unknown,
+            ),
+            ("[environments.\"p*m\"]\n", unknown),
+            ("[environments.Production]\n", unknown),
+            // The pattern must not let through what the other section was meant for.
+            ("[environments.Production]\n[environments.\"*\"]\n", unknown),
+            ("[applications.App]\n", case),
+            ("[environments.production.applications.App]\n", case),
+            (
+                "[environments.production]\n[environments.staging.applications.App]\n",
+                "",
+            ),
+        ];
+        for (config, message) in table {
+            let change = at("production/app.deploy", Depth::Right);
+            let found = ask_file(judge, config, change);
+            assert_eq!(found, refused_if_any(message), "{config}");
+
+            // What is unknown can always be taken away.
+            let deleted = Change {
+                new: None,
+                old: file(A),
+                ..at("production/app.deploy", Depth::Right)
+            };
+            assert_eq!(ask_file(judge, config, deleted), "", "{config}");
         }
     }
 

@@ -20,6 +20,18 @@ pub enum Error {
     /// There was a state here, and its database is gone.
     #[error("{}: there is no state here, although there was one", shown(.0))]
     Lost(PathBuf),
+    /// There is no state here, because it was in another folder at the last install.
+    #[error(
+        "{}: there is no state here; the state of this repository was in {} at the last install",
+        shown(.file),
+        shown(.earlier)
+    )]
+    Elsewhere {
+        /// The database's file, where the configuration has the state now.
+        file: PathBuf,
+        /// The folder at the last install.
+        earlier: PathBuf,
+    },
     /// What is here is not a database of this program, or not any more.
     #[error("{}: the database of the state can't be used: {}", shown(.file), .what)]
     Unusable {
@@ -98,6 +110,7 @@ impl Error {
                 "run: deploy-by-code install; if it was there, check that its file system is \
                  mounted"
             }
+            Self::Elsewhere { .. } => "move it, or undo the change of state_dir",
             Self::TooNew { .. } => {
                 "install the newer deploy-by-code again; the state was not changed"
             }
@@ -139,6 +152,7 @@ impl Error {
                 None => true,
             },
             Self::Missing(_)
+            | Self::Elsewhere { .. }
             | Self::TooNew { .. }
             | Self::NoAccess { .. }
             | Self::Locked(_)

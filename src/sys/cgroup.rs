@@ -128,12 +128,19 @@ pub fn sweep() {
 
 /// Removes an empty cgroup and the empty ones below it. One with a process in it stays.
 pub fn remove(folder: &Path) {
-    let entries = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok);
-    entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .for_each(|entry| remove(&entry.path()));
-    let _ = fs::remove_dir(folder);
+    // A command can make groups below its own, to any depth. Each is found after the one that it is
+    // in, and removed before it.
+    let mut folders = vec![folder.to_owned()];
+    let mut looked_at = 0;
+    while let Some(folder) = folders.get(looked_at) {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let entries = entries.filter_map(Result::ok);
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let below: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
+        folders.extend(below);
+        looked_at += 1;
+    }
+    for folder in folders.iter().rev() {
+        let _ = fs::remove_dir(folder);
+    }
 }

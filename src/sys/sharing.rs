@@ -80,13 +80,25 @@ impl Sharing {
     /// # Errors
     /// It can't be made.
     pub fn create_folder(self, folder: &Path) -> io::Result<()> {
+        let mut missing = Vec::new();
+        let mut folder = folder;
+        while let Err(error) = self.create_one_folder(folder) {
+            if error.kind() != io::ErrorKind::NotFound {
+                return Err(error);
+            }
+            missing.push(folder);
+            folder = folder.parent().ok_or(error)?;
+        }
+
+        let mut missing = missing.into_iter().rev();
+        missing.try_for_each(|folder| self.create_one_folder(folder))
+    }
+
+    /// Makes a folder where it is missing, in a folder that is there.
+    fn create_one_folder(self, folder: &Path) -> io::Result<()> {
         match fs::create_dir(folder) {
             Ok(()) => fs::set_permissions(folder, Permissions::from_mode(self.folder)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.create_folder(folder.parent().ok_or(error)?)?;
-                self.create_folder(folder)
-            }
             Err(error) => Err(error),
         }
     }
@@ -107,6 +119,25 @@ impl Sharing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_is_made_with_those_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        for _ in 0..2 {
+            Sharing::PRIVATE.create_folder(&deep).unwrap();
+        }
+        let above = folder.path().join("a");
+        assert_eq!(
+            Sharing::of_folder(&above).unwrap(),
+            Sharing::of_folder(&deep).unwrap()
+        );
+
+        fs::write(folder.path().join("file"), "").unwrap();
+        Sharing::PRIVATE
+            .create_folder(&folder.path().join("file/a"))
+            .unwrap_err();
+    }
 
     #[test]
     fn sharing_follows_git() {

@@ -1,16 +1,17 @@
 //! `check`: the configuration and every deploy file against every rule.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::place::Place;
 use super::plan::unknown;
+use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Target;
 use crate::judging::{self, Subject};
 use crate::policy::{Facts, Refusal};
-use crate::store::Store;
+use crate::store::{Reader, Store};
 
 /// What was found in a commit of the deploy branch.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Checked {
     pub files: usize,
     /// What would be refused.
     pub refusals: Vec<Refusal>,
+    /// The names in the configuration of which nothing is known.
+    pub unknown_names: Vec<UnknownName>,
     /// The targets that have no repository in the configuration, so that the rules about the
     /// history of commits can't be judged for them.
     pub without_repository: Vec<Target>,
@@ -50,12 +53,24 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let mut refusals = judged.plan.refusals;
     refusals.extend(broken_repositories(&deploy, &judged.facts));
 
+    let recorded = record.as_deref().map(Reader::newest).transpose()?;
+    let recorded = recorded.into_iter().flat_map(BTreeMap::into_keys);
+    let known = judged
+        .facts
+        .targets
+        .keys()
+        .cloned()
+        .chain(recorded)
+        .collect();
+    let unknown_names = deploy.config.unknown_names(&known);
+
     let targets = judged.facts.targets.into_iter();
     let without_repository = targets.filter(|(_, known)| known.revision.is_none());
     Ok(Checked {
         name: revision.unwrap_or(&deploy.branch).to_owned(),
         files: prepared.candidates.len(),
         refusals,
+        unknown_names,
         without_repository: without_repository.map(|(target, _)| target).collect(),
     })
 }

@@ -32,7 +32,7 @@ pub use hook_faults::{FaultyHook, hook_faults, hook_places};
 pub use names::{Names, names};
 pub use ownership::{Acts, become_owner, belongs_to_root, is_owner, owner, owner_to_become};
 pub use place::{Place, is_repository};
-pub use plan::{CommonCommit, PlannedChange, plan};
+pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use rebuild::{NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};
 pub use release::release;

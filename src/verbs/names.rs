@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use crate::deploy_repository::DeployRepository;
-use crate::id::{Environment, Revision, Target};
-use crate::judging::wanted;
+use crate::id::{Application, Environment, Revision, Target};
+use crate::judging::deploy_files;
 use crate::store::{Filter, Reader};
+use crate::sys::clock;
 use crate::text;
 
 /// What to do where no known name is near.
@@ -17,10 +18,10 @@ const SEE_STATUS: &str = "to see the known names: deploy-by-code status";
 pub struct Names {
     /// The revision that each deploy file at the deploy branch's tip asks for.
     pub wanted: BTreeMap<Target, Revision>,
-    /// What has a deploy file or a recorded deployment.
+    /// What has a deploy file, also one that asks for nothing, or is in the record.
     targets: BTreeSet<Target>,
-    /// The environments that the configuration has a section for.
-    configured: BTreeSet<Environment>,
+    /// The environments that the configuration has a section for, and those that are frozen.
+    environments: BTreeSet<Environment>,
 }
 
 /// Collects the names of deploy files, of the record and of the configuration.
@@ -29,14 +30,27 @@ pub struct Names {
 /// The deploy branch or the state can't be read.
 pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let wanted = wanted(deploy, tip.as_ref())?;
+    let files = deploy_files(deploy, tip.as_ref())?;
 
     let recorded = record.newest()?.into_keys();
+    let retired = record.retirements()?.into_iter();
+    let retired = retired.map(|retired| retired.target);
+    let mut environments: BTreeSet<Environment> =
+        record.freezes(clock::now())?.into_keys().collect();
     let configured = deploy.config.environments();
+    environments.extend(configured.map(|(name, _)| name.clone()));
     Ok(Names {
-        targets: wanted.keys().cloned().chain(recorded).collect(),
-        configured: configured.map(|(name, _)| name.clone()).collect(),
-        wanted,
+        targets: files
+            .keys()
+            .cloned()
+            .chain(recorded)
+            .chain(retired)
+            .collect(),
+        environments,
+        wanted: files
+            .into_iter()
+            .filter_map(|(target, revision)| Some((target, revision?)))
+            .collect(),
     })
 }
 
@@ -52,7 +66,7 @@ impl Names {
         self.targets
             .iter()
             .map(|target| &target.environment)
-            .chain(&self.configured)
+            .chain(&self.environments)
             .collect()
     }
 
@@ -66,57 +80,84 @@ impl Names {
         if known.contains(environment) {
             return Ok(());
         }
+
         let names = known.iter().map(|name| name.as_str());
-        Err(Error::refused(
-            format!("there is no environment {environment}"),
-            nearest(environment.as_str(), names),
-        ))
+        let hint = match text::nearest(environment.as_str(), names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => SEE_STATUS.to_owned(),
+        };
+        let message = format!("there is no environment {environment}");
+        Err(Error::refused(message, hint))
     }
 
-    /// Checks that a filter lets something through. Otherwise a name in it is misspelt.
+    /// Checks that a filter names something that is known. Otherwise a name in it is misspelt.
     ///
     /// # Errors
-    /// It lets nothing through. The error offers the nearest name.
+    /// It does not. The error offers what is nearest, as it would have to be written.
     pub fn check_filter(&self, filter: &Filter) -> Result<(), Error> {
         let Some(environment) = &filter.environment else {
             return Ok(());
         };
-        if self.targets().any(|target| filter.lets_through(target)) {
+        let is_known_environment = self.environments().contains(environment);
+        let is_known = match &filter.application {
+            Some(_) => self.targets().any(|target| filter.lets_through(target)),
+            None => is_known_environment,
+        };
+        if is_known {
             return Ok(());
         }
 
-        let own: Vec<&Target> = self
-            .targets()
-            .filter(|target| target.environment == *environment)
-            .collect();
-        Err(match &filter.application {
-            Some(application) if !own.is_empty() => {
-                let names = own.iter().map(|target| target.application.as_str());
-                Error::refused(
-                    format!(
-                        "there is no deployment and no deploy file for {environment}/{application}"
-                    ),
-                    nearest(application.as_str(), names),
-                )
-            }
-            _ => {
-                let names = self.targets().map(|target| target.environment.as_str());
-                Error::refused(
-                    format!(
-                        "there is no deployment and no deploy file for the environment \
-                         {environment}"
-                    ),
-                    nearest(environment.as_str(), names),
-                )
-            }
-        })
+        let (message, near) = match &filter.application {
+            Some(application) => (
+                format!(
+                    "there is no deployment and no deploy file for {environment}/{application}"
+                ),
+                self.nearest_target(environment, application),
+            ),
+            None => (
+                format!(
+                    "there is no deployment and no deploy file for the environment {environment}"
+                ),
+                self.nearest_filter(environment.as_str()),
+            ),
+        };
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => SEE_STATUS.to_owned(),
+        };
+        Err(Error::refused(message, hint))
     }
-}
 
-/// The hint that offers the nearest of some names.
-fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    match text::nearest(name, names) {
-        Some(near) => format!("did you mean {near}?"),
-        None => SEE_STATUS.to_owned(),
+    /// What may be meant by one word: an environment, or an application, which has to be written
+    /// with its environment.
+    fn nearest_filter(&self, word: &str) -> Option<String> {
+        let applications = self.targets().map(|target| target.application.as_str());
+        let environments = self.environments();
+        let environments = environments.iter().map(|name| name.as_str());
+        let near = text::nearest(word, applications.chain(environments))?;
+
+        let mut targets = self.targets();
+        let of_application = targets.find(|target| target.application.as_str() == near);
+        Some(of_application.map_or_else(|| near.to_owned(), Target::to_string))
+    }
+
+    /// The known target that is written most like this.
+    fn nearest_target(
+        &self,
+        environment: &Environment,
+        application: &Application,
+    ) -> Option<String> {
+        let own = |target: &&Target| target.environment == *environment;
+        let own = self
+            .targets()
+            .filter(own)
+            .map(|target| target.application.as_str());
+        if let Some(near) = text::nearest(application.as_str(), own) {
+            return Some(format!("{environment}/{near}"));
+        }
+
+        let known: Vec<String> = self.targets().map(Target::to_string).collect();
+        let written = format!("{environment}/{application}");
+        text::nearest(&written, known.iter().map(String::as_str)).map(str::to_owned)
     }
 }

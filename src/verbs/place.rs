@@ -56,6 +56,17 @@ impl Place {
         )?)
     }
 
+    /// The deploy repository, for `install` and `rebuild`.
+    ///
+    /// # Errors
+    /// It or its configuration can't be used.
+    pub fn deploy_to_install(&self) -> Result<DeployRepository, Error> {
+        Ok(DeployRepository::open_to_install(
+            &self.git_dir,
+            self.config.as_deref(),
+        )?)
+    }
+
     /// The deploy repository and its state.
     ///
     /// # Errors

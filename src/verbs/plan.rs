@@ -1,6 +1,6 @@
 //! `plan`: what a push would deploy or have refused.
 
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::place::Place;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Revision, RevisionError};
@@ -33,12 +33,32 @@ pub struct CommonCommit {
     pub base: Revision,
 }
 
+/// The two commits that somebody named: by two words, or by one word as git writes a range.
+///
+/// # Errors
+/// Only one commit is named.
+pub fn two_commits<'a>(old: &'a str, new: Option<&'a str>) -> Result<(&'a str, &'a str), Error> {
+    let range = match new {
+        Some(new) => Some((old, new)),
+        None => old.split_once(".."),
+    };
+    range
+        .filter(|(old, new)| !old.is_empty() && !new.is_empty() && !new.starts_with('.'))
+        .ok_or_else(|| {
+            Error::advised(
+                Kind::Usage,
+                format!("{} does not name two commits", text::quote(old, 100)),
+                "write: deploy-by-code plan OLD NEW, or: deploy-by-code plan OLD..NEW",
+            )
+        })
+}
+
 /// Judges what a push from one commit to another would do. A clone, in which a merge request is
 /// built, has no record of what is deployed.
 ///
 /// # Errors
 /// A commit is unknown, or something can't be read.
-pub fn plan(place: &Place, old: &str, new: &str) -> Result<PlannedChange, Error> {
+pub fn plan(place: &Place, (old, new): (&str, &str)) -> Result<PlannedChange, Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.find_store_to_look()?;
     let old = resolve(&deploy, old)?;

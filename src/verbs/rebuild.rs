@@ -21,7 +21,7 @@ use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
 use crate::publish;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
 use crate::sys::lock::{Lock, try_lock};
@@ -71,7 +71,7 @@ pub fn rebuild(
     dry_run: bool,
     by: &Identity,
 ) -> Result<Rebuilt, Error> {
-    let deploy = place.deploy()?;
+    let deploy = place.deploy_to_install()?;
     let folder = deploy.state_dir();
     let logs = Logs::find(&folder)?;
     let damage = match look_for_damage(&deploy)? {
@@ -153,16 +153,6 @@ enum Found {
 /// # Errors
 /// Something else is in the way.
 fn look_for_damage(deploy: &DeployRepository) -> Result<Found, Error> {
-    let folder = deploy.state_dir();
-    let has_folder = is_there(&folder).map_err(unreadable(&folder))?;
-    if !has_folder && deploy.config.state_dir.is_some() {
-        let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
-        return Err(Error::refused(
-            format!("{shown} is missing: its file system may not be mounted"),
-            format!("mount it; if it is lost, make the folder and run this again: mkdir {shown}"),
-        ));
-    }
-
     let looked = deploy.open_store().and_then(|store| {
         let problems = store.integrity_problems()?;
         Ok((store, problems))
@@ -170,9 +160,26 @@ fn look_for_damage(deploy: &DeployRepository) -> Result<Found, Error> {
     match looked {
         Ok((store, problems)) if problems.is_empty() => Ok(Found::Sound(Box::new(store))),
         Ok((_, problems)) => Ok(Found::Damage(text::escape(problems.join("; "), 300))),
+        Err(store::Error::Lost(_)) if may_be_unmounted(deploy)? => {
+            let folder = deploy.state_dir();
+            let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
+            Err(Error::refused(
+                format!("{shown} is missing: its file system may not be mounted"),
+                format!(
+                    "mount it; if it is lost, make the folder and run this again: mkdir {shown}"
+                ),
+            ))
+        }
         Err(error) if error.is_damage() => Ok(Found::Damage(error.to_string())),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether the folder of the state is missing, and is one that the configuration names.
+fn may_be_unmounted(deploy: &DeployRepository) -> Result<bool, Error> {
+    let folder = deploy.state_dir();
+    let has_folder = is_there(&folder).map_err(unreadable(&folder))?;
+    Ok(!has_folder && deploy.config.state_dir.is_some())
 }
 
 fn no_number() -> Error {

@@ -7,7 +7,8 @@ use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names;
 use crate::deploy_repository::DeployRepository;
-use crate::id::Environment;
+use crate::deployfile::EXTENSION;
+use crate::id::{Application, Environment};
 use crate::policy::Freeze;
 use crate::report::{StatusRow, status_rows};
 use crate::runner::{Unwatched, unwatched};
@@ -45,12 +46,109 @@ pub fn overview(
     let mut frozen = frozen(deploy, &record, &names, clock::now())?;
     let rows = status_rows(&record, &names.wanted, &frozen, filter)?;
 
+    let mut problems = record.problems()?;
+    problems.retain(|problem| concerns(filter, &deploy.config.root, &problem.refusal.path));
     frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
     Ok(Overview {
         rows,
         frozen,
         unwatched: unwatched(&record, filter)?,
-        problems: record.problems()?,
+        problems,
         hooks: visible_hook_faults(deploy)?,
     })
+}
+
+/// Whether a problem at a path is about what a filter lets through. What is not in the folder of an
+/// environment, such as the deploy branch itself, is about all of them.
+fn concerns(filter: &Filter, root: &str, path: &[u8]) -> bool {
+    let Some(environment) = &filter.environment else {
+        return true;
+    };
+    let in_root = match root {
+        "" => Some(path),
+        root => path
+            .strip_prefix(root.as_bytes())
+            .and_then(|path| path.strip_prefix(b"/")),
+    };
+    let Some(in_root) = in_root.filter(|path| path.ends_with(EXTENSION.as_bytes())) else {
+        return true;
+    };
+
+    let mut parts = in_root.split(|byte| *byte == b'/');
+    let (folder, file) = (parts.next(), parts.next_back());
+    let Some((folder, file)) = folder.zip(file) else {
+        return true;
+    };
+    let is_application = |name: &Application| file == format!("{name}{EXTENSION}").as_bytes();
+    folder == environment.as_str().as_bytes()
+        && filter.application.as_ref().is_none_or(is_application)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_is_shown_with_what_it_is_about() {
+        let filter = |environment: &str, application: Option<&str>| Filter {
+            environment: Some(Environment::new(environment).unwrap()),
+            application: application.map(|name| Application::new(name).unwrap()),
+        };
+        let table = [
+            (filter("production", None), "", "production/a.deploy", true),
+            (filter("production", None), "", "staging/a.deploy", false),
+            (
+                filter("production", None),
+                "",
+                "production/x/a.deploy",
+                true,
+            ),
+            (
+                filter("production", None),
+                "",
+                "prod/production/a.deploy",
+                false,
+            ),
+            (
+                filter("production", None),
+                "x/y",
+                "x/y/production/a.deploy",
+                true,
+            ),
+            (
+                filter("production", None),
+                "x/y",
+                "x/y/staging/a.deploy",
+                false,
+            ),
+            (
+                filter("production", Some("a")),
+                "",
+                "production/a.deploy",
+                true,
+            ),
+            (
+                filter("production", Some("a")),
+                "",
+                "production/b.deploy",
+                false,
+            ),
+            (
+                filter("production", Some("a")),
+                "",
+                "staging/a.deploy",
+                false,
+            ),
+            (filter("production", Some("a")), "", "refs/heads/main", true),
+            (filter("production", None), "", "a.deploy", true),
+            (Filter::default(), "", "staging/a.deploy", true),
+        ];
+        for (filter, root, path, expect) in table {
+            assert_eq!(
+                concerns(&filter, root, path.as_bytes()),
+                expect,
+                "{filter:?} {path}"
+            );
+        }
+    }
 }

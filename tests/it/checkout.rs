@@ -236,7 +236,8 @@ fn checkout_folder_of_another_environment_fails() {
     let world = world("");
     configure(
         &world,
-        "[environments.staging]\ncheckout = \"{W}/srv/production/a\"\n",
+        "[environments.production]\n\
+         [environments.staging]\ncheckout = \"{W}/srv/production/a\"\n",
     );
     let revision = one_file(&world, "one");
     assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");

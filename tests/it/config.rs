@@ -169,9 +169,13 @@ fn config_with_another_branch_than_before_needs_install() {
     world.deploy("production/a", 2);
     world
         .push_with(&["origin", "HEAD:refs/heads/other"])
-        .ok()
+        .exits(1)
+        .says("run: deploy-by-code install");
+    world.without_hooks(|| world.push_with(&["origin", "HEAD:refs/heads/other"]).ok());
+    world
+        .cmd(&["reconcile"])
+        .exits(4)
         .says("to start from the tip of refs/heads/other, run: deploy-by-code install");
-    world.cmd(&["reconcile"]).exits(4).says("install");
     assert_eq!(world.history().len(), 1);
 
     // install counts what is on the other branch as deployed.
@@ -196,4 +200,25 @@ fn state_dir_can_be_outside_of_the_repository() {
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert!(world.path("elsewhere/state/logs/1.log").exists());
     assert!(!world.state().exists());
+}
+
+/// A chain of applications is as long as the largest configuration allows.
+#[test]
+fn config_with_a_long_chain_of_applications_is_read() {
+    let world = World::installed();
+    let mut chain = "[applications]\n".to_owned();
+    for n in 0..40_000 {
+        chain.push_str(&format!("a{n}.after=[\"a{}\"]\n", n + 1));
+    }
+    world.config(&chain);
+    world.deploy("production/a0", 1);
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/a0 succeeded"]);
+
+    world.config(&format!("{chain}a40000.after=[\"a0\"]\n"));
+    let check = world.cmd(&["check"]).exits(3);
+    let cycle = "after makes a cycle: a0 after a1 after a2";
+    assert!(check.says(cycle).all().len() < 1000);
+    world.deploy("production/a0", 2);
+    world.try_push().exits(1).says("after … after a0");
 }

@@ -9,7 +9,8 @@ use crate::world::{NULL, World};
 
 const A: &str = "production/a";
 const B: &str = "production/b";
-const TOGETHER: &str = "[environments.production]\ntogether = [\"a\", \"b\"]\n";
+const TOGETHER: &str = "[environments.staging]\n\
+                        [environments.production]\ntogether = [\"a\", \"b\"]\n";
 
 /// A commit of an application that needs a commit of another one.
 fn commit_that_needs(world: &World, application: &str, other: &str, revision: &str) -> String {

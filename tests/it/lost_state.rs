@@ -93,6 +93,8 @@ fn lost_database_refuses_pushes_and_is_replaced_by_rebuild_alone() {
         let world = deployed();
         let tip = world.tip();
         let file = world.path(FILE);
+        let beside = world.state().join("id");
+        fs::write(&beside, "4711\n").unwrap();
         damage(&world, how);
         let damaged = content(&file);
         // A version number that is too high is that of a newer program.
@@ -146,6 +148,9 @@ fn lost_database_refuses_pushes_and_is_replaced_by_rebuild_alone() {
             let kept = kept.split(", with").next().unwrap();
             assert_eq!(content(Path::new(kept)), Some(damaged), "{how}");
         }
+        // What else is in the state stays.
+        let left = (how != "whole state").then(|| b"4711\n".to_vec());
+        assert_eq!(content(&beside), left, "{how}");
         let again = world.cmd(&["rebuild"]).exits(1);
         again.says("the state is not damaged");
 

@@ -17,6 +17,7 @@
 
 // What the tests share.
 mod applications;
+mod names;
 mod nobody;
 mod observe;
 mod processes;
@@ -47,6 +48,7 @@ mod hostile_trees;
 mod hosts;
 mod install;
 mod install_steps;
+mod installed;
 mod late;
 mod layers;
 mod lost_state;

@@ -280,3 +280,22 @@ fn plan_and_refusals_escape_hostile_commit_subjects() {
     assert!(json.stdout.contains("[2Jremote: ok"), "{json:#?}");
     assert!(is_clean(&json.stdout), "{json:#?}");
 }
+
+#[test]
+fn plan_takes_a_range_as_git_writes_it() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.deploy("production/a", 2);
+    world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
+
+    let two = world.cmd(&["plan", "main", "topic"]).ok().stdout;
+    assert_eq!(world.cmd(&["plan", "main..topic"]).ok().stdout, two);
+    for one in ["main", "main..", "..topic", "main...topic"] {
+        world.cmd(&["plan", one]).exits(2).says("plan OLD NEW");
+    }
+    world
+        .cmd(&["plan", "main..topik"])
+        .exits(1)
+        .says("\"topik\" is not a commit");
+}

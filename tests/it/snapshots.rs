@@ -58,7 +58,7 @@ fn snapshot_of_install_and_uninstall() {
 #[test]
 fn snapshot_of_status_log_and_show() {
     let applications = ["a", "b", "c", "d", "e"];
-    let hold = "[environments.production]\non_freeze = \"hold\"\n";
+    let hold = "[environments.staging]\n[environments.production]\non_freeze = \"hold\"\n";
     let world = applications::world(&applications, hold);
     let main = applications.map(|name| commits(&world, name, 3))[0].clone();
     world.job(JOB);

@@ -170,6 +170,7 @@ fn settings_of_the_more_specific_level_win() {
     let world = World::installed();
     world.config(
         r#"env = { LEVEL = "defaults", D = "1" }
+        [environments.staging]
         [environments.production]
         env = { LEVEL = "environment", E = "1" }
         [applications.a]

@@ -75,6 +75,7 @@ impl Look {
 const CHECKS: &[Check] = &[
     one("version", machine::version),
     one("configuration", configuration::file),
+    one("install record", configuration::record),
     one("configuration permissions", permissions::configuration),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {
@@ -96,6 +97,7 @@ const CHECKS: &[Check] = &[
         name: "state",
         look: Look::Opening(state::is_open),
     },
+    of_state("names", configuration::names),
     of_state("state permissions", permissions::state),
     of_state("state folders", permissions::state_folders),
     of_state("database", state::database),

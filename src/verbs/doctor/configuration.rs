@@ -2,6 +2,8 @@
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
+use crate::deploy_repository::InstallRecord;
+use crate::store::Store;
 
 /// Whether there is a configuration file without mistakes.
 pub(super) fn file(installation: &Installation<'_>) -> Finding {
@@ -20,4 +22,56 @@ pub(super) fn file(installation: &Installation<'_>) -> Finding {
             )
         }
     }
+}
+
+/// Whether what `install` recorded is still what the configuration means. The hooks rely on it
+/// while the configuration can't be read.
+pub(super) fn record(installation: &Installation<'_>) -> Finding {
+    let install = installation.run("install");
+    let file = shown(&InstallRecord::file(installation.git_dir()));
+    let recorded = match InstallRecord::read(installation.git_dir()) {
+        Ok(Some(recorded)) => recorded,
+        Ok(None) => {
+            let found = format!(
+                "{file} is missing: while the configuration can't be read, pushes to every branch \
+                 are refused"
+            );
+            return Finding::warning(found, install);
+        }
+        Err(error) => return Finding::problem(format!("{file}: {error}"), install),
+    };
+
+    // With mistakes, it is not known what the configuration means.
+    let deploy = installation.deploy;
+    if installation.request.config_error.is_some() || recorded == deploy.install_record() {
+        return Finding::ok(file);
+    }
+    match deploy.check_as_installed(Ok(Some(recorded))) {
+        Err(error) => Finding::problem(error.to_string(), install),
+        Ok(()) => Finding::warning(
+            format!("{file} names another configuration file than the one that is used now"),
+            install,
+        ),
+    }
+}
+
+/// Whether the names in the configuration are names of something.
+pub(super) fn names(installation: &Installation<'_>, store: &mut Store) -> Finding {
+    let recorded = match store.read().and_then(|record| record.newest()) {
+        Ok(newest) => newest.into_keys(),
+        Err(error) => return Finding::problem(error.to_string(), error.hint()),
+    };
+    let known = installation
+        .wanted
+        .iter()
+        .cloned()
+        .chain(recorded)
+        .collect();
+
+    let unknown = installation.deploy.config.unknown_names(&known);
+    let Some(first) = unknown.first() else {
+        return Finding::ok("nothing in the configuration is known to be misspelt");
+    };
+    let messages: Vec<&str> = unknown.iter().map(|name| name.message.as_str()).collect();
+    Finding::warning(messages.join("; "), first.hint.clone())
 }

@@ -1,0 +1,178 @@
+//! Which names of environments and applications the configuration knows.
+
+use std::collections::BTreeSet;
+
+use super::named::{applications_tables, named_references};
+use super::sections::Config;
+use crate::id::{Application, Environment, Target};
+use crate::text;
+
+/// A name that the configuration does not know, although it has to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName {
+    /// What is wrong, as a sentence without a point.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Config {
+    /// Checks that a folder of the deploy repository may be an environment. As soon as one
+    /// environment has a section, each one needs a section: otherwise a misspelt folder would have
+    /// none of the safeguards.
+    ///
+    /// # Errors
+    /// The configuration does not know the environment.
+    pub fn check_environment(&self, environment: &Environment) -> Result<(), UnknownName> {
+        let twin = twin(
+            environment.as_str(),
+            self.environments.keys().map(Environment::as_str),
+        );
+        let has_sections = self.environment_sections().next().is_some();
+        if !has_sections || twin.is_none() && self.section(environment).is_some() {
+            return Ok(());
+        }
+
+        let known = || self.environment_sections().map(|(name, _)| name);
+        let new = format!(
+            "a new environment needs [environments.{environment}] in the server's configuration"
+        );
+        let hint = match twin.or_else(|| text::nearest(environment.as_str(), known())) {
+            Some(near) => format!("did you mean {near}? {new}"),
+            None => {
+                let known: Vec<&str> = known().take(KNOWN_MAX).collect();
+                format!("known here: {}; {new}", known.join(", "))
+            }
+        };
+        Err(UnknownName {
+            message: format!("the configuration has no environment {environment}"),
+            hint,
+        })
+    }
+
+    /// Checks that an application's name is not, except for upper and lower case, one that the
+    /// configuration names. Otherwise the settings of that one would not count.
+    ///
+    /// # Errors
+    /// It is. The error names the other application.
+    pub fn check_application(&self, target: &Target) -> Result<(), UnknownName> {
+        let section = self.section(&target.environment);
+        let named = self.named_applications(section).map(Application::as_str);
+        let Some(twin) = twin(target.application.as_str(), named) else {
+            return Ok(());
+        };
+        Err(UnknownName {
+            message: format!(
+                "{} differs from {twin}, which the configuration names, only in upper and lower \
+                 case",
+                target.application
+            ),
+            hint: format!("did you mean {twin}?"),
+        })
+    }
+
+    /// The names in the configuration of which nothing is known: no deploy file and no deployment,
+    /// and for the names in settings no section either. At most 20. They may be misspelt, or wait
+    /// for their first deploy file.
+    #[must_use]
+    pub fn unknown_names(&self, known: &BTreeSet<Target>) -> Vec<UnknownName> {
+        let environments: BTreeSet<&str> = known
+            .iter()
+            .map(|target| target.environment.as_str())
+            .collect();
+        let applications: BTreeSet<&str> = known
+            .iter()
+            .map(|target| target.application.as_str())
+            .collect();
+        let tables = applications_tables(self);
+        let named = tables.iter().flat_map(|(_, table)| table.keys());
+        let named: BTreeSet<&str> = named.map(Application::as_str).collect();
+
+        let mut unknown = Vec::new();
+        for (name, section) in self.environment_sections() {
+            // A new environment has no deploy file yet, so only a slip is worth a word.
+            let slip = environments.iter().find(|known| text::is_slip(name, known));
+            if let Some(slip) = slip.filter(|_| !environments.contains(name)) {
+                let key = format!("environments.{name}");
+                unknown.push(UnknownName::nothing_known(&key, name, Some(slip)));
+            }
+            if let Some(from) = &section.promotes_from
+                && self.check_environment(from).is_err()
+                && !environments.contains(from.as_str())
+            {
+                let key = format!("environments.{name}.promotes_from");
+                let near = text::nearest(from.as_str(), environments.iter().copied());
+                unknown.push(UnknownName::nothing_known(&key, from.as_str(), near));
+            }
+        }
+
+        let mut application = |path: &[&str], name: &str| {
+            let key = path.join(".");
+            let near = text::nearest(name, applications.iter().copied());
+            unknown.push(UnknownName::nothing_known(&key, name, near));
+        };
+        for (path, table) in &tables {
+            let names = table.keys().map(Application::as_str);
+            for name in names.filter(|name| !applications.contains(name)) {
+                application(&[path, &[name][..]].concat(), name);
+            }
+        }
+        for (path, names) in named_references(self) {
+            let is_unknown = |name: &&str| !applications.contains(name) && !named.contains(name);
+            for name in names.iter().map(Application::as_str).filter(is_unknown) {
+                application(&path, name);
+            }
+        }
+        unknown.truncate(REPORTED_MAX);
+        unknown
+    }
+
+    /// The applications that `after` names for a target and that no section names.
+    #[must_use]
+    pub fn unnamed_before(&self, target: &Target) -> Vec<Application> {
+        let mut after = self.after(&target.environment, [&target.application]);
+        let before = after.remove(&target.application).unwrap_or_default();
+        if before.is_empty() {
+            return Vec::new();
+        }
+
+        let tables = applications_tables(self);
+        let is_named =
+            |name: &Application| tables.iter().any(|(_, table)| table.contains_key(name));
+        before.into_iter().filter(|name| !is_named(name)).collect()
+    }
+}
+
+impl UnknownName {
+    /// A name in a setting or heading of which nothing is known.
+    fn nothing_known(key: &str, name: &str, near: Option<&str>) -> Self {
+        Self {
+            message: format!("{key}: no deploy file and no deployment is known of \"{name}\""),
+            hint: match near {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "correct it, unless its first deploy file is still to come".to_owned(),
+            },
+        }
+    }
+}
+
+/// How many names without a meaning are reported.
+const REPORTED_MAX: usize = 20;
+
+/// How many known names a hint lists.
+const KNOWN_MAX: usize = 10;
+
+/// The known name that differs from a name in upper and lower case alone. A name that is known
+/// itself has none.
+pub(super) fn twin<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut twin = None;
+    for known in known {
+        if known == name {
+            return None;
+        }
+        if known.eq_ignore_ascii_case(name) {
+            twin = Some(known);
+        }
+    }
+    twin
+}
