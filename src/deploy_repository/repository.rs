@@ -51,9 +51,9 @@ impl DeployRepository {
         Ok(Self::new(repository, config, found)?)
     }
 
-    /// Like [`DeployRepository::open`], but for `install`, which records anew what is meant, and for
-    /// `rebuild`, without which there may be no `install`: the configuration file that was there
-    /// before may be missing.
+    /// Like [`DeployRepository::open`], but the configuration file that was there at the last
+    /// install may be missing: for `install`, which records anew what is meant, and for `rebuild`,
+    /// because `install` makes no state that is lost.
     ///
     /// # Errors
     /// As for [`DeployRepository::open`].
@@ -226,11 +226,15 @@ impl DeployRepository {
 
     /// Opens the state for a user who may perhaps only read it; `None`: nothing was installed here,
     /// and no hook has made a state yet.
+    /// With a configuration that is checked before it is used, the state is still where it was.
     ///
     /// # Errors
     /// As for [`DeployRepository::open_store_to_look`].
     pub fn find_store_to_look(&self) -> Result<Option<Store>, store::Error> {
-        none_if_missing(self.open_store_to_look())
+        match none_if_missing(self.open_store_to_look()) {
+            Err(store::Error::Elsewhere { earlier, .. }) => Store::open_to_look(&earlier).map(Some),
+            found => found,
+        }
     }
 
     /// Opens the state in one of the ways that there are. A database that is missing where

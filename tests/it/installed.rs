@@ -256,6 +256,8 @@ fn state_dir_that_differs_from_the_installed_one_is_refused_until_install_is_run
     let elsewhere = world.path("elsewhere");
     world.config_top(&format!("state_dir = {elsewhere:?}"));
 
+    // A configuration can be checked before it is used, with the record that there is.
+    world.cmd(&["check"]).ok();
     world
         .try_push()
         .exits(1)
@@ -285,7 +287,8 @@ fn state_that_is_elsewhere_is_not_forgotten_for_one_in_the_repository() {
             .says("elsewhere/state at the last install")
             .says("undo the change of state_dir");
     }
-    // The record still names the branch, and post-receive makes no state either.
+    // post-receive makes no state either.
+    world.deploy("production/a", 1);
     let line = format!("{} {} refs/heads/main\n", "0".repeat(40), world.commit());
     world.hook("post-receive", &line).exits(1);
     assert!(!world.state().exists());
@@ -305,8 +308,11 @@ fn rebuild_needs_no_configuration_that_only_install_can_do_without() {
     world.cmd(&["rebuild"]).ok();
     world.deploy("production/a", 1);
     world.try_push().exits(1).says("deploy-by-code.toml");
+
     world.install();
+    world.config("");
     world.push();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }
 
 #[test]
