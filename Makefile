@@ -85,7 +85,9 @@ install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make
 	$(INSTALL) -m 755 '$(binary)' '$(DESTDIR)$(bindir)/deploy-by-code.new'
 	mv -f '$(DESTDIR)$(bindir)/deploy-by-code.new' '$(DESTDIR)$(bindir)/deploy-by-code'
 	for hook in $(hooks); do \
-		ln -sfn ../../../bin/deploy-by-code '$(DESTDIR)$(hookdir)/'$$hook || exit 1; \
+		sed '1s|/usr/bin/|$(bindir)/|' hooks/$$hook >'$(DESTDIR)$(hookdir)/'$$hook.new && \
+		chmod 755 '$(DESTDIR)$(hookdir)/'$$hook.new && \
+		mv -f '$(DESTDIR)$(hookdir)/'$$hook.new '$(DESTDIR)$(hookdir)/'$$hook || exit 1; \
 	done
 	$(INSTALL) -m 644 $(man1) '$(DESTDIR)$(mandir)/man1'
 	$(INSTALL) -m 644 $(man5) '$(DESTDIR)$(mandir)/man5'

@@ -134,7 +134,8 @@ pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> 
 /// It can't be run, or it failed, or it took too long and was killed.
 pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Result<()> {
     let mut command = Command::new(own_program()?);
-    command.arg("--repository").arg(repository).arg("reconcile");
+    command.arg("--repository").arg(repository);
+    command.args(["reconcile", "--check-hooks"]);
     command
         .env_clear()
         .envs(ENVIRONMENT.iter().copied())

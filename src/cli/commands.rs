@@ -111,6 +111,10 @@ pub(super) enum InstallCommand {
 }
 
 #[derive(Debug, Clone, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the command line"
+)]
 pub(super) struct ReconcileArguments {
     /// All repositories that install registered, each as its owner: what the timer does
     #[arg(long)]
@@ -120,6 +124,9 @@ pub(super) struct ReconcileArguments {
     pub(super) list: bool,
     #[arg(long, hide = true, default_value = timer_list::FOLDER)]
     pub(super) registry: PathBuf,
+    /// Also report hooks that git does not run: the timer asks for this
+    #[arg(long, hide = true)]
+    pub(super) check_hooks: bool,
     #[arg(long, hide = true)]
     after_push: bool,
     #[arg(long, hide = true, value_parser = revision)]

@@ -63,7 +63,7 @@ impl Context {
     /// also be shown while the configuration is broken.
     pub(super) fn look(&self) -> Result<(DeployRepository, Store), Error> {
         let deploy = self.deploy_to_look()?;
-        let store = deploy.open_store()?;
+        let store = deploy.open_store_to_look()?;
         Ok((deploy, store))
     }
 }

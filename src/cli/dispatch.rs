@@ -17,8 +17,9 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, complete, doctor, follow, history, hooks, install, intervene, plan, run, status,
+    check, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild, run, status,
 };
+use crate::hook_files::AS_HOOK;
 use crate::text;
 use crate::verbs::{self, Acts};
 
@@ -32,7 +33,13 @@ pub fn command() -> clap::Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let mut words = env::args_os();
-    let program = words.next().unwrap_or_default();
+    let mut program = words.next().unwrap_or_default();
+    // The kernel was asked to execute the file of a hook. Its first line names this program, and
+    // the kernel adds the path of the file.
+    let mut words = words.peekable();
+    if words.next_if(|word| word == AS_HOOK).is_some() {
+        program = words.next().unwrap_or_default();
+    }
 
     let result = match hooks::called_as(&program) {
         Some(hook) => {
@@ -173,6 +180,7 @@ fn intervene(context: &Context, command: InterveneCommand) -> Result<Exit, Error
             environment,
             dry_run,
         } => intervene::thaw(context, &environment, dry_run),
+        InterveneCommand::Rebuild { dry_run, above } => rebuild::rebuild(context, above, dry_run),
         InterveneCommand::Release { environment } => intervene::release(context, &environment),
     }
 }
@@ -190,11 +198,12 @@ fn reconcile(
     }
 
     let context = Context::find(repository, config)?;
+    let check_hooks = arguments.check_hooks;
     let push = arguments.push();
     if push.is_none() {
         context.become_owner(Acts::Yes)?;
     }
-    run::reconcile(&context, push.as_ref())
+    run::reconcile(&context, push.as_ref(), check_hooks)
 }
 
 /// Prints what the parser of the command line says: the help, the version, or what is wrong with

@@ -10,7 +10,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Look", &["status", "log", "show", "logs", "wait"]),
     (
         "Intervene",
-        &["retry", "cancel", "freeze", "thaw", "release", "reconcile"],
+        &[
+            "retry",
+            "cancel",
+            "freeze",
+            "thaw",
+            "release",
+            "reconcile",
+            "rebuild",
+        ],
     ),
     (
         "Hooks, which git calls",

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
-use super::run;
+use super::{own_program, run};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::git::Repository;
@@ -127,7 +127,7 @@ pub(super) fn install(
 ) -> Result<Exit, Error> {
     let _lock = lock(context, dry_run)?;
     let deploy = context.place.deploy_to_install()?;
-    let program = std::env::current_exe().map_err(Error::Program)?;
+    let program = own_program::as_called().map_err(Error::Program)?;
     // If root owns the repository, its deployments would run as root.
     let acts = deploy_existing || deploy.config.runner == RunnerKind::Systemd;
     if acts && User::is_root() && verbs::owner(&context.place)? == 0 {
@@ -154,7 +154,7 @@ pub(super) fn install(
         context.output.line(TIMER)?;
     }
     if deploy_existing {
-        return run::reconcile(context, None);
+        return run::reconcile(context, None, false);
     }
     Ok(Exit::Done)
 }

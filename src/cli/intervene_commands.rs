@@ -54,6 +54,17 @@ pub(super) enum InterveneCommand {
         environment: Environment,
     },
 
+    /// Make a new state where the database of the old one is gone or damaged; deploys nothing
+    #[command(after_help = "Example:\n  deploy-by-code rebuild --dry-run")]
+    Rebuild {
+        /// Show what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Let the numbers of deployments continue above this one, if no higher one is known
+        #[arg(long, value_name = "ID")]
+        above: Option<DeploymentId>,
+    },
+
     /// Stop waiting for what a dead runner left running
     #[command(after_help = "Example:\n  deploy-by-code release production")]
     Release {
@@ -67,7 +78,7 @@ impl InterveneCommand {
     /// Whether it can lead to something being executed.
     pub(super) fn acts(&self) -> Acts {
         match self {
-            Self::Freeze { .. } => Acts::No,
+            Self::Freeze { .. } | Self::Rebuild { .. } => Acts::No,
             Self::Retry { .. } | Self::Cancel { .. } | Self::Thaw { .. } | Self::Release { .. } => {
                 Acts::Yes
             }
@@ -85,12 +96,13 @@ mod tests {
 
     #[test]
     fn commands_that_can_start_a_runner_act() {
-        let table: [(&[&str], Acts); 5] = [
+        let table: [(&[&str], Acts); 6] = [
             (&["retry", "42"], Acts::Yes),
             (&["cancel", "42"], Acts::Yes),
             (&["freeze", "production", "--reason", "x"], Acts::No),
             (&["thaw", "production"], Acts::Yes),
             (&["release", "production"], Acts::Yes),
+            (&["rebuild"], Acts::No),
         ];
 
         for (words, acts) in table {

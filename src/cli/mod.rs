@@ -22,9 +22,11 @@ mod kept_hook;
 mod look_commands;
 mod output;
 mod output_lines;
+mod own_program;
 mod plan;
 mod push_options;
 mod pusher;
+mod rebuild;
 mod run;
 mod status;
 

@@ -12,13 +12,30 @@ use crate::report::refusal_lines;
 use crate::text;
 use crate::verbs::{self, Reconciled};
 
-/// `reconcile`. After a push nobody reads what it did, so it prints nothing.
-pub(super) fn reconcile(context: &Context, after_push: Option<&Push>) -> Result<Exit, Error> {
+/// `reconcile`. After a push nobody reads what it did, so it prints nothing. With `check_hooks`, it
+/// is refused if git does not run a hook.
+pub(super) fn reconcile(
+    context: &Context,
+    after_push: Option<&Push>,
+    check_hooks: bool,
+) -> Result<Exit, Error> {
+    let faulty = if check_hooks {
+        verbs::hook_faults(&context.place)?
+    } else {
+        Vec::new()
+    };
+    for hook in &faulty {
+        complain(
+            &hook.to_string(),
+            Some("to see how to fix it: deploy-by-code doctor"),
+        );
+    }
+
     let done = verbs::reconcile(&context.place, after_push)?;
     if after_push.is_none() {
         show(context, &done)?;
     }
-    Ok(Exit::Done)
+    Ok(Exit::of(faulty.is_empty()))
 }
 
 /// Prints what was planned, and for which environments a runner was started.

@@ -32,6 +32,11 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
     }
 
     table(context, &overview.rows)?;
+    for hook in &overview.hooks {
+        let line = context.output.paint(Colour::Bad, &hook.to_string());
+        let hint = "to see how to fix it: deploy-by-code doctor";
+        context.output.line(&format!("{line}\n  hint: {hint}"))?;
+    }
     in_the_way(context, &overview)?;
     for row in &overview.rows {
         remarks(context, row)?;

@@ -9,7 +9,7 @@ use super::load::{check_not_missing, is_searched, load, unreadable};
 use crate::config::{Config, Mistake};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Transaction};
 use crate::sys::sharing::Sharing;
 
 /// A deploy repository, opened with its configuration.
@@ -51,8 +51,9 @@ impl DeployRepository {
         Ok(Self::new(repository, config, found)?)
     }
 
-    /// Like [`DeployRepository::open`], but for `install`, which records anew what is meant: the
-    /// configuration file that was there before may be missing.
+    /// Like [`DeployRepository::open`], but the configuration file that was there at the last
+    /// install may be missing: for `install`, which records anew what is meant, and for `rebuild`,
+    /// because `install` makes no state that is lost.
     ///
     /// # Errors
     /// As for [`DeployRepository::open`].
@@ -180,8 +181,7 @@ impl DeployRepository {
 
     /// The state directory that a configuration names, or the one in the repository if it names
     /// none.
-    #[must_use]
-    pub fn state_dir_of(&self, configured: Option<&Path>) -> PathBuf {
+    fn state_dir_of(&self, configured: Option<&Path>) -> PathBuf {
         let own = || self.repository.path().join("deploy-by-code");
         configured.map_or_else(own, Path::to_owned)
     }
@@ -195,51 +195,110 @@ impl DeployRepository {
     /// Opens the state.
     ///
     /// # Errors
-    /// There is none, or it can't be opened.
+    /// There is none, or it can't be opened, or this user may not change it.
     pub fn open_store(&self) -> Result<Store, store::Error> {
-        Store::open(&self.state_dir())
+        self.open_by(Store::open)
     }
 
-    /// Opens the state; `None`: there is none.
+    /// Opens the state for a user who may perhaps only read it.
     ///
     /// # Errors
-    /// It can't be opened.
+    /// There is none, or it can't be opened.
+    pub fn open_store_to_look(&self) -> Result<Store, store::Error> {
+        self.open_by(Store::open_to_look)
+    }
+
+    /// Opens the state as it is, which may be that of an older version.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub fn open_store_as_it_is(&self) -> Result<Store, store::Error> {
+        self.open_by(Store::open_as_it_is)
+    }
+
+    /// Opens the state; `None`: nothing was installed here, and no hook has made a state yet.
+    ///
+    /// # Errors
+    /// As for [`DeployRepository::open_store`].
     pub fn find_store(&self) -> Result<Option<Store>, store::Error> {
-        match self.open_store() {
-            Err(store::Error::Missing(_)) => Ok(None),
-            opened => opened.map(Some),
+        none_if_missing(self.open_store())
+    }
+
+    /// Opens the state for a user who may perhaps only read it; `None`: nothing was installed here,
+    /// and no hook has made a state yet.
+    /// With a configuration that is checked before it is used, the state is still where it was.
+    ///
+    /// # Errors
+    /// As for [`DeployRepository::open_store_to_look`].
+    pub fn find_store_to_look(&self) -> Result<Option<Store>, store::Error> {
+        match none_if_missing(self.open_store_to_look()) {
+            Err(store::Error::Elsewhere { earlier, .. }) => Store::open_to_look(&earlier).map(Some),
+            found => found,
         }
     }
 
-    /// Opens the state. Where it is missing in the repository, it is made, because the hooks may
-    /// have been linked by hand. A state that the configuration puts elsewhere is only made by
-    /// `install`: it can be missing because its file system is not mounted, and with a new state
-    /// the history would be forgotten.
+    /// Opens the state in one of the ways that there are. A database that is missing where
+    /// something was installed, or where deployments were carried out, is lost: without its record,
+    /// some rules would let everything pass. A state that was elsewhere at the last install is not
+    /// forgotten either. Otherwise there is none yet.
+    fn open_by(
+        &self,
+        open: impl Fn(&Path) -> Result<Store, store::Error>,
+    ) -> Result<Store, store::Error> {
+        let folder = self.state_dir();
+        let file = match open(&folder) {
+            Err(store::Error::Missing(file) | store::Error::Lost(file)) => file,
+            opened => return opened,
+        };
+
+        let was_installed = match InstallRecord::read(self.repository.path()) {
+            Ok(Some(recorded)) if recorded.state_dir != self.config.state_dir => {
+                let earlier = self.state_dir_of(recorded.state_dir.as_deref());
+                return Err(store::Error::Elsewhere { file, earlier });
+            }
+            Ok(recorded) => recorded.is_some(),
+            // A record that can't be read is one.
+            Err(_) => true,
+        };
+        if !was_installed && !Store::was_in_use(&folder)? {
+            return Err(store::Error::Missing(file));
+        }
+        match open(&folder) {
+            Err(store::Error::Missing(file)) => Err(store::Error::Lost(file)),
+            // Another process may have made it since the first look.
+            opened => opened,
+        }
+    }
+
+    /// Opens the state. Where nothing was installed, it is made in the repository, because the
+    /// hooks may have been linked by hand. A state that the configuration puts elsewhere is only
+    /// made by `install`.
     ///
     /// # Errors
     /// As for [`DeployRepository::create_store`].
     pub fn open_or_create_store(&self) -> Result<Store, store::Error> {
-        if self.config.state_dir.is_some() {
-            self.open_store()
-        } else {
-            self.create_store()
+        match self.open_store() {
+            Err(store::Error::Missing(_)) if self.config.state_dir.is_none() => {
+                self.create_store(|_| Ok(()))
+            }
+            opened => opened,
         }
     }
 
-    /// Opens the state, and makes it where it is missing, shared as the repository is.
+    /// Makes the state, shared as the repository is, and does the first work in it in one step. If
+    /// another process was faster, its state is opened.
     ///
     /// # Errors
     /// It can't be made or opened, or git gives no answer to how the repository is shared.
-    pub fn create_store(&self) -> Result<Store, store::Error> {
-        if let Some(store) = self.find_store()? {
-            return Ok(store);
-        }
-
+    pub fn create_store(
+        &self,
+        first: impl FnOnce(&Transaction<'_>) -> Result<(), store::Error>,
+    ) -> Result<Store, store::Error> {
         let folder = self.state_dir();
         let shared = git::config_value(self.repository.path(), "core.sharedRepository");
         let shared =
             shared.map_err(|error| store::Error::Io(folder.clone(), io::Error::other(error)))?;
-        Store::create(&folder, Sharing::from_git(shared.as_deref()))
+        Store::create(&folder, Sharing::from_git(shared.as_deref()), first)
     }
 
     /// The application repository that a target's revisions come from; `None`: none is configured.
@@ -247,6 +306,13 @@ impl DeployRepository {
     pub fn application_repository(&self, target: &Target) -> Option<PathBuf> {
         let template = self.config.settings(target).repository?;
         Some(PathBuf::from(template.fill(&folder_values(target))))
+    }
+}
+
+fn none_if_missing(opened: Result<Store, store::Error>) -> Result<Option<Store>, store::Error> {
+    match opened {
+        Err(store::Error::Missing(_)) => Ok(None),
+        opened => opened.map(Some),
     }
 }
 

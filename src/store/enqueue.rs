@@ -121,7 +121,9 @@ impl Transaction<'_> {
                 pusher.map(|pusher| pusher.evidence.as_str())
             ],
         )?;
-        Ok(DeploymentId(self.last_id()))
+        let id = DeploymentId(self.last_id());
+        self.check_is_new(id)?;
+        Ok(id)
     }
 
     /// Records that a newer deployment supersedes the queued ones of an application, also those
@@ -190,6 +192,7 @@ impl Transaction<'_> {
             ],
         )?;
         let id = DeploymentId(self.last_id());
+        self.check_is_new(id)?;
         // An exception of the same kind may be among those that are copied. The new one counts.
         if let Some(exception) = exception {
             self.add_exception(id, exception)?;

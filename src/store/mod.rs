@@ -11,7 +11,10 @@
 
 mod columns;
 mod connection;
+mod create;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod deployments;
 mod enqueue;
 mod error;
@@ -19,6 +22,7 @@ mod events;
 #[cfg(test)]
 mod events_tests;
 mod freezes;
+mod numbers;
 mod open;
 mod problems;
 mod progress;
@@ -42,6 +46,7 @@ pub use cursor::Cursor;
 pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;
+pub use open::FOLDERS;
 pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;

@@ -1,83 +1,80 @@
-//! The database's file: making it, opening it, and bringing it up to date.
+//! Opening the database's file, and bringing it up to date.
+//!
+//! Protocol: nothing is made here. A database that is missing, empty or damaged, or that belongs to
+//! another program, is an error that names the file, and the file stays as it is. Only the cheap
+//! signs are looked at: what is in the tables is checked by `doctor`.
 
-use std::fs::OpenOptions;
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 
 use super::connection::{BUSY, Store};
 use super::error::Error;
 use super::reader::FILE;
 use super::schema::{self, VERSION};
+use crate::sys::access::{may_read, may_write};
 use crate::sys::clock::{self, Deadline};
-use crate::sys::file::sync_folder;
+use crate::sys::file::is_absence;
 use crate::sys::sharing::Sharing;
 
 /// How long to wait before it is tried again to switch to WAL.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The folders of the state directory.
-const PARTS: [&str; 3] = ["locks", "logs", "work"];
+pub const FOLDERS: [&str; 3] = ["locks", "logs", "work"];
 
 impl Store {
     /// Opens the state in a folder, and brings an older version of it up to date.
     ///
     /// # Errors
-    /// [`Error::Missing`] where there is none, [`Error::TooNew`], or it can't be opened.
+    /// [`Error::Missing`] where there is none, [`Error::Lost`] where there was one,
+    /// [`Error::NoAccess`] where this user may not change it, [`Error::TooNew`],
+    /// [`Error::Unusable`], or it can't be opened.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let store = Self::open_as_it_is(folder)?;
+        if store.is_read_only()? {
+            return Err(Error::no_access(&folder.join(FILE), true));
+        }
+
         // A state that was restored from a backup may lack folders that were empty. Where a folder
         // can't be made, the code that needs it reports an error.
-        for part in PARTS {
+        for part in FOLDERS {
             let _ = store.sharing.create_folder(&folder.join(part));
         }
         store.bring_up_to_date()
     }
 
+    /// Like [`Store::open`], for a user who may perhaps only read. Then an older version is not
+    /// brought up to date.
+    ///
+    /// # Errors
+    /// As for [`Store::open`], if this user may not read the state, or only read an older version.
+    pub fn open_to_look(folder: &Path) -> Result<Self, Error> {
+        let store = Self::open_as_it_is(folder)?;
+        if store.version()? == VERSION && store.is_read_only()? {
+            return Ok(store);
+        }
+        drop(store);
+        Self::open(folder)
+    }
+
     /// Opens the state in a folder without changing it. Of an older version, only
-    /// [`Store::version`] and, above version 0, the cursor can be read.
+    /// [`Store::version`] and the cursor can be read.
     ///
     /// # Errors
     /// As for [`Store::open`].
     pub fn open_as_it_is(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
-        match std::fs::metadata(&file) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Missing(file));
-            }
-            Err(error) => return Err(Error::Io(file, error)),
-        }
+        look_at(folder, &file)?;
 
         let sharing =
             Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
-        let store = Self::connect(folder, sharing)?;
-        store.version()?;
-        Ok(store)
-    }
-
-    /// Opens the state in a folder, and makes what is missing of it.
-    ///
-    /// # Errors
-    /// It can't be made or opened.
-    pub fn create(folder: &Path, sharing: Sharing) -> Result<Self, Error> {
-        for part in std::iter::once(folder.to_owned()).chain(PARTS.map(|part| folder.join(part))) {
-            sharing
-                .create_folder(&part)
-                .map_err(|error| Error::Io(part, error))?;
-        }
-
-        let io = |error| Error::Io(folder.to_owned(), error);
-        let sharing = Sharing::of_folder(folder).map_err(io)?;
-        create_file(folder, sharing).map_err(io)?;
-        let store = Self::connect(folder, sharing)?.bring_up_to_date()?;
-
-        sync_folder(folder).map_err(io)?;
-        folder.parent().map_or(Ok(()), sync_folder).map_err(io)?;
+        let store = Self::connect(folder, &file, sharing)?;
+        store.check()?;
         Ok(store)
     }
 
@@ -97,7 +94,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The version of the database. 0: the file is there, and nothing is in it.
+    /// The version of the database.
     ///
     /// # Errors
     /// [`Error::TooNew`], or it can't be read.
@@ -113,14 +110,41 @@ impl Store {
         Ok(found)
     }
 
-    /// Opens the database's file with the settings that every connection has.
-    fn connect(folder: &Path, sharing: Sharing) -> Result<Self, Error> {
-        let file = folder.join(FILE);
-        let error = |error| Error::Database(file.clone(), error);
+    /// Whether this process can only read the database.
+    fn is_read_only(&self) -> Result<bool, Error> {
+        let answer = self.connection.is_readonly(MAIN_DB);
+        answer.map_err(|error| self.error(error))
+    }
+
+    /// Checks the head of the database, which SQLite has just read.
+    fn check(&self) -> Result<(), Error> {
+        let version = self.version()?;
+        let fault = schema::fault(&self.connection, version).map_err(|error| self.error(error))?;
+        let file = self.folder.join(FILE);
+        if let Some(what) = fault {
+            return Err(Error::Unusable { file, what });
+        }
+
+        // SQLite also reads only if the head says that a newer SQLite wrote the file.
+        if self.is_read_only()? && may_write(&file) {
+            let what = "its head says that it is of another version of SQLite";
+            return Err(Error::Unusable { file, what });
+        }
+        Ok(())
+    }
+
+    /// Opens a database's file with the settings that every connection has.
+    pub(super) fn connect(folder: &Path, file: &Path, sharing: Sharing) -> Result<Self, Error> {
+        let error = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) if !may_read(file) => {
+                Error::no_access(file, false)
+            }
+            _ => Error::Database(file.to_owned(), error),
+        };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&file, flags).map_err(error)?;
+        let connection = Connection::open_with_flags(file, flags).map_err(error)?;
 
         connection.busy_timeout(BUSY).map_err(error)?;
         connection
@@ -144,7 +168,7 @@ impl Store {
     }
 
     /// Brings an older database up to date. Each step and its version number are one transaction.
-    fn migrate(&mut self) -> Result<(), Error> {
+    pub(super) fn migrate(&mut self) -> Result<(), Error> {
         while self.version()? < VERSION {
             self.transaction(|transaction| {
                 // Another process may have done this step since the version was read.
@@ -160,7 +184,7 @@ impl Store {
 
     /// Switches the database to a write-ahead log. SQLite does not wait for other processes here,
     /// and only the mode that it answers with says whether it has switched.
-    fn use_wal(&self) -> Result<(), Error> {
+    pub(super) fn use_wal(&self) -> Result<(), Error> {
         let deadline = Deadline::after(BUSY);
         loop {
             let mode: Result<String, _> =
@@ -179,18 +203,26 @@ impl Store {
     }
 }
 
-/// Makes an empty file for the database, where it is missing. SQLite gives the files beside it the
-/// same mode.
-fn create_file(folder: &Path, sharing: Sharing) -> io::Result<()> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(folder.join(FILE));
-    match created {
-        Ok(file) => sharing.apply_to_file(&file),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+/// Looks whether a database can be in a file at all.
+fn look_at(folder: &Path, file: &Path) -> Result<(), Error> {
+    let unusable = |what| {
+        let file = file.to_owned();
+        Err(Error::Unusable { file, what })
+    };
+    match fs::symlink_metadata(file) {
+        Ok(found) if found.file_type().is_symlink() => unusable("a link is in its place"),
+        Ok(found) if !found.is_file() => unusable("it is not a regular file"),
+        Ok(found) if found.len() == 0 => unusable("it is empty"),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Error::no_access(file, false))
+        }
+        Err(error) if !is_absence(&error) => Err(Error::Io(file.to_owned(), error)),
+        Err(_) => match fs::metadata(folder) {
+            Ok(_) => Err(Error::Lost(file.to_owned())),
+            Err(error) if is_absence(&error) => Err(Error::Missing(file.to_owned())),
+            Err(error) => Err(Error::Io(folder.to_owned(), error)),
+        },
     }
 }
 

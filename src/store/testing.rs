@@ -66,7 +66,7 @@ impl TestState {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self {
-            store: Store::create(folder.path(), Sharing::PRIVATE).unwrap(),
+            store: Store::create(folder.path(), Sharing::PRIVATE, |_| Ok(())).unwrap(),
             _folder: folder,
         }
     }

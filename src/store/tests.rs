@@ -21,13 +21,13 @@ fn state_is_made_once_and_then_opened() {
     let state = folder.path().join("a/state");
     assert!(matches!(Store::open(&state), Err(Error::Missing(_))));
 
-    let mut store = Store::create(&state, Sharing::PRIVATE).unwrap();
+    let mut store = Store::create(&state, Sharing::PRIVATE, |_| Ok(())).unwrap();
     store
         .transaction(|t| t.move_cursor("refs/heads/main", None))
         .unwrap();
     drop(store);
 
-    let mut again = Store::create(&state, Sharing::PRIVATE).unwrap();
+    let mut again = Store::create(&state, Sharing::PRIVATE, |_| Ok(())).unwrap();
     let cursor = again.read().unwrap().cursor().unwrap();
     assert_eq!(cursor.unwrap().commit, None);
     assert_eq!(again.integrity_problems().unwrap(), [""; 0]);
@@ -67,6 +67,10 @@ fn state_of_every_earlier_version_opens() {
             revision('1')
         );
         old.execute_batch(&row).unwrap();
+        if version >= 3 {
+            let known = "UPDATE deployments SET pusher_known_by = 'unrecorded'";
+            old.execute_batch(known).unwrap();
+        }
         drop(old);
 
         let mut store = Store::open(folder.path()).unwrap();
@@ -209,7 +213,7 @@ fn snapshot_does_not_see_what_others_write_meanwhile() {
 #[test]
 fn writers_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    drop(Store::create(folder.path(), Sharing::PRIVATE).unwrap());
+    drop(Store::create(folder.path(), Sharing::PRIVATE, |_| Ok(())).unwrap());
 
     std::thread::scope(|scope| {
         for writer in 0..8 {

@@ -8,8 +8,10 @@
 //! real user of this process, which is also the effective one: this program is not installed
 //! set-user-ID.
 
+use std::io;
 use std::path::Path;
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::AccessFlags;
 
 /// Whether the file may be written, or files be made and removed in the folder if it may be
@@ -17,6 +19,12 @@ use nix::unistd::AccessFlags;
 #[must_use]
 pub fn may_write(path: &Path) -> bool {
     may(path, AccessFlags::W_OK)
+}
+
+/// Whether the file may be read.
+#[must_use]
+pub fn may_read(file: &Path) -> bool {
+    may(file, AccessFlags::R_OK)
 }
 
 /// Whether the file may be executed.
@@ -29,6 +37,14 @@ pub fn may_execute(file: &Path) -> bool {
 #[must_use]
 pub fn may_create_in(folder: &Path) -> bool {
     may(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+}
+
+/// Whether programs may be executed that are in a folder's file system (mount(8), `noexec`).
+///
+/// # Errors
+/// It can't be found out.
+pub fn allows_programs(folder: &Path) -> io::Result<bool> {
+    Ok(!statvfs(folder)?.flags().contains(FsFlags::ST_NOEXEC))
 }
 
 fn may(path: &Path, what: AccessFlags) -> bool {

@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -55,6 +55,42 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Err(Errno::EINVAL) => fs::rename(from, to),
         renamed => Ok(renamed?),
+    }
+}
+
+/// Whether an error says that there is nothing, and not that this could not be found out. A circle
+/// of links leads nowhere either.
+#[must_use]
+pub fn is_absence(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::NotFound
+        || kind == io::ErrorKind::NotADirectory
+        || error.raw_os_error() == Some(Errno::ELOOP as i32)
+}
+
+/// Whether anything is there, even a broken link.
+///
+/// # Errors
+/// It can't be found out.
+pub fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if is_absence(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The target of a link. `None`: there is no link.
+///
+/// # Errors
+/// It can't be found out.
+pub fn link_target(path: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::read_link(path) {
+        Ok(target) => Ok(Some(target)),
+        // Something is there and is no link (readlink(2)).
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

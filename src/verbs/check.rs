@@ -40,7 +40,7 @@ pub struct Checked {
 /// The commit is unknown, or something can't be read.
 pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let deploy = place.deploy()?;
-    let mut store = deploy.find_store()?;
+    let mut store = deploy.find_store_to_look()?;
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
     let commit = match revision {
         Some(name) => {

@@ -94,7 +94,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Advised { kind, .. } => *kind,
-            Self::Install(install::Error::UnitsNeedRoot) => Kind::Refused,
+            Self::Install(install::Error::UnitsNeedRoot | install::Error::CheckedOut { .. }) => {
+                Kind::Refused
+            }
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,
             Self::Deploy(deploy_repository::Error::Git(_))

@@ -56,7 +56,7 @@ impl Place {
         )?)
     }
 
-    /// The deploy repository, for `install`.
+    /// The deploy repository, for `install` and `rebuild`.
     ///
     /// # Errors
     /// It or its configuration can't be used.

@@ -62,7 +62,7 @@ pub fn two_commits<'a>(old: &'a str, new: Option<&'a str>) -> Result<(&'a str, &
 /// A commit is unknown, or something can't be read.
 pub fn plan(place: &Place, (old, new): (&str, &str)) -> Result<PlannedChange, Error> {
     let deploy = place.deploy()?;
-    let mut store = deploy.find_store()?;
+    let mut store = deploy.find_store_to_look()?;
     let old = resolve(&deploy, old)?;
     let new = resolve(&deploy, new)?;
     let compared_from = common_commit(&deploy, old.as_ref(), new.as_ref())?;

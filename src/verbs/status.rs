@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::Error;
 use super::frozen::frozen;
+use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names;
 use crate::deploy_repository::{DeployRepository, MissingBranch};
 use crate::deployfile::EXTENSION;
@@ -27,6 +28,8 @@ pub struct Overview {
     pub missing_branch: Option<MissingBranch>,
     /// What is on the deploy branch and can't be deployed.
     pub problems: Vec<Problem>,
+    /// The hooks that git does not run.
+    pub hooks: Vec<FaultyHook>,
 }
 
 /// Collects everything that a filter lets through.
@@ -61,6 +64,7 @@ pub fn overview(
         unwatched: unwatched(&record, filter)?,
         missing_branch: deploy.missing_branch()?,
         problems,
+        hooks: visible_hook_faults(deploy)?,
     })
 }
 

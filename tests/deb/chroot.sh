@@ -10,7 +10,7 @@ say 'install'
 dpkg --install /deb/old.deb
 expect 'deploy-by-code 0.' deploy-by-code --version
 [ "$(stat -c %a /var/lib/deploy-by-code/repositories)" = 1777 ] || fail 'the folder of registered repositories has the wrong mode'
-[ "$(readlink -f /usr/share/deploy-by-code/hooks/post-receive)" = /usr/bin/deploy-by-code ] || fail 'the hook is not a link to the program'
+[ "$(head -n 1 /usr/share/deploy-by-code/hooks/post-receive)" = '#!/usr/bin/deploy-by-code as-hook' ] || fail 'the hook does not name the program'
 for page in man1/deploy-by-code.1 man1/deploy-by-code-freeze.1 man5/deploy-by-code.toml.5 man5/deploy-files.5; do
     # Minimal machines leave documentation out, so look for it in the package's list of files.
     dpkg --listfiles deploy-by-code | grep -q "/usr/share/man/$page.gz" || fail "no $page"
@@ -55,9 +55,14 @@ expect '/srv/deploys.git' dpkg --remove deploy-by-code
 [ -f /srv/deploys.git/deploy-by-code/state.db ] || fail 'the state was removed with the package'
 [ -f /etc/deploy-by-code/config.toml ] || fail 'the configuration was removed with the package'
 deploy work 4
-push >/dev/null || fail 'a hook that leads nowhere stops pushes'
+if push >/dev/null; then
+    fail 'a push was accepted although the program that judges it is gone'
+fi
 
-say 'install again: what was pushed in the meantime is deployed'
+say 'install again: what was pushed while no hook ran is deployed'
+mv /srv/deploys.git/hooks /srv/deploys.git/hooks.away
+push >/dev/null
+mv /srv/deploys.git/hooks.away /srv/deploys.git/hooks
 dpkg --install /deb/new.deb
 deploy-by-code reconcile --registered
 deploy-by-code -C /srv/deploys.git wait 4

@@ -27,6 +27,7 @@ pub const COMMANDS: &[&str] = &[
     "freeze",
     "thaw",
     "release",
+    "rebuild",
     "reconcile",
 ];
 

@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use deploy_by_code::hook_files::hook_file;
+
 use crate::commands::with_history;
 use crate::hosts::script;
 use crate::run::run;
@@ -97,7 +99,7 @@ fn doctor_proves_by_a_push_that_the_hooks_work() {
         .says("git settings: ")
         .says("receive.fsckObjects true");
 
-    // The links look right, but lead to a program that does nothing.
+    // The hooks look right, but start a program that does nothing.
     put_a_program_in_place_of_ours(&world, "exit 0");
     world
         .cmd(&["doctor"])
@@ -108,7 +110,7 @@ fn doctor_proves_by_a_push_that_the_hooks_work() {
     world.cmd(&["doctor"]).ok();
 }
 
-/// The program that a repository's hooks lead to can be another user's, so it must not get the
+/// The program that a repository's hooks start can be another user's, so it must not get the
 /// environment or the terminal of the user who runs `doctor`.
 #[test]
 fn doctor_gives_hooks_neither_its_environment_nor_its_session() {
@@ -132,14 +134,13 @@ fn doctor_gives_hooks_neither_its_environment_nor_its_session() {
     assert!(!seen.contains(&format!("session {own}\n")), "{seen}");
 }
 
-/// Lets all hooks lead to a shell script.
+/// Lets all hooks start a shell script in place of the program.
 fn put_a_program_in_place_of_ours(world: &World, body: &str) -> PathBuf {
     let program = world.path("broken/deploy-by-code");
     script(&program, &format!("#!/bin/sh\n{body}\n"));
     for name in HOOKS {
         let hook = world.path(&format!("deploy.git/hooks/{name}"));
-        fs::remove_file(&hook).unwrap();
-        symlink(&program, &hook).unwrap();
+        fs::write(hook, hook_file(&program).unwrap()).unwrap();
     }
     program
 }
@@ -245,4 +246,27 @@ fn doctor_says_when_git_printed_nothing() {
         .cmd(&["doctor"])
         .exits(1)
         .says("was not planned; git printed nothing");
+}
+
+#[test]
+fn doctor_looks_at_the_folders_of_the_state() {
+    let world = World::installed();
+    for part in ["locks", "logs", "work"] {
+        let folder = world.state().join(part);
+        let away = world.path("away");
+        fs::rename(&folder, &away).unwrap();
+        for in_place in ["a file", "a link that leads nowhere"] {
+            match in_place {
+                "a file" => fs::write(&folder, "").unwrap(),
+                _ => symlink("nowhere", &folder).unwrap(),
+            }
+            let found = world.cmd(&["doctor"]).exits(1);
+            let path = format!("deploy-by-code/{part}");
+            found.says("PROBLEM  state folders: ").says(&path);
+            fs::remove_file(&folder).unwrap();
+        }
+        fs::rename(&away, &folder).unwrap();
+    }
+    let sound = world.cmd(&["doctor"]).ok();
+    sound.says("state folders: locks, logs, work");
 }

@@ -5,12 +5,14 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use deploy_by_code::deploy_repository::DeployRepository;
-use deploy_by_code::hook_files::is_own_link;
+use deploy_by_code::hook_files::is_own;
 use deploy_by_code::verbs::install::{
     Step, look_before_install, look_before_uninstall, plan_install, plan_uninstall, take,
 };
 
+use crate::faults::strace_or_skip;
 use crate::processes::BINARY;
+use crate::run::run;
 use crate::world::World;
 
 /// A repository with hooks of its own: a script that needs what is beside it, a link to that
@@ -78,7 +80,7 @@ fn push(world: &World, number: u32, when: &str) {
     let folder = world.path("deploy.git/hooks");
     let has_own = fs::read_dir(&folder)
         .unwrap()
-        .any(|entry| is_own_link(&entry.unwrap().path()));
+        .any(|entry| is_own(&entry.unwrap().path()).unwrap());
     assert!(
         !has_own || world.state().join("state.db").exists(),
         "{when}"
@@ -139,4 +141,98 @@ fn uninstall_that_is_stopped_anywhere_is_completed_by_the_next() {
         assert_eq!(uninstall_steps(&deploy), [], "{when}");
         assert_eq!(hooks(&world), before, "{when}");
     }
+}
+
+/// What a hook's place can do to a push while install or uninstall works.
+const REFUSING: &str = "#!/bin/sh\necho the old hook decides\nexit 1\n";
+
+/// The system calls by which install and uninstall look at hooks and change them. A question mark
+/// means: where the machine has this call.
+const CALLS: &[&str] = &[
+    "?stat",
+    "?newfstatat",
+    "?statx",
+    "?lstat",
+    "?readlink",
+    "?readlinkat",
+    "?link",
+    "?linkat",
+    "?symlink",
+    "?symlinkat",
+    "?rename",
+    "?renameat",
+    "?renameat2",
+    "?unlink",
+    "?unlinkat",
+    "?mkdir",
+    "?mkdirat",
+    "?rmdir",
+    "?fchmod",
+    "?chmod",
+    "?fsync",
+    "openat",
+    "write",
+    "?getdents64",
+];
+
+/// The hook that was there refuses every push. It must do so after a kill at any system call and
+/// after any that failed; and whoever exits with 0 must have done everything.
+#[test]
+fn old_hook_decides_whatever_happens_to_install_and_uninstall() {
+    if !strace_or_skip() {
+        return;
+    }
+    let old_hook = |world: &World| {
+        let hook = world.path("deploy.git/hooks/pre-receive");
+        fs::write(&hook, REFUSING).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        world.deploy("production/a", 1);
+        world.commit();
+    };
+    let (mut points, mut kills, mut errors) = (0, 0, 0);
+
+    for command in ["install", "uninstall"] {
+        let world = World::new();
+        old_hook(&world);
+        for call in CALLS {
+            for (what, step) in [("signal=KILL", 11), ("error=EIO", 7)] {
+                for n in (1..400).step_by(step) {
+                    if command == "uninstall" {
+                        world.install();
+                    } else {
+                        world.cmd(&["uninstall"]).ok();
+                        let _ = fs::remove_dir_all(world.state());
+                    }
+                    let place = format!("{command} after {what} at {call} {n}");
+                    let inject = format!("inject={call}:{what}:when={n}");
+                    let log = world.path("strace.log");
+                    let mut strace = world.command("strace", "deploy.git");
+                    strace.args(["-qq", "-o", log.to_str().unwrap()]);
+                    strace.args(["-e", &format!("trace={call}"), "-e", &inject]);
+                    let ended = run(strace.args([BINARY, command]), b"");
+
+                    let push = world.try_push();
+                    assert_eq!(push.code, Some(1), "{place}: {ended:?} {push:?}");
+                    push.says("the old hook decides");
+                    if ended.code == Some(0) {
+                        let hook = fs::read(world.path("deploy.git/hooks/pre-receive")).unwrap();
+                        let is_back = hook == REFUSING.as_bytes();
+                        assert_eq!(is_back, command == "uninstall", "{place}: {ended:?}");
+                    }
+
+                    points += 1;
+                    kills += u32::from(ended.signal == Some(9) || ended.code == Some(137));
+                    let traced = fs::read_to_string(&log).unwrap();
+                    errors += u32::from(traced.contains("(INJECTED)") && what != "signal=KILL");
+                    if traced.lines().filter(|line| line.contains('(')).count() < n {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        kills > 15 && errors > 15,
+        "{points} points: {kills} kills, {errors} errors"
+    );
 }

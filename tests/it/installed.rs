@@ -262,6 +262,8 @@ fn state_dir_that_differs_from_the_installed_one_is_refused_until_install_is_run
     let elsewhere = world.path("elsewhere");
     world.config_top(&format!("state_dir = {elsewhere:?}"));
 
+    // A configuration can be checked before it is used, with the record that there is.
+    world.cmd(&["check"]).ok();
     world
         .try_push()
         .exits(1)
@@ -270,12 +272,51 @@ fn state_dir_that_differs_from_the_installed_one_is_refused_until_install_is_run
     assert!(!elsewhere.exists());
 
     // A new state would forget what was recorded.
+    for verb in ["install", "rebuild"] {
+        let refused = world.cmd(&[verb]).exits(4);
+        refused.says("move it, or undo the change of state_dir");
+        assert!(!elsewhere.exists(), "{verb}");
+    }
+    fs::rename(world.state(), &elsewhere).unwrap();
+    world.install();
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn state_that_is_elsewhere_is_not_forgotten_for_one_in_the_repository() {
+    let world = world();
+    world.config("");
+    for verb in ["install", "rebuild", "reconcile", "status"] {
+        let refused = world.cmd(&[verb]).exits(4);
+        refused
+            .says("elsewhere/state at the last install")
+            .says("undo the change of state_dir");
+    }
+    // post-receive makes no state either.
+    world.deploy("production/a", 1);
+    let line = format!("{} {} refs/heads/main\n", "0".repeat(40), world.commit());
+    world.hook("post-receive", &line).exits(1);
+    assert!(!world.state().exists());
+}
+
+/// Neither of them may send the user to the other one, and back.
+#[test]
+fn rebuild_needs_no_configuration_that_only_install_can_do_without() {
+    let world = World::installed();
+    fs::remove_file(config_path(&world)).unwrap();
+    fs::remove_file(world.state().join("state.db")).unwrap();
+
     world
         .cmd(&["install"])
         .exits(4)
-        .says("move it, or undo the change of state_dir");
-    fs::rename(world.state(), &elsewhere).unwrap();
+        .says("deploy-by-code rebuild");
+    world.cmd(&["rebuild"]).ok();
+    world.deploy("production/a", 1);
+    world.try_push().exits(1).says("deploy-by-code.toml");
+
     world.install();
+    world.config("");
     world.push();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
 }

@@ -192,6 +192,7 @@ fn push_before_there_is_a_state_is_judged_by_an_empty_record() {
     let world = world(&["a"], PROMOTED);
     let main = commits(&world, "a", 1);
     std::fs::remove_dir_all(world.state()).unwrap();
+    std::fs::remove_file(world.path("deploy.git/deploy-by-code.installed")).unwrap();
 
     let said = refused(try_deploy(&world, A, &main[0]));
     assert!(said.contains("was never deployed to staging"), "{said}");

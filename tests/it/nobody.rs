@@ -71,6 +71,8 @@ impl<'w> Nobody<'w> {
         world.server_git(&["config", "core.sharedRepository", "group"]);
         world.shell_in(".", "chmod -R g+w deploy.git").ok();
         let _ = fs::remove_dir_all(world.state());
+        // Otherwise the state would be one that was lost.
+        let _ = fs::remove_file(world.path("deploy.git/deploy-by-code.installed"));
         Some(nobody)
     }
 

@@ -80,16 +80,17 @@ const CHECKS: &[Check] = &[
     one("deploy branch", repository::deploy_branch),
     each("hooks", hooks::folder),
     each("pre-receive", |installation| {
-        hooks::link(installation, "pre-receive")
+        hooks::hook(installation, "pre-receive")
     }),
     each("post-receive", |installation| {
-        hooks::link(installation, "post-receive")
+        hooks::hook(installation, "post-receive")
     }),
     each("reference-transaction", |installation| {
-        hooks::link(installation, "reference-transaction")
+        hooks::hook(installation, "reference-transaction")
     }),
     one("a push", trial::push),
     one("push options", repository::push_options),
+    one("work tree", repository::work_tree),
     one("ownership", repository::ownership),
     one("git settings", repository::git_settings),
     one("lock files", repository::lock_files),
@@ -99,6 +100,7 @@ const CHECKS: &[Check] = &[
     },
     of_state("names", configuration::names),
     of_state("state permissions", permissions::state),
+    of_state("state folders", permissions::state_folders),
     of_state("database", state::database),
     of_state("lock", state::lock),
     of_state("cursor", state::cursor),

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::git;
-use crate::hook_files::{Host, Places};
+use crate::hook_files::Places;
 use crate::id::{Revision, Target};
 use crate::judging;
 use crate::text;
+use crate::verbs::hook_faults::hook_places;
 
 /// What `doctor` needs to be given.
 pub struct Request<'a> {
@@ -44,7 +45,7 @@ impl<'a> Installation<'a> {
         Self {
             deploy,
             wanted: wanted(deploy),
-            hooks: hooks(deploy.repository.path()),
+            hooks: hook_places(deploy.repository.path()),
             request,
         }
     }
@@ -70,12 +71,6 @@ impl<'a> Installation<'a> {
 fn wanted(deploy: &DeployRepository) -> Result<BTreeMap<Target, Revision>, git::Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
     judging::wanted(deploy, tip.as_ref())
-}
-
-fn hooks(git_dir: &Path) -> Result<Places, git::Error> {
-    let folder = git::hooks_folder(git_dir)?;
-    let gitlab = git::config_value(git_dir, "gitlab.fullpath")?;
-    Ok(Host::of(git_dir, gitlab.is_some()).places(git_dir, &folder))
 }
 
 /// A path for people.

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
-use crate::store::Store;
+use crate::store::{FOLDERS as STATE_FOLDERS, Store};
+use crate::sys::access::may_create_in;
 
 /// Whether the configuration file is protected from other users.
 pub(super) fn configuration(installation: &Installation<'_>) -> Finding {
@@ -31,6 +32,35 @@ pub(super) fn state(_: &Installation<'_>, store: &mut Store) -> Finding {
         Ok(true) => open_to_others(folder, "chmod -R o-w"),
         Err(error) => unknown(folder, &error),
     }
+}
+
+/// Whether this user can use the folders of the state: locks, logs and work.
+pub(super) fn state_folders(_: &Installation<'_>, store: &mut Store) -> Finding {
+    for part in STATE_FOLDERS {
+        let folder = store.folder().join(part);
+        let path = shown(&folder);
+        match fs::metadata(&folder) {
+            Err(error) => {
+                let fix = format!("remove what is in its place, and make the folder: mkdir {path}");
+                return Finding::problem(format!("{path}: {error}"), fix);
+            }
+            Ok(found) if !found.is_dir() => {
+                let fix = format!("move it away, and make the folder: mkdir {path}");
+                return Finding::problem(format!("{path} is not a folder"), fix);
+            }
+            Ok(found) if !may_create_in(&folder) => {
+                return Finding::problem(
+                    format!(
+                        "{path}: this user can't make files there; it belongs to user {}",
+                        found.uid()
+                    ),
+                    "give it to the user who owns the state, with the mode of the state's folder",
+                );
+            }
+            Ok(_) => {}
+        }
+    }
+    Finding::ok(STATE_FOLDERS.join(", "))
 }
 
 /// Whether users who are neither the owner nor in the group may write to a file or folder.

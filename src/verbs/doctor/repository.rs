@@ -11,6 +11,7 @@ use crate::git;
 use crate::sys::clock;
 use crate::text;
 use crate::time::Timestamp;
+use crate::verbs::install::is_checked_out;
 
 /// How old a lock file must be before doctor reports it. No git command holds a lock that long.
 const LOCK_AGE: Duration = Duration::from_secs(60 * 60);
@@ -45,6 +46,18 @@ pub(super) fn deploy_branch(installation: &Installation<'_>) -> Finding {
             error.to_string(),
             "check that this user may read the repository",
         ),
+    }
+}
+
+/// Whether git accepts pushes to the deploy branch although the repository has a work tree.
+pub(super) fn work_tree(installation: &Installation<'_>) -> Finding {
+    match is_checked_out(installation.deploy) {
+        Ok(false) => Finding::ok("git accepts pushes to the deploy branch"),
+        Ok(true) => Finding::problem(
+            "the deploy branch is checked out in a work tree here, so git refuses every push to it",
+            "deploy from a bare repository: git clone --bare",
+        ),
+        Err(error) => Finding::problem(error.to_string(), "check that git is installed"),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{fmt, process};
 use super::finding::Finding;
 use super::installation::Installation;
 use crate::git;
-use crate::hook_files::{Places, is_own_link};
+use crate::hook_files::{Places, is_own};
 use crate::status::Status;
 use crate::store::{Deployment, Filter, Store};
 use crate::sys::clock;
@@ -140,7 +140,7 @@ impl Scratch {
             let _ = fs::remove_file(&link);
             // A hook of another program is left out, because it could change something outside of
             // the scratch repository.
-            if !is_own_link(place) {
+            if !is_own(place)? {
                 continue;
             }
             if let Ok(target) = place.canonicalize().or_else(|_| fs::read_link(place)) {

@@ -59,24 +59,66 @@ pub enum Error {
     /// git runs hooks from a folder outside the repository.
     #[error(
         "core.hooksPath is {}, outside the repository, and other repositories may run the hooks \
-         there; unset it for this repository",
+         there; to let this repository run its own hooks, and not those, whoever set the path: \
+         git -C {} config core.hooksPath {}",
+        shown(.folder),
+        shown(.repository),
+        shown(&.repository.join("hooks"))
+    )]
+    HooksElsewhere {
+        /// The folder.
+        folder: PathBuf,
+        /// The repository.
+        repository: PathBuf,
+    },
+
+    /// The repository's folder of hooks is a link to a folder outside.
+    #[error(
+        "{} is a link to a folder outside the repository, and other repositories may run the hooks \
+         there; put a folder in place of the link, with a copy of the hooks that this repository \
+         needs",
         shown(.0)
     )]
-    HooksElsewhere(PathBuf),
+    HooksLink(PathBuf),
 
-    /// The state that was there at the last install is not in the folder that the configuration
-    /// names now.
+    /// Nobody can push to the deploy branch.
     #[error(
-        "there is no state in {}; the state of this repository was in {} at the last install; \
-         move it, or undo the change of state_dir",
-        shown(.now),
-        shown(.earlier)
+        "{} has a work tree with {} checked out, so git refuses every push to that branch \
+         (receive.denyCurrentBranch); deploy from a bare repository: git clone --bare",
+        shown(.repository),
+        text::escape(.branch, 200)
     )]
-    StateElsewhere {
-        /// The folder that the configuration names now.
-        now: PathBuf,
-        /// The folder at the last install.
-        earlier: PathBuf,
+    CheckedOut {
+        /// The repository.
+        repository: PathBuf,
+        /// The deploy branch.
+        branch: String,
+    },
+
+    /// The user who will run the hooks may not execute this program.
+    #[error(
+        "the hooks run as {user}, who may not execute {}; put the program where everybody may \
+         execute it, for example in /usr/local/bin, and call it there",
+        shown(.program)
+    )]
+    ProgramHidden {
+        /// The user.
+        user: String,
+        /// The program.
+        program: PathBuf,
+    },
+
+    /// A git process holds the lock of git's configuration, or has left it behind.
+    #[error(
+        "git can't change {key}, because {} exists; if no git process is running there, a dead one \
+         has left it: remove it, and run this again",
+        shown(.lock)
+    )]
+    ConfigLocked {
+        /// The setting.
+        key: &'static str,
+        /// The lock file.
+        lock: PathBuf,
     },
 
     /// The repository can't have units.
@@ -103,7 +145,7 @@ pub enum Error {
 
 impl Error {
     /// Makes an error from what went wrong with a file.
-    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self {
+    pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::File {
             path: path.clone(),

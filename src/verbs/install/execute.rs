@@ -14,14 +14,15 @@ use std::path::Path;
 use std::process::Command;
 
 use super::error::Error;
-use super::link::{aside, links_beside, replace_by_link, target_beside};
+use super::link::{
+    aside, links_beside, remove_if_there, replace_by_link, replace_by_program, target_beside,
+};
 use super::step::{MachineStep, Step};
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
-use crate::hook_files::sibling;
-use crate::id::Revision;
-use crate::store::Store;
-use crate::sys::file::rename_to_free_name;
+use crate::hook_files::{hook_file, sibling};
+use crate::store::Transaction;
+use crate::sys::file::{link_target, rename_to_free_name, sync_folder};
 use crate::timer_list;
 
 /// Takes a step.
@@ -31,31 +32,34 @@ use crate::timer_list;
 pub fn take(deploy: &DeployRepository, step: &Step) -> Result<(), Error> {
     match step {
         Step::CreateState { start, .. } => {
-            set_cursor(&mut deploy.create_store()?, deploy, start.as_ref())
+            let start = |transaction: &Transaction<'_>| {
+                transaction.move_cursor(&deploy.branch, start.as_ref())
+            };
+            deploy.create_store(start)?;
+            Ok(())
         }
         Step::UpgradeState { .. } => {
             deploy.open_store()?;
             Ok(())
         }
-        Step::MoveCursor { start, .. } => {
-            set_cursor(&mut deploy.open_store()?, deploy, start.as_ref())
-        }
+        Step::MoveCursor { start, .. } => Ok(deploy
+            .open_store()?
+            .transaction(|transaction| transaction.move_cursor(&deploy.branch, start.as_ref()))?),
         Step::Record { file, .. } => deploy
             .install_record()
             .write(deploy.repository.path())
             .map_err(Error::at(file)),
         Step::LinkBeside { folder, name } => link_beside(folder, name),
         Step::Keep { hook, kept } => keep(hook, kept),
+        Step::WriteHook { hook, program } => write_hook(hook, program),
         Step::Link { hook, program } => link(hook, program),
-        Step::Configure { key, value } => {
-            Ok(git::set_config_value(deploy.repository.path(), key, value)?)
-        }
+        Step::Configure { key, value } => configure(deploy, key, value),
         Step::AddToTimerList { list } => {
             timer_list::add(list, deploy.repository.path()).map_err(Error::at(list))
         }
         Step::PutBack { kept, hook } => put_back(kept, hook),
         Step::Unlink(path) => {
-            let _ = fs::remove_file(aside(path));
+            remove_if_there(&aside(path)).map_err(Error::at(path))?;
             fs::remove_file(path).map_err(Error::at(path))
         }
         Step::RemoveKeptFolder(folder) => remove_kept_folder(folder),
@@ -85,12 +89,16 @@ pub fn take_on_machine(step: &MachineStep) -> Result<(), Error> {
     }
 }
 
-fn set_cursor(
-    store: &mut Store,
-    deploy: &DeployRepository,
-    start: Option<&Revision>,
-) -> Result<(), Error> {
-    Ok(store.transaction(|transaction| transaction.move_cursor(&deploy.branch, start))?)
+fn configure(deploy: &DeployRepository, key: &'static str, value: &str) -> Result<(), Error> {
+    let git_dir = deploy.repository.path();
+    git::set_config_value(git_dir, key, value).map_err(|error| {
+        let lock = git_dir.join("config.lock");
+        if lock.symlink_metadata().is_ok() {
+            Error::ConfigLocked { key, lock }
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// Makes the folder of kept hooks. A group gets the same access to it as to the folder that it is
@@ -116,14 +124,19 @@ fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
     let folder = kept.parent().unwrap_or(Path::new("."));
     create_kept_folder(folder).map_err(Error::at(folder))?;
 
-    match fs::read_link(hook) {
+    // What could not be found out is an error: a relative link that is kept as it is leads nowhere.
+    let target = link_target(hook).map_err(Error::at(hook))?;
+    let has_sibling = sibling(hook).map_err(Error::at(hook))?.is_some();
+    match target {
         // A relative link is changed, so that it leads to the same place from one folder further
         // down. A link to a sibling is moved as it is, because the sibling is kept beside it.
-        Ok(target) if target.is_relative() && sibling(hook).is_none() => {
-            symlink(target_beside(target), kept).map_err(Error::at(kept))
+        Some(target) if target.is_relative() && !has_sibling => {
+            symlink(target_beside(target), kept).map_err(Error::at(kept))?;
         }
-        _ => keep_as_it_is(hook, kept).map_err(Error::at(hook)),
+        _ => keep_as_it_is(hook, kept).map_err(Error::at(hook))?,
     }
+    // The hook must be kept for good before another one takes its place.
+    sync_folder(folder).map_err(Error::at(folder))
 }
 
 /// Gives a hook a second name, so that the hook stays in its place until the link replaces it.
@@ -137,16 +150,28 @@ fn keep_as_it_is(hook: &Path, kept: &Path) -> io::Result<()> {
     }
 }
 
-fn link(hook: &Path, program: &Path) -> Result<(), Error> {
+fn write_hook(hook: &Path, program: &Path) -> Result<(), Error> {
+    create_folder_of(hook)?;
+    let unreadable = || io::Error::other("no file can start the program by this path");
+    let content = hook_file(program).ok_or_else(unreadable);
+    let content = content.map_err(Error::at(program))?;
+    replace_by_program(&content, hook).map_err(Error::at(hook))
+}
+
+fn create_folder_of(hook: &Path) -> Result<(), Error> {
     let folder = hook.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(Error::at(folder))?;
+    fs::create_dir_all(folder).map_err(Error::at(folder))
+}
+
+fn link(hook: &Path, program: &Path) -> Result<(), Error> {
+    create_folder_of(hook)?;
     replace_by_link(program, hook).map_err(Error::at(hook))
 }
 
 fn put_back(kept: &Path, hook: &Path) -> Result<(), Error> {
-    let _ = fs::remove_file(aside(hook));
+    remove_if_there(&aside(hook)).map_err(Error::at(hook))?;
 
-    let link = fs::read_link(kept).ok();
+    let link = link_target(kept).map_err(Error::at(kept))?;
     let original = link
         .as_deref()
         .and_then(|link| link.strip_prefix("..").ok());
@@ -159,14 +184,13 @@ fn put_back(kept: &Path, hook: &Path) -> Result<(), Error> {
 }
 
 fn remove_kept_folder(folder: &Path) -> Result<(), Error> {
-    links_beside(folder)
-        .try_for_each(fs::remove_file)
-        .map_err(Error::at(folder))?;
+    let at = Error::at(folder);
+    for link in links_beside(folder).map_err(&at)? {
+        fs::remove_file(link).map_err(&at)?;
+    }
     match fs::remove_dir(folder) {
         // What somebody else put there stays.
-        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => {
-            Err(Error::at(folder)(error))
-        }
+        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(at(error)),
         _ => Ok(()),
     }
 }

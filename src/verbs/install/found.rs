@@ -22,7 +22,7 @@ pub enum Goal {
 pub struct BeforeInstall {
     /// What manages the repository.
     pub host: Host,
-    /// The program that the hooks are to lead to.
+    /// The program that the hooks are to start, by the path by which it was called.
     pub program: PathBuf,
     /// The deploy branch.
     pub branch: String,
@@ -30,8 +30,6 @@ pub struct BeforeInstall {
     pub state_folder: PathBuf,
     /// The state in this folder, if there is one.
     pub state: Option<FoundState>,
-    /// The folder of the state that was there at the last install, if it was another one.
-    pub earlier_state_folder: Option<PathBuf>,
     /// The commit from which planning is to start; `None`: what is on the branch already is to be
     /// deployed, or the branch has no commit.
     pub start: Option<Revision>,
@@ -50,18 +48,13 @@ pub struct BeforeInstall {
 /// The state of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundState {
-    /// The version of its database; 0: the database is still empty.
+    /// The version of its database.
     pub version: i64,
     /// The branch of its cursor, if it has one.
     pub branch: Option<String>,
 }
 
 impl FoundState {
-    /// Whether the state is in use.
-    pub(super) fn is_begun(&self) -> bool {
-        self.version > 0
-    }
-
     /// Whether the cursor is on this branch.
     pub(super) fn is_about(&self, branch: &str) -> bool {
         self.branch.as_deref() == Some(branch)
@@ -73,12 +66,24 @@ impl FoundState {
 pub struct Hook {
     /// Its name.
     pub name: &'static str,
-    /// Where its link is to be.
+    /// Where it is to be.
     pub path: PathBuf,
+    /// How it starts the program.
+    pub form: HookForm,
     /// Where another hook that is there is kept.
     pub kept_path: PathBuf,
     /// What is there.
     pub standing: FoundHook,
+}
+
+/// How a hook starts the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookForm {
+    /// A file names the program.
+    File,
+    /// A link leads to the program, because the kernel can't start it by a file there: its path has
+    /// white space in it or is too long, or the file system does not allow programs.
+    Link,
 }
 
 /// What is in the place of a hook.
@@ -86,10 +91,10 @@ pub struct Hook {
 pub enum FoundHook {
     /// Nothing.
     Nothing,
-    /// A link of this program.
+    /// A hook of this program.
     Own {
-        /// Whether it leads to the program that installs, and not to another build.
-        leads_to_program: bool,
+        /// Whether it is as an install would make it.
+        is_current: bool,
     },
     /// Another hook.
     Other(OtherHook),
@@ -158,17 +163,17 @@ pub struct Installed {
 /// A place where an install can have put a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookPlace {
-    /// Where the link is.
+    /// The place.
     pub path: PathBuf,
     /// Whether anything is there.
     pub is_taken: bool,
-    /// Whether it is a link of this program.
+    /// Whether it is a hook of this program.
     pub is_own: bool,
     /// Where a hook that was there before is kept.
     pub kept_path: PathBuf,
     /// What is there. The folder itself must not be a link.
     pub kept: Kept,
-    /// A link beside the place, left by an install that was stopped.
+    /// What an install that was stopped has left beside the place.
     pub left_aside: Option<PathBuf>,
 }
 

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::error::Error;
-use super::found::{BeforeInstall, Beside, FoundHook, Hook, Kept, OtherHook};
+use super::found::{BeforeInstall, Beside, FoundHook, Hook, HookForm, Kept, OtherHook};
 use super::step::Step;
 use crate::store;
 
@@ -21,11 +21,11 @@ const PUSH_OPTIONS: &str = "receive.advertisePushOptions";
 /// list, if the repository is to be added to it.
 ///
 /// # Errors
-/// A hook can't be kept, or the state is in another place.
+/// A hook can't be kept.
 pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<Step>, Error> {
     let (hook_steps, kept_folders) = plan_hooks(found)?;
 
-    let mut steps = plan_state(found)?;
+    let mut steps = plan_state(found);
     if !found.is_recorded {
         steps.push(Step::Record {
             file: found.record_file.clone(),
@@ -51,20 +51,11 @@ pub fn plan_install(found: &BeforeInstall, list: Option<&Path>) -> Result<Vec<St
 }
 
 /// What has to be done so that there is a state with a cursor on the deploy branch.
-///
-/// # Errors
-/// A new state would be made in the place of one that is elsewhere. Its record would be forgotten.
-fn plan_state(found: &BeforeInstall) -> Result<Vec<Step>, Error> {
+fn plan_state(found: &BeforeInstall) -> Vec<Step> {
     let folder = found.state_folder.clone();
     let start = found.start.clone();
-    let Some(state) = found.state.as_ref().filter(|state| state.is_begun()) else {
-        return match &found.earlier_state_folder {
-            None => Ok(vec![Step::CreateState { folder, start }]),
-            Some(earlier) => Err(Error::StateElsewhere {
-                now: folder,
-                earlier: earlier.clone(),
-            }),
-        };
+    let Some(state) = &found.state else {
+        return vec![Step::CreateState { folder, start }];
     };
 
     let mut steps = Vec::new();
@@ -80,28 +71,27 @@ fn plan_state(found: &BeforeInstall) -> Result<Vec<Step>, Error> {
             start,
         });
     }
-    Ok(steps)
+    steps
 }
 
-/// What has to be done so that a link to the program is in the place of each hook. Also returns the
+/// What has to be done so that a hook of this program is in each place. Also returns the
 /// names of the folders that may belong to hooks which are kept.
 fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error> {
     let (mut steps, mut folders) = (Vec::new(), Vec::new());
 
     for hook in &found.hooks {
         match &hook.standing {
-            FoundHook::Own {
-                leads_to_program: true,
-            } => continue,
+            FoundHook::Own { is_current: true } => continue,
             FoundHook::Own { .. } | FoundHook::Nothing => {}
             FoundHook::Other(other) => {
                 steps.extend(plan_keeping(hook, other)?);
                 folders.push(OsString::from(format!("{}.d", hook.name)));
             }
         }
-        steps.push(Step::Link {
-            hook: hook.path.clone(),
-            program: found.program.clone(),
+        let (hook, program, form) = (hook.path.clone(), found.program.clone(), hook.form);
+        steps.push(match form {
+            HookForm::File => Step::WriteHook { hook, program },
+            HookForm::Link => Step::Link { hook, program },
         });
     }
 
@@ -109,7 +99,7 @@ fn plan_hooks(found: &BeforeInstall) -> Result<(Vec<Step>, Vec<OsString>), Error
 }
 
 /// How a hook is kept; `None`: an install that was stopped has kept it already, but has not put its
-/// own link in place.
+/// own hook in place.
 fn plan_keeping(hook: &Hook, other: &OtherHook) -> Result<Option<Step>, Error> {
     if let (Some(sibling), Some(link)) = (other.sibling, &other.link)
         && link.strip_prefix(".").unwrap_or(link) != Path::new(sibling.name)

@@ -23,6 +23,7 @@ fn hook(name: &'static str, standing: FoundHook) -> Hook {
     Hook {
         name,
         path: Path::new("/r/hooks").join(name),
+        form: HookForm::File,
         kept_path: Path::new("/r/hooks/chained").join(name),
         standing,
     }
@@ -30,9 +31,7 @@ fn hook(name: &'static str, standing: FoundHook) -> Hook {
 
 /// A repository in which everything is in place.
 fn installed() -> BeforeInstall {
-    let own = || FoundHook::Own {
-        leads_to_program: true,
-    };
+    let own = || FoundHook::Own { is_current: true };
     BeforeInstall {
         host: Host::Plain,
         program: PROGRAM.into(),
@@ -42,7 +41,6 @@ fn installed() -> BeforeInstall {
             version: store::VERSION,
             branch: Some("refs/heads/main".to_owned()),
         }),
-        earlier_state_folder: None,
         start: None,
         record_file: "/r/record".into(),
         is_recorded: true,
@@ -90,7 +88,7 @@ fn state_comes_first_and_the_timer_last() {
     let expect = [
         "make /r/state (planned up to 1111111)",
         "write /r/record (refs/heads/main is the deploy branch)",
-        "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+        "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         "git config receive.advertisePushOptions true",
         "register with the timer, in /list",
     ];
@@ -113,9 +111,9 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
             "write /r/record (refs/heads/main is the deploy branch)",
             "link /r/hooks/chained/lib.sh -> ../lib.sh",
             "link /r/hooks/chained/post-receive.d -> ../post-receive.d",
-            "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
             "rename /r/hooks/post-receive to /r/hooks/chained/post-receive",
-            "link /r/hooks/post-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/post-receive, which starts /usr/bin/deploy-by-code",
             "git config receive.advertisePushOptions true",
         ],
     );
@@ -134,7 +132,7 @@ fn gitlab_has_nothing_linked_beside_a_kept_hook() {
         &found,
         &[
             "rename /r/hooks/pre-receive to /r/hooks/chained/pre-receive",
-            "link /r/hooks/pre-receive -> /usr/bin/deploy-by-code",
+            "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         ],
     );
 }
@@ -142,10 +140,8 @@ fn gitlab_has_nothing_linked_beside_a_kept_hook() {
 #[test]
 fn link_to_another_build_is_replaced() {
     let mut found = installed();
-    found.hooks[0].standing = FoundHook::Own {
-        leads_to_program: false,
-    };
-    let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
+    found.hooks[0].standing = FoundHook::Own { is_current: false };
+    let expect = ["write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code"];
     check(&found, &expect);
 }
 
@@ -165,10 +161,7 @@ fn state_is_upgraded_and_moved_to_the_branch() {
         ],
     );
 
-    found.state = Some(FoundState {
-        version: 0,
-        branch: None,
-    });
+    found.state = None;
     check(&found, &["make /r/state (nothing planned yet)"]);
 }
 
@@ -183,21 +176,6 @@ fn record_is_written_again_when_something_else_is_meant() {
 }
 
 #[test]
-fn state_that_is_elsewhere_is_not_forgotten() {
-    let mut found = fresh(Vec::new());
-    found.earlier_state_folder = Some("/r/earlier".into());
-    let error = plan_install(&found, None).unwrap_err().to_string();
-    assert!(
-        error.contains("was in /r/earlier at the last install"),
-        "{error}"
-    );
-
-    // It was moved to where it belongs now.
-    found.state = installed().state;
-    plan_install(&found, None).unwrap();
-}
-
-#[test]
 fn hook_that_a_stopped_install_has_kept_is_only_replaced() {
     let relative = OtherHook {
         link: Some("../script".into()),
@@ -208,7 +186,7 @@ fn hook_that_a_stopped_install_has_kept_is_only_replaced() {
     found.hooks = vec![hook("pre-receive", FoundHook::Other(relative.clone()))];
     let beside = found.beside.as_mut().unwrap();
     beside.linked = ["pre-receive.d"].map(OsString::from).into();
-    let expect = ["link /r/hooks/pre-receive -> /usr/bin/deploy-by-code"];
+    let expect = ["write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code"];
     check(&found, &expect);
 
     // The control: something else is kept there.

@@ -53,6 +53,13 @@ pub enum Step {
         /// Its new place.
         kept: PathBuf,
     },
+    /// A file that starts this program is put in the place of a hook.
+    WriteHook {
+        /// The place.
+        hook: PathBuf,
+        /// The program.
+        program: PathBuf,
+    },
     /// A link to this program is set in the place of a hook.
     Link {
         /// The place.
@@ -79,7 +86,7 @@ pub enum Step {
         /// Its place.
         hook: PathBuf,
     },
-    /// A link to this program is removed, or the second name that it gave to a hook.
+    /// A hook of this program is removed, or the second name that it gave to another hook.
     Unlink(PathBuf),
     /// The folder of kept hooks is removed, with the links that an install has made there.
     RemoveKeptFolder(PathBuf),
@@ -148,6 +155,9 @@ impl fmt::Display for Step {
                 kept: from,
                 hook: to,
             } => write!(f, "rename {} to {}", shown(from), shown(to)),
+            Self::WriteHook { hook, program } => {
+                write!(f, "write {}, which starts {}", shown(hook), shown(program))
+            }
             Self::Link { hook, program } => {
                 write!(f, "link {} -> {}", shown(hook), shown(program))
             }

@@ -1,0 +1,79 @@
+//! The numbers of deployments. No number is used twice, also not by a state that was restored or
+//! rebuilt.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::connection::Store;
+use super::error::Error;
+use super::reader::{FILE, Reader};
+use super::transaction::Transaction;
+use crate::event::Event;
+use crate::id::DeploymentId;
+use crate::sys::file::is_there;
+use crate::time::Timestamp;
+
+impl Store {
+    /// The last number that a deployment was given, as far as a database that may be damaged can
+    /// still say it. `None`: it can't.
+    #[must_use]
+    pub fn last_number(folder: &Path) -> Option<DeploymentId> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let connection = Connection::open_with_flags(folder.join(FILE), flags).ok()?;
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'deployments'";
+        let number = connection.query_row(sql, [], |row| row.get(0)).ok()?;
+        Some(DeploymentId(number))
+    }
+}
+
+impl Reader<'_> {
+    /// The last number that a deployment was given; 0 where there was none yet.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn last_number(&self) -> Result<DeploymentId, Error> {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'deployments'";
+        let number = self.first(sql, [], |row| row.get(0))?;
+        Ok(DeploymentId(number.unwrap_or(0)))
+    }
+}
+
+impl Transaction<'_> {
+    /// Lets the numbers of deployments continue after this one.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn skip_numbers(&self, up_to: DeploymentId) -> Result<(), Error> {
+        // SQLite makes the row with the first deployment (https://sqlite.org/autoinc.html).
+        let sql = "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = 'deployments'";
+        if self.execute(sql, [up_to.0])? == 0 {
+            let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('deployments', ?)";
+            self.execute(sql, params![up_to.0])?;
+        }
+        Ok(())
+    }
+
+    /// Records what an administrator should know about the state itself.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn note_about_state(&self, message: String, now: Timestamp) -> Result<(), Error> {
+        let path = FILE.to_owned();
+        self.record(&Event::Problem { path, message }, now)
+    }
+
+    /// Checks that a number was not used before: that of a state which was restored from a backup
+    /// may have been. Then it has a log.
+    ///
+    /// # Errors
+    /// [`Error::Behind`], or it can't be found out.
+    pub(super) fn check_is_new(&self, id: DeploymentId) -> Result<(), Error> {
+        let log = self.log_file(id);
+        match is_there(&log) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Error::Behind { id, log }),
+            Err(error) => Err(Error::Io(log, error)),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! `rebuild`: makes a new state where the database of the old one is gone or damaged.
+//!
+//! Protocol: nothing is deployed by it, and nothing is removed. The old database is put aside. The
+//! new one is made in one step: what is on the deploy branch counts as planned, numbers continue
+//! above every number that is known, and every environment is frozen, because nobody knows any more
+//! what was frozen, held back or waiting. The locks of all environments are held meanwhile, so that
+//! no runner works with the old database.
+//!
+//! It does not promise to know the numbers of deployments that were recorded and never began, if
+//! the old database can't be read: these have no log.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::place::Place;
+use crate::deploy_repository::DeployRepository;
+use crate::id::{DeploymentId, Environment, Revision};
+use crate::identity::Identity;
+use crate::judging::wanted;
+use crate::publish;
+use crate::store::{self, Store};
+use crate::sys::clock;
+use crate::sys::file::{is_absence, is_there};
+use crate::sys::lock::{Lock, try_lock};
+use crate::sys::sharing::Sharing;
+use crate::text;
+
+/// Why the environments of a new state are frozen.
+const REASON: &str = "the state was rebuilt; see what is really deployed before you thaw";
+
+/// What was done, or would be.
+#[derive(Debug)]
+pub enum Rebuilt {
+    /// The state is a new one.
+    State(NewState),
+    /// The state is not damaged but older than its logs. Now its numbers continue after this one.
+    Numbers(DeploymentId),
+}
+
+/// A state that was made in place of a damaged one.
+#[derive(Debug)]
+pub struct NewState {
+    /// What was wrong with the old database.
+    pub damage: String,
+    /// Where the old database is now; `None`: there was none, or nothing was changed.
+    pub kept: Option<PathBuf>,
+    /// The deploy branch.
+    pub branch: String,
+    /// The commit up to which the branch counts as planned.
+    pub cursor: Option<Revision>,
+    /// The highest number that is known. The next deployment gets the number after it.
+    pub highest: DeploymentId,
+    /// How many deployments have a log.
+    pub logs: usize,
+    /// The environments that are frozen now.
+    pub frozen: BTreeSet<Environment>,
+}
+
+/// Makes a new state. With `dry_run` it changes nothing. `above`: a number that no deployment had
+/// is above this one.
+///
+/// # Errors
+/// The state is not damaged, or a runner works with it, or no number is known, or something can't
+/// be read or made. What was put aside stays there, and the next call continues.
+pub fn rebuild(
+    place: &Place,
+    above: Option<DeploymentId>,
+    dry_run: bool,
+    by: &Identity,
+) -> Result<Rebuilt, Error> {
+    let deploy = place.deploy_to_install()?;
+    let folder = deploy.state_dir();
+    let logs = Logs::find(&folder)?;
+    let damage = match look_for_damage(&deploy)? {
+        FoundDatabase::Damage(damage) => damage,
+        FoundDatabase::Sound(store) => {
+            return continue_numbers(*store, &logs, dry_run).map(Rebuilt::Numbers);
+        }
+    };
+
+    let locked = locked_environments(&folder)?;
+    let recorded = Store::last_number(&folder);
+    let highest = [recorded, logs.highest, above].into_iter().flatten().max();
+    let highest = match highest {
+        Some(highest) => highest,
+        // No runner was ever here.
+        None if logs.has_folder && locked.is_empty() => DeploymentId(0),
+        None => return Err(no_number()),
+    };
+
+    let cursor = deploy.repository.branch_tip(&deploy.branch)?;
+    let mut frozen = locked;
+    let wanted = wanted(&deploy, cursor.as_ref())?;
+    frozen.extend(wanted.into_keys().map(|target| target.environment));
+    frozen.extend(deploy.config.environments().map(|(name, _)| name.clone()));
+
+    let mut new = NewState {
+        damage,
+        kept: None,
+        branch: deploy.branch.clone(),
+        cursor,
+        highest,
+        logs: logs.count,
+        frozen,
+    };
+    if !dry_run {
+        let _locks = lock_all(&folder, &new.frozen)?;
+        if is_there(&folder).map_err(unreadable(&folder))? {
+            new.kept = Store::put_aside(&folder)?;
+        }
+        make(&deploy, &new, by)?;
+    }
+    Ok(Rebuilt::State(new))
+}
+
+/// Lets the numbers of a state that is not damaged continue after those of its logs.
+///
+/// # Errors
+/// They do already.
+fn continue_numbers(mut store: Store, logs: &Logs, dry_run: bool) -> Result<DeploymentId, Error> {
+    let last = store.read()?.last_number()?;
+    let Some(highest) = logs.highest.filter(|highest| *highest > last) else {
+        return Err(Error::refused(
+            "the state is not damaged",
+            "to see what is wrong here: deploy-by-code doctor",
+        ));
+    };
+
+    if !dry_run {
+        store.transaction(|transaction| {
+            transaction.skip_numbers(highest)?;
+            let message = format!("its numbers continue after {highest}, which has a log");
+            transaction.note_about_state(message, clock::now())
+        })?;
+        publish::to_syslog(&mut store);
+    }
+    Ok(highest)
+}
+
+/// What is found of the database.
+enum FoundDatabase {
+    /// What is wrong with it, in words.
+    Damage(String),
+    /// Nothing is wrong with it.
+    Sound(Box<Store>),
+}
+
+/// Looks whether the database is damaged.
+///
+/// # Errors
+/// Something else is in the way.
+fn look_for_damage(deploy: &DeployRepository) -> Result<FoundDatabase, Error> {
+    let looked = deploy.open_store().and_then(|store| {
+        let problems = store.integrity_problems()?;
+        Ok((store, problems))
+    });
+    match looked {
+        Ok((store, problems)) if problems.is_empty() => Ok(FoundDatabase::Sound(Box::new(store))),
+        Ok((_, problems)) => Ok(FoundDatabase::Damage(text::escape(
+            problems.join("; "),
+            300,
+        ))),
+        Err(store::Error::Lost(_)) if may_be_unmounted(deploy)? => {
+            let folder = deploy.state_dir();
+            let shown = text::escape(folder.as_os_str().as_encoded_bytes(), 200);
+            Err(Error::refused(
+                format!("{shown} is missing: its file system may not be mounted"),
+                format!(
+                    "mount it; if it is lost, make the folder and run this again: mkdir {shown}"
+                ),
+            ))
+        }
+        Err(error) if error.is_damage() => Ok(FoundDatabase::Damage(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the folder of the state is missing, and is one that the configuration names.
+fn may_be_unmounted(deploy: &DeployRepository) -> Result<bool, Error> {
+    let folder = deploy.state_dir();
+    let has_folder = is_there(&folder).map_err(unreadable(&folder))?;
+    Ok(!has_folder && deploy.config.state_dir.is_some())
+}
+
+fn no_number() -> Error {
+    Error::refused(
+        "neither the database nor the logs say which numbers deployments have had, and no number \
+         may be used twice",
+        "name a number that is at least as high as the last one, which syslog has: \
+         deploy-by-code rebuild --above 1000",
+    )
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {
+    let shown = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+    Error::system(
+        format!("{shown} can't be read"),
+        "make sure that this user can read it",
+    )
+}
+
+/// The names in a folder; none where there is no folder.
+fn names(folder: &Path) -> Result<Option<Vec<String>>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_absence(&error) => return Ok(None),
+        entries => entries.map_err(unreadable(folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(unreadable(folder))?.file_name();
+        names.extend(name.into_string());
+    }
+    Ok(Some(names))
+}
+
+/// The environments that had a runner: each has a lock file.
+fn locked_environments(folder: &Path) -> Result<BTreeSet<Environment>, Error> {
+    let names = names(&folder.join("locks"))?.unwrap_or_default();
+    let names = names.iter().filter_map(|name| name.strip_suffix(".lock"));
+    Ok(names
+        .filter_map(|name| Environment::new(name).ok())
+        .collect())
+}
+
+/// What the logs say about the deployments that there were.
+struct Logs {
+    has_folder: bool,
+    count: usize,
+    highest: Option<DeploymentId>,
+}
+
+impl Logs {
+    fn find(folder: &Path) -> Result<Self, Error> {
+        let names = names(&folder.join("logs"))?;
+        let has_folder = names.is_some();
+        let numbers = names.unwrap_or_default().into_iter().filter_map(|name| {
+            let number = name.strip_suffix(".log")?;
+            number.parse::<DeploymentId>().ok()
+        });
+        let numbers: BTreeSet<DeploymentId> = numbers.collect();
+        Ok(Self {
+            has_folder,
+            count: numbers.len(),
+            highest: numbers.last().copied(),
+        })
+    }
+}
+
+/// Locks environments, so that no runner works in them.
+fn lock_all(folder: &Path, environments: &BTreeSet<Environment>) -> Result<Vec<Lock>, Error> {
+    let locks = folder.join("locks");
+    if !is_there(&locks).map_err(unreadable(&locks))? {
+        return Ok(Vec::new());
+    }
+    let sharing = Sharing::of_folder(folder).map_err(unreadable(folder))?;
+
+    let mut held = Vec::new();
+    for environment in environments {
+        let file = locks.join(format!("{environment}.lock"));
+        match try_lock(&file, sharing).map_err(unreadable(&file))? {
+            Some(lock) => held.push(lock),
+            None => {
+                return Err(Error::refused(
+                    format!("a runner works in {environment}, with the old database"),
+                    "wait until its command has ended, and run this again",
+                ));
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// Makes the new state.
+fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), Error> {
+    let now = clock::now();
+    let mut store = deploy.create_store(|transaction| {
+        transaction.move_cursor(&new.branch, new.cursor.as_ref())?;
+        transaction.skip_numbers(new.highest)?;
+        let damage = &new.damage;
+        let message = format!("the state was rebuilt, and its record begins anew: {damage}");
+        transaction.note_about_state(message, now)?;
+        for environment in &new.frozen {
+            transaction.freeze(environment, REASON, by, None, now)?;
+        }
+        Ok(())
+    })?;
+    publish::to_syslog(&mut store);
+    Ok(())
+}
