@@ -16,6 +16,7 @@ use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Received};
 use crate::hook_files::HOOKS;
 use crate::id::DeploymentId;
+use crate::sys::environment::hide;
 use crate::text;
 use crate::verbs::Watch;
 
@@ -39,6 +40,9 @@ pub(super) fn run(
     program: &OsStr,
     arguments: &[OsString],
 ) -> Result<Exit, Error> {
+    // What git was told can be the pusher's password, and the command of a deployment begins while
+    // this process lives.
+    hide();
     let mut environment = HookEnvironment::read();
     if let Some(repository) = repository {
         environment.git_dir = find_repository(repository).unwrap_or_else(|| repository.to_owned());

@@ -1,7 +1,7 @@
 //! How git is called: with which environment, and within which limits.
 //!
-//! Protocol: git gets an explicit `--git-dir`, nothing of a hook's environment that could lead it
-//! to another repository, and a session of its own. A call that takes too long or prints too much
+//! Protocol: git gets an explicit `--git-dir`, only what it needs of this process's environment,
+//! and a session of its own. A call that takes too long or prints too much
 //! is ended, and becomes an [`Error`] that says which limit it passed. So an answer that could not
 //! be had is never mistaken for "no" or for "nothing".
 
@@ -11,8 +11,8 @@ use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use super::error::Error;
-use crate::sys::detach;
 use crate::sys::output::{OutputError, output_within};
+use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -23,27 +23,19 @@ pub(super) const SHORT_MAX: usize = 1024 * 1024;
 /// The most that git may print where the answer is a list of refs or commits, in bytes.
 pub(super) const LIST_MAX: usize = 64 * 1024 * 1024;
 
-/// The variables of a hook's environment that would lead git to another repository, or would change
-/// its answer.
-const FORGET: &[&str] = &[
-    "GIT_DIR",
-    "GIT_COMMON_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_QUARANTINE_PATH",
-    "GIT_NAMESPACE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_TRACE",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
+/// The variables that git gets of this process's: where programs and the user's settings are.
+/// Whatever else there is could lead git to another repository, change its answer, or be a secret:
+/// the user as whom git runs can read it in /proc.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "GIT_EXEC_PATH",
+    "TMPDIR",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
 ];
 
 /// Why a call of git gave no answer.
@@ -81,13 +73,11 @@ impl NoAnswer {
     }
 }
 
-/// git, without what a hook's environment says about repositories, and in a session of its own:
+/// git, with nothing but [`INHERITED`] of this process's environment, and in a session of its own:
 /// root may call it as another user, and that user must not get hold of root's terminal.
 pub(super) fn command() -> Command {
     let mut command = Command::new("git");
-    for name in FORGET {
-        command.env_remove(name);
-    }
+    environment::inherit_only(&mut command, INHERITED);
     command.env("LC_ALL", "C");
     detach::in_own_session(&mut command);
     command
@@ -108,7 +98,8 @@ pub(super) fn run(
     run_within(command, folder, call, LIMIT, max_bytes)
 }
 
-fn run_within(
+/// [`run`] with a limit of time of its own.
+pub(super) fn run_within(
     command: Command,
     folder: &Path,
     call: &str,
@@ -128,6 +119,15 @@ fn run_within(
 /// # Errors
 /// As for [`run`].
 pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Result<Output, Error> {
+    git_within(git_dir, arguments, LIMIT, max_bytes)
+}
+
+fn git_within(
+    git_dir: &Path,
+    arguments: &[&str],
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<Output, Error> {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
@@ -147,7 +147,7 @@ pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Resul
         .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_GRAFT_FILE", "/dev/null");
 
-    run(command, git_dir, name_of(arguments), max_bytes)
+    run_within(command, git_dir, name_of(arguments), limit, max_bytes)
 }
 
 /// What git printed on success. `None`: git exited with 1, which means "there is none" for the
@@ -161,7 +161,17 @@ pub(super) fn answer(
     arguments: &[&str],
     max_bytes: usize,
 ) -> Result<Option<String>, Error> {
-    let output = git(git_dir, arguments, max_bytes)?;
+    answer_within(git_dir, arguments, LIMIT, max_bytes)
+}
+
+/// [`answer`] with a limit of time of its own.
+pub(super) fn answer_within(
+    git_dir: &Path,
+    arguments: &[&str],
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<Option<String>, Error> {
+    let output = git_within(git_dir, arguments, limit, max_bytes)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let text = text.trim_end();
 

@@ -6,6 +6,7 @@ pub mod access;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;
+pub mod environment;
 pub mod exec;
 pub mod file;
 pub mod gated;

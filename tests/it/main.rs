@@ -63,6 +63,7 @@ mod retries;
 mod rollbacks;
 mod runner;
 mod safeguards;
+mod secrets;
 mod service;
 mod snapshots;
 mod ssh;
