@@ -1,6 +1,6 @@
 //! Loading the configuration: which file it is, and reading it.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
@@ -28,13 +28,13 @@ pub(super) fn load(
     named: Option<&Path>,
 ) -> Result<(Option<PathBuf>, Config), ConfigError> {
     if let Some(file) = named {
-        let text = read(file).map_err(|error| unreadable(file, &error))?;
+        let text = open::read_text(file, CONFIG_MAX).map_err(|error| unreadable(file, &error))?;
         return parse(file, &text);
     }
 
     let own = repository.path().join(OWN_CONFIG);
     for file in [&own, Path::new(MACHINE_CONFIG)] {
-        match read(file) {
+        match open::read_text(file, CONFIG_MAX) {
             Ok(text) => return parse(file, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unreadable(file, &error)),
@@ -63,20 +63,4 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
         problems: vec![Mistake::unreadable(error)],
         config: Box::default(),
     }
-}
-
-/// The text of a file.
-fn read(file: &Path) -> io::Result<String> {
-    // In place of the file there can be a pipe, and that must not be waited for.
-    let opened = open::without_waiting(file)?;
-    if !opened.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-
-    let mut text = String::new();
-    opened.take(CONFIG_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > CONFIG_MAX {
-        return Err(io::Error::other("it is larger than 1 MiB"));
-    }
-    Ok(text)
 }

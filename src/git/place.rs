@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
-use super::repository::{Repository, is_git_dir};
+use super::repository::{LINK_MAX, Repository, is_git_dir};
+use crate::sys::open;
 
 /// The git folder at or above a folder: a bare repository, `.git`, or the folder that a `.git` file
 /// names. `None`: there is none.
@@ -26,7 +27,7 @@ pub fn find_repository(start: &Path) -> Option<PathBuf> {
 
 /// The git folder that a `.git` file names (gitrepository-layout(5)).
 fn linked(dot_git: &Path) -> Option<PathBuf> {
-    let link = std::fs::read_to_string(dot_git).ok()?;
+    let link = open::read_text(dot_git, LINK_MAX).ok()?;
     let target = link.strip_prefix("gitdir:")?.trim();
     Some(dot_git.parent()?.join(target))
 }

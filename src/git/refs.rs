@@ -11,8 +11,9 @@ use gix::refs::{FullName, Reference, Target, TargetRef};
 
 use super::command::{LIST_MAX, SHORT_MAX, answer, failed, git};
 use super::error::Error;
-use super::repository::Repository;
+use super::repository::{LINK_MAX, Repository};
 use crate::id::Revision;
+use crate::sys::open;
 
 /// How many tags of tags are followed.
 const TAGS_MAX: usize = 8;
@@ -37,7 +38,8 @@ impl Repository {
             answer(self.path(), &["symbolic-ref", "-q", "HEAD"], SHORT_MAX)?
         } else {
             let head = self.path().join("HEAD");
-            let head = std::fs::read(head).map_err(|error| self.error(error))?;
+            let bytes = open::read(&head, LINK_MAX);
+            let head = bytes.map_err(|error| Error::new(&head, error))?;
             let head = String::from_utf8_lossy(&head);
             head.strip_prefix("ref:").map(|name| name.trim().to_owned())
         };

@@ -1,8 +1,11 @@
 //! A repository, opened for reading.
 
 use std::cell::OnceCell;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use gix::config::file::Metadata;
+use gix::config::file::init::Options;
 use gix::config::{File, Source};
 use gix::hash::{Kind, ObjectId, oid};
 use gix::objs::Find;
@@ -10,6 +13,13 @@ use gix::objs::Find;
 use super::error::Error;
 use super::objects::Objects;
 use crate::id::Revision;
+use crate::sys::open;
+
+/// The largest git configuration that is read, in bytes.
+const CONFIG_MAX: u64 = 1024 * 1024;
+
+/// The largest file that is read which holds nothing but a path or the name of a ref, in bytes.
+pub(super) const LINK_MAX: u64 = 64 * 1024;
 
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive
 /// (git-receive-pack(1), "Quarantine environment").
@@ -45,9 +55,11 @@ impl Repository {
             .canonicalize()
             .map_err(|error| Error::new(git_dir, error))?;
 
-        let common_dir = match std::fs::read_to_string(git_dir.join("commondir")) {
+        let link = git_dir.join("commondir");
+        let common_dir = match open::read_text(&link, LINK_MAX) {
             Ok(relative) => git_dir.join(relative.trim_end_matches('\n')),
-            Err(_) => git_dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => git_dir,
+            Err(error) => return Err(Error::new(&link, error)),
         };
         let common_dir = common_dir
             .canonicalize()
@@ -79,8 +91,10 @@ impl Repository {
 
     /// The kind of hash that names the repository's objects (`extensions.objectFormat`).
     pub(super) fn object_format(&self) -> Result<Kind, Error> {
-        let file = self.common_dir.join("config");
-        let file = File::from_path_no_includes(file, Source::Local);
+        let path = self.common_dir.join("config");
+        let mut text = open::read(&path, CONFIG_MAX).map_err(|error| Error::new(&path, error))?;
+        let metadata = Metadata::from(Source::Local).at(path);
+        let file = File::from_bytes_owned(&mut text, metadata, Options::default());
         let file = file.map_err(|error| self.error(error))?;
 
         let Some(name) = file.string("extensions.objectFormat") else {
