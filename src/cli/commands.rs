@@ -48,6 +48,10 @@ pub(super) enum Command {
     /// Carry out what is queued for an environment
     #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]
     Run {
+        /// The process that starts this one has the right to: it is a hook of a push, or has
+        /// checked it
+        #[arg(long = "checked", hide = true)]
+        is_checked: bool,
         /// The environment
         #[arg(value_name = "ENV")]
         environment: Environment,

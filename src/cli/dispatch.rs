@@ -60,7 +60,7 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Install(command) => put_in_or_take_out(command, repository, config),
         Command::Look(command) => {
             let context = Context::find(repository, config)?;
-            context.become_owner(Acts::No)?;
+            context.become_owner(Acts::Reads)?;
             look(&context, command)
         }
         Command::Intervene(command) => {
@@ -71,9 +71,17 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Reconcile(arguments) => reconcile(arguments, repository, config),
         Command::Complete { words } => complete::complete(&words),
 
-        // These two run as the user who started them.
         Command::Serve => Ok(run::serve(&Context::find(repository, config)?)),
-        Command::Run { environment } => run::run(&Context::find(repository, config)?, &environment),
+        Command::Run {
+            environment,
+            is_checked,
+        } => {
+            let context = Context::find(repository, config)?;
+            if !is_checked {
+                verbs::become_owner(&context.place, Acts::Starts)?;
+            }
+            run::run(&context, &environment)
+        }
     }
 }
 
@@ -181,7 +189,7 @@ fn reconcile(
     let context = Context::find(repository, config)?;
     let push = arguments.push();
     if push.is_none() {
-        context.become_owner(Acts::Yes)?;
+        context.become_owner(Acts::Starts)?;
     }
     run::reconcile(&context, push.as_ref())
 }

@@ -17,7 +17,7 @@ use crate::store::Deployment;
 use crate::sys::clock;
 use crate::sys::poll::reader_is_gone;
 use crate::text;
-use crate::verbs::{self, Following, News, NoRunner, Watch};
+use crate::verbs::{self, Following, News, NoRunner, Starter, Watch};
 
 /// How long to wait before looking again for something new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -39,14 +39,15 @@ fn end_line(deployment: &Deployment) -> String {
 
 /// Says why nothing carries out what is followed.
 fn say_no_runner(why: &NoRunner) {
-    output::complain(&text::with_causes(why), None);
+    output::complain(&text::with_causes(why), why.hint());
 }
 
 /// `wait ID`.
 pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
-    let mut following = Following::new(deploy, store, &[id], Watch::End);
+    let starter = Starter::Person(context.place.clone());
+    let mut following = Following::new(starter, deploy, store, &[id], Watch::End);
 
     loop {
         for news in following.look()? {
@@ -75,7 +76,8 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<
     };
 
     if follow {
-        let following = Following::new(deploy, store, &[id], Watch::Output);
+        let starter = Starter::Person(context.place.clone());
+        let following = Following::new(starter, deploy, store, &[id], Watch::Output);
         return follow_log(following, lines);
     }
     let mut tail = Tail::new(store.log_file(id));
@@ -122,7 +124,7 @@ pub(super) fn for_pusher(
     watch: Watch,
 ) -> Result<(), Error> {
     let store = deploy.open_store()?;
-    let mut following = Following::new(deploy, store, ids, watch);
+    let mut following = Following::new(Starter::Push, deploy, store, ids, watch);
     let mut lines: BTreeMap<DeploymentId, OutputLines> = BTreeMap::new();
 
     while !following.is_over() {

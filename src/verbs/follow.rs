@@ -5,17 +5,23 @@ use std::io;
 use std::time::Duration;
 
 use super::error::Error;
+use super::place::Place;
+use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::{self, DeployRepository};
-use crate::id::{DeploymentId, Environment};
+use crate::id::{DeploymentId, Environment, Target};
 use crate::report::Tail;
 use crate::runner::has_runner;
+use crate::status::Status;
 use crate::store::{Deployment, Reader, Store};
 use crate::sys::clock::Deadline;
-use crate::wake;
+use crate::text;
 
 /// How long a deployment may wait without a runner before one is started, and how long until the
 /// next try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
+
+/// The longest reason that is told, in characters.
+const REASON_MAX: usize = 300;
 
 /// A deployment by its number.
 ///
@@ -56,28 +62,63 @@ pub enum NoRunner {
     /// The deploy repository or its configuration can't be used.
     #[error("{0}\nwhat is queued waits until this is fixed")]
     Unusable(deploy_repository::Error),
-    /// The runner's process can't be started.
-    #[error("no runner can be started")]
-    NotStarted(#[source] io::Error),
+    /// The runner's process can't be started, or this user may not start one.
+    #[error("no runner carries it out, and none can be started from here")]
+    NotStarted(#[source] Error),
+    /// A runner was here and could not go on, or something else holds the deployment up.
+    #[error("{0} is queued: {1}")]
+    Waits(Target, String),
+}
+
+impl NoRunner {
+    /// What to do, where the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::NotStarted(error) => error.hint(),
+            Self::Unusable(_) | Self::Waits(..) => None,
+        }
+    }
+}
+
+/// By which right runners are started for what is followed.
+#[derive(Debug)]
+pub enum Starter {
+    /// The push of this user, which git has let in.
+    Push,
+    /// The right of the person who typed a command about this place.
+    Person(Place),
 }
 
 /// Deployments that are watched until they have ended.
 pub struct Following {
+    starter: Starter,
     deploy: DeployRepository,
     store: Store,
     watch: Watch,
-    open: Vec<(DeploymentId, Tail)>,
+    open: Vec<Followed>,
     runners: BTreeMap<Environment, RunnerCheck>,
 }
 
 impl Following {
     /// Begins to watch some deployments.
     #[must_use]
-    pub fn new(deploy: DeployRepository, store: Store, ids: &[DeploymentId], watch: Watch) -> Self {
-        let tail = |id: &DeploymentId| (*id, Tail::new(store.log_file(*id)));
+    pub fn new(
+        starter: Starter,
+        deploy: DeployRepository,
+        store: Store,
+        ids: &[DeploymentId],
+        watch: Watch,
+    ) -> Self {
+        let follow = |id: &DeploymentId| Followed {
+            id: *id,
+            tail: Tail::new(store.log_file(*id)),
+            told: None,
+        };
         Self {
+            starter,
             deploy,
-            open: ids.iter().map(tail).collect(),
+            open: ids.iter().map(follow).collect(),
             store,
             watch,
             runners: BTreeMap::new(),
@@ -98,24 +139,26 @@ impl Following {
         let mut news = Vec::new();
         let mut left = Vec::new();
 
-        for (id, mut tail) in std::mem::take(&mut self.open) {
+        for mut followed in std::mem::take(&mut self.open) {
+            let id = followed.id;
             // The status is read before the output. So when the deployment has ended, all that it
             // wrote before its end is read.
             let deployment = find(&*self.store.read()?, id)?;
             let bytes = match self.watch {
-                Watch::Output => tail.read().map_err(unreadable_log(id))?,
+                Watch::Output => followed.tail.read().map_err(unreadable_log(id))?,
                 Watch::End => Vec::new(),
             };
 
             if !bytes.is_empty() {
                 news.push(News::Output(deployment, bytes));
-                left.push((id, tail));
+                left.push(followed);
             } else if deployment.status.has_ended() {
                 news.push(News::Ended(deployment));
             } else {
+                news.extend(followed.waits(&deployment).map(News::NoRunner));
                 let environment = deployment.target.environment;
                 news.extend(self.ensure_runner(environment).map(News::NoRunner));
-                left.push((id, tail));
+                left.push(followed);
             }
         }
 
@@ -136,8 +179,30 @@ impl Following {
         if has_runner(&record, &environment).unwrap_or(true) {
             return None;
         }
-        let why = start_runner(&self.deploy, &environment).err()?;
+        let why = start(&self.starter, &self.deploy, &environment).err()?;
         (!std::mem::replace(&mut check.was_told, true)).then_some(why)
+    }
+}
+
+/// A deployment that is watched.
+struct Followed {
+    id: DeploymentId,
+    tail: Tail,
+    /// Why it waits, as it was told last.
+    told: Option<String>,
+}
+
+impl Followed {
+    /// Why the deployment waits, if that was not told yet.
+    fn waits(&mut self, deployment: &Deployment) -> Option<NoRunner> {
+        let reason = deployment.reason.as_ref();
+        let reason = reason.filter(|_| deployment.status == Status::Queued)?;
+        if self.told.as_ref() == Some(reason) {
+            return None;
+        }
+        self.told = Some(reason.clone());
+        let reason = text::escape(reason, REASON_MAX);
+        Some(NoRunner::Waits(deployment.target.clone(), reason))
     }
 }
 
@@ -167,9 +232,17 @@ impl Default for RunnerCheck {
 
 /// Starts a runner by the configuration as it is now. A runner that finds the lock taken ends
 /// again.
-fn start_runner(deploy: &DeployRepository, environment: &Environment) -> Result<(), NoRunner> {
+fn start(
+    starter: &Starter,
+    deploy: &DeployRepository,
+    environment: &Environment,
+) -> Result<(), NoRunner> {
     let config_file = deploy.config_file.as_deref();
     let deploy = DeployRepository::open(deploy.repository.path(), config_file)
         .map_err(NoRunner::Unusable)?;
-    wake::runner(&deploy, environment).map_err(NoRunner::NotStarted)
+    let started = match starter {
+        Starter::Push => start_runner_of_push(&deploy, environment),
+        Starter::Person(place) => start_runner(place, &deploy, environment),
+    };
+    started.map_err(NoRunner::NotStarted)
 }

@@ -68,6 +68,7 @@ mod service;
 mod snapshots;
 mod ssh;
 mod stopping;
+mod strangers;
 mod surroundings;
 mod syslog;
 mod tidy;

@@ -2,8 +2,13 @@
 //! /proc.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
-use crate::processes::BINARY;
+use nix::sys::stat::Mode;
+
+use crate::nobody::{NOBODY, Nobody};
+use crate::processes::{BINARY, kill_child};
 use crate::run::run;
 use crate::world::World;
 
@@ -60,4 +65,54 @@ fn hook_that_was_there_before_still_gets_the_whole_environment() {
 
     let told = fs::read_to_string(world.path("told")).unwrap();
     assert_eq!(told.trim_end(), SECRET.1);
+}
+
+/// The environments of the processes of the user `nobody` that have something to do with a folder.
+fn environments_of_nobody(folder: &Path) -> Vec<String> {
+    let of_nobody =
+        |pid: &i32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() == NOBODY);
+    let environment = |pid: i32| {
+        let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', "\n"))
+    };
+    let pids = crate::processes::of(folder).into_iter();
+    pids.filter(of_nobody).filter_map(environment).collect()
+}
+
+#[test]
+fn environment_of_root_reaches_nothing_that_runs_as_the_owner() {
+    let world = World::installed();
+    let Some(_nobody) = Nobody::new(&world) else {
+        return;
+    };
+    let pipe = world.path("deploy.git/pipe");
+    nix::unistd::mkfifo(&pipe, Mode::from_bits_truncate(0o666)).unwrap();
+    world.server_git(&["config", "include.path", "pipe"]);
+    world
+        .shell_in(".", "chown -R nobody:nogroup deploy.git")
+        .ok();
+
+    // git waits for the pipe.
+    for arguments in [&["doctor"][..], &["check"], &["install"]] {
+        let mut command = world.binary();
+        command.args(arguments).env("API_TOKEN", "c2VjcmV0");
+        let mut child = crate::processes::in_background(&mut command);
+        let mut seen = Vec::new();
+        if arguments != ["check"] {
+            world.wait_until("git runs as the owner", || {
+                seen = environments_of_nobody(&world.repository());
+                seen.iter()
+                    .any(|environment| environment.contains("LC_ALL=C"))
+            });
+            kill_child(&mut child);
+        } else {
+            child.wait().unwrap();
+        }
+        assert!(
+            !seen
+                .iter()
+                .any(|environment| environment.contains("c2VjcmV0")),
+            "{seen:#?}"
+        );
+    }
 }
