@@ -82,11 +82,10 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
             let sharing = Sharing::of_folder(&deploy.state_dir())?;
             sharing.create_folder(&folder)?;
 
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(folder.join(environment.as_str()))?;
-            sharing.apply_to_file(&file)
+            let file = folder.join(environment.as_str());
+            sharing
+                .open_file(&file, OpenOptions::new().append(true))
+                .map(drop)
         }
     }
 }

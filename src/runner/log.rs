@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -29,12 +30,7 @@ impl Log {
     /// # Errors
     /// It can't be opened.
     pub(super) fn create(path: PathBuf, sharing: Sharing, limit: u64) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)?;
-        sharing.apply_to_file(&file)?;
+        let file = sharing.open_file(&path, OpenOptions::new().read(true).append(true))?;
         Ok(Self {
             path,
             file,
@@ -48,7 +44,9 @@ impl Log {
     /// # Errors
     /// The file can't be opened.
     pub(super) fn for_command(&self) -> io::Result<File> {
-        OpenOptions::new().append(true).open(&self.path)
+        // The file that is open already: by its name somebody could lead to another one.
+        let opened = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        OpenOptions::new().append(true).open(opened)
     }
 
     /// Writes a line of this program's own. Where the log can't be written, everything goes on
@@ -102,8 +100,9 @@ impl Log {
 
 /// Writes the first and the last `half` bytes of a file into a new one.
 fn rewrite(old: &File, size: u64, half: u64, path: &Path, sharing: Sharing) -> io::Result<()> {
-    let mut new = File::create(path)?;
-    sharing.apply_to_file(&new)?;
+    let mut new = sharing.open_file(path, OpenOptions::new().write(true))?;
+    // A process that died can have left a part of it.
+    new.set_len(0)?;
 
     let mut old = old;
     old.seek(SeekFrom::Start(0))?;

@@ -6,9 +6,19 @@ use super::{drain, recover};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::publish;
+use crate::store::{self, Store};
 use crate::sys::lock::try_lock;
 use crate::sys::process::{ProcessIdentity, boot_id};
 use crate::sys::surroundings::set_umask;
+
+/// Removes the reasons for which no runner could go on before.
+fn say_it_goes_on(store: &mut Store, environment: &Environment) -> Result<(), store::Error> {
+    // Nothing is written in the usual case.
+    if !store.read()?.is_stuck(environment)? {
+        return Ok(());
+    }
+    store.transaction(|transaction| transaction.set_stuck(environment, None))
+}
 
 /// Carries out everything that is queued for an environment, unless another runner does so already.
 ///
@@ -27,9 +37,12 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
     publish::to_syslog(&mut store);
 
     loop {
-        let Some(lock) = try_lock(&store.lock_file(environment), store.sharing())? else {
+        let file = store.lock_file(environment);
+        let locked = try_lock(&file, store.sharing());
+        let Some(lock) = locked.map_err(|error| Error::Lock(file, error))? else {
             return Ok(());
         };
+        say_it_goes_on(&mut store, environment)?;
 
         deploy.reload_config()?;
         recover::recover(&runner, deploy, &mut store)?;

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use super::reader::FILE;
 use super::schema::{self, VERSION};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::file::sync_folder;
+use crate::sys::open;
 use crate::sys::sharing::Sharing;
 
 /// How long to wait before it is tried again to switch to WAL.
@@ -45,12 +45,15 @@ impl Store {
     /// As for [`Store::open`].
     pub fn open_as_it_is(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
-        match std::fs::metadata(&file) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Missing(file));
-            }
-            Err(error) => return Err(Error::Io(file, error)),
+        if let Err(error) = std::fs::metadata(&file) {
+            return Err(match error.kind() {
+                io::ErrorKind::NotFound => Error::Missing(file),
+                _ => Error::Io(file, error),
+            });
+        }
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let file = folder.join(format!("{FILE}{suffix}"));
+            open::no_pipe(&file).map_err(|error| Error::Io(file, error))?;
         }
 
         let sharing =
@@ -164,18 +167,12 @@ impl Store {
 }
 
 /// Makes an empty file for the database, where it is missing. SQLite gives the files beside it the
-/// same mode.
+/// same mode and, if root makes them, the same owner (`findCreateFileMode` in its os_unix.c).
 fn create_file(folder: &Path, sharing: Sharing) -> io::Result<()> {
-    let created = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(folder.join(FILE));
-    match created {
-        Ok(file) => sharing.apply_to_file(&file),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
+    let file = folder.join(FILE);
+    sharing
+        .open_file(&file, OpenOptions::new().write(true))
+        .map(drop)
 }
 
 /// Whether SQLite failed because another process uses the database.

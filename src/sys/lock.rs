@@ -14,7 +14,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use nix::libc::O_DIRECTORY;
 
 use super::sharing::Sharing;
 
@@ -28,19 +28,7 @@ pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 /// # Errors
 /// The file can't be opened or locked.
 pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
-    let is_new = !path.exists();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(O_NOFOLLOW)
-        .open(path)?;
-    if is_new {
-        sharing.apply_to_file(&file)?;
-    }
-
-    lock_now(file)
+    lock_now(sharing.open_file(path, OpenOptions::new().read(true).write(true))?)
 }
 
 /// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].

@@ -12,6 +12,7 @@ pub mod file;
 pub mod gated;
 pub mod group;
 pub mod lock;
+mod on_behalf;
 pub mod open;
 pub mod output;
 pub mod poll;

@@ -10,6 +10,10 @@ use crate::{deploy_repository, git, judging, planning, runner, store};
 /// What to do where a repository can't be read.
 const READ_HINT: &str = "make sure that this user can read the repository";
 
+/// What to do where a lock can't be taken.
+const LOCK_HINT: &str = "if it is another user's, give it to the state's owner with chown; then: \
+                         deploy-by-code reconcile";
+
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -132,6 +136,7 @@ impl Error {
 
             Self::Planning(planning::Error::Overtaken(_))
             | Self::Judging(judging::Error::NotInMemory) => Some("run the command again"),
+            Self::Runner(runner::Error::Lock(..)) => Some(LOCK_HINT),
             Self::Runner(runner::Error::Io(_)) => {
                 Some("make sure that this user can write to the state directory")
             }

@@ -96,6 +96,7 @@ const CHECKS: &[Check] = &[
         look: Look::Opening(state::is_open),
     },
     of_state("state permissions", permissions::state),
+    one("state files", permissions::state_files),
     of_state("database", state::database),
     of_state("lock", state::lock),
     of_state("cursor", state::cursor),

@@ -36,7 +36,11 @@ pub(super) fn database(_: &Installation<'_>, store: &mut Store) -> Finding {
 }
 
 /// Whether the file system of the state has the locks on which runners rely.
-pub(super) fn lock(_: &Installation<'_>, store: &mut Store) -> Finding {
+pub(super) fn lock(installation: &Installation<'_>, store: &mut Store) -> Finding {
+    if installation.request.untried.is_some() {
+        let fix = "run doctor again as the repository's owner";
+        return Finding::warning("not tried: this user only reads here", fix);
+    }
     let name = format!(".doctor.{}", std::process::id());
     let file = store.folder().join("locks").join(name);
     let locked = try_lock(&file, store.sharing());
@@ -100,7 +104,8 @@ pub(super) fn queue(installation: &Installation<'_>, store: &mut Store) -> Findi
     }
 }
 
-/// The deployments that wait for longer than a runner takes to start, and those whose runner died.
+/// The deployments that wait for longer than a runner takes to start, those whose runner died, and
+/// those for which a runner could not go on.
 fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
     let boot_id = boot_id().unwrap_or_default();
     let is_dead = |open: &&Deployment| {
@@ -124,6 +129,14 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
         let dead = open.iter().filter(is_dead);
         let names = waiting.into_iter().chain(dead);
         stuck.extend(names.map(|open| format!("{} {}", open.id, open.target)));
+
+        let has_reason = |open: &&Deployment| open.status == Status::Queued;
+        if record.is_stuck(&environment)?
+            && let Some(open) = open.iter().find(has_reason)
+        {
+            let reason = text::escape(open.reason.as_deref().unwrap_or_default(), 300);
+            stuck.push(format!("{} {} ({reason})", open.id, open.target));
+        }
     }
     Ok(stuck)
 }
