@@ -101,11 +101,12 @@ fn root_follows_no_link_that_the_owner_put_into_the_state() {
         return;
     };
     give_away(&world);
+    world.config_file("[defaults]\ncommand = [\"/bin/echo\", \"hello\"]\n");
     world.cmd(&["install"]).ok();
     let roots = world.path("roots");
     fs::write(&roots, "untouched").unwrap();
-    fs::set_permissions(&roots, fs::Permissions::from_mode(0o600)).unwrap();
-    for name in ["locks/production.lock", "logs/1.log"] {
+    fs::set_permissions(&roots, fs::Permissions::from_mode(0o640)).unwrap();
+    for name in ["locks/production.lock", "logs/2.log"] {
         symlink(&roots, world.state().join(name)).unwrap();
     }
 
@@ -116,7 +117,7 @@ fn root_follows_no_link_that_the_owner_put_into_the_state() {
     world.wait_until_idle();
 
     let found = fs::metadata(&roots).unwrap();
-    assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o600));
+    assert_eq!((found.uid(), found.mode() & 0o777), (0, 0o640));
     assert_eq!(fs::read_to_string(&roots).unwrap(), "untouched");
 }
 
