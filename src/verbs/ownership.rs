@@ -157,7 +157,7 @@ fn look_at(folder: &Path) -> Result<fs::Metadata, Error> {
 }
 
 /// The git folder, and the repository's folder. For a linked work tree they differ.
-pub(super) fn folders(place: &Place) -> Result<[PathBuf; 2], Error> {
+fn folders(place: &Place) -> Result<[PathBuf; 2], Error> {
     Ok([
         place.git_dir.clone(),
         Repository::open(&place.git_dir)?.path().to_owned(),
