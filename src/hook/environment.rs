@@ -92,8 +92,11 @@ fn unix_user() -> Identity {
 }
 
 /// The name of a user of the operating system. A user whose number has no name is known by the
-/// number.
+/// number. The user database, which can be behind a network, is not asked who root is.
 fn name_of(user: u32) -> String {
+    if user == 0 {
+        return "root".to_owned();
+    }
     User::by_number(user).map_or_else(|_| format!("user {user}"), |user| user.name)
 }
 
