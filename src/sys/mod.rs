@@ -8,6 +8,8 @@ pub mod clock;
 pub mod detach;
 pub mod exec;
 pub mod file;
+pub mod folder;
+mod folder_tree;
 pub mod gated;
 pub mod group;
 pub mod lock;
