@@ -21,13 +21,17 @@ const UNFINISHED: &str = ".unfinished-claim";
 /// The largest file that is read, in bytes.
 const SIZE_MAX: u64 = 16 * 1024 * 1024;
 
+/// What stands in the place of a fingerprint that is unknown.
+const NO_FINGERPRINT: &str = "-";
+
 /// A release that became the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GoodRelease {
     pub(super) name: ReleaseName,
     /// 0: an earlier version made it, and recorded no number.
     pub(super) deployment: DeploymentId,
-    pub(super) fingerprint: u64,
+    /// `None`: it is not used again.
+    pub(super) fingerprint: Option<u64>,
 }
 
 /// What the file says.
@@ -75,7 +79,10 @@ impl Claim {
                 deployment,
                 fingerprint,
             } = release;
-            writeln!(text, "release {name} {} {fingerprint:016x}", deployment.0)?;
+            let fingerprint = fingerprint.map_or(NO_FINGERPRINT.to_owned(), |fingerprint| {
+                format!("{fingerprint:016x}")
+            });
+            writeln!(text, "release {name} {} {fingerprint}", deployment.0)?;
         }
 
         let unfinished = OsStr::new(UNFINISHED);
@@ -108,7 +115,10 @@ fn release(line: &[u8]) -> Option<GoodRelease> {
     let release = GoodRelease {
         name: ReleaseName::parse(OsStr::new(words.next()?))?,
         deployment: DeploymentId(words.next()?.parse().ok()?),
-        fingerprint: u64::from_str_radix(words.next()?, 16).ok()?,
+        fingerprint: match words.next()? {
+            NO_FINGERPRINT => None,
+            number => Some(u64::from_str_radix(number, 16).ok()?),
+        },
     };
     words.next().is_none().then_some(release)
 }
@@ -155,11 +165,11 @@ mod tests {
 
         let claim = Claim {
             owner: b"production/a id /srv".to_vec(),
-            releases: [("1", 7), ("2", 6)]
-                .map(|(digit, number)| GoodRelease {
+            releases: [("1", 7, Some(u64::MAX - 1)), ("2", 6, None)]
+                .map(|(digit, number, fingerprint)| GoodRelease {
                     name: ReleaseName::parse(OsStr::new(&digit.repeat(40))).unwrap(),
                     deployment: DeploymentId(number),
-                    fingerprint: u64::MAX - 1,
+                    fingerprint,
                 })
                 .to_vec(),
         };

@@ -124,7 +124,8 @@ impl<'o> Checkout<'o> {
         if let Some(GoodRelease {
             name, fingerprint, ..
         }) = good.cloned()
-            && self.fingerprint(&name)? == Some(fingerprint)
+            && fingerprint.is_some()
+            && self.fingerprint(&name).ok() == fingerprint
         {
             // Until the deployment has succeeded, nobody knows whether it is good.
             self.claim.releases.retain(|release| release.name != name);
@@ -152,24 +153,27 @@ impl<'o> Checkout<'o> {
         Ok(status.map_err(at(self.release_path(name)))?.is_some())
     }
 
-    /// A number that changes when anything in a release changes; `None`: there is no such release.
-    /// It is made of what the kernel says about each file, and no file is read.
-    fn fingerprint(&self, name: &ReleaseName) -> Result<Option<u64>, CheckoutError> {
-        let sum = || -> io::Result<Option<u64>> {
-            let status = self.releases.status(name.as_ref())?;
-            if status.is_none_or(|status| status.kind != FileKind::Folder) {
-                return Ok(None);
-            }
-            // A sum, because names come in any order.
-            let mut sum = 0_u64;
-            self.releases.folder(name.as_ref())?.walk(|path, status| {
-                let mut hasher = DefaultHasher::new();
-                (path, status).hash(&mut hasher);
-                sum = sum.wrapping_add(hasher.finish());
-            })?;
-            Ok(Some(sum))
-        };
-        sum().map_err(at(self.release_path(name)))
+    /// A number that changes when anything in a release changes. It is made of what the kernel says
+    /// about each file, and no file is read. It may differ after an upgrade of this program; then
+    /// the release is exported anew.
+    ///
+    /// # Errors
+    /// There is no such release, or not everything in it can be looked at.
+    fn fingerprint(&self, name: &ReleaseName) -> io::Result<u64> {
+        // A sum, because names come in any order.
+        let mut sum = 0_u64;
+        self.releases.folder(name.as_ref())?.walk(|path, status| {
+            let mut hasher = DefaultHasher::new();
+            (path, status).hash(&mut hasher);
+            sum = sum.wrapping_add(hasher.finish());
+        })?;
+        Ok(sum)
+    }
+
+    /// The name of a release that is being written or removed. It is this deployment's alone: what
+    /// an earlier one could not remove is in nobody's way.
+    fn unfinished(&self, name: &ReleaseName) -> OsString {
+        OsString::from(format!("{UNFINISHED}{name}.{}", self.order.id.0))
     }
 
     fn write_claim(&self) -> Result<(), CheckoutError> {
@@ -182,9 +186,8 @@ impl<'o> Checkout<'o> {
     /// # Errors
     /// It can't be made.
     pub(super) fn begin(&self, name: &ReleaseName) -> Result<OpenFolder, CheckoutError> {
-        let unfinished = unfinished(name);
+        let unfinished = self.unfinished(name);
         let path = self.release_path(&unfinished);
-        self.releases.remove(&unfinished).map_err(at(&path))?;
         self.releases.new_folder(&unfinished).map_err(at(path))
     }
 
@@ -200,12 +203,12 @@ impl<'o> Checkout<'o> {
     ) -> Result<(), CheckoutError> {
         let complete = || -> io::Result<()> {
             written.sync_file_system()?;
-            let old = OsString::from(format!("{UNFINISHED}old-{name}"));
             if self.releases.status(name.as_ref())?.is_some() {
-                self.releases.remove(&old)?;
+                let old = OsString::from(format!("{UNFINISHED}old-{name}.{}", self.order.id.0));
                 self.releases.rename(name.as_ref(), &old)?;
             }
-            self.releases.rename(&unfinished(name), name.as_ref())?;
+            self.releases
+                .rename(&self.unfinished(name), name.as_ref())?;
             self.releases.sync()
         };
         complete().map_err(at(self.release_path(name)))
@@ -214,7 +217,7 @@ impl<'o> Checkout<'o> {
     /// Removes a release that could not be written.
     pub(super) fn give_up(&self, name: &ReleaseName) {
         // What can't be removed now is removed by the next prune.
-        let _ = self.releases.remove(&unfinished(name));
+        let _ = self.releases.remove(&self.unfinished(name));
     }
 
     /// Makes `current` lead to a release. Before that the release is noted as a good one.
@@ -223,8 +226,11 @@ impl<'o> Checkout<'o> {
     /// There is no such release, or the link can't be written.
     pub(super) fn make_current(&mut self, name: &ReleaseName) -> Result<(), CheckoutError> {
         self.current()?;
-        let missing = || at(self.release_path(name))(io::ErrorKind::NotFound.into());
-        let fingerprint = self.fingerprint(name)?.ok_or_else(missing)?;
+        let release = self.releases.folder(name.as_ref());
+        release.map_err(at(self.release_path(name)))?;
+        // A command may have made files that only another user can look at. Such a release is good,
+        // but it is not used again.
+        let fingerprint = self.fingerprint(name).ok();
 
         self.claim.releases.retain(|release| release.name != *name);
         let good = GoodRelease {
@@ -291,15 +297,10 @@ impl<'o> Checkout<'o> {
             return Ok(());
         };
         // It is renamed before it is removed: half a release must not have a release's name.
-        let unfinished = unfinished(&release);
-        self.releases.remove(&unfinished)?;
+        let unfinished = self.unfinished(&release);
         self.releases.rename(name, &unfinished)?;
         self.releases.remove(&unfinished)
     }
-}
-
-fn unfinished(name: &ReleaseName) -> OsString {
-    OsString::from(format!("{UNFINISHED}{name}"))
 }
 
 /// The releases that version 0.1.0 left. It did not record which of them are good, so none of them
@@ -311,7 +312,7 @@ fn of_earlier_version(releases: &OpenFolder) -> io::Result<Vec<GoodRelease>> {
         .map(|name| GoodRelease {
             name,
             deployment: DeploymentId(0),
-            fingerprint: 0,
+            fingerprint: None,
         })
         .collect())
 }

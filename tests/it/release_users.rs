@@ -63,7 +63,7 @@ fn link_of_the_user_leads_root_nowhere() {
     let private = fs::Permissions::from_mode(0o700);
     fs::set_permissions(&secret, private).unwrap();
     let revision = one_file(&world, "one");
-    let unfinished = PathBuf::from(format!("releases/.unfinished-{revision}"));
+    let unfinished = PathBuf::from(format!("releases/.unfinished-{revision}.2"));
 
     let places = [
         Path::new("releases"),
@@ -123,6 +123,27 @@ fn root_without_a_user_follows_no_link_of_somebody_else() {
     lchown(production.join("a"), Some(0), Some(0)).unwrap();
     assert_eq!(deploy(&world, &revision), "#2 production/a succeeded");
     assert!(secret.join("current").exists());
+}
+
+#[test]
+fn release_with_files_of_root_is_exported_anew() {
+    // The user's command leaves a folder that only root can enter, as a container may.
+    let Some(world) = world_of_nobody("") else {
+        return;
+    };
+    let (one, two) = (one_file(&world, "one"), one_file(&world, "two"));
+    deploy(&world, &one);
+    let lock_up = |revision: &str| {
+        let folder = release(&world, revision).join("cache");
+        fs::create_dir_all(folder.join("inner")).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    };
+
+    lock_up(&one);
+    assert_eq!(deploy(&world, &two), "#2 production/a succeeded");
+    assert_eq!(roll_back(&world, &one), "#3 production/a succeeded");
+    assert_eq!(current(&world), "one");
+    assert!(!release(&world, &one).join("cache").exists());
 }
 
 #[test]
