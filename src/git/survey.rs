@@ -102,7 +102,8 @@ pub(super) fn survey(
     loop {
         if let Some((name, id)) = next.take() {
             let opened = open_folder(repository, name, id, &open, rules)?;
-            read = read.saturating_add(opened.totals.entries);
+            let folders = opened.folders.len() as u64;
+            read = read.saturating_add(opened.totals.entries + folders);
             let is_deep = open.len() > DEPTH_MAX;
             open.push(opened);
             if read > ENTRIES_MAX || is_deep {
