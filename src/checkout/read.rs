@@ -10,6 +10,7 @@ use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND};
 use super::stream::send;
 use crate::git::{self, ExportItem, ReleaseTree};
 use crate::sys::clock::Deadline;
+use crate::sys::file::widen_pipe;
 use crate::sys::user::User;
 use crate::text;
 
@@ -98,6 +99,7 @@ impl Writer {
         let mut child = command.spawn().map_err(CheckoutError::Start)?;
         let missing = || CheckoutError::Start(io::ErrorKind::BrokenPipe.into());
         let input = child.stdin.take().ok_or_else(missing)?;
+        widen_pipe(&input);
         let answers = child.stdout.take().ok_or_else(missing)?;
         Ok(Self {
             child,

@@ -8,10 +8,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::fcntl::{AT_FDCWD, FcntlArg, RenameFlags, fcntl, renameat2};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Waits until the entries of a folder are on disk.
@@ -32,6 +33,12 @@ pub fn in_memory(content: &[u8]) -> io::Result<File> {
     file.write_all(content)?;
     file.rewind()?;
     Ok(file)
+}
+
+/// Lets a pipe hold 1 MiB, so that two processes that use it wait for each other less often
+/// (`F_SETPIPE_SZ`, fcntl(2)). Where the kernel refuses, the pipe stays as it is.
+pub fn widen_pipe(pipe: &impl AsFd) {
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1024 * 1024));
 }
 
 /// Gives a file another name that nobody has yet (renameat2(2), `RENAME_NOREPLACE`). On a file

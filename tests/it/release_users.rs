@@ -146,6 +146,18 @@ fn release_with_files_of_root_is_exported_anew() {
     assert!(!release(&world, &one).join("cache").exists());
 }
 
+/// A file system that is taken away again at the end of a test.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
+}
+
 #[test]
 fn full_disk_is_named_and_leaves_no_part_of_a_release() {
     let world = world("");
@@ -155,6 +167,7 @@ fn full_disk_is_named_and_leaves_no_part_of_a_release() {
         skip("only a user who may mount can fill a disk");
         return;
     }
+    let _mounted = Mounted(world.path("srv"));
     let small = one_file(&world, "small");
     let large = one_file(&world, &"x".repeat(1_000_000));
 
@@ -165,7 +178,6 @@ fn full_disk_is_named_and_leaves_no_part_of_a_release() {
     let left = fs::read_dir(release(&world, "")).unwrap().count();
     let now = current(&world);
     world.wait_until_idle();
-    world.shell_in(".", "umount srv").ok();
 
     assert!(is_named && !repository, "{last}");
     assert_eq!((left, now.as_str()), (1, "small"));
