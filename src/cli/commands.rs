@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
+use crate::checkout::CheckoutStep;
 use crate::id::{Environment, Revision, RevisionError};
 use crate::identity::{Evidence, Identity};
 use crate::planning::Push;
@@ -43,6 +44,16 @@ pub(super) enum Command {
         /// The words so far; the last is to be completed
         #[arg(last = true)]
         words: Vec<String>,
+    },
+
+    /// Carry out one step of a checkout; the order stands on standard input
+    #[command(
+        hide = true,
+        after_help = "Example, as a runner calls it:\n  deploy-by-code checkout-step prune < order"
+    )]
+    CheckoutStep {
+        /// export, write, make-current or prune
+        step: CheckoutStep,
     },
 
     /// Carry out what is queued for an environment

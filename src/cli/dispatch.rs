@@ -16,7 +16,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, complete, doctor, follow, history, hooks, install, intervene, plan, run, status,
+    check, checkout, complete, doctor, follow, history, hooks, install, intervene, plan, run,
+    status,
 };
 use crate::text;
 use crate::verbs::{self, Acts};
@@ -71,6 +72,8 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Reconcile(arguments) => reconcile(arguments, repository, config),
         Command::Complete { words } => complete::complete(&words),
 
+        // These run as the user who started them.
+        Command::CheckoutStep { step } => checkout::step(step),
         Command::Serve => Ok(run::serve(&Context::find(repository, config)?)),
         Command::Run {
             environment,

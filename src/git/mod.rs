@@ -14,10 +14,10 @@
 
 mod ancestry;
 mod changes;
-mod checkout;
 mod command;
 mod commits;
 mod error;
+mod export;
 mod history;
 mod objects;
 mod place;
@@ -25,16 +25,18 @@ mod refs;
 mod repository;
 mod scratch;
 mod settings;
+mod survey;
 mod trailers;
 mod tree;
 
 pub use changes::DeepScan;
-pub use checkout::export;
 pub use commits::commits_between;
 pub use error::Error;
+pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use place::{find_repository, open_application};
 pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
+pub use survey::ExportRules;
 pub use trailers::{Bound, DeclaredNeed};

@@ -11,6 +11,9 @@ use gix::odb::{Handle, Header as _};
 
 use super::error::Error;
 
+/// How large an object may be that is read whole, in bytes.
+const OBJECT_MAX: usize = 2 * 1024 * 1024 * 1024;
+
 /// The object stores of a repository. They are asked one after the other.
 #[derive(Clone)]
 pub(super) struct Objects {
@@ -29,7 +32,11 @@ impl Objects {
         folders: impl Iterator<Item = &'f PathBuf>,
     ) -> Result<Self, Error> {
         let open = |folder: &PathBuf| {
-            gix::odb::at_opts(folder, kind, None, Options::default())
+            let options = Options {
+                alloc_limit_bytes: Some(OBJECT_MAX),
+                ..Options::default()
+            };
+            gix::odb::at_opts(folder, kind, None, options)
                 .map_err(|error| Error::new(folder, error))
         };
         Ok(Self {

@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::checkout::{Checkout, CheckoutError};
+use super::checkout::{self, remove_cgroup};
 use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{cancelled, failed, not_started, succeeded};
+use super::outcome::{ended, failed, not_started, succeeded};
 use super::start::start;
 use super::supervise::supervise;
+use crate::checkout::CheckoutOrder;
 use crate::deploy_repository::folder_values;
 use crate::status::Status;
 use crate::store::Outcome;
-use crate::sys::cgroup;
 
 /// Carries a deployment out, and records its end.
 ///
@@ -55,11 +55,16 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
         return Ok(job.begin()?.is_ok().then(missing));
     };
 
-    if job.begin()?.is_err() {
-        return Ok(None);
-    }
     let folder = folder.fill(&folder_values(&job.deployment.target));
-    check_out_and_run(job, log, PathBuf::from(folder))
+    let mut order = match checkout::order(job, PathBuf::from(folder))? {
+        Ok(order) => order,
+        Err(outcome) => return Ok(job.begin()?.is_ok().then_some(outcome)),
+    };
+    let outcome = check_out_and_run(job, log, &mut order)?;
+    if let Some(outcome) = &outcome {
+        checkout::prune(job, log, &mut order, outcome)?;
+    }
+    Ok(outcome)
 }
 
 /// Writes the revision's release, runs the command in it, where there is one, and makes the release
@@ -67,20 +72,12 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
 fn check_out_and_run(
     job: &mut Job,
     log: &mut Log,
-    folder: PathBuf,
+    order: &mut CheckoutOrder,
 ) -> Result<Option<Outcome>, Error> {
-    let not_checked_out = |error: CheckoutError| Ok(Some(failed(format!("checkout: {error}"))));
-    let (checkout, is_new) = match export(job, folder) {
-        Ok(exported) => exported,
-        Err(error) => return not_checked_out(error),
+    let release = match checkout::export(job, log, order)? {
+        Ok(release) => release,
+        Err(outcome) => return Ok(outcome),
     };
-    let revision = job.deployment.revision.clone();
-    let release = checkout.release(&revision);
-    let done = if is_new { "checked out" } else { "reused" };
-    log.say(&format!("{done} {}", release.display()));
-    if let Some(by) = job.cancelled_by()? {
-        return Ok(Some(cancelled(&by)));
-    }
 
     let outcome = match job.settings.command {
         Some(_) => run_command(job, log, Some(&release))?,
@@ -91,22 +88,10 @@ fn check_out_and_run(
         return Ok(outcome);
     }
 
-    if let Err(error) = checkout.flip(&revision) {
-        return not_checked_out(error);
+    match checkout::make_current(job, log, order)? {
+        Ok(()) => Ok(outcome),
+        Err(outcome) => Ok(outcome),
     }
-    log.say(&format!("current -> releases/{revision}"));
-    checkout.prune(job.settings.keep_releases);
-    Ok(outcome)
-}
-
-/// The checkout with the release of the deployment's revision, and whether the release was written
-/// just now.
-fn export(job: &Job, folder: PathBuf) -> Result<(Checkout, bool), CheckoutError> {
-    let repository = job.repository.as_deref();
-    let repository = repository.ok_or(CheckoutError::NoRepository)?;
-    let checkout = Checkout::claim(folder, &job.deployment.target)?;
-    let is_new = checkout.export(repository, &job.deployment.revision)?;
-    Ok((checkout, is_new))
 }
 
 /// Runs the command to its end. `None`: another process was faster.
@@ -135,15 +120,12 @@ fn run_command(
 
     let tree = job.run.tree(job.deployment.id, job.store.folder());
     let outcome = match gated.open() {
-        Ok(exit) => supervise(job, log, &tree, &exit)?,
+        Ok(exit) => {
+            let end = supervise(job, log, &tree, &exit)?;
+            ended(job, end)
+        }
         Err(error) => not_started(job, &error),
     };
     remove_cgroup(job);
     Ok(Some(outcome))
-}
-
-fn remove_cgroup(job: &Job) {
-    if let Some(folder) = &job.run.cgroup {
-        cgroup::remove(folder);
-    }
 }

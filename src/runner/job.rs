@@ -10,7 +10,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
 use crate::publish;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
-use crate::sys::clock;
+use crate::sys::clock::{self, Deadline};
 
 /// How many times it is tried again to record an end, where the state can't be changed.
 const RECORD_TRIES: usize = 30;
@@ -28,6 +28,8 @@ pub(super) struct Job {
     pub(super) run: Run,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
+    /// When the deployment has to be over; `None`: it has not begun to do anything.
+    pub(super) timeout: Option<Deadline>,
     /// Whether this job, and no other, made the deployment `running`.
     pub(super) has_begun: bool,
 }
@@ -58,6 +60,7 @@ impl Job {
             },
             previous: previous.map(|deployed| deployed.revision),
             deployment,
+            timeout: None,
             has_begun: false,
         })
     }

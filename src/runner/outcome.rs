@@ -59,24 +59,43 @@ pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
     ))
 }
 
-/// The end of a deployment whose command has ended. `is_left`: something that the command started
-/// still runs.
-pub(super) fn ended(
-    job: &Job,
-    exit: io::Result<ExitStatus>,
-    stop: Option<Stop>,
-    is_left: bool,
-) -> Outcome {
+/// The end of a deployment that the runner ended.
+pub(super) fn stopped(job: &Job, stop: Stop) -> Outcome {
+    match stop {
+        Stop::Cancelled(by) => cancelled(&by),
+        Stop::Timeout => {
+            let timeout = show_duration(job.settings.timeout);
+            failed(format!("timeout after {timeout}"))
+        }
+    }
+}
+
+/// How a process of a deployment ended.
+pub(super) struct ProcessEnd {
+    /// Its exit status, or why it could not be executed.
+    pub(super) exit: io::Result<ExitStatus>,
+    /// Why the runner ended it; `None`: it ended by itself.
+    pub(super) stop: Option<Stop>,
+    /// Whether something that it started still runs.
+    pub(super) is_left: bool,
+}
+
+/// The end of a deployment whose command has ended.
+pub(super) fn ended(job: &Job, end: ProcessEnd) -> Outcome {
+    let ProcessEnd {
+        exit,
+        stop,
+        is_left,
+    } = end;
     let exit = match exit {
         Ok(exit) => exit,
         Err(error) => return not_started(job, &error),
     };
 
     let (status, reason) = match stop {
-        Some(Stop::Cancelled(by)) => (Status::Cancelled, Some(format!("by {by}"))),
-        Some(Stop::Timeout) => {
-            let timeout = show_duration(job.settings.timeout);
-            (Status::Failed, Some(format!("timeout after {timeout}")))
+        Some(stop) => {
+            let stopped = stopped(job, stop);
+            (stopped.status, stopped.reason)
         }
         None => by_exit(exit),
     };

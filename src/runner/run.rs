@@ -31,7 +31,7 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
         boot_id: boot_id()?,
     };
     let mut store = deploy.open_store()?;
-    set_umask(store.sharing());
+    set_umask(store.sharing().is_with_group());
 
     // The hook that started this runner left it to the runner to write its events to syslog.
     publish::to_syslog(&mut store);

@@ -1,13 +1,16 @@
-//! Starting a deployment's command, with its arguments and its environment.
+//! Starting a deployment's processes, with their arguments and their environment.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::job::Job;
 use super::log::Log;
+use crate::checkout::{CheckoutOrder, CheckoutStep, OWN_PROGRAM, STEP_COMMAND};
 use crate::id::Revision;
 use crate::sys::cgroup;
+use crate::sys::file::in_memory;
 use crate::sys::gated::{Gated, spawn_gated};
 use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
@@ -30,10 +33,50 @@ pub(super) fn start(job: &mut Job, log: &Log, release: Option<&Path>) -> io::Res
         .stdout(output.try_clone()?)
         .stderr(output);
 
-    let joined = cgroup::create(&job.deployment.id.0.to_string());
-    let (folder, procs) = joined.unzip();
+    let name = job.deployment.id.0.to_string();
+    spawn(job, command, &name, other)
+}
+
+/// Forks the first process of one step of a checkout, which waits at its gate. What it says at its
+/// end goes into `report`.
+///
+/// # Errors
+/// As for [`start`].
+pub(super) fn start_step(
+    job: &mut Job,
+    log: &Log,
+    step: CheckoutStep,
+    order: &CheckoutOrder,
+    report: &File,
+) -> io::Result<Gated> {
+    // Only the process that reads the application's repository is the runner's own.
+    let user = order
+        .user
+        .as_deref()
+        .filter(|_| step != CheckoutStep::Export);
+    let user = user.map(User::find).transpose()?;
+
+    let mut command = Command::new(OWN_PROGRAM);
+    command
+        .args([STEP_COMMAND, step.as_str()])
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C.UTF-8")
+        .env("DEPLOY_ID", job.deployment.id.0.to_string())
+        .env("DEPLOY_STATE_DIR", job.store.folder())
+        .current_dir("/")
+        .stdin(in_memory(order.to_line()?.as_bytes())?)
+        .stdout(report.try_clone()?)
+        .stderr(log.for_command()?);
+    let name = format!("{}.{}", job.deployment.id.0, step.as_str());
+    spawn(job, command, &name, user.filter(|user| !user.is_current()))
+}
+
+/// Forks a process in a cgroup of this name.
+fn spawn(job: &mut Job, command: Command, name: &str, user: Option<User>) -> io::Result<Gated> {
+    let (folder, procs) = cgroup::create(name).unzip();
     job.run.cgroup = folder;
-    spawn_gated(command, procs, other)
+    spawn_gated(command, procs, user)
 }
 
 /// The command with its arguments, environment and folder. It gets nothing of the runner's own

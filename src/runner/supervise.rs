@@ -8,8 +8,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{Stop, ended};
-use crate::store::Outcome;
+use super::outcome::{ProcessEnd, Stop};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::tree::Tree;
 
@@ -48,8 +47,9 @@ pub(super) fn supervise(
     log: &mut Log,
     tree: &Tree,
     exit: &Receiver<io::Result<ExitStatus>>,
-) -> Result<Outcome, Error> {
-    let timeout = Deadline::after(job.settings.timeout);
+) -> Result<ProcessEnd, Error> {
+    let limit = job.settings.timeout;
+    let timeout = *job.timeout.get_or_insert_with(|| Deadline::after(limit));
     let mut seen_version = job.store.data_version()?;
     // A user may have cancelled it before that, and this does not count as a change since then.
     let cancelled = job.cancelled_by()?.map(Stop::Cancelled);
@@ -83,8 +83,11 @@ pub(super) fn supervise(
 
     let kill_at = ending.as_ref().map(|ending| ending.kill_at);
     let is_left = wait_for_tree(job, log, tree, kill_at);
-    let stop = ending.map(|ending| ending.stop);
-    Ok(ended(job, exit, stop, is_left))
+    Ok(ProcessEnd {
+        exit,
+        stop: ending.map(|ending| ending.stop),
+        is_left,
+    })
 }
 
 /// Why a running command has to end, if it has to.

@@ -19,6 +19,7 @@ mod events;
 #[cfg(test)]
 mod events_tests;
 mod freezes;
+mod identity_file;
 mod open;
 mod problems;
 mod progress;
@@ -26,6 +27,7 @@ mod progress;
 mod progress_tests;
 mod queue;
 mod reader;
+mod releases;
 mod retirements;
 mod rows;
 mod safeguards;

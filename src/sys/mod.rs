@@ -9,6 +9,8 @@ pub mod detach;
 pub mod environment;
 pub mod exec;
 pub mod file;
+pub mod folder;
+mod folder_tree;
 pub mod gated;
 pub mod group;
 pub mod lock;

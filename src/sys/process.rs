@@ -90,6 +90,16 @@ pub fn boot_id() -> io::Result<String> {
         .to_owned())
 }
 
+/// An id that nothing else has (random(4), RFC 4122).
+///
+/// # Errors
+/// The kernel gives none.
+pub fn random_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?
+        .trim()
+        .to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

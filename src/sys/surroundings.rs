@@ -9,8 +9,6 @@
 
 use nix::sys::stat::{Mode, umask};
 
-use super::sharing::Sharing;
-
 /// Where programs are looked for, by runners and by the commands that they start.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -20,10 +18,10 @@ const COMMAND_UMASK: u32 = 0o022;
 /// The same where the group may write too.
 const GROUP_UMASK: u32 = 0o002;
 
-/// Gives this process the umask that releases are written with. In a repository that a group
-/// shares, another user may have to write the next release.
-pub fn set_umask(sharing: Sharing) {
-    set(if sharing.is_with_group() {
+/// Gives this process the umask that releases are written with. Where a group shares the
+/// repository, another user may have to write the next release.
+pub fn set_umask(is_with_group: bool) {
+    set(if is_with_group {
         GROUP_UMASK
     } else {
         COMMAND_UMASK

@@ -59,6 +59,8 @@ mod races;
 mod reachable;
 mod refusal_snapshots;
 mod refusals;
+mod release_users;
+mod releases;
 mod repositories;
 mod retries;
 mod rollbacks;
