@@ -1,6 +1,7 @@
 //! Integration tests: the binary under test, real repositories, real pushes.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
