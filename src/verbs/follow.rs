@@ -44,6 +44,8 @@ pub enum Watch {
 pub enum News {
     /// A deployment wrote something: a piece of bounded size that can end inside of a line.
     Output(Deployment, Vec<u8>),
+    /// A deployment can't go on now, for a reason that is recorded with it. Each reason comes once.
+    Waits(Deployment),
     /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
     /// The deployments of an environment can't continue now. This comes once for an environment.
@@ -67,6 +69,8 @@ pub struct Following {
     store: Store,
     watch: Watch,
     open: Vec<(DeploymentId, Tail)>,
+    /// The reasons to wait that were handed over last.
+    reasons: BTreeMap<DeploymentId, String>,
     runners: BTreeMap<Environment, RunnerCheck>,
 }
 
@@ -80,6 +84,7 @@ impl Following {
             open: ids.iter().map(tail).collect(),
             store,
             watch,
+            reasons: BTreeMap::new(),
             runners: BTreeMap::new(),
         }
     }
@@ -113,7 +118,8 @@ impl Following {
             } else if deployment.status.has_ended() {
                 news.push(News::Ended(deployment));
             } else {
-                let environment = deployment.target.environment;
+                let environment = deployment.target.environment.clone();
+                news.extend(self.new_reason(deployment).map(News::Waits));
                 news.extend(self.ensure_runner(environment).map(News::NoRunner));
                 left.push((id, tail));
             }
@@ -121,6 +127,13 @@ impl Following {
 
         self.open = left;
         Ok(news)
+    }
+
+    /// A deployment that waits for a reason which is new.
+    fn new_reason(&mut self, deployment: Deployment) -> Option<Deployment> {
+        let reason = deployment.reason.clone()?;
+        let last = self.reasons.insert(deployment.id, reason);
+        (last != deployment.reason).then_some(deployment)
     }
 
     /// Starts a runner where none is alive. Returns what is in the way, but only once.
