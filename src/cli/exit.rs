@@ -122,7 +122,8 @@ mod tests {
         ];
         check(overtaken, Exit::State, Some("run the command again"));
 
-        let lock = [runner::Error::Io(io()).into()];
+        let path = PathBuf::from("/srv/locks/production.lock");
+        let lock = [runner::Error::Lock { path, error: io() }.into()];
         let write = "make sure that this user can write to the state directory";
         check(lock, Exit::State, Some(write));
 

@@ -16,6 +16,7 @@ mod execute;
 mod job;
 mod log;
 mod outcome;
+mod patience;
 mod recover;
 mod run;
 mod schedule;

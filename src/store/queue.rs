@@ -81,6 +81,19 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Records why no queued deployment of an environment can begin.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_held(&self, environment: &Environment, reason: &str) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET reason = ?1
+             WHERE environment = ?2 AND status = 'queued' AND reason IS NOT ?1",
+            [reason, environment.as_str()],
+        )?;
+        Ok(())
+    }
+
     /// Records why the queued deployments of an environment wait. Those that may begin while it is
     /// frozen are left out.
     ///
