@@ -15,7 +15,8 @@ use crate::sys::clock::{self, Deadline};
 use crate::sys::exec::is_momentary;
 use crate::sys::lock::{Lock, try_lock};
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
-use crate::sys::surroundings::set_umask;
+use crate::sys::surroundings::{heed_children, set_umask};
+use crate::sys::unseen::Unseen;
 
 /// Carries out everything that is queued for an environment, unless another runner does so already.
 ///
@@ -24,6 +25,7 @@ use crate::sys::surroundings::set_umask;
 pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
     let mut store = deploy.open_store()?;
     set_umask(store.sharing());
+    heed_children().map_err(|error| Unseen::new("SIGCHLD", error))?;
     let own = ProcessSpace::own().and_then(|space| Ok((space, ProcessIdentity::own()?)));
     let (space, identity) =
         own.inspect_err(|why| explain(&mut store, environment, &why.to_string()))?;

@@ -308,6 +308,23 @@ fn runner_whose_calls_fail_for_a_moment_forgets_nothing() {
     }
 }
 
+/// A hook inherits from its parent that this signal is ignored. Then the kernel forgets how the
+/// runner's children ended.
+#[test]
+fn exit_status_is_known_where_ended_children_are_ignored() {
+    let world = World::installed();
+    world.job("note start; exit 7");
+    world.deploy("production/a", 1);
+    world.commit();
+    world
+        .shell_in(
+            "work",
+            "trap '' CHLD; exec git push origin HEAD:refs/heads/main",
+        )
+        .ok();
+    assert_eq!(world.settled(), ["#1 production/a failed: exit status 7"]);
+}
+
 /// A full disk for longer than anybody wants to wait, while a command ends whose exit status is
 /// known.
 #[test]
