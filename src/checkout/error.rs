@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::git;
+use crate::sys::exec::is_momentary;
 use crate::text;
 
 /// Why a release can't be made or used.
@@ -51,6 +52,17 @@ pub enum CheckoutError {
     /// What the process that writes has said.
     #[error("{0}")]
     Writer(String),
+}
+
+impl CheckoutError {
+    /// Whether a fault of the server kept the step from beginning, so that it can be tried again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Start(error) | Self::Order(error) => is_momentary(error),
+            _ => false,
+        }
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -21,7 +21,7 @@ mod stream;
 mod write;
 
 pub use error::CheckoutError;
-pub use order::{CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, UnknownStep};
+pub use order::{CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, TRY_AGAIN, UnknownStep};
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;
 pub use steps::{make_current, prune, write};

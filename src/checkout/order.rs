@@ -16,6 +16,10 @@ const ORDER_MAX: u64 = 16 * 1024 * 1024;
 /// The command of this program that carries out one step of a checkout.
 pub const STEP_COMMAND: &str = "checkout-step";
 
+/// The exit code of a step that a fault of the server kept from beginning. It is the one that this
+/// program has for such faults in every command.
+pub const TRY_AGAIN: i32 = 4;
+
 /// One step of a checkout, which is a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckoutStep {

@@ -38,7 +38,21 @@ pub(super) fn step(step: CheckoutStep) -> Result<Exit, Error> {
         Ok(done) => output.line(&done).map(|()| Exit::Done),
         Err(error) => {
             output.line(&text::escape(error.to_string(), 2000))?;
-            Ok(Exit::Refused)
+            Ok(if error.may_pass() {
+                Exit::State
+            } else {
+                Exit::Refused
+            })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runner_knows_the_exit_code_of_what_may_pass() {
+        assert_eq!(Exit::State as i32, checkout::TRY_AGAIN);
     }
 }

@@ -127,10 +127,6 @@ mod tests {
                      deploy-by-code reconcile";
         check(lock, Exit::State, Some(chown));
 
-        let lock = [runner::Error::Io(io()).into()];
-        let write = "make sure that this user can write to the state directory";
-        check(lock, Exit::State, Some(write));
-
         let refused = [verbs::Error::refused("no", "ask again")];
         check(refused, Exit::Refused, Some("ask again"));
         let system = [verbs::Error::system("no runner can be started", "wait")(

@@ -37,6 +37,11 @@ fn end_line(deployment: &Deployment) -> String {
     format!("{id} {target} {outcome}")
 }
 
+/// Says why a deployment can't go on now.
+fn say_waits(deployment: &Deployment) {
+    output::complain(&end_line(deployment), None);
+}
+
 /// Says why nothing carries out what is followed.
 fn say_no_runner(why: &NoRunner) {
     output::complain(&text::with_causes(why), why.hint());
@@ -56,6 +61,7 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
                     context.output.line(&end_line(&deployment))?;
                     return Ok(exit(&deployment));
                 }
+                News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Output(..) => {}
             }
@@ -99,6 +105,7 @@ fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, 
         for news in news {
             match news {
                 News::Output(_, bytes) => lines.write(&mut io::stdout().lock(), &bytes)?,
+                News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
                     lines.end(&mut io::stdout().lock())?;
@@ -143,6 +150,7 @@ pub(super) fn for_pusher(
                         .or_insert_with(|| OutputLines::escaped(prefix))
                         .write(&mut io::stdout().lock(), &bytes)?;
                 }
+                News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
                     if let Some(lines) = lines.get_mut(&deployment.id) {

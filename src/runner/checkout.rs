@@ -7,18 +7,19 @@ use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{ProcessEnd, failed, stopped};
-use super::start::start_step;
-use super::supervise::supervise;
-use crate::checkout::{CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName};
+use super::outcome::{JobEnd, ended, failed};
+use super::start::{NotStarted, remove_cgroup, start_step};
+use super::tries::{Try, persist, run_gated};
+use crate::checkout::{CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN};
 use crate::git::ExportRules;
+use crate::id::{DeploymentId, Revision};
 use crate::status::Status;
-use crate::store::Outcome;
-use crate::sys::cgroup;
+use crate::store::{self, Outcome};
+use crate::sys::clock::Deadline;
 use crate::sys::file::in_memory;
+use crate::sys::gated::{ChildExit, Running};
 use crate::sys::tree::Tree;
 use crate::text;
 
@@ -31,81 +32,71 @@ const SUCCEEDED_MORE: usize = 100;
 /// How long to wait for the end of a process that was killed.
 const KILLED_MAX: Duration = Duration::from_secs(5);
 
-/// What came of a step: what it said, or the end of the deployment. `None`: another process was
-/// faster, and the deployment is not this runner's to carry out.
-type StepResult<T> = Result<T, Option<Outcome>>;
-
-/// Collects what the steps of a deployment's checkout need to know. Otherwise, why there is no such
-/// deployment.
-///
-/// # Errors
-/// The state can't be read.
-pub(super) fn order(
-    job: &mut Job,
-    folder: PathBuf,
-) -> Result<Result<CheckoutOrder, Outcome>, Error> {
+/// Collects what the steps of a deployment's checkout need to know.
+pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
     let Some(repository) = job.repository.clone() else {
-        return Ok(Err(failed("checkout: no repository is configured")));
+        let outcome = failed("checkout: no repository is configured");
+        return Err(JobEnd::Outcome(outcome));
     };
-    let state = match job.store.identity() {
-        Ok(state) => state,
-        Err(error) => return Ok(Err(failed(format!("checkout: {error}")))),
-    };
+    let (state, reusable, succeeded) = persist(job, |job| match recorded(job) {
+        Ok(recorded) => Try::Done(recorded),
+        Err(error) => Try::Fault(format!("checkout: {error}")),
+    })?;
 
-    let (target, revision) = (&job.deployment.target, &job.deployment.revision);
-    let keep = job.settings.keep_releases;
-    let is_shared = job.store.sharing().is_with_group();
-    let record = job.store.read()?;
-    let last = record.newest_begun(target, revision, job.deployment.id)?;
-    let reusable = last.filter(|last| last.status == Status::Succeeded);
-    let succeeded = record.succeeded_revisions(target, keep.saturating_add(SUCCEEDED_MORE))?;
-    drop(record);
-
-    Ok(Ok(CheckoutOrder {
+    Ok(CheckoutOrder {
         folder,
         owner: CheckoutOwner {
-            target: target.to_string(),
+            target: job.deployment.target.to_string(),
             state,
         },
         repository,
-        revision: revision.clone(),
+        revision: job.deployment.revision.clone(),
         id: job.deployment.id,
-        reusable: reusable.map(|deployment| deployment.id),
+        reusable,
         has_command: job.settings.command.is_some(),
         user: job.settings.user.clone(),
-        is_shared,
+        is_shared: job.store.sharing().is_with_group(),
         rules: ExportRules {
             lfs_pointers: job.settings.lfs_pointers,
             empty_submodules: job.settings.empty_submodules,
         },
         release: None,
         succeeded,
-        keep,
-    }))
+        keep: job.settings.keep_releases,
+    })
+}
+
+/// What the state says: its identity, the deployment whose release may be used again, and the
+/// revisions whose releases are good.
+type GoodReleases = (String, Option<DeploymentId>, Vec<(Revision, DeploymentId)>);
+
+fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
+    let state = job.store.identity()?;
+
+    let (target, revision) = (&job.deployment.target, &job.deployment.revision);
+    let most = job.settings.keep_releases.saturating_add(SUCCEEDED_MORE);
+    let record = job.store.read()?;
+    let last = record.newest_begun(target, revision, job.deployment.id)?;
+    let reusable = last.filter(|last| last.status == Status::Succeeded);
+    let succeeded = record.succeeded_revisions(target, most)?;
+    Ok((state, reusable.map(|last| last.id), succeeded))
 }
 
 /// Exports the release, or finds the one that is there, and returns its path.
-///
-/// # Errors
-/// The state can't be read or changed.
 pub(super) fn export(
     job: &mut Job,
     log: &mut Log,
     order: &mut CheckoutOrder,
-) -> Result<StepResult<PathBuf>, Error> {
-    let said = match run_step(job, log, CheckoutStep::Export, order)? {
-        Ok(said) => said,
-        Err(outcome) => return Ok(Err(outcome)),
-    };
+) -> Result<PathBuf, JobEnd> {
+    let said = run_step(job, log, CheckoutStep::Export, order)?;
 
     // The last word came from a process of the user's: nothing but a release's name is accepted.
     let words = said.split_once(' ');
     let named = words.and_then(|(done, name)| Some((done, ReleaseName::parse(name.as_ref())?)));
     let Some((done, name)) = named.filter(|(_, name)| *name.revision() == order.revision) else {
         let said = text::quote(said, 100);
-        return Ok(Err(Some(failed(format!(
-            "checkout: the export said {said}"
-        )))));
+        let outcome = failed(format!("checkout: the export said {said}"));
+        return Err(JobEnd::Outcome(outcome));
     };
 
     let release = order.folder.join("releases").join(name.to_string());
@@ -116,89 +107,94 @@ pub(super) fn export(
     };
     log.say(&format!("{done} {}", release.display()));
     order.release = Some(name.to_string());
-    Ok(Ok(release))
+    Ok(release)
 }
 
 /// Makes the release the current one.
-///
-/// # Errors
-/// The state can't be read or changed.
 pub(super) fn make_current(
     job: &mut Job,
     log: &mut Log,
     order: &CheckoutOrder,
-) -> Result<StepResult<()>, Error> {
-    let step = run_step(job, log, CheckoutStep::MakeCurrent, order)?;
-    if step.is_ok() {
-        let release = order.release.as_deref().unwrap_or_default();
-        log.say(&format!("current -> releases/{release}"));
-    }
-    Ok(step.map(drop))
+) -> Result<(), JobEnd> {
+    run_step(job, log, CheckoutStep::MakeCurrent, order)?;
+    let release = order.release.as_deref().unwrap_or_default();
+    log.say(&format!("current -> releases/{release}"));
+    Ok(())
 }
 
-/// Runs a step to its end.
+/// Runs a step to its end, and returns what it has said. What never began is tried again.
 fn run_step(
     job: &mut Job,
     log: &mut Log,
     step: CheckoutStep,
     order: &CheckoutOrder,
-) -> Result<StepResult<String>, Error> {
-    let report = in_memory(&[]);
-    let gated = report.and_then(|report| Ok((start_step(job, log, step, order, &report)?, report)));
-    let (gated, report) = match gated {
-        Ok(started) => started,
-        Err(error) => {
-            remove_cgroup(job);
-            let is_ours = job.has_begun || job.begin()?.is_ok();
-            return Ok(Err(is_ours.then(|| not_started(step, &error))));
+) -> Result<String, JobEnd> {
+    persist(job, |job| {
+        let tried = try_step(job, log, step, order);
+        remove_cgroup(job);
+        tried
+    })
+}
+
+fn try_step(
+    job: &mut Job,
+    log: &mut Log,
+    step: CheckoutStep,
+    order: &CheckoutOrder,
+) -> Try<String> {
+    let report = match in_memory(&[]) {
+        Ok(report) => report,
+        Err(error) => return NotStarted::of_step(step, &error).into(),
+    };
+    let gated = match start_step(job, log, step, order, &report) {
+        Ok(gated) => gated,
+        Err(not_started) => return not_started.into(),
+    };
+    let (exit, supervised) = match run_gated(job, log, gated, tree) {
+        Try::Done(ended) => ended,
+        Try::End(end) => return Try::End(end),
+        Try::Fault(why) => return Try::Fault(why),
+    };
+
+    let exit = match exit {
+        ChildExit::Ended(status) => Ok(status),
+        ChildExit::Unknown(error) => Err(error),
+        ChildExit::NotExecuted(error) if supervised.stop.is_none() => {
+            return NotStarted::of_step(step, &error).into();
+        }
+        ChildExit::NotExecuted(error) => Err(error),
+    };
+    let status = match exit {
+        Ok(status) if supervised.stop.is_none() => status,
+        // It was ended, or nobody knows how it ended.
+        exit => {
+            let outcome = ended(&job.settings, exit, supervised);
+            // The exit status of a deployment is its command's.
+            let exit_status = None;
+            return Try::End(JobEnd::Outcome(Outcome {
+                exit_status,
+                ..outcome
+            }));
         }
     };
 
-    job.run.leader = Some(gated.identity);
-    if job.begin_with_leader()?.is_err() {
-        // The gate closes, and the process ends without having executed anything.
-        drop(gated);
-        remove_cgroup(job);
-        return Ok(Err(None));
-    }
-
-    let tree = tree(job);
-    let end = match gated.open() {
-        Ok(exit) => supervise(job, log, &tree, &exit)?,
-        Err(error) => ProcessEnd {
-            exit: Err(error),
-            stop: None,
-            is_left: false,
-        },
+    let said = match read_report(report) {
+        Ok(said) if status.success() => return Try::Done(said),
+        Ok(said) => said,
+        Err(error) => format!(
+            "what the step {} said can't be read: {error}",
+            step.as_str()
+        ),
     };
-    remove_cgroup(job);
-    Ok(said(job, step, end, report))
-}
-
-/// What a step has said, or the end of the deployment.
-fn said(job: &Job, step: CheckoutStep, end: ProcessEnd, report: File) -> StepResult<String> {
-    if let Some(stop) = end.stop {
-        return Err(Some(stopped(job, stop)));
-    }
-    let exit = end.exit.map_err(|error| Some(not_started(step, &error)))?;
-    let said = read_report(report).map_err(|error| Some(not_started(step, &error)))?;
-    if exit.success() {
-        return Ok(said);
-    }
-
-    let reason = if said.is_empty() {
-        format!("the step {} ended: {exit}", step.as_str())
+    let why = if said.is_empty() {
+        format!("checkout: the step {} ended: {status}", step.as_str())
     } else {
-        said
+        format!("checkout: {said}")
     };
-    Err(Some(failed(format!("checkout: {reason}"))))
-}
-
-fn not_started(step: CheckoutStep, error: &io::Error) -> Outcome {
-    let step = step.as_str();
-    failed(format!(
-        "checkout: the step {step} could not be started: {error}"
-    ))
+    match status.code() {
+        Some(TRY_AGAIN) => Try::Fault(why),
+        _ => Try::End(JobEnd::Outcome(failed(why))),
+    }
 }
 
 fn read_report(mut report: File) -> io::Result<String> {
@@ -213,6 +209,7 @@ fn read_report(mut report: File) -> io::Result<String> {
 fn tree(job: &Job) -> Tree {
     Tree {
         leader: job.run.leader,
+        forks_before: None,
         cgroup: job.run.cgroup.clone(),
         marks: Vec::new(),
     }
@@ -221,41 +218,42 @@ fn tree(job: &Job) -> Tree {
 /// Removes old releases and what was left unfinished, also after a deployment that failed or was
 /// cancelled. It has as much time as the deployment had. What can't be removed stays until the next
 /// time.
-///
-/// # Errors
-/// The state can't be changed.
-pub(super) fn prune(
-    job: &mut Job,
-    log: &mut Log,
-    order: &mut CheckoutOrder,
-    outcome: &Outcome,
-) -> Result<(), Error> {
+pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, outcome: &Outcome) {
+    // Nothing was written.
+    if !job.has_begun {
+        return;
+    }
     if outcome.status == Status::Succeeded {
         let revision = &order.revision;
         order.succeeded.retain(|(other, _)| other != revision);
         order.succeeded.insert(0, (revision.clone(), order.id));
     }
 
-    let report = in_memory(&[]);
-    let gated = report.and_then(|report| start_step(job, log, CheckoutStep::Prune, order, &report));
-    if let Ok(gated) = gated {
+    let Ok(report) = in_memory(&[]) else { return };
+    if let Ok(gated) = start_step(job, log, CheckoutStep::Prune, order, &report) {
         job.run.leader = Some(gated.identity);
-        let is_ours = job.begin_with_leader()?.is_ok();
-        let tree = tree(job);
-        if let Some(exit) = is_ours.then(|| gated.open().ok()).flatten()
-            && exit.recv_timeout(job.settings.timeout).is_err()
+        let is_ours = matches!(job.begin_with_leader(), Ok(Ok(())));
+        let mut tree = tree(job);
+        tree.forks_before = gated.forks_before;
+        if let Some(process) = is_ours.then(|| gated.open().ok()).flatten()
+            && !has_ended_within(&process, job.settings.timeout)
         {
             tree.kill();
-            let _ = exit.recv_timeout(KILLED_MAX);
+            has_ended_within(&process, KILLED_MAX);
         }
     }
     remove_cgroup(job);
-    Ok(())
 }
 
-/// Removes the cgroup of a process that has ended.
-pub(super) fn remove_cgroup(job: &Job) {
-    if let Some(folder) = &job.run.cgroup {
-        cgroup::remove(folder);
+/// Waits for the end of a process, but not longer than `limit`, and returns whether it has ended.
+fn has_ended_within(process: &Running, limit: Duration) -> bool {
+    let end = Deadline::after(limit);
+    loop {
+        if process.wait(None, end.left()).is_some() {
+            return true;
+        }
+        if end.is_over() {
+            return false;
+        }
     }
 }

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::deploy_repository::ConfigError;
-use crate::{store, text};
+use crate::store;
+use crate::sys::unseen::Unseen;
+use crate::text;
 
 /// A runner can't go on. Deployments that are queued stay queued.
 #[derive(Debug, Error)]
@@ -19,7 +21,10 @@ pub enum Error {
     Lock(PathBuf, #[source] io::Error),
     /// The kernel does not tell who this process is.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Unseen(#[from] Unseen),
+    /// It can't be seen from here whether what a dead runner left has ended.
+    #[error("{0}")]
+    Held(String),
     /// The configuration can't be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

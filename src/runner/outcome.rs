@@ -5,12 +5,33 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
 
-use super::job::Job;
+use crate::config::Settings;
 use crate::deploy_repository::folder_values;
+use crate::id::Target;
 use crate::status::Status;
 use crate::store::Outcome;
+use crate::sys::unseen::Unseen;
 use crate::text;
 use crate::time::show_duration;
+
+/// How a job ends before its command has ended.
+pub(super) enum JobEnd {
+    /// Like this.
+    Outcome(Outcome),
+    /// Another process was faster: it is not this runner's to carry out or to record.
+    NotOurs,
+    /// It has not begun. What may begin then is decided anew: meanwhile a freeze or a rollback may
+    /// have come.
+    Later,
+}
+
+/// What came of waiting for another try.
+pub(super) enum Wait {
+    /// It is tried again.
+    Again,
+    /// It is not.
+    Over(JobEnd),
+}
 
 /// Why the runner ended a command.
 pub(super) enum Stop {
@@ -18,6 +39,24 @@ pub(super) enum Stop {
     Timeout,
     /// A user of this name cancelled it.
     Cancelled(String),
+}
+
+/// What was seen of a command until its end.
+pub(super) struct Supervised {
+    /// Why the runner ended it, if it did.
+    pub(super) stop: Option<Stop>,
+    /// What the command left behind.
+    pub(super) left: Left,
+}
+
+/// What a command left behind.
+pub(super) enum Left {
+    /// Everything that it started has ended.
+    Nothing,
+    /// Something still runs.
+    Processes,
+    /// It can't be seen whether something still runs.
+    Unseen(Unseen),
 }
 
 /// The end of a deployment that did what it was asked for.
@@ -34,16 +73,24 @@ pub(super) fn failed(reason: impl Into<String>) -> Outcome {
     Outcome::new(Status::Failed, reason)
 }
 
+/// An end in words, for the system log.
+pub(super) fn describe(outcome: &Outcome) -> String {
+    match &outcome.reason {
+        Some(reason) => format!("{}: {reason}", outcome.status),
+        None => outcome.status.to_string(),
+    }
+}
+
 /// The end of a deployment that a user cancelled.
 pub(super) fn cancelled(by: &str) -> Outcome {
     Outcome::new(Status::Cancelled, format!("by {by}"))
 }
 
 /// The end of a deployment whose command can't be executed.
-pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
-    let program = job.settings.command.iter().flatten().next();
+pub(super) fn not_started(settings: &Settings, target: &Target, error: &io::Error) -> Outcome {
+    let program = settings.command.iter().flatten().next();
     let program = program
-        .map(|program| program.fill(&folder_values(&job.deployment.target)))
+        .map(|program| program.fill(&folder_values(target)))
         .unwrap_or_default();
 
     // The kernel says the same for a missing program as for a missing interpreter of a script.
@@ -59,55 +106,36 @@ pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
     ))
 }
 
-/// The end of a deployment that the runner ended.
-pub(super) fn stopped(job: &Job, stop: Stop) -> Outcome {
-    match stop {
-        Stop::Cancelled(by) => cancelled(&by),
-        Stop::Timeout => {
-            let timeout = show_duration(job.settings.timeout);
-            failed(format!("timeout after {timeout}"))
+/// The end of a deployment whose command was executed.
+pub(super) fn ended(
+    settings: &Settings,
+    exit: io::Result<ExitStatus>,
+    supervised: Supervised,
+) -> Outcome {
+    let code = exit.as_ref().ok().and_then(ExitStatus::code);
+    let (status, reason) = match (supervised.stop, exit) {
+        (Some(Stop::Cancelled(by)), _) => (Status::Cancelled, Some(format!("by {by}"))),
+        (Some(Stop::Timeout), _) => {
+            let timeout = show_duration(settings.timeout);
+            (Status::Failed, Some(format!("timeout after {timeout}")))
         }
-    }
-}
-
-/// How a process of a deployment ended.
-pub(super) struct ProcessEnd {
-    /// Its exit status, or why it could not be executed.
-    pub(super) exit: io::Result<ExitStatus>,
-    /// Why the runner ended it; `None`: it ended by itself.
-    pub(super) stop: Option<Stop>,
-    /// Whether something that it started still runs.
-    pub(super) is_left: bool,
-}
-
-/// The end of a deployment whose command has ended.
-pub(super) fn ended(job: &Job, end: ProcessEnd) -> Outcome {
-    let ProcessEnd {
-        exit,
-        stop,
-        is_left,
-    } = end;
-    let exit = match exit {
-        Ok(exit) => exit,
-        Err(error) => return not_started(job, &error),
-    };
-
-    let (status, reason) = match stop {
-        Some(stop) => {
-            let stopped = stopped(job, stop);
-            (stopped.status, stopped.reason)
+        (None, Ok(exit)) => by_exit(exit),
+        (None, Err(error)) => {
+            let reason = format!("the command has ended, and nobody knows how: {error}");
+            (Status::Interrupted, Some(reason))
         }
-        None => by_exit(exit),
     };
-    let reason = match (reason, is_left) {
-        (reason, false) => reason,
-        (None, true) => Some("left processes running".to_owned()),
-        (Some(reason), true) => Some(format!("{reason}; left processes running")),
+
+    let left = match supervised.left {
+        Left::Nothing => None,
+        Left::Processes => Some("left processes running".to_owned()),
+        Left::Unseen(why) => Some(format!("may have left processes running: {why}")),
     };
+    let reason: Vec<String> = reason.into_iter().chain(left).collect();
     Outcome {
         status,
-        reason,
-        exit_status: exit.code(),
+        reason: (!reason.is_empty()).then(|| reason.join("; ")),
+        exit_status: code,
     }
 }
 

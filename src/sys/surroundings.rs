@@ -7,6 +7,9 @@
 //! It does not promise anything about the rest of an environment: the code that starts a process
 //! clears it and sets what is in it.
 
+use std::io;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{Mode, umask};
 
 /// Where programs are looked for, by runners and by the commands that they start.
@@ -26,6 +29,18 @@ pub fn set_umask(is_with_group: bool) {
     } else {
         COMMAND_UMASK
     });
+}
+
+/// Lets this process learn how its children end, and its commands how theirs do. Where this signal
+/// is ignored, as a process can inherit it, the kernel forgets their exit statuses (waitpid(2)).
+///
+/// # Errors
+/// The kernel refused.
+pub fn heed_children() -> io::Result<()> {
+    // SAFETY: no handler is installed, and the old one was none of this program's.
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
+    let set = unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) };
+    Ok(set.map(drop)?)
 }
 
 /// Gives this process the umask of a command. Between fork and exec it makes one system call.

@@ -8,20 +8,15 @@ use super::error::Error;
 use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::{self, DeployRepository};
-use crate::id::{DeploymentId, Environment, Target};
+use crate::id::{DeploymentId, Environment};
 use crate::report::Tail;
 use crate::runner::has_runner;
-use crate::status::Status;
 use crate::store::{Deployment, Reader, Store};
 use crate::sys::clock::Deadline;
-use crate::text;
 
 /// How long a deployment may wait without a runner before one is started, and how long until the
 /// next try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
-
-/// The longest reason that is told, in characters.
-const REASON_MAX: usize = 300;
 
 /// A deployment by its number.
 ///
@@ -50,6 +45,8 @@ pub enum Watch {
 pub enum News {
     /// A deployment wrote something: a piece of bounded size that can end inside of a line.
     Output(Deployment, Vec<u8>),
+    /// A deployment can't go on now, for a reason that is recorded with it. Each reason comes once.
+    Waits(Deployment),
     /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
     /// The deployments of an environment can't continue now. This comes once for an environment.
@@ -65,9 +62,6 @@ pub enum NoRunner {
     /// The runner's process can't be started, or this user may not start one.
     #[error("no runner carries it out, and none can be started from here")]
     NotStarted(#[source] Error),
-    /// A runner was here and could not go on, or something else holds the deployment up.
-    #[error("{0} is queued: {1}")]
-    Waits(Target, String),
 }
 
 impl NoRunner {
@@ -76,7 +70,7 @@ impl NoRunner {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::NotStarted(error) => error.hint(),
-            Self::Unusable(_) | Self::Waits(..) => None,
+            Self::Unusable(_) => None,
         }
     }
 }
@@ -155,8 +149,10 @@ impl Following {
             } else if deployment.status.has_ended() {
                 news.push(News::Ended(deployment));
             } else {
-                news.extend(followed.waits(&deployment).map(News::NoRunner));
-                let environment = deployment.target.environment;
+                let environment = deployment.target.environment.clone();
+                if followed.has_new_reason(&deployment) {
+                    news.push(News::Waits(deployment));
+                }
                 news.extend(self.ensure_runner(environment).map(News::NoRunner));
                 left.push(followed);
             }
@@ -188,21 +184,18 @@ impl Following {
 struct Followed {
     id: DeploymentId,
     tail: Tail,
-    /// Why it waits, as it was told last.
+    /// The reason to wait that was handed over last.
     told: Option<String>,
 }
 
 impl Followed {
-    /// Why the deployment waits, if that was not told yet.
-    fn waits(&mut self, deployment: &Deployment) -> Option<NoRunner> {
-        let reason = deployment.reason.as_ref();
-        let reason = reason.filter(|_| deployment.status == Status::Queued)?;
-        if self.told.as_ref() == Some(reason) {
-            return None;
+    /// Whether the deployment waits for a reason that was not handed over yet.
+    fn has_new_reason(&mut self, deployment: &Deployment) -> bool {
+        if deployment.reason.is_none() || deployment.reason == self.told {
+            return false;
         }
-        self.told = Some(reason.clone());
-        let reason = text::escape(reason, REASON_MAX);
-        Some(NoRunner::Waits(deployment.target.clone(), reason))
+        self.told.clone_from(&deployment.reason);
+        true
     }
 }
 

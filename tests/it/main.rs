@@ -1,6 +1,7 @@
 //! Integration tests: the binary under test, real repositories, real pushes.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
@@ -68,6 +69,7 @@ mod runner;
 mod safeguards;
 mod secrets;
 mod service;
+mod shortages;
 mod snapshots;
 mod ssh;
 mod state_files;
@@ -78,4 +80,5 @@ mod syslog;
 mod tidy;
 mod timer;
 mod uninstall;
+mod unseen;
 mod users;

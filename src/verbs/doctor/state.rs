@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
+use crate::runner::unwatched;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
 use crate::sys::lock::try_lock;
-use crate::sys::process::{ProcessIdentity, boot_id};
 use crate::text;
 
 /// How long a deployment may wait for a runner to start.
@@ -107,14 +107,7 @@ pub(super) fn queue(installation: &Installation<'_>, store: &mut Store) -> Findi
 /// The deployments that wait for longer than a runner takes to start, those whose runner died, and
 /// those for which a runner could not go on.
 fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
-    let is_dead = |open: &&Deployment| {
-        let run = open.run.as_ref().filter(|run| run.boot_id == boot_id);
-        let is_alive = run
-            .map(|run| run.runner)
-            .is_some_and(ProcessIdentity::is_alive);
-        open.status == Status::Running && !is_alive
-    };
+    let name = |open: &Deployment| format!("{} {}", open.id, open.target);
     let waits = |first: &&Deployment| {
         // A deployment that a rule keeps waiting has a reason.
         let may_begin = first.status == Status::Queued && first.reason.is_none();
@@ -126,9 +119,7 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
     for environment in record.busy_environments()? {
         let open = record.open_deployments(&environment)?;
         let waiting = open.first().filter(waits);
-        let dead = open.iter().filter(is_dead);
-        let names = waiting.into_iter().chain(dead);
-        stuck.extend(names.map(|open| format!("{} {}", open.id, open.target)));
+        stuck.extend(waiting.map(name));
 
         let has_reason = |open: &&Deployment| open.status == Status::Queued;
         if record.is_stuck(&environment)?
@@ -138,6 +129,8 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
             stuck.push(format!("{} {} ({reason})", open.id, open.target));
         }
     }
+    let dead = unwatched(&record, &Filter::default())?;
+    stuck.extend(dead.iter().map(|dead| name(&dead.deployment)));
     Ok(stuck)
 }
 
