@@ -29,8 +29,8 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
     heed_children().map_err(|error| Unseen::new("SIGCHLD", error))?;
     let runner = Runner {
         environment: environment.clone(),
-        identity: ProcessIdentity::own()?,
         space: ProcessSpace::own()?,
+        identity: ProcessIdentity::own()?,
     };
 
     // The hook that started this runner left it to the runner to write its events to syslog.

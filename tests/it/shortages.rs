@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use crate::checkout;
 use crate::crash::starts;
 use crate::faults::strace_or_skip;
 use crate::nobody::user;
@@ -258,6 +259,62 @@ fn process_or_thread_that_can_not_be_had_keeps_the_deployment_queued() {
         drop(tracer);
         assert_both_ran(&world, calls);
     }
+}
+
+/// What the runner has to fork can't be had, while it holds deployment 1 at the gate `end`. Returns
+/// why the other deployment waits once that gate is open, and lets everything go on.
+#[track_caller]
+fn reason_without_processes(world: &World, id: u32) -> String {
+    world.wait_for("production/a #1 start");
+    let tracer = Tracer::of_runner(world, "clone3,clone,fork,vfork:error=EAGAIN");
+    world.open("end");
+    world.wait_until("it says why it waits", || {
+        world.show(id)["reason"].is_string()
+    });
+    let shown = world.show(id);
+    drop(tracer);
+    format!("{} {}", shown["status"], shown["reason"])
+}
+
+#[test]
+fn step_of_a_checkout_that_can_not_be_started_is_tried_again() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = checkout::world("");
+    world.config("");
+    world.job("note start; hold end");
+    world.deploy_rev("production/a", &checkout::one_file(&world, "one"));
+    world.push();
+    world.wait_for("production/a #1 start");
+    checkout::configure(&world, "");
+    world.deploy_rev("production/a", &checkout::one_file(&world, "two"));
+    world.push();
+
+    let reason = reason_without_processes(&world, 2);
+    let expected = "\"queued\" \"waits for another try: checkout: the step export could not be";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
+    assert_eq!(checkout::current(&world), "two");
+}
+
+#[test]
+fn release_becomes_the_current_one_when_a_process_can_be_had_again() {
+    if !strace_or_skip() {
+        return;
+    }
+    let job = "command = [\"/bin/sh\", \"{W}/job\"]\n";
+    let world = checkout::world(job);
+    world.job("note start; hold end");
+    world.deploy_rev("production/a", &checkout::one_file(&world, "one"));
+    world.push();
+
+    let reason = reason_without_processes(&world, 1);
+    let expected = "\"running\" \"waits for another try: checkout: the step make-current could not";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+    assert_eq!(checkout::current(&world), "one");
+    assert_eq!(starts(&world, 1), 1, "its command ran once");
 }
 
 /// Whether both deployments ran once and ended with status 7, whatever was injected meanwhile.

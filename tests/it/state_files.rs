@@ -114,6 +114,11 @@ fn root_follows_no_link_that_the_owner_put_into_the_state() {
     world.wait_until_idle();
     fs::remove_file(world.state().join("locks/production.lock")).unwrap();
     push_as_root(&world, 2);
+    world.wait_until("it says why it waits", || {
+        let reason = world.show(2)["reason"].to_string();
+        reason.contains("logs/2.log can't be written")
+    });
+    world.cmd(&["cancel", "2"]).ok();
     world.wait_until_idle();
 
     let found = fs::metadata(&roots).unwrap();

@@ -31,7 +31,9 @@ fn with_ghost() -> World {
 /// Runs a runner for two seconds in namespaces of its own, after a command of the shell.
 #[track_caller]
 fn run_elsewhere(world: &World, unshare: &str, before: &str) -> Run {
-    let script = format!("{before} exec timeout 2 '{BINARY}' -C deploy.git run production");
+    // Here a hook would have started it.
+    let arguments = "-C deploy.git run --checked production";
+    let script = format!("{before} exec timeout 2 '{BINARY}' {arguments}");
     let mut command = world.command("unshare", ".");
     run(
         command.args(unshare.split(' ')).args(["sh", "-c", &script]),
