@@ -26,6 +26,7 @@ pub mod unit_name;
 
 pub mod sys;
 
+pub mod checkout;
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;

@@ -57,6 +57,16 @@ fn spawn(deploy: &DeployRepository, command: &[OsString]) -> io::Result<()> {
     detach::spawn(&own_program()?, &all, ENVIRONMENT)
 }
 
+/// The command that is a runner. Whoever starts it here may: git let this user push, or the user's
+/// right was checked.
+fn run(environment: &Environment) -> [OsString; 3] {
+    [
+        "run".into(),
+        "--checked".into(),
+        environment.as_str().into(),
+    ]
+}
+
 /// Starts a runner for an environment. With `runner = "systemd"` it leaves a wake file instead, and
 /// the service starts the runner. A runner that finds another one alive ends again.
 ///
@@ -64,7 +74,7 @@ fn spawn(deploy: &DeployRepository, command: &[OsString]) -> io::Result<()> {
 /// It can't be started. What is queued stays queued.
 pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Result<()> {
     match deploy.config.runner {
-        RunnerKind::Detached => spawn(deploy, &["run".into(), environment.as_str().into()]),
+        RunnerKind::Detached => spawn(deploy, &run(environment)),
         RunnerKind::Systemd => {
             // The path unit sees that there is a file. The service removes it before it starts the
             // runner.
@@ -72,11 +82,10 @@ pub fn runner(deploy: &DeployRepository, environment: &Environment) -> io::Resul
             let sharing = Sharing::of_folder(&deploy.state_dir())?;
             sharing.create_folder(&folder)?;
 
-            let file = OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(folder.join(environment.as_str()))?;
-            sharing.apply_to_file(&file)
+            let file = folder.join(environment.as_str());
+            sharing
+                .open_file(&file, OpenOptions::new().append(true))
+                .map(drop)
         }
     }
 }
@@ -113,7 +122,7 @@ pub fn is_anything_left(deploy: &DeployRepository) -> bool {
 /// # Errors
 /// It can't be started.
 pub fn runner_as_child(deploy: &DeployRepository, environment: &Environment) -> io::Result<Child> {
-    let arguments = arguments(deploy, &["run".into(), environment.as_str().into()])?;
+    let arguments = arguments(deploy, &run(environment))?;
     let mut command = Command::new(own_program()?);
     command
         .args(arguments)

@@ -42,7 +42,7 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
 pub(super) fn announcements(announcements: &[Announcement]) -> String {
     let each = announcements.iter().map(|announcement| match announcement {
         Announcement::Queued(queued) => queued_lines(queued),
-        Announcement::QueuedByOther(deployment) => queued_by_other_lines(deployment),
+        Announcement::QueuedByOther(queued) => queued_by_other_lines(queued),
         Announcement::Retired(target) => {
             format!("deploy-by-code: retired {target} (its deploy file was deleted)\n")
         }
@@ -64,15 +64,20 @@ fn queued_lines(queued: &Queued) -> String {
     let (from, to) = (planned.from(), planned.revision());
     let mut lines = change_line(*id, planned.target(), from, to, planned.is_redeploy());
 
-    for Exception { kind, reason } in planned.exceptions() {
-        let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
-        lines.push_str(&format!("deploy-by-code: {id} {kind}: {reason}\n"));
-    }
+    lines.push_str(&exception_lines(*id, planned.exceptions()));
     lines.push_str(&waits_line(*id, planned.target(), planned.waits()));
     lines
 }
 
-fn queued_by_other_lines(deployment: &Deployment) -> String {
+fn exception_lines(id: DeploymentId, exceptions: &[Exception]) -> String {
+    let line = |Exception { kind, reason }: &Exception| {
+        let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
+        format!("deploy-by-code: {id} {kind}: {reason}\n")
+    };
+    exceptions.iter().map(line).collect()
+}
+
+fn queued_by_other_lines((deployment, exceptions): &(Deployment, Vec<Exception>)) -> String {
     let Deployment {
         id,
         target,
@@ -82,6 +87,7 @@ fn queued_by_other_lines(deployment: &Deployment) -> String {
     } = deployment;
     let again = previous_revision.as_ref() == Some(revision);
     let line = change_line(*id, target, previous_revision.as_ref(), revision, again);
+    let line = line + &exception_lines(*id, exceptions);
 
     let reason = deployment.reason.as_deref();
     let waits = reason.filter(|_| deployment.status == Status::Queued);

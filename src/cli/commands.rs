@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
+use crate::checkout::CheckoutStep;
 use crate::id::{Environment, Revision, RevisionError};
 use crate::identity::{Evidence, Identity};
 use crate::planning::Push;
@@ -45,9 +46,23 @@ pub(super) enum Command {
         words: Vec<String>,
     },
 
+    /// Carry out one step of a checkout; the order stands on standard input
+    #[command(
+        hide = true,
+        after_help = "Example, as a runner calls it:\n  deploy-by-code checkout-step prune < order"
+    )]
+    CheckoutStep {
+        /// export, write, make-current or prune
+        step: CheckoutStep,
+    },
+
     /// Carry out what is queued for an environment
     #[command(hide = true, after_help = "Example:\n  deploy-by-code run production")]
     Run {
+        /// The process that starts this one has the right to: it is a hook of a push, or has
+        /// checked it
+        #[arg(long = "checked", hide = true)]
+        is_checked: bool,
         /// The environment
         #[arg(value_name = "ENV")]
         environment: Environment,

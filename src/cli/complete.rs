@@ -135,7 +135,7 @@ fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
 /// The known values of an argument, by the name that it has in the usage.
 fn values(name: &str, repository: Option<PathBuf>) -> Result<Vec<String>, Error> {
     let context = Context::find(repository, None)?;
-    context.become_owner(Acts::No)?;
+    context.become_owner(Acts::Reads)?;
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
     let names = verbs::names(&deploy, &record)?;

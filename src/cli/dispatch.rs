@@ -17,7 +17,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild, run, status,
+    check, checkout, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild,
+    run, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -73,7 +74,7 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Install(command) => put_in_or_take_out(command, repository, config),
         Command::Look(command) => {
             let context = Context::find(repository, config)?;
-            context.become_owner(Acts::No)?;
+            context.become_owner(Acts::Reads)?;
             look(&context, command)
         }
         Command::Intervene(command) => {
@@ -84,9 +85,19 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Reconcile(arguments) => reconcile(arguments, repository, config),
         Command::Complete { words } => complete::complete(&words),
 
-        // These two run as the user who started them.
+        // These run as the user who started them.
+        Command::CheckoutStep { step } => checkout::step(step),
         Command::Serve => Ok(run::serve(&Context::find(repository, config)?)),
-        Command::Run { environment } => run::run(&Context::find(repository, config)?, &environment),
+        Command::Run {
+            environment,
+            is_checked,
+        } => {
+            let context = Context::find(repository, config)?;
+            if !is_checked {
+                verbs::become_owner(&context.place, Acts::Starts)?;
+            }
+            run::run(&context, &environment)
+        }
     }
 }
 
@@ -201,7 +212,7 @@ fn reconcile(
     let check_hooks = arguments.check_hooks;
     let push = arguments.push();
     if push.is_none() {
-        context.become_owner(Acts::Yes)?;
+        context.become_owner(Acts::Starts)?;
     }
     run::reconcile(&context, push.as_ref(), check_hooks)
 }

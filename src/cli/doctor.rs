@@ -8,10 +8,9 @@ use super::exit::Exit;
 use super::output::terminal_width;
 use crate::report::{Colour, to_json, wrap};
 use crate::sys::access::may_create_in;
-use crate::sys::user::User;
 use crate::text;
-use crate::verbs;
 use crate::verbs::doctor::{CheckResult, Level, Request, examine};
+use crate::verbs::{self, Acts};
 
 /// Where the text of a check begins in its line.
 const INDENT: usize = 9;
@@ -20,12 +19,8 @@ const INDENT: usize = 9;
 pub(super) fn doctor(context: &Context, json: bool) -> Result<Exit, Error> {
     let (deploy, config_error) = context.place.deploy_to_look()?;
 
-    // Root does not run hooks that another user can write to.
-    let untried = if User::is_root() {
-        verbs::belongs_to_root(&context.place).err()
-    } else {
-        None
-    };
+    // Nobody runs the hooks of somebody else, nor root those that another user can change.
+    let untried = verbs::may_act(&context.place, Acts::Starts).err();
     let results = examine(Request {
         deploy: &deploy,
         config_error,

@@ -122,9 +122,10 @@ mod tests {
         ];
         check(overtaken, Exit::State, Some("run the command again"));
 
-        let lock = [runner::Error::Io(io()).into()];
-        let write = "make sure that this user can write to the state directory";
-        check(lock, Exit::State, Some(write));
+        let lock = [runner::Error::Lock(PathBuf::from("/srv/x.lock"), io()).into()];
+        let chown = "if it is another user's, give it to the state's owner with chown; then: \
+                     deploy-by-code reconcile";
+        check(lock, Exit::State, Some(chown));
 
         let refused = [verbs::Error::refused("no", "ask again")];
         check(refused, Exit::Refused, Some("ask again"));
@@ -191,6 +192,11 @@ mod tests {
         assert_eq!(
             shown(system.into()),
             "the log of #7 can't be read: the disk is full"
+        );
+        let lock = runner::Error::Lock(PathBuf::from("/srv/locks/x.lock"), io());
+        assert_eq!(
+            shown(verbs::Error::from(lock).into()),
+            "the lock /srv/locks/x.lock can't be taken: the disk is full"
         );
         assert_eq!(
             shown(Error::KeptHook(PathBuf::from("/srv/a\nb"), io())),

@@ -17,7 +17,7 @@ use crate::status::Status;
 use crate::store::Deployment;
 use crate::sys::clock::{self, Deadline};
 use crate::text;
-use crate::verbs::{self, Following, News, NoRunner, Watch};
+use crate::verbs::{self, Following, News, NoRunner, Starter, Watch};
 
 /// How long to wait before looking again for something new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,16 +44,22 @@ fn end_line(deployment: &Deployment) -> String {
     format!("{id} {target} {outcome}")
 }
 
+/// Says why a deployment can't go on now.
+fn say_waits(deployment: &Deployment) {
+    output::complain(&end_line(deployment), None);
+}
+
 /// Says why nothing carries out what is followed.
 fn say_no_runner(why: &NoRunner) {
-    output::complain(&text::with_causes(why), None);
+    output::complain(&text::with_causes(why), why.hint());
 }
 
 /// `wait ID`.
 pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     verbs::find(&*store.read()?, id)?;
-    let mut following = Following::new(deploy, store, &[id], Watch::End);
+    let starter = Starter::Person(context.place.clone());
+    let mut following = Following::new(starter, deploy, store, &[id], Watch::End);
 
     loop {
         for news in following.look()? {
@@ -62,6 +68,7 @@ pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
                     context.output.line(&end_line(&deployment))?;
                     return Ok(exit(&deployment));
                 }
+                News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Output(..) => {}
             }
@@ -82,7 +89,8 @@ pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<
     };
 
     if follow {
-        let following = Following::new(deploy, store, &[id], Watch::Output);
+        let starter = Starter::Person(context.place.clone());
+        let following = Following::new(starter, deploy, store, &[id], Watch::Output);
         return follow_log(following, lines);
     }
     let mut tail = Tail::new(store.log_file(id));
@@ -104,6 +112,7 @@ fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, 
         for news in news {
             match news {
                 News::Output(_, bytes) => lines.write(&mut io::stdout().lock(), &bytes)?,
+                News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
                     lines.end(&mut io::stdout().lock())?;
@@ -131,7 +140,7 @@ pub(super) fn for_pusher(
     pusher: &mut Pusher,
 ) -> Result<(), Error> {
     let store = deploy.open_store()?;
-    let mut following = Following::new(deploy, store, ids, watch);
+    let mut following = Following::new(Starter::Push, deploy, store, ids, watch);
     let mut lines: BTreeMap<DeploymentId, OutputLines> = BTreeMap::new();
     let mut silence = Silence::begin();
 
@@ -163,7 +172,10 @@ pub(super) fn for_pusher(
                         .or_insert_with(|| OutputLines::escaped(prefix))
                         .write(pusher, &bytes)?;
                 }
-                News::NoRunner(why) => pusher.complain(&text::with_causes(&why), None),
+                News::Waits(deployment) => pusher.complain(&end_line(&deployment), None),
+                News::NoRunner(why) => {
+                    pusher.complain(&text::with_causes(&why), why.hint());
+                }
                 News::Ended(deployment) => {
                     if let Some(mut lines) = lines.remove(&deployment.id) {
                         lines.end(pusher)?;

@@ -17,6 +17,7 @@ use crate::hook::environment::HookEnvironment;
 use crate::hook::{self, Received};
 use crate::hook_files::HOOKS;
 use crate::id::DeploymentId;
+use crate::sys::environment::hide;
 use crate::text;
 use crate::verbs::{self, Watch};
 
@@ -54,6 +55,9 @@ fn both(
     arguments: &[OsString],
     pusher: &mut Pusher,
 ) -> Result<Exit, Error> {
+    // What git was told can be the pusher's password, and the command of a deployment begins while
+    // this process lives.
+    hide();
     let mut environment = HookEnvironment::read();
     if let Some(repository) = repository {
         let found = find_repository(repository).map_err(verbs::Error::from)?;

@@ -101,7 +101,7 @@ fn on_machine(
     list: &Path,
 ) -> Result<MachinePlan, Error> {
     let owner = verbs::owner(&context.place)?;
-    verbs::owner_to_become(&context.place, Acts::No)?;
+    verbs::owner_to_become(&context.place)?;
     let caller = Caller {
         is_root: User::is_root(),
         is_owner: owner == User::own_number(),
@@ -115,7 +115,7 @@ fn on_machine(
     plan.warnings.iter().for_each(warn);
     take_required(&context.output, &plan.required, dry_run)?;
     take_optional(&context.output, &plan.optional, dry_run);
-    context.become_owner(Acts::No)?;
+    context.become_owner(if dry_run { Acts::Reads } else { Acts::Changes })?;
     Ok(plan)
 }
 

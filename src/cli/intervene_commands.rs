@@ -75,12 +75,13 @@ pub(super) enum InterveneCommand {
 }
 
 impl InterveneCommand {
-    /// Whether it can lead to something being executed.
+    /// What it does in the repository.
     pub(super) fn acts(&self) -> Acts {
         match self {
-            Self::Freeze { .. } | Self::Rebuild { .. } => Acts::No,
+            Self::Thaw { dry_run: true, .. } => Acts::Reads,
+            Self::Freeze { .. } | Self::Rebuild { .. } => Acts::Changes,
             Self::Retry { .. } | Self::Cancel { .. } | Self::Thaw { .. } | Self::Release { .. } => {
-                Acts::Yes
+                Acts::Starts
             }
         }
     }
@@ -96,13 +97,14 @@ mod tests {
 
     #[test]
     fn commands_that_can_start_a_runner_act() {
-        let table: [(&[&str], Acts); 6] = [
-            (&["retry", "42"], Acts::Yes),
-            (&["cancel", "42"], Acts::Yes),
-            (&["freeze", "production", "--reason", "x"], Acts::No),
-            (&["thaw", "production"], Acts::Yes),
-            (&["release", "production"], Acts::Yes),
-            (&["rebuild"], Acts::No),
+        let table: [(&[&str], Acts); 7] = [
+            (&["thaw", "--dry-run", "production"], Acts::Reads),
+            (&["retry", "42"], Acts::Starts),
+            (&["cancel", "42"], Acts::Starts),
+            (&["freeze", "production", "--reason", "x"], Acts::Changes),
+            (&["thaw", "production"], Acts::Starts),
+            (&["release", "production"], Acts::Starts),
+            (&["rebuild"], Acts::Changes),
         ];
 
         for (words, acts) in table {

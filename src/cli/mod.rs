@@ -3,6 +3,7 @@
 mod announce;
 mod arguments;
 mod check;
+mod checkout;
 mod commands;
 mod complete;
 mod context;

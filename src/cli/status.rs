@@ -8,7 +8,6 @@ use crate::report::{
     Colour, Standing, StatusRow, Table, colour, name_cell, refusal_lines, remark, to_json,
 };
 use crate::runner::Unwatched;
-use crate::status::Status;
 use crate::store::Filter;
 use crate::sys::clock;
 use crate::text;
@@ -125,16 +124,23 @@ fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
             is_alive,
         } = unwatched;
         let (id, environment) = (deployment.id, &deployment.target.environment);
-        let (what, hint) = if *is_alive {
-            (
+        let release = |what: &str| format!("to {what}: deploy-by-code release {environment}");
+        let (what, hint) = match is_alive {
+            Ok(true) => (
                 format!("{environment}: held by what {id} left running"),
-                format!("to stop waiting for it: deploy-by-code release {environment}"),
-            )
-        } else {
-            (
+                release("stop waiting for it"),
+            ),
+            Ok(false) => (
                 format!("{environment}: the runner of {id} died"),
                 "to mark it as interrupted and to continue: deploy-by-code reconcile".to_owned(),
-            )
+            ),
+            Err(why) => (
+                format!(
+                    "{environment}: held by what {id} left running; it can't be seen from here \
+                     whether that has ended: {why}"
+                ),
+                release("go on if you know that it has ended"),
+            ),
         };
 
         let what = context.output.paint(Colour::Bad, &what);
@@ -149,8 +155,8 @@ fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
     let newest = row.newest.as_ref();
 
     if let Some(remark) = newest.and_then(remark) {
-        let is_queued = row.status == Some(Standing::Deployment(Status::Queued));
-        let most = if is_queued { WAITING_MAX } else { REMARK_MAX };
+        let waits = !newest.is_none_or(|newest| newest.status.has_ended());
+        let most = if waits { WAITING_MAX } else { REMARK_MAX };
         let line = format!("{target}: {}", text::escape(&remark, most));
         context.output.line(&line)?;
     }

@@ -134,6 +134,12 @@ const SETTINGS: &[Key<PartialSettings>] = &[
     key("keep_releases", |to, value| {
         to.keep_releases = value.number(1..=RELEASES_MAX);
     }),
+    key("lfs", |to, value| {
+        to.lfs_pointers = value.choice(&[("refuse", false), ("pointers", true)]);
+    }),
+    key("submodules", |to, value| {
+        to.empty_submodules = value.choice(&[("refuse", false), ("empty", true)]);
+    }),
     key("log_limit", |to, value| {
         to.log_limit = value.size();
     }),

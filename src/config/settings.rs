@@ -49,6 +49,8 @@ pub(super) struct PartialSettings {
     pub(super) env: BTreeMap<String, String>,
     pub(super) user: Option<String>,
     pub(super) keep_releases: Option<usize>,
+    pub(super) lfs_pointers: Option<bool>,
+    pub(super) empty_submodules: Option<bool>,
     pub(super) log_limit: Option<u64>,
     pub(super) on_interrupt: Option<OnInterrupt>,
 }
@@ -66,7 +68,7 @@ pub struct Settings {
     pub allowed_refs: Vec<String>,
     /// The applications that are deployed first when they are in the same rollout.
     pub after: Vec<Application>,
-    /// How long the command may take.
+    /// How long a deployment may take.
     pub timeout: Duration,
     /// How long a command that gets SIGTERM may go on before it gets SIGKILL.
     pub kill_after: Duration,
@@ -80,6 +82,10 @@ pub struct Settings {
     pub user: Option<String>,
     /// How many releases of a checkout are kept, at least 1.
     pub keep_releases: usize,
+    /// Whether a checkout may have the pointers of Git LFS in place of the files.
+    pub lfs_pointers: bool,
+    /// Whether a checkout may have empty folders in place of submodules.
+    pub empty_submodules: bool,
     /// How much of the output is kept, in bytes.
     pub log_limit: u64,
     /// What happens after the runner or the machine died.
@@ -115,6 +121,8 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         env,
         user: first!(user),
         keep_releases: first!(keep_releases).unwrap_or(5),
+        lfs_pointers: first!(lfs_pointers).unwrap_or_default(),
+        empty_submodules: first!(empty_submodules).unwrap_or_default(),
         log_limit: first!(log_limit).unwrap_or(16 * 1024 * 1024),
         on_interrupt: first!(on_interrupt).unwrap_or(OnInterrupt::Stop),
     }

@@ -1,7 +1,7 @@
 //! How git is called: with which environment, and within which limits.
 //!
-//! Protocol: git gets an explicit `--git-dir`, nothing of a hook's environment that could lead it
-//! to another repository, and a session of its own. A call that takes too long or prints too much
+//! Protocol: git gets an explicit `--git-dir`, only what it needs of this process's environment,
+//! and a session of its own. A call that takes too long or prints too much
 //! is ended, and becomes an [`Error`] that says which limit it passed. So an answer that could not
 //! be had is never mistaken for "no" or for "nothing".
 
@@ -13,8 +13,8 @@ use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use super::error::Error;
-use crate::sys::detach;
 use crate::sys::output::{OutputError, output_within};
+use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -25,27 +25,19 @@ pub(super) const SHORT_MAX: usize = 1024 * 1024;
 /// The most that git may print where the answer is a list of refs or commits, in bytes.
 pub(super) const LIST_MAX: usize = 64 * 1024 * 1024;
 
-/// The variables of a hook's environment that would lead git to another repository, or would change
-/// its answer.
-const FORGET: &[&str] = &[
-    "GIT_DIR",
-    "GIT_COMMON_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_QUARANTINE_PATH",
-    "GIT_NAMESPACE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_TRACE",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_PAGER",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
+/// The variables that git gets of this process's: where programs and the user's settings are.
+/// Whatever else there is could lead git to another repository, change its answer, or be a secret:
+/// the user as whom git runs can read it in /proc.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "GIT_EXEC_PATH",
+    "TMPDIR",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
 ];
 
 /// Why a call of git gave no answer.
@@ -86,13 +78,11 @@ impl NoAnswer {
     }
 }
 
-/// git, without what a hook's environment says about repositories, and in a session of its own:
+/// git, with nothing but [`INHERITED`] of this process's environment, and in a session of its own:
 /// root may call it as another user, and that user must not get hold of root's terminal.
 pub(super) fn command() -> Command {
     let mut command = Command::new("git");
-    for name in FORGET {
-        command.env_remove(name);
-    }
+    environment::inherit_only(&mut command, INHERITED);
     command.env("LC_ALL", "C");
     detach::in_own_session(&mut command);
     command
@@ -113,7 +103,8 @@ pub(super) fn run(
     run_within(command, folder, call, LIMIT, max_bytes)
 }
 
-fn run_within(
+/// [`run`] with a limit of time of its own.
+pub(super) fn run_within(
     command: Command,
     folder: &Path,
     call: &str,
@@ -137,6 +128,7 @@ fn git_with(
     git_dir: &Path,
     object_folders: &[PathBuf],
     arguments: &[&str],
+    limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, Error> {
     let mut command = command();
@@ -163,7 +155,7 @@ fn git_with(
         let folders = OsString::from_vec(folders.join(&b':'));
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", folders);
     }
-    run(command, git_dir, name_of(arguments), max_bytes)
+    run_within(command, git_dir, name_of(arguments), limit, max_bytes)
 }
 
 /// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a
@@ -185,7 +177,7 @@ fn quoted(path: &Path) -> Vec<u8> {
 /// # Errors
 /// As for [`run`].
 pub(super) fn git(git_dir: &Path, arguments: &[&str], max_bytes: usize) -> Result<Output, Error> {
-    git_with(git_dir, &[], arguments, max_bytes)
+    git_with(git_dir, &[], arguments, LIMIT, max_bytes)
 }
 
 /// The answer of a command of git that answers with its exit code: 0 is yes, and 1 is no.
@@ -197,7 +189,7 @@ pub(super) fn yes_or_no(
     object_folders: &[PathBuf],
     arguments: &[&str],
 ) -> Result<bool, Error> {
-    let output = git_with(git_dir, object_folders, arguments, SHORT_MAX)?;
+    let output = git_with(git_dir, object_folders, arguments, LIMIT, SHORT_MAX)?;
     match output.status.code() {
         Some(0) => Ok(true),
         Some(1) => Ok(false),
@@ -215,7 +207,17 @@ pub(super) fn answer(
     arguments: &[&str],
     max_bytes: usize,
 ) -> Result<String, Error> {
-    let output = git(git_dir, arguments, max_bytes)?;
+    answer_within(git_dir, arguments, LIMIT, max_bytes)
+}
+
+/// [`answer`] with a limit of time of its own.
+pub(super) fn answer_within(
+    git_dir: &Path,
+    arguments: &[&str],
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<String, Error> {
+    let output = git_with(git_dir, &[], arguments, limit, max_bytes)?;
     if output.status.code() != Some(0) || output.stdout.is_empty() {
         return Err(failed(git_dir, name_of(arguments), &output));
     }
@@ -227,7 +229,16 @@ pub(super) fn answer(
 /// # Errors
 /// As for [`answer`].
 pub(super) fn answer_if_any(git_dir: &Path, arguments: &[&str]) -> Result<Option<String>, Error> {
-    let output = git(git_dir, arguments, SHORT_MAX)?;
+    answer_if_any_within(git_dir, arguments, LIMIT)
+}
+
+/// [`answer_if_any`] with a limit of time of its own.
+pub(super) fn answer_if_any_within(
+    git_dir: &Path,
+    arguments: &[&str],
+    limit: Duration,
+) -> Result<Option<String>, Error> {
+    let output = git_with(git_dir, &[], arguments, limit, SHORT_MAX)?;
     match output.status.code() {
         Some(0) if !output.stdout.is_empty() => whole(git_dir, arguments, &output).map(Some),
         Some(1) => Ok(None),

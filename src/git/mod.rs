@@ -14,12 +14,12 @@
 
 mod ancestry;
 mod changes;
-mod checkout;
 mod command;
 mod commit;
 mod commits;
 mod contents;
 mod error;
+mod export;
 mod history;
 mod look;
 mod objects;
@@ -31,14 +31,15 @@ mod refs;
 mod repository;
 mod scratch;
 mod settings;
+mod survey;
 mod symbolic;
 mod trailers;
 mod tree;
 
 pub use changes::DeepScan;
-pub use checkout::export;
 pub use commits::commits_between;
 pub use error::Error;
+pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use other_files::{OtherFile, OtherFiles};
 pub use place::{find_repository, open_application};
@@ -46,4 +47,5 @@ pub use program::TreeProgram;
 pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
+pub use survey::ExportRules;
 pub use trailers::{Bound, DeclaredNeed};

@@ -24,17 +24,17 @@ pub(super) struct Objects {
 
 impl Objects {
     /// Opens the stores in some folders. To read an object of more than `largest` bytes is an
-    /// error; `None`: there is no limit.
+    /// error.
     ///
     /// # Errors
     /// One of them can't be read.
     pub(super) fn open<'f>(
         kind: Kind,
         folders: impl Iterator<Item = &'f PathBuf>,
-        largest: Option<usize>,
+        largest: usize,
     ) -> Result<Self, Error> {
         let options = Options {
-            alloc_limit_bytes: largest,
+            alloc_limit_bytes: Some(largest),
             ..Options::default()
         };
         let open = |folder: &PathBuf| {

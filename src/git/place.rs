@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::look::{at, is_folder, is_git_dir};
-use super::repository::Repository;
+use super::repository::{LINK_MAX, Repository};
+use crate::sys::open;
 
 /// The git folder at or above a folder: a bare repository, `.git`, or the folder that a `.git` file
 /// names. `None`: there is none.
@@ -36,7 +37,7 @@ pub fn find_repository(start: &Path) -> Result<Option<PathBuf>, Error> {
 
 /// The git folder that a `.git` file names (gitrepository-layout(5)).
 fn linked(dot_git: &Path) -> Result<Option<PathBuf>, Error> {
-    let link = at(dot_git, std::fs::read_to_string)?;
+    let link = at(dot_git, |path| open::read_text(path, LINK_MAX))?;
     let target = link
         .as_deref()
         .and_then(|link| link.strip_prefix("gitdir:"));

@@ -12,8 +12,9 @@ use gix::refs::{FullName, Reference, Target, TargetRef};
 use super::command::{LIST_MAX, answer_if_any, complaint, failed, git, list};
 use super::error::Error;
 use super::look::is_folder;
-use super::repository::Repository;
+use super::repository::{LINK_MAX, Repository};
 use crate::id::Revision;
+use crate::sys::open;
 use crate::text;
 
 /// Where branches are.
@@ -53,7 +54,7 @@ impl Repository {
             answer_if_any(self.path(), &["symbolic-ref", "-q", "HEAD"])?.map(String::into_bytes)
         } else {
             let head = self.path().join("HEAD");
-            let head = std::fs::read(head).map_err(|error| self.error(error))?;
+            let head = open::read(&head, LINK_MAX).map_err(|error| Error::new(&head, error))?;
             head.strip_prefix(b"ref:")
                 .map(|name| name.trim_ascii().to_owned())
         };

@@ -4,6 +4,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gix::config::file::Metadata;
+use gix::config::file::init::Options;
 use gix::config::{File, Source};
 use gix::hash::{Kind, ObjectId, oid};
 use gix::objs::Find;
@@ -14,9 +16,19 @@ use super::error::Error;
 use super::look::{at, is_git_dir};
 use super::objects::Objects;
 use crate::id::Revision;
+use crate::sys::open;
+
+/// The largest git configuration that is read, in bytes.
+const CONFIG_MAX: u64 = 1024 * 1024;
+
+/// The largest file that is read which holds nothing but a path or the name of a ref, in bytes.
+pub(super) const LINK_MAX: u64 = 64 * 1024;
 
 /// The largest object that is read to judge something, in bytes.
 const OBJECT_MAX: usize = 32 * 1024 * 1024;
+
+/// The largest object that is read to export a release, in bytes.
+const RELEASE_OBJECT_MAX: usize = 2 * 1024 * 1024 * 1024;
 
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive
 /// (git-receive-pack(1), "Quarantine environment").
@@ -31,6 +43,8 @@ pub struct Repository {
     common_dir: PathBuf,
     quarantine: Quarantine,
     objects: OnceCell<Objects>,
+    /// The largest object that is read, in bytes.
+    object_max: usize,
     /// The symbolic refs that git listed.
     pub(super) symbolic_refs: OnceCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
@@ -54,7 +68,8 @@ impl Repository {
             .canonicalize()
             .map_err(|error| Error::new(git_dir, error))?;
 
-        let common_dir = match at(&git_dir.join("commondir"), std::fs::read_to_string)? {
+        let link = git_dir.join("commondir");
+        let common_dir = match at(&link, |path| open::read_text(path, LINK_MAX))? {
             Some(relative) => git_dir.join(relative.trim_end_matches('\n')),
             None => git_dir,
         };
@@ -69,6 +84,7 @@ impl Repository {
             common_dir,
             quarantine,
             objects: OnceCell::new(),
+            object_max: OBJECT_MAX,
             symbolic_refs: OnceCell::new(),
         })
     }
@@ -89,8 +105,10 @@ impl Repository {
 
     /// The kind of hash that names the repository's objects (`extensions.objectFormat`).
     pub(super) fn object_format(&self) -> Result<Kind, Error> {
-        let file = self.common_dir.join("config");
-        let file = File::from_path_no_includes(file, Source::Local);
+        let path = self.common_dir.join("config");
+        let mut text = open::read(&path, CONFIG_MAX).map_err(|error| Error::new(&path, error))?;
+        let metadata = Metadata::from(Source::Local).at(path);
+        let file = File::from_bytes_owned(&mut text, metadata, Options::default());
         let file = file.map_err(|error| self.error(error))?;
 
         let Some(name) = file.string("extensions.objectFormat") else {
@@ -108,15 +126,20 @@ impl Repository {
         if let Some(objects) = self.objects.get() {
             return Ok(objects);
         }
-        let objects = self.open_objects(Some(OBJECT_MAX))?;
+        let own = self.common_dir.join("objects");
+        let folders = self.quarantine.object_folders.iter().chain([&own]);
+        let objects = Objects::open(self.object_format()?, folders, self.object_max)?;
         Ok(self.objects.get_or_init(|| objects))
     }
 
-    /// The repository's objects, and those in quarantine, of this size at most; `None`: of any.
-    pub(super) fn open_objects(&self, largest: Option<usize>) -> Result<Objects, Error> {
-        let own = self.common_dir.join("objects");
-        let folders = self.quarantine.object_folders.iter().chain([&own]);
-        Objects::open(self.object_format()?, folders, largest)
+    /// The same repository, opened to export a release, which can have large files.
+    #[must_use]
+    pub fn to_export(self) -> Self {
+        Self {
+            objects: OnceCell::new(),
+            object_max: RELEASE_OBJECT_MAX,
+            ..self
+        }
     }
 
     /// The id of a revision. `None`: its hash is of another kind than this repository's.

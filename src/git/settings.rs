@@ -1,9 +1,21 @@
 //! What git's own configuration says about a repository.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::command::{SHORT_MAX, answer, answer_if_any, command, failed, git, run};
+use super::command::{
+    SHORT_MAX, answer_if_any_within, answer_within, command, failed, git, run_within,
+};
 use super::error::Error;
+
+/// How long git may take to read its configuration. It does so in a moment, unless one of the files
+/// is a pipe or on a file system that hangs.
+const SETTING_LIMIT: Duration = Duration::from_secs(10);
+
+/// What git says about its configuration. `None`: there is nothing to say.
+fn setting(git_dir: &Path, arguments: &[&str]) -> Result<Option<String>, Error> {
+    answer_if_any_within(git_dir, arguments, SETTING_LIMIT)
+}
 
 /// A value of a repository's git configuration, the user's and the system's included. `None`: it is
 /// not set.
@@ -11,7 +23,7 @@ use super::error::Error;
 /// # Errors
 /// git gave no answer.
 pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> {
-    answer_if_any(git_dir, &["config", "--get", key])
+    setting(git_dir, &["config", "--get", key])
 }
 
 /// A setting of a repository that is true or false, in any of the words that git knows for them
@@ -21,7 +33,7 @@ pub fn config_value(git_dir: &Path, key: &str) -> Result<Option<String>, Error> 
 /// git gave no answer, or the value is neither.
 pub fn config_bool(git_dir: &Path, key: &str) -> Result<bool, Error> {
     let arguments = ["config", "--type=bool", "--get", key];
-    let value = answer_if_any(git_dir, &arguments)?;
+    let value = setting(git_dir, &arguments)?;
     Ok(value.as_deref() == Some("true"))
 }
 
@@ -43,7 +55,8 @@ pub fn set_config_value(git_dir: &Path, key: &str, value: &str) -> Result<(), Er
 /// git gave no answer.
 pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
     let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
-    Ok(PathBuf::from(answer(git_dir, &arguments, SHORT_MAX)?))
+    let folder = answer_within(git_dir, &arguments, SETTING_LIMIT, SHORT_MAX)?;
+    Ok(PathBuf::from(folder))
 }
 
 /// Whether git treats a repository as safe when this user pushes to it (safe.directory). git is
@@ -53,11 +66,14 @@ pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
 /// git gave no answer.
 pub fn trusts(git_dir: &Path) -> Result<bool, Error> {
     let mut command = command();
-    command
-        .arg("-C")
-        .arg(git_dir)
-        .args(["rev-parse", "--git-dir"]);
-    let output = run(command, git_dir, "rev-parse", SHORT_MAX)?;
+    // receive-pack does not look at safe.bareRepository.
+    command.arg("-C").arg(git_dir).args([
+        "-c",
+        "safe.bareRepository=all",
+        "rev-parse",
+        "--git-dir",
+    ]);
+    let output = run_within(command, git_dir, "rev-parse", SETTING_LIMIT, SHORT_MAX)?;
 
     if output.status.success() {
         return Ok(true);

@@ -71,15 +71,17 @@ pub fn pusher() -> Identity {
     signer().or_else(authenticated).unwrap_or_else(unix_user)
 }
 
-/// Who types a command: the user who called sudo, or else the name that the host authenticated, or
-/// else the unix user. Nothing is pushed here, so no variable about a signed push counts.
+/// Who types a command: the real user of this process, and behind root the user who called sudo. A
+/// person chooses the environment of what they type, so no variable that a host sets for its hooks
+/// counts here. `SUDO_UID` counts where root says it: every other user could set it to any number.
 #[must_use]
 pub fn person() -> Identity {
-    let behind_sudo = env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
-    behind_sudo
-        .map(|name| Identity::new(name, Evidence::Sudo))
-        .or_else(authenticated)
-        .unwrap_or_else(unix_user)
+    let user = User::real_number();
+    let caller = (user == 0).then(|| env::var("SUDO_UID").ok()).flatten();
+    match caller.and_then(|number| number.parse().ok()) {
+        Some(caller) if caller != 0 => Identity::new(name_of(caller), Evidence::Sudo),
+        _ => Identity::new(name_of(user), Evidence::Unix),
+    }
 }
 
 /// The person whom the host authenticated.
@@ -123,12 +125,18 @@ fn kallithea_user(extras: &[u8]) -> Option<String> {
     Some(extras.username).filter(|name| !name.is_empty())
 }
 
-/// The user of the operating system that this process runs as. A user whose number has no name is
-/// known by the number.
+/// The user of the operating system that this process runs as.
 fn unix_user() -> Identity {
-    let name =
-        User::current().map_or_else(|_| format!("user {}", User::own_number()), |user| user.name);
-    Identity::new(name, Evidence::Unix)
+    Identity::new(name_of(User::own_number()), Evidence::Unix)
+}
+
+/// The name of a user of the operating system. A user whose number has no name is known by the
+/// number. The user database, which can be behind a network, is not asked who root is.
+fn name_of(user: u32) -> String {
+    if user == 0 {
+        return "root".to_owned();
+    }
+    User::by_number(user).map_or_else(|_| format!("user {user}"), |user| user.name)
 }
 
 /// Who signed the push (git-receive-pack(1), "Pre-receive hook"). git also calls the signature of

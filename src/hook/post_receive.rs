@@ -9,7 +9,7 @@ use crate::deploy_repository::{self, DeployRepository, MissingBranch};
 use crate::id::{DeploymentId, Environment, Target};
 use crate::judging::{NotDeployed, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
-use crate::policy::Refusal;
+use crate::policy::{Exception, Refusal};
 use crate::publish;
 use crate::refs::{self, RefUpdate};
 use crate::store::Deployment;
@@ -23,7 +23,7 @@ pub enum Announcement {
     /// A deployment is recorded.
     Queued(Box<Queued>),
     /// A deployment of this push was recorded by another process.
-    QueuedByOther(Box<Deployment>),
+    QueuedByOther(Box<(Deployment, Vec<Exception>)>),
     /// An application is no longer wanted.
     Retired(Target),
     /// Something on the branch can't be deployed.
@@ -40,7 +40,7 @@ impl Announcement {
     pub fn id(&self) -> Option<DeploymentId> {
         match self {
             Self::Queued(queued) => Some(queued.id),
-            Self::QueuedByOther(deployment) => Some(deployment.id),
+            Self::QueuedByOther(queued) => Some(queued.0.id),
             Self::Retired(_) | Self::Problem(_) | Self::MissingBranch(_) | Self::NotDeployed(_) => {
                 None
             }

@@ -258,11 +258,11 @@ mod tests {
         path
     }
 
-    /// A repository that nobody can open: its file `commondir` is a pipe.
+    /// A repository whose objects nobody can open: its list of alternates is a pipe.
     fn pipe(folder: &Path, name: &str) -> PathBuf {
         let path = repository(folder, name);
         let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
-        nix::unistd::mkfifo(&path.join("commondir"), mode).unwrap();
+        nix::unistd::mkfifo(&path.join("objects/info/alternates"), mode).unwrap();
         path
     }
 

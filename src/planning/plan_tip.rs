@@ -9,8 +9,8 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{EventId, Revision};
 use crate::judging::{self, ApplicationRepositories, Prepared, Subject, unreadable_tip};
 use crate::plan::Plan;
-use crate::policy::Refusal;
-use crate::store::{self, Cursor, Fault, Reader, Store, Transaction};
+use crate::policy::{Exception, Refusal};
+use crate::store::{self, Cursor, Deployment, Fault, Reader, Store, Transaction};
 use crate::sys::clock;
 
 /// How many times everything is begun again because other processes changed the state. The answers
@@ -288,12 +288,15 @@ fn planned_by_others(
             ..PlannedByOthers::default()
         },
         PushEffect::Commits(commits) => PlannedByOthers {
-            queued: transaction.deployments_of(commits)?,
+            queued: with_exceptions(transaction, transaction.deployments_of(commits)?)?,
             retired: transaction.retirements_of(Some(commits))?,
             problems: Vec::new(),
         },
         PushEffect::Range { old, new } => PlannedByOthers {
-            queued: transaction.deployments_of_range(old.as_ref(), new)?,
+            queued: with_exceptions(
+                transaction,
+                transaction.deployments_of_range(old.as_ref(), new)?,
+            )?,
             ..PlannedByOthers::default()
         },
     };
@@ -302,7 +305,7 @@ fn planned_by_others(
     }
 
     if let Some(pusher) = &push.pusher {
-        let ids: Vec<_> = others.queued.iter().map(|other| other.id).collect();
+        let ids: Vec<_> = others.queued.iter().map(|(other, _)| other.id).collect();
         transaction.claim(&ids, pusher)?;
         // What a deletion of the branch retired has no commit that says by which deletion.
         if let PushEffect::Commits(_) = effect {
@@ -311,4 +314,18 @@ fn planned_by_others(
     }
     planned.remove_own(&mut others);
     Ok(others)
+}
+
+/// Deployments, each with the reasons for which rules made exceptions.
+fn with_exceptions(
+    reader: &Reader<'_>,
+    deployments: Vec<Deployment>,
+) -> Result<Vec<(Deployment, Vec<Exception>)>, store::Error> {
+    let deployments = deployments.into_iter();
+    deployments
+        .map(|deployment| {
+            let exceptions = reader.exceptions(deployment.id)?;
+            Ok((deployment, exceptions))
+        })
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::plan;
-use crate::policy::Refusal;
+use crate::policy::{Exception, Refusal};
 use crate::store::Deployment;
 
 /// A push to the deploy branch, as far as a hook knows it.
@@ -50,8 +50,8 @@ pub struct Planned {
 /// again.
 #[derive(Debug, Clone, Default)]
 pub struct PlannedByOthers {
-    /// The deployments.
-    pub queued: Vec<Deployment>,
+    /// The deployments, each with the reasons for which rules made exceptions.
+    pub queued: Vec<(Deployment, Vec<Exception>)>,
     /// The applications that were retired.
     pub retired: Vec<Target>,
     /// What can't be deployed.
@@ -72,7 +72,7 @@ impl Planned {
     pub(super) fn remove_own(&self, others: &mut PlannedByOthers) {
         others
             .queued
-            .retain(|other| self.queued.iter().all(|queued| queued.id != other.id));
+            .retain(|(other, _)| self.queued.iter().all(|queued| queued.id != other.id));
         others
             .retired
             .retain(|target| !self.retired.contains(target));

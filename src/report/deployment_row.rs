@@ -112,11 +112,11 @@ pub fn remark(newest: &Deployment) -> Option<String> {
         Status::Failed | Status::Skipped | Status::Cancelled | Status::Interrupted => {
             Some(outcome_line(newest))
         }
-        Status::Queued => {
+        status @ (Status::Queued | Status::Running) => {
             let reason = newest.reason.as_ref();
-            reason.map(|reason| format!("queued: {reason}"))
+            reason.map(|reason| format!("{status}: {reason}"))
         }
-        Status::Running | Status::Superseded => None,
+        Status::Superseded => None,
     }
 }
 

@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use crate::sys::open;
 use crate::sys::sparse::next_data;
+use crate::text;
 
 /// How much is read at once, in bytes.
 const CHUNK: u64 = 256 * 1024;
@@ -36,10 +38,13 @@ impl Tail {
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let file = match &mut self.file {
             Some(file) => file,
-            None => match File::open(&self.path) {
+            None => match open::without_following(&self.path).and_then(open::regular) {
                 Ok(file) => self.file.insert(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let path = text::escape(self.path.as_os_str().as_encoded_bytes(), 200);
+                    return Err(io::Error::new(error.kind(), format!("{path}: {error}")));
+                }
             },
         };
 

@@ -1,200 +1,259 @@
-//! Releases: `<checkout>/releases/<revision>` and the symbolic link `<checkout>/current`.
-//!
-//! Protocol: a tree is written into a folder of another name, synced, and renamed. So a release
-//! under its final name is complete, also after a power cut. `current` is replaced by renaming a
-//! new link over it. The file `<checkout>/.deploy-by-code` names the environment and the
-//! application that the folder belongs to, so that no two of them can ever share one.
+//! The steps of a checkout, as a runner asks for them. Each of them is a process that is started,
+//! recorded and supervised as a command is. So `timeout` and `cancel` end it, and the runner itself
+//! touches nothing in the checkout's folder.
 
-use std::cmp::Reverse;
-use std::ffi::OsString;
-use std::fs::{self, DirEntry, File};
-use std::io::{self, Write};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::git;
-use crate::id::{Revision, Target};
-use crate::sys::file::{sync_file_system, sync_folder, touch};
+use super::job::Job;
+use super::log::Log;
+use super::outcome::{JobEnd, ended, failed};
+use super::start::{NotStarted, remove_cgroup, start_step};
+use super::tries::{Try, persist, run_gated};
+use crate::checkout::{CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN};
+use crate::git::ExportRules;
+use crate::id::{DeploymentId, Revision};
+use crate::status::Status;
+use crate::store::{self, Outcome};
+use crate::sys::clock::Deadline;
+use crate::sys::file::in_memory;
+use crate::sys::gated::{ChildExit, Running};
+use crate::sys::tree::Tree;
 use crate::text;
 
-/// The file that names a checkout's owner.
-const OWNER: &str = ".deploy-by-code";
+/// How much of what a step says is read, in bytes.
+const REPORT_MAX: u64 = 4096;
 
-/// How the names of folders begin that are being written or removed.
-const UNFINISHED: &str = ".unfinished-";
+/// How many more deployed revisions than are kept are named: of some of them there is no release.
+const SUCCEEDED_MORE: usize = 100;
 
-/// The folder of one application in one environment.
-pub(super) struct Checkout {
-    folder: PathBuf,
+/// How long to wait for the end of a process that was killed.
+const KILLED_MAX: Duration = Duration::from_secs(5);
+
+/// Collects what the steps of a deployment's checkout need to know.
+pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
+    let Some(repository) = job.repository.clone() else {
+        let outcome = failed("checkout: no repository is configured");
+        return Err(JobEnd::Outcome(outcome));
+    };
+    let (state, reusable, succeeded) = persist(job, |job| match recorded(job) {
+        Ok(recorded) => Try::Done(recorded),
+        Err(error) => Try::Fault(format!("checkout: {error}")),
+    })?;
+
+    Ok(CheckoutOrder {
+        folder,
+        owner: CheckoutOwner {
+            target: job.deployment.target.to_string(),
+            state,
+        },
+        repository,
+        revision: job.deployment.revision.clone(),
+        id: job.deployment.id,
+        reusable,
+        has_command: job.settings.command.is_some(),
+        user: job.settings.user.clone(),
+        is_shared: job.store.sharing().is_with_group(),
+        rules: ExportRules {
+            lfs_pointers: job.settings.lfs_pointers,
+            empty_submodules: job.settings.empty_submodules,
+        },
+        release: None,
+        succeeded,
+        keep: job.settings.keep_releases,
+    })
 }
 
-/// Why a release can't be made or used.
-#[derive(Debug, Error)]
-pub(super) enum CheckoutError {
-    /// A file or folder can't be made or read.
-    #[error("{path}: {error}", path = shown(.0), error = .1)]
-    Io(PathBuf, #[source] io::Error),
-    /// The folder belongs to another application or environment.
-    #[error(
-        "{} belongs to {owner}; give each application in each environment a checkout of its own",
-        shown(.folder)
-    )]
-    Taken {
-        /// The checkout's folder.
-        folder: PathBuf,
-        /// Whom it belongs to, escaped.
-        owner: String,
-    },
-    /// The configuration does not say where the application's repository is.
-    #[error("no repository is configured")]
-    NoRepository,
-    /// The application's repository can't be read.
-    #[error(transparent)]
-    Git(#[from] git::Error),
+/// What the state says: its identity, the deployment whose release may be used again, and the
+/// revisions whose releases are good.
+type GoodReleases = (String, Option<DeploymentId>, Vec<(Revision, DeploymentId)>);
+
+fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
+    let state = job.store.identity()?;
+
+    let (target, revision) = (&job.deployment.target, &job.deployment.revision);
+    let most = job.settings.keep_releases.saturating_add(SUCCEEDED_MORE);
+    let record = job.store.read()?;
+    let last = record.newest_begun(target, revision, job.deployment.id)?;
+    let reusable = last.filter(|last| last.status == Status::Succeeded);
+    let succeeded = record.succeeded_revisions(target, most)?;
+    Ok((state, reusable.map(|last| last.id), succeeded))
 }
 
-fn shown(path: &Path) -> String {
-    text::escape(path.as_os_str().as_encoded_bytes(), 200)
+/// Exports the release, or finds the one that is there, and returns its path.
+pub(super) fn export(
+    job: &mut Job,
+    log: &mut Log,
+    order: &mut CheckoutOrder,
+) -> Result<PathBuf, JobEnd> {
+    let said = run_step(job, log, CheckoutStep::Export, order)?;
+
+    // The last word came from a process of the user's: nothing but a release's name is accepted.
+    let words = said.split_once(' ');
+    let named = words.and_then(|(done, name)| Some((done, ReleaseName::parse(name.as_ref())?)));
+    let Some((done, name)) = named.filter(|(_, name)| *name.revision() == order.revision) else {
+        let said = text::quote(said, 100);
+        let outcome = failed(format!("checkout: the export said {said}"));
+        return Err(JobEnd::Outcome(outcome));
+    };
+
+    let release = order.folder.join("releases").join(name.to_string());
+    let done = if done == "reused" {
+        done
+    } else {
+        "checked out"
+    };
+    log.say(&format!("{done} {}", release.display()));
+    order.release = Some(name.to_string());
+    Ok(release)
 }
 
-/// Names the path that an error is about.
-fn at(path: &Path) -> impl FnOnce(io::Error) -> CheckoutError {
-    move |error| CheckoutError::Io(path.to_owned(), error)
+/// Makes the release the current one.
+pub(super) fn make_current(
+    job: &mut Job,
+    log: &mut Log,
+    order: &CheckoutOrder,
+) -> Result<(), JobEnd> {
+    run_step(job, log, CheckoutStep::MakeCurrent, order)?;
+    let release = order.release.as_deref().unwrap_or_default();
+    log.say(&format!("current -> releases/{release}"));
+    Ok(())
 }
 
-impl Checkout {
-    /// Takes a folder for a target, and makes it where it is missing.
-    ///
-    /// # Errors
-    /// It can't be made, or it belongs to another target.
-    pub(super) fn claim(folder: PathBuf, target: &Target) -> Result<Self, CheckoutError> {
-        let releases = folder.join("releases");
-        fs::create_dir_all(&releases).map_err(at(&releases))?;
+/// Runs a step to its end, and returns what it has said. What never began is tried again.
+fn run_step(
+    job: &mut Job,
+    log: &mut Log,
+    step: CheckoutStep,
+    order: &CheckoutOrder,
+) -> Result<String, JobEnd> {
+    persist(job, |job| {
+        let tried = try_step(job, log, step, order);
+        remove_cgroup(job);
+        tried
+    })
+}
 
-        let owner = folder.join(OWNER);
-        let name_owner = || {
-            let mut file = File::create_new(&owner)?;
-            writeln!(file, "{target}")?;
-            file.sync_all()
-        };
-        match name_owner() {
-            Ok(()) => return Ok(Self { folder }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(at(&owner)(error)),
+fn try_step(
+    job: &mut Job,
+    log: &mut Log,
+    step: CheckoutStep,
+    order: &CheckoutOrder,
+) -> Try<String> {
+    let report = match in_memory(&[]) {
+        Ok(report) => report,
+        Err(error) => return NotStarted::of_step(step, &error).into(),
+    };
+    let gated = match start_step(job, log, step, order, &report) {
+        Ok(gated) => gated,
+        Err(not_started) => return not_started.into(),
+    };
+    let (exit, supervised) = match run_gated(job, log, gated, tree) {
+        Try::Done(ended) => ended,
+        Try::End(end) => return Try::End(end),
+        Try::Fault(why) => return Try::Fault(why),
+    };
+
+    let exit = match exit {
+        ChildExit::Ended(status) => Ok(status),
+        ChildExit::Unknown(error) => Err(error),
+        ChildExit::NotExecuted(error) if supervised.stop.is_none() => {
+            return NotStarted::of_step(step, &error).into();
         }
-
-        let found = fs::read(&owner).map_err(at(&owner))?;
-        let found = found.trim_ascii();
-        if found.is_empty() {
-            // A runner claimed the folder and died before it wrote the name. So nothing was put
-            // there under another name.
-            fs::write(&owner, format!("{target}\n")).map_err(at(&owner))?;
-        } else if found != target.to_string().as_bytes() {
-            let owner = text::escape(found, 140);
-            return Err(CheckoutError::Taken { folder, owner });
+        ChildExit::NotExecuted(error) => Err(error),
+    };
+    let status = match exit {
+        Ok(status) if supervised.stop.is_none() => status,
+        // It was ended, or nobody knows how it ended.
+        exit => {
+            let outcome = ended(&job.settings, exit, supervised);
+            // The exit status of a deployment is its command's.
+            let exit_status = None;
+            return Try::End(JobEnd::Outcome(Outcome {
+                exit_status,
+                ..outcome
+            }));
         }
-        Ok(Self { folder })
+    };
+
+    let said = match read_report(report) {
+        Ok(said) if status.success() => return Try::Done(said),
+        Ok(said) => said,
+        Err(error) => format!(
+            "what the step {} said can't be read: {error}",
+            step.as_str()
+        ),
+    };
+    let why = if said.is_empty() {
+        format!("checkout: the step {} ended: {status}", step.as_str())
+    } else {
+        format!("checkout: {said}")
+    };
+    match status.code() {
+        Some(TRY_AGAIN) => Try::Fault(why),
+        _ => Try::End(JobEnd::Outcome(failed(why))),
+    }
+}
+
+fn read_report(mut report: File) -> io::Result<String> {
+    report.rewind()?;
+    let mut said = Vec::new();
+    report.take(REPORT_MAX).read_to_end(&mut said)?;
+    Ok(text::escape(said.trim_ascii(), 2000))
+}
+
+/// The processes of a step. They bear the marks of the deployment, but a process of its command may
+/// have been left running and does so too.
+fn tree(job: &Job) -> Tree {
+    Tree {
+        leader: job.run.leader,
+        forks_before: None,
+        cgroup: job.run.cgroup.clone(),
+        marks: Vec::new(),
+    }
+}
+
+/// Removes old releases and what was left unfinished, also after a deployment that failed or was
+/// cancelled. It has as much time as the deployment had. What can't be removed stays until the next
+/// time.
+pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, outcome: &Outcome) {
+    // Nothing was written.
+    if !job.has_begun {
+        return;
+    }
+    if outcome.status == Status::Succeeded {
+        let revision = &order.revision;
+        order.succeeded.retain(|(other, _)| other != revision);
+        order.succeeded.insert(0, (revision.clone(), order.id));
     }
 
-    /// The folder of a revision.
-    pub(super) fn release(&self, revision: &Revision) -> PathBuf {
-        self.folder.join("releases").join(revision.as_str())
-    }
-
-    /// Writes a revision's release where it is missing, and returns whether it was written.
-    ///
-    /// # Errors
-    /// The repository can't be read, or the release can't be written.
-    pub(super) fn export(
-        &self,
-        repository: &Path,
-        revision: &Revision,
-    ) -> Result<bool, CheckoutError> {
-        let release = self.release(revision);
-        if release.symlink_metadata().is_ok() {
-            return Ok(false);
-        }
-
-        self.remove_unfinished();
-        let releases = self.folder.join("releases");
-        let unfinished = releases.join(format!("{UNFINISHED}{revision}"));
-        fs::create_dir(&unfinished).map_err(at(&unfinished))?;
-        let repository = git::open_application(repository)?;
-        git::export(&repository, revision, &unfinished)?;
-
-        sync_file_system(&unfinished).map_err(at(&unfinished))?;
-        fs::rename(&unfinished, &release).map_err(at(&release))?;
-        sync_folder(&releases).map_err(at(&release))?;
-        Ok(true)
-    }
-
-    /// Makes `current` lead to a release.
-    ///
-    /// # Errors
-    /// The link can't be written.
-    pub(super) fn flip(&self, revision: &Revision) -> Result<(), CheckoutError> {
-        let current = self.folder.join("current");
-        let flip = || -> io::Result<()> {
-            // The release that was deployed last is removed last. A release that only another user
-            // may write to can't be dated, and is removed earlier.
-            match touch(&self.release(revision)) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
-                _ => {}
-            }
-
-            let new = self.folder.join(format!("{UNFINISHED}current"));
-            match fs::remove_file(&new) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            symlink(Path::new("releases").join(revision.as_str()), &new)?;
-            fs::rename(&new, &current)?;
-            sync_folder(&self.folder)
-        };
-        flip().map_err(at(&current))
-    }
-
-    /// Removes all releases but the `keep` newest ones and the one that `current` leads to. What
-    /// can't be removed stays until the next time.
-    pub(super) fn prune(&self, keep: usize) {
-        let current = fs::read_link(self.folder.join("current")).ok();
-        let current = current.as_deref().and_then(Path::file_name);
-
-        let is_release =
-            |entry: &DirEntry| Revision::new(entry.file_name().as_encoded_bytes()).is_ok();
-        let releases = self.entries().filter(is_release);
-        let mut dated: Vec<(SystemTime, DirEntry)> = releases
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry)))
-            .collect();
-        dated.sort_by_key(|(modified, _)| Reverse(*modified));
-
-        let old = dated.into_iter().map(|(_, entry)| entry).skip(keep);
-        for entry in old.filter(|entry| Some(entry.file_name().as_os_str()) != current) {
-            let mut unfinished = OsString::from(UNFINISHED);
-            unfinished.push(entry.file_name());
-            // It is renamed before it is removed: half a release must not have a release's name.
-            let _ = fs::rename(entry.path(), entry.path().with_file_name(unfinished));
-        }
-        self.remove_unfinished();
-    }
-
-    /// Removes what a dead runner left half written. Nothing else writes here while the
-    /// environment's lock is held.
-    fn remove_unfinished(&self) {
-        let prefix = UNFINISHED.as_bytes();
-        for entry in self.entries() {
-            if entry.file_name().as_encoded_bytes().starts_with(prefix) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
+    let Ok(report) = in_memory(&[]) else { return };
+    if let Ok(gated) = start_step(job, log, CheckoutStep::Prune, order, &report) {
+        job.run.leader = Some(gated.identity);
+        let is_ours = matches!(job.begin_with_leader(), Ok(Ok(())));
+        let mut tree = tree(job);
+        tree.forks_before = gated.forks_before;
+        if let Some(process) = is_ours.then(|| gated.open().ok()).flatten()
+            && !has_ended_within(&process, job.settings.timeout)
+        {
+            tree.kill();
+            has_ended_within(&process, KILLED_MAX);
         }
     }
+    remove_cgroup(job);
+}
 
-    /// The entries of the folder of releases, as far as they can be read.
-    fn entries(&self) -> impl Iterator<Item = DirEntry> + use<> {
-        let entries = fs::read_dir(self.folder.join("releases"));
-        entries.into_iter().flatten().filter_map(Result::ok)
+/// Waits for the end of a process, but not longer than `limit`, and returns whether it has ended.
+fn has_ended_within(process: &Running, limit: Duration) -> bool {
+    let end = Deadline::after(limit);
+    loop {
+        if process.wait(None, end.left()).is_some() {
+            return true;
+        }
+        if end.is_over() {
+            return false;
+        }
     }
 }

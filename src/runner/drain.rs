@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::Error;
 use super::execute::execute;
 use super::job::Job;
+use super::patience::Patience;
 use super::schedule::{NextStep, Turn, decide};
 use super::this_runner::Runner;
 use crate::deploy_repository::DeployRepository;
@@ -27,8 +28,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// only looked at where all of these wait for others.
 const FIRST_LOOK: usize = 16;
 
-/// A message of a deployment's thread: that it has ended, and how.
-type Ended = (DeploymentId, Result<(), Error>);
+/// A message of a deployment's thread: that it has ended, and how often the deployment was tried if
+/// it is still queued.
+type Ended = (DeploymentId, Result<Option<Patience>, Error>);
 
 /// Runs what is queued in an environment until nothing is queued any more.
 ///
@@ -45,6 +47,7 @@ pub(super) fn drain(
         deploy,
         store,
         running: BTreeMap::new(),
+        tried: BTreeMap::new(),
         has_reported: false,
     };
 
@@ -73,7 +76,9 @@ pub(super) fn drain(
                 return Ok(());
             };
             drain.running.remove(&id);
-            result?;
+            if let Some(patience) = result? {
+                drain.tried.insert(id, patience);
+            }
         }
     })
 }
@@ -85,6 +90,8 @@ struct Drain<'r> {
     store: &'r mut Store,
     /// The deployments that have a thread.
     running: BTreeMap<DeploymentId, Turn>,
+    /// The deployments whose beginning a fault of the server prevented, and how often.
+    tried: BTreeMap<DeploymentId, Patience>,
     /// Whether it was reported why nothing can begin.
     has_reported: bool,
 }
@@ -99,7 +106,7 @@ impl Drain<'_> {
         sender: &Sender<Ended>,
     ) -> Result<(), Error> {
         if let Err(error) = self.deploy.reload_config() {
-            self.wait_because(&error.to_string());
+            self.wait_because(id, &error.to_string());
             return Ok(());
         }
         let Some(deployment) = self.store.read()?.deployment(id)? else {
@@ -107,7 +114,15 @@ impl Drain<'_> {
         };
 
         let turn = Turn::of(&deployment);
-        let job = Job::new(self.runner, self.deploy, self.store.folder(), deployment)?;
+        let patience = self.tried.remove(&id).unwrap_or_default();
+        let folder = self.store.folder();
+        let job = match Job::new(self.runner, self.deploy, folder, deployment, patience) {
+            Ok(job) => job,
+            Err(error) => {
+                self.wait_because(id, &error.to_string());
+                return Ok(());
+            }
+        };
         let sender = sender.clone();
         let work = move || {
             let result = execute(job);
@@ -118,16 +133,21 @@ impl Drain<'_> {
                 self.running.insert(id, turn);
                 self.has_reported = false;
             }
-            Err(error) => self.wait_because(&format!("no thread can be started: {error}")),
+            Err(error) => self.wait_because(id, &format!("no thread can be started: {error}")),
         }
         Ok(())
     }
 
-    /// Reports once why nothing can begin, and waits a moment.
-    fn wait_because(&mut self, why: &str) {
+    /// Reports once why a deployment can't begin, and waits a moment.
+    fn wait_because(&mut self, id: DeploymentId, why: &str) {
+        let reason = format!("waits until this is fixed: {why}");
         if !std::mem::replace(&mut self.has_reported, true) {
-            syslog::failure("run", &format!("waiting until this is fixed: {why}"));
+            syslog::failure("run", &reason);
         }
+        // Where this can't be recorded, the system log has it.
+        let _ = self
+            .store
+            .transaction(|transaction| transaction.set_reason(id, &reason));
         clock::sleep(LOOK);
     }
 

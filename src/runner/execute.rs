@@ -2,64 +2,83 @@
 
 use std::path::{Path, PathBuf};
 
-use super::checkout::{Checkout, CheckoutError};
+use super::checkout;
 use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{cancelled, failed, not_started, succeeded};
-use super::start::start;
-use super::supervise::supervise;
+use super::outcome::{JobEnd, ended, failed, succeeded};
+use super::patience::Patience;
+use super::start::{NotStarted, remove_cgroup, start};
+use super::tries::{Try, persist, run_gated};
+use crate::checkout::CheckoutOrder;
 use crate::deploy_repository::folder_values;
 use crate::status::Status;
 use crate::store::Outcome;
-use crate::sys::cgroup;
+use crate::sys::gated::ChildExit;
+use crate::text;
 
-/// Carries a deployment out, and records its end.
+/// Carries a deployment out, and records its end. Where a fault of the server prevents its
+/// beginning, it stays queued, and what is returned says how often it was tried.
 ///
 /// # Errors
-/// The state can't be read or changed.
-pub(super) fn execute(mut job: Job) -> Result<(), Error> {
-    let sharing = job.store.sharing();
-    let log = job.store.log_file(job.deployment.id);
-    let mut log = match Log::create(log, sharing, job.settings.log_limit) {
-        Ok(log) => log,
-        Err(error) => {
-            if job.begin()?.is_ok() {
-                job.record(&failed(format!("the log can't be written: {error}")))?;
-            }
-            return Ok(());
-        }
+/// The state can't be changed, and the deployment is still queued.
+pub(super) fn execute(mut job: Job) -> Result<Option<Patience>, Error> {
+    let (ended, log) = match open_log(&mut job) {
+        Ok(mut log) => (carry_out(&mut job, &mut log), Some(log)),
+        Err(end) => (Err(end), None),
     };
-
-    let Some(outcome) = carry_out(&mut job, &mut log)? else {
-        return Ok(());
+    let outcome = match ended {
+        Ok(outcome) | Err(JobEnd::Outcome(outcome)) => outcome,
+        Err(JobEnd::NotOurs) => return Ok(None),
+        Err(JobEnd::Later) => return Ok(Some(job.patience)),
     };
-
-    // A command that exits has usually said in the log why it failed.
-    if outcome.status != Status::Succeeded && outcome.exit_status.is_none() {
-        log.say(outcome.reason.as_deref().unwrap_or_default());
-    }
-    let _ = log.close(sharing);
-    job.record(&outcome)?;
-    Ok(())
-}
-
-/// Carries a deployment out. `None`: another process was faster, and it is not this runner's to
-/// carry out.
-fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
-    let Some(folder) = job.settings.checkout.clone() else {
-        if job.settings.command.is_some() {
-            return run_command(job, log, None);
-        }
-        let missing = || failed("neither command nor checkout is configured");
-        return Ok(job.begin()?.is_ok().then(missing));
-    };
-
-    if job.begin()?.is_err() {
+    if !job.has_begun && job.begin()?.is_err() {
         return Ok(None);
     }
+
+    if let Some(mut log) = log {
+        // A command that exits has usually said in the log why it failed.
+        if outcome.status != Status::Succeeded && outcome.exit_status.is_none() {
+            log.say(outcome.reason.as_deref().unwrap_or_default());
+        }
+        // A log that can't be written anew, for example on a full disk, stays as it is, and its
+        // middle is a hole.
+        let _ = log.close(job.store.sharing());
+    }
+    job.record(&outcome);
+    Ok(None)
+}
+
+fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
+    let path = job.store.log_file(job.deployment.id);
+    persist(job, |job| {
+        match Log::create(path.clone(), job.store.sharing(), job.settings.log_limit) {
+            Ok(log) => Try::Done(log),
+            Err(error) => {
+                let path = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+                Try::Fault(format!("the log {path} can't be written: {error}"))
+            }
+        }
+    })
+}
+
+/// Carries a deployment out.
+fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
+    let Some(folder) = job.settings.checkout.clone() else {
+        return match job.settings.command {
+            Some(_) => run_command(job, log, None),
+            None => Ok(failed("neither command nor checkout is configured")),
+        };
+    };
+
     let folder = folder.fill(&folder_values(&job.deployment.target));
-    check_out_and_run(job, log, PathBuf::from(folder))
+    let mut order = checkout::order(job, PathBuf::from(folder))?;
+    let outcome = match check_out_and_run(job, log, &mut order) {
+        Ok(outcome) | Err(JobEnd::Outcome(outcome)) => outcome,
+        Err(end) => return Err(end),
+    };
+    checkout::prune(job, log, &mut order, &outcome);
+    Ok(outcome)
 }
 
 /// Writes the revision's release, runs the command in it, where there is one, and makes the release
@@ -67,83 +86,49 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Option<Outcome>, Error> {
 fn check_out_and_run(
     job: &mut Job,
     log: &mut Log,
-    folder: PathBuf,
-) -> Result<Option<Outcome>, Error> {
-    let not_checked_out = |error: CheckoutError| Ok(Some(failed(format!("checkout: {error}"))));
-    let (checkout, is_new) = match export(job, folder) {
-        Ok(exported) => exported,
-        Err(error) => return not_checked_out(error),
-    };
-    let revision = job.deployment.revision.clone();
-    let release = checkout.release(&revision);
-    let done = if is_new { "checked out" } else { "reused" };
-    log.say(&format!("{done} {}", release.display()));
-    if let Some(by) = job.cancelled_by()? {
-        return Ok(Some(cancelled(&by)));
-    }
-
+    order: &mut CheckoutOrder,
+) -> Result<Outcome, JobEnd> {
+    let release = checkout::export(job, log, order)?;
     let outcome = match job.settings.command {
         Some(_) => run_command(job, log, Some(&release))?,
-        None => Some(succeeded()),
+        None => succeeded(),
     };
-    let has_succeeded = |outcome: &Outcome| outcome.status == Status::Succeeded;
-    if !outcome.as_ref().is_some_and(has_succeeded) {
-        return Ok(outcome);
+    if outcome.status == Status::Succeeded {
+        checkout::make_current(job, log, order)?;
     }
-
-    if let Err(error) = checkout.flip(&revision) {
-        return not_checked_out(error);
-    }
-    log.say(&format!("current -> releases/{revision}"));
-    checkout.prune(job.settings.keep_releases);
     Ok(outcome)
 }
 
-/// The checkout with the release of the deployment's revision, and whether the release was written
-/// just now.
-fn export(job: &Job, folder: PathBuf) -> Result<(Checkout, bool), CheckoutError> {
-    let repository = job.repository.as_deref();
-    let repository = repository.ok_or(CheckoutError::NoRepository)?;
-    let checkout = Checkout::claim(folder, &job.deployment.target)?;
-    let is_new = checkout.export(repository, &job.deployment.revision)?;
-    Ok((checkout, is_new))
+/// Runs the command to its end. What never began is tried again.
+fn run_command(job: &mut Job, log: &mut Log, release: Option<&Path>) -> Result<Outcome, JobEnd> {
+    persist(job, |job| {
+        let tried = try_command(job, log, release);
+        remove_cgroup(job);
+        tried
+    })
 }
 
-/// Runs the command to its end. `None`: another process was faster.
-fn run_command(
-    job: &mut Job,
-    log: &mut Log,
-    release: Option<&Path>,
-) -> Result<Option<Outcome>, Error> {
+fn try_command(job: &mut Job, log: &mut Log, release: Option<&Path>) -> Try<Outcome> {
     let gated = match start(job, log, release) {
         Ok(gated) => gated,
-        Err(error) => {
-            remove_cgroup(job);
-            let outcome = not_started(job, &error);
-            let is_ours = job.has_begun || job.begin()?.is_ok();
-            return Ok(is_ours.then_some(outcome));
+        Err(not_started) => return not_started.into(),
+    };
+    let tree = |job: &Job| job.run.own_tree(job.deployment.id, job.store.folder());
+    let (exit, supervised) = match run_gated(job, log, gated, tree) {
+        Try::Done(ended) => ended,
+        Try::End(end) => return Try::End(end),
+        Try::Fault(why) => return Try::Fault(why),
+    };
+
+    let exit = match exit {
+        ChildExit::Ended(status) => Ok(status),
+        ChildExit::Unknown(error) => Err(error),
+        ChildExit::NotExecuted(error) => {
+            return match NotStarted::of_command(job, release, &error) {
+                NotStarted::Fault(why) if supervised.stop.is_some() => Try::Done(failed(why)),
+                not_started => not_started.into(),
+            };
         }
     };
-
-    job.run.leader = Some(gated.identity);
-    if job.begin_with_leader()?.is_err() {
-        // The gate closes, and the first process ends without having executed anything.
-        drop(gated);
-        remove_cgroup(job);
-        return Ok(None);
-    }
-
-    let tree = job.run.tree(job.deployment.id, job.store.folder());
-    let outcome = match gated.open() {
-        Ok(exit) => supervise(job, log, &tree, &exit)?,
-        Err(error) => not_started(job, &error),
-    };
-    remove_cgroup(job);
-    Ok(Some(outcome))
-}
-
-fn remove_cgroup(job: &Job) {
-    if let Some(folder) = &job.run.cgroup {
-        cgroup::remove(folder);
-    }
+    Try::Done(ended(&job.settings, exit, supervised))
 }

@@ -4,19 +4,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
+use super::outcome::{JobEnd, Wait, cancelled, describe, failed};
+use super::patience::Patience;
 use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
 use crate::publish;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
-use crate::sys::clock;
+use crate::sys::clock::{self, Deadline};
+use crate::sys::syslog;
 
-/// How many times it is tried again to record an end, where the state can't be changed.
-const RECORD_TRIES: usize = 30;
+/// How long to wait before it is tried again to read or change the state.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long to wait before it is tried again to record an end.
-const RECORD_PAUSE: Duration = Duration::from_secs(1);
+/// How often to look whether a deployment that waits for another try is still wanted.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Everything that one deployment needs. Its thread owns it.
 pub(super) struct Job {
@@ -28,8 +31,12 @@ pub(super) struct Job {
     pub(super) run: Run,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
+    /// How long the processes of the deployment may still run.
+    pub(super) time_left: Duration,
     /// Whether this job, and no other, made the deployment `running`.
     pub(super) has_begun: bool,
+    /// How often it was tried.
+    pub(super) patience: Patience,
 }
 
 impl Job {
@@ -42,16 +49,19 @@ impl Job {
         deploy: &DeployRepository,
         folder: &Path,
         deployment: Deployment,
+        patience: Patience,
     ) -> Result<Self, Error> {
         let mut store = Store::open(folder)?;
         let previous = store.read()?.deployed(&deployment.target)?;
 
+        let settings = deploy.config.settings(&deployment.target);
         Ok(Self {
             store,
-            settings: deploy.config.settings(&deployment.target),
+            time_left: settings.timeout,
+            settings,
             repository: deploy.application_repository(&deployment.target),
             run: Run {
-                boot_id: runner.boot_id.clone(),
+                space: runner.space.clone(),
                 runner: runner.identity,
                 leader: None,
                 cgroup: None,
@@ -59,6 +69,7 @@ impl Job {
             previous: previous.map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
+            patience,
         })
     }
 
@@ -84,49 +95,101 @@ impl Job {
     /// [`Job::begin`].
     ///
     /// # Errors
-    /// The state can't be changed.
+    /// The state can't be changed, and the deployment is still queued.
     pub(super) fn begin_with_leader(&mut self) -> Result<Result<(), Stale>, store::Error> {
         if !self.has_begun {
             return self.begin();
         }
-        let (id, run) = (self.deployment.id, &self.run);
-        self.store
-            .transaction(|transaction| transaction.set_leader(id, run))
+        let (id, run) = (self.deployment.id, self.run.clone());
+        Ok(self.insist("its first process can't be recorded", |store| {
+            store.transaction(|transaction| transaction.set_leader(id, &run))
+        }))
     }
 
     /// The name of the user who asked for the deployment to end, if anybody did.
     ///
     /// # Errors
     /// The state can't be read.
-    pub(super) fn cancelled_by(&mut self) -> Result<Option<String>, store::Error> {
+    pub(super) fn look_for_cancel(&mut self) -> Result<Option<String>, store::Error> {
         let deployment = self.store.read()?.deployment(self.deployment.id)?;
         let by = deployment.and_then(|deployment| deployment.cancelled_by);
         Ok(by.map(|by| by.name))
     }
 
-    /// Records the end. It is tried again for a while, because a full disk may have room again in a
-    /// moment, and an end without a record counts as unknown.
-    ///
-    /// # Errors
-    /// The state can't be changed, even after that while.
-    pub(super) fn record(&mut self, outcome: &Outcome) -> Result<(), store::Error> {
+    /// Records the end.
+    pub(super) fn record(&mut self, outcome: &Outcome) {
         let id = self.deployment.id;
-        let mut tries = 0;
-        loop {
-            let done = self
-                .store
-                .transaction(|transaction| transaction.finish(id, outcome, clock::now()));
-            match done {
-                // If an end is recorded already, another process did that, with the record as it is
-                // now.
-                Ok(Ok(()) | Err(Stale)) => {
-                    publish::to_syslog(&mut self.store);
-                    return Ok(());
-                }
-                Err(_) if tries < RECORD_TRIES => clock::sleep(RECORD_PAUSE),
-                Err(error) => return Err(error),
+        let what = format!("its end can't be recorded: {}", describe(outcome));
+        // If an end is recorded already, another process did that, with the record as it is now.
+        let (Ok(()) | Err(Stale)) = self.insist(&what, |store| {
+            store.transaction(|transaction| transaction.finish(id, outcome, clock::now()))
+        });
+        publish::to_syslog(&mut self.store);
+    }
+
+    /// Records why the deployment can't go on now, waits, and says whether to try again. `why`: a
+    /// fault of the server.
+    pub(super) fn wait_because(&mut self, why: &str) -> Wait {
+        let Some(pause) = self.patience.next_pause() else {
+            let tried = self.patience.describe();
+            return Wait::Over(JobEnd::Outcome(failed(format!("{why} ({tried})"))));
+        };
+
+        let id = self.deployment.id;
+        let reason = format!("waits for another try: {why}");
+        // A full disk may be the very reason. Then only the system log has it.
+        let explained = self
+            .store
+            .transaction(|transaction| transaction.set_reason(id, &reason));
+        if explained.is_err() {
+            syslog::failure("run", &format!("{id} {}: {reason}", self.deployment.target));
+        }
+
+        let end = Deadline::after(pause);
+        while !end.is_over() {
+            clock::sleep(LOOK.min(end.left()));
+            if let Some(end) = self.is_over() {
+                return Wait::Over(end);
             }
-            tries += 1;
+        }
+        if self.has_begun {
+            Wait::Again
+        } else {
+            Wait::Over(JobEnd::Later)
+        }
+    }
+
+    /// How a deployment that waits for another try has ended meanwhile, if it has. Where the state
+    /// can't be read now, the next look sees it.
+    fn is_over(&mut self) -> Option<JobEnd> {
+        let now = self.store.read().ok()?.deployment(self.deployment.id);
+        let now = now.ok().flatten()?;
+        match now.cancelled_by {
+            _ if now.status.has_ended() => Some(JobEnd::NotOurs),
+            Some(by) => Some(JobEnd::Outcome(cancelled(&by.name))),
+            None => None,
+        }
+    }
+
+    /// Reads or changes the state, and tries again until that works: the runner holds the lock, and
+    /// a full disk has room again some time. Without this, a known end would become unknown.
+    fn insist<T>(
+        &mut self,
+        what: &str,
+        mut work: impl FnMut(&mut Store) -> Result<T, store::Error>,
+    ) -> T {
+        let mut was_told = false;
+        loop {
+            match work(&mut self.store) {
+                Ok(done) => return done,
+                Err(error) if !std::mem::replace(&mut was_told, true) => {
+                    let (id, target) = (self.deployment.id, &self.deployment.target);
+                    let message = format!("waiting until this is fixed: {id} {target}: {what}");
+                    syslog::failure("run", &format!("{message}: {error}"));
+                }
+                Err(_) => {}
+            }
+            clock::sleep(PAUSE);
         }
     }
 }

@@ -2,16 +2,30 @@
 //!
 //! The command writes straight into the file, so a command goes on when its runner is killed. While
 //! it runs, a hole is punched into the middle of a file above the limit, which gives the disk space
-//! back. When it has ended, the file is written anew: the head, a line that says how much is left
+//! back. While the file grows, it is looked at every [`LOOK`]. While it is at rest, the kernel says
+//! when it is written to, so that a look comes at once, however long the command was silent. When
+//! the command has ended, the file is written anew: the head, a line that says how much is left
 //! out, and the tail.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::sys::clock::{self, Deadline};
 use crate::sys::sharing::Sharing;
 use crate::sys::sparse::punch_hole;
+use crate::sys::watch::FileWatch;
+
+/// How often to look at a file that grows. What the command writes in this time comes on top of the
+/// limit. A second costs 200 looks at the size of a file.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// After how many looks at a file at rest the kernel is asked to watch it. A command that ends at
+/// once needs no watch, and to close one can take 10 ms.
+const LOOKS_AT_REST: u32 = 20;
 
 /// A log file with a limit.
 pub(super) struct Log {
@@ -21,6 +35,12 @@ pub(super) struct Log {
     limit: u64,
     /// Where the hole ends.
     punched_up_to: u64,
+    /// The size at the last look.
+    seen: u64,
+    /// How many looks ago the file had grown.
+    at_rest: u32,
+    /// `None`: it is not needed yet, or the kernel gives none.
+    watch: Option<FileWatch>,
 }
 
 impl Log {
@@ -29,17 +49,15 @@ impl Log {
     /// # Errors
     /// It can't be opened.
     pub(super) fn create(path: PathBuf, sharing: Sharing, limit: u64) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)?;
-        sharing.apply_to_file(&file)?;
+        let file = sharing.open_file(&path, OpenOptions::new().read(true).append(true))?;
         Ok(Self {
             path,
             file,
             limit,
             punched_up_to: 0,
+            seen: 0,
+            at_rest: 0,
+            watch: None,
         })
     }
 
@@ -48,7 +66,17 @@ impl Log {
     /// # Errors
     /// The file can't be opened.
     pub(super) fn for_command(&self) -> io::Result<File> {
-        OpenOptions::new().append(true).open(&self.path)
+        OpenOptions::new().append(true).open(self.opened())
+    }
+
+    /// A path to the file that is open: by its name somebody could lead to another one.
+    fn opened(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes a line of this program's own. Where the log can't be written, everything goes on
@@ -61,21 +89,62 @@ impl Log {
     /// Whether what was written last ends with a line break.
     fn ends_its_line(&self) -> bool {
         let mut last = [0];
-        let Some(at) = self.size().checked_sub(1) else {
-            return true;
-        };
-        self.file.read_exact_at(&mut last, at).is_err() || last == *b"\n"
+        match self.size() {
+            Ok(0) => true,
+            Ok(size) => self.file.read_exact_at(&mut last, size - 1).is_err() || last == *b"\n",
+            Err(_) => true,
+        }
     }
 
-    fn size(&self) -> u64 {
-        self.file.metadata().map_or(0, |metadata| metadata.len())
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// When to call [`Log::keep_within_limit`] next: when this descriptor can be read, where there
+    /// is one, and in any case after this time, but not later than `patience`.
+    pub(super) fn next_look(&self, patience: Duration) -> (Option<BorrowedFd<'_>>, Duration) {
+        match &self.watch {
+            Some(watch) if self.at_rest > 0 => (Some(watch.as_fd()), patience),
+            _ => (None, patience.min(LOOK)),
+        }
+    }
+
+    /// Waits, and keeps the file within its limit meanwhile.
+    pub(super) fn wait(&mut self, time: Duration) {
+        let end = Deadline::after(time);
+        loop {
+            self.keep_within_limit();
+            if end.is_over() {
+                return;
+            }
+            clock::sleep(LOOK.min(end.left()));
+        }
     }
 
     /// Gives back the disk space of what is neither head nor tail.
     pub(super) fn keep_within_limit(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.clear();
+        }
+        // Where the size can't be read, the next look comes soon.
+        let Ok(size) = self.size() else {
+            self.at_rest = 0;
+            return;
+        };
+        let is_growing = size != self.seen;
+        self.at_rest = if is_growing {
+            0
+        } else {
+            self.at_rest.saturating_add(1)
+        };
+        self.seen = size;
+        if self.at_rest == LOOKS_AT_REST && self.watch.is_none() {
+            self.watch = FileWatch::new(&self.opened()).ok();
+        }
+
         let half = self.limit / 2;
         let start = self.punched_up_to.max(half);
-        let end = self.size().saturating_sub(half);
+        let end = size.saturating_sub(half);
         // Not after each line, because a hole is made of whole blocks.
         if end > start + half / 2
             && punch_hole(&self.file, start, end - start).is_ok_and(|punched| punched)
@@ -90,7 +159,7 @@ impl Log {
     /// # Errors
     /// The new file can't be written; the old one stays.
     pub(super) fn close(self, sharing: Sharing) -> io::Result<()> {
-        let size = self.size();
+        let size = self.size()?;
         if size <= self.limit {
             return Ok(());
         }
@@ -102,8 +171,9 @@ impl Log {
 
 /// Writes the first and the last `half` bytes of a file into a new one.
 fn rewrite(old: &File, size: u64, half: u64, path: &Path, sharing: Sharing) -> io::Result<()> {
-    let mut new = File::create(path)?;
-    sharing.apply_to_file(&new)?;
+    let mut new = sharing.open_file(path, OpenOptions::new().write(true))?;
+    // A process that died can have left a part of it.
+    new.set_len(0)?;
 
     let mut old = old;
     old.seek(SeekFrom::Start(0))?;
@@ -119,6 +189,7 @@ fn rewrite(old: &File, size: u64, half: u64, path: &Path, sharing: Sharing) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::poll::wait_until_readable;
 
     #[test]
     fn log_above_the_limit_keeps_its_head_and_tail() {
@@ -144,6 +215,30 @@ mod tests {
             text.len()
         );
         assert!(text.len() < 8300 && !text.contains('\0'));
+    }
+
+    #[test]
+    fn write_after_a_rest_is_looked_at_at_once_and_then_often() {
+        const LONG: Duration = Duration::from_secs(20);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("1.log");
+        let mut log = Log::create(path, Sharing::PRIVATE, 8192).unwrap();
+        let mut command = log.for_command().unwrap();
+
+        assert_eq!(log.next_look(LONG).1, LOOK, "nothing is watched yet");
+        for _ in 0..=LOOKS_AT_REST {
+            log.keep_within_limit();
+        }
+        let (watch, patience) = log.next_look(LONG);
+        assert_eq!(patience, LONG);
+        writeln!(command, "line").unwrap();
+        let end = Deadline::after(LONG);
+        wait_until_readable(&[watch.unwrap()], LONG).unwrap();
+        assert!(!end.is_over(), "the write was not noticed");
+
+        log.keep_within_limit();
+        let (watch, patience) = log.next_look(LONG);
+        assert!(watch.is_none() && patience == LOOK);
     }
 
     #[test]

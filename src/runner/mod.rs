@@ -16,12 +16,14 @@ mod execute;
 mod job;
 mod log;
 mod outcome;
+mod patience;
 mod recover;
 mod run;
 mod schedule;
 mod start;
 mod supervise;
 mod this_runner;
+mod tries;
 mod unwatched;
 
 pub use error::Error;

@@ -2,17 +2,38 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitStatus;
 
-use super::job::Job;
+use crate::config::Settings;
 use crate::deploy_repository::folder_values;
+use crate::id::Target;
 use crate::status::Status;
 use crate::store::Outcome;
 use crate::sys::program::{Obstacle, find};
 use crate::sys::surroundings;
+use crate::sys::unseen::Unseen;
 use crate::text;
 use crate::time::show_duration;
+
+/// How a job ends before its command has ended.
+pub(super) enum JobEnd {
+    /// Like this.
+    Outcome(Outcome),
+    /// Another process was faster: it is not this runner's to carry out or to record.
+    NotOurs,
+    /// It has not begun. What may begin then is decided anew: meanwhile a freeze or a rollback may
+    /// have come.
+    Later,
+}
+
+/// What came of waiting for another try.
+pub(super) enum Wait {
+    /// It is tried again.
+    Again,
+    /// It is not.
+    Over(JobEnd),
+}
 
 /// Why the runner ended a command.
 pub(super) enum Stop {
@@ -20,6 +41,24 @@ pub(super) enum Stop {
     Timeout,
     /// A user of this name cancelled it.
     Cancelled(String),
+}
+
+/// What was seen of a command until its end.
+pub(super) struct Supervised {
+    /// Why the runner ended it, if it did.
+    pub(super) stop: Option<Stop>,
+    /// What the command left behind.
+    pub(super) left: Left,
+}
+
+/// What a command left behind.
+pub(super) enum Left {
+    /// Everything that it started has ended.
+    Nothing,
+    /// Something still runs.
+    Processes,
+    /// It can't be seen whether something still runs.
+    Unseen(Unseen),
 }
 
 /// The end of a deployment that did what it was asked for.
@@ -36,36 +75,41 @@ pub(super) fn failed(reason: impl Into<String>) -> Outcome {
     Outcome::new(Status::Failed, reason)
 }
 
+/// An end in words, for the system log.
+pub(super) fn describe(outcome: &Outcome) -> String {
+    match &outcome.reason {
+        Some(reason) => format!("{}: {reason}", outcome.status),
+        None => outcome.status.to_string(),
+    }
+}
+
 /// The end of a deployment that a user cancelled.
 pub(super) fn cancelled(by: &str) -> Outcome {
     Outcome::new(Status::Cancelled, format!("by {by}"))
 }
 
-/// The end of a deployment whose command can't be executed.
-pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
-    let target = &job.deployment.target;
+/// The end of a deployment whose command can't be executed. `folder`: where it would have begun.
+pub(super) fn not_started(
+    settings: &Settings,
+    target: &Target,
+    folder: &Path,
+    error: &io::Error,
+) -> Outcome {
     let [environment, application] = folder_values(target);
-    // Where the command would have started: in its release, or in the state.
-    let folder = match &job.settings.checkout {
-        Some(checkout) => PathBuf::from(checkout.fill(&[environment, application]))
-            .join("releases")
-            .join(job.deployment.revision.as_str()),
-        None => job.store.folder().join("work"),
-    };
     let values = [
         environment,
         application,
         ("checkout", &folder.to_string_lossy()),
     ];
-    let program = job.settings.command.iter().flatten().next();
+    let program = settings.command.iter().flatten().next();
     let program = program
         .map(|program| program.fill(&values))
         .unwrap_or_default();
 
     // The kernel says the same for a missing program as for a missing interpreter of a script.
-    let path = job.settings.env.get("PATH");
+    let path = settings.env.get("PATH");
     let path = path.map_or(surroundings::PATH, String::as_str);
-    let obstacle = find(&program, &folder, path).and_then(|file| {
+    let obstacle = find(&program, folder, path).and_then(|file| {
         let obstacle = Obstacle::of(&file)?;
         let file = text::quote(file.as_os_str().as_encoded_bytes(), 200);
         Some(format!("; {file} {obstacle}"))
@@ -77,36 +121,36 @@ pub(super) fn not_started(job: &Job, error: &io::Error) -> Outcome {
     ))
 }
 
-/// The end of a deployment whose command has ended. `is_left`: something that the command started
-/// still runs.
+/// The end of a deployment whose command was executed.
 pub(super) fn ended(
-    job: &Job,
+    settings: &Settings,
     exit: io::Result<ExitStatus>,
-    stop: Option<Stop>,
-    is_left: bool,
+    supervised: Supervised,
 ) -> Outcome {
-    let exit = match exit {
-        Ok(exit) => exit,
-        Err(error) => return not_started(job, &error),
-    };
-
-    let (status, reason) = match stop {
-        Some(Stop::Cancelled(by)) => (Status::Cancelled, Some(format!("by {by}"))),
-        Some(Stop::Timeout) => {
-            let timeout = show_duration(job.settings.timeout);
+    let code = exit.as_ref().ok().and_then(ExitStatus::code);
+    let (status, reason) = match (supervised.stop, exit) {
+        (Some(Stop::Cancelled(by)), _) => (Status::Cancelled, Some(format!("by {by}"))),
+        (Some(Stop::Timeout), _) => {
+            let timeout = show_duration(settings.timeout);
             (Status::Failed, Some(format!("timeout after {timeout}")))
         }
-        None => by_exit(exit),
+        (None, Ok(exit)) => by_exit(exit),
+        (None, Err(error)) => {
+            let reason = format!("the command has ended, and nobody knows how: {error}");
+            (Status::Interrupted, Some(reason))
+        }
     };
-    let reason = match (reason, is_left) {
-        (reason, false) => reason,
-        (None, true) => Some("left processes running".to_owned()),
-        (Some(reason), true) => Some(format!("{reason}; left processes running")),
+
+    let left = match supervised.left {
+        Left::Nothing => None,
+        Left::Processes => Some("left processes running".to_owned()),
+        Left::Unseen(why) => Some(format!("may have left processes running: {why}")),
     };
+    let reason: Vec<String> = reason.into_iter().chain(left).collect();
     Outcome {
         status,
-        reason,
-        exit_status: exit.code(),
+        reason: (!reason.is_empty()).then(|| reason.join("; ")),
+        exit_status: code,
     }
 }
 

@@ -4,6 +4,8 @@
 //! the environment: the next deployment begins when the command's whole process tree has ended, or
 //! when a user released it. Nobody knows how the command ended, so the deployment is `interrupted`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::error::Error;
@@ -15,7 +17,9 @@ use crate::publish;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Reader, Store, Transaction};
 use crate::sys::cgroup;
-use crate::sys::clock;
+use crate::sys::clock::{self, Deadline};
+use crate::sys::tree::Tree;
+use crate::sys::unseen::Unseen;
 use crate::time::Timestamp;
 
 /// How often to look whether what was left running has ended.
@@ -24,6 +28,14 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How many times in a row a deployment is retried without being asked for. Without a limit, a
 /// deployment that takes the machine down would do so for ever.
 const RETRIES_MAX: usize = 3;
+
+/// What came of looking after what dead runners left.
+pub(super) enum Recovered {
+    /// Nothing is left of it.
+    All,
+    /// It can't be seen from here whether it has ended: why.
+    Unseen(String),
+}
 
 /// Waits for what dead runners left running, and records that it was interrupted. It is called with
 /// the environment's lock held, so every run on record is that of a dead runner.
@@ -34,7 +46,9 @@ pub(super) fn recover(
     runner: &Runner,
     deploy: &DeployRepository,
     store: &mut Store,
-) -> Result<(), Error> {
+) -> Result<Recovered, Error> {
+    // The cancelled ones that were asked to end, and when they are killed.
+    let mut ending: BTreeMap<DeploymentId, Deadline> = BTreeMap::new();
     loop {
         let open = store.read()?.open_deployments(&runner.environment)?;
         let left: Vec<Deployment> = open
@@ -42,45 +56,92 @@ pub(super) fn recover(
             .filter(|deployment| deployment.status == Status::Running)
             .collect();
         if left.is_empty() {
+            say_it_goes_on(runner, store)?;
             cgroup::sweep();
-            return Ok(());
+            return Ok(Recovered::All);
         }
 
         let mut is_held = false;
+        let mut unseen = None;
         for deployment in &left {
-            match ended(store, &runner.boot_id, deployment) {
-                Some(reason) => interrupt(deploy, store, deployment, &reason)?,
-                None => is_held = true,
+            match fate(store, runner, deployment) {
+                Ok(Fate::Ended(reason)) => interrupt(deploy, store, deployment, &reason)?,
+                Ok(Fate::Alive(tree)) => {
+                    is_held = true;
+                    if deployment.cancelled_by.is_some() {
+                        let kill_after = deploy.config.settings(&deployment.target).kill_after;
+                        end(&tree, ending.entry(deployment.id), kill_after);
+                    }
+                }
+                Err(why) => {
+                    let id = deployment.id;
+                    unseen = Some(format!(
+                        "held by what {id} left running; it can't be seen whether that has \
+                         ended: {why}"
+                    ));
+                }
             }
         }
+
+        if let Some(why) = unseen {
+            return Ok(Recovered::Unseen(why));
+        }
         if is_held {
+            say_it_goes_on(runner, store)?;
             clock::sleep(LOOK);
         }
     }
 }
 
-/// Why a dead runner's deployment need not be waited for any more. `None`: something that it
-/// started still runs.
-fn ended(store: &Store, boot_id: &str, deployment: &Deployment) -> Option<String> {
-    if let Some(by) = &deployment.released_by {
-        return Some(format!("the runner died; released by {}", by.name));
+/// Removes the reasons for which no runner could go on before.
+fn say_it_goes_on(runner: &Runner, store: &mut Store) -> Result<(), store::Error> {
+    // Nothing is written in the usual case.
+    if !store.read()?.is_stuck(&runner.environment)? {
+        return Ok(());
     }
-    let Some(run) = deployment.run.as_ref().filter(|run| run.boot_id == boot_id) else {
-        return Some("the machine restarted".to_owned());
+    store.transaction(|transaction| transaction.set_stuck(&runner.environment, None))
+}
+
+/// What became of a dead runner's deployment.
+enum Fate {
+    /// It need not be waited for any more: why.
+    Ended(String),
+    /// Something that it started still runs.
+    Alive(Tree),
+}
+
+fn fate(store: &Store, runner: &Runner, deployment: &Deployment) -> Result<Fate, Unseen> {
+    let ended = |reason: &str| Ok(Fate::Ended(reason.to_owned()));
+    if let Some(by) = &deployment.released_by {
+        return ended(&format!("the runner died; released by {}", by.name));
+    }
+    let Some(run) = &deployment.run else {
+        return ended("the runner died");
+    };
+    let Some(tree) = run.tree(deployment.id, store.folder(), &runner.space)? else {
+        return ended("the machine restarted");
     };
 
-    let tree = run.tree(deployment.id, store.folder());
-    if tree.is_alive() {
-        if deployment.cancelled_by.is_some() {
-            tree.kill();
-        }
-        return None;
+    if tree.is_alive()? {
+        return Ok(Fate::Alive(tree));
     }
-
     if let Some(cgroup) = &run.cgroup {
         cgroup::remove(cgroup);
     }
-    Some("the runner died".to_owned())
+    ended("the runner died")
+}
+
+/// Ends what a cancelled deployment left running, as its runner would have done: it is asked first,
+/// and killed after a while.
+fn end(tree: &Tree, ending: Entry<'_, DeploymentId, Deadline>, kill_after: Duration) {
+    match ending {
+        Entry::Vacant(vacant) => {
+            tree.terminate();
+            vacant.insert(Deadline::after(kill_after));
+        }
+        Entry::Occupied(kill_at) if kill_at.get().is_over() => tree.kill(),
+        Entry::Occupied(_) => {}
+    }
 }
 
 /// Records that a deployment was interrupted, and retries it where the configuration says so. Both

@@ -1,16 +1,12 @@
 //! Looking after a running command until its end.
 
-use std::io;
-use std::process::ExitStatus;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{Stop, ended};
-use crate::store::Outcome;
-use crate::sys::clock::{self, Deadline};
+use super::outcome::{Left, Stop, Supervised};
+use crate::sys::clock::Deadline;
+use crate::sys::gated::{ChildExit, Running};
 use crate::sys::tree::Tree;
 
 /// How often to look after a running command.
@@ -39,86 +35,92 @@ impl Ending {
 }
 
 /// Looks after a running command until it has ended and, within limits, everything that it started.
-/// `exit` receives the end of the command's first process.
-///
-/// # Errors
-/// The state can't be read at the beginning.
+/// Whatever fails meanwhile, it goes on: nobody else looks after the command.
 pub(super) fn supervise(
     job: &mut Job,
     log: &mut Log,
     tree: &Tree,
-    exit: &Receiver<io::Result<ExitStatus>>,
-) -> Result<Outcome, Error> {
-    let timeout = Deadline::after(job.settings.timeout);
-    let mut seen_version = job.store.data_version()?;
-    // A user may have cancelled it before that, and this does not count as a change since then.
-    let cancelled = job.cancelled_by()?.map(Stop::Cancelled);
-    let mut ending = cancelled.map(|stop| Ending::begin(job, tree, stop));
+    command: &Running,
+) -> (ChildExit, Supervised) {
+    let timeout = Deadline::after(job.time_left);
+    let mut seen_version = None;
+    let mut ending: Option<Ending> = None;
 
     let exit = loop {
+        match &mut ending {
+            None => {
+                let stop = reason_to_stop(job, &mut seen_version, timeout);
+                ending = stop.map(|stop| Ending::begin(job, tree, stop));
+            }
+            Some(ending) if ending.kill_at.is_over() => {
+                tree.kill();
+                // What forks meanwhile is killed by one of the next times.
+                ending.kill_at = Deadline::after(TICK);
+            }
+            Some(_) => {}
+        }
+
         let patience = match ending {
             Some(_) => TICK,
             None => TICK.min(timeout.left()),
         };
-        match exit.recv_timeout(patience) {
-            Ok(exit) => break exit,
-            Err(RecvTimeoutError::Disconnected) => {
-                break Err(io::Error::other("the thread that waits for it has ended"));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-
+        let (log_grows, patience) = log.next_look(patience);
+        let exit = command.wait(log_grows, patience);
         log.keep_within_limit();
-        if ending.is_none() {
-            let stop = reason_to_stop(job, &mut seen_version, timeout);
-            ending = stop.map(|stop| Ending::begin(job, tree, stop));
-        }
-        if ending
-            .as_ref()
-            .is_some_and(|ending| ending.kill_at.is_over())
-        {
-            tree.kill();
+        if let Some(exit) = exit {
+            break exit;
         }
     };
 
-    let kill_at = ending.as_ref().map(|ending| ending.kill_at);
-    let is_left = wait_for_tree(job, log, tree, kill_at);
+    let left = match exit {
+        ChildExit::NotExecuted(_) => Left::Nothing,
+        _ => wait_for_tree(job, log, tree, ending.as_ref().map(|ending| ending.kill_at)),
+    };
     let stop = ending.map(|ending| ending.stop);
-    Ok(ended(job, exit, stop, is_left))
+    job.time_left = timeout.left();
+    (exit, Supervised { stop, left })
 }
 
 /// Why a running command has to end, if it has to.
-fn reason_to_stop(job: &mut Job, seen_version: &mut i64, timeout: Deadline) -> Option<Stop> {
+fn reason_to_stop(
+    job: &mut Job,
+    seen_version: &mut Option<i64>,
+    timeout: Deadline,
+) -> Option<Stop> {
     // The record is only read after another process changed the state. A state that can't be read
-    // now may be readable at the next look.
-    let version = job.store.data_version().unwrap_or(*seen_version);
-    if version != *seen_version {
-        *seen_version = version;
-        if let Some(by) = job.cancelled_by().ok().flatten() {
-            return Some(Stop::Cancelled(by));
+    // now is read at the next look.
+    let version = job.store.data_version().ok();
+    if version.is_none() || version != *seen_version {
+        match job.look_for_cancel() {
+            Ok(Some(by)) => return Some(Stop::Cancelled(by)),
+            Ok(None) => *seen_version = version,
+            Err(_) => *seen_version = None,
         }
     }
     timeout.is_over().then_some(Stop::Timeout)
 }
 
-/// Waits for what the command left running, and returns whether something still runs. It waits
-/// until `kill_at` and a little longer where the command was asked to end, and for `grace`
-/// otherwise.
-fn wait_for_tree(job: &Job, log: &mut Log, tree: &Tree, kill_at: Option<Deadline>) -> bool {
+/// Waits for what the command left running, and returns what still runs. It waits until `kill_at`
+/// and a little longer where the command was asked to end, and for `grace` otherwise. What can't be
+/// seen is waited for as if it ran.
+fn wait_for_tree(job: &Job, log: &mut Log, tree: &Tree, kill_at: Option<Deadline>) -> Left {
     let grace = Deadline::after(job.settings.grace);
-    let give_up = Deadline::after(job.settings.kill_after + AFTER_KILL);
+    let give_up = Deadline::after(job.settings.kill_after.saturating_add(AFTER_KILL));
     let mut wait = Duration::from_millis(1);
 
-    while tree.is_alive() {
+    loop {
+        let left = match tree.is_alive() {
+            Ok(false) => return Left::Nothing,
+            Ok(true) => Left::Processes,
+            Err(unseen) => Left::Unseen(unseen),
+        };
         match kill_at {
-            Some(_) if give_up.is_over() => return true,
+            Some(_) if give_up.is_over() => return left,
             Some(at) if at.is_over() => tree.kill(),
-            None if grace.is_over() => return true,
+            None if grace.is_over() => return left,
             _ => {}
         }
-        log.keep_within_limit();
-        clock::sleep(wait);
+        log.wait(wait);
         wait = (wait * 2).min(TICK);
     }
-    false
 }

@@ -1,7 +1,7 @@
 //! Who one runner is.
 
 use crate::id::Environment;
-use crate::sys::process::ProcessIdentity;
+use crate::sys::process::{ProcessIdentity, ProcessSpace};
 
 /// One runner.
 pub(super) struct Runner {
@@ -9,6 +9,6 @@ pub(super) struct Runner {
     pub(super) environment: Environment,
     /// Its process.
     pub(super) identity: ProcessIdentity,
-    /// The id of this start of the machine.
-    pub(super) boot_id: String,
+    /// Where its numbers of processes mean something.
+    pub(super) space: ProcessSpace,
 }

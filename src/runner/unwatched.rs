@@ -3,60 +3,70 @@
 use crate::id::Environment;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Reader};
-use crate::sys::process::boot_id;
+use crate::sys::process::ProcessSpace;
+use crate::sys::unseen::Unseen;
 
-/// A deployment that is running on record, though no runner supervises it.
-#[derive(Debug, Clone)]
+/// A deployment that is running on record, though no runner is known to supervise it.
+#[derive(Debug)]
 pub struct Unwatched {
     /// The deployment.
     pub deployment: Deployment,
-    /// Whether something that its command started still runs. If so, it holds the environment.
-    pub is_alive: bool,
+    /// Whether something that its command started still runs. If so, it holds the environment. An
+    /// error: this can't be seen from here, and it holds the environment too.
+    pub is_alive: Result<bool, Unseen>,
 }
 
-/// The deployments that are running on record, though no runner supervises them.
+/// The deployments that are running on record, though no runner is known to supervise them.
 ///
 /// # Errors
 /// The state can't be read.
 pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
     let mut running = Vec::new();
     for environment in record.busy_environments()? {
         running.extend(record.open_deployments(&environment)?);
     }
-    running.retain(|deployment| {
-        deployment.status == Status::Running
-            && filter.lets_through(&deployment.target)
-            && !is_supervised(deployment, &boot_id)
-    });
+    running.retain(|open| open.status == Status::Running && filter.lets_through(&open.target));
 
     let look = |deployment: Deployment| {
-        let run = deployment.run.as_ref().filter(|run| run.boot_id == boot_id);
-        let is_alive = run.is_some_and(|run| run.tree(deployment.id, record.folder()).is_alive());
-        Unwatched {
+        let is_alive = match has_runner_here(&deployment) {
+            Ok(true) => return None,
+            Ok(false) => is_tree_alive(&deployment, record),
+            Err(unseen) => Err(unseen),
+        };
+        Some(Unwatched {
             deployment,
             is_alive,
-        }
+        })
     };
-    Ok(running.into_iter().map(look).collect())
+    Ok(running.into_iter().filter_map(look).collect())
 }
 
-/// Whether a runner supervises a deployment in an environment.
+/// Whether a runner is known to supervise a deployment in an environment.
 ///
 /// # Errors
 /// The state can't be read.
 pub fn has_runner(record: &Reader<'_>, environment: &Environment) -> Result<bool, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
-    Ok(record
-        .open_deployments(environment)?
+    let open = record.open_deployments(environment)?;
+    // Where it can't be seen, another runner does no harm: it finds the lock taken, and ends.
+    Ok(open
         .iter()
-        .any(|deployment| is_supervised(deployment, &boot_id)))
+        .any(|open| matches!(has_runner_here(open), Ok(true))))
 }
 
-/// Whether the runner that carries a deployment out is still alive.
-fn is_supervised(deployment: &Deployment, boot_id: &str) -> bool {
-    deployment
-        .run
-        .as_ref()
-        .is_some_and(|run| run.boot_id == boot_id && run.runner.is_alive())
+fn has_runner_here(deployment: &Deployment) -> Result<bool, Unseen> {
+    match &deployment.run {
+        Some(run) => run.has_runner(&ProcessSpace::own()?),
+        // No runner began it.
+        None => Ok(false),
+    }
+}
+
+fn is_tree_alive(deployment: &Deployment, record: &Reader<'_>) -> Result<bool, Unseen> {
+    let Some(run) = &deployment.run else {
+        return Ok(false);
+    };
+    match run.tree(deployment.id, record.folder(), &ProcessSpace::own()?)? {
+        Some(tree) => tree.is_alive(),
+        None => Ok(false),
+    }
 }

@@ -11,7 +11,6 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -155,10 +154,8 @@ fn make(
             _ => {}
         }
     }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let file = options.open(&new).map_err(io)?;
-    sharing.apply_to_file(&file).map_err(io)?;
+    let file = sharing.open_file(&new, OpenOptions::new().write(true));
+    let file = file.map_err(io)?;
     // Nobody else has this database open, so no lock of SQLite's is lost when the file is closed.
     drop(file);
 

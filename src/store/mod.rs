@@ -22,6 +22,7 @@ mod events;
 #[cfg(test)]
 mod events_tests;
 mod freezes;
+mod identity_file;
 mod numbers;
 mod open;
 mod problems;
@@ -30,6 +31,7 @@ mod progress;
 mod progress_tests;
 mod queue;
 mod reader;
+mod releases;
 mod retirements;
 mod rows;
 mod safeguards;

@@ -19,6 +19,7 @@ use super::schema::{self, VERSION};
 use crate::sys::access::{may_read, may_write};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::file::is_absence;
+use crate::sys::open;
 use crate::sys::sharing::Sharing;
 
 /// How long to wait before it is tried again to switch to WAL.
@@ -70,6 +71,10 @@ impl Store {
     pub fn open_as_it_is(folder: &Path) -> Result<Self, Error> {
         let file = folder.join(FILE);
         look_at(folder, &file)?;
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            let file = folder.join(format!("{FILE}{suffix}"));
+            open::no_pipe(&file).map_err(|error| Error::Io(file, error))?;
+        }
 
         let sharing =
             Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;

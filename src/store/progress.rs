@@ -26,12 +26,13 @@ impl Transaction<'_> {
     ) -> Result<Result<(), Stale>, Error> {
         let changed = self.execute(
             "UPDATE deployments SET status = 'running', started_at_ms = ?,
-                 boot_id = ?, runner_pid = ?, runner_ticks = ?,
+                 boot_id = ?, namespaces = ?, runner_pid = ?, runner_ticks = ?,
                  leader_pid = ?, leader_ticks = ?, cgroup = ?, previous_revision = ?, reason = NULL
              WHERE id = ? AND status = 'queued'",
             params![
                 now.as_ms(),
-                run.boot_id,
+                run.space.boot_id,
+                run.space.namespaces,
                 run.runner.pid,
                 run.runner.start_ticks,
                 run.leader.map(|leader| leader.pid),
@@ -55,7 +56,7 @@ impl Transaction<'_> {
     /// The state can't be changed.
     pub fn set_leader(&self, id: DeploymentId, run: &Run) -> Result<Result<(), Stale>, Error> {
         let changed = self.execute(
-            "UPDATE deployments SET leader_pid = ?, leader_ticks = ?, cgroup = ?
+            "UPDATE deployments SET leader_pid = ?, leader_ticks = ?, cgroup = ?, reason = NULL
              WHERE id = ? AND status = 'running' AND runner_pid = ? AND runner_ticks = ?",
             params![
                 run.leader.map(|leader| leader.pid),
@@ -67,6 +68,19 @@ impl Transaction<'_> {
             ],
         )?;
         Ok(if changed == 1 { Ok(()) } else { Err(Stale) })
+    }
+
+    /// Records why an open deployment can't go on now. Once it goes on, that is forgotten.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_reason(&self, id: DeploymentId, reason: &str) -> Result<(), Error> {
+        self.execute(
+            "UPDATE deployments SET reason = ?2
+             WHERE id = ?1 AND status IN ('queued', 'running') AND reason IS NOT ?2",
+            params![id.0, reason],
+        )?;
+        Ok(())
     }
 
     /// Records the end of a deployment, if its status may become that of the outcome.
@@ -169,7 +183,7 @@ impl Transaction<'_> {
                 by.evidence.as_str(),
                 seen.id.0,
                 environment.as_str(),
-                run.map(|run| &run.boot_id),
+                run.map(|run| &run.space.boot_id),
                 run.map(|run| run.runner.pid),
                 run.map(|run| run.runner.start_ticks)
             ],

@@ -9,7 +9,22 @@ use super::rows::Deployment;
 use super::transaction::Transaction;
 use crate::id::{DeploymentId, Environment, RolloutId};
 
+/// How the reason of what no runner can carry out begins.
+const STUCK: &str = "no runner can carry it out: ";
+
 impl Reader<'_> {
+    /// Whether it is recorded that no runner can carry out something that is queued in an
+    /// environment.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn is_stuck(&self, environment: &Environment) -> Result<bool, Error> {
+        let sql = "SELECT 1 FROM deployments
+                   WHERE environment = ?1 AND status = 'queued' AND instr(reason, ?2) = 1";
+        let found = self.first(sql, [environment.as_str(), STUCK], |_| Ok(()))?;
+        Ok(found.is_some())
+    }
+
     /// The environments in which something is queued or running.
     ///
     /// # Errors
@@ -78,6 +93,27 @@ impl Transaction<'_> {
             "UPDATE deployments SET rollout = ? WHERE id = ? AND status = 'queued'",
             params![rollout.0, id.0],
         )?;
+        Ok(())
+    }
+
+    /// Records that no runner can carry out what is queued in an environment, and why; `None`: a
+    /// runner goes on.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn set_stuck(&self, environment: &Environment, why: Option<&str>) -> Result<(), Error> {
+        match why {
+            Some(why) => self.execute(
+                "UPDATE deployments SET reason = ?1
+                 WHERE environment = ?2 AND status = 'queued' AND reason IS NOT ?1",
+                [&format!("{STUCK}{why}"), environment.as_str()],
+            ),
+            None => self.execute(
+                "UPDATE deployments SET reason = NULL
+                 WHERE environment = ?1 AND status = 'queued' AND instr(reason, ?2) = 1",
+                [environment.as_str(), STUCK],
+            ),
+        }?;
         Ok(())
     }
 

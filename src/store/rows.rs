@@ -1,5 +1,6 @@
 //! One deployment as it is recorded.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Params, Row};
@@ -10,8 +11,9 @@ use super::reader::Reader;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
 use crate::status::Status;
-use crate::sys::process::ProcessIdentity;
+use crate::sys::process::{ProcessIdentity, ProcessSpace};
 use crate::sys::tree::Tree;
+use crate::sys::unseen::Unseen;
 use crate::time::Timestamp;
 
 /// A deployment as it is recorded.
@@ -64,8 +66,8 @@ pub struct Deployment {
 /// The processes that carry a deployment out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The id of the start of the machine. After another start the processes are gone.
-    pub boot_id: String,
+    /// Where the numbers of the processes mean something.
+    pub space: ProcessSpace,
     /// The runner.
     pub runner: ProcessIdentity,
     /// The command's first process; `None` before there is one.
@@ -75,19 +77,41 @@ pub struct Run {
 }
 
 impl Run {
-    /// Everything that the command of a deployment started. `folder` is the state directory:
-    /// another state can have a deployment of the same number.
+    /// Everything that the command of a deployment started, for the runner that started it.
+    /// `folder` is the state directory: another state can have a deployment of the same number.
     #[must_use]
-    pub fn tree(&self, id: DeploymentId, folder: &Path) -> Tree {
-        let marks = vec![
-            format!("DEPLOY_ID={}", id.0),
-            format!("DEPLOY_STATE_DIR={}", folder.display()),
-        ];
+    pub fn own_tree(&self, id: DeploymentId, folder: &Path) -> Tree {
+        let mut state = OsString::from("DEPLOY_STATE_DIR=");
+        state.push(folder);
         Tree {
             leader: self.leader,
+            forks_before: None,
             cgroup: self.cgroup.clone(),
-            marks,
+            marks: vec![format!("DEPLOY_ID={}", id.0).into(), state],
         }
+    }
+
+    /// The same, for a process in the space `here`. `None`: the machine restarted since, so nothing
+    /// of it is left.
+    ///
+    /// # Errors
+    /// It can't be seen from here.
+    pub fn tree(
+        &self,
+        id: DeploymentId,
+        folder: &Path,
+        here: &ProcessSpace,
+    ) -> Result<Option<Tree>, Unseen> {
+        let is_seen = here.is_that_of(&self.space)?;
+        Ok(is_seen.then(|| self.own_tree(id, folder)))
+    }
+
+    /// Whether the runner still runs, for a process in the space `here`.
+    ///
+    /// # Errors
+    /// It can't be seen from here.
+    pub fn has_runner(&self, here: &ProcessSpace) -> Result<bool, Unseen> {
+        Ok(here.is_that_of(&self.space)? && self.runner.is_alive()?)
     }
 }
 
@@ -124,7 +148,7 @@ const COLUMNS: &str = "id, rollout, environment, application, revision, \
      previous_revision, status, reason, deploy_commit, pusher, author, retry_of, superseded_by, \
      queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
      leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, \
-     pusher_known_by, cancelled_known_by, released_known_by";
+     pusher_known_by, cancelled_known_by, released_known_by, namespaces";
 
 /// Reads a row of [`COLUMNS`].
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -166,8 +190,14 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
     let leader = process_at(row, 20)?;
     let cgroup: Option<String> = row.get(22)?;
 
-    Ok(boot_id.zip(runner).map(|(boot_id, runner)| Run {
+    let namespaces: Option<String> = row.get(30)?;
+    let space = |boot_id| ProcessSpace {
         boot_id,
+        namespaces,
+    };
+
+    Ok(boot_id.map(space).zip(runner).map(|(space, runner)| Run {
+        space,
         runner,
         leader,
         cgroup: cgroup.map(PathBuf::from),

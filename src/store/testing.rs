@@ -9,7 +9,7 @@ use crate::identity::{Evidence, Identity};
 use crate::plan;
 use crate::policy::Facts;
 use crate::status::Status;
-use crate::sys::process::ProcessIdentity;
+use crate::sys::process::{ProcessIdentity, ProcessSpace};
 use crate::sys::sharing::Sharing;
 use crate::time::Timestamp;
 
@@ -87,7 +87,10 @@ impl TestState {
 
     pub(super) fn begin(&mut self, id: DeploymentId, at: Timestamp) -> Result<(), Stale> {
         let run = Run {
-            boot_id: "b".to_owned(),
+            space: ProcessSpace {
+                boot_id: "b".to_owned(),
+                namespaces: None,
+            },
             runner: ProcessIdentity {
                 pid: 1,
                 start_ticks: 2,

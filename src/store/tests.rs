@@ -211,6 +211,7 @@ fn snapshot_does_not_see_what_others_write_meanwhile() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test may panic")]
 fn writers_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::create(folder.path(), Sharing::PRIVATE, |_| Ok(())).unwrap());

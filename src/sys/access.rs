@@ -3,14 +3,22 @@
 //! Protocol: the kernel is asked with access(2), which knows owners, groups, access control lists
 //! and file systems that are mounted read-only; the modes alone do not answer the question.
 //!
-//! It does not promise that the answer still holds when the file is used: somebody may change it
-//! meanwhile. The answer is for messages and for choosing a way, not for security. It is about the
-//! real user of this process, which is also the effective one: this program is not installed
-//! set-user-ID.
+//! Whether others than root can change a path follows from owners and modes alone, of every part of
+//! the path. An access control list that lets somebody write shows in the mode of the group
+//! (acl(5)).
+//!
+//! It does not promise that an answer of access(2) still holds when the file is used: somebody may
+//! change it meanwhile. Such an answer is for messages and for choosing a way, not for security. It
+//! is about the real user of this process, which is also the effective one: this program is not
+//! installed set-user-ID.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::AccessFlags;
 
@@ -47,14 +55,71 @@ pub fn allows_programs(folder: &Path) -> io::Result<bool> {
     Ok(!statvfs(folder)?.flags().contains(FsFlags::ST_NOEXEC))
 }
 
+/// How many symbolic links of a path are followed, as the kernel does (path_resolution(7)).
+const LINKS_MAX: usize = 40;
+
+/// The first part of a path that users other than root can change, or replace by something else:
+/// the file, a folder on the way to it, or a link. `None`: only root can. A folder that is sticky,
+/// as /tmp is, protects what root has in it. What is missing is root's, since only root could make
+/// it.
+///
+/// # Errors
+/// A part can't be looked at, or there are too many links.
+pub fn changeable_by_others(path: &Path) -> io::Result<Option<PathBuf>> {
+    let parts = |path: &Path| -> Vec<OsString> {
+        let parts = path.components().rev();
+        parts.map(|part| part.as_os_str().to_owned()).collect()
+    };
+    let mut left = parts(&std::path::absolute(path)?);
+    let mut at = PathBuf::new();
+    let mut is_above_sticky = false;
+    let mut links = 0;
+
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            at.pop();
+            continue;
+        }
+        let here = at.join(part);
+        let found = match here.symlink_metadata() {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(is_above_sticky.then_some(at));
+            }
+            Err(error) => return Err(error),
+        };
+        if found.uid() != 0 {
+            return Ok(Some(here));
+        }
+
+        if found.is_symlink() {
+            links += 1;
+            if links > LINKS_MAX {
+                return Err(Errno::ELOOP.into());
+            }
+            left.extend(parts(&fs::read_link(&here)?));
+            continue;
+        }
+        let is_writable = found.mode() & 0o022 != 0;
+        let is_sticky = found.is_dir() && found.mode() & 0o1000 != 0;
+        // Others can put something into the last folder, even if it is sticky.
+        if is_writable && (left.is_empty() || !is_sticky) {
+            return Ok(Some(here));
+        }
+        is_above_sticky = is_writable;
+        at = here;
+    }
+    Ok(None)
+}
+
 fn may(path: &Path, what: AccessFlags) -> bool {
     nix::unistd::access(path, what).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     use super::*;
 
@@ -76,5 +141,56 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(may_create_in(folder.path()));
         assert!(!may_create_in(&folder.path().join("missing")));
+    }
+    #[test]
+    fn every_part_of_a_path_is_roots_or_is_named() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().canonicalize().unwrap().join(name);
+        let mode = |path: &str, mode| {
+            fs::set_permissions(at(path), Permissions::from_mode(mode)).unwrap();
+        };
+        let found = |path: &str| changeable_by_others(&at(path)).unwrap();
+        for name in ["a", "a/b", "shared", "sticky", "theirs"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        for file in ["a/b/file", "shared/file", "sticky/file", "theirs/file"] {
+            fs::write(at(file), "").unwrap();
+        }
+        mode("shared", 0o775);
+        mode("sticky", 0o1777);
+        chown(at("theirs"), Some(65534), None).unwrap();
+        for (link, target) in [
+            ("to-file", "a/b/file"),
+            ("to-shared", "a/../shared/file"),
+            ("to-link", "to-shared"),
+            ("loop", "loop"),
+            ("their-link", "a/b/file"),
+        ] {
+            symlink(target, at(link)).unwrap();
+        }
+        std::os::unix::fs::lchown(at("their-link"), Some(65534), None).unwrap();
+
+        for path in ["a/b/file", "to-file", "a/missing/file", "sticky/file"] {
+            assert_eq!(found(path), None, "{path}");
+        }
+        for (path, part) in [
+            ("shared/file", "shared"),
+            ("shared/missing", "shared"),
+            ("to-shared", "shared"),
+            ("to-link", "shared"),
+            ("theirs/file", "theirs"),
+            ("sticky", "sticky"),
+            ("sticky/missing", "sticky"),
+            ("their-link", "their-link"),
+        ] {
+            assert_eq!(found(path), Some(at(part)), "{path}");
+        }
+        changeable_by_others(&at("loop")).unwrap_err();
+
+        mode("a/b/file", 0o620);
+        assert_eq!(found("to-file"), Some(at("a/b/file")));
     }
 }

@@ -1,5 +1,5 @@
-//! A cgroup for each deployment: the one way to know, also after the runner died, whether anything
-//! that a command started still runs.
+//! A cgroup for each deployment: the surest way to know, also after the runner died, whether
+//! anything that a command started still runs.
 //!
 //! Protocol: where this process may make a folder in its own cgroup (cgroup v2; as root, or where
 //! it was delegated), it makes one for the deployment. The command joins before it begins, and
@@ -7,32 +7,46 @@
 //! `cgroup.events` says `populated 0` when the last process has ended. The controllers are not
 //! touched.
 //!
+//! From making a group until a process is in it, its maker holds flock(2) on its `cgroup.procs`.
+//! The kernel keeps this lock for all namespaces, and releases it when its holder dies. So an empty
+//! group that can be locked is one that nobody is about to use, and only such a group is swept.
+//!
 //! It does not promise that there is a cgroup: without permission, or with cgroup v1 alone,
 //! [`create`] gives none. A process of root can move itself to another cgroup, and then it is not
-//! found any more.
+//! found here any more.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use nix::libc::ENODEV;
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+
 use super::process::ProcessIdentity;
+use super::unseen::Unseen;
 
 /// The beginning of the names of the cgroups that [`create`] makes.
 const PREFIX: &str = "deploy-by-code.";
 
-/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Its name says
-/// which process made it, and that among those of this process it is the one called `name`. `None`:
-/// it is not allowed here, or there is no cgroup v2.
+/// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Until that is
+/// closed, nobody sweeps the group. Its name says which process made it, and that among those of
+/// this process it is the one called `name`. `None`: it is not allowed here, or there is no cgroup
+/// v2.
 #[must_use]
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
-    let ProcessIdentity { pid, start_ticks } = ProcessIdentity::own();
+    let ProcessIdentity { pid, start_ticks } = ProcessIdentity::own().ok()?;
     let folder = own()?.join(format!("{PREFIX}{pid}.{start_ticks}.{name}"));
     fs::create_dir(&folder).ok()?;
     match OpenOptions::new()
         .write(true)
         .open(folder.join("cgroup.procs"))
     {
-        Ok(procs) => Some((folder, procs)),
+        Ok(procs) => {
+            // Somebody else may hold the lock, since everybody can read the group. Then it is not
+            // swept either. If it was swept just now, joining it fails.
+            let _ = procs.try_lock();
+            Some((folder, procs))
+        }
         Err(_) => {
             remove(&folder);
             None
@@ -47,48 +61,89 @@ fn own() -> Option<PathBuf> {
         .lines()
         .find_map(|line| line.strip_prefix("0::/"))?;
 
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mount().ok()?;
+    (!path.split('/').any(|part| part == "..")).then(|| mount.join(path))
+}
+
+/// Where this process sees the whole hierarchy of cgroup v2.
+fn mount() -> Result<PathBuf, Unseen> {
+    let path = "/proc/self/mountinfo";
+    let mounts = fs::read_to_string(path).map_err(|error| Unseen::new(path, error))?;
+
     // proc_pid_mountinfo(5): the mount point is the fifth field, the type the first after " - ".
     let mount = mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         let whole_hierarchy = left.split(' ').nth(3)? == "/";
         (whole_hierarchy && right.starts_with("cgroup2 ")).then(|| left.split(' ').nth(4))?
-    })?;
-
-    (!path.split('/').any(|part| part == "..")).then(|| Path::new(mount).join(path))
+    });
+    let mount = mount.ok_or_else(|| Unseen::because(path, "cgroup2 is not mounted here"))?;
+    Ok(PathBuf::from(mount))
 }
 
 /// Whether any process is in a cgroup or below it. In a cgroup that is gone there is none.
-#[must_use]
-pub fn is_populated(folder: &Path) -> bool {
-    fs::read_to_string(folder.join("cgroup.events"))
-        .is_ok_and(|events| !events.lines().any(|line| line == "populated 0"))
+///
+/// # Errors
+/// The kernel does not show the cgroup here.
+pub fn is_populated(folder: &Path) -> Result<bool, Unseen> {
+    let file = folder.join("cgroup.events");
+    match fs::read_to_string(&file) {
+        Ok(events) if events.lines().any(|line| line == "populated 0") => Ok(false),
+        Ok(events) if events.lines().any(|line| line == "populated 1") => Ok(true),
+        Ok(_) => Err(Unseen::because(file, "it does not say populated")),
+        // The group was removed while its file was open.
+        Err(error) if error.raw_os_error() == Some(ENODEV) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            is_hierarchy_seen(folder).map(|()| false)
+        }
+        Err(error) => Err(Unseen::new(file, error)),
+    }
 }
 
-/// The processes in a cgroup and below it.
+/// Makes sure that a cgroup which is not there is gone, and not only out of sight: that the
+/// hierarchy is mounted where the group was.
+fn is_hierarchy_seen(folder: &Path) -> Result<(), Unseen> {
+    let mount = mount()?;
+    let found = statfs(&mount).map_err(|errno| Unseen::new(&mount, errno))?;
+    if folder.starts_with(&mount) && found.filesystem_type() == CGROUP2_SUPER_MAGIC {
+        return Ok(());
+    }
+    let why = format!("cgroup2 is mounted elsewhere here, at {}", mount.display());
+    Err(Unseen::because(folder, &why))
+}
+
+/// The processes in a cgroup and below it that can be seen.
 #[must_use]
 pub fn pids(folder: &Path) -> Vec<i32> {
     let mut pids = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
+    for folder in folders(folder) {
         let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
         pids.extend(
             text.lines()
                 .filter_map(|line| line.parse::<i32>().ok())
                 .filter(|pid| *pid > 0),
         );
+    }
+    pids
+}
 
-        let entries = fs::read_dir(&folder)
+/// A cgroup and those below it, each one before those that it contains. The command may have made
+/// any number of them, one below the other.
+fn folders(top: &Path) -> Vec<PathBuf> {
+    let mut all = vec![top.to_owned()];
+    let mut next = 0;
+    while let Some(folder) = all.get(next) {
+        let entries = fs::read_dir(folder)
             .into_iter()
             .flatten()
             .filter_map(Result::ok);
-        folders.extend(
-            entries
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-                .map(|entry| entry.path()),
-        );
+        let below: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .map(|entry| entry.path())
+            .collect();
+        all.extend(below);
+        next += 1;
     }
-    pids
+    all
 }
 
 /// Kills everything in a cgroup at once.
@@ -102,8 +157,8 @@ pub fn kill(folder: &Path) -> io::Result<()> {
         .write_all(b"1")
 }
 
-/// Removes the empty cgroups of processes that died before they could record or remove them: those
-/// below this process's own.
+/// Removes the empty cgroups below this process's own that processes made and died before they
+/// could record or remove them.
 pub fn sweep() {
     let Some(own) = own() else { return };
     for entry in fs::read_dir(own)
@@ -112,15 +167,12 @@ pub fn sweep() {
         .filter_map(Result::ok)
     {
         let name = entry.file_name();
-        let maker = name.to_str().and_then(|name| {
-            let mut parts = name.strip_prefix(PREFIX)?.splitn(3, '.');
-            Some(ProcessIdentity {
-                pid: parts.next()?.parse().ok()?,
-                start_ticks: parts.next()?.parse().ok()?,
-            })
-        });
-
-        if maker.is_some_and(|maker| !maker.is_alive()) {
+        if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+            continue;
+        }
+        if let Ok(procs) = File::open(entry.path().join("cgroup.procs"))
+            && procs.try_lock().is_ok()
+        {
             remove(&entry.path());
         }
     }
@@ -128,19 +180,57 @@ pub fn sweep() {
 
 /// Removes an empty cgroup and the empty ones below it. One with a process in it stays.
 pub fn remove(folder: &Path) {
-    // A command can make groups below its own, to any depth. Each is found after the one that it is
-    // in, and removed before it.
-    let mut folders = vec![folder.to_owned()];
-    let mut looked_at = 0;
-    while let Some(folder) = folders.get(looked_at) {
-        let entries = fs::read_dir(folder).into_iter().flatten();
-        let entries = entries.filter_map(Result::ok);
-        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        let below: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
-        folders.extend(below);
-        looked_at += 1;
-    }
-    for folder in folders.iter().rev() {
+    for folder in folders(folder).iter().rev() {
         let _ = fs::remove_dir(folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_groups_without_a_maker_are_swept() {
+        let (Some((used, procs)), Some((left, dead))) = (create("used"), create("left")) else {
+            eprintln!("no cgroup can be made here");
+            return;
+        };
+        drop(dead);
+
+        sweep();
+        assert!(
+            used.exists(),
+            "a group that is about to be used was removed"
+        );
+        assert!(!left.exists(), "a group that nobody uses is left");
+
+        drop(procs);
+        sweep();
+        assert!(!used.exists());
+        assert!(
+            !is_populated(&used).unwrap(),
+            "what is gone has nobody in it"
+        );
+    }
+
+    #[test]
+    fn group_that_can_not_be_seen_is_not_an_empty_one() {
+        let error = is_populated(Path::new("/nonexistent/deploy-by-code.1.2.3")).unwrap_err();
+        let shown = error.to_string();
+        assert!(
+            shown.contains("/nonexistent/") || shown.contains("mountinfo"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn groups_one_below_the_other_are_all_found_and_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("top");
+        fs::create_dir_all(top.join("a/b/c")).unwrap();
+        fs::create_dir_all(top.join("d")).unwrap();
+        assert_eq!(folders(&top).len(), 5);
+        remove(&top);
+        assert!(!top.exists());
     }
 }

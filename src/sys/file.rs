@@ -2,19 +2,18 @@
 //!
 //! Protocol: each function is one step of the kernel's that either happens or does not. What must
 //! survive a crash of the machine is synced: a file's own sync does not make its name durable, its
-//! folder's does; and a whole tree is durable once its file system was synced.
+//! folder's does.
 //!
 //! It does not promise durability where the disk or a file system over the network lies about it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use nix::sys::stat::futimens;
-use nix::sys::time::TimeSpec;
+use nix::fcntl::{AT_FDCWD, FcntlArg, RenameFlags, fcntl, renameat2};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Waits until the entries of a folder are on disk.
 ///
@@ -24,26 +23,22 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Waits until everything that was written to a folder's file system is on disk: a tree of files is
-/// not complete before.
+/// A file that has no name and is kept in memory, with this content; the next read begins at its
+/// start. It vanishes with its last descriptor (memfd_create(2)).
 ///
 /// # Errors
-/// The folder can't be opened, or its file system can't be synced.
-pub fn sync_file_system(folder: &Path) -> io::Result<()> {
-    Ok(nix::unistd::syncfs(File::open(folder)?.as_fd())?)
+/// The kernel has no memory or no descriptor for it.
+pub fn in_memory(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("deploy-by-code", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
 }
 
-/// Sets the time when a file or folder was last changed to now. Everybody who may write to the file
-/// may do this. Only its owner may set another time (utimensat(2)).
-///
-/// # Errors
-/// It can't be opened, or its time can't be set.
-pub fn touch(path: &Path) -> io::Result<()> {
-    Ok(futimens(
-        File::open(path)?.as_fd(),
-        &TimeSpec::UTIME_NOW,
-        &TimeSpec::UTIME_NOW,
-    )?)
+/// Lets a pipe hold 1 MiB, so that two processes that use it wait for each other less often
+/// (`F_SETPIPE_SZ`, fcntl(2)). Where the kernel refuses, the pipe stays as it is.
+pub fn widen_pipe(pipe: &impl AsFd) {
+    let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1024 * 1024));
 }
 
 /// Gives a file another name that nobody has yet (renameat2(2), `RENAME_NOREPLACE`). On a file

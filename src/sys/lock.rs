@@ -7,20 +7,26 @@
 //! It does not promise anything on a file system that does not carry flock between machines (NFS
 //! before Linux 2.6.12), and it does not stop a process that does not ask for the lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use nix::libc::O_DIRECTORY;
 
 use super::sharing::Sharing;
 
 /// A lock that is held. Dropping it releases the lock.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that was forked and has not executed its program yet has a copy of the file. So
+        // closing the file is not enough. If this fails, closing it is what is left.
+        let _ = self.0.unlock();
+    }
+}
 
 /// Takes the lock of a file if nobody holds it; `None` when somebody does. The file is made where
 /// it is missing.
@@ -28,19 +34,7 @@ pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 /// # Errors
 /// The file can't be opened or locked.
 pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
-    let is_new = !path.exists();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(O_NOFOLLOW)
-        .open(path)?;
-    if is_new {
-        sharing.apply_to_file(&file)?;
-    }
-
-    lock_now(file)
+    lock_now(sharing.open_file(path, OpenOptions::new().read(true).write(true))?)
 }
 
 /// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].
@@ -58,9 +52,9 @@ pub fn try_lock_folder(folder: &Path) -> io::Result<Option<Lock>> {
 }
 
 fn lock_now(file: File) -> io::Result<Option<Lock>> {
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(held) => Ok(Some(Lock(held))),
-        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno.into()),
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }

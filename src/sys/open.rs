@@ -4,15 +4,18 @@
 //! file the flag changes nothing. With `O_NOFOLLOW` it fails with `ELOOP` where the last part of
 //! the path is a symbolic link, so that nobody can lead this process to a file elsewhere.
 //!
-//! It does not promise that what was opened is a regular file: the caller looks at the metadata of
-//! the open file, which nobody can exchange any more. Links in the folders above are followed.
+//! Opening alone does not promise that it is a regular file: [`regular`] looks at the open file,
+//! which nobody can exchange any more. Links in the folders above are followed.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+/// A mebibyte, in bytes.
+const MIB: u64 = 1024 * 1024;
 
 /// Opens a file for reading; a pipe is not waited for.
 ///
@@ -23,6 +26,69 @@ pub fn without_waiting(file: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(O_NONBLOCK)
         .open(file)
+}
+
+/// The bytes of a small regular file. A pipe in its place is not waited for.
+///
+/// # Errors
+/// It can't be read, is not a regular file, or is larger than `max_bytes`.
+pub fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let file = regular(without_waiting(file)?)?;
+    let mut bytes = Vec::new();
+    file.take(max_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        let (count, unit) = if max_bytes.is_multiple_of(MIB) {
+            (max_bytes / MIB, "MiB")
+        } else {
+            (max_bytes, "bytes")
+        };
+        return Err(io::Error::other(format!(
+            "it is larger than {count} {unit}"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// [`read`] for text in UTF-8.
+///
+/// # Errors
+/// As for [`read`], or it is not UTF-8.
+pub fn read_text(file: &Path, max_bytes: u64) -> io::Result<String> {
+    let mut text = String::new();
+    read(file, max_bytes)?
+        .as_slice()
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Checks that a path leads to a regular file, to a folder or to nothing, for a library that opens
+/// it by its name and would wait for the other end of a pipe.
+///
+/// # Errors
+/// It leads to something else, or can't be looked at.
+pub fn no_pipe(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(found) if found.is_file() || found.is_dir() => Ok(()),
+        Ok(_) => Err(not_regular()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
+}
+
+/// Checks that an open file is a regular one.
+///
+/// # Errors
+/// It is something else, or can't be looked at.
+pub fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(not_regular())
+    }
 }
 
 /// Opens a file for reading; a pipe is not waited for and a link not followed.
@@ -54,7 +120,7 @@ pub fn to_overwrite_without_following(file: &Path, mode: u32) -> io::Result<File
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::os::unix::fs::symlink;
 
     use nix::sys::stat::Mode;

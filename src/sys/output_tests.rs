@@ -27,13 +27,18 @@ fn ok(script: &str) -> (Option<i32>, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
+fn is_alive(pid: i32) -> bool {
+    let found = ProcessIdentity::of(pid).unwrap();
+    found.is_some_and(|process| process.is_alive().unwrap())
+}
+
 /// Waits until a process that wrote its number into a file has ended.
 #[track_caller]
 fn assert_ends(file: &Path) {
     let pid = std::fs::read_to_string(file).unwrap();
     let pid = pid.trim().parse().unwrap();
     let deadline = Deadline::after(LONG);
-    while ProcessIdentity::of(pid).is_some_and(ProcessIdentity::is_alive) {
+    while is_alive(pid) {
         assert!(!deadline.is_over(), "process {pid} was not killed");
         clock::sleep(LOOK);
     }
@@ -151,7 +156,7 @@ fn grandchild_that_keeps_the_pipe_open_is_not_waited_for() {
         .trim()
         .parse()
         .unwrap();
-    assert!(ProcessIdentity::of(pid).is_some_and(ProcessIdentity::is_alive));
+    assert!(is_alive(pid));
     nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
 }
 

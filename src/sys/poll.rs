@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 ///
 /// # Errors
 /// The kernel cannot watch these descriptors.
-pub(super) fn wait_until_readable(
+pub(crate) fn wait_until_readable(
     descriptors: &[BorrowedFd<'_>],
     patience: Duration,
 ) -> io::Result<()> {

@@ -1,15 +1,24 @@
-//! Who may read and write the state.
+//! Whose the state is, and who may read and write it.
 //!
-//! Protocol: the modes of the state's folders and files follow `core.sharedRepository`, as those of
-//! the repository do, and are set explicitly: the umask is that of the user who pushed.
+//! Protocol: every folder and file of the state is made here. Its owner and group are those of the
+//! folder that it is in, even if root makes it. The modes follow `core.sharedRepository`, as those
+//! of the repository do, and are set explicitly: the umask is that of the user who pushed. A file
+//! that is there already is opened, but no link is followed and no pipe waited for. If a process
+//! died before it set a mode, the next process of that user sets it.
 //!
 //! It does not promise anything about access control lists, nor about files that somebody else
 //! makes in the state's folders.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
+
+use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
+
+use super::on_behalf::Owner;
+use super::open::regular;
+use super::user::User;
 
 /// The modes of the state's folders and files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,23 +105,87 @@ impl Sharing {
 
     /// Makes a folder where it is missing, in a folder that is there.
     fn create_one_folder(self, folder: &Path) -> io::Result<()> {
-        match fs::create_dir(folder) {
-            Ok(()) => fs::set_permissions(folder, Permissions::from_mode(self.folder)),
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let above = folder.parent().unwrap_or(Path::new("/"));
+        let made = owner_in(above).and_then(|owner| {
+            owner.act(|| {
+                fs::create_dir(folder)?;
+                let made = File::open(folder)?;
+                give_to(&made, owner.group)?;
+                fs::set_permissions(folder, Permissions::from_mode(self.folder))
+            })
+        });
+        match made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-            Err(error) => Err(error),
+            made => made,
         }
     }
 
-    /// Gives a file that was just made its mode. If another user made it first, that user sets the
-    /// mode.
+    /// Opens a file of the state in the way that `options` say, and makes it where it is missing.
     ///
     /// # Errors
-    /// The mode can't be set.
-    pub fn apply_to_file(self, file: &File) -> io::Result<()> {
-        match file.set_permissions(Permissions::from_mode(self.file)) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-            done => done,
+    /// It can't be opened or made, or something else has its place: a link, a pipe, a folder.
+    pub fn open_file(self, path: &Path, options: &OpenOptions) -> io::Result<File> {
+        let owner = owner_in(path.parent().unwrap_or(Path::new("/")))?;
+        let mut options = options.clone();
+        options.custom_flags(O_NOFOLLOW | O_NONBLOCK).mode(0o600);
+
+        owner.act(|| {
+            let file = match options.open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match options.create_new(true).open(path) {
+                        // Another process has just made it.
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                            options.create_new(false).open(path)?
+                        }
+                        made => made?,
+                    }
+                }
+                opened => opened?,
+            };
+            let file = regular(file)?;
+            self.complete(&file, owner)?;
+            Ok(file)
+        })
+    }
+
+    /// Gives a file what it lacks of its group and its mode, if that is this user's to give.
+    fn complete(self, file: &File, owner: Owner) -> io::Result<()> {
+        let found = file.metadata()?;
+        let own = if User::is_root() {
+            owner.user
+        } else {
+            User::own_number()
+        };
+        let mode = found.mode() & 0o7777;
+        if found.uid() != own || (mode & self.file == self.file && found.gid() == owner.group) {
+            return Ok(());
         }
+        give_to(file, owner.group)?;
+        file.set_permissions(Permissions::from_mode(mode | self.file))
+    }
+}
+
+/// The owner of what is in a folder.
+fn owner_in(folder: &Path) -> io::Result<Owner> {
+    let found = fs::metadata(folder)?;
+    Ok(Owner {
+        user: found.uid(),
+        group: found.gid(),
+    })
+}
+
+/// Gives what this user has made to a group. A user who is not in the group can't: then the others
+/// have whatever rights the mode gives them.
+fn give_to(file: &File, group: u32) -> io::Result<()> {
+    if file.metadata()?.gid() == group {
+        return Ok(());
+    }
+    match fchown(file, None, Some(group)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        given => given,
     }
 }
 

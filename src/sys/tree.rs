@@ -1,134 +1,189 @@
 //! Everything that one command started.
 //!
-//! Protocol: where the command has a cgroup, that says exactly what belongs to it. Elsewhere its
-//! processes are found by what they can't easily get rid of: the leader's session and process
-//! group, marks in their environment, and being a child of a process that was found.
+//! Protocol: its processes are found in two ways, and what either of them finds belongs to it. If
+//! the command has a cgroup, every process in that does. In /proc, its processes are found by what
+//! they can't easily get rid of: the leader's session and process group, marks in their
+//! environment (see [`Tree::marks`]), and being a child of a process that was found. The second
+//! way also finds what left the cgroup: a login through pam_systemd or `systemd-run --scope` moves
+//! it. A tree has ended if both ways say so; what one of them can't see may be alive.
 //!
-//! Without a cgroup it does not promise to find a process that left the session, cleared its
-//! environment and outlived its parent, nor one whose environment the kernel does not show to this
-//! user.
+//! It does not promise to find a process that left the cgroup and the session, cleared its
+//! environment and outlived its parent, nor one that another process starts when it is asked to, as
+//! the daemon of a container engine does. The environments of other users' processes are not shown
+//! to a user who is not root.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cgroup;
-use super::process::{ProcessIdentity, Stat};
+use super::forks::younger_have_greater;
+use super::process::{ProcessIdentity, Stat, check_proc, exists, is_gone};
+use super::unseen::Unseen;
 
 /// How to find what a command started.
 #[derive(Debug, Clone)]
 pub struct Tree {
     /// The command's first process.
     pub leader: Option<ProcessIdentity>,
+    /// How many processes the machine had forked before that one, where it is known. It saves looks
+    /// at processes that are older than the command.
+    pub forks_before: Option<u64>,
     /// Its cgroup.
     pub cgroup: Option<PathBuf>,
     /// `NAME=value` pairs. Only the processes of this command have all of them in their
     /// environment.
-    pub marks: Vec<String>,
+    pub marks: Vec<OsString>,
 }
 
 impl Tree {
     /// Whether any process of it runs.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        match &self.cgroup {
-            Some(cgroup) => cgroup::is_populated(cgroup),
-            None => !self.search().is_empty(),
+    ///
+    /// # Errors
+    /// No process is found, and some could not be looked at.
+    pub fn is_alive(&self) -> Result<bool, Unseen> {
+        let in_cgroup = self.cgroup.as_deref().map(cgroup::is_populated);
+        if let Some(Ok(true)) = in_cgroup {
+            return Ok(true);
         }
+        if !self.search()?.is_empty() {
+            return Ok(true);
+        }
+        in_cgroup.unwrap_or(Ok(false))
     }
 
-    /// The processes of it that run.
-    #[must_use]
-    pub fn pids(&self) -> Vec<i32> {
-        match &self.cgroup {
-            Some(cgroup) => cgroup::pids(cgroup),
-            None => self.search(),
-        }
-    }
-
-    /// Asks every process of it to end, with SIGTERM.
+    /// Asks every process of it to end, with SIGTERM. [`Tree::is_alive`] says whether that worked.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
 
-    /// Kills every process of it.
+    /// Kills every process of it. [`Tree::is_alive`] says whether that worked.
     pub fn kill(&self) {
-        let killed = self
-            .cgroup
-            .as_ref()
-            .is_some_and(|cgroup| cgroup::kill(cgroup).is_ok());
-        if !killed {
-            self.signal(Signal::SIGKILL);
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup::kill(cgroup);
         }
+        self.signal(Signal::SIGKILL);
     }
 
     fn signal(&self, signal: Signal) {
-        for pid in self.pids() {
+        let mut pids: BTreeSet<i32> = self.search().unwrap_or_default();
+        pids.extend(self.cgroup.as_deref().map(cgroup::pids).unwrap_or_default());
+        for pid in pids {
             let _ = kill(Pid::from_raw(pid), signal);
         }
     }
 
-    /// Finds its processes without a cgroup: first those that bear a mark, then their children.
-    fn search(&self) -> Vec<i32> {
-        let running = running();
-        let mut found: BTreeSet<i32> = running
-            .iter()
-            .filter(|stat| self.bears_a_mark(stat))
-            .map(|stat| stat.identity.pid)
-            .collect();
+    /// Finds its processes in /proc: first those that bear a mark, then their children.
+    fn search(&self) -> Result<BTreeSet<i32>, Unseen> {
+        let all = self.shown()?;
+        let running: Vec<&Stat> = all.iter().filter(|stat| !stat.has_ended).collect();
 
+        let mut found = BTreeSet::new();
+        for stat in &running {
+            if self.bears_a_mark(stat)? {
+                found.insert(stat.identity.pid);
+            }
+        }
         loop {
-            let children = running
+            let is_new =
+                |stat: &&&Stat| found.contains(&stat.parent) && !found.contains(&stat.identity.pid);
+            let children: Vec<i32> = running
                 .iter()
-                .filter(|stat| found.contains(&stat.parent))
-                .map(|stat| stat.identity.pid);
-            let children: Vec<i32> = children.filter(|pid| !found.contains(pid)).collect();
+                .filter(is_new)
+                .map(|stat| stat.identity.pid)
+                .collect();
             if children.is_empty() {
-                return found.into_iter().collect();
+                break;
             }
             found.extend(children);
         }
+
+        if found.is_empty() {
+            self.check_hidden(&all)?;
+        }
+        Ok(found)
+    }
+
+    /// Makes sure that no process of the leader's group is one that /proc does not show.
+    fn check_hidden(&self, all: &[Stat]) -> Result<(), Unseen> {
+        let Some(leader) = self.leader else {
+            return Ok(());
+        };
+        let is_shown = all.iter().any(|stat| stat.group == leader.pid);
+        if is_shown || !exists(-leader.pid)? {
+            return Ok(());
+        }
+        let why = "/proc does not show all processes of this process group";
+        Err(Unseen::because(format!("/proc/{}", leader.pid), why))
     }
 
     /// Whether a process shows by itself that it belongs to the command.
-    fn bears_a_mark(&self, stat: &Stat) -> bool {
+    fn bears_a_mark(&self, stat: &Stat) -> Result<bool, Unseen> {
         // A session keeps its number as long as any process is in it. So the number is still the
         // leader's after the leader has ended.
-        let of_leader = |leader: ProcessIdentity| {
-            let pid = leader.pid;
-            stat.identity == leader
-                || stat.identity.start_ticks >= leader.start_ticks
-                    && (stat.session == pid || stat.group == pid)
-        };
-        self.leader.is_some_and(of_leader) || self.is_marked(stat.identity.pid)
+        if let Some(leader) = self.leader {
+            if stat.identity.start_ticks < leader.start_ticks {
+                return Ok(false);
+            }
+            if stat.session == leader.pid || stat.group == leader.pid {
+                return Ok(true);
+            }
+        }
+        self.is_marked(stat.identity.pid)
     }
 
-    fn is_marked(&self, pid: i32) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
-            return false;
+    fn is_marked(&self, pid: i32) -> Result<bool, Unseen> {
+        if self.marks.is_empty() {
+            return Ok(false);
+        }
+        let path = format!("/proc/{pid}/environ");
+        let environment = match fs::read(&path) {
+            Ok(environment) => environment,
+            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(false);
+            }
+            Err(error) => return Err(Unseen::new(path, error)),
         };
-        let has = |mark: &String| {
+
+        let has = |mark: &OsString| {
             environment
                 .split(|b| *b == 0)
-                .any(|variable| variable == mark.as_bytes())
+                .any(|variable| variable == mark.as_encoded_bytes())
         };
-        !self.marks.is_empty() && self.marks.iter().all(has)
+        Ok(self.marks.iter().all(has))
     }
-}
 
-/// The processes of the machine that run, without this one.
-fn running() -> Vec<Stat> {
-    let own = nix::unistd::getpid().as_raw();
-    let entries = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok);
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| *pid != own)
-        .filter_map(Stat::read)
-        .filter(|stat| !stat.has_ended)
-        .collect()
+    /// The processes that /proc shows, without this one and without those whose number says that
+    /// they are older than the command.
+    fn shown(&self) -> Result<Vec<Stat>, Unseen> {
+        check_proc()?;
+        let own = nix::unistd::getpid().as_raw();
+        let unseen = |error: io::Error| Unseen::new("/proc", error);
+        let mut pids: Vec<i32> = Vec::new();
+        for entry in fs::read_dir("/proc").map_err(unseen)? {
+            let name = entry.map_err(unseen)?.file_name();
+            pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+        }
+
+        // After the list was read: what is forked from now on is not in it.
+        if let Some((leader, forks)) = self.leader.zip(self.forks_before)
+            && younger_have_greater(leader.pid, forks)
+        {
+            pids.retain(|pid| *pid >= leader.pid);
+        }
+
+        let mut all = Vec::new();
+        for pid in pids.into_iter().filter(|pid| *pid != own) {
+            all.extend(match Stat::read_shown(pid) {
+                Err(unseen) if unseen.is_forbidden() => Stat::without_proc(pid),
+                shown => shown?,
+            });
+        }
+        Ok(all)
+    }
 }

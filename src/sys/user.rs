@@ -57,6 +57,12 @@ impl User {
         Uid::effective().as_raw()
     }
 
+    /// The number of the user who started this process. Only root can change it.
+    #[must_use]
+    pub fn real_number() -> u32 {
+        Uid::current().as_raw()
+    }
+
     /// Whether this process runs as root.
     #[must_use]
     pub fn is_root() -> bool {

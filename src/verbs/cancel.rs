@@ -55,7 +55,7 @@ pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelle
 
     // The runner skips the deployments that waited for this one. If the runner of a running
     // deployment has died, the new one ends the command.
-    start_runner(&deploy, &target.environment)?;
+    start_runner(place, &deploy, &target.environment)?;
     Ok(match status {
         Status::Queued => Cancelled::BeforeItBegan(deployment),
         _ => Cancelled::Asked(deployment),

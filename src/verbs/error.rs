@@ -7,6 +7,10 @@ use thiserror::Error;
 use super::install;
 use crate::{deploy_repository, git, judging, planning, runner, store};
 
+/// What to do where a lock can't be taken.
+const LOCK_HINT: &str = "if it is another user's, give it to the state's owner with chown; then: \
+                         deploy-by-code reconcile";
+
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -131,9 +135,14 @@ impl Error {
 
             Self::Planning(planning::Error::Overtaken(_))
             | Self::Judging(judging::Error::NotInMemory) => Some("run the command again"),
-            Self::Runner(runner::Error::Io(_)) => {
-                Some("make sure that this user can write to the state directory")
+            Self::Runner(runner::Error::Lock(..)) => Some(LOCK_HINT),
+            Self::Runner(runner::Error::Unseen(_)) => {
+                Some("mount /proc where hooks and runners work, so that they see their processes")
             }
+            Self::Runner(runner::Error::Held(_)) => Some(
+                "run reconcile where the deployment was started; if you know that it has ended: \
+                 deploy-by-code release ENV",
+            ),
 
             // Each mistake in a configuration has a hint of its own.
             Self::Deploy(deploy_repository::Error::Config(_))

@@ -5,13 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use super::error::Error;
+use super::place::Place;
+use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment};
 use crate::report::Tail;
 use crate::runner::has_runner;
 use crate::store::{Deployment, Reader, Store};
 use crate::sys::clock::Deadline;
-use crate::wake;
 
 /// How long a deployment may wait without a runner before one is started, and how long until the
 /// next try.
@@ -48,6 +49,8 @@ pub enum Watch {
 pub enum News {
     /// A deployment wrote something: a piece of bounded size that can end inside of a line.
     Output(Deployment, Vec<u8>),
+    /// A deployment can't go on now, for a reason that is recorded with it. Each reason comes once.
+    Waits(Deployment),
     /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
     /// The deployments of an environment can't continue now. This comes once for an environment.
@@ -60,28 +63,60 @@ pub enum NoRunner {
     /// The deploy repository or its configuration can't be used.
     #[error("{0}\nwhat is queued waits until this is fixed")]
     Unusable(deploy_repository::Error),
-    /// The runner's process can't be started.
-    #[error("no runner can be started")]
-    NotStarted(#[source] io::Error),
+    /// The runner's process can't be started, or this user may not start one.
+    #[error("no runner carries it out, and none can be started from here")]
+    NotStarted(#[source] Error),
+}
+
+impl NoRunner {
+    /// What to do, where the message does not say it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::NotStarted(error) => error.hint(),
+            Self::Unusable(_) => None,
+        }
+    }
+}
+
+/// By which right runners are started for what is followed.
+#[derive(Debug)]
+pub enum Starter {
+    /// The push of this user, which git has let in.
+    Push,
+    /// The right of the person who typed a command about this place.
+    Person(Place),
 }
 
 /// Deployments that are watched until they have ended.
 pub struct Following {
+    starter: Starter,
     deploy: DeployRepository,
     store: Store,
     watch: Watch,
-    open: VecDeque<(DeploymentId, Tail)>,
+    open: VecDeque<Followed>,
     runners: BTreeMap<Environment, RunnerCheck>,
 }
 
 impl Following {
     /// Begins to watch some deployments.
     #[must_use]
-    pub fn new(deploy: DeployRepository, store: Store, ids: &[DeploymentId], watch: Watch) -> Self {
-        let tail = |id: &DeploymentId| (*id, Tail::new(store.log_file(*id)));
+    pub fn new(
+        starter: Starter,
+        deploy: DeployRepository,
+        store: Store,
+        ids: &[DeploymentId],
+        watch: Watch,
+    ) -> Self {
+        let follow = |id: &DeploymentId| Followed {
+            id: *id,
+            tail: Tail::new(store.log_file(*id)),
+            told: None,
+        };
         Self {
+            starter,
             deploy,
-            open: ids.iter().map(tail).collect(),
+            open: ids.iter().map(follow).collect(),
             store,
             watch,
             runners: BTreeMap::new(),
@@ -96,7 +131,7 @@ impl Following {
 
     /// Those that have not ended.
     pub fn open(&self) -> impl Iterator<Item = DeploymentId> {
-        self.open.iter().map(|(id, _)| *id)
+        self.open.iter().map(|followed| followed.id)
     }
 
     /// What is new since the last call. If nothing is, the caller calls again a moment later.
@@ -108,30 +143,34 @@ impl Following {
         let mut room = OUTPUT_MAX;
 
         for _ in 0..self.open.len() {
-            let Some((id, mut tail)) = self.open.pop_front() else {
+            let Some(mut followed) = self.open.pop_front() else {
                 break;
             };
+            let id = followed.id;
             // The status is read before the output. So when the deployment has ended, all that it
             // wrote before its end is read.
             let deployment = find(&*self.store.read()?, id)?;
             let bytes = match self.watch {
-                Watch::Output => tail.read().map_err(unreadable_log(id))?,
+                Watch::Output => followed.tail.read().map_err(unreadable_log(id))?,
                 Watch::End => Vec::new(),
             };
 
             if !bytes.is_empty() {
                 room = room.saturating_sub(bytes.len());
                 news.push(News::Output(deployment, bytes));
-                self.open.push_back((id, tail));
+                self.open.push_back(followed);
                 if room == 0 {
                     break;
                 }
             } else if deployment.status.has_ended() {
                 news.push(News::Ended(deployment));
             } else {
-                let environment = deployment.target.environment;
+                let environment = deployment.target.environment.clone();
+                if followed.has_new_reason(&deployment) {
+                    news.push(News::Waits(deployment));
+                }
                 news.extend(self.ensure_runner(environment).map(News::NoRunner));
-                self.open.push_back((id, tail));
+                self.open.push_back(followed);
             }
         }
         Ok(news)
@@ -150,8 +189,27 @@ impl Following {
         if has_runner(&record, &environment).unwrap_or(true) {
             return None;
         }
-        let why = start_runner(&self.deploy, &environment).err()?;
+        let why = start(&self.starter, &self.deploy, &environment).err()?;
         (!std::mem::replace(&mut check.was_told, true)).then_some(why)
+    }
+}
+
+/// A deployment that is watched.
+struct Followed {
+    id: DeploymentId,
+    tail: Tail,
+    /// The reason to wait that was handed over last.
+    told: Option<String>,
+}
+
+impl Followed {
+    /// Whether the deployment waits for a reason that was not handed over yet.
+    fn has_new_reason(&mut self, deployment: &Deployment) -> bool {
+        if deployment.reason.is_none() || deployment.reason == self.told {
+            return false;
+        }
+        self.told.clone_from(&deployment.reason);
+        true
     }
 }
 
@@ -181,9 +239,17 @@ impl Default for RunnerCheck {
 
 /// Starts a runner by the configuration as it is now. A runner that finds the lock taken ends
 /// again.
-fn start_runner(deploy: &DeployRepository, environment: &Environment) -> Result<(), NoRunner> {
+fn start(
+    starter: &Starter,
+    deploy: &DeployRepository,
+    environment: &Environment,
+) -> Result<(), NoRunner> {
     let config_file = deploy.config_file.as_deref();
     let deploy = DeployRepository::open(deploy.repository.path(), config_file)
         .map_err(NoRunner::Unusable)?;
-    wake::runner(&deploy, environment).map_err(NoRunner::NotStarted)
+    let started = match starter {
+        Starter::Push => start_runner_of_push(&deploy, environment),
+        Starter::Person(place) => start_runner(place, &deploy, environment),
+    };
+    started.map_err(NoRunner::NotStarted)
 }

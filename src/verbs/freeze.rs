@@ -170,7 +170,7 @@ pub fn thaw(
         ));
     }
     publish::to_syslog(&mut store);
-    start_runner(&deploy, environment)?;
+    start_runner(place, &deploy, environment)?;
 
     let still = frozen(&deploy, &*store.read()?, &names, now)?.remove(environment);
     Ok(Thawed { waiting, still })

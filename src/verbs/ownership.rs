@@ -1,90 +1,116 @@
-//! Who owns a repository, and as which user root acts in it.
+//! Who owns a repository, as which user root acts in it, and who may act in it at all.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
+use super::of_root::belongs_to_root;
 use super::place::Place;
-use crate::git::Repository;
+use crate::git::{self, Repository};
+use crate::sys::environment;
 use crate::sys::user::User;
 use crate::text;
 
-/// The paths of a repository that decide what is executed, in addition to its folder, the deploy
-/// branch and the state.
-const DECIDES: &[&str] = &[
-    "config",
-    "deploy-by-code.toml",
-    "hooks",
-    "HEAD",
-    "refs",
-    "refs/heads",
-    "packed-refs",
-    "reftable",
-    "objects",
-    "objects/info",
+/// What root keeps of its environment when it becomes another user: where programs are, and how to
+/// print. The rest can be secret, and reaches nothing that runs as that user.
+const KEPT: &[&str] = &[
+    "PATH", "TMPDIR", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "NO_COLOR",
 ];
 
-/// Whether a command can lead to something being executed.
+/// What a command does in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acts {
-    /// It only reads, or changes nothing but the state.
-    No,
-    /// It may start a runner.
-    Yes,
+    /// It only reads.
+    Reads,
+    /// It changes the state or the hooks.
+    Changes,
+    /// It may start a runner, which executes what the configuration says.
+    Starts,
 }
 
 /// Root becomes the repository's owner. Otherwise the hooks could not change what root wrote, and
-/// what root deployed would be deployed as root. For every other user this does nothing.
+/// what root deployed would be deployed as root. Then this checks what [`may_act`] checks.
 ///
 /// # Errors
-/// Root must not act in this repository, or the owner can't be looked up.
+/// This user must not act in this repository, or the owner can't be looked up.
 pub fn become_owner(place: &Place, acts: Acts) -> Result<(), Error> {
-    match owner_to_become(place, acts)? {
-        Some(owner) => {
-            let error = Error::system(
-                "root can't become the owner of the repository",
-                "run the command as the owner",
-            );
-            owner.become_for_good().map_err(error)
-        }
-        None => Ok(()),
+    if let Some(owner) = owner_to_become(place)? {
+        let error = Error::system(
+            "root can't become the owner of the repository",
+            "run the command as the owner",
+        );
+        owner.become_for_good().map_err(error)?;
+
+        let mut variables = environment::named(KEPT);
+        let of_owner = [
+            ("HOME", &owner.home),
+            ("USER", &owner.name),
+            ("LOGNAME", &owner.name),
+        ];
+        variables.extend(of_owner.map(|(name, value)| (name.into(), value.into())));
+        environment::replace(&variables);
     }
+    may_act(place, acts)
 }
 
 /// The user that root has to become; `None`: nobody, since this is not root or root is the owner.
 ///
 /// # Errors
-/// As for [`become_owner`].
-pub fn owner_to_become(place: &Place, acts: Acts) -> Result<Option<User>, Error> {
+/// Everybody can write to the repository, or the owner can't be looked up.
+pub fn owner_to_become(place: &Place) -> Result<Option<User>, Error> {
     if !User::is_root() {
         return Ok(None);
     }
-
-    for folder in folders(place)? {
-        if look_at(&folder)?.mode() & 0o002 != 0 {
-            let shown = shown(&folder);
-            let message = format!(
-                "{shown} is writable by everybody, so anybody could decide what is executed as \
-                 its owner"
-            );
-            return Err(Error::refused(message, format!("chmod o-w {shown}")));
-        }
-    }
+    is_not_open_to_everybody(place)?;
 
     let owner = owner(place)?;
-    if owner == 0 && acts == Acts::Yes {
-        belongs_to_root(place)?;
-    }
     if owner == 0 {
-        Ok(None)
-    } else {
-        let error = Error::system(
-            format!("user {owner}, who owns the repository, can't be looked up"),
-            "give the repository to a user of this machine",
-        );
-        User::by_number(owner).map(Some).map_err(error)
+        return Ok(None);
     }
+    let error = Error::system(
+        format!("user {owner}, who owns the repository, can't be looked up"),
+        "give the repository to a user of this machine",
+    );
+    User::by_number(owner).map(Some).map_err(error)
+}
+
+/// Checks that a person who runs as this user may act in the repository. Reading is for everybody.
+/// In somebody else's repository nobody acts, unless the person trusts it in the way in which git
+/// has to be told so (git-config(1), `safe.directory`): otherwise its owner would decide what this
+/// person executes. What root executes must be root's to change alone.
+///
+/// # Errors
+/// This user may not, or it can't be found out.
+pub fn may_act(place: &Place, acts: Acts) -> Result<(), Error> {
+    if acts == Acts::Reads {
+        return Ok(());
+    }
+    is_not_open_to_everybody(place)?;
+
+    let (owner, own) = (owner(place)?, User::own_number());
+    if owner == own {
+        let is_roots = own == 0 && acts == Acts::Starts;
+        return if is_roots {
+            belongs_to_root(place)
+        } else {
+            Ok(())
+        };
+    }
+    if git::trusts(&place.git_dir)? {
+        return Ok(());
+    }
+
+    let name = User::by_number(owner).map_or_else(|_| format!("#{owner}"), |user| user.name);
+    let (name, repository) = (text::escape(name, 64), shown(&place.git_dir));
+    Err(Error::refused(
+        format!("{repository} belongs to the user {name}, and only its owner may act in it"),
+        format!(
+            "run the command as its owner: sudo -u {name} deploy-by-code -C {repository} …; if you \
+             trust everybody who can change it: git config --global --add safe.directory \
+             {repository}"
+        ),
+    ))
 }
 
 /// Checks that this process runs as the repository's owner. The user of a service was set when that
@@ -104,43 +130,18 @@ pub fn is_owner(place: &Place) -> Result<(), Error> {
     ))
 }
 
-/// Checks that only root can write to what decides what root executes: the repository and its
-/// configuration.
-///
-/// # Errors
-/// Another user can write to something. The error names it.
-pub fn belongs_to_root(place: &Place) -> Result<(), Error> {
+fn is_not_open_to_everybody(place: &Place) -> Result<(), Error> {
     for folder in folders(place)? {
-        for name in DECIDES {
-            is_roots(folder.join(name))?;
+        if look_at(&folder)?.mode() & 0o002 != 0 {
+            let shown = shown(&folder);
+            let message = format!(
+                "{shown} is writable by everybody, so anybody could decide what is executed as \
+                 its owner"
+            );
+            return Err(Error::refused(message, format!("chmod o-w {shown}")));
         }
-        is_roots(folder)?;
     }
-    place.config.iter().cloned().try_for_each(is_roots)?;
-
-    // The configuration says where the state is, and only now is it known that root wrote it.
-    let (deploy, _) = place.deploy_to_look()?;
-    let state = deploy.state_dir();
-    let branch = deploy.repository.path().join(&deploy.branch);
-    deploy
-        .config_file
-        .into_iter()
-        .chain([branch, state.join("state.db"), state])
-        .try_for_each(is_roots)
-}
-
-fn is_roots(path: PathBuf) -> Result<(), Error> {
-    let can_others_write =
-        fs::metadata(&path).is_ok_and(|found| found.uid() != 0 || found.mode() & 0o022 != 0);
-    if !can_others_write {
-        return Ok(());
-    }
-
-    let shown = shown(&path);
-    Err(Error::refused(
-        format!("users other than root can write to {shown}, so root would execute their commands"),
-        "give the repository to a user of its own: chown -R git:… , and run this again",
-    ))
+    Ok(())
 }
 
 fn shown(path: &Path) -> String {

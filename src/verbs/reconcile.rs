@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::place::Place;
-use super::start::start_runner;
+use super::start::{start_runner, start_runner_of_push};
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
 use crate::publish;
@@ -53,7 +53,10 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     let planned = plan_tip(&deploy, &mut store, after_push)?;
     let busy = store.read()?.busy_environments()?;
     for environment in &busy {
-        start_runner(&deploy, environment)?;
+        match after_push {
+            None => start_runner(place, &deploy, environment)?,
+            Some(_) => start_runner_of_push(&deploy, environment)?,
+        }
     }
 
     publish::to_syslog(&mut store);

@@ -61,7 +61,7 @@ pub fn release(
         transaction.ask_to_release(environment, left, by, clock::now())
     })?;
     publish::to_syslog(&mut store);
-    start_runner(&deploy, environment)?;
+    start_runner(place, &deploy, environment)?;
     if released.is_empty() {
         return Err(Error::refused(
             format!(

@@ -67,7 +67,7 @@ pub fn retry(
 
         if let Some(new) = queued {
             publish::to_syslog(&mut store);
-            start_runner(&deploy, &deployment.target.environment)?;
+            start_runner(place, &deploy, &deployment.target.environment)?;
             return Ok((new, deployment));
         }
     }

@@ -23,8 +23,24 @@ pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
     });
     if let Err(error) = &done {
         syslog::failure("run", &text::with_causes(error));
+        say_it_is_stuck(place, environment, error);
     }
     done
+}
+
+/// Records why this runner can't go on, for those who wait for what is queued. Where the state
+/// can't be written to, they meet the same error themselves.
+fn say_it_is_stuck(place: &Place, environment: &Environment, error: &Error) {
+    let hint = error
+        .hint()
+        .map_or_else(String::new, |hint| format!("; {hint}"));
+    let why = format!("{}{hint}", text::with_causes(error));
+    let Ok((deploy, _)) = place.deploy_to_look() else {
+        return;
+    };
+    if let Ok(mut store) = deploy.open_store() {
+        let _ = store.transaction(|transaction| transaction.set_stuck(environment, Some(&why)));
+    }
 }
 
 /// Plans what the hooks missed. An error here does not keep the runner from its queue, and the next

@@ -63,7 +63,7 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
 
 /// The repository as it is now, and the environments for which there was a wake file.
 fn look(place: &Place) -> Result<(DeployRepository, Vec<Environment>), Error> {
-    become_owner(place, Acts::Yes)?;
+    become_owner(place, Acts::Starts)?;
     is_owner(place)?;
     let deploy = place.deploy()?;
     let error = Error::system(

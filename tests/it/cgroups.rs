@@ -12,7 +12,7 @@ use crate::world::World;
 
 /// A job with a child that gives up everything by which it could be found without a control group:
 /// session, environment, open files, working folder and, by way of a subshell, its parent.
-const GHOST: &str = r#"
+pub const GHOST: &str = r#"
 (setsid env -i sh -c '
     exec 0<&- 1>&- 2>&-
     cd /
@@ -46,7 +46,7 @@ fn can_make_cgroups() -> bool {
 
 /// Whether control groups can be made here. Where they cannot, the calling test is skipped.
 #[track_caller]
-fn cgroups_or_skip() -> bool {
+pub fn cgroups_or_skip() -> bool {
     if !can_make_cgroups() {
         skip("no control group can be made here");
     }
@@ -56,7 +56,7 @@ fn cgroups_or_skip() -> bool {
 /// Whether the control groups can be hidden from what a test starts. If not, the calling test is
 /// skipped.
 #[track_caller]
-fn unshare_or_skip() -> bool {
+pub fn unshare_or_skip() -> bool {
     let probe = Command::new("unshare").args(["-m", "true"]).output();
     let can = probe.is_ok_and(|output| output.status.success());
     if !can {
@@ -68,7 +68,7 @@ fn unshare_or_skip() -> bool {
 /// Commits and pushes. The control groups are hidden from the hooks and from the runner that they
 /// start.
 #[track_caller]
-fn push_without_cgroups(world: &World) -> Run {
+pub fn push_without_cgroups(world: &World) -> Run {
     world.commit();
     let push = "umount -a -l -t cgroup2; exec git push origin HEAD:refs/heads/main";
     let mut unshare = world.command("unshare", "work");

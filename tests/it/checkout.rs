@@ -25,7 +25,8 @@ pub fn world(more: &str) -> World {
     world
 }
 
-fn configure(world: &World, more: &str) {
+/// Writes a configuration of `checkout` to which `more` is added.
+pub fn configure(world: &World, more: &str) {
     let base = world.path("");
     let base = base.to_str().unwrap().trim_end_matches('/');
     let text = format!("[defaults]\n{CONFIG}{more}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::checkout::{commit, current, deploy, one_file, release, world};
+use crate::checkout::{commit, configure, current, deploy, one_file, release, world};
 use crate::run::run;
 use crate::tree::{FILE, FOLDER, SUBMODULE, SYMLINK, Trees};
 use crate::world::{World, rev};
@@ -130,15 +130,98 @@ fn symlink_in_the_place_of_a_release_is_not_followed() {
 }
 
 #[test]
-fn submodule_is_checked_out_as_an_empty_folder() {
+fn submodule_is_refused_unless_an_empty_folder_is_meant() {
     let world = world("");
     let revision = commit(&world, |trees| {
         let file = trees.blob("x");
         trees.tree(&[(FILE, b"file", &file), (SUBMODULE, b"sub", &rev(9))])
     });
 
-    assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
+    let refused = deploy(&world, &revision);
+    assert!(refused.contains("\"sub\" is a submodule"), "{refused}");
+    assert!(!release(&world, &revision).exists());
 
+    configure(&world, "submodules = \"empty\"\n");
+    assert_eq!(deploy(&world, &revision), "#2 production/a succeeded");
     let inside = fs::read_dir(release(&world, &revision).join("sub")).unwrap();
     assert_eq!(inside.count(), 0);
+}
+
+#[test]
+fn pointer_of_git_lfs_is_refused_unless_it_is_meant() {
+    let world = world("");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+    let revision = commit(&world, |trees| {
+        trees.path(FILE, b"assets/logo.png", &trees.blob(pointer))
+    });
+
+    let refused = deploy(&world, &revision);
+    assert!(
+        refused.contains("\"assets/logo.png\" is kept in Git LFS"),
+        "{refused}"
+    );
+    assert_eq!(fs::read_dir(release(&world, "")).unwrap().count(), 0);
+
+    configure(&world, "lfs = \"pointers\"\n");
+    assert_eq!(deploy(&world, &revision), "#2 production/a succeeded");
+    let file = release(&world, &revision).join("assets/logo.png");
+    assert_eq!(fs::read_to_string(file).unwrap(), pointer);
+}
+
+#[test]
+fn tree_that_stands_for_too_much_is_refused_before_anything_is_written() {
+    let world = world("");
+    let wide = |trees: &Trees<'_>, levels: usize, width: usize| {
+        let names: Vec<String> = (0..width).map(|n| format!("{n:03}")).collect();
+        let mut inner = trees.path(FILE, b"file", &trees.blob(""));
+        for _ in 0..levels {
+            let entries: Vec<_> = names
+                .iter()
+                .map(|name| (FOLDER, name.as_bytes(), inner.as_str()))
+                .collect();
+            inner = trees.tree(&entries);
+        }
+        inner
+    };
+    let long = ["x".repeat(200).as_str(); 25].join("/");
+    let trees: [(&str, Make<'_>); 4] = [
+        ("a million million files", Box::new(|t| wide(t, 12, 10))),
+        ("more than 64 bits can count", Box::new(|t| wide(t, 30, 10))),
+        ("deep", Box::new(|t| wide(t, 200, 1))),
+        (
+            "long",
+            Box::new(|t| t.path(FILE, long.as_bytes(), &t.blob(""))),
+        ),
+    ];
+
+    for (name, make) in trees {
+        let revision = commit(&world, make);
+        let last = deploy(&world, &revision);
+        assert!(last.contains(" failed: checkout: "), "{name}: {last}");
+        assert!(last.contains("too large"), "{name}: {last}");
+        let releases = fs::read_dir(release(&world, "")).unwrap();
+        assert_eq!(releases.count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn files_of_every_size_arrive_whole() {
+    let world = world("");
+    // Around the sizes of the buffers and of the pipe between the two processes.
+    let sizes = [0, 1, 65_535, 65_536, 262_143, 262_144, 262_145, 3_000_000];
+    let content =
+        |size: usize| -> Vec<u8> { (0_u32..).flat_map(u32::to_le_bytes).take(size).collect() };
+    let revision = commit(&world, |trees| {
+        let blobs = sizes.map(|size| (size.to_string(), trees.blob(content(size))));
+        let entries = blobs
+            .each_ref()
+            .map(|(name, blob)| (FILE, name.as_bytes(), blob.as_str()));
+        trees.tree(&entries)
+    });
+
+    assert_eq!(deploy(&world, &revision), "#1 production/a succeeded");
+    for size in sizes {
+        let file = release(&world, &revision).join(size.to_string());
+        assert!(fs::read(file).unwrap() == content(size), "{size}");
+    }
 }

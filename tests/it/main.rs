@@ -1,6 +1,7 @@
 //! Integration tests: the binary under test, real repositories, real pushes.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
@@ -60,6 +61,7 @@ mod lost_state;
 mod many_rows;
 mod missing_facts;
 mod newcomers;
+mod pipes;
 mod plan;
 mod planning;
 mod promotion;
@@ -72,19 +74,26 @@ mod raw_push;
 mod reachable;
 mod refusal_snapshots;
 mod refusals;
+mod release_users;
+mod releases;
 mod repositories;
 mod retries;
 mod rollbacks;
 mod runner;
 mod safeguards;
+mod secrets;
 mod service;
+mod shortages;
 mod silence;
 mod snapshots;
 mod ssh;
+mod state_files;
 mod stopping;
+mod strangers;
 mod surroundings;
 mod syslog;
 mod tidy;
 mod timer;
 mod uninstall;
+mod unseen;
 mod users;

@@ -164,3 +164,61 @@ fn person_who_types_a_command_has_not_signed_a_push() {
         .says(&format!("frozen by {}", user()))
         .says_nothing_of("mallory");
 }
+
+/// The person is the user who runs the command. What else the environment names is that user's own
+/// choice.
+#[test]
+fn person_who_types_a_command_is_the_unix_user_whatever_the_environment_says() {
+    let world = World::new();
+    let Some(nobody) = Nobody::sharing(&world) else {
+        return;
+    };
+    world.config("[environments.production]");
+    world.install();
+
+    for variable in [
+        "SUDO_USER",
+        "SUDO_UID",
+        "DEPLOY_BY_CODE_PUSHER",
+        "GL_USERNAME",
+        "GL_USER",
+        "GITEA_PUSHER_NAME",
+        "REMOTE_USER",
+        "LOGNAME",
+        "USER",
+    ] {
+        // `games` is the user with the number 5 in Debian.
+        let value = if variable == "SUDO_UID" { "5" } else { "games" };
+        let freeze =
+            format!("{variable}={value} '{BINARY}' -C deploy.git freeze production --reason x");
+        nobody
+            .run(".", &freeze)
+            .ok()
+            .says("frozen by nobody at")
+            .says_nothing_of("games");
+    }
+}
+
+#[test]
+fn person_behind_root_is_the_user_whose_number_sudo_gives() {
+    let world = World::installed();
+    world.config("[environments.production]");
+    if !crate::nobody::root_or_skip() {
+        return;
+    }
+    let freeze = |variables: &[(&str, &str)]| {
+        let mut freeze = world.binary();
+        freeze.args(["freeze", "production", "--reason", "x"]);
+        run(freeze.envs(variables.iter().copied()), b"").ok()
+    };
+
+    freeze(&[("SUDO_UID", "65534"), ("SUDO_USER", "mallory")]).says("frozen by nobody at");
+    freeze(&[("SUDO_UID", "54321")]).says("frozen by user 54321 at");
+    for no_number in [
+        ("SUDO_USER", "mallory"),
+        ("SUDO_UID", "mallory"),
+        ("GL_USER", "mallory"),
+    ] {
+        freeze(&[no_number]).says("frozen by root at");
+    }
+}

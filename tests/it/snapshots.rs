@@ -12,7 +12,7 @@ use expect_test::expect_file;
 use crate::applications::{self, bring_back, commits, take_away};
 use crate::commands::COMMANDS;
 use crate::plan::to_review;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, person};
 use crate::world::{NULL, World, rev};
 
 const A: &str = "production/a";
@@ -84,7 +84,11 @@ fn snapshot_of_status_log_and_show() {
     t.command(&["freeze", "production", "--reason", "incident 7"]);
     t.push_revision("production/c", &main[0], "");
     world.wait_until("the queued deployment has its reason", || {
-        world.history().last().unwrap().contains(": frozen by bob")
+        world
+            .history()
+            .last()
+            .unwrap()
+            .contains(&format!(": frozen by {}", person()))
     });
 
     t.command(&["status"]);

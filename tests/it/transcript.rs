@@ -6,13 +6,22 @@ use std::fmt::Write as _;
 use expect_test::ExpectFile;
 
 use crate::applications::{forget_if_refused, short};
-use crate::nobody::user;
+use crate::nobody::{NOBODY, user};
 use crate::processes::BINARY;
 use crate::run::{Run, run};
 use crate::world::World;
 
-/// Who types the commands: the user behind sudo(8).
+/// Who types the commands in the transcript.
 const PERSON: &str = "bob";
+
+/// Who types them really: where the tests run as root, the user `nobody` behind sudo(8).
+pub fn person() -> String {
+    if nix::unistd::Uid::current().is_root() {
+        "nobody".to_owned()
+    } else {
+        user()
+    }
+}
 
 /// Who pushes.
 const PUSHER: &str = "alice";
@@ -57,7 +66,8 @@ impl<'w> Transcript<'w> {
     #[track_caller]
     pub fn command(&mut self, arguments: &[&str]) {
         let mut command = self.world.binary();
-        let run = run(command.args(arguments).env("SUDO_USER", PERSON), b"");
+        command.args(arguments).env("SUDO_UID", NOBODY.to_string());
+        let run = run(&mut command, b"");
         let quote = |word: &&str| match word.contains([' ', '<']) || word.is_empty() {
             true => format!("'{word}'"),
             false => (*word).to_owned(),
@@ -203,6 +213,7 @@ impl<'w> Transcript<'w> {
 
         let text = text.replace(env!("CARGO_PKG_VERSION"), "<version>");
         let text = text.replace(&format!("as the user {}", user()), "as the user <user>");
+        let text = text.replace(&format!("by {}", person()), &format!("by {PERSON}"));
         let text = name_other_hashes(&text);
         let text = without_since(&text);
         let text = without_words_of_git(&text);

@@ -101,6 +101,7 @@ const CHECKS: &[Check] = &[
     of_state("names", configuration::names),
     of_state("state permissions", permissions::state),
     of_state("state folders", permissions::state_folders),
+    one("state files", permissions::state_files),
     of_state("database", state::database),
     of_state("lock", state::lock),
     of_state("cursor", state::cursor),

@@ -91,8 +91,8 @@ pub(super) fn users(installation: &Installation<'_>) -> Vec<Finding> {
     users.into_iter().map(look_at).collect()
 }
 
-/// Whether this user can make releases in the folders that `checkout` names. Where a folder is
-/// missing, the nearest folder above it that exists is checked.
+/// Whether this user can make releases in the folders that `checkout` names, and make one of them
+/// the current one. Where a folder is missing, the nearest folder above it that exists is checked.
 pub(super) fn checkouts(installation: &Installation<'_>) -> Vec<Finding> {
     let folders = values(installation, |target, settings| {
         Some(settings.checkout?.fill(&folder_values(target)))
@@ -103,6 +103,14 @@ pub(super) fn checkouts(installation: &Installation<'_>) -> Vec<Finding> {
         let exists = |folder: &&Path| folder.symlink_metadata().is_ok();
         let there = folder.ancestors().find(exists).unwrap_or(Path::new("/"));
 
+        let current = folder.join("current");
+        let status = current.symlink_metadata();
+        if status.is_ok_and(|status| !status.file_type().is_symlink()) {
+            return Finding::problem(
+                format!("{} is not a symbolic link", shown(&current)),
+                "move it away: deployments put a link to the current release there",
+            );
+        }
         if there.is_dir() && may_create_in(there) {
             return Finding::ok(shown(folder));
         }

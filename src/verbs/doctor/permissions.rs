@@ -8,7 +8,10 @@ use std::path::Path;
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::store::{FOLDERS as STATE_FOLDERS, Store};
-use crate::sys::access::may_create_in;
+use crate::sys::access::{may_create_in, may_write};
+
+/// How many files of the state are looked at.
+const FILES_MAX: usize = 10_000;
 
 /// Whether the configuration file is protected from other users.
 pub(super) fn configuration(installation: &Installation<'_>) -> Finding {
@@ -61,6 +64,42 @@ pub(super) fn state_folders(_: &Installation<'_>, store: &mut Store) -> Finding 
         }
     }
     Finding::ok(STATE_FOLDERS.join(", "))
+}
+
+/// Whether this user can open the files of the state. A file that is not this user's, and that this
+/// user may not write to, keeps a runner from its work.
+pub(super) fn state_files(installation: &Installation<'_>) -> Finding {
+    if installation.request.untried.is_some() {
+        let fix = "run doctor again as the repository's owner";
+        return Finding::warning("not looked at: this user only reads here", fix);
+    }
+
+    let state = installation.deploy.state_dir();
+    let folders = ["", "locks", "logs", "wake"].map(|name| state.join(name));
+    let files = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok());
+    let files = files
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .take(FILES_MAX);
+    let mut closed = files.filter(|path| !may_write(path));
+
+    let Some(path) = closed.next() else {
+        return Finding::ok("this user can write to them");
+    };
+    let (path, others) = (shown(&path), closed.count());
+    let more = if others == 0 {
+        String::new()
+    } else {
+        format!(", nor to {others} others")
+    };
+    let state = shown(&state);
+    Finding::problem(
+        format!("this user can't write to {path}{more}"),
+        format!("as root: chown -R --reference={state} {state}"),
+    )
 }
 
 /// Whether users who are neither the owner nor in the group may write to a file or folder.

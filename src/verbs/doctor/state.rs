@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::judging::unreadable_tip;
+use crate::runner::unwatched;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
 use crate::sys::lock::try_lock;
-use crate::sys::process::{ProcessIdentity, boot_id};
 use crate::text;
 
 /// How long a deployment may wait for a runner to start.
@@ -40,7 +40,11 @@ pub(super) fn database(_: &Installation<'_>, store: &mut Store) -> Finding {
 }
 
 /// Whether the file system of the state has the locks on which runners rely.
-pub(super) fn lock(_: &Installation<'_>, store: &mut Store) -> Finding {
+pub(super) fn lock(installation: &Installation<'_>, store: &mut Store) -> Finding {
+    if installation.request.untried.is_some() {
+        let fix = "run doctor again as the repository's owner";
+        return Finding::warning("not tried: this user only reads here", fix);
+    }
     let name = format!(".doctor.{}", std::process::id());
     let file = store.folder().join("locks").join(name);
     let locked = try_lock(&file, store.sharing());
@@ -107,16 +111,10 @@ pub(super) fn queue(installation: &Installation<'_>, store: &mut Store) -> Findi
     }
 }
 
-/// The deployments that wait for longer than a runner takes to start, and those whose runner died.
+/// The deployments that wait for longer than a runner takes to start, those whose runner died, and
+/// those for which a runner could not go on.
 fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
-    let boot_id = boot_id().unwrap_or_default();
-    let is_dead = |open: &&Deployment| {
-        let run = open.run.as_ref().filter(|run| run.boot_id == boot_id);
-        let is_alive = run
-            .map(|run| run.runner)
-            .is_some_and(ProcessIdentity::is_alive);
-        open.status == Status::Running && !is_alive
-    };
+    let name = |open: &Deployment| format!("{} {}", open.id, open.target);
     let waits = |first: &&Deployment| {
         // A deployment that a rule keeps waiting has a reason.
         let may_begin = first.status == Status::Queued && first.reason.is_none();
@@ -128,10 +126,18 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
     for environment in record.busy_environments()? {
         let open = record.open_deployments(&environment)?;
         let waiting = open.first().filter(waits);
-        let dead = open.iter().filter(is_dead);
-        let names = waiting.into_iter().chain(dead);
-        stuck.extend(names.map(|open| format!("{} {}", open.id, open.target)));
+        stuck.extend(waiting.map(name));
+
+        let has_reason = |open: &&Deployment| open.status == Status::Queued;
+        if record.is_stuck(&environment)?
+            && let Some(open) = open.iter().find(has_reason)
+        {
+            let reason = text::escape(open.reason.as_deref().unwrap_or_default(), 300);
+            stuck.push(format!("{} {} ({reason})", open.id, open.target));
+        }
     }
+    let dead = unwatched(&record, &Filter::default())?;
+    stuck.extend(dead.iter().map(|dead| name(&dead.deployment)));
     Ok(stuck)
 }
 

@@ -1,0 +1,318 @@
+//! A checkout's folder that is held open: its claim, its releases, and `current`.
+
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::PathBuf;
+
+use super::claim::{Claim, GoodRelease};
+use super::error::{CheckoutError, at};
+use super::order::CheckoutOrder;
+use super::release_name::ReleaseName;
+use crate::id::DeploymentId;
+use crate::sys::folder::{FileKind, OpenFolder};
+
+/// How the names of files and folders begin that are being written or removed.
+const UNFINISHED: &str = ".unfinished-";
+
+const CURRENT: &str = "current";
+
+/// A checkout's folder. It is locked while it is held open.
+pub(super) struct Checkout<'o> {
+    order: &'o CheckoutOrder,
+    folder: OpenFolder,
+    releases: OpenFolder,
+    claim: Claim,
+}
+
+/// Which release a deployment gets.
+pub(super) enum ReleaseChoice {
+    /// One that is there.
+    Reuse(ReleaseName),
+    /// A new one of this name.
+    Export(ReleaseName),
+}
+
+impl<'o> Checkout<'o> {
+    /// Opens the folder of an order and claims it, and makes it where it is missing. `say` gets
+    /// told if another process has to be waited for.
+    ///
+    /// # Errors
+    /// It can't be made, or belongs to somebody else.
+    pub(super) fn open(
+        order: &'o CheckoutOrder,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, CheckoutError> {
+        let path = &order.folder;
+        let folder = OpenFolder::create_all(path).map_err(at(path))?;
+        if !folder.lock(false).map_err(at(path))? {
+            say(&format!(
+                "waiting for another process that holds the lock of {}",
+                path.display()
+            ));
+            folder.lock(true).map_err(at(path))?;
+        }
+
+        let claim_path = path.join(super::claim::FILE);
+        let mut claim = Claim::read(&folder).map_err(at(&claim_path))?;
+        if !claim.allows(&order.owner) {
+            return Err(CheckoutError::Taken {
+                folder: path.clone(),
+                found: crate::text::escape(&claim.owner, 300),
+                wanted: order.owner.to_string(),
+            });
+        }
+
+        let releases = path.join("releases");
+        let releases = folder
+            .folder_or_new(OsStr::new("releases"))
+            .map_err(at(releases))?;
+        if claim.is_of_earlier_version(&order.owner) {
+            claim.owner = order.owner.to_string().into_bytes();
+            claim.releases = of_earlier_version(&releases).map_err(at(path.join("releases")))?;
+            claim.write(&folder).map_err(at(claim_path))?;
+        }
+        Ok(Self {
+            order,
+            folder,
+            releases,
+            claim,
+        })
+    }
+
+    /// The path of something in the folder, for errors.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.order.folder.join(name)
+    }
+
+    /// The path of a release, for errors.
+    pub(super) fn release_path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.path("releases").join(name.as_ref())
+    }
+
+    /// The name of the folder that `current` leads to; `None`: there is no such link yet.
+    ///
+    /// # Errors
+    /// Something else than a link is in its place, or it can't be read.
+    fn current(&self) -> Result<Option<OsString>, CheckoutError> {
+        let path = self.path(CURRENT);
+        let name = OsStr::new(CURRENT);
+        match self.folder.status(name).map_err(at(&path))? {
+            None => Ok(None),
+            Some(status) if status.kind == FileKind::Link => {
+                let target = self.folder.target(name).map_err(at(path))?;
+                Ok(target.file_name().map(OsStr::to_owned))
+            }
+            Some(_) => Err(CheckoutError::CurrentIsNoLink(path)),
+        }
+    }
+
+    /// Decides which release the deployment gets. One that is there is used again if the record
+    /// says that its last deployment succeeded, and if nothing changed it since then. A command is
+    /// never run in the folder that `current` leads to: if it failed there, it would have changed
+    /// what is deployed.
+    ///
+    /// # Errors
+    /// The folder can't be read or written, or a folder is in the place of `current`.
+    pub(super) fn choose(&mut self) -> Result<ReleaseChoice, CheckoutError> {
+        let current = self.current()?;
+        let order = self.order;
+        let is_current = |name: &ReleaseName| current.as_deref() == Some(name.as_ref());
+
+        let good = order.reusable.and_then(|id| self.good(&order.revision, id));
+        let good = good.filter(|good| !(order.has_command && is_current(&good.name)));
+        if let Some(GoodRelease {
+            name, fingerprint, ..
+        }) = good.cloned()
+            && fingerprint.is_some()
+            && self.fingerprint(&name).ok() == fingerprint
+        {
+            // Until the deployment has succeeded, nobody knows whether it is good.
+            self.claim.releases.retain(|release| release.name != name);
+            self.write_claim()?;
+            return Ok(ReleaseChoice::Reuse(name));
+        }
+
+        let usual = ReleaseName::usual(&order.revision);
+        let is_there = self.exists(&usual)?;
+        Ok(ReleaseChoice::Export(if is_there && is_current(&usual) {
+            ReleaseName::own(&order.revision, order.id)
+        } else {
+            usual
+        }))
+    }
+
+    /// The release that a deployment of a revision made the current one.
+    fn good(&self, revision: &crate::id::Revision, id: DeploymentId) -> Option<&GoodRelease> {
+        let mut releases = self.claim.releases.iter();
+        releases.find(|release| release.deployment == id && release.name.revision() == revision)
+    }
+
+    fn exists(&self, name: &ReleaseName) -> Result<bool, CheckoutError> {
+        let status = self.releases.status(name.as_ref());
+        Ok(status.map_err(at(self.release_path(name)))?.is_some())
+    }
+
+    /// A number that changes when anything in a release changes. It is made of what the kernel says
+    /// about each file, and no file is read. It may differ after an upgrade of this program; then
+    /// the release is exported anew.
+    ///
+    /// # Errors
+    /// There is no such release, or not everything in it can be looked at.
+    fn fingerprint(&self, name: &ReleaseName) -> io::Result<u64> {
+        // A sum, because names come in any order.
+        let mut sum = 0_u64;
+        self.releases.folder(name.as_ref())?.walk(|path, status| {
+            let mut hasher = DefaultHasher::new();
+            (path, status).hash(&mut hasher);
+            sum = sum.wrapping_add(hasher.finish());
+        })?;
+        Ok(sum)
+    }
+
+    /// The name of a release that is being written or removed. It is this deployment's alone: what
+    /// an earlier one could not remove is in nobody's way.
+    fn unfinished(&self, name: &ReleaseName) -> OsString {
+        OsString::from(format!("{UNFINISHED}{name}.{}", self.order.id.0))
+    }
+
+    fn write_claim(&self) -> Result<(), CheckoutError> {
+        let path = self.path(super::claim::FILE);
+        self.claim.write(&self.folder).map_err(at(path))
+    }
+
+    /// Makes an empty folder into which a release can be written.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub(super) fn begin(&self, name: &ReleaseName) -> Result<OpenFolder, CheckoutError> {
+        let unfinished = self.unfinished(name);
+        let path = self.release_path(&unfinished);
+        self.releases.new_folder(&unfinished).map_err(at(path))
+    }
+
+    /// Gives a release that is completely written its name. What has the name already gets another
+    /// one, and is removed by [`Checkout::prune`].
+    ///
+    /// # Errors
+    /// It can't be made durable or renamed.
+    pub(super) fn complete(
+        &self,
+        name: &ReleaseName,
+        written: &OpenFolder,
+    ) -> Result<(), CheckoutError> {
+        let complete = || -> io::Result<()> {
+            written.sync_file_system()?;
+            if self.releases.status(name.as_ref())?.is_some() {
+                let old = OsString::from(format!("{UNFINISHED}old-{name}.{}", self.order.id.0));
+                self.releases.rename(name.as_ref(), &old)?;
+            }
+            self.releases
+                .rename(&self.unfinished(name), name.as_ref())?;
+            self.releases.sync()
+        };
+        complete().map_err(at(self.release_path(name)))
+    }
+
+    /// Removes a release that could not be written.
+    pub(super) fn give_up(&self, name: &ReleaseName) {
+        // What can't be removed now is removed by the next prune.
+        let _ = self.releases.remove(&self.unfinished(name));
+    }
+
+    /// Makes `current` lead to a release. Before that the release is noted as a good one.
+    ///
+    /// # Errors
+    /// There is no such release, or the link can't be written.
+    pub(super) fn make_current(&mut self, name: &ReleaseName) -> Result<(), CheckoutError> {
+        self.current()?;
+        let release = self.releases.folder(name.as_ref());
+        release.map_err(at(self.release_path(name)))?;
+        // A command may have made files that only another user can look at. Such a release is good,
+        // but it is not used again.
+        let fingerprint = self.fingerprint(name).ok();
+
+        self.claim.releases.retain(|release| release.name != *name);
+        let good = GoodRelease {
+            name: name.clone(),
+            deployment: self.order.id,
+            fingerprint,
+        };
+        self.claim.releases.insert(0, good);
+        self.write_claim()?;
+
+        let flip = || -> io::Result<()> {
+            let new = OsString::from(format!("{UNFINISHED}{CURRENT}"));
+            self.folder.remove(&new)?;
+            let target = format!("releases/{name}");
+            self.folder.new_link(&new, OsStr::new(&target))?;
+            self.folder.rename(&new, OsStr::new(CURRENT))?;
+            self.folder.sync()
+        };
+        flip().map_err(at(self.path(CURRENT)))
+    }
+
+    /// Removes every release but the newest good ones, according to the record, and those that
+    /// `current` leads to and led to before. A process may still work in the latter.
+    ///
+    /// # Errors
+    /// Something can't be removed; it stays until the next time.
+    pub(super) fn prune(&mut self) -> Result<(), CheckoutError> {
+        let order = self.order;
+        let recorded = |(revision, id)| {
+            self.good(revision, id)
+                .or_else(|| self.good(revision, DeploymentId(0)))
+        };
+        let succeeded = order.succeeded.iter().map(|(revision, id)| (revision, *id));
+        let newest = succeeded.filter_map(recorded).take(order.keep);
+        let before = self.claim.releases.get(1).filter(|_| order.keep > 1);
+        let mut kept: Vec<OsString> = newest
+            .chain(before)
+            .map(|release| release.name.as_ref().to_owned())
+            .collect();
+        kept.extend(self.current()?);
+
+        let mut result = Ok(());
+        let names = self.releases.names().map_err(at(self.path("releases")))?;
+        for name in names.into_iter().filter(|name| !kept.contains(name)) {
+            let removed = self.remove(&name).map_err(at(self.release_path(&name)));
+            result = result.and(removed);
+        }
+
+        let is_kept =
+            |release: &GoodRelease| kept.iter().any(|name| *name == release.name.as_ref());
+        if !self.claim.releases.iter().all(is_kept) {
+            self.claim.releases.retain(is_kept);
+            self.write_claim()?;
+        }
+        result
+    }
+
+    /// Removes a release, or something unfinished. What somebody else put there stays.
+    fn remove(&self, name: &OsStr) -> io::Result<()> {
+        if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            return self.releases.remove(name);
+        }
+        let Some(release) = ReleaseName::parse(name) else {
+            return Ok(());
+        };
+        // It is renamed before it is removed: half a release must not have a release's name.
+        let unfinished = self.unfinished(&release);
+        self.releases.rename(name, &unfinished)?;
+        self.releases.remove(&unfinished)
+    }
+}
+
+/// The releases that version 0.1.0 left. It did not record which of them are good, so none of them
+/// is used again; but those that the record knows are kept.
+fn of_earlier_version(releases: &OpenFolder) -> io::Result<Vec<GoodRelease>> {
+    let names = releases.names()?.into_iter();
+    let names = names.filter_map(|name| ReleaseName::parse(&name));
+    Ok(names
+        .map(|name| GoodRelease {
+            name,
+            deployment: DeploymentId(0),
+            fingerprint: None,
+        })
+        .collect())
+}

@@ -1,0 +1,27 @@
+//! Releases: `<checkout>/releases/<revision>` and the symbolic link `<checkout>/current`.
+//!
+//! Protocol: a checkout's folder is touched by processes of their own alone, which run as the user
+//! of the deployment: a reader, which may read the application's repository, sends the files to a
+//! writer. A tree is written into a folder of another name, synced, and renamed. So a release under
+//! its final name is complete, also after a power cut. `current` is replaced by renaming a new link
+//! over it, and no command ever runs in the folder that it leads to. The file
+//! `<checkout>/.deploy-by-code` says to whom the folder belongs and which of the releases are good.
+//!
+//! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
+//! change is noticed before the release is used again.
+
+mod claim;
+mod error;
+mod folder;
+mod order;
+mod read;
+mod release_name;
+mod steps;
+mod stream;
+mod write;
+
+pub use error::CheckoutError;
+pub use order::{CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, TRY_AGAIN, UnknownStep};
+pub use read::{OWN_PROGRAM, export};
+pub use release_name::ReleaseName;
+pub use steps::{make_current, prune, write};

@@ -1,0 +1,165 @@
+//! The process that reads a release out of the application's repository, and looks after the one
+//! that writes it.
+
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use super::error::CheckoutError;
+use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND};
+use super::stream::send;
+use crate::git::{self, ExportItem, ReleaseTree};
+use crate::sys::clock::Deadline;
+use crate::sys::file::widen_pipe;
+use crate::sys::user::User;
+use crate::text;
+
+/// The program of every step: this one, even if its file was replaced meanwhile.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// How much is sent at once, in bytes.
+const CHUNK: usize = 256 * 1024;
+
+/// The longest answer of the writer, in bytes.
+const ANSWER_MAX: u64 = 4096;
+
+/// How often to say how far a long export is.
+const REPORT: Duration = Duration::from_secs(10);
+
+/// What the writer answers when it needs the files.
+pub(super) const NEEDS_FILES: &str = "export";
+
+/// How the answer of a writer begins that failed.
+pub(super) const ERROR: &str = "error: ";
+
+/// Exports the release of an order, and returns what the writer has said at the end: what it did,
+/// and the name of the folder. The writer runs as the user whom the folder belongs to. `say` gets
+/// told how far a long export is.
+///
+/// # Errors
+/// The repository can't be read, or the release can't be written.
+pub fn export(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<String, CheckoutError> {
+    let mut writer = Writer::start(order)?;
+    let line = order.to_line().map_err(CheckoutError::Order)?;
+    writer.send(|input| input.write_all(line.as_bytes()))?;
+    writer.send(BufWriter::flush)?;
+
+    let answer = writer.answer()?;
+    if answer != NEEDS_FILES {
+        return writer.end(answer);
+    }
+    read(order, &mut writer, say)?;
+    let answer = writer.answer()?;
+    writer.end(answer)
+}
+
+/// Sends all files of the revision.
+fn read(
+    order: &CheckoutOrder,
+    writer: &mut Writer,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), CheckoutError> {
+    let repository = git::open_application(&order.repository)?.to_export();
+    let tree = ReleaseTree::open(&repository, &order.revision, order.rules)?;
+
+    let mut done = 0_u64;
+    let mut report = Deadline::after(REPORT);
+    tree.export(|item| {
+        if report.is_over() {
+            report = Deadline::after(REPORT);
+            let all = tree.entries;
+            say(&format!("checked out {done} of {all} files and folders"));
+        }
+        done += u64::from(!matches!(item, ExportItem::Up | ExportItem::End));
+        writer.send(|input| send(item, input))
+    })?;
+    writer.send(BufWriter::flush)
+}
+
+/// The process that writes. When this is dropped, the process gets no more files and is waited for.
+struct Writer {
+    child: Child,
+    input: Option<BufWriter<ChildStdin>>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Writer {
+    fn start(order: &CheckoutOrder) -> Result<Self, CheckoutError> {
+        let mut command = Command::new(OWN_PROGRAM);
+        command
+            .args([STEP_COMMAND, CheckoutStep::Write.as_str()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let user = order.user.as_deref().map(User::find).transpose();
+        let user = user.map_err(CheckoutError::Start)?;
+        if let Some(user) = user.filter(|user| !user.is_current()) {
+            user.run(&mut command);
+        }
+
+        let mut child = command.spawn().map_err(CheckoutError::Start)?;
+        let missing = || CheckoutError::Start(io::ErrorKind::BrokenPipe.into());
+        let input = child.stdin.take().ok_or_else(missing)?;
+        widen_pipe(&input);
+        let answers = child.stdout.take().ok_or_else(missing)?;
+        Ok(Self {
+            child,
+            input: Some(BufWriter::with_capacity(CHUNK, input)),
+            answers: BufReader::new(answers),
+        })
+    }
+
+    /// Sends something. Where that fails, the writer has said why.
+    fn send(
+        &mut self,
+        work: impl FnOnce(&mut BufWriter<ChildStdin>) -> io::Result<()>,
+    ) -> Result<(), CheckoutError> {
+        match self.input.as_mut().map(work) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => {
+                let answer = self.answer()?;
+                Err(CheckoutError::Gone("writer", answer))
+            }
+        }
+    }
+
+    /// What the writer says next.
+    fn answer(&mut self) -> Result<String, CheckoutError> {
+        let mut line = Vec::new();
+        let read = (&mut self.answers)
+            .take(ANSWER_MAX)
+            .read_until(b'\n', &mut line);
+        let line = text::decode(line.trim_ascii_end(), line.len());
+        match line.strip_prefix(ERROR) {
+            Some(error) => Err(CheckoutError::Writer(error.to_owned())),
+            None if read.is_err() || line.is_empty() => Err(self.gone()),
+            None => Ok(line),
+        }
+    }
+
+    /// Waits for the end of the writer, which said `answer` last.
+    fn end(mut self, answer: String) -> Result<String, CheckoutError> {
+        self.input = None;
+        match self.child.wait() {
+            Ok(status) if status.success() => Ok(answer),
+            _ => Err(self.gone()),
+        }
+    }
+
+    /// The error of a writer that ended without a word.
+    fn gone(&mut self) -> CheckoutError {
+        self.input = None;
+        let end = match self.child.wait() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        CheckoutError::Gone("writer", end)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Without more input it ends, and first removes what it has not completed.
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,396 @@
+//! A folder that is held open, and what is in it.
+//!
+//! Protocol: a folder is opened once. After that, everything in it is named by the open folder and
+//! one name, never by a path (openat(2) and its relatives), and no symbolic link is followed. So
+//! whoever renames folders meanwhile, or puts links in their place, leads nothing elsewhere: it all
+//! happens in the folder that was opened.
+//!
+//! It does not promise that the folder keeps its place or its name. Who may change what is in it is
+//! decided by the kernel, by the rights of this process.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+
+use super::user::User;
+
+/// How many parts a path may have, those of the links in it included, and how often a folder on
+/// the way may vanish again.
+const PARTS_MAX: usize = 1000;
+
+/// A folder that is held open.
+#[derive(Debug)]
+pub struct OpenFolder(File);
+
+/// What something in a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Link,
+    /// A regular file, or something rarer.
+    Other,
+}
+
+/// What the kernel says about something in a folder. It changes when the thing is changed: nobody
+/// but root can set the time of the last change back (inode(7), ctime).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileStatus {
+    /// What it is.
+    pub kind: FileKind,
+    mode: u32,
+    inode: u64,
+    size: i64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<FileStat> for FileStatus {
+    fn from(status: FileStat) -> Self {
+        Self {
+            kind: match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
+                SFlag::S_IFDIR => FileKind::Folder,
+                SFlag::S_IFLNK => FileKind::Link,
+                _ => FileKind::Other,
+            },
+            mode: status.st_mode,
+            inode: status.st_ino,
+            size: status.st_size,
+            modified: (status.st_mtime, status.st_mtime_nsec),
+            changed: (status.st_ctime, status.st_ctime_nsec),
+        }
+    }
+}
+
+impl AsFd for OpenFolder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl OpenFolder {
+    /// Opens a folder by its absolute path, and makes it and those above it where they are missing.
+    /// Links in the path are followed; but where this process is root's, only links that root made.
+    ///
+    /// # Errors
+    /// It can't be made or opened, or the path leads over a link of another user.
+    pub fn create_all(path: &Path) -> io::Result<Self> {
+        let mut folder = Self::by_path(Path::new("/"))?;
+        let mut left = parts(path);
+
+        for _ in 0..PARTS_MAX {
+            let Some(name) = left.pop() else {
+                return folder.open(OsStr::new("."), OFlag::O_DIRECTORY).map(Self);
+            };
+            let found = match folder.open(&name, OFlag::O_PATH) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    folder.make(&name)?;
+                    left.push(name);
+                    continue;
+                }
+                found => found?,
+            };
+
+            let status = fstat(&found)?;
+            match FileStatus::from(status).kind {
+                FileKind::Folder => folder = Self(found),
+                FileKind::Link if User::is_root() && status.st_uid != 0 => {
+                    return Err(io::Error::other(format!(
+                        "{} on the way is a link that another user made, and root follows none",
+                        name.display()
+                    )));
+                }
+                FileKind::Link => {
+                    let target = PathBuf::from(readlinkat(&found, "")?);
+                    if target.is_absolute() {
+                        folder = Self::by_path(Path::new("/"))?;
+                    }
+                    left.extend(parts(&target));
+                }
+                FileKind::Other => return Err(Errno::ENOTDIR.into()),
+            }
+        }
+        Err(Errno::ELOOP.into())
+    }
+
+    /// A folder by its path, for naming what is in it. Links are followed.
+    fn by_path(path: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self(openat(AT_FDCWD, path, flags, Mode::empty())?.into()))
+    }
+
+    /// Opens something in the folder.
+    fn open(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        Ok(openat(self, name, flags, Mode::empty())?.into())
+    }
+
+    /// Makes a folder, unless something has its name.
+    fn make(&self, name: &OsStr) -> io::Result<()> {
+        match mkdirat(self, name, Mode::from_bits_truncate(0o777)) {
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Opens a folder in this one.
+    ///
+    /// # Errors
+    /// It can't be opened, or is no folder; a link to a folder is none.
+    pub fn folder(&self, name: &OsStr) -> io::Result<Self> {
+        self.open(name, OFlag::O_DIRECTORY).map(Self)
+    }
+
+    /// Opens a folder in this one, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// As for [`OpenFolder::folder`], or it can't be made.
+    pub fn folder_or_new(&self, name: &OsStr) -> io::Result<Self> {
+        self.make(name)?;
+        self.folder(name)
+    }
+
+    /// Makes a folder in this one.
+    ///
+    /// # Errors
+    /// It can't be made; `AlreadyExists`: something has the name.
+    pub fn new_folder(&self, name: &OsStr) -> io::Result<Self> {
+        mkdirat(self, name, Mode::from_bits_truncate(0o777))?;
+        self.folder(name)
+    }
+
+    /// Makes a file in this folder and opens it for writing.
+    ///
+    /// # Errors
+    /// It can't be made; `AlreadyExists`: something has the name.
+    pub fn new_file(&self, name: &OsStr, is_executable: bool) -> io::Result<File> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+        let mode = if is_executable { 0o777 } else { 0o666 };
+        Ok(openat(self, name, flags, Mode::from_bits_truncate(mode))?.into())
+    }
+
+    /// Makes a symbolic link in this folder.
+    ///
+    /// # Errors
+    /// It can't be made; `AlreadyExists`: something has the name.
+    pub fn new_link(&self, name: &OsStr, target: &OsStr) -> io::Result<()> {
+        Ok(symlinkat(target, self, name)?)
+    }
+
+    /// Opens a file in this folder for reading. A pipe is not waited for.
+    ///
+    /// # Errors
+    /// It can't be opened, or is a link.
+    pub fn file(&self, name: &OsStr) -> io::Result<File> {
+        self.open(name, OFlag::O_RDONLY)
+    }
+
+    /// Where a symbolic link in this folder leads.
+    ///
+    /// # Errors
+    /// It can't be read; `InvalidInput`: it is no link.
+    pub fn target(&self, name: &OsStr) -> io::Result<PathBuf> {
+        Ok(readlinkat(self, name)?.into())
+    }
+
+    /// What has a name in this folder; `None`: nothing has it.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn status(&self, name: &OsStr) -> io::Result<Option<FileStatus>> {
+        match fstatat(self, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(status) => Ok(Some(status.into())),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Gives something in this folder another name. Where a file or link has that name, it is
+    /// replaced.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        Ok(renameat(self, from, self, to)?)
+    }
+
+    /// The names in this folder, in any order.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut folder = Dir::openat(self, ".", flags, Mode::empty())?;
+        let mut names = Vec::new();
+        for entry in folder.iter() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsString::from_vec(name.to_vec()));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Removes what is no folder, or is missing already; `false`: it is a folder.
+    pub(super) fn remove_file(&self, name: &OsStr) -> io::Result<bool> {
+        match unlinkat(self, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(true),
+            Err(Errno::EISDIR | Errno::EPERM) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Takes the lock of the folder itself (flock(2)), which leaves no file behind. It is held
+    /// until this is dropped. `false`: somebody else holds it, and `is_patient` is not set.
+    ///
+    /// # Errors
+    /// It can't be locked.
+    pub fn lock(&self, is_patient: bool) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if !is_patient => return Ok(false),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        loop {
+            match self.0.lock() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                locked => return locked.map(|()| true),
+            }
+        }
+    }
+
+    /// Waits until the names in this folder are on disk.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    /// Waits until everything on the folder's file system is on disk: a tree of files is not
+    /// complete before.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn sync_file_system(&self) -> io::Result<()> {
+        Ok(nix::unistd::syncfs(self)?)
+    }
+}
+
+/// The parts of a path, the first one last.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().rev().filter_map(|part| match part {
+        Component::Normal(_) | Component::ParentDir => Some(part.as_os_str().to_owned()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    });
+    parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn name(name: &str) -> &OsStr {
+        OsStr::from_bytes(name.as_bytes())
+    }
+
+    #[test]
+    fn path_is_made_and_its_links_are_followed() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir_all(base.path().join("real/inner")).unwrap();
+        symlink("real/../real", base.path().join("relative")).unwrap();
+        symlink(base.path().join("real"), base.path().join("absolute")).unwrap();
+
+        for path in ["relative/inner/a", "absolute/inner/b", "real/c/d"] {
+            let folder = OpenFolder::create_all(&base.path().join(path)).unwrap();
+            folder.new_file(name("file"), false).unwrap();
+        }
+        for path in ["real/inner/a/file", "real/inner/b/file", "real/c/d/file"] {
+            assert!(base.path().join(path).is_file(), "{path}");
+        }
+
+        symlink("circle", base.path().join("circle")).unwrap();
+        OpenFolder::create_all(&base.path().join("circle/x")).unwrap_err();
+        fs::write(base.path().join("file"), "").unwrap();
+        OpenFolder::create_all(&base.path().join("file/x")).unwrap_err();
+    }
+
+    #[test]
+    fn root_follows_no_link_of_another_user() {
+        if !User::is_root() {
+            return;
+        }
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("secret")).unwrap();
+        let link = base.path().join("link");
+        symlink(base.path().join("secret"), &link).unwrap();
+        OpenFolder::create_all(&link.join("x")).unwrap();
+
+        std::os::unix::fs::lchown(&link, Some(65534), Some(65534)).unwrap();
+        let error = OpenFolder::create_all(&link.join("y")).unwrap_err();
+        assert!(error.to_string().contains("another user"), "{error}");
+        assert!(!base.path().join("secret/y").exists());
+    }
+
+    #[test]
+    fn nothing_in_a_folder_is_followed_and_nothing_replaced() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("elsewhere")).unwrap();
+        fs::create_dir(base.path().join("own")).unwrap();
+        for link in ["folder", "file"] {
+            symlink("../elsewhere", base.path().join("own").join(link)).unwrap();
+        }
+        let own = OpenFolder::create_all(&base.path().join("own")).unwrap();
+
+        own.folder(name("folder")).unwrap_err();
+        own.folder_or_new(name("folder")).unwrap_err();
+        own.new_folder(name("folder")).unwrap_err();
+        own.new_file(name("file"), false).unwrap_err();
+        own.file(name("file")).unwrap_err();
+        own.new_link(name("file"), name("x")).unwrap_err();
+        assert_eq!(
+            fs::read_dir(base.path().join("elsewhere")).unwrap().count(),
+            0
+        );
+    }
+
+    #[test]
+    fn folder_that_is_moved_away_still_gets_what_is_written() {
+        let base = tempfile::tempdir().unwrap();
+        let own = OpenFolder::create_all(&base.path().join("own")).unwrap();
+        fs::rename(base.path().join("own"), base.path().join("moved")).unwrap();
+        symlink("/nonexistent", base.path().join("own")).unwrap();
+
+        let mut file = own.new_file(name("file"), true).unwrap();
+        file.write_all(b"text").unwrap();
+        let moved = fs::read(base.path().join("moved/file")).unwrap();
+        assert_eq!(moved, b"text");
+    }
+
+    #[test]
+    fn lock_is_held_by_one() {
+        let base = tempfile::tempdir().unwrap();
+        let [one, other] = [(); 2].map(|()| OpenFolder::create_all(base.path()).unwrap());
+        assert!(one.lock(false).unwrap());
+        assert!(!other.lock(false).unwrap());
+        drop(one);
+        assert!(other.lock(true).unwrap());
+    }
+}
