@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::sys::stat::Mode;
 
+use crate::checkout;
 use crate::nobody::{NOBODY, Nobody};
 use crate::processes::{BINARY, kill_child};
 use crate::run::run;
@@ -43,6 +44,46 @@ fn hook_that_follows_shows_no_secret_of_the_push() {
         assert!(ran.contains("looked at post-receive"), "{ran}");
         assert!(!ran.contains("found in"), "{ran}");
     }
+}
+
+#[test]
+fn steps_of_a_checkout_see_nothing_of_the_push() {
+    let world = checkout::world("[environments.production]\non_freeze = \"hold\"\n");
+    let revision = checkout::one_file(&world, "one");
+    world.cmd(&["freeze", "production", "--reason", "x"]).ok();
+    world.deploy_rev("production/a", &revision);
+    world.commit();
+    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+    run(push.env(SECRET.0, SECRET.1), b"").ok();
+
+    // The reader waits for the pipe, and its writer for the reader.
+    let pipe = world.path("apps/a.git/objects/info/alternates");
+    nix::unistd::mkfifo(&pipe, Mode::from_bits_truncate(0o666)).unwrap();
+    world.cmd(&["thaw", "production"]).ok();
+    let steps = || -> Vec<(String, String)> {
+        let read = |pid: i32, file: &str| {
+            let bytes = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let shown = |pid| (read(pid, "cmdline"), read(pid, "environ"));
+        let all = world.ours().into_iter().map(shown);
+        all.filter(|(words, _)| words.contains("checkout-step"))
+            .collect()
+    };
+    world.wait_until("both steps run", || steps().len() == 2);
+
+    for (words, environment) in steps() {
+        let names = environment.split_whitespace();
+        let names: Vec<&str> = names.filter_map(|set| set.split('=').next()).collect();
+        let expected = ["PATH", "LANG", "DEPLOY_ID", "DEPLOY_STATE_DIR"];
+        let others: Vec<_> = names.iter().filter(|n| !expected.contains(n)).collect();
+        assert!(
+            others.is_empty() && !names.is_empty(),
+            "{words}: {others:?}"
+        );
+    }
+    world.cmd(&["cancel", "1"]).ok();
+    world.wait_until_idle();
 }
 
 #[test]

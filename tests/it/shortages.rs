@@ -266,7 +266,7 @@ fn process_or_thread_that_can_not_be_had_keeps_the_deployment_queued() {
 #[track_caller]
 fn reason_without_processes(world: &World, id: u32) -> String {
     world.wait_for("production/a #1 start");
-    let tracer = Tracer::of_runner(world, "clone3,clone,fork,vfork:error=EAGAIN");
+    let tracer = Tracer::of_runner(world, "clone,fork,vfork:error=EAGAIN");
     world.open("end");
     world.wait_until("it says why it waits", || {
         world.show(id)["reason"].is_string()
