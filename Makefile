@@ -65,6 +65,10 @@ test: ## run every test; as root on Debian it first installs the packages that t
 	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
 	$(timed) tests $(CARGO) test --locked
 
+torture: ## let every system call fail, and kill at each: hours; a sample is part of test
+	scripts/test-packages.sh
+	$(timed) torture $(CARGO) test --locked --test torture -- --whole
+
 lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
 	$(timed) lint scripts/lint.sh
 
