@@ -14,7 +14,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -83,7 +83,10 @@ pub fn changeable_by_others(path: &Path) -> io::Result<Option<PathBuf>> {
         let here = at.join(part);
         let found = match here.symlink_metadata() {
             Ok(found) => found,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Below a file there is nothing either: it was looked at itself.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
                 return Ok(is_above_sticky.then_some(at));
             }
             Err(error) => return Err(error),
@@ -173,7 +176,13 @@ mod tests {
         }
         std::os::unix::fs::lchown(at("their-link"), Some(65534), None).unwrap();
 
-        for path in ["a/b/file", "to-file", "a/missing/file", "sticky/file"] {
+        for path in [
+            "a/b/file",
+            "a/b/file/x",
+            "to-file",
+            "a/missing/file",
+            "sticky/file",
+        ] {
             assert_eq!(found(path), None, "{path}");
         }
         for (path, part) in [
