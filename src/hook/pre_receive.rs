@@ -187,6 +187,8 @@ fn judge_branch(
         }
     };
     let record = store.read()?;
+    // Otherwise the push would be accepted and could not be planned.
+    record.check_next_number()?;
     let subject = |old| Subject::Push {
         old,
         new,

@@ -37,6 +37,29 @@ impl Reader<'_> {
         let number = self.first(sql, [], |row| row.get(0))?;
         Ok(DeploymentId(number.unwrap_or(0)))
     }
+
+    /// Checks that the next number was not used before.
+    ///
+    /// # Errors
+    /// [`Error::Behind`], or it can't be found out.
+    pub fn check_next_number(&self) -> Result<(), Error> {
+        let DeploymentId(last) = self.last_number()?;
+        self.check_is_new(DeploymentId(last + 1))
+    }
+
+    /// Checks that a number was not used before: that of a state which was restored from a backup
+    /// may have been. Then it has a log.
+    ///
+    /// # Errors
+    /// [`Error::Behind`], or it can't be found out.
+    pub(super) fn check_is_new(&self, id: DeploymentId) -> Result<(), Error> {
+        let log = self.log_file(id);
+        match is_there(&log) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Error::Behind { id, log }),
+            Err(error) => Err(Error::Io(log, error)),
+        }
+    }
 }
 
 impl Transaction<'_> {
@@ -61,19 +84,5 @@ impl Transaction<'_> {
     pub fn note_about_state(&self, message: String, now: Timestamp) -> Result<(), Error> {
         let path = FILE.to_owned();
         self.record(&Event::Problem { path, message }, now)
-    }
-
-    /// Checks that a number was not used before: that of a state which was restored from a backup
-    /// may have been. Then it has a log.
-    ///
-    /// # Errors
-    /// [`Error::Behind`], or it can't be found out.
-    pub(super) fn check_is_new(&self, id: DeploymentId) -> Result<(), Error> {
-        let log = self.log_file(id);
-        match is_there(&log) {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(Error::Behind { id, log }),
-            Err(error) => Err(Error::Io(log, error)),
-        }
     }
 }

@@ -28,7 +28,7 @@ fn refused_in(world: &World) {
         git(&["update-ref", &name, &side]);
         let said = refused(try_deploy(world, A, &side));
         assert!(
-            said.contains("is not on refs/heads/release of a"),
+            said.contains("there is no refs/heads/release in the repository of a"),
             "{name}: {said}"
         );
         git(&["update-ref", "-d", &name]);
@@ -82,7 +82,11 @@ fn deploy_branch_that_does_not_exist_is_not_guessed() {
 
         world.cmd(&["reconcile"]).ok().says("nothing to do");
         world.cmd(&["status"]).ok().says_nothing_of(A);
-        world.cmd(&["check"]).ok().says("0 deploy files");
+        world
+            .cmd(&["check"])
+            .exits(1)
+            .says("the deploy branch is refs/heads/main, as HEAD says, and it does not exist")
+            .says_nothing_of(A);
 
         // The branch of that name is created, and then deploys. git's own client would guess too.
         push_raw(&world, &[format!("{NULL} {commit} refs/heads/main")]);

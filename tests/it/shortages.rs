@@ -43,12 +43,16 @@ fn reason_after(world: &World, break_it: impl FnOnce(&Path)) -> String {
     reason
 }
 
+/// Puts a file into the place of the folder of logs.
+fn without_logs(state: &Path) {
+    fs::remove_dir(state.join("logs")).unwrap();
+    fs::write(state.join("logs"), "").unwrap();
+}
+
 #[test]
 fn log_that_can_not_be_made_keeps_the_deployment_queued() {
     let world = World::installed();
-    let reason = reason_after(&world, |state| {
-        fs::create_dir(state.join("logs/1.log")).unwrap()
-    });
+    let reason = reason_after(&world, without_logs);
     assert!(
         reason.contains("/logs/1.log can't be written: "),
         "{reason}"
@@ -61,7 +65,8 @@ fn log_that_can_not_be_made_keeps_the_deployment_queued() {
     )
     .says("deploy-by-code: #1 production/a queued: waits for another try: the log ");
 
-    fs::remove_dir(world.state().join("logs/1.log")).unwrap();
+    fs::remove_file(world.state().join("logs")).unwrap();
+    fs::create_dir(world.state().join("logs")).unwrap();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(starts(&world, 1), 1);
 }
@@ -84,9 +89,7 @@ fn work_folder_that_can_not_be_reached_is_named() {
 #[test]
 fn deployment_that_waits_for_another_try_can_be_cancelled() {
     let world = World::installed();
-    reason_after(&world, |state| {
-        fs::create_dir(state.join("logs/1.log")).unwrap()
-    });
+    reason_after(&world, without_logs);
 
     world.cmd(&["cancel", "1"]).ok();
     let cancelled = format!("#1 production/a cancelled: by {}", user());
@@ -99,16 +102,15 @@ fn deployment_that_waits_for_another_try_can_be_cancelled() {
 #[test]
 fn freeze_holds_a_deployment_that_waits_for_another_try() {
     let world = World::installed();
-    reason_after(&world, |state| {
-        fs::create_dir(state.join("logs/1.log")).unwrap();
-    });
+    reason_after(&world, without_logs);
     let freeze = ["freeze", "production", "--reason", "incident 7"];
     world.cmd(&freeze).ok();
     world.wait_until("it waits for the thaw", || {
         let reason = world.show(1)["reason"].to_string();
         reason.contains("incident 7")
     });
-    fs::remove_dir(world.state().join("logs/1.log")).unwrap();
+    fs::remove_file(world.state().join("logs")).unwrap();
+    fs::create_dir(world.state().join("logs")).unwrap();
     assert_eq!(world.ran(), [""; 0]);
 
     world.cmd(&["thaw", "production"]).ok();
