@@ -6,8 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -140,27 +139,20 @@ impl Arena {
     fn pre_receive(&mut self, strace: &Strace<'_>) -> (Run, Findings) {
         let revision = self.ask();
         let hook = self.world.path("deploy.git/hooks/pre-receive");
-        let link = fs::read_link(&hook).unwrap();
+        let away = self.world.path("pre-receive.away");
         let words = strace.words().join(" ");
         let script = format!("#!/bin/sh\nexec {words} {BINARY} pre-receive\n");
-        self.replace_hook(&hook, |new| {
-            fs::write(new, script).unwrap();
-            fs::set_permissions(new, fs::Permissions::from_mode(0o755)).unwrap();
-        });
+        fs::rename(&hook, &away).unwrap();
+        fs::write(&hook, script).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
         let push = run(&mut self.push_command(), b"");
-        self.replace_hook(&hook, |new| symlink(link, new).unwrap());
+        fs::rename(&away, &hook).unwrap();
         let findings = self.accept(revision, &push);
         (push, findings)
     }
 
     fn push_command(&self) -> Command {
         self.world.push_command(&["origin", "HEAD:refs/heads/main"])
-    }
-
-    fn replace_hook(&self, hook: &Path, make: impl FnOnce(&Path)) {
-        let new = self.world.path("hook.new");
-        make(&new);
-        fs::rename(new, hook).unwrap();
     }
 
     /// What a push did. If the server could not take it, it has to take it the next time.
