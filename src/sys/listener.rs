@@ -126,6 +126,7 @@ fn unread(output: &impl AsFd) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test may panic")]
 mod tests {
     use std::io::{ErrorKind, Read};
     use std::thread;
