@@ -134,6 +134,7 @@ fn state_is_never_made_beside_the_log_of_an_earlier_one() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test may panic")]
 fn state_that_many_make_at_once_is_made_once_and_is_never_seen_unfinished() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");

@@ -13,6 +13,7 @@
 //!     cargo test --test torture -- install     the targets whose name contains `install`
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
