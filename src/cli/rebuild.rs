@@ -1,9 +1,11 @@
 //! `rebuild`: says what was kept, what was recovered and what is lost.
 
+use std::collections::BTreeSet;
+
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::id::{DeploymentId, Revision};
+use crate::id::{DeploymentId, Environment, Revision};
 use crate::text;
 use crate::verbs::{self, NewState, Rebuilt};
 
@@ -13,6 +15,11 @@ const LOST: &str = "\
 not recovered: who deployed what and when, what was queued or running, what was retired, what a
   rollback holds back, the reasons of exceptions, freezes, problems with deploy files
   syslog has a line for each of these events";
+
+/// What a state that is older than its logs does not have.
+const LOST_SINCE: &str = "\
+not recovered: what was recorded after this state was saved, such as freezes and rollbacks; what
+  was deployed since then is planned again, and waits for the thaw";
 
 /// What to do next.
 const NEXT: &str = "\
@@ -34,11 +41,16 @@ pub(super) fn rebuild(
     }
     let new = match &rebuilt {
         Rebuilt::State(new) => new,
-        Rebuilt::Numbers(highest) => {
+        Rebuilt::Numbers(numbers) => {
             let found = "found: the state is older than its logs, and otherwise not damaged";
             output.line(found)?;
-            let next = DeploymentId(highest.0.saturating_add(1));
-            output.line(&format!("the next deployment is {next}"))?;
+            let next = DeploymentId(numbers.highest.0.saturating_add(1));
+            output.line(&format!("recovered: the next deployment is {next}"))?;
+            for line in frozen_lines(&numbers.frozen) {
+                output.line(&line)?;
+            }
+            output.line(LOST_SINCE)?;
+            output.line(NEXT)?;
             return Ok(Exit::Done);
         }
     };
@@ -76,10 +88,11 @@ fn account(new: &NewState) -> Vec<String> {
     lines.push(format!(
         "recovered: the next deployment is {next}; logs of {logs} earlier ones are still there"
     ));
-    lines.extend(
-        frozen
-            .iter()
-            .map(|environment| format!("frozen: {environment}, until somebody thaws it")),
-    );
+    lines.extend(frozen_lines(frozen));
     lines
+}
+
+fn frozen_lines(frozen: &BTreeSet<Environment>) -> impl Iterator<Item = String> {
+    let line = |environment| format!("frozen: {environment}, until somebody thaws it");
+    frozen.iter().map(line)
 }

@@ -109,10 +109,7 @@ pub fn fault(path: &Path) -> io::Result<Option<HookFault>> {
     if !is_there(path)? {
         return Ok(Some(HookFault::Missing));
     }
-    let Some(hook) = own_hook(path)? else {
-        return Ok(Some(HookFault::OfAnother));
-    };
-
+    // Whatever it led to, git skips it.
     if let Err(error) = fs::metadata(path) {
         return if is_absence(&error) {
             Ok(Some(HookFault::BrokenLink))
@@ -120,6 +117,9 @@ pub fn fault(path: &Path) -> io::Result<Option<HookFault>> {
             Err(error)
         };
     }
+    let Some(hook) = own_hook(path)? else {
+        return Ok(Some(HookFault::OfAnother));
+    };
     Ok(match hook {
         _ if !may_execute(path) => Some(HookFault::NotExecutable),
         OwnHook::File { program } if !may_execute(&program) => Some(HookFault::NoProgram(program)),
@@ -302,8 +302,16 @@ mod tests {
         write(&hook, b"#!/bin/sh\n");
         check("another program");
         fs::remove_file(&hook).unwrap();
-        symlink("/nonexistent/deploy-by-code", &hook).unwrap();
-        check("broken link");
+        // The name of what is gone does not matter.
+        for target in [
+            "/nonexistent/deploy-by-code",
+            "/nonexistent/other",
+            "pre-receive",
+        ] {
+            symlink(target, &hook).unwrap();
+            check("broken link");
+            fs::remove_file(&hook).unwrap();
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
-pub use rebuild::{NewState, Rebuilt, rebuild};
+pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};
 pub use release::release;
 pub use retry::retry;

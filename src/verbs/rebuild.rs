@@ -21,12 +21,13 @@ use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
 use crate::publish;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
 use crate::sys::lock::{Lock, try_lock};
 use crate::sys::sharing::Sharing;
 use crate::text;
+use crate::time::Timestamp;
 
 /// Why the environments of a new state are frozen.
 const REASON: &str = "the state was rebuilt; see what is really deployed before you thaw";
@@ -36,8 +37,8 @@ const REASON: &str = "the state was rebuilt; see what is really deployed before 
 pub enum Rebuilt {
     /// The state is a new one.
     State(NewState),
-    /// The state is not damaged but older than its logs. Now its numbers continue after this one.
-    Numbers(DeploymentId),
+    /// The state is not damaged but older than its logs.
+    Numbers(NewNumbers),
 }
 
 /// A state that was made in place of a damaged one.
@@ -55,6 +56,15 @@ pub struct NewState {
     pub highest: DeploymentId,
     /// How many deployments have a log.
     pub logs: usize,
+    /// The environments that are frozen now.
+    pub frozen: BTreeSet<Environment>,
+}
+
+/// What changed in a state that was older than its logs.
+#[derive(Debug)]
+pub struct NewNumbers {
+    /// The highest number that is known. The next deployment gets the number after it.
+    pub highest: DeploymentId,
     /// The environments that are frozen now.
     pub frozen: BTreeSet<Environment>,
 }
@@ -77,7 +87,8 @@ pub fn rebuild(
     let damage = match look_for_damage(&deploy)? {
         FoundDatabase::Damage(damage) => damage,
         FoundDatabase::Sound(store) => {
-            return continue_numbers(*store, &logs, dry_run).map(Rebuilt::Numbers);
+            let numbers = continue_numbers(&deploy, *store, &logs, dry_run, by);
+            return numbers.map(Rebuilt::Numbers);
         }
     };
 
@@ -93,9 +104,7 @@ pub fn rebuild(
 
     let cursor = deploy.repository.branch_tip(&deploy.branch)?;
     let mut frozen = locked;
-    let wanted = wanted(&deploy, cursor.as_ref())?;
-    frozen.extend(wanted.into_keys().map(|target| target.environment));
-    frozen.extend(deploy.config.environments().map(|(name, _)| name.clone()));
+    frozen.extend(asked_for(&deploy, cursor.as_ref())?);
 
     let mut new = NewState {
         damage,
@@ -116,11 +125,18 @@ pub fn rebuild(
     Ok(Rebuilt::State(new))
 }
 
-/// Lets the numbers of a state that is not damaged continue after those of its logs.
+/// Lets the numbers of a state that is not damaged continue after those of its logs. What was
+/// frozen and held back since then is not in this state either, so every environment is frozen.
 ///
 /// # Errors
 /// They do already.
-fn continue_numbers(mut store: Store, logs: &Logs, dry_run: bool) -> Result<DeploymentId, Error> {
+fn continue_numbers(
+    deploy: &DeployRepository,
+    mut store: Store,
+    logs: &Logs,
+    dry_run: bool,
+    by: &Identity,
+) -> Result<NewNumbers, Error> {
     let last = store.read()?.last_number()?;
     let Some(highest) = logs.highest.filter(|highest| *highest > last) else {
         return Err(Error::refused(
@@ -128,16 +144,46 @@ fn continue_numbers(mut store: Store, logs: &Logs, dry_run: bool) -> Result<Depl
             "to see what is wrong here: deploy-by-code doctor",
         ));
     };
+    let tip = deploy.repository.branch_tip(&deploy.branch)?;
+    let mut frozen = locked_environments(&deploy.state_dir())?;
+    frozen.extend(asked_for(deploy, tip.as_ref())?);
 
     if !dry_run {
+        let now = clock::now();
         store.transaction(|transaction| {
             transaction.skip_numbers(highest)?;
             let message = format!("its numbers continue after {highest}, which has a log");
-            transaction.note_about_state(message, clock::now())
+            transaction.note_about_state(message, now)?;
+            freeze_all(transaction, &frozen, by, now)
         })?;
         publish::to_syslog(&mut store);
     }
-    Ok(highest)
+    Ok(NewNumbers { highest, frozen })
+}
+
+/// The environments of the deploy files and of the configuration.
+fn asked_for(
+    deploy: &DeployRepository,
+    tip: Option<&Revision>,
+) -> Result<BTreeSet<Environment>, Error> {
+    let wanted = wanted(deploy, tip)?.into_keys();
+    let configured = deploy.config.environments().map(|(name, _)| name.clone());
+    Ok(wanted
+        .map(|target| target.environment)
+        .chain(configured)
+        .collect())
+}
+
+/// Freezes environments until somebody has looked at them.
+fn freeze_all(
+    transaction: &Transaction<'_>,
+    environments: &BTreeSet<Environment>,
+    by: &Identity,
+    now: Timestamp,
+) -> Result<(), store::Error> {
+    environments
+        .iter()
+        .try_for_each(|environment| transaction.freeze(environment, REASON, by, None, now))
 }
 
 /// What is found of the database.
@@ -282,10 +328,7 @@ fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), 
         let damage = &new.damage;
         let message = format!("the state was rebuilt, and its record begins anew: {damage}");
         transaction.note_about_state(message, now)?;
-        for environment in &new.frozen {
-            transaction.freeze(environment, REASON, by, None, now)?;
-        }
-        Ok(())
+        freeze_all(transaction, &new.frozen, by, now)
     })?;
     publish::to_syslog(&mut store);
     Ok(())

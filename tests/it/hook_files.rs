@@ -252,6 +252,9 @@ fn timer_and_status_report_hooks_that_git_does_not_run() {
     symlink("/nonexistent/deploy-by-code", &hook).unwrap();
     check("is a broken link");
     fs::remove_file(&hook).unwrap();
+    symlink("/nonexistent/share/pre-receive", &hook).unwrap();
+    check("is a broken link");
+    fs::remove_file(&hook).unwrap();
     script(&hook, "#!/bin/sh\n");
     check("is a hook of another program");
     script(&hook, &String::from_utf8(own).unwrap());

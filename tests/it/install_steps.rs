@@ -236,3 +236,54 @@ fn old_hook_decides_whatever_happens_to_install_and_uninstall() {
         "{points} points: {kills} kills, {errors} errors"
     );
 }
+
+/// Where a hook can have no second name, for example because it is another user's, a kill at any
+/// change of a folder leaves the old hook in force, and the next call does the rest.
+#[test]
+fn hook_that_can_have_no_second_name_is_copied_and_never_missing() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = World::new();
+    let hook = world.path("deploy.git/hooks/pre-receive");
+    fs::write(&hook, REFUSING).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    world.deploy("production/a", 1);
+    world.commit();
+    let before = hooks(&world);
+    let mut kills = 0;
+
+    // strace counts each call of a list on its own.
+    for call in ["?rename", "?renameat", "?renameat2", "fchmod"] {
+        for n in 1..30 {
+            let place = format!("kill at {call} {n}");
+            let mut strace = world.command("strace", "deploy.git");
+            strace.args([
+                "-qq",
+                "-o",
+                "/dev/null",
+                "-e",
+                "inject=?link,?linkat:error=EPERM",
+            ]);
+            strace.args(["-e", &format!("inject={call}:signal=KILL:when={n}")]);
+            let ended = run(strace.args([BINARY, "install"]), b"");
+            world.try_push().exits(1).says("the old hook decides");
+            let is_done = ended.code == Some(0);
+            assert!(is_done || n < 29, "{place}: {ended:?}");
+            kills += u32::from(!is_done);
+
+            // The next call can be either command.
+            if n % 2 == 0 {
+                world.install();
+                world.try_push().exits(1).says("the old hook decides");
+            }
+            world.cmd(&["uninstall"]).ok();
+            assert_eq!(hooks(&world), before, "{place}");
+            let _ = fs::remove_dir_all(world.state());
+            if is_done {
+                break;
+            }
+        }
+    }
+    assert!(kills > 10, "{kills} kills");
+}

@@ -213,8 +213,22 @@ fn state_that_is_older_than_its_logs_uses_no_number_twice() {
     refused
         .says("older than its logs")
         .says("deploy-by-code rebuild");
+    let dry = world.cmd(&["rebuild", "--dry-run"]).ok();
+    dry.says("the next deployment is #4")
+        .says("frozen: production");
     let done = world.cmd(&["rebuild"]).ok();
-    done.says("the next deployment is #4");
+    done.says("the next deployment is #4")
+        .says("frozen: production");
+
+    // A freeze that this state does not know may be in force, so nothing begins by itself, not even
+    // what the state has not planned yet.
+    let ran = world.ran();
+    world.cmd(&["reconcile"]).ok();
+    let status = world.cmd(&["status"]).ok();
+    status.says("production/a: queued: frozen by ");
+    world.try_push().exits(1).says("the state was rebuilt");
+    assert_eq!(world.ran(), ran);
+    world.cmd(&["thaw", "production"]).ok();
 
     world.push();
     let settled = world.settled();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::finding::Finding;
 use super::installation::{Installation, shown};
-use crate::hook_files::{HookFault, OwnHook, fault, own_hook};
+use crate::hook_files::{HookFault, OwnHook, fault, is_own, own_hook};
 
 /// A problem, if git does not say where the hooks are, or runs them from a folder outside of the
 /// repository. Where git does not say it, the checks of the hooks are left out.
@@ -62,6 +62,9 @@ fn look_at(installation: &Installation<'_>, place: &Path) -> Finding {
     };
     let fix = match &fault {
         None => return who_can_change(place),
+        Some(HookFault::BrokenLink) if !is_own(place).unwrap_or(false) => {
+            format!("restore the file that it leads to, or remove it and {install}")
+        }
         Some(HookFault::Missing | HookFault::BrokenLink) => install,
         Some(HookFault::OfAnother) => format!("{install}; it keeps the other hook and runs it too"),
         Some(HookFault::NotExecutable) => format!("chmod +x {hook}"),

@@ -15,14 +15,15 @@ use std::process::Command;
 
 use super::error::Error;
 use super::link::{
-    aside, links_beside, remove_if_there, replace_by_link, replace_by_program, target_beside,
+    aside, copy_to_free_name, links_beside, remove_if_there, replace_by_link, replace_by_program,
+    target_beside,
 };
 use super::step::{MachineStep, Step};
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{hook_file, sibling};
 use crate::store::Transaction;
-use crate::sys::file::{link_target, rename_to_free_name, sync_folder};
+use crate::sys::file::{link_target, sync_folder};
 use crate::timer_list;
 
 /// Takes a step.
@@ -139,13 +140,12 @@ fn keep(hook: &Path, kept: &Path) -> Result<(), Error> {
     sync_folder(folder).map_err(Error::at(folder))
 }
 
-/// Gives a hook a second name, so that the hook stays in its place until the link replaces it.
-/// Where the file system or the kernel allows no second name, the hook is moved.
+/// Gives a hook a second name, so that the hook stays in its place until another one replaces it.
+/// Where the file system or the kernel allows no second name, as for a file of another user
+/// (proc(5), `protected_hardlinks`), the hook is copied.
 fn keep_as_it_is(hook: &Path, kept: &Path) -> io::Result<()> {
     match fs::hard_link(hook, kept) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            rename_to_free_name(hook, kept)
-        }
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => copy_to_free_name(hook, kept),
         done => done,
     }
 }

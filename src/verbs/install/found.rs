@@ -127,7 +127,7 @@ pub struct Sibling {
 pub enum Kept {
     /// Nothing.
     Nothing,
-    /// The hook that is still in its place: the same file, or a link to the same place.
+    /// The hook that is still in its place: the same file, a link to the same place, or a copy.
     ThisHook,
     /// Something else.
     Other,

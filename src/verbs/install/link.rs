@@ -5,11 +5,12 @@
 //! accept every push with an empty one. What was left beside a place is replaced by the next call.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::sys::file::{is_absence, link_target, sync_folder};
+use crate::sys::file::{is_absence, link_target, rename_to_free_name, sync_folder};
+use crate::sys::open;
 
 /// The mode of a hook: everybody may execute it, and only its owner may change it.
 const MODE: u32 = 0o755;
@@ -31,18 +32,52 @@ pub(super) fn replace_by_link(target: &Path, link: &Path) -> io::Result<()> {
 /// Puts an executable file with this content in a place, and replaces what is there.
 pub(super) fn replace_by_program(content: &[u8], place: &Path) -> io::Result<()> {
     let aside = aside(place);
-    remove_if_there(&aside)?;
+    make_aside(&aside, content, MODE)?;
+    take_place(&aside, place)
+}
 
+/// Makes a copy of a hook under a name that nobody has yet. The hook stays in its place. The copy
+/// belongs to who makes it.
+pub(super) fn copy_to_free_name(hook: &Path, copy: &Path) -> io::Result<()> {
+    if let Some(target) = link_target(hook)? {
+        return symlink(target, copy);
+    }
+    let file = open::regular(open::without_waiting(hook)?)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let aside = aside(hook);
+    make_aside(&aside, file, mode)?;
+    rename_to_free_name(&aside, copy)
+}
+
+/// Makes a file beside a place, and gets it onto the disk.
+fn make_aside(aside: &Path, mut content: impl Read, mode: u32) -> io::Result<()> {
+    remove_if_there(aside)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(MODE)
-        .open(&aside)?;
-    file.write_all(content)?;
+        .mode(mode)
+        .open(aside)?;
+    io::copy(&mut content, &mut file)?;
     // The mode in the call above is less the umask.
-    file.set_permissions(Permissions::from_mode(MODE))?;
-    file.sync_all()?;
-    take_place(&aside, place)
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+/// Whether two paths are regular files with the same content.
+pub(super) fn have_same_content(first: &Path, second: &Path) -> io::Result<bool> {
+    let (found, other) = (first.symlink_metadata()?, second.symlink_metadata()?);
+    if !found.is_file() || !other.is_file() || found.len() != other.len() {
+        return Ok(false);
+    }
+    let open =
+        |path| Ok::<_, io::Error>(BufReader::new(open::regular(open::without_waiting(path)?)?));
+    let mut rest = open(second)?.bytes();
+    for byte in open(first)?.bytes() {
+        if Some(byte?) != rest.next().transpose()? {
+            return Ok(false);
+        }
+    }
+    Ok(rest.next().transpose()?.is_none())
 }
 
 fn take_place(aside: &Path, place: &Path) -> io::Result<()> {

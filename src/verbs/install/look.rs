@@ -17,7 +17,7 @@ use super::found::{
     BeforeInstall, Beside, FoundHook, FoundState, Hook, HookForm, HookPlace, Installed, Kept,
     KeptFolder, OtherHook, Sibling,
 };
-use super::link::{aside, entries, links_beside, target_beside};
+use super::link::{aside, entries, have_same_content, links_beside, target_beside};
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
 use crate::hook_files::{
@@ -246,15 +246,17 @@ fn what_is_kept(hook: &Path, kept: &Path) -> io::Result<Kept> {
     };
 
     let identity = |found: &Metadata| (found.dev(), found.ino());
-    let is_same_file = look_at(hook)?.is_some_and(|hook| identity(&hook) == identity(&found));
-    // After it is kept, a relative link leads to the same place from one folder further down.
-    let target = link_target(hook)?.map(target_beside);
-    let is_same_link = target.is_some() && target == link_target(kept)?;
-    Ok(if is_same_file || is_same_link {
-        Kept::ThisHook
-    } else {
-        Kept::Other
-    })
+    let standing = look_at(hook)?;
+    let has_hook = standing.is_some();
+    let is_same_file = standing.is_some_and(|hook| identity(&hook) == identity(&found));
+    // After it is kept, a relative link leads to the same place from one folder further down, and a
+    // link to another hook leads to the one that is kept beside it.
+    let is_same_link = match (link_target(hook)?, link_target(kept)?) {
+        (Some(link), Some(kept)) => kept == target_beside(&link) || kept == link,
+        _ => false,
+    };
+    let is_same = is_same_file || is_same_link || has_hook && have_same_content(hook, kept)?;
+    Ok(if is_same { Kept::ThisHook } else { Kept::Other })
 }
 
 /// What is in a folder of hooks beside the hooks of this program.

@@ -22,7 +22,7 @@ pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<S
     let mut steps: Vec<Step> = found
         .places
         .iter()
-        .filter_map(|place| plan_place(place, was_installed))
+        .flat_map(|place| plan_place(place, was_installed))
         .collect();
 
     let put_back: Vec<PathBuf> = steps
@@ -50,24 +50,25 @@ pub fn plan_uninstall(found: &Installed, entry: Option<(&Path, &Path)>) -> Vec<S
     steps
 }
 
-/// What has to be done about one place, if anything.
-fn plan_place(place: &HookPlace, was_installed: bool) -> Option<Step> {
+/// What has to be done about one place.
+fn plan_place(place: &HookPlace, was_installed: bool) -> Vec<Step> {
     let is_kept = was_installed && place.kept != Kept::Nothing;
     // An install or uninstall that was stopped left nothing in the hook's place.
     if is_kept && (place.is_own || !place.is_taken) {
-        return Some(Step::PutBack {
+        return vec![Step::PutBack {
             kept: place.kept_path.clone(),
             hook: place.path.clone(),
-        });
-    }
-    // An uninstall that was stopped had put the hook back, or an install had not replaced it yet.
-    if is_kept && place.kept == Kept::ThisHook {
-        return Some(Step::Unlink(place.kept_path.clone()));
+        }];
     }
     if !is_kept && place.is_own {
-        return Some(Step::Unlink(place.path.clone()));
+        return vec![Step::Unlink(place.path.clone())];
     }
-    place.left_aside.clone().map(Step::Unlink)
+
+    // An uninstall that was stopped had put the hook back, or an install had not replaced it yet.
+    let is_twice = is_kept && place.kept == Kept::ThisHook;
+    let kept = is_twice.then(|| place.kept_path.clone());
+    let left = kept.into_iter().chain(place.left_aside.clone());
+    left.map(Step::Unlink).collect()
 }
 
 #[cfg(test)]
