@@ -125,7 +125,6 @@ fn unread(output: &impl AsFd) -> usize {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test may panic")]
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may panic")]
 mod tests {
