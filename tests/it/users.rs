@@ -197,7 +197,7 @@ fn root_does_nothing_for_a_repository_that_others_can_change() {
         set_mode(&path, mode);
         // SQLite gives what it has beside the database the same mode.
         for beside in ["state.db-wal", "state.db-shm"] {
-            set_mode(&state.join(beside), 0o600);
+            set_mode(state.join(beside), 0o600);
         }
     }
     world.cmd(&["reconcile"]).ok();
