@@ -42,6 +42,23 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             ),
         ));
     }
+    let sections = case
+        .target_facts()
+        .map(|facts| &facts.misspelt_sections[..]);
+    if let Some(section) = sections.and_then(<[_]>::first) {
+        let (named, application) = (&section.named, &target.application);
+        return Err(Objection::fault(
+            format!(
+                "the section [{}] sets {} for {named}, which nothing is known of, so that does not \
+                 count for {application}",
+                section.heading, section.setting
+            ),
+            format!(
+                "did you mean {application}? correct the section in the server's configuration; if \
+                 {named} is right, give {application} a section beside it"
+            ),
+        ));
+    }
     Ok(Pass::default())
 }
 
