@@ -168,19 +168,24 @@ impl Config {
         near
     }
 
-    /// The applications that `after` names for a target and that no section names.
+    /// The applications that `after` and `together` name for a target and that no section names.
     #[must_use]
-    pub fn unnamed_before(&self, target: &Target) -> Vec<Application> {
+    pub fn unnamed_others(&self, target: &Target) -> Vec<Application> {
         let mut after = self.after(&target.environment, [&target.application]);
-        let before = after.remove(&target.application).unwrap_or_default();
-        if before.is_empty() {
+        let mut others = after.remove(&target.application).unwrap_or_default();
+        let section = self.section(&target.environment);
+        let groups = section.into_iter().flat_map(|section| &section.together);
+        let groups = groups.filter(|group| group.contains(&target.application));
+        others.extend(groups.flatten().cloned());
+        others.remove(&target.application);
+        if others.is_empty() {
             return Vec::new();
         }
 
         let tables = applications_tables(self);
         let is_named =
             |name: &Application| tables.iter().any(|(_, table)| table.contains_key(name));
-        before.into_iter().filter(|name| !is_named(name)).collect()
+        others.into_iter().filter(|name| !is_named(name)).collect()
     }
 }
 

@@ -67,14 +67,14 @@ pub(super) fn gather(
     Ok(facts)
 }
 
-/// The applications that `after` names for a target and of which nothing is known, each with the
-/// known one that was probably meant.
+/// The applications that `after` and `together` name for a target and of which nothing is known,
+/// each with the known one that was probably meant.
 fn slips(
     inputs: &Inputs<'_>,
     target: &Target,
     applications: &mut Option<BTreeSet<Application>>,
 ) -> Result<Vec<(Application, Application)>, Error> {
-    let unnamed = inputs.deploy.config.unnamed_before(target);
+    let unnamed = inputs.deploy.config.unnamed_others(target);
     if unnamed.is_empty() {
         return Ok(Vec::new());
     }

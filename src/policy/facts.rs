@@ -256,8 +256,8 @@ pub struct TargetFacts {
     /// What the new revision did in the environment of `promotes_from`; `None`: that is not
     /// configured, or there is no record of deployments.
     pub promotion: Option<Promotion>,
-    /// The applications that the setting `after` names and of which nothing is known, each with the
-    /// known one that was probably meant.
+    /// The applications that `after` and `together` name and of which nothing is known, each with
+    /// the known one that was probably meant.
     pub slips: Vec<(Application, Application)>,
     /// The sections that set a safeguard for an application of which nothing is known, and whose
     /// names are probably slips for this one.

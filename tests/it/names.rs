@@ -202,6 +202,17 @@ fn misspelt_application_that_goes_first_is_refused() {
 }
 
 #[test]
+fn misspelt_application_of_a_group_is_named_and_not_worked_around() {
+    let world = configured("[environments.production]\ntogether = [[\"website\", \"databse\"]]\n");
+    world.deploy("production/database", 1);
+    world.push();
+
+    let said = refused(&world, "production/website");
+    assert!(said.contains("did you mean database?"), "{said}");
+    assert!(!said.contains("Deploy-Alone"), "{said}");
+}
+
+#[test]
 fn misspelt_section_does_not_switch_off_what_protects_the_application() {
     let section = "[environments.production]\n[environments.production.applications.wesbite]\n";
     let pattern = "[environments.\"prod*\"]\n[environments.\"prod*\".applications.wesbite]\n";
