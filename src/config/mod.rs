@@ -27,7 +27,7 @@ pub use calendar::{OnFreeze, Window, Zones};
 pub use key_place::KeyPlace;
 pub use keys::keys;
 pub use mistake::Mistake;
-pub use names::UnknownName;
+pub use names::{NearSection, UnknownName};
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

@@ -1,6 +1,7 @@
 //! Which names of environments and applications the configuration knows.
 
 use std::collections::BTreeSet;
+use std::ptr;
 
 use super::named::{applications_tables, named_references};
 use super::sections::Config;
@@ -14,6 +15,18 @@ pub struct UnknownName {
     pub message: String,
     /// What to do.
     pub hint: String,
+}
+
+/// A section of an application that sets a safeguard, and whose name is like that of another
+/// application. That one has no section in the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearSection {
+    /// The section's heading, without brackets.
+    pub heading: String,
+    /// The application that it names.
+    pub named: Application,
+    /// The safeguard that it sets.
+    pub setting: &'static str,
 }
 
 impl Config {
@@ -127,19 +140,52 @@ impl Config {
         unknown
     }
 
-    /// The applications that `after` names for a target and that no section names.
+    /// The sections that would protect a target if their names were not slips for its own.
     #[must_use]
-    pub fn unnamed_before(&self, target: &Target) -> Vec<Application> {
+    pub fn near_sections(&self, target: &Target) -> Vec<NearSection> {
+        let own = self.section(&target.environment);
+        let own = own.map(|section| &section.applications);
+        let of_target = [Some(&self.applications), own];
+
+        let mut near = Vec::new();
+        for (path, table) in applications_tables(self) {
+            let counts = of_target.iter().flatten().any(|of| ptr::eq(*of, table));
+            if !counts || table.contains_key(&target.application) {
+                continue;
+            }
+            for (named, settings) in table {
+                if let Some(setting) = settings.safeguard()
+                    && text::is_slip(named.as_str(), target.application.as_str())
+                {
+                    near.push(NearSection {
+                        heading: [&path[..], &[named.as_str()]].concat().join("."),
+                        named: named.clone(),
+                        setting,
+                    });
+                }
+            }
+        }
+        near
+    }
+
+    /// The applications that `after` and `together` name for a target and that no section names.
+    #[must_use]
+    pub fn unnamed_others(&self, target: &Target) -> Vec<Application> {
         let mut after = self.after(&target.environment, [&target.application]);
-        let before = after.remove(&target.application).unwrap_or_default();
-        if before.is_empty() {
+        let mut others = after.remove(&target.application).unwrap_or_default();
+        let section = self.section(&target.environment);
+        let groups = section.into_iter().flat_map(|section| &section.together);
+        let groups = groups.filter(|group| group.contains(&target.application));
+        others.extend(groups.flatten().cloned());
+        others.remove(&target.application);
+        if others.is_empty() {
             return Vec::new();
         }
 
         let tables = applications_tables(self);
         let is_named =
             |name: &Application| tables.iter().any(|(_, table)| table.contains_key(name));
-        before.into_iter().filter(|name| !is_named(name)).collect()
+        others.into_iter().filter(|name| !is_named(name)).collect()
     }
 }
 

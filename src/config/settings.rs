@@ -55,6 +55,21 @@ pub(super) struct PartialSettings {
     pub(super) on_interrupt: Option<OnInterrupt>,
 }
 
+impl PartialSettings {
+    /// A setting of the section that protects an application; `None`: it sets none of these.
+    pub(super) fn safeguard(&self) -> Option<&'static str> {
+        if self.allowed_refs.is_some() {
+            Some("allowed_refs")
+        } else if self.repository.is_some() {
+            Some("repository")
+        } else if self.after.is_some() {
+            Some("after")
+        } else {
+            None
+        }
+    }
+}
+
 /// The settings of one application in one environment, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {

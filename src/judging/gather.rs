@@ -11,6 +11,7 @@ use super::subject::Subject;
 use super::wanted::deploy_files;
 use crate::candidate::Candidate;
 use crate::change::Node;
+use crate::config::NearSection;
 use crate::deployfile::ContentError;
 use crate::id::{Application, Revision, RevisionError, Target};
 use crate::identity::Identity;
@@ -59,40 +60,26 @@ pub(super) fn gather(
         let mut known = target_facts(inputs, target, candidate, recorded, repositories)?;
         if candidate.revision().is_some() {
             known.slips = slips(inputs, target, &mut applications)?;
+            known.misspelt_sections = misspelt_sections(inputs, target, &mut applications)?;
         }
         facts.targets.insert(target.clone(), known);
     }
     Ok(facts)
 }
 
-/// The applications that `after` names for a target and of which nothing is known, each with the
-/// known one that was probably meant. Deploy files and record are read only if there is a name that
-/// no section has, and once: `applications` keeps what is known.
+/// The applications that `after` and `together` name for a target and of which nothing is known,
+/// each with the known one that was probably meant.
 fn slips(
     inputs: &Inputs<'_>,
     target: &Target,
     applications: &mut Option<BTreeSet<Application>>,
 ) -> Result<Vec<(Application, Application)>, Error> {
-    let unnamed = inputs.deploy.config.unnamed_before(target);
+    let unnamed = inputs.deploy.config.unnamed_others(target);
     if unnamed.is_empty() {
         return Ok(Vec::new());
     }
 
-    let known = match applications {
-        Some(known) => known,
-        None => {
-            let (_, new) = inputs.subject.range();
-            let recorded = inputs.record.map(Reader::newest).transpose()?;
-            let recorded = recorded.into_iter().flat_map(BTreeMap::into_keys);
-            let files = deploy_files(inputs.deploy, new)?.into_keys();
-            applications.insert(
-                files
-                    .chain(recorded)
-                    .map(|known| known.application)
-                    .collect(),
-            )
-        }
-    };
+    let known = known_applications(inputs, applications)?;
     let meant = |name: &Application| {
         let is_meant = |known: &&Application| {
             **known != target.application && text::is_slip(name.as_str(), known.as_str())
@@ -104,6 +91,38 @@ fn slips(
         .filter(|name| !known.contains(name))
         .filter_map(|name| Some((name.clone(), meant(&name)?)))
         .collect())
+}
+
+/// The sections that set a safeguard for an application of which nothing is known, and whose names
+/// are probably slips for that of a target.
+fn misspelt_sections(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    applications: &mut Option<BTreeSet<Application>>,
+) -> Result<Vec<NearSection>, Error> {
+    let mut near = inputs.deploy.config.near_sections(target);
+    if !near.is_empty() {
+        let known = known_applications(inputs, applications)?;
+        near.retain(|section| !known.contains(&section.named));
+    }
+    Ok(near)
+}
+
+/// The applications that have a deploy file or a deployment on record. Both are read once:
+/// `applications` keeps what is known.
+fn known_applications<'a>(
+    inputs: &Inputs<'_>,
+    applications: &'a mut Option<BTreeSet<Application>>,
+) -> Result<&'a BTreeSet<Application>, Error> {
+    if let Some(known) = applications {
+        return Ok(known);
+    }
+    let (_, new) = inputs.subject.range();
+    let recorded = inputs.record.map(Reader::newest).transpose()?;
+    let recorded = recorded.into_iter().flat_map(BTreeMap::into_keys);
+    let files = deploy_files(inputs.deploy, new)?.into_keys();
+    let known = files.chain(recorded).map(|known| known.application);
+    Ok(applications.insert(known.collect()))
 }
 
 /// The facts about one target.

@@ -15,6 +15,12 @@ pub fn unreadable_tip(
     error: &git::Error,
 ) -> Refusal {
     let hint = match planned {
+        // The branch is where it has to be, and only objects are missing.
+        Some(planned) if planned == tip => format!(
+            "everything up to there is planned, so push the next commit; if git refuses it because \
+             objects are missing, bring them back on the server, from a clone that has them: git \
+             fetch CLONE {branch}"
+        ),
         Some(planned) => format!(
             "set the branch back on the server: git update-ref {branch} {planned} (everything up \
              to there is planned); or push a commit that contains it, with git push --force, which \

@@ -32,13 +32,30 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if let Some((named, meant)) = slips.and_then(<[_]>::first) {
         return Err(Objection::fault(
             format!(
-                "the setting after of {} names {named}, which nothing is known of, so the order \
-                 that it asks for would not be kept",
+                "the setting after or together names {named} for {}, and nothing is known of \
+                 {named}, so what it asks for can't be kept",
                 target.application
             ),
             format!(
                 "did you mean {meant}? if {named} is right, give it a section in the server's \
                  configuration: [applications.{named}]"
+            ),
+        ));
+    }
+    let sections = case
+        .target_facts()
+        .map(|facts| &facts.misspelt_sections[..]);
+    if let Some(section) = sections.and_then(<[_]>::first) {
+        let (named, application) = (&section.named, &target.application);
+        return Err(Objection::fault(
+            format!(
+                "the section [{}] sets {} for {named}, which nothing is known of, so that does not \
+                 count for {application}",
+                section.heading, section.setting
+            ),
+            format!(
+                "did you mean {application}? correct the section in the server's configuration; if \
+                 {named} is right, give {application} a section beside it"
             ),
         ));
     }
@@ -62,7 +79,7 @@ mod tests {
         let config = "[defaults]\ncommand = [\"x\"]\nafter = [\"databse\"]\n";
         let found = ask_deploy(judge, config, &Facts::default(), target);
         assert!(
-            found.starts_with("refused: the setting after of app names databse"),
+            found.starts_with("refused: the setting after or together names databse for app"),
             "{found}"
         );
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
+use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::message::WhyUncounted;
@@ -255,9 +256,12 @@ pub struct TargetFacts {
     /// What the new revision did in the environment of `promotes_from`; `None`: that is not
     /// configured, or there is no record of deployments.
     pub promotion: Option<Promotion>,
-    /// The applications that the setting `after` names and of which nothing is known, each with the
-    /// known one that was probably meant.
+    /// The applications that `after` and `together` name and of which nothing is known, each with
+    /// the known one that was probably meant.
     pub slips: Vec<(Application, Application)>,
+    /// The sections that set a safeguard for an application of which nothing is known, and whose
+    /// names are probably slips for this one.
+    pub misspelt_sections: Vec<NearSection>,
     /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
     /// What the gained commits need.

@@ -23,7 +23,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
     let missing: Vec<&str> = others
         .iter()
-        .filter(|other| !is_changed(case, target, other))
+        .filter(|other| !is_changed(case, target, other) && !is_slip(case, other))
         .map(Application::as_str)
         .collect();
     if missing.is_empty() {
@@ -88,6 +88,14 @@ fn others_of_its_groups(case: &Case<'_>, target: &Target) -> BTreeSet<Applicatio
         .flatten()
         .filter(|other| *other != target.application)
         .collect()
+}
+
+/// Whether a name in a group is misspelt. Then the rule `configured` refuses, and a reason for
+/// changing an application alone would only hide the mistake.
+fn is_slip(case: &Case<'_>, other: &Application) -> bool {
+    let slips = case.target_facts().map(|facts| facts.slips.as_slice());
+    let mut slips = slips.into_iter().flatten();
+    slips.any(|(named, _)| named == other)
 }
 
 /// Whether the push changes another application in the environment of a target.

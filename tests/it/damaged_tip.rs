@@ -247,7 +247,10 @@ fn planned_commit_that_is_damaged_later_blocks_no_push() {
         world.push();
         world.settled();
         remove(&world, &world.git(&["rev-parse", what]));
-        world.cmd(&["status"]).ok().says("can't be read");
+        let status = world.cmd(&["status"]).ok().says("can't be read");
+        let status = status.says("push the next commit").all();
+        // The branch is there already.
+        assert!(!status.contains("update-ref"), "{status}");
 
         world.deploy(A, 3);
         let tip = world.tip();
@@ -260,6 +263,28 @@ fn planned_commit_that_is_damaged_later_blocks_no_push() {
         let last = world.settled().pop().unwrap();
         assert_eq!(last, "#3 production/a succeeded", "{what}");
     }
+}
+
+#[test]
+fn commit_that_was_planned_and_is_missing_can_be_fetched_from_a_clone() {
+    let world = World::installed();
+    world.deploy(A, 1);
+    world.push();
+    world.settled();
+    remove(&world, &world.tip());
+    let fetch = "git fetch CLONE refs/heads/main";
+    world.cmd(&["status"]).ok().says(fetch);
+    world.cmd(&["doctor"]).says(fetch);
+
+    // git itself refuses the next commit, because it misses the tip.
+    world.deploy(A, 2);
+    world.try_push().exits(1).says("missing necessary objects");
+    world.server_git(&["fetch", "-q", "../work", "refs/heads/main"]);
+    world.push();
+    assert_eq!(
+        world.settled(),
+        ["#1 production/a succeeded", "#2 production/a succeeded"]
+    );
 }
 
 /// What is on the branch at the installation is not deployed. A tip that can't be read would make

@@ -202,6 +202,73 @@ fn misspelt_application_that_goes_first_is_refused() {
 }
 
 #[test]
+fn misspelt_application_of_a_group_is_named_and_not_worked_around() {
+    let world = configured("[environments.production]\ntogether = [[\"website\", \"databse\"]]\n");
+    world.deploy("production/database", 1);
+    world.push();
+
+    let said = refused(&world, "production/website");
+    assert!(said.contains("did you mean database?"), "{said}");
+    assert!(!said.contains("Deploy-Alone"), "{said}");
+}
+
+#[test]
+fn misspelt_section_does_not_switch_off_what_protects_the_application() {
+    let section = "[environments.production]\n[environments.production.applications.wesbite]\n";
+    let pattern = "[environments.\"prod*\"]\n[environments.\"prod*\".applications.wesbite]\n";
+    for (section, setting) in [
+        (
+            "[applications.websiet]\n",
+            "allowed_refs = [\"refs/heads/a\"]",
+        ),
+        (
+            "[applications.webste]\n",
+            "repository = \"/srv/git/website.git\"",
+        ),
+        (section, "after = [\"database\"]"),
+        (pattern, "allowed_refs = [\"refs/heads/a\"]"),
+    ] {
+        let world = configured(&format!("{section}{setting}\n[applications.database]\n"));
+        world.deploy("production/database", 1);
+        world.push();
+
+        let said = refused(&world, "production/website");
+        let key = setting.split(' ').next().unwrap();
+        assert!(said.contains("did you mean website?"), "{section}: {said}");
+        assert!(said.contains(key), "{section}: {said}");
+    }
+}
+
+#[test]
+fn section_that_is_like_another_name_protects_what_it_names() {
+    let protected = "allowed_refs = [\"refs/heads/a\"]\n";
+    for sections in [
+        // Both have a section.
+        format!("[applications.worker]\n[applications.workers]\n{protected}"),
+        // They are numbered.
+        format!("[applications.worker2]\n{protected}"),
+        // It is another environment's, or switches off no safeguard.
+        format!(
+            "[environments.production]\n\
+             [environments.staging.applications.workers]\n{protected}"
+        ),
+        "[applications.workers]\ntimeout = \"1h\"\n".to_owned(),
+    ] {
+        let world = configured(&sections);
+        world.deploy("production/worker", 1);
+        world.push();
+    }
+
+    // Both are known.
+    let world = World::installed();
+    world.deploy("production/workers", 1);
+    world.push();
+    world.config(&format!("[applications.workers]\n{protected}"));
+    world.deploy("production/worker", 1);
+    world.push();
+}
+
+#[test]
 fn names_of_which_nothing_is_known_are_warned_of() {
     let world = configured(
         "[applications.wesbite]\n[environments.prodution]\n[environments.production]\n\
