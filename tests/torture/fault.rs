@@ -154,8 +154,9 @@ fn count(record: &str) -> BTreeMap<String, u32> {
     most
 }
 
-/// The errors that a call can plausibly fail with. That closing fails is not among them: the standard
-/// library panics if a folder can't be closed, also in the libraries that this program uses.
+/// The errors that a call can plausibly fail with. That closing fails is not among them: the
+/// standard library panics if a folder can't be closed, also in the libraries that this program
+/// uses.
 fn errors(call: &str) -> &'static [&'static str] {
     match call {
         "openat" | "open" => &["EIO", "ENOMEM", "EMFILE", "EACCES", "ENOSPC"],
