@@ -59,9 +59,11 @@ impl Claim {
 
     fn parse(text: &[u8]) -> Self {
         let mut lines = text.split(|byte| *byte == b'\n');
-        let owner = lines.next().unwrap_or_default().trim_ascii().to_vec();
+        let owner = lines.next().unwrap_or_default();
+        // An editor may have added this. Spaces belong to the path of the state.
+        let owner = owner.strip_suffix(b"\r").unwrap_or(owner);
         Self {
-            owner,
+            owner: owner.to_vec(),
             releases: lines.filter_map(release).collect(),
         }
     }
@@ -142,6 +144,8 @@ mod tests {
             ("\n", true),
             ("production/a\n", true),
             ("production/a id-1 /srv/git/deploy state\n", true),
+            ("production/a id-1 /srv/git/deploy state\r\n", true),
+            ("production/a id-1 /srv/git/deploy state \n", false),
             ("production/b\n", false),
             ("production/a id-2 /srv/git/deploy state\n", false),
             ("production/a id-1 /srv/git/copy state\n", false),
@@ -155,6 +159,15 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn space_at_the_end_of_a_path_is_a_part_of_it() {
+        let own = owner("production/a", "id /srv/state ");
+        let written = format!("{own}\n");
+        assert!(Claim::parse(written.as_bytes()).allows(&own));
+        let other = owner("production/a", "id /srv/state");
+        assert!(!Claim::parse(written.as_bytes()).allows(&other));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, ended, failed};
 use super::start::{NotStarted, remove_cgroup, start_step};
+use super::supervise::tidies_in_time;
 use super::tries::{Try, persist, run_gated};
 use crate::checkout::{CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN};
 use crate::git::ExportRules;
@@ -216,8 +217,8 @@ fn tree(job: &Job) -> Tree {
 }
 
 /// Removes old releases and what was left unfinished, also after a deployment that failed or was
-/// cancelled. It has as much time as the deployment had. What can't be removed stays until the next
-/// time.
+/// cancelled. It has as much time as the deployment had, and little after a `cancel`. What can't be
+/// removed stays until the next time.
 pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, outcome: &Outcome) {
     // Nothing was written.
     if !job.has_begun {
@@ -236,24 +237,18 @@ pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, out
         let mut tree = tree(job);
         tree.forks_before = gated.forks_before;
         if let Some(process) = is_ours.then(|| gated.open().ok()).flatten()
-            && !has_ended_within(&process, job.settings.timeout)
+            && !tidies_in_time(job, &process)
         {
             tree.kill();
-            has_ended_within(&process, KILLED_MAX);
+            log.say("old releases are left; they are removed after the next deployment");
+            wait_for_killed(&process);
         }
     }
     remove_cgroup(job);
 }
 
-/// Waits for the end of a process, but not longer than `limit`, and returns whether it has ended.
-fn has_ended_within(process: &Running, limit: Duration) -> bool {
-    let end = Deadline::after(limit);
-    loop {
-        if process.wait(None, end.left()).is_some() {
-            return true;
-        }
-        if end.is_over() {
-            return false;
-        }
-    }
+/// Waits for the end of a process that was killed, but not for ever: only the kernel can hold it.
+fn wait_for_killed(process: &Running) {
+    let end = Deadline::after(KILLED_MAX);
+    while process.wait(None, end.left()).is_none() && !end.is_over() {}
 }

@@ -100,6 +100,28 @@ fn reason_to_stop(
     timeout.is_over().then_some(Stop::Timeout)
 }
 
+/// Waits for the end of a process that tidies up after a deployment, and returns whether it has
+/// ended. It may take `timeout`. If somebody cancels the deployment, or has done so already, it may
+/// take `kill_after` more.
+pub(super) fn tidies_in_time(job: &mut Job, process: &Running) -> bool {
+    let mut end = Deadline::after(job.settings.timeout);
+    let mut seen_version = None;
+    let mut is_cancelled = false;
+
+    while !end.is_over() {
+        if process.wait(None, TICK.min(end.left())).is_some() {
+            return true;
+        }
+        if !is_cancelled
+            && let Some(Stop::Cancelled(_)) = reason_to_stop(job, &mut seen_version, end)
+        {
+            is_cancelled = true;
+            end = Deadline::after(job.settings.kill_after.min(end.left()));
+        }
+    }
+    false
+}
+
 /// Waits for what the command left running, and returns what still runs. It waits until `kill_at`
 /// and a little longer where the command was asked to end, and for `grace` otherwise. What can't be
 /// seen is waited for as if it ran.

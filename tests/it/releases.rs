@@ -335,3 +335,39 @@ fn cancel_ends_a_checkout() {
     world.wait_until_idle();
     assert_eq!(fs::read_dir(release(&world, "")).unwrap().count(), 0);
 }
+
+#[test]
+fn cancel_ends_the_removal_of_old_releases() {
+    for is_cancelled_before in [true, false] {
+        // The command leaves a lock behind on which only the removal has to wait: it fails itself.
+        let world = world(
+            "command = [\"/bin/sh\", \"-c\", \"touch {W}/began; \
+             while [ ! -e {W}/go ]; do sleep 0.05; done; exit 3\"]\n",
+        );
+        let revision = one_file(&world, "one");
+        world.deploy_rev("production/a", &revision);
+        world.push();
+        world.wait_until("the command began", || world.path("began").exists());
+        let held = endless(&world, "folder");
+
+        if !is_cancelled_before {
+            fs::write(world.path("go"), "").unwrap();
+            world.wait_until("the removal waits", || {
+                world.cmd(&["logs", "1"]).stdout.contains("holds the lock")
+            });
+        }
+        world.cmd(&["cancel", "1"]).ok();
+
+        // Without a limit of its own, the deployment has an hour.
+        let last = world.settled().pop().unwrap();
+        let expected = if is_cancelled_before {
+            "cancelled: by "
+        } else {
+            "failed: exit status 3"
+        };
+        assert!(last.contains(expected), "{last}");
+        world.cmd(&["logs", "1"]).ok().says("old releases are left");
+        drop(held);
+        world.wait_until_idle();
+    }
+}
