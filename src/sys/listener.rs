@@ -125,8 +125,8 @@ fn unread(output: &impl AsFd) -> usize {
     }
 }
 
-#[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test may panic")]
+#[cfg(test)]
 mod tests {
     use std::io::{ErrorKind, Read};
     use std::thread;

@@ -159,10 +159,8 @@ impl Arena {
     fn accept(&mut self, revision: String, push: &Run) -> Findings {
         let mut findings = Findings::default();
         // git's own locks, which a killed git leaves behind.
-        self.world.shell_in(
-            "deploy.git",
-            "find . -name '*.lock' -path './refs/*' -delete",
-        );
+        let remove = "rm -f HEAD.lock packed-refs.lock; find refs -name '*.lock' -delete";
+        self.world.shell_in("deploy.git", remove);
         let has_moved = self.is_on_branch();
         if push.code == Some(0) && !has_moved {
             findings
