@@ -34,7 +34,8 @@ pub(super) fn recorded(
 impl Concerned {
     /// The branch that the configuration names, as far as it can be read, and the one that the
     /// hooks were installed for. While the configuration can't be used, only the second one is
-    /// certain: without it, every branch can be meant.
+    /// certain: without it, every branch can be meant. So it is if the record can't be read and
+    /// only `HEAD` names a branch, because that may have been another one at the installation.
     pub(super) fn by(
         opened: Result<&DeployRepository, &Error>,
         recorded: &io::Result<Option<InstallRecord>>,
@@ -42,6 +43,9 @@ impl Concerned {
         let installed = recorded.as_ref().ok().and_then(Option::as_ref);
         let installed = installed.map(|recorded| recorded.branch.clone());
         let configured = match opened {
+            Ok(deploy) if recorded.is_err() && deploy.config.branch.is_none() => {
+                return Self::EveryBranch;
+            }
             Ok(deploy) => Some(deploy.branch.clone()),
             Err(Error::Config(_) | Error::Git(_)) if installed.is_none() => {
                 return Self::EveryBranch;

@@ -352,3 +352,26 @@ fn record_moves_with_the_repository_and_goes_with_the_hooks() {
     assert!(!left.any(|name| name.contains("installed")));
     world.cmd(&["uninstall"]).ok().says("no hook");
 }
+
+/// `HEAD` may have named another branch when the hooks were installed.
+#[test]
+fn record_that_cannot_be_read_closes_every_branch_if_only_head_names_one() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    fs::write(record_path(&world), "junk").unwrap();
+    world.server_git(&["symbolic-ref", "HEAD", "refs/heads/other"]);
+
+    world.deploy("production/a", 2);
+    for branch in ["main", "other", "third"] {
+        world
+            .push_with(&["origin", &format!("HEAD:refs/heads/{branch}")])
+            .exits(1)
+            .says("deploy-by-code.installed");
+    }
+    world.push_with(&["origin", "HEAD:refs/tags/a"]).ok();
+
+    world.server_git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    world.install();
+    world.push();
+}
