@@ -54,11 +54,17 @@ pub fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As for [`read`], or it is not UTF-8.
 pub fn read_text(file: &Path, max_bytes: u64) -> io::Result<String> {
-    let mut text = String::new();
-    read(file, max_bytes)?
-        .as_slice()
-        .read_to_string(&mut text)?;
-    Ok(text)
+    String::from_utf8(read(file, max_bytes)?).map_err(|error| {
+        let bytes = error.as_bytes();
+        let before = &bytes[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let what = match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16 text".to_owned(),
+            _ => format!("line {line} is not UTF-8 text"),
+        };
+        let message = format!("{what}; save it as UTF-8");
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })
 }
 
 /// Checks that a path leads to a regular file, to a folder or to nothing, for a library that opens
@@ -127,6 +133,26 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
+
+    #[test]
+    fn text_of_another_encoding_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        let table: [(&[u8], &str); 4] = [
+            (b"\xff\xfeb\0", "it is UTF-16 text; save it as UTF-8"),
+            (b"\xfe\xff\0b", "it is UTF-16 text; save it as UTF-8"),
+            (b"caf\xe9", "line 1 is not UTF-8 text; save it as UTF-8"),
+            (b"a\nb\xe9\nc", "line 2 is not UTF-8 text; save it as UTF-8"),
+        ];
+        for (content, expect) in table {
+            fs::write(&file, content).unwrap();
+            let error = read_text(&file, 100).unwrap_err();
+            assert_eq!(error.to_string(), expect, "{content:?}");
+        }
+
+        fs::write(&file, "caf\u{e9}").unwrap();
+        assert_eq!(read_text(&file, 100).unwrap(), "caf\u{e9}");
+    }
 
     #[test]
     fn pipe_is_not_waited_for() {
