@@ -213,6 +213,8 @@ fn state_that_is_older_than_its_logs_uses_no_number_twice() {
     refused
         .says("older than its logs")
         .says("deploy-by-code rebuild");
+    let found = world.cmd(&["doctor"]).exits(1);
+    found.says("PROBLEM  database: the database of the state is older than its logs");
     let dry = world.cmd(&["rebuild", "--dry-run"]).ok();
     dry.says("the next deployment is #4")
         .says("frozen: production");
