@@ -4,24 +4,22 @@
 //! changes what was reviewed. What git would leave out in silence is refused: a submodule, and the
 //! content of a file that Git LFS keeps elsewhere.
 
+use std::time::Duration;
+
 use gix::hash::ObjectId;
 use gix::objs::Kind;
 use gix::objs::tree::EntryKind;
 
 use super::error::Error;
 use super::repository::Repository;
-use super::survey::{ExportRules, PATH_MAX, TreeItem, survey, tree_items};
+use super::special_files::{is_lfs_pointer, is_link_target};
+use super::survey::{ExportRules, Surveyor, TreeItem, tree_items};
 use crate::id::Revision;
-use crate::text;
+use crate::policy::{ExportObstacle, ObstacleKind};
+use crate::sys::clock::Deadline;
 
 /// How large a release may be, in bytes.
 const TOTAL_MAX: u64 = 64 * 1024 * 1024 * 1024;
-
-/// How the pointer begins that Git LFS puts in the place of a file (git-lfs, docs/spec.md).
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
-
-/// How large such a pointer may be, in bytes (the same).
-const LFS_POINTER_MAX: usize = 1024;
 
 /// One step on the way through a tree. A name is one part of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +67,7 @@ struct ShownFolder {
 }
 
 impl<'r> ReleaseTree<'r> {
-    /// Looks at the whole tree of a revision, but not at the content of files.
+    /// Looks at the whole tree of a revision, and at the content of few files only.
     ///
     /// # Errors
     /// An object can't be read, or the revision passes a limit or breaks the rules.
@@ -78,13 +76,17 @@ impl<'r> ReleaseTree<'r> {
         revision: &Revision,
         rules: ExportRules,
     ) -> Result<Self, Error> {
-        let tree = repository.commit_tree(revision)?;
-        Ok(Self {
-            repository,
-            tree,
-            rules,
-            entries: survey(repository, tree, rules)?,
-        })
+        let never = Deadline::after(Duration::MAX);
+        let survey = Surveyor::default().survey(repository, revision, rules, never)?;
+        match survey.obstacles.first() {
+            Some(obstacle) => Err(error(repository, obstacle)),
+            None => Ok(Self {
+                repository,
+                tree: repository.commit_tree(revision)?,
+                rules,
+                entries: survey.entries,
+            }),
+        }
     }
 
     /// Shows everything in the tree.
@@ -126,7 +128,10 @@ impl<'r> ReleaseTree<'r> {
                         let message = format!("the revision has more than {TOTAL_MAX} bytes");
                         return Err(repository.error(message).into());
                     }
-                    let wrong = |what| repository.error(format!("{} {what}", shown(&open, name)));
+                    let wrong = |kind| {
+                        let path = path(&open, name);
+                        error(repository, &ExportObstacle { path, kind })
+                    };
                     show(file(kind, name, content, self.rules).map_err(wrong)?)?;
                 }
             }
@@ -149,22 +154,17 @@ fn file<'a>(
     name: &'a [u8],
     content: &'a [u8],
     rules: ExportRules,
-) -> Result<ExportItem<'a>, &'static str> {
+) -> Result<ExportItem<'a>, ObstacleKind> {
     if kind == EntryKind::Link {
-        let can_be_one = !content.is_empty() && content.len() <= PATH_MAX && !content.contains(&0);
-        let link = can_be_one.then_some(ExportItem::Link {
+        let link = is_link_target(content).then_some(ExportItem::Link {
             name,
             target: content,
         });
-        return link.ok_or("is a symbolic link that leads nowhere: its target is no path");
+        return link.ok_or(ObstacleKind::LinkTarget);
     }
 
-    let is_pointer = content.len() <= LFS_POINTER_MAX && content.starts_with(LFS_POINTER);
-    if is_pointer && !rules.lfs_pointers {
-        return Err(
-            "is kept in Git LFS, and its content is not in this repository; where the \
-                    pointer is meant, set lfs = \"pointers\"",
-        );
+    if !rules.lfs_pointers && is_lfs_pointer(content) {
+        return Err(ObstacleKind::LfsPointer);
     }
     Ok(ExportItem::File {
         name,
@@ -173,9 +173,14 @@ fn file<'a>(
     })
 }
 
-/// The path of something in the folders that are open, escaped.
-fn shown(open: &[ShownFolder], name: &[u8]) -> String {
+/// The path of something in the folders that are open.
+fn path(open: &[ShownFolder], name: &[u8]) -> Vec<u8> {
     let folders = open.iter().skip(1).map(|open| open.name.as_slice());
     let parts: Vec<&[u8]> = folders.chain([name]).collect();
-    text::quote(parts.join(&b'/'), 200)
+    parts.join(&b'/')
+}
+
+/// The error of a revision that can't be exported.
+fn error(repository: &Repository, obstacle: &ExportObstacle) -> Error {
+    repository.error(format!("{obstacle}; {}", obstacle.advice()))
 }

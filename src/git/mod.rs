@@ -31,8 +31,10 @@ mod refs;
 mod repository;
 mod scratch;
 mod settings;
+mod special_files;
 mod survey;
 mod symbolic;
+mod totals;
 mod trailers;
 mod tree;
 
@@ -47,5 +49,5 @@ pub use program::TreeProgram;
 pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
-pub use survey::ExportRules;
+pub use survey::{ExportRules, Surveyor};
 pub use trailers::{Bound, DeclaredNeed};

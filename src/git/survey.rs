@@ -2,6 +2,11 @@
 //!
 //! A tree that occurs in many places is read once. So a repository of a few hundred bytes that
 //! stands for thousands of millions of files is refused at once, and nothing is walked without end.
+//! What is known of a folder is kept, so that of the next revision only what differs is read.
+//!
+//! Of the files, only symbolic links are read, and, below a folder whose `.gitattributes` names
+//! Git LFS, the small ones. A pointer that no such file announces is only found when the release
+//! is exported.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,20 +19,20 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::repository::Repository;
-use crate::text;
+use super::special_files::{ATTRIBUTES, PATH_MAX};
+use super::totals::Totals;
+use crate::id::Revision;
+use crate::policy::{ExportObstacle, ObstacleKind, Survey};
+use crate::sys::clock::Deadline;
 
 /// How many files and folders a release may have.
-pub(super) const ENTRIES_MAX: u64 = 1_000_000;
+const ENTRIES_MAX: u64 = 1_000_000;
 
 /// How deep its folders may be.
-pub(super) const DEPTH_MAX: usize = 128;
-
-/// How many bytes a path in it may have, and the target of a link: no program can use longer ones
-/// (`PATH_MAX`, path_resolution(7)).
-pub(super) const PATH_MAX: usize = 4095;
+const DEPTH_MAX: usize = 128;
 
 /// How large the object of one folder may be, in bytes.
-const FOLDER_MAX: u64 = 64 * 1024 * 1024;
+const FOLDER_MAX: u64 = 32 * 1024 * 1024;
 
 /// Which names a tree may have: what git itself accepts on Linux, except for names that some file
 /// system treats as `.git`. Names that Windows does not allow are allowed here.
@@ -37,8 +42,11 @@ const VALIDATE: component::Options = component::Options {
     protect_ntfs: true,
 };
 
+/// Of how many folders it is remembered what is in them, when the next revision comes.
+const KNOWN_MAX: usize = 100_000;
+
 /// What a revision may have that an export can't give the content of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ExportRules {
     /// The pointers of Git LFS are written in place of the files that they stand for.
     pub lfs_pointers: bool,
@@ -53,154 +61,232 @@ pub(super) struct TreeItem {
     pub(super) id: ObjectId,
 }
 
-/// What is in a folder and below it.
-#[derive(Clone, Copy, Default)]
-struct Totals {
-    entries: u64,
-    /// 0: there is no folder in it.
-    depth: usize,
-    /// The length of the longest path from here.
-    path: usize,
-}
-
-impl Totals {
-    /// Adds an entry and what is below it.
-    fn add(&mut self, name: &[u8], below: Option<Totals>) {
-        self.entries = self.entries.saturating_add(1);
-        self.path = self.path.max(name.len());
-        if let Some(below) = below {
-            self.entries = self.entries.saturating_add(below.entries);
-            self.depth = self.depth.max(below.depth + 1);
-            self.path = self.path.max(name.len() + 1 + below.path);
-        }
-    }
-}
-
-/// A folder on the way down, and the folders in it that are still to be looked at.
-struct LookedAt {
-    id: ObjectId,
-    name: Vec<u8>,
-    totals: Totals,
-    folders: Vec<TreeItem>,
-}
-
-/// Looks at everything that a tree stands for, and returns how many files and folders that is.
-///
-/// # Errors
-/// A tree can't be read, passes a limit, has a name that could lead out of the release or has one
-/// twice, or has a submodule where the rules refuse that.
-pub(super) fn survey(
-    repository: &Repository,
+/// What decides what is found in a folder.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct FolderKey {
     tree: ObjectId,
+    /// Whether Git LFS may keep files of the folder that it is in.
+    may_use_lfs: bool,
     rules: ExportRules,
-) -> Result<u64, Error> {
-    let mut known: HashMap<ObjectId, Totals> = HashMap::new();
-    let mut read = 0_u64;
-    let mut open: Vec<LookedAt> = Vec::new();
-    let mut next = Some((Vec::new(), tree));
+}
 
-    loop {
-        if let Some((name, id)) = next.take() {
-            let opened = open_folder(repository, name, id, &open, rules)?;
-            let folders = opened.folders.len() as u64;
-            read = read.saturating_add(opened.totals.entries + folders);
-            let is_deep = open.len() > DEPTH_MAX;
-            open.push(opened);
-            if read > ENTRIES_MAX || is_deep {
-                return Err(too_large(repository));
-            }
-        }
+/// A folder on the way down.
+struct LookedAt {
+    name: Vec<u8>,
+    folder: FolderKey,
+    totals: Totals,
+    /// The folders in it that are still to be looked at, the last one first.
+    left: Vec<(Vec<u8>, FolderKey)>,
+    /// Whether there was time to look at all files in it.
+    is_whole: bool,
+}
 
-        let Some(last) = open.last_mut() else {
-            return Ok(known.get(&tree).map_or(0, |totals| totals.entries));
-        };
-        if let Some(folder) = last.folders.pop() {
-            match known.get(&folder.id) {
-                Some(below) => last.totals.add(&folder.name, Some(*below)),
-                None => {
-                    next = Some((folder.name.clone(), folder.id));
-                    last.folders.push(folder);
-                }
-            }
-            continue;
-        }
-
-        let totals = last.totals;
-        if totals.entries > ENTRIES_MAX || totals.depth > DEPTH_MAX || totals.path > PATH_MAX {
-            return Err(too_large(repository));
-        }
-        known.insert(last.id, totals);
-        open.pop();
+impl LookedAt {
+    /// How many entries it has.
+    fn entries(&self) -> u64 {
+        self.totals.entries + self.left.len() as u64
     }
 }
 
-fn too_large(repository: &Repository) -> Error {
-    repository.error(format!(
-        "the revision is too large to be checked out: at most {ENTRIES_MAX} files and folders, \
-         {DEPTH_MAX} folders deep, with paths of {PATH_MAX} bytes"
-    ))
+/// Looks at revisions of one repository, and remembers what is in their folders.
+#[derive(Default)]
+pub struct Surveyor {
+    known: HashMap<FolderKey, Totals>,
 }
 
-/// Reads a folder. `above` is where it is, for errors.
+impl Surveyor {
+    /// Looks at everything that a revision stands for. When `end` has come, what is left is not
+    /// looked at any more, and the survey says so.
+    ///
+    /// # Errors
+    /// An object can't be read.
+    pub fn survey(
+        &mut self,
+        repository: &Repository,
+        revision: &Revision,
+        rules: ExportRules,
+        end: Deadline,
+    ) -> Result<Survey, Error> {
+        if self.known.len() > KNOWN_MAX {
+            self.known.clear();
+        }
+        let root = FolderKey {
+            tree: repository.commit_tree(revision)?,
+            may_use_lfs: false,
+            rules,
+        };
+        let mut above: Vec<LookedAt> = Vec::new();
+        let Some(mut here) = open_folder(repository, Vec::new(), root, end)? else {
+            return Ok(too_large(&above, b"", folder_limit()));
+        };
+        let (mut read, mut is_whole) = (here.entries(), here.is_whole);
+
+        loop {
+            if read > ENTRIES_MAX || above.len() > DEPTH_MAX || passes_a_limit(&here.totals) {
+                return Ok(too_large(&above, &here.name, limits()));
+            }
+
+            if let Some((name, folder)) = here.left.pop() {
+                if let Some(inside) = self.known.get(&folder) {
+                    here.totals.add_folder(&name, inside);
+                } else if end.is_over() {
+                    is_whole = false;
+                } else {
+                    above.push(here);
+                    let Some(opened) = open_folder(repository, name.clone(), folder, end)? else {
+                        return Ok(too_large(&above, &name, folder_limit()));
+                    };
+                    here = opened;
+                    read = read.saturating_add(here.entries());
+                    is_whole &= here.is_whole;
+                }
+                continue;
+            }
+
+            let Some(folder_above) = above.pop() else {
+                return Ok(here.totals.survey(is_whole));
+            };
+            let done = std::mem::replace(&mut here, folder_above);
+            here.totals.add_folder(&done.name, &done.totals);
+            if is_whole {
+                self.known.insert(done.folder, done.totals);
+            }
+        }
+    }
+}
+
+fn passes_a_limit(totals: &Totals) -> bool {
+    totals.entries > ENTRIES_MAX || totals.depth > DEPTH_MAX || totals.path > PATH_MAX
+}
+
+fn limits() -> String {
+    format!(
+        "at most {ENTRIES_MAX} files and folders, {DEPTH_MAX} folders deep, with paths of \
+         {PATH_MAX} bytes"
+    )
+}
+
+fn folder_limit() -> String {
+    format!("at most {FOLDER_MAX} bytes for the list of what is in a folder")
+}
+
+/// What is known of a revision that passes a limit in the folder `name`.
+fn too_large(above: &[LookedAt], name: &[u8], limit: String) -> Survey {
+    // The first folder is the whole revision, and has no name.
+    let folders = above.iter().map(|folder| folder.name.as_slice());
+    let path: Vec<&[u8]> = folders.chain([name]).skip(1).collect();
+    Survey {
+        entries: 0,
+        obstacles: vec![ExportObstacle {
+            path: path.join(&b'/'),
+            kind: ObstacleKind::TooLarge(limit),
+        }],
+        is_whole: false,
+    }
+}
+
+/// Looks at what is in a folder itself. `None`: its object is too large.
 fn open_folder(
     repository: &Repository,
     name: Vec<u8>,
-    id: ObjectId,
-    above: &[LookedAt],
-    rules: ExportRules,
-) -> Result<LookedAt, Error> {
-    let shown = |entry: &[u8]| {
-        let folders = above.iter().map(|open| open.name.as_slice());
-        let parts = folders.chain([name.as_slice(), entry]).skip(1);
-        text::quote(parts.collect::<Vec<_>>().join(&b'/'), 200)
+    folder: FolderKey,
+    end: Deadline,
+) -> Result<Option<LookedAt>, Error> {
+    if repository.size(&folder.tree)? > FOLDER_MAX {
+        return Ok(None);
+    }
+    let items = tree_items(repository, folder.tree)?;
+    let may_use_lfs =
+        folder.may_use_lfs || !folder.rules.lfs_pointers && names_lfs(repository, &items)?;
+
+    let mut opened = LookedAt {
+        name,
+        folder,
+        totals: Totals::default(),
+        left: Vec::new(),
+        is_whole: true,
     };
-
-    let mut totals = Totals::default();
-    let mut folders = Vec::new();
     let mut names = HashSet::new();
-    for entry in tree_items(repository, id)? {
-        let mode = (entry.kind == EntryKind::Link).then_some(component::Mode::Symlink);
-        let path: &BStr = entry.name.as_slice().into();
-        if let Err(error) = gix::validate::path::component(path, mode, VALIDATE) {
-            let path = shown(&entry.name);
-            return Err(repository.error(format!("the tree of the revision has {path}: {error}")));
+    for item in items {
+        let name = item.name.as_slice();
+        let totals = &mut opened.totals;
+        if let Some(why) = why_not_allowed(&item) {
+            totals.add_obstacle(ObstacleKind::Name(why), name);
         }
-        if !names.insert(entry.name.clone()) {
-            let path = shown(&entry.name);
-            return Err(repository.error(format!("the tree of the revision has {path} twice")));
+        if !names.insert(name.to_vec()) {
+            totals.add_obstacle(ObstacleKind::Twice, name);
         }
 
-        match entry.kind {
-            EntryKind::Tree => folders.push(entry),
-            EntryKind::Commit if !rules.empty_submodules => {
-                return Err(repository.error(format!(
-                    "{} is a submodule, whose files would be missing; where that is meant, set \
-                     submodules = \"empty\"",
-                    shown(&entry.name)
-                )));
-            }
-            _ => totals.add(&entry.name, None),
+        if item.kind == EntryKind::Tree {
+            let inner = FolderKey {
+                tree: item.id,
+                may_use_lfs,
+                ..folder
+            };
+            opened.left.push((item.name, inner));
+            continue;
+        }
+        totals.add(name);
+        let is_read = item.kind == EntryKind::Link || is_file(&item) && may_use_lfs;
+        if is_read && end.is_over() {
+            opened.is_whole = false;
+        } else if let Some(kind) = content_obstacle(repository, &item, may_use_lfs, folder.rules)? {
+            totals.add_obstacle(kind, name);
         }
     }
-    Ok(LookedAt {
-        id,
-        name,
-        totals,
-        folders,
-    })
+    opened.left.reverse();
+    Ok(Some(opened))
 }
 
-/// The entries of a tree, in its order. Their names are not checked yet.
+fn is_file(item: &TreeItem) -> bool {
+    matches!(item.kind, EntryKind::Blob | EntryKind::BlobExecutable)
+}
+
+/// Whether the attributes in a folder say that Git LFS may keep files in and below it.
+fn names_lfs(repository: &Repository, items: &[TreeItem]) -> Result<bool, Error> {
+    for item in items {
+        if is_file(item) && item.name == ATTRIBUTES && repository.may_use_lfs(&item.id)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Why something may not have its name, if it may not.
+fn why_not_allowed(item: &TreeItem) -> Option<String> {
+    let mode = (item.kind == EntryKind::Link).then_some(component::Mode::Symlink);
+    let name: &BStr = item.name.as_slice().into();
+    let checked = gix::validate::path::component(name, mode, VALIDATE);
+    checked.err().map(|error| error.to_string())
+}
+
+/// What is wrong with what something stands for, if anything is.
+fn content_obstacle(
+    repository: &Repository,
+    item: &TreeItem,
+    may_use_lfs: bool,
+    rules: ExportRules,
+) -> Result<Option<ObstacleKind>, Error> {
+    let (is_wrong, kind) = match item.kind {
+        EntryKind::Commit => (!rules.empty_submodules, ObstacleKind::Submodule),
+        EntryKind::Link => (
+            !repository.has_link_target(&item.id)?,
+            ObstacleKind::LinkTarget,
+        ),
+        EntryKind::Blob | EntryKind::BlobExecutable => (
+            may_use_lfs && repository.has_lfs_pointer(&item.id)?,
+            ObstacleKind::LfsPointer,
+        ),
+        EntryKind::Tree => return Ok(None),
+    };
+    Ok(is_wrong.then_some(kind))
+}
+
+/// The entries of a tree, in its order. Neither their names nor their number is checked.
 ///
 /// # Errors
-/// The tree can't be read, or is too large.
+/// The tree can't be read.
 pub(super) fn tree_items(repository: &Repository, tree: ObjectId) -> Result<Vec<TreeItem>, Error> {
-    if repository.size(&tree)? > FOLDER_MAX {
-        return Err(repository.error(format!(
-            "the folder {tree} is larger than {FOLDER_MAX} bytes"
-        )));
-    }
-
     let mut buffer = Vec::new();
     let entries = repository.entries(Some(&tree), &mut buffer)?;
     let items = entries.map(|entry| {
@@ -213,3 +299,7 @@ pub(super) fn tree_items(repository: &Repository, tree: ObjectId) -> Result<Vec<
     });
     items.collect()
 }
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::questions::{Asked, Needs, Question, RepositoryAnswer, Worker};
+use crate::git::ExportRules;
 use crate::id::Revision;
-use crate::policy::{Direction, RevisionFact, Unknown};
+use crate::policy::{Direction, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
 use crate::time::show_duration;
 
@@ -235,6 +236,23 @@ impl ApplicationRepositories {
         };
         match self.ask(path, question)? {
             RepositoryAnswer::Needs(needs) => Ok(needs),
+            _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// What a checkout of a revision would write.
+    pub(super) fn survey(
+        &mut self,
+        path: &Path,
+        revision: &Revision,
+        rules: ExportRules,
+    ) -> Result<Result<Survey, Unknown>, Error> {
+        let question = Question::Survey {
+            revision: revision.clone(),
+            rules,
+        };
+        match self.ask(path, question)? {
+            RepositoryAnswer::Survey(survey) => Ok(survey),
             _ => Err(Error::NotInMemory),
         }
     }

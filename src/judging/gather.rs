@@ -13,10 +13,12 @@ use crate::candidate::Candidate;
 use crate::change::Node;
 use crate::config::NearSection;
 use crate::deployfile::ContentError;
+use crate::git::ExportRules;
 use crate::id::{Application, Revision, RevisionError, Target};
 use crate::identity::Identity;
 use crate::policy::{
-    Base, ExceptionKind, Facts, Hold, Newest, Promotion, TargetFacts, Trailers, Unknown,
+    Base, ExceptionKind, Facts, Hold, Newest, Promotion, RevisionFact, Survey, TargetFacts,
+    Trailers, Unknown,
 };
 use crate::store::{Deployment, Reader};
 use crate::sys::clock;
@@ -173,7 +175,39 @@ fn target_facts(
         &mut known,
         repositories,
     )?;
+    known.survey = survey(
+        inputs,
+        target,
+        revision,
+        known.revision.as_ref(),
+        repositories,
+    )?;
     Ok(known)
+}
+
+/// What a checkout of a revision would write; `None`: there is none, or nobody could read it.
+fn survey(
+    inputs: &Inputs<'_>,
+    target: &Target,
+    revision: &Revision,
+    found: Option<&RevisionFact>,
+    repositories: &mut ApplicationRepositories,
+) -> Result<Option<Result<Survey, Unknown>>, Error> {
+    let settings = inputs.deploy.config.settings(target);
+    let path = inputs.deploy.application_repository(target);
+    let (Some(path), Some(_), true) = (
+        path,
+        settings.checkout.as_ref(),
+        found.is_some_and(RevisionFact::is_comparable),
+    ) else {
+        return Ok(None);
+    };
+
+    let rules = ExportRules {
+        lfs_pointers: settings.lfs_pointers,
+        empty_submodules: settings.empty_submodules,
+    };
+    repositories.survey(&path, revision, rules).map(Some)
 }
 
 /// Who pushed the change that a candidate is about. If it is only judged again, this is the person

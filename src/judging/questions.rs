@@ -2,13 +2,19 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
-use crate::git::{self, Bound, DeclaredNeed, Repository};
+use crate::git::{self, Bound, DeclaredNeed, ExportRules, Repository, Surveyor};
 use crate::id::Revision;
-use crate::policy::{Direction, RevisionFact, Unknown};
+use crate::policy::{Direction, RevisionFact, Survey, Unknown};
+use crate::sys::clock::Deadline;
+
+/// How long all looks at the trees of revisions may take. It is less than one answer may take: the
+/// files of a large revision are no reason to give up its repository.
+const SURVEYS_MAX: Duration = Duration::from_secs(5);
 
 /// A question to an application repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,6 +35,11 @@ pub(super) enum Question {
         base: Option<Revision>,
         revision: Revision,
     },
+    /// What would a checkout of a revision write?
+    Survey {
+        revision: Revision,
+        rules: ExportRules,
+    },
 }
 
 /// What commits declare to need. The bound is there if only the newest commits were read.
@@ -42,6 +53,7 @@ pub(super) enum RepositoryAnswer {
     Contains(Result<bool, Unknown>),
     Complete(Result<Option<Revision>, Unknown>),
     Needs(Result<Needs, Unknown>),
+    Survey(Result<Survey, Unknown>),
 }
 
 impl RepositoryAnswer {
@@ -53,11 +65,16 @@ impl RepositoryAnswer {
             Question::Contains { .. } => Self::Contains(Err(why)),
             Question::Complete(_) => Self::Complete(Err(why)),
             Question::Needs { .. } => Self::Needs(Err(why)),
+            Question::Survey { .. } => Self::Survey(Err(why)),
         }
     }
 
-    /// The answer of a repository.
-    fn of(repository: &Repository, question: &Question) -> Self {
+    /// The answer of a repository. `left` is how long surveys may still take.
+    fn of(opened: &mut OpenedRepository, question: &Question, left: &mut Duration) -> Self {
+        let OpenedRepository {
+            repository,
+            surveyor,
+        } = opened;
         let unknown = |error: git::Error| Unknown(error.to_string());
         match question {
             Question::Find {
@@ -74,6 +91,12 @@ impl RepositoryAnswer {
             Question::Needs { base, revision } => {
                 let needs = repository.declared_needs(base.as_ref(), revision);
                 Self::Needs(needs.map_err(unknown))
+            }
+            Question::Survey { revision, rules } => {
+                let end = Deadline::after(*left);
+                let survey = surveyor.survey(repository, revision, *rules, end);
+                *left = end.left();
+                Self::Survey(survey.map_err(unknown))
             }
         }
     }
@@ -104,16 +127,33 @@ impl Worker {
     }
 }
 
+/// A repository, and what is known of the trees of its revisions.
+struct OpenedRepository {
+    repository: Repository,
+    surveyor: Surveyor,
+}
+
+impl OpenedRepository {
+    fn open(path: &Path) -> Result<Self, Unknown> {
+        let repository = git::open_application(path);
+        Ok(Self {
+            repository: repository.map_err(|error| Unknown(error.to_string()))?,
+            surveyor: Surveyor::default(),
+        })
+    }
+}
+
 /// Answers questions until nobody asks or listens any more.
 fn answer_all(asked: &Receiver<Asked>, answered: &Sender<RepositoryAnswer>) {
-    let mut opened: HashMap<PathBuf, Result<Repository, Unknown>> = HashMap::new();
+    let mut opened: HashMap<PathBuf, Result<OpenedRepository, Unknown>> = HashMap::new();
+    let mut left = SURVEYS_MAX;
 
     for (path, question) in asked {
-        let repository = opened.entry(path).or_insert_with_key(|path| {
-            git::open_application(path).map_err(|error| Unknown(error.to_string()))
-        });
+        let repository = opened
+            .entry(path)
+            .or_insert_with_key(|path| OpenedRepository::open(path));
         let answer = match repository {
-            Ok(repository) => RepositoryAnswer::of(repository, &question),
+            Ok(opened) => RepositoryAnswer::of(opened, &question, &mut left),
             Err(why) => RepositoryAnswer::unknown(&question, why.clone()),
         };
         if answered.send(answer).is_err() {

@@ -30,12 +30,7 @@ impl<'a> Case<'a> {
         let revision = self
             .target_facts()
             .and_then(|facts| facts.revision.as_ref());
-        matches!(
-            revision,
-            None | Some(
-                RevisionFact::On(_) | RevisionFact::Elsewhere(_) | RevisionFact::NoAllowedRef(_)
-            )
-        )
+        revision.is_none_or(RevisionFact::is_comparable)
     }
 
     /// The facts about the candidate's target, if any are known.

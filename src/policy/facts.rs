@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
+use super::obstacle::ExportObstacle;
 use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
@@ -65,6 +66,28 @@ pub enum RevisionFact {
     Shallow,
     /// The repository can't be read. The text has its path and the error, escaped.
     Unreadable(String),
+}
+
+impl RevisionFact {
+    /// Whether it is a commit that can be read and compared with others.
+    #[must_use]
+    pub fn is_comparable(&self) -> bool {
+        matches!(
+            self,
+            Self::On(_) | Self::Elsewhere(_) | Self::NoAllowedRef(_)
+        )
+    }
+}
+
+/// What a checkout of a revision would write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// How many files and folders were looked at.
+    pub entries: u64,
+    /// Why it can't be checked out: the first obstacle of each kind.
+    pub obstacles: Vec<ExportObstacle>,
+    /// Whether there was time to look at everything.
+    pub is_whole: bool,
 }
 
 /// How a new revision is related to an old one.
@@ -240,6 +263,9 @@ pub struct TargetFacts {
     pub pusher: Option<Identity>,
     /// What its repository says about the new revision; `None`: no repository is configured.
     pub revision: Option<RevisionFact>,
+    /// What a checkout of the new revision would write; `None`: `checkout` is not configured, or
+    /// the revision is no commit that can be read.
+    pub survey: Option<Result<Survey, Unknown>>,
     /// What the deploy file asked for before.
     pub wanted: Option<Base>,
     /// What is deployed.

@@ -8,11 +8,13 @@ mod configured;
 mod deploy_branch;
 mod deploy_file;
 mod exception;
+mod exportable;
 mod facts;
 mod first_word;
 mod freeze;
 mod frozen;
 mod needs;
+mod obstacle;
 mod place;
 mod prepend_only;
 mod promotion;
@@ -30,8 +32,9 @@ pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, TargetFacts, Trailers, UncountedReason, Unknown,
+    RevisionFact, Stage, Survey, TargetFacts, Trailers, UncountedReason, Unknown,
 };
 pub use freeze::{Freeze, freeze_of};
+pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use rules::{Gate, judge, judge_branch};
 pub use verdict::{Answer, Objection, Pass, Refusal};

@@ -5,8 +5,8 @@ use super::exception::ExceptionKind;
 use super::facts::Facts;
 use super::verdict::{Answer, Refusal};
 use super::{
-    backwards, configured, deploy_branch, deploy_file, frozen, needs, place, prepend_only,
-    promotion, reachable, rollback_holds, together,
+    backwards, configured, deploy_branch, deploy_file, exportable, frozen, needs, place,
+    prepend_only, promotion, reachable, rollback_holds, together,
 };
 use crate::candidate::{Candidate, Intent};
 use crate::config::Config;
@@ -82,6 +82,7 @@ const FILE_RULES: &[Rule] = &[
 const RULES: &[Rule] = &[
     Rule::new("configured", configured::judge),
     Rule::new("reachable", reachable::judge),
+    Rule::new("exportable", exportable::judge),
     Rule::about_history("backwards", backwards::judge).but_for(ExceptionKind::Rollback),
     Rule::about_history("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
     Rule::about_history("promotion", promotion::judge),

@@ -3,7 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::checkout::{commit, configure, current, deploy, one_file, release, world};
+use crate::applications::{refused, try_deploy};
+use crate::checkout::{
+    commit, configure, current, deploy, deploy_unjudged, one_file, release, world,
+};
 use crate::run::run;
 use crate::tree::{FILE, FOLDER, SUBMODULE, SYMLINK, Trees};
 use crate::world::{World, rev};
@@ -84,7 +87,9 @@ fn hostile_tree_fails_and_writes_nothing_outside_its_release() {
 
     for (name, make) in hostile_trees(outside.to_str().unwrap()) {
         let revision = commit(&world, |trees| make(trees));
-        let last = deploy(&world, &revision);
+        let said = refused(try_deploy(&world, "production/a", &revision));
+        assert!(said.contains("can't be checked out: "), "{name}: {said}");
+        let last = deploy_unjudged(&world, &revision);
 
         assert!(last.contains(" failed: checkout: "), "{name}: {last}");
         let left = release(&world, &revision);
@@ -137,12 +142,12 @@ fn submodule_is_refused_unless_an_empty_folder_is_meant() {
         trees.tree(&[(FILE, b"file", &file), (SUBMODULE, b"sub", &rev(9))])
     });
 
-    let refused = deploy(&world, &revision);
+    let refused = deploy_unjudged(&world, &revision);
     assert!(refused.contains("\"sub\" is a submodule"), "{refused}");
     assert!(!release(&world, &revision).exists());
 
     configure(&world, "submodules = \"empty\"\n");
-    assert_eq!(deploy(&world, &revision), "#2 production/a succeeded");
+    assert_eq!(deploy(&world, &revision), "#3 production/a succeeded");
     let inside = fs::read_dir(release(&world, &revision).join("sub")).unwrap();
     assert_eq!(inside.count(), 0);
 }
@@ -155,7 +160,7 @@ fn pointer_of_git_lfs_is_refused_unless_it_is_meant() {
         trees.path(FILE, b"assets/logo.png", &trees.blob(pointer))
     });
 
-    let refused = deploy(&world, &revision);
+    let refused = deploy_unjudged(&world, &revision);
     assert!(
         refused.contains("\"assets/logo.png\" is kept in Git LFS"),
         "{refused}"
@@ -163,7 +168,7 @@ fn pointer_of_git_lfs_is_refused_unless_it_is_meant() {
     assert_eq!(fs::read_dir(release(&world, "")).unwrap().count(), 0);
 
     configure(&world, "lfs = \"pointers\"\n");
-    assert_eq!(deploy(&world, &revision), "#2 production/a succeeded");
+    assert_eq!(deploy(&world, &revision), "#3 production/a succeeded");
     let file = release(&world, &revision).join("assets/logo.png");
     assert_eq!(fs::read_to_string(file).unwrap(), pointer);
 }
@@ -196,7 +201,9 @@ fn tree_that_stands_for_too_much_is_refused_before_anything_is_written() {
 
     for (name, make) in trees {
         let revision = commit(&world, make);
-        let last = deploy(&world, &revision);
+        let said = refused(try_deploy(&world, "production/a", &revision));
+        assert!(said.contains("too large"), "{name}: {said}");
+        let last = deploy_unjudged(&world, &revision);
         assert!(last.contains(" failed: checkout: "), "{name}: {last}");
         assert!(last.contains("too large"), "{name}: {last}");
         let releases = fs::read_dir(release(&world, "")).unwrap();

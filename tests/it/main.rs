@@ -41,6 +41,7 @@ mod dependencies;
 mod doctor;
 mod events;
 mod exact_refs;
+mod exportable;
 mod facts;
 mod faults;
 mod freezing;
