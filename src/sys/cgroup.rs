@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use nix::libc::ENODEV;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
-use super::process::ProcessIdentity;
+use super::process::{ProcessIdentity, is_gone};
 use super::unseen::Unseen;
 
 /// The beginning of the names of the cgroups that [`create`] makes.
@@ -52,6 +52,31 @@ pub fn create(name: &str) -> Option<(PathBuf, File)> {
             None
         }
     }
+}
+
+/// The cgroup that [`create`] made and that a process is in or below; `None`: it is in none, or the
+/// process has ended.
+///
+/// # Errors
+/// The kernel does not show it.
+pub fn made_for(pid: i32) -> Result<Option<PathBuf>, Unseen> {
+    let file = format!("/proc/{pid}/cgroup");
+    let membership = match fs::read_to_string(&file) {
+        Ok(membership) => membership,
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) => return Err(Unseen::new(file, error)),
+    };
+
+    let path = membership
+        .lines()
+        .find_map(|line| line.strip_prefix("0::/"))
+        .unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').collect();
+    let Some(last) = parts.iter().rposition(|part| part.starts_with(PREFIX)) else {
+        return Ok(None);
+    };
+    let mount = mount()?;
+    Ok(Some(mount.join(parts[..=last].join("/"))))
 }
 
 /// The folder of this process's cgroup; `None`: it can't be reached by a path.

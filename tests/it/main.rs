@@ -55,6 +55,7 @@ mod install_steps;
 mod installed;
 mod late;
 mod layers;
+mod left_running;
 mod limits;
 mod listeners;
 mod lost_state;
