@@ -61,6 +61,7 @@ mod listeners;
 mod lost_state;
 mod many_rows;
 mod missing_facts;
+mod namespaces;
 mod newcomers;
 mod pipes;
 mod plan;
