@@ -13,8 +13,8 @@ use crate::sys::marked::{self, Marked};
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
 use crate::sys::unseen::Unseen;
 
-/// The deployments of the state in a folder that have a process. Their environments must be locked,
-/// so that no runner looks after any of them.
+/// The deployments of the state in a folder that have a process, by their numbers. Those that a
+/// runner looks after are among them.
 ///
 /// # Errors
 /// Some processes could not be looked at, or one has the number of a deployment of this state and
@@ -33,11 +33,10 @@ pub fn left_running(folder: &Path) -> Result<Vec<LeftRunning>, Unseen> {
     // As long as this process lives, it looks after them.
     let runner = ProcessIdentity::own()?;
     let one = |(id, processes): (DeploymentId, Vec<Marked>)| {
-        // The first process of a command leads its session; the others can have changed what they
-        // were given.
-        let leader = processes.iter().find(|process| process.leads_session);
-        let known = leader.or(processes.first()).and_then(asked_for);
-        let Some((target, revision)) = known else {
+        // The first process of a command is older than all others, and leads its session. If it has
+        // ended, no other takes its place: what is older than the leader would not be waited for.
+        let leader = processes.first().filter(|oldest| oldest.leads_session);
+        let Some((target, revision)) = processes.iter().find_map(asked_for) else {
             let pids: Vec<String> = processes
                 .iter()
                 .map(|process| process.identity.pid.to_string())
@@ -46,12 +45,14 @@ pub fn left_running(folder: &Path) -> Result<Vec<LeftRunning>, Unseen> {
             return Err(Unseen::because(format!("/proc/{}", pids.join(",")), &why));
         };
 
-        let commit = leader.and_then(|leader| leader.variable("DEPLOY_COMMIT"));
+        let mut commits = processes
+            .iter()
+            .filter_map(|process| process.variable("DEPLOY_COMMIT"));
         Ok(LeftRunning {
             id,
             target,
             revision,
-            deploy_commit: commit.and_then(|commit| Revision::new(commit).ok()),
+            deploy_commit: commits.find_map(|commit| Revision::new(commit).ok()),
             run: Run {
                 space: space.clone(),
                 runner,

@@ -5,9 +5,10 @@ use std::fs;
 
 use nix::sys::stat::Mode;
 
+use crate::cgroups::{push_without_cgroups, unshare_or_skip};
 use crate::checkout;
 use crate::crash::with_dead_runner;
-use crate::processes::kill_one;
+use crate::processes::{in_background, kill_child, kill_one, of};
 use crate::run::run;
 use crate::runner::overlap;
 use crate::world::World;
@@ -140,6 +141,74 @@ fn command_that_outlives_its_record_can_be_released_or_cancelled() {
         assert_eq!(is_released, verb[0] == "release", "{settled:?}");
         world.open("end");
     }
+}
+
+/// The older of two children leads no session, and the younger one does. Both are waited for.
+#[test]
+fn children_that_outlive_their_record_are_all_waited_for() {
+    if !unshare_or_skip() {
+        return;
+    }
+    let world = World::installed();
+    let child = |gate: &str| {
+        format!(
+            "until [ -e \"$0/gate.{gate}\" ]; do sleep 0.03; done; \
+             echo \"production/a #1 {gate}\" >> \"$0/ran\""
+        )
+    };
+    world.job(&format!(
+        "sh -c '{}' \"$W\" & sleep 0.1
+        setsid sh -c '{}' \"$W\" & sleep 0.1
+        note start
+        hold leader",
+        child("end"),
+        child("younger"),
+    ));
+    world.deploy("production/a", 1);
+    push_without_cgroups(&world);
+    world.wait_for("production/a #1 start");
+    world.kill_runner();
+    world.open("leader");
+    world.wait_until("the first process has ended", || {
+        of(&world.path("job")).is_empty()
+    });
+    fs::remove_file(world.state().join("state.db")).unwrap();
+
+    world.cmd(&["rebuild"]).ok();
+    assert_held_after_thaw(&world);
+    world.open("younger");
+    world.wait_for("production/a #1 younger");
+    // It looks every 250 ms: the runner has time to go on if it does not see the older one.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    world.wait_until_held_by(1);
+    assert_eq!(world.show(2)["status"], "queued");
+    assert_goes_on(&world);
+}
+
+/// A process that bears the mark of this state, as everybody can start one.
+#[test]
+fn process_that_does_not_say_what_it_deploys_stops_the_rebuild() {
+    let world = World::installed();
+    fs::remove_file(world.state().join("state.db")).unwrap();
+    let sleep = |id: &str| {
+        let mut sleep = world.command("sleep", ".");
+        sleep.arg("1000").env("DEPLOY_STATE_DIR", world.state());
+        in_background(sleep.env("DEPLOY_ID", id))
+    };
+
+    // What has no number is none of a deployment's.
+    let mut other = sleep("x");
+    world.cmd(&["rebuild", "--dry-run"]).ok();
+    kill_child(&mut other);
+
+    let mut unknown = sleep("1");
+    world
+        .cmd(&["rebuild"])
+        .exits(4)
+        .says(&format!("/proc/{}: it belongs to #1", unknown.id()));
+    assert!(!world.state().join("state.db").exists());
+    kill_child(&mut unknown);
+    world.cmd(&["rebuild"]).ok();
 }
 
 /// The step waits for a pipe that nobody writes to.
