@@ -6,6 +6,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use crate::id::{DeploymentId, Environment, Revision};
+use crate::store::LeftRunning;
 use crate::text;
 use crate::verbs::{self, NewState, Rebuilt};
 
@@ -42,11 +43,12 @@ pub(super) fn rebuild(
     let new = match &rebuilt {
         Rebuilt::State(new) => new,
         Rebuilt::Numbers(numbers) => {
-            let found = "found: the state is older than its logs, and otherwise not damaged";
+            let found =
+                "found: the state is older than its last deployment, and otherwise not damaged";
             output.line(found)?;
             let next = DeploymentId(numbers.highest.0.saturating_add(1));
             output.line(&format!("recovered: the next deployment is {next}"))?;
-            for line in frozen_lines(&numbers.frozen) {
+            for line in frozen_lines(&numbers.frozen).chain(held_lines(&numbers.left)) {
                 output.line(&line)?;
             }
             output.line(LOST_SINCE)?;
@@ -72,6 +74,7 @@ fn account(new: &NewState) -> Vec<String> {
         highest,
         logs,
         frozen,
+        left,
     } = new;
     let branch = text::escape(branch, 200);
     let tip = cursor.as_ref().map_or("nothing", Revision::short);
@@ -89,10 +92,21 @@ fn account(new: &NewState) -> Vec<String> {
         "recovered: the next deployment is {next}; logs of {logs} earlier ones are still there"
     ));
     lines.extend(frozen_lines(frozen));
+    lines.extend(held_lines(left));
     lines
 }
 
 fn frozen_lines(frozen: &BTreeSet<Environment>) -> impl Iterator<Item = String> {
     let line = |environment| format!("frozen: {environment}, until somebody thaws it");
     frozen.iter().map(line)
+}
+
+fn held_lines(left: &[LeftRunning]) -> impl Iterator<Item = String> {
+    let line = |left: &LeftRunning| {
+        let LeftRunning { id, target, .. } = left;
+        let environment = &target.environment;
+        let hint = format!("to stop waiting for it: deploy-by-code release {environment}");
+        format!("held: {environment}, because {id} {target} still runs\n  {hint}")
+    };
+    left.iter().map(line)
 }

@@ -20,7 +20,8 @@ use crate::sys::sparse::punch_hole;
 use crate::sys::watch::FileWatch;
 
 /// How often to look at a file that grows. What the command writes in this time comes on top of the
-/// limit. A second costs 200 looks at the size of a file.
+/// limit, and so does what it writes until a busy machine lets this process look. A second costs
+/// 200 looks at the size of a file.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// After how many looks at a file at rest the kernel is asked to watch it. A command that ends at

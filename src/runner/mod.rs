@@ -14,6 +14,7 @@ mod drain;
 mod error;
 mod execute;
 mod job;
+mod left_running;
 mod log;
 mod outcome;
 mod patience;
@@ -27,5 +28,6 @@ mod tries;
 mod unwatched;
 
 pub use error::Error;
+pub use left_running::left_running;
 pub use run::run;
 pub use unwatched::{Unwatched, has_runner, unwatched};

@@ -116,6 +116,7 @@ pub(super) fn start_step(
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
+    let target = &job.deployment.target;
     let mut command = Command::new(OWN_PROGRAM);
     command
         .args([STEP_COMMAND, step.as_str()])
@@ -124,6 +125,10 @@ pub(super) fn start_step(
         .env("LANG", "C.UTF-8")
         .env("DEPLOY_ID", job.deployment.id.0.to_string())
         .env("DEPLOY_STATE_DIR", job.store.folder())
+        // These say what it is, should the record of it be lost.
+        .env("DEPLOY_ENVIRONMENT", target.environment.as_str())
+        .env("DEPLOY_APPLICATION", target.application.as_str())
+        .env("DEPLOY_REVISION", job.deployment.revision.as_str())
         .current_dir("/")
         .stdin(in_memory(line.as_bytes()).map_err(not_started)?)
         .stdout(report.try_clone().map_err(not_started)?)

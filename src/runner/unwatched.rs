@@ -3,6 +3,7 @@
 use crate::id::Environment;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Reader};
+use crate::sys::lock::is_taken;
 use crate::sys::process::ProcessSpace;
 use crate::sys::unseen::Unseen;
 
@@ -31,7 +32,11 @@ pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>,
         let is_alive = match has_runner_here(&deployment) {
             Ok(true) => return None,
             Ok(false) => is_tree_alive(&deployment, record),
-            Err(unseen) => Err(unseen),
+            // A runner that can't be seen from here holds the lock as long as it lives.
+            Err(unseen) => match is_taken(&record.lock_file(&deployment.target.environment)) {
+                Ok(true) => return None,
+                Ok(false) | Err(_) => Err(unseen),
+            },
         };
         Some(Unwatched {
             deployment,

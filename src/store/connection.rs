@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::error::Error;
-use super::reader::{FILE, Reader, Snapshot, log_file};
+use super::reader::{FILE, Reader, Snapshot, lock_file, log_file};
 use super::transaction::Transaction;
 use crate::id::{DeploymentId, Environment};
 use crate::sys::sharing::Sharing;
@@ -42,8 +42,7 @@ impl Store {
     /// The lock file of an environment.
     #[must_use]
     pub fn lock_file(&self, environment: &Environment) -> PathBuf {
-        let name = format!("{environment}.lock");
-        self.folder.join("locks").join(name)
+        lock_file(&self.folder, environment)
     }
 
     /// The log file of a deployment.

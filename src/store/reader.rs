@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Params, Row};
 
 use super::error::Error;
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, Environment};
 
 /// The database's file in the state directory.
 pub(super) const FILE: &str = "state.db";
@@ -27,6 +27,12 @@ impl<'s> Reader<'s> {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder
+    }
+
+    /// The lock file of an environment.
+    #[must_use]
+    pub fn lock_file(&self, environment: &Environment) -> PathBuf {
+        lock_file(self.folder, environment)
     }
 
     /// The log file of a deployment.
@@ -71,6 +77,11 @@ impl<'s> Reader<'s> {
     pub(super) fn has(&self, sql: &str, parameters: impl Params) -> Result<bool, Error> {
         Ok(self.first(sql, parameters, |_| Ok(()))?.is_some())
     }
+}
+
+/// The lock file of an environment in a state directory.
+pub(super) fn lock_file(folder: &Path, environment: &Environment) -> PathBuf {
+    folder.join("locks").join(format!("{environment}.lock"))
 }
 
 /// The log file of a deployment in a state directory.

@@ -81,13 +81,11 @@ impl Run {
     /// `folder` is the state directory: another state can have a deployment of the same number.
     #[must_use]
     pub fn own_tree(&self, id: DeploymentId, folder: &Path) -> Tree {
-        let mut state = OsString::from("DEPLOY_STATE_DIR=");
-        state.push(folder);
         Tree {
             leader: self.leader,
             forks_before: None,
             cgroup: self.cgroup.clone(),
-            marks: vec![format!("DEPLOY_ID={}", id.0).into(), state],
+            marks: vec![format!("DEPLOY_ID={}", id.0).into(), state_mark(folder)],
         }
     }
 
@@ -113,6 +111,15 @@ impl Run {
     pub fn has_runner(&self, here: &ProcessSpace) -> Result<bool, Unseen> {
         Ok(here.is_that_of(&self.space)? && self.runner.is_alive()?)
     }
+}
+
+/// What all processes of a state's deployments have in their environment. `folder` is the state
+/// directory.
+#[must_use]
+pub fn state_mark(folder: &Path) -> OsString {
+    let mut mark = OsString::from("DEPLOY_STATE_DIR=");
+    mark.push(folder);
+    mark
 }
 
 /// How a deployment ended.

@@ -10,6 +10,7 @@
 //! From making a group until a process is in it, its maker holds flock(2) on its `cgroup.procs`.
 //! The kernel keeps this lock for all namespaces, and releases it when its holder dies. So an empty
 //! group that can be locked is one that nobody is about to use, and only such a group is swept.
+//! Between making a group and locking it, another process can sweep it; then it is made once more.
 //!
 //! It does not promise that there is a cgroup: without permission, or with cgroup v1 alone,
 //! [`create`] gives none. A process of root can move itself to another cgroup, and then it is not
@@ -18,15 +19,20 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::libc::ENODEV;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
-use super::process::ProcessIdentity;
+use super::clock;
+use super::process::{ProcessIdentity, is_gone};
 use super::unseen::Unseen;
 
 /// The beginning of the names of the cgroups that [`create`] makes.
 const PREFIX: &str = "deploy-by-code.";
+
+/// How often a group is made and its lock is tried.
+const TRIES: usize = 20;
 
 /// Makes a cgroup below this process's own and opens its `cgroup.procs` for joining. Until that is
 /// closed, nobody sweeps the group. Its name says which process made it, and that among those of
@@ -36,22 +42,61 @@ const PREFIX: &str = "deploy-by-code.";
 pub fn create(name: &str) -> Option<(PathBuf, File)> {
     let ProcessIdentity { pid, start_ticks } = ProcessIdentity::own().ok()?;
     let folder = own()?.join(format!("{PREFIX}{pid}.{start_ticks}.{name}"));
-    fs::create_dir(&folder).ok()?;
-    match OpenOptions::new()
-        .write(true)
-        .open(folder.join("cgroup.procs"))
-    {
-        Ok(procs) => {
-            // Somebody else may hold the lock, since everybody can read the group. Then it is not
-            // swept either. If it was swept just now, joining it fails.
-            let _ = procs.try_lock();
-            Some((folder, procs))
-        }
-        Err(_) => {
-            remove(&folder);
-            None
+    // Each time, another process would have to sweep the group before this one can lock it.
+    for _ in 0..TRIES {
+        fs::create_dir(&folder).ok()?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .open(folder.join("cgroup.procs"));
+        match opened {
+            Ok(procs) if has_locked(&folder, &procs) => return Some((folder, procs)),
+            Ok(_) => {}
+            Err(error) if is_gone(&error) || error.raw_os_error() == Some(ENODEV) => {}
+            Err(_) => {
+                remove(&folder);
+                return None;
+            }
         }
     }
+    None
+}
+
+/// Locks a new group, and returns whether it is still there: whoever sweeps it has had the lock
+/// before. Somebody else may hold the lock, since everybody can read the group. Then it is not
+/// swept either.
+fn has_locked(folder: &Path, procs: &File) -> bool {
+    for _ in 0..TRIES {
+        if procs.try_lock().is_ok() {
+            break;
+        }
+        clock::sleep(Duration::from_millis(1));
+    }
+    folder.exists()
+}
+
+/// The cgroup that [`create`] made and that a process is in or below; `None`: it is in none, or the
+/// process has ended.
+///
+/// # Errors
+/// The kernel does not show it.
+pub fn made_for(pid: i32) -> Result<Option<PathBuf>, Unseen> {
+    let file = format!("/proc/{pid}/cgroup");
+    let membership = match fs::read_to_string(&file) {
+        Ok(membership) => membership,
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) => return Err(Unseen::new(file, error)),
+    };
+
+    let path = membership
+        .lines()
+        .find_map(|line| line.strip_prefix("0::/"))
+        .unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').collect();
+    let Some(last) = parts.iter().rposition(|part| part.starts_with(PREFIX)) else {
+        return Ok(None);
+    };
+    let mount = mount()?;
+    Ok(Some(mount.join(parts[..=last].join("/"))))
 }
 
 /// The folder of this process's cgroup; `None`: it can't be reached by a path.

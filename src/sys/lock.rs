@@ -14,6 +14,8 @@ use std::path::Path;
 
 use nix::libc::O_DIRECTORY;
 
+use super::file::is_absence;
+use super::open;
 use super::sharing::Sharing;
 
 /// A lock that is held. Dropping it releases the lock.
@@ -51,10 +53,46 @@ pub fn try_lock_folder(folder: &Path) -> io::Result<Option<Lock>> {
     )
 }
 
+/// Whether somebody holds the lock of a file, in whichever namespace. Where the file is missing,
+/// nobody does. For a moment, this keeps others from taking the lock.
+///
+/// # Errors
+/// The file can't be opened or asked.
+pub fn is_taken(path: &Path) -> io::Result<bool> {
+    let file = match open::without_following(path) {
+        Err(error) if is_absence(&error) => return Ok(false),
+        opened => opened?,
+    };
+    // A shared lock, so that two who ask at the same time do not take each other for a holder.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn lock_now(file: File) -> io::Result<Option<Lock>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_is_taken_as_long_as_somebody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!is_taken(&path).unwrap(), "it is not there");
+
+        let lock = try_lock(&path, Sharing::PRIVATE).unwrap().unwrap();
+        assert!(is_taken(&path).unwrap());
+        drop(lock);
+        assert!(!is_taken(&path).unwrap());
+        assert!(try_lock(&path, Sharing::PRIVATE).unwrap().is_some());
     }
 }

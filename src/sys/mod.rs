@@ -16,6 +16,7 @@ pub mod gated;
 pub mod group;
 pub mod listener;
 pub mod lock;
+pub mod marked;
 mod on_behalf;
 pub mod open;
 pub mod output;

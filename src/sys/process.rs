@@ -218,6 +218,30 @@ impl Stat {
     }
 }
 
+/// The numbers of all processes that /proc shows.
+pub(super) fn numbers() -> Result<Vec<i32>, Unseen> {
+    let unseen = |error: io::Error| Unseen::new("/proc", error);
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc").map_err(unseen)? {
+        let name = entry.map_err(unseen)?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    Ok(numbers)
+}
+
+/// The environment with which a process was executed, `NAME=value` with a NUL behind each; `None`:
+/// the process is gone, or is one that only another user may look at.
+pub(super) fn shown_environment(pid: i32) -> Result<Option<Vec<u8>>, Unseen> {
+    let path = format!("/proc/{pid}/environ");
+    match fs::read(&path) {
+        Ok(environment) => Ok(Some(environment)),
+        Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(None)
+        }
+        Err(error) => Err(Unseen::new(path, error)),
+    }
+}
+
 /// Whether an error of a file in /proc/PID says that there is no such process.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)

@@ -14,8 +14,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
@@ -23,7 +21,7 @@ use nix::unistd::Pid;
 
 use super::cgroup;
 use super::forks::younger_have_greater;
-use super::process::{ProcessIdentity, Stat, check_proc, exists, is_gone};
+use super::process::{ProcessIdentity, Stat, check_proc, exists, numbers, shown_environment};
 use super::unseen::Unseen;
 
 /// How to find what a command started.
@@ -141,15 +139,9 @@ impl Tree {
         if self.marks.is_empty() {
             return Ok(false);
         }
-        let path = format!("/proc/{pid}/environ");
-        let environment = match fs::read(&path) {
-            Ok(environment) => environment,
-            Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
-                return Ok(false);
-            }
-            Err(error) => return Err(Unseen::new(path, error)),
+        let Some(environment) = shown_environment(pid)? else {
+            return Ok(false);
         };
-
         let has = |mark: &OsString| {
             environment
                 .split(|b| *b == 0)
@@ -163,12 +155,7 @@ impl Tree {
     fn shown(&self) -> Result<Vec<Stat>, Unseen> {
         check_proc()?;
         let own = nix::unistd::getpid().as_raw();
-        let unseen = |error: io::Error| Unseen::new("/proc", error);
-        let mut pids: Vec<i32> = Vec::new();
-        for entry in fs::read_dir("/proc").map_err(unseen)? {
-            let name = entry.map_err(unseen)?.file_name();
-            pids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
-        }
+        let mut pids = numbers()?;
 
         // After the list was read: what is forked from now on is not in it.
         if let Some((leader, forks)) = self.leader.zip(self.forks_before)

@@ -9,6 +9,7 @@ mod freeze;
 mod frozen;
 mod hook_faults;
 pub mod install;
+mod left;
 mod names;
 mod of_root;
 mod ownership;

@@ -4,7 +4,8 @@
 //! new one is made in one step: what is on the deploy branch counts as planned, numbers continue
 //! above every number that is known, and every environment is frozen, because nobody knows any more
 //! what was frozen, held back or waiting. The locks of all environments are held meanwhile, so that
-//! no runner works with the old database.
+//! no runner works with the old database. A command that still runs is on record in the new one, as
+//! one that a dead runner left, so it holds its environment.
 //!
 //! It does not promise to know the numbers of deployments that were recorded and never began, if
 //! the old database can't be read: these have no log.
@@ -15,13 +16,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
+use super::left::{hold_all, look_for_left, not_on_record};
 use super::place::Place;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
 use crate::publish;
-use crate::store::{self, Store, Transaction};
+use crate::store::{self, LeftRunning, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
 use crate::sys::lock::{Lock, try_lock};
@@ -58,6 +60,8 @@ pub struct NewState {
     pub logs: usize,
     /// The environments that are frozen now.
     pub frozen: BTreeSet<Environment>,
+    /// The deployments of the old state that still run. They hold their environments.
+    pub left: Vec<LeftRunning>,
 }
 
 /// What changed in a state that was older than its logs.
@@ -67,10 +71,13 @@ pub struct NewNumbers {
     pub highest: DeploymentId,
     /// The environments that are frozen now.
     pub frozen: BTreeSet<Environment>,
+    /// The deployments that still run and began after the state was saved. They hold their
+    /// environments.
+    pub left: Vec<LeftRunning>,
 }
 
 /// Makes a new state. With `dry_run` it changes nothing. `above`: a number that no deployment had
-/// is above this one.
+/// is above this one. If it is higher than all that a sound state knows, that state is an old one.
 ///
 /// # Errors
 /// The state is not damaged, or a runner works with it, or no number is known, or something can't
@@ -87,24 +94,27 @@ pub fn rebuild(
     let damage = match look_for_damage(&deploy)? {
         FoundDatabase::Damage(damage) => damage,
         FoundDatabase::Sound(store) => {
-            let numbers = continue_numbers(&deploy, *store, &logs, dry_run, by);
+            let highest = logs.highest.max(above);
+            let numbers = continue_numbers(&deploy, *store, highest, dry_run, by);
             return numbers.map(Rebuilt::Numbers);
         }
     };
 
-    let locked = locked_environments(&folder)?;
+    let mut frozen = locked_environments(&folder)?;
     let recorded = Store::last_number(&folder);
     let highest = [recorded, logs.highest, above].into_iter().flatten().max();
     let highest = match highest {
         Some(highest) => highest,
         // No runner was ever here.
-        None if logs.has_folder && locked.is_empty() => DeploymentId(0),
+        None if logs.has_folder && frozen.is_empty() => DeploymentId(0),
         None => return Err(no_number()),
     };
 
     let cursor = deploy.repository.branch_tip(&deploy.branch)?;
-    let mut frozen = locked;
     frozen.extend(asked_for(&deploy, cursor.as_ref())?);
+    let _locks = (!dry_run).then(|| lock_all(&folder, &frozen)).transpose()?;
+    let left = look_for_left(&folder, highest)?;
+    frozen.extend(left.iter().map(|left| left.target.environment.clone()));
 
     let mut new = NewState {
         damage,
@@ -114,9 +124,9 @@ pub fn rebuild(
         highest,
         logs: logs.count,
         frozen,
+        left,
     };
     if !dry_run {
-        let _locks = lock_all(&folder, &new.frozen)?;
         if is_there(&folder).map_err(unreadable(&folder))? {
             new.kept = Store::put_aside(&folder)?;
         }
@@ -125,40 +135,50 @@ pub fn rebuild(
     Ok(Rebuilt::State(new))
 }
 
-/// Lets the numbers of a state that is not damaged continue after those of its logs. What was
-/// frozen and held back since then is not in this state either, so every environment is frozen.
+/// Lets the numbers of a state that is not damaged continue after those of its logs, and lets
+/// commands hold their environments that run and have not begun by its record. What was frozen and
+/// held back since then is not in this state either, so every environment is frozen.
 ///
 /// # Errors
 /// They do already.
 fn continue_numbers(
     deploy: &DeployRepository,
     mut store: Store,
-    logs: &Logs,
+    highest: Option<DeploymentId>,
     dry_run: bool,
     by: &Identity,
 ) -> Result<NewNumbers, Error> {
+    let folder = deploy.state_dir();
     let last = store.read()?.last_number()?;
-    let Some(highest) = logs.highest.filter(|highest| *highest > last) else {
+    let highest = highest.map_or(last, |highest| highest.max(last));
+    let left = not_on_record(look_for_left(&folder, highest)?, &*store.read()?)?;
+    if highest == last && left.is_empty() {
         return Err(Error::refused(
             "the state is not damaged",
             "to see what is wrong here: deploy-by-code doctor",
         ));
-    };
+    }
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let mut frozen = locked_environments(&deploy.state_dir())?;
+    let mut frozen = locked_environments(&folder)?;
     frozen.extend(asked_for(deploy, tip.as_ref())?);
+    frozen.extend(left.iter().map(|left| left.target.environment.clone()));
 
     if !dry_run {
         let now = clock::now();
         store.transaction(|transaction| {
             transaction.skip_numbers(highest)?;
-            let message = format!("its numbers continue after {highest}, which has a log");
+            let message = format!("it is older than its last deployment, {highest}");
             transaction.note_about_state(message, now)?;
+            hold_all(transaction, &left, now)?;
             freeze_all(transaction, &frozen, by, now)
         })?;
         publish::to_syslog(&mut store);
     }
-    Ok(NewNumbers { highest, frozen })
+    Ok(NewNumbers {
+        highest,
+        frozen,
+        left,
+    })
 }
 
 /// The environments of the deploy files and of the configuration.
@@ -328,6 +348,7 @@ fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), 
         let damage = &new.damage;
         let message = format!("the state was rebuilt, and its record begins anew: {damage}");
         transaction.note_about_state(message, now)?;
+        hold_all(transaction, &new.left, now)?;
         freeze_all(transaction, &new.frozen, by, now)
     })?;
     publish::to_syslog(&mut store);

@@ -25,7 +25,7 @@ note start
 "#;
 
 /// Whether a control group can be made here. It is found out once for all tests.
-fn can_make_cgroups() -> bool {
+pub fn can_make_cgroups() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

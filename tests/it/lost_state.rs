@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use crate::nobody::Nobody;
-use crate::world::World;
+use crate::world::{World, rev};
 
 /// The ways in which a database can be lost.
 const DAMAGES: [&str; 9] = [
@@ -236,6 +236,65 @@ fn state_that_is_older_than_its_logs_uses_no_number_twice() {
     let settled = world.settled();
     let numbers: Vec<_> = settled.iter().map(|line| &line[..2]).collect();
     assert_eq!(numbers, ["#1", "#2", "#4", "#5"], "{settled:?}");
+}
+
+/// A world with five deployments, whose whole state was then put back from a backup that knows two
+/// of them.
+fn with_state_from_a_backup() -> World {
+    let world = World::installed();
+    world.job("note $DEPLOY_REVISION");
+    let copy = |from: &Path, to: &Path| {
+        let _ = fs::remove_dir_all(to);
+        let arguments = ["-a", from.to_str().unwrap(), to.to_str().unwrap()];
+        crate::run::run(world.command("cp", ".").args(arguments), b"").ok();
+    };
+    for number in 1..=5 {
+        world.deploy("production/a", number);
+        world.push();
+        assert_eq!(world.settled().len(), number as usize);
+        world.wait_until_idle();
+        if number == 2 {
+            copy(&world.state(), &world.path("backup"));
+        }
+    }
+    copy(&world.path("backup"), &world.state());
+    world
+}
+
+#[test]
+fn whole_state_from_a_backup_continues_after_the_number_that_a_person_names() {
+    let world = with_state_from_a_backup();
+    let dry = world.cmd(&["rebuild", "--above", "5", "--dry-run"]).ok();
+    dry.says("older than its last deployment")
+        .says("the next deployment is #6");
+    let done = world.cmd(&["rebuild", "--above", "5"]).ok();
+    done.says("the next deployment is #6")
+        .says("frozen: production");
+    world
+        .cmd(&["rebuild", "--above", "5"])
+        .exits(1)
+        .says("not damaged");
+
+    // Nothing begins until a person has looked.
+    let ran = world.ran();
+    world.cmd(&["reconcile"]).ok();
+    let status = world.cmd(&["status"]).ok();
+    status.says("production/a: queued: frozen by ");
+    assert_eq!(world.ran(), ran);
+
+    // What was deployed last is deployed once more, and nothing older.
+    world.cmd(&["thaw", "production"]).ok();
+    assert_eq!(world.settled()[2..], ["#6 production/a succeeded"]);
+    assert_eq!(world.ran()[5..], [format!("production/a #6 {}", rev(5))]);
+}
+
+/// Without that, nothing shows that the state is old: it looks as if hooks had not run.
+#[test]
+fn whole_state_from_a_backup_deploys_only_the_newest_again() {
+    let world = with_state_from_a_backup();
+    world.cmd(&["reconcile"]).ok();
+    assert_eq!(world.settled()[2..], ["#3 production/a succeeded"]);
+    assert_eq!(world.ran()[5..], [format!("production/a #3 {}", rev(5))]);
 }
 
 #[test]

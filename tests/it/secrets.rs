@@ -75,7 +75,15 @@ fn steps_of_a_checkout_see_nothing_of_the_push() {
     for (words, environment) in steps() {
         let names = environment.split_whitespace();
         let names: Vec<&str> = names.filter_map(|set| set.split('=').next()).collect();
-        let expected = ["PATH", "LANG", "DEPLOY_ID", "DEPLOY_STATE_DIR"];
+        let expected = [
+            "PATH",
+            "LANG",
+            "DEPLOY_ID",
+            "DEPLOY_STATE_DIR",
+            "DEPLOY_ENVIRONMENT",
+            "DEPLOY_APPLICATION",
+            "DEPLOY_REVISION",
+        ];
         let others: Vec<_> = names.iter().filter(|n| !expected.contains(n)).collect();
         assert!(
             others.is_empty() && !names.is_empty(),
