@@ -160,13 +160,66 @@ fn hostile_names_are_escaped_and_lines_are_bounded() {
 }
 
 #[test]
+fn slip_is_named_beside_what_is_deployed() {
+    let world = deployed();
+    for (n, name) in [
+        "staging/c.deply",
+        "staging/c.deploy.txt",
+        "staging/c.Deploy",
+        "c",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let revision = u32::try_from(n).unwrap() + 2;
+        world.deploy("staging/a", revision);
+        world.write(name, format!("{}\n", rev(9)));
+        let meant = if name == "c" {
+            "<environment>"
+        } else {
+            "staging"
+        };
+
+        let said = said(&world);
+        assert!(said[0].contains("staging/a"), "{said:#?}");
+        let slip = format!(
+            "deploy-by-code: {name}: no deploy file, nothing to deploy \
+             (did you mean {meant}/c.deploy?)"
+        );
+        assert_eq!(
+            said.iter().filter(|line| **line == slip).count(),
+            1,
+            "{said:#?}"
+        );
+        world.settled();
+    }
+
+    // Beside a retirement and beside a problem, too.
+    world.retire("staging/b");
+    world.write("staging/d.deply", "x\n");
+    world
+        .push()
+        .says("retired staging/b")
+        .says("staging/d.deploy?");
+
+    world.deploy_file("staging/a", "nonsense\n");
+    world.write("staging/e.deply", "x\n");
+    let line = world.push_unseen();
+    let hook = world.hook("post-receive", &line);
+    hook.says("problem staging/a.deploy")
+        .says("staging/e.deploy?");
+}
+
+#[test]
 fn push_to_another_branch_and_a_push_that_deploys_say_nothing_more() {
     let world = deployed();
     world.write("staging/c.deply", "x\n");
     world.commit();
     let push = world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
     assert_eq!(push.remote(), [""; 0]);
+    world.push();
 
+    // Only what a push adds or changes is named.
     world.deploy("staging/a", 2);
     world
         .push()
