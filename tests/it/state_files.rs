@@ -129,7 +129,7 @@ fn root_follows_no_link_that_the_owner_put_into_the_state() {
 }
 
 #[test]
-fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits() {
+fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits_and_install_repairs_it() {
     let world = World::new();
     let Some(nobody) = Nobody::new(&world) else {
         return;
@@ -159,9 +159,58 @@ fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits() {
         .run(".", &format!("'{BINARY}' -C deploy.git doctor"))
         .exits(1)
         .says("state files: this user can't write to")
-        .says("chown -R --reference=");
+        .says("as root: deploy-by-code")
+        .says(" install");
 
-    chown(&lock, Some(NOBODY), Some(NOBODY)).unwrap();
+    let give = "give what root has in ";
+    world
+        .cmd(&["install", "--dry-run"])
+        .ok()
+        .says(&format!("would {give}"));
+    assert_eq!(fs::metadata(&lock).unwrap().uid(), 0);
+
+    // The database and a log, too, and a folder.
+    let state = world.state();
+    for name in ["state.db", "logs/1.log", "logs"] {
+        chown(state.join(name), Some(0), Some(0)).unwrap();
+    }
+    fs::set_permissions(state.join("state.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    nobody
+        .run(".", &format!("'{BINARY}' -C deploy.git status"))
+        .exits(4)
+        .says("state.db: Permission denied: nobody may not read it; it belongs to root")
+        .says("run as root: deploy-by-code install");
+    let secret = world.path("secret");
+    fs::write(&secret, "secret").unwrap();
+    fs::hard_link(&secret, state.join("logs/8.log")).unwrap();
+    symlink(&secret, state.join("logs/9.log")).unwrap();
+    for name in ["id_rsa", "work/key", "locks/full.lock"] {
+        fs::write(state.join(name), "secret").unwrap();
+    }
+
+    world
+        .cmd(&["install"])
+        .ok()
+        .says(give)
+        .says("to user 65534: locks/production.lock, logs, logs/1.log, state.db");
+    world.cmd(&["install"]).ok().says_nothing_of(give);
+    for name in ["locks/production.lock", "logs", "logs/1.log", "state.db"] {
+        let found = fs::metadata(state.join(name)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
+    }
+    for name in [
+        "logs/8.log",
+        "logs/9.log",
+        "id_rsa",
+        "work/key",
+        "locks/full.lock",
+    ] {
+        let found = fs::symlink_metadata(state.join(name)).unwrap();
+        assert_eq!(found.uid(), 0, "{name}");
+        fs::remove_file(state.join(name)).unwrap();
+    }
+    assert_eq!(fs::metadata(&secret).unwrap().uid(), 0);
+
     let reconcile = format!("'{BINARY}' -C deploy.git reconcile");
     nobody.run(".", &reconcile).ok();
     assert_eq!(world.settled().last().unwrap(), "#2 production/a succeeded");
