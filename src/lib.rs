@@ -22,6 +22,7 @@ pub mod policy;
 pub mod refs;
 pub mod status;
 pub mod text;
+pub mod trailer_slip;
 pub mod unit_name;
 
 pub mod sys;

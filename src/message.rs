@@ -13,15 +13,22 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::text;
+use crate::trailer_slip::trailer_slip;
 
 /// The longest value that is kept, in characters.
 const VALUE_MAX: usize = 500;
+
+/// The longest name of a trailer that is shown, in characters.
+const NAME_MAX: usize = 40;
 
 /// How many bytes of the lines that continue a value are read.
 const VALUE_BYTES_MAX: usize = 4 * VALUE_MAX;
 
 /// How many lines that do not count are named for one message.
 const UNCOUNTED_MAX: usize = 10;
+
+/// In how many lines of one message slips are looked for.
+const SLIP_LINES_MAX: usize = 1000;
 
 /// The names of the trailers that give a reason, in lower case and without `deploy-`. For these it
 /// is said where one stands that does not count.
@@ -56,7 +63,7 @@ pub struct Trailer {
 /// A line that looks like a trailer, and is none or says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UncountedTrailer {
-    /// The name, as [`Trailer::name`].
+    /// The name, as [`Trailer::name`]. For a slip it is the name that was probably meant.
     pub name: String,
     /// The line of the message, from 1.
     pub line: usize,
@@ -81,6 +88,10 @@ pub enum WhyUncounted {
     Encoded(String),
     /// It is behind a NUL byte.
     BehindNul,
+    /// It is written like this, escaped.
+    Misspelt(String),
+    /// It is a trailer with this name, which this program does not know, escaped.
+    Unknown(String),
 }
 
 impl fmt::Display for WhyUncounted {
@@ -97,6 +108,7 @@ impl fmt::Display for WhyUncounted {
             Self::NoValue => f.write_str("it gives no reason"),
             Self::Encoded(encoding) => write!(f, "the message has the encoding {encoding}"),
             Self::BehindNul => f.write_str("it is behind a NUL byte, where git shows nothing"),
+            Self::Misspelt(written) | Self::Unknown(written) => write!(f, "it is spelt {written}"),
         }
     }
 }
@@ -106,7 +118,7 @@ impl fmt::Display for WhyUncounted {
 pub struct DeclaredTrailers {
     /// Those that count, in their order.
     pub counted: Vec<Trailer>,
-    /// Reasons that do not count, at most 10 of them.
+    /// Reasons that do not count, and trailers that this program does not know, at most 10 of them.
     pub uncounted: Vec<UncountedTrailer>,
 }
 
@@ -133,6 +145,8 @@ pub fn trailers(message: &[u8], encoding: Option<&[u8]>) -> DeclaredTrailers {
         declared.miss(&lines, 0..lines.len(), |_| {
             WhyUncounted::Encoded(encoding.clone())
         });
+    } else {
+        declared.find_slips(&lines);
     }
     let hidden: Vec<&[u8]> = hidden.split(|byte| matches!(byte, b'\n' | 0)).collect();
     let count = declared.uncounted.len();
@@ -183,10 +197,16 @@ impl DeclaredTrailers {
             }
         }
 
-        for (at, name, value) in found {
-            let Some(name) = deploy_name(name) else {
+        for (at, written, value) in found {
+            let Some(name) = deploy_name(written) else {
                 continue;
             };
+            if !is_known(&name) {
+                let name = text::decode(name.as_bytes(), NAME_MAX);
+                let written = text::escape(written, NAME_MAX);
+                self.note(at + 1, name, WhyUncounted::Unknown(written));
+                continue;
+            }
             let value = text::decode(value.trim_ascii(), VALUE_MAX);
             let is_placeholder = value.starts_with('<') && value.ends_with('>');
             if value.chars().any(char::is_alphanumeric) && !is_placeholder {
@@ -218,18 +238,46 @@ impl DeclaredTrailers {
     fn miss(&mut self, lines: &[&[u8]], some: Range<usize>, why: impl Fn(&[u8]) -> WhyUncounted) {
         for (at, line) in lines.iter().enumerate().take(some.end).skip(some.start) {
             let name = trailer(without_marks(line)).and_then(|(name, _)| deploy_name(name));
-            let Some(name) = name.filter(|name| REASONS.contains(&name.as_str())) else {
-                continue;
-            };
-            if self.uncounted.len() < UNCOUNTED_MAX {
-                self.uncounted.push(UncountedTrailer {
-                    name,
-                    line: at + 1,
-                    why: why(line),
-                });
+            if let Some(name) = name.filter(|name| REASONS.contains(&name.as_str())) {
+                self.note(at + 1, name, why(line));
             }
         }
     }
+
+    /// Notes the lines that may have been meant to give a reason, and that are spelt otherwise.
+    fn find_slips(&mut self, lines: &[&[u8]]) {
+        for (at, line) in lines.iter().enumerate().take(SLIP_LINES_MAX) {
+            let line = without_marks(line);
+            let name = trailer(line).and_then(|(name, _)| deploy_name(name));
+            if name.is_some_and(|name| is_known(&name)) {
+                continue;
+            }
+            let Some(slip) = trailer_slip(line, &REASONS) else {
+                continue;
+            };
+
+            let mut noted = self.uncounted.iter_mut();
+            match noted.find(|noted| noted.line == at + 1) {
+                Some(noted) => slip.meant.clone_into(&mut noted.name),
+                None => {
+                    let why = WhyUncounted::Misspelt(slip.written);
+                    self.note(at + 1, slip.meant.to_owned(), why);
+                }
+            }
+        }
+    }
+
+    /// Notes what does not count.
+    fn note(&mut self, line: usize, name: String, why: WhyUncounted) {
+        if self.uncounted.len() < UNCOUNTED_MAX {
+            self.uncounted.push(UncountedTrailer { name, line, why });
+        }
+    }
+}
+
+/// Whether this program knows the trailer `Deploy-<name>`.
+fn is_known(name: &str) -> bool {
+    name == NEED || REASONS.contains(&name)
 }
 
 /// The name and the value of a line `Name: value`.
@@ -276,185 +324,5 @@ fn is_like_ascii(encoding: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What counts in a message, as `name=value`, and what does not, as `name@line: why`.
-    fn read(message: &str) -> (Vec<String>, Vec<String>) {
-        show(trailers(message.as_bytes(), None))
-    }
-
-    fn show(declared: DeclaredTrailers) -> (Vec<String>, Vec<String>) {
-        let counted = declared.counted.iter();
-        let uncounted = declared.uncounted.iter();
-        (
-            counted
-                .map(|trailer| format!("{}={}", trailer.name, trailer.value))
-                .collect(),
-            uncounted
-                .map(|miss| format!("{}@{}: {:?}", miss.name, miss.line, miss.why))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn trailers_count_in_a_paragraph_of_their_own() {
-        let table = [
-            ("T\n\nDeploy-Rollback: why", &["rollback=why"][..]),
-            ("T\n\nDeploy-Rollback: why\n", &["rollback=why"]),
-            ("\n\nT\n\nDeploy-Rollback: why\n", &["rollback=why"]),
-            ("T\n\ndeploy-ROLLBACK  :why  \n", &["rollback=why"]),
-            // CRLF, and an empty line that is not quite empty.
-            ("T\r\n\r\nDeploy-Rollback: why\r\n", &["rollback=why"]),
-            ("T\n \t\nDeploy-Rollback: why", &["rollback=why"]),
-            // What merge buttons append.
-            (
-                "T (#1)\n\nDeploy-Rollback: why\n\n---------\n\nCo-authored-by: A <a>\n",
-                &["rollback=why"],
-            ),
-            (
-                "T (#1)\n\nDeploy-Rollback: why\n---------\nCo-authored-by: A <a>\n",
-                &["rollback=why"],
-            ),
-            (
-                "T\n\nDeploy-Rollback: why\n\nSee merge request a/b!1",
-                &["rollback=why"],
-            ),
-            (
-                "T\n\nDeploy-Rollback: why\nReviewed-on: https://x/1\nReviewed-by: A <a>",
-                &["rollback=why"],
-            ),
-            (
-                "T\n\n* one\n\nDeploy-Rollback: why\n\n* two\n\nDeploy-Alone: b",
-                &["rollback=why", "alone=b"],
-            ),
-            (
-                "T\n\nDeploy-Rollback: why\n(cherry picked from commit 1)\n",
-                &["rollback=why"],
-            ),
-            // A value can be folded, and the first of two comes first.
-            (
-                "T\n\nDeploy-Rollback: since\n  this\n\tmorning\nX: y",
-                &["rollback=since this morning"],
-            ),
-            ("T\n\nDeploy-Rollback:\n why\n", &["rollback=why"]),
-            (
-                "T\n\nDeploy-Rollback: a\nDeploy-Rollback: b",
-                &["rollback=a", "rollback=b"],
-            ),
-            (
-                "T\n\nDeploy-After: app 0170b60\nOther: x",
-                &["after=app 0170b60"],
-            ),
-        ];
-        for (message, expect) in table {
-            assert_eq!(
-                read(message),
-                (expect.iter().map(|s| (*s).to_owned()).collect(), vec![]),
-                "{message:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn line_that_is_no_trailer_does_not_count_and_is_named() {
-        let table = [
-            ("Deploy-Rollback: why", "rollback@1: InTitle"),
-            ("T\nDeploy-Rollback: why\n\nbody", "rollback@2: InTitle"),
-            ("T\n\n> Deploy-Rollback: why", "rollback@3: Marked"),
-            ("T\n\n* Deploy-Rollback: why", "rollback@3: Marked"),
-            ("T\n\n`Deploy-Rollback: why`", "rollback@3: Marked"),
-            ("T\n\n    Deploy-Rollback: why", "rollback@3: Indented"),
-            ("T\n\nX: y\n Deploy-Rollback: why", "rollback@4: Indented"),
-            (
-                "T\n\nDeploy-Rollback: why\nand more",
-                "rollback@3: AmongOthers(4)",
-            ),
-            (
-                "T\n\nSay this:\nprose\nDeploy-Rollback: why",
-                "rollback@5: AmongOthers(3)",
-            ),
-            (
-                "T\n\n```\nDeploy-Rollback: why\n```",
-                "rollback@4: AmongOthers(3)",
-            ),
-            ("T\n\nDeploy-Rollback:", "rollback@3: NoValue"),
-            ("T\n\nDeploy-Rollback: \u{200b}", "rollback@3: NoValue"),
-            ("T\n\nDeploy-Rollback: <reason>", "rollback@3: NoValue"),
-            (
-                "T\n\nbody\0\n\nDeploy-Rollback: why",
-                "rollback@3: BehindNul",
-            ),
-            ("T\n\nbody\0Deploy-Rollback: why", "rollback@3: BehindNul"),
-        ];
-        for (message, expect) in table {
-            assert_eq!(
-                read(message),
-                (vec![], vec![expect.to_owned()]),
-                "{message:?}"
-            );
-        }
-
-        // A need counts among prose.
-        let among_prose = "T\n\nDeploy-After: app 0170b60\nfor the new table\n";
-        assert_eq!(read(among_prose).0, ["after=app 0170b60"]);
-
-        // Neither prose nor other trailers are reported.
-        for message in [
-            "T\n\nSee Deploy-Rollback: why",
-            "T\n\nrun Deploy-Rollback",
-            "T\n\nX: y\nz",
-        ] {
-            assert_eq!(read(message), (vec![], vec![]), "{message:?}");
-        }
-    }
-
-    #[test]
-    fn message_in_an_encoding_unlike_ascii_gives_no_reason() {
-        let read = |encoding: &str| {
-            let message = b"T\n\nDeploy-Rollback: why";
-            show(trailers(message, Some(encoding.as_bytes())))
-        };
-        for encoding in [
-            "UTF-8",
-            "utf8",
-            "ISO-8859-1",
-            "iso-8859-15",
-            "latin1",
-            "windows-1252",
-            "cp1252",
-            "KOI8-R",
-        ] {
-            assert_eq!(read(encoding).0, ["rollback=why"], "{encoding}");
-        }
-        for encoding in [
-            "UTF-16",
-            "UTF-7",
-            "utf-8-mac",
-            "EBCDIC-US",
-            "IBM037",
-            "x",
-            "",
-        ] {
-            let expect = format!("rollback@3: Encoded({encoding:?})");
-            assert_eq!(read(encoding), (vec![], vec![expect]), "{encoding}");
-        }
-    }
-
-    #[test]
-    fn everything_that_is_kept_has_a_limit() {
-        let long = format!(
-            "T\n\nDeploy-Rollback: {}\n{}",
-            "x".repeat(9000),
-            " y\n".repeat(9000)
-        );
-        let value = &trailers(long.as_bytes(), None).counted[0].value;
-        assert_eq!(value.chars().count(), VALUE_MAX);
-
-        let many = format!("T\n\n{}prose", "Deploy-Alone: x\n".repeat(1000));
-        assert_eq!(
-            trailers(many.as_bytes(), None).uncounted.len(),
-            UNCOUNTED_MAX
-        );
-    }
-}
+#[path = "message_tests.rs"]
+mod tests;

@@ -49,21 +49,32 @@ impl Context {
     /// The deploy repository, for a command that also has to work while the configuration is
     /// broken.
     pub(super) fn deploy_to_look(&self) -> Result<DeployRepository, Error> {
+        Ok(self.look_at_configuration()?.0)
+    }
+
+    /// The same, and whether the configuration can be used.
+    fn look_at_configuration(&self) -> Result<(DeployRepository, bool), Error> {
         let (deploy, problems) = self.place.deploy_to_look()?;
-        if let Some(problems) = problems {
+        if let Some(problems) = &problems {
             output::complain(
                 &format!("warning: {problems}"),
                 Some("nothing is deployed until this is fixed"),
             );
         }
-        Ok(deploy)
+        Ok((deploy, problems.is_none()))
     }
 
     /// The deploy repository and its state, for a command that only reads. What is recorded can
     /// also be shown while the configuration is broken.
     pub(super) fn look(&self) -> Result<(DeployRepository, Store), Error> {
-        let deploy = self.deploy_to_look()?;
-        let store = deploy.open_store_to_look()?;
+        let (deploy, store, _) = self.look_at_all()?;
         Ok((deploy, store))
+    }
+
+    /// The same, and whether the configuration can be used.
+    pub(super) fn look_at_all(&self) -> Result<(DeployRepository, Store, bool), Error> {
+        let (deploy, is_usable) = self.look_at_configuration()?;
+        let store = deploy.open_store_to_look()?;
+        Ok((deploy, store, is_usable))
     }
 }

@@ -123,9 +123,10 @@ mod tests {
         check(overtaken, Exit::State, Some("run the command again"));
 
         let lock = [runner::Error::Lock(PathBuf::from("/srv/x.lock"), io()).into()];
-        let chown = "if it is another user's, give it to the state's owner with chown; then: \
-                     deploy-by-code reconcile";
-        check(lock, Exit::State, Some(chown));
+        let give = "if it is root's, run as root: deploy-by-code install; if it is another \
+                    user's, give it to the state's owner with chown; then: deploy-by-code \
+                    reconcile";
+        check(lock, Exit::State, Some(give));
 
         let refused = [verbs::Error::refused("no", "ask again")];
         check(refused, Exit::Refused, Some("ask again"));

@@ -5,15 +5,17 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::report::{PlanRow, RefusalRow, plan_markdown, plan_text, to_json};
+use crate::report::{NotDeployedRow, PlanRow, RefusalRow, plan_markdown, plan_text, to_json};
 use crate::verbs;
 
-/// An element of the JSON of a plan: first the applications, then what would be refused.
+/// An element of the JSON of a plan: first the applications, then what would be refused, then what
+/// deploys nothing.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Row {
     Planned(Box<PlanRow>),
     Refused(RefusalRow),
+    NotDeployed(NotDeployedRow),
 }
 
 /// How a plan is shown.
@@ -63,7 +65,10 @@ pub(super) fn plan(
         Form::Json => {
             let rows = rows.into_iter().map(|row| Row::Planned(Box::new(row)));
             let refused = plan.refusals.iter().map(RefusalRow::new).map(Row::Refused);
-            format!("{}\n", to_json(&rows.chain(refused).collect::<Vec<_>>()))
+            let mut all: Vec<Row> = rows.chain(refused).collect();
+            let not_deployed = NotDeployedRow::all(&not_deployed, all.is_empty());
+            all.extend(not_deployed.into_iter().map(Row::NotDeployed));
+            format!("{}\n", to_json(&all))
         }
         Form::Markdown => plan_markdown(&plan, &rows, &not_deployed),
         Form::Text => plan_text(&plan, &rows, &not_deployed),

@@ -23,8 +23,8 @@ const WAITING_MAX: usize = 300;
 
 /// `status [ENV[/APP]]`.
 pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<Exit, Error> {
-    let (deploy, mut store) = context.look()?;
-    let overview = verbs::overview(&deploy, &mut store, filter)?;
+    let (deploy, mut store, is_usable) = context.look_at_all()?;
+    let overview = verbs::overview(&deploy, &mut store, filter, is_usable)?;
     if json {
         context.output.line(&to_json(&overview.rows))?;
         return Ok(Exit::Done);
@@ -104,10 +104,13 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     ]
 }
 
-/// Prints what keeps environments from continuing: a missing deploy branch, freezes, and what dead
-/// runners left.
+/// Prints what keeps environments from continuing: a deploy branch that is missing or for which the
+/// hooks were not installed, freezes, and what dead runners left.
 fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
-    if let Some(missing) = &overview.missing_branch {
+    if let Some(differs) = &overview.not_as_installed {
+        let what = context.output.paint(Colour::Bad, differs);
+        context.output.line(&what)?;
+    } else if let Some(missing) = &overview.missing_branch {
         let what = context.output.paint(Colour::Bad, &missing.to_string());
         let hint = missing.hint();
         context.output.line(&format!("{what}\n  hint: {hint}"))?;

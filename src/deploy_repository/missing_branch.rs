@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::install_record::InstallRecord;
 use super::repository::DeployRepository;
 use crate::git;
 use crate::text;
@@ -20,6 +21,8 @@ pub struct MissingBranch {
     is_configured: bool,
     /// The full names of the other branches.
     others: Vec<String>,
+    /// Whether pushes to the branch are refused until `install` has run.
+    needs_install: bool,
     repository: PathBuf,
 }
 
@@ -33,10 +36,12 @@ impl DeployRepository {
             return Ok(None);
         }
         let others = self.repository.branches()?;
+        let recorded = InstallRecord::read(self.repository.path());
         Ok((!others.is_empty()).then(|| MissingBranch {
             branch: self.branch.clone(),
             is_configured: self.config.branch.is_some(),
             others,
+            needs_install: self.check_as_installed(recorded).is_err(),
             repository: self.repository.path().to_owned(),
         }))
     }
@@ -51,6 +56,17 @@ impl MissingBranch {
         let repository = text::escape(self.repository.as_os_str().as_encoded_bytes(), 200);
         let install = format!("deploy-by-code -C {repository} install");
 
+        if self.needs_install {
+            let what = if self.is_configured {
+                "branch in the configuration"
+            } else {
+                "HEAD"
+            };
+            return format!(
+                "the hooks were installed for another branch or state; if {branch} is meant, run \
+                 on the server, before the next push: {install}; if not, undo the change of {what}"
+            );
+        }
         let change = if self.is_configured {
             format!("correct branch in the configuration, and run: {install}")
         } else {

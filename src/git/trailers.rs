@@ -80,7 +80,7 @@ impl Repository {
             let given = given.filter_map(|given| Some((kind(&given.name)?, given.value)));
             let given: Vec<_> = given.collect();
             let uncounted = declared.uncounted.into_iter();
-            let uncounted = uncounted.filter_map(|miss| Some((kind(&miss.name)?, miss)));
+            let uncounted = uncounted.map(|miss| (kind(&miss.name), miss));
             let uncounted: Vec<_> = uncounted.collect();
             if given.is_empty() && uncounted.is_empty() {
                 return Ok(());

@@ -7,7 +7,7 @@ use super::environment::{HookEnvironment, pusher};
 use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository, MissingBranch};
 use crate::id::{DeploymentId, Environment, Target};
-use crate::judging::{NotDeployed, not_deployed};
+use crate::judging::{NotDeployed, near_misses, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
 use crate::policy::{Exception, Refusal};
 use crate::publish;
@@ -30,7 +30,7 @@ pub enum Announcement {
     Problem(Refusal),
     /// Another branch was made, and the deploy branch does not exist.
     MissingBranch(MissingBranch),
-    /// Nothing was planned, and this is what the push changed.
+    /// The push changed this, and nothing was planned for it.
     NotDeployed(Vec<NotDeployed>),
 }
 
@@ -208,17 +208,21 @@ impl Received {
             publish::to_syslog(&mut store);
         }
         self.announce(planned);
-        if self.announcements.is_empty() {
-            self.explain_silence(deploy, push);
-        }
+        self.explain_silence(deploy, push);
         Ok(())
     }
 
-    /// Collects what the push changed without a deployment. If that can't be read, the pusher is
+    /// Collects what the push changed without a deployment. If something was planned, only files
+    /// are named that may have been meant to be deploy files. If that can't be read, the pusher is
     /// told nothing about it: everything is recorded.
     fn explain_silence(&mut self, deploy: &DeployRepository, push: &Push) {
         let Some(new) = &push.new else { return };
-        let found = not_deployed(deploy, push.old.as_ref(), new).unwrap_or_default();
+        let look = if self.announcements.is_empty() {
+            not_deployed
+        } else {
+            near_misses
+        };
+        let found = look(deploy, push.old.as_ref(), new).unwrap_or_default();
         if !found.is_empty() {
             self.announcements.push(Announcement::NotDeployed(found));
         }

@@ -1,12 +1,17 @@
 //! Judges candidates by every rule, and makes a plan of the answers.
 
+use std::collections::BTreeSet;
+
 use super::deployment::{PlannedDeployment, Retirement};
 use super::judgement::Judgement;
 use super::several::{refuse_abandoned, refuse_cycles};
 use crate::candidate::{Candidate, Intent};
 use crate::config::{Config, Queue};
 use crate::id::{Revision, Target};
-use crate::policy::{self, Facts, Newest, Refusal, Stage, TargetFacts};
+use crate::policy::{self, Facts, Newest, Refusal, Stage, TargetFacts, UncountedReason};
+
+/// How many trailers are named that this program does not know.
+const UNKNOWN_TRAILERS_MAX: usize = 10;
 
 /// What follows from one range of the deploy branch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,6 +57,9 @@ pub fn decide(config: &Config, candidates: &[Candidate], facts: &Facts) -> Plan 
         add(&mut plan, config, candidate, &judged, facts);
         plan.judgements.push(judged);
     }
+    if plan.refusals.is_empty() {
+        plan.warnings.extend(unknown_trailers(candidates, facts));
+    }
     plan
 }
 
@@ -89,6 +97,24 @@ fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgeme
         }),
         Intent::Nothing | Intent::Unclear => {}
     }
+}
+
+/// The trailers that this program does not know, each once, with the first file that its commit
+/// touches.
+fn unknown_trailers(candidates: &[Candidate], facts: &Facts) -> Vec<(Vec<u8>, String)> {
+    let mut named = BTreeSet::new();
+    let mut warnings = Vec::new();
+    for candidate in candidates {
+        let known = candidate.target.as_ref();
+        let known = known.and_then(|target| facts.targets.get(target));
+        let uncounted = known.map_or(&[][..], |known| &known.trailers.uncounted);
+        for warning in uncounted.iter().filter_map(UncountedReason::warning) {
+            if named.len() < UNKNOWN_TRAILERS_MAX && named.insert(warning.clone()) {
+                warnings.push((candidate.change.path.clone(), warning));
+            }
+        }
+    }
+    warnings
 }
 
 /// Whether an earlier problem with the deploy file is over, now that no rule refuses.

@@ -1,5 +1,6 @@
 //! All that a rule gets to see.
 
+use super::exception::ExceptionKind;
 use super::facts::{Facts, RevisionFact, TargetFacts};
 use crate::candidate::Candidate;
 use crate::config::Config;
@@ -31,6 +32,15 @@ impl<'a> Case<'a> {
             .target_facts()
             .and_then(|facts| facts.revision.as_ref());
         revision.is_none_or(RevisionFact::is_comparable)
+    }
+
+    /// Whether a reason of a kind can count here: nobody may override a freeze if `override_by`
+    /// names nobody.
+    pub(super) fn accepts(&self, kind: ExceptionKind) -> bool {
+        let section = |target: &Target| self.config.environment(&target.environment);
+        let section = self.candidate.target.as_ref().map(section);
+        kind != ExceptionKind::Override
+            || section.is_some_and(|section| !section.override_by.is_empty())
     }
 
     /// The facts about the candidate's target, if any are known.

@@ -6,10 +6,10 @@ use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
 use super::obstacle::ExportObstacle;
+use super::uncounted::UncountedReason;
 use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
-use crate::message::WhyUncounted;
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -209,23 +209,10 @@ pub struct Trailers {
     pub override_reason: Option<String>,
     /// `Deploy-Alone`.
     pub alone: Option<String>,
-    /// Lines that look like a reason and do not count.
+    /// Lines that look like a reason and do not count, and trailers that nobody knows.
     pub uncounted: Vec<UncountedReason>,
     /// If the commits can't be read, and nobody knows which reasons they give: why not.
     pub unknown: Option<String>,
-}
-
-/// A line in the message of a commit that looks like a reason and does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UncountedReason {
-    /// Which reason it would be.
-    pub kind: ExceptionKind,
-    /// The commit.
-    pub commit: Revision,
-    /// The line of its message, from 1.
-    pub line: usize,
-    /// Why it does not count.
-    pub why: WhyUncounted,
 }
 
 impl Trailers {

@@ -24,6 +24,7 @@ mod rules;
 #[cfg(test)]
 mod testing;
 mod together;
+mod uncounted;
 mod verdict;
 
 use case::Case;
@@ -32,9 +33,10 @@ pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, Survey, TargetFacts, Trailers, UncountedReason, Unknown,
+    RevisionFact, Stage, Survey, TargetFacts, Trailers, Unknown,
 };
 pub use freeze::{Freeze, freeze_of};
 pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use rules::{Gate, judge, judge_branch};
+pub use uncounted::UncountedReason;
 pub use verdict::{Answer, Objection, Pass, Refusal};

@@ -59,7 +59,9 @@ impl Rule {
         let answer = (self.judge)(case).map_err(|objection| {
             let facts = case.target_facts();
             match (self.reason, facts) {
-                (Some(kind), Some(facts)) => objection.with_missed_reasons(kind, &facts.trailers),
+                (Some(kind), Some(facts)) if case.accepts(kind) => {
+                    objection.with_missed_reasons(kind, &facts.trailers)
+                }
                 _ => objection,
             }
         });

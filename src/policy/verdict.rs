@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exception::{Exception, ExceptionKind};
-use super::facts::{Trailers, UncountedReason};
+use super::facts::Trailers;
 use crate::id::{Application, Revision};
 use crate::text;
 
@@ -66,19 +66,9 @@ impl Objection {
             return self;
         }
         let trailer = kind.trailer().unwrap_or_default();
-        for missed in trailers
-            .uncounted
-            .iter()
-            .filter(|missed| missed.kind == kind)
-        {
-            let UncountedReason {
-                commit, line, why, ..
-            } = missed;
-            let commit = commit.short();
-            self.message.push_str(&format!(
-                "\nline {line} of the message of {commit} has {trailer}, \
-                 which does not count: {why}"
-            ));
+        let missed = trailers.uncounted.iter();
+        for line in missed.filter_map(|missed| missed.in_refusal(kind)) {
+            self.message.push_str(&format!("\n{line}"));
         }
         if let Some(why) = &trailers.unknown {
             self.is_fault = true;

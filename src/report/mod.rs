@@ -18,7 +18,7 @@ mod wrap;
 pub use cells::{colour, name_cell, who_cell};
 pub use deployment_row::{DeploymentRow, outcome_line, remark};
 pub use json::to_json;
-pub use not_deployed::not_deployed_lines;
+pub use not_deployed::{NotDeployedRow, not_deployed_lines};
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, PlanRow, plan_rows};
 pub use plan_text::plan_text;

@@ -9,7 +9,9 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::plan::{Judgement, Plan};
-use crate::policy::{Commit, Commits, Facts, Freeze, Gate, Objection, Pass, freeze_of};
+use crate::policy::{
+    Commit, Commits, Facts, Freeze, Gate, Objection, Pass, UncountedReason, freeze_of,
+};
 use crate::status::Status;
 use crate::store::{self, Reader};
 use crate::time::Timestamp;
@@ -239,8 +241,20 @@ impl Sources<'_> {
             after: self.goes_after(judged, target),
             warnings: passes(judged)
                 .flat_map(|pass| pass.warnings.clone())
+                .chain(self.unknown_trailers(target, action))
                 .collect(),
         })
+    }
+
+    /// Warnings of trailers that this program does not know. A refusal names them itself.
+    fn unknown_trailers(&self, target: &Target, action: Action) -> Vec<String> {
+        let known = self.facts.targets.get(target);
+        let known = known.filter(|_| action != Action::Refuse);
+        let uncounted = known.map_or(&[][..], |known| &known.trailers.uncounted);
+        uncounted
+            .iter()
+            .filter_map(UncountedReason::warning)
+            .collect()
     }
 
     /// What the application's repository has between two revisions, both ways; `None`: there is no

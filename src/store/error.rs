@@ -55,6 +55,8 @@ pub enum Error {
         owner: String,
         /// Whether the user may read it at least.
         is_read: bool,
+        /// Whether root left it in a state that is this user's.
+        is_left: bool,
     },
     /// The database is older than the logs.
     #[error(
@@ -114,6 +116,9 @@ impl Error {
             Self::TooNew { .. } => {
                 "install the newer deploy-by-code again; the state was not changed"
             }
+            Self::NoAccess { is_left: true, .. } => {
+                "as root, give it to the owner of the state with chown"
+            }
             Self::NoAccess { .. } => {
                 "work as that user; if several users push, share the repository and its state \
                  with a group: git config core.sharedRepository group, chgrp -R, chmod -R g+rwX"
@@ -165,14 +170,19 @@ impl Error {
     pub(super) fn no_access(file: &Path, is_read: bool) -> Self {
         let name =
             |number| User::by_number(number).map_or(format!("user {number}"), |user| user.name);
+        let own = User::own_number();
+        let of = |path: Option<&Path>| path.and_then(|path| path.metadata().ok());
+        let (of_file, of_folder) = (of(Some(file)), of(file.parent()));
+        let is_left = of_file.as_ref().is_some_and(|found| found.uid() == 0)
+            && of_folder.as_ref().is_some_and(|found| found.uid() == own);
         // Where the folder may not be entered, its owner is that of the file too.
-        let mut found = [Some(file), file.parent()].into_iter().flatten();
-        let owner = found.find_map(|path| path.metadata().ok());
+        let owner = of_file.or(of_folder);
         Self::NoAccess {
             file: file.to_owned(),
-            user: name(User::own_number()),
+            user: name(own),
             owner: owner.map_or("another user".to_owned(), |found| name(found.uid())),
             is_read,
+            is_left: is_left && own != 0,
         }
     }
 }

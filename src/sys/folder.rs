@@ -27,6 +27,9 @@ use super::user::User;
 /// the way may vanish again.
 const PARTS_MAX: usize = 1000;
 
+/// How many names of one folder are read at most where others may have made them.
+const NAMES_MAX: usize = 200_000;
+
 /// A folder that is held open.
 #[derive(Debug)]
 pub struct OpenFolder(File);
@@ -124,7 +127,7 @@ impl OpenFolder {
     }
 
     /// A folder by its path, for naming what is in it. Links are followed.
-    fn by_path(path: &Path) -> io::Result<Self> {
+    pub(super) fn by_path(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Ok(Self(openat(AT_FDCWD, path, flags, Mode::empty())?.into()))
     }
@@ -133,6 +136,14 @@ impl OpenFolder {
     fn open(&self, name: &OsStr, flags: OFlag) -> io::Result<File> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         Ok(openat(self, name, flags, Mode::empty())?.into())
+    }
+
+    /// Something in the folder, opened only to be looked at and to be named by.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub(super) fn entry(&self, name: &OsStr) -> io::Result<Self> {
+        self.open(name, OFlag::O_PATH).map(Self)
     }
 
     /// Makes a folder, unless something has its name.
@@ -229,10 +240,22 @@ impl OpenFolder {
     /// # Errors
     /// They can't be read.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
+        self.names_at_most(usize::MAX)
+    }
+
+    /// Some names in this folder, at most 200,000. So the memory is bounded, whoever makes them.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub(super) fn some_names(&self) -> io::Result<Vec<OsString>> {
+        self.names_at_most(NAMES_MAX)
+    }
+
+    fn names_at_most(&self, most: usize) -> io::Result<Vec<OsString>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut folder = Dir::openat(self, ".", flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in folder.iter() {
+        for entry in folder.iter().take(most.saturating_add(2)) {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {

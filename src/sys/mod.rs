@@ -14,6 +14,7 @@ mod folder_tree;
 mod forks;
 pub mod gated;
 pub mod group;
+pub mod hand_over;
 pub mod listener;
 pub mod lock;
 pub mod marked;

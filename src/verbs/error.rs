@@ -8,8 +8,9 @@ use super::install;
 use crate::{deploy_repository, git, judging, planning, runner, store};
 
 /// What to do where a lock can't be taken.
-const LOCK_HINT: &str = "if it is another user's, give it to the state's owner with chown; then: \
-                         deploy-by-code reconcile";
+const LOCK_HINT: &str = "if it is root's, run as root: deploy-by-code install; if it is another \
+                         user's, give it to the state's owner with chown; then: deploy-by-code \
+                         reconcile";
 
 /// What kind of error it is. The command line turns it into an exit code, a page into a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

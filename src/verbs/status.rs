@@ -6,13 +6,14 @@ use super::error::Error;
 use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names;
-use crate::deploy_repository::{DeployRepository, MissingBranch};
+use crate::deploy_repository::{DeployRepository, InstallRecord, MissingBranch};
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
+use crate::planning;
 use crate::policy::Freeze;
 use crate::report::{StatusRow, status_rows};
 use crate::runner::{Unwatched, unwatched};
-use crate::store::{Filter, Problem, Store};
+use crate::store::{Filter, Problem, Reader, Store};
 use crate::sys::clock;
 
 /// Everything that `status` shows, as it was at one moment.
@@ -24,6 +25,9 @@ pub struct Overview {
     pub frozen: BTreeMap<Environment, Freeze>,
     /// What is recorded as running although its runner is dead.
     pub unwatched: Vec<Unwatched>,
+    /// If the hooks were installed for another branch or state than those of now: in words. Then
+    /// pushes to the deploy branch are refused until `install` has run.
+    pub not_as_installed: Option<String>,
     /// The deploy branch, if it does not exist though other branches do.
     pub missing_branch: Option<MissingBranch>,
     /// What is on the deploy branch and can't be deployed.
@@ -32,7 +36,8 @@ pub struct Overview {
     pub hooks: Vec<FaultyHook>,
 }
 
-/// Collects everything that a filter lets through.
+/// Collects everything that a filter lets through. `is_usable`: the configuration has no mistakes,
+/// so it is known what it means.
 ///
 /// # Errors
 /// The filter lets nothing through, or the deploy branch or the state can't be read.
@@ -40,8 +45,14 @@ pub fn overview(
     deploy: &DeployRepository,
     store: &mut Store,
     filter: &Filter,
+    is_usable: bool,
 ) -> Result<Overview, Error> {
     let record = store.read()?;
+    let not_as_installed = if is_usable {
+        not_as_installed(deploy, &record)?
+    } else {
+        None
+    };
     let names = names(deploy, &record)?;
     names.check_filter(filter)?;
 
@@ -63,9 +74,29 @@ pub fn overview(
         frozen,
         unwatched: unwatched(&record, filter)?,
         missing_branch: deploy.missing_branch()?,
+        not_as_installed,
         problems,
         hooks: visible_hook_faults(deploy)?,
     })
+}
+
+/// What differs from what the hooks were installed for. Where nothing was recorded at the
+/// installation, the state says which branch was meant.
+fn not_as_installed(
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+) -> Result<Option<String>, Error> {
+    let recorded = InstallRecord::read(deploy.repository.path());
+    if let Err(error) = deploy.check_as_installed(recorded) {
+        return Ok(Some(error.to_string()));
+    }
+    let cursor = record.cursor()?;
+    let other = cursor.filter(|cursor| cursor.branch != deploy.branch);
+    let other = other.map(|cursor| planning::Error::OtherBranch {
+        state: cursor.branch,
+        config: deploy.branch.clone(),
+    });
+    Ok(other.map(|error| error.to_string()))
 }
 
 /// Whether a problem at a path is about what a filter lets through. What is not in the folder of an

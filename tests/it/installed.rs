@@ -147,7 +147,7 @@ fn configuration_that_cannot_be_used_closes_the_deploy_branch_and_no_other() {
         let mut said = world.push_with(others).ok().remote();
         if *what == "the branch changed to one that is not there" {
             assert!(said.remove(0).contains("nothing to deploy"), "{said:?}");
-            said.retain(|line| !line.trim_start().starts_with("hint: push to "));
+            assert!(said.remove(0).contains("before the next push"), "{said:?}");
         }
         assert_eq!(said, [""; 0], "{what}");
     }
@@ -205,6 +205,56 @@ fn record_that_cannot_be_read_closes_the_deploy_branch() {
     }
 }
 
+/// A push to the deploy branch would be refused, so no command may advise one.
+#[track_caller]
+fn status_says_to_install(world: &World) {
+    let status = world.cmd(&["status"]).ok();
+    let status = status.says("deploy-by-code install");
+    status.says_nothing_of("push to");
+}
+
+#[test]
+fn status_says_that_another_branch_needs_an_install_also_if_both_exist() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+    world.push_with(&["origin", "HEAD:refs/heads/other"]).ok();
+    world.cmd(&["status"]).says_nothing_of("install");
+
+    world.server_git(&["symbolic-ref", "HEAD", "refs/heads/other"]);
+    status_says_to_install(&world);
+    world
+        .cmd(&["status"])
+        .says("refs/heads/other now, but it was refs/heads/main");
+
+    // While the configuration can't be read, nobody knows which branch it means.
+    world.config_file("nonsense");
+    world
+        .cmd(&["status"])
+        .says("the configuration can't be used")
+        .says_nothing_of("when the hooks were installed");
+}
+
+#[test]
+fn missing_branch_that_needs_an_install_is_said_by_every_command() {
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+    world.server_git(&["symbolic-ref", "HEAD", "refs/heads/other"]);
+
+    status_says_to_install(&world);
+    for verb in ["check", "doctor"] {
+        let said = world.cmd(&[verb]).exits(1);
+        said.says("if refs/heads/other is meant, run on the server, before the next push:");
+    }
+    world
+        .push_with(&["origin", "HEAD:refs/heads/master"])
+        .ok()
+        .says("if refs/heads/other is meant, run on the server, before the next push:");
+}
+
 #[test]
 fn branch_that_differs_from_the_installed_one_is_refused_until_install_is_run() {
     let world = World::installed();
@@ -231,9 +281,15 @@ fn branch_that_differs_from_the_installed_one_is_refused_until_install_is_run() 
             .push_with(&["-f", "origin", "HEAD:refs/heads/topic"])
             .ok();
         world.cmd(&["doctor"]).exits(1).says("install record");
+        status_says_to_install(&world);
     }
 
     world.install();
+    world
+        .cmd(&["status"])
+        .ok()
+        .says("push to refs/heads/other")
+        .says_nothing_of("when the hooks were installed");
     world.push_with(&["origin", "HEAD:refs/heads/other"]).ok();
     world.push_with(&["origin", "HEAD:refs/heads/main"]).ok();
 }
@@ -252,6 +308,7 @@ fn state_that_belongs_to_another_branch_is_refused_also_without_a_record() {
         .push_with(&["origin", "HEAD:refs/heads/other"])
         .exits(1)
         .says("run: deploy-by-code install");
+    status_says_to_install(&world);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod nobody;
 mod observe;
 mod processes;
 mod run;
+mod trailers;
 mod transcript;
 mod tree;
 mod world;

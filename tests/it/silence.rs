@@ -1,5 +1,7 @@
 //! Pushes to the deploy branch that deploy nothing: they say so, and what may have been meant.
 
+use serde_json::Value;
+
 use crate::world::{World, rev};
 
 /// What a push says that must be accepted.
@@ -160,13 +162,112 @@ fn hostile_names_are_escaped_and_lines_are_bounded() {
 }
 
 #[test]
+fn slip_is_named_beside_what_is_deployed() {
+    let world = deployed();
+    for (n, name) in [
+        "staging/c.deply",
+        "staging/c.deploy.txt",
+        "staging/c.Deploy",
+        "c",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let revision = u32::try_from(n).unwrap() + 2;
+        world.deploy("staging/a", revision);
+        world.write(name, format!("{}\n", rev(9)));
+        let meant = if name == "c" {
+            "<environment>"
+        } else {
+            "staging"
+        };
+
+        let said = said(&world);
+        assert!(said[0].contains("staging/a"), "{said:#?}");
+        let slip = format!(
+            "deploy-by-code: {name}: no deploy file, nothing to deploy \
+             (did you mean {meant}/c.deploy?)"
+        );
+        assert_eq!(
+            said.iter().filter(|line| **line == slip).count(),
+            1,
+            "{said:#?}"
+        );
+        world.settled();
+    }
+
+    // Beside a retirement and beside a problem, too.
+    world.retire("staging/b");
+    world.write("staging/d.deply", "x\n");
+    world
+        .push()
+        .says("retired staging/b")
+        .says("staging/d.deploy?");
+
+    world.deploy_file("staging/a", "nonsense\n");
+    world.write("staging/e.deply", "x\n");
+    let line = world.push_unseen();
+    let hook = world.hook("post-receive", &line);
+    hook.says("problem staging/a.deploy")
+        .says("staging/e.deploy?");
+}
+
+#[test]
+fn every_form_of_a_plan_shows_what_is_not_deployed() {
+    let world = deployed();
+    let plan = |form: &[&str]| {
+        let all = [&["plan", "main~", "main"], form].concat();
+        world.cmd(&all).ok().stdout
+    };
+    let rows = || -> Vec<Value> { serde_json::from_str(&plan(&["--json"])).unwrap() };
+
+    let content = format!("{}\n* a comment\n{}\n", rev(1), rev(2));
+    world.deploy_file("staging/a", &content);
+    world.deploy("staging/b", 2);
+    world.write("staging/c\u{1b}.deply", "x\n");
+    world.push();
+    let unchanged = "staging/a: still 0000001, nothing to deploy (its first entry is unchanged";
+    let near_miss = "staging/c\\u{1b}.deply: no deploy file, nothing to deploy";
+    for expect in [unchanged, near_miss] {
+        assert!(plan(&[]).contains(expect));
+    }
+    assert!(plan(&["--markdown"]).contains("- staging/a: still 0000001, nothing to deploy"));
+    assert!(plan(&["--markdown"]).contains("1b\\}.deply: no deploy file, nothing to deploy"));
+
+    let found = rows();
+    assert_eq!(found.len(), 3, "{found:#?}");
+    assert_eq!(found[0]["application"], "b");
+    assert_eq!(found[1]["not_deployed"], "unchanged");
+    assert_eq!(found[1]["environment"], "staging");
+    assert_eq!(found[1]["application"], "a");
+    assert_eq!(found[1]["revision"], rev(1));
+    assert_eq!(found[1]["added_below"], rev(2));
+    assert!(found[1]["message"].as_str().unwrap().starts_with(unchanged));
+    assert_eq!(found[2]["not_deployed"], "near_miss");
+    assert_eq!(found[2]["path"], "staging/c\u{1b}.deply");
+    assert_eq!(found[2]["meant"], "staging/c.deploy");
+    assert!(found[2]["message"].as_str().unwrap().starts_with(near_miss));
+
+    // That no file was changed is said only where there is nothing else.
+    world.write("README.md", "Read me.\n");
+    world.push();
+    assert_eq!(rows().len(), 1);
+    assert_eq!(rows()[0]["not_deployed"], "no_deploy_file");
+    world.git(&["commit", "-q", "--allow-empty", "-m", "again"]);
+    world.push();
+    assert_eq!(rows()[0]["not_deployed"], "no_file");
+}
+
+#[test]
 fn push_to_another_branch_and_a_push_that_deploys_say_nothing_more() {
     let world = deployed();
     world.write("staging/c.deply", "x\n");
     world.commit();
     let push = world.push_with(&["origin", "HEAD:refs/heads/topic"]).ok();
     assert_eq!(push.remote(), [""; 0]);
+    world.push();
 
+    // Only what a push adds or changes is named.
     world.deploy("staging/a", 2);
     world
         .push()

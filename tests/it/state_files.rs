@@ -129,7 +129,7 @@ fn root_follows_no_link_that_the_owner_put_into_the_state() {
 }
 
 #[test]
-fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits() {
+fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits_and_install_repairs_it() {
     let world = World::new();
     let Some(nobody) = Nobody::new(&world) else {
         return;
@@ -159,9 +159,63 @@ fn lock_that_cannot_be_opened_is_named_wherever_somebody_waits() {
         .run(".", &format!("'{BINARY}' -C deploy.git doctor"))
         .exits(1)
         .says("state files: this user can't write to")
-        .says("chown -R --reference=");
+        .says("as root: deploy-by-code")
+        .says(" install");
 
-    chown(&lock, Some(NOBODY), Some(NOBODY)).unwrap();
+    let give = "give what root has in ";
+    world
+        .cmd(&["install", "--dry-run"])
+        .ok()
+        .says(&format!("would {give}"));
+    assert_eq!(fs::metadata(&lock).unwrap().uid(), 0);
+
+    // A folder is given to the owner as well.
+    let state = world.state();
+    chown(state.join("logs"), Some(0), Some(0)).unwrap();
+
+    // The database is not: it has something in it.
+    chown(state.join("state.db"), Some(0), Some(0)).unwrap();
+    fs::set_permissions(state.join("state.db"), fs::Permissions::from_mode(0o600)).unwrap();
+    nobody
+        .run(".", &format!("'{BINARY}' -C deploy.git status"))
+        .exits(4)
+        .says("state.db: Permission denied: nobody may not read it; it belongs to root")
+        .says("as root, give it to the owner of the state with chown");
+    chown(state.join("state.db"), Some(NOBODY), Some(NOBODY)).unwrap();
+
+    // What the owner can have moved there out of another folder stays root's.
+    let secret = world.path("secret");
+    fs::write(&secret, "secret").unwrap();
+    fs::hard_link(&secret, state.join("logs/8.log")).unwrap();
+    symlink(&secret, state.join("logs/9.log")).unwrap();
+    for name in ["id_rsa", "work/key", "locks/full.lock", "logs/7.log"] {
+        fs::write(state.join(name), "secret").unwrap();
+    }
+
+    world
+        .cmd(&["install"])
+        .ok()
+        .says(give)
+        .says("to user 65534: locks/production.lock, logs");
+    world.cmd(&["install"]).ok().says_nothing_of(give);
+    for name in ["locks/production.lock", "logs"] {
+        let found = fs::metadata(state.join(name)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (NOBODY, NOBODY), "{name}");
+    }
+    for name in [
+        "logs/7.log",
+        "logs/8.log",
+        "logs/9.log",
+        "id_rsa",
+        "work/key",
+        "locks/full.lock",
+    ] {
+        let found = fs::symlink_metadata(state.join(name)).unwrap();
+        assert_eq!(found.uid(), 0, "{name}");
+        fs::remove_file(state.join(name)).unwrap();
+    }
+    assert_eq!(fs::metadata(&secret).unwrap().uid(), 0);
+
     let reconcile = format!("'{BINARY}' -C deploy.git reconcile");
     nobody.run(".", &reconcile).ok();
     assert_eq!(world.settled().last().unwrap(), "#2 production/a succeeded");

@@ -96,8 +96,8 @@ fn pending(target: &Target) -> Pending<'_> {
     }
 }
 
-/// The next point: the targets take turns, so that a sample has about as many of each. When the time
-/// of a sample is over, only controls get more points.
+/// The next point: the targets take turns, so that a sample has about as many of each. When the
+/// time of a sample is over, only controls get more points.
 fn next(
     turns: &Mutex<(usize, Vec<Pending<'_>>)>,
     extent: Extent,
@@ -108,8 +108,8 @@ fn next(
     let (turn, pending) = &mut *guard;
     for step in 0..pending.len() {
         let index = (*turn + step) % pending.len();
-        // A control has shown what it is for after a few points. Until then it goes on, however slow
-        // the machine is.
+        // A control has shown what it is for after a few points. Until then it goes on, however
+        // slow the machine is.
         let is_control = pending[index].target.must_find().is_some();
         if is_control && pending[index].row.is_as_promised() || is_over && !is_control {
             continue;

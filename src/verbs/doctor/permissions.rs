@@ -89,17 +89,22 @@ pub(super) fn state_files(installation: &Installation<'_>) -> Finding {
     let Some(path) = closed.next() else {
         return Finding::ok("this user can write to them");
     };
+    // What root made, install gives to the owner, except files with something in them.
+    let is_given = fs::symlink_metadata(&path)
+        .is_ok_and(|found| found.uid() == 0 && (found.is_dir() || found.len() == 0));
     let (path, others) = (shown(&path), closed.count());
     let more = if others == 0 {
         String::new()
     } else {
         format!(", nor to {others} others")
     };
-    let state = shown(&state);
-    Finding::problem(
-        format!("this user can't write to {path}{more}"),
-        format!("as root: chown -R --reference={state} {state}"),
-    )
+    let fix = if is_given {
+        format!("as root: {}", installation.run("install"))
+    } else {
+        let state = shown(&state);
+        format!("look whether it belongs there; if so, as root: chown --reference={state} {path}")
+    };
+    Finding::problem(format!("this user can't write to {path}{more}"), fix)
 }
 
 /// Whether users who are neither the owner nor in the group may write to a file or folder.

@@ -18,6 +18,7 @@ use super::link::{
     aside, copy_to_free_name, links_beside, remove_if_there, replace_by_link, replace_by_program,
     target_beside,
 };
+use super::roots_files;
 use super::step::{MachineStep, Step};
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git;
@@ -83,6 +84,10 @@ pub fn take_on_machine(step: &MachineStep) -> Result<(), Error> {
             fs::write(file, content).map_err(Error::at(file))
         }
         MachineStep::RemoveUnit(file) => remove_unit(file),
+        MachineStep::HandOver { state, owner, .. } => {
+            let given = roots_files::give(state, *owner, false);
+            given.map(|_| ()).map_err(Error::at(state))
+        }
         MachineStep::Systemctl(words) => systemctl(words),
         MachineStep::RemoveFromTimerList { list, repository } => {
             timer_list::remove(list, repository).map_err(Error::at(list))

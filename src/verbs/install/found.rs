@@ -207,6 +207,9 @@ pub struct Machine {
     pub entry_owner: Option<u32>,
     /// Whether that entry counts.
     pub is_listed: bool,
+    /// The folder of the state, and what root has there that has to be the owner's: paths from that
+    /// folder.
+    pub of_root: (PathBuf, Vec<PathBuf>),
 }
 
 /// Units that are to be there.

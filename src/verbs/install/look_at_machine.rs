@@ -3,12 +3,14 @@
 //! Protocol: the units and the entry in the timer's list follow from the repository's path, so they
 //! are found even if the repository no longer exists. Nothing is changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::found::{Goal, Machine, WantedUnits};
+use super::roots_files;
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
+use crate::sys::user::User;
 use crate::timer_list;
 use crate::units::Units;
 
@@ -24,6 +26,11 @@ pub fn look_at_machine(
     list: &Path,
 ) -> Result<Machine, Error> {
     let mut machine = look_at_machine_by_path(deploy.repository.path(), list);
+    if goal == Goal::Install && User::is_root() {
+        let state = deploy.state_dir();
+        let paths = roots_files::give(&state, owner, true).map_err(Error::at(&state))?;
+        machine.of_root = (state, paths);
+    }
     if goal == Goal::Install && deploy.config.runner == RunnerKind::Systemd {
         let drop_ins = machine.units.drop_ins(&deploy.wake_folder(), owner)?;
         machine.wanted = Some(WantedUnits {
@@ -48,5 +55,6 @@ pub fn look_at_machine_by_path(repository: &Path, list: &Path) -> Machine {
         is_listed: timer_list::has(list, repository),
         list: list.to_owned(),
         repository: repository.to_owned(),
+        of_root: (PathBuf::new(), Vec::new()),
     }
 }

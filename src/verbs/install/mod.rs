@@ -34,6 +34,7 @@ mod look_at_machine;
 mod plan_for_machine;
 mod plan_install;
 mod plan_uninstall;
+mod roots_files;
 mod step;
 mod warning;
 

@@ -58,6 +58,15 @@ pub fn plan_for_machine(found: &Machine, goal: Goal, caller: Caller) -> Result<M
         Goal::Uninstall => plan.warnings.push(Warning::UnitsStay),
     }
 
+    let (state, paths) = &found.of_root;
+    if !paths.is_empty() {
+        plan.optional.push(MachineStep::HandOver {
+            state: state.clone(),
+            owner: caller.owner,
+            paths: paths.clone(),
+        });
+    }
+
     plan_entry(&mut plan, found, goal, caller);
     Ok(plan)
 }

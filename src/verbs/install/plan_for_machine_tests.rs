@@ -1,6 +1,6 @@
 //! What is planned outside of a repository, and which warnings take the place of steps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -26,6 +26,7 @@ fn machine() -> Machine {
         has_list: true,
         entry_owner: None,
         is_listed: false,
+        of_root: (PathBuf::new(), Vec::new()),
     }
 }
 
@@ -188,4 +189,20 @@ fn what_a_repository_that_is_gone_has_left_is_taken_out() {
     let steps = words(&plan_for_gone(&found));
     assert_eq!(steps.len(), 5);
     assert_eq!(steps[4], "remove from the timer's list, in /list");
+}
+
+#[test]
+fn what_root_has_in_the_state_is_given_to_its_owner() {
+    let found = Machine {
+        of_root: (
+            "/s".into(),
+            (1..=12).map(|n| n.to_string().into()).collect(),
+        ),
+        has_list: false,
+        ..machine()
+    };
+    let plan = plan_for_machine(&found, Goal::Install, caller(true, false)).unwrap();
+    let expect = "give what root has in /s to user 7: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more";
+    assert_eq!(words(&plan.optional), [expect]);
+    assert_eq!((plan.required, plan.warnings), (vec![], vec![]));
 }

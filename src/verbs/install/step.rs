@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::id::Revision;
 use crate::{store, text};
 
+/// How many of the paths are named that are given to their owner.
+const NAMED_MAX: usize = 10;
+
 /// Something that `install` or `uninstall` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -111,6 +114,15 @@ pub enum MachineStep {
     },
     /// A file of systemd's configuration is removed, and its folder if nothing else is in there.
     RemoveUnit(PathBuf),
+    /// What root made in the state is given to the state's owner.
+    HandOver {
+        /// The folder of the state.
+        state: PathBuf,
+        /// The number of the owner.
+        owner: u32,
+        /// The paths from the state.
+        paths: Vec<PathBuf>,
+    },
     /// systemctl is called with these words.
     Systemctl(Vec<String>),
     /// The timer no longer looks after the repository.
@@ -183,6 +195,23 @@ impl fmt::Display for MachineStep {
                 write!(f, "write {}: {}", shown(file), text::escape(content, 400))
             }
             Self::RemoveUnit(file) => write!(f, "remove {}", shown(file)),
+            Self::HandOver {
+                state,
+                owner,
+                paths,
+            } => {
+                let named: Vec<String> = paths.iter().take(NAMED_MAX).map(|p| shown(p)).collect();
+                let named = named.join(", ");
+                let more = match paths.len().saturating_sub(NAMED_MAX) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                let state = shown(state);
+                write!(
+                    f,
+                    "give what root has in {state} to user {owner}: {named}{more}"
+                )
+            }
             Self::Systemctl(words) => write!(f, "systemctl {}", words.join(" ")),
             Self::RemoveFromTimerList { list, .. } => {
                 write!(f, "remove from the timer's list, in {}", shown(list))
