@@ -20,7 +20,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
-use crate::publish;
+use crate::publish::Audience;
 use crate::store::{self, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
@@ -156,7 +156,7 @@ fn continue_numbers(
             transaction.note_about_state(message, now)?;
             freeze_all(transaction, &frozen, by, now)
         })?;
-        publish::to_syslog(&mut store);
+        Audience::of(deploy).tell(&mut store);
     }
     Ok(NewNumbers { highest, frozen })
 }
@@ -330,6 +330,6 @@ fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), 
         transaction.note_about_state(message, now)?;
         freeze_all(transaction, &new.frozen, by, now)
     })?;
-    publish::to_syslog(&mut store);
+    Audience::of(deploy).tell(&mut store);
     Ok(())
 }

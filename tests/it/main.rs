@@ -61,6 +61,7 @@ mod lost_state;
 mod many_rows;
 mod missing_facts;
 mod newcomers;
+mod notify;
 mod pipes;
 mod plan;
 mod planning;
