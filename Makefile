@@ -13,10 +13,11 @@ hookdir = $(datadir)/deploy-by-code/hooks
 
 target = $(or $(CARGO_TARGET_DIR),target)
 binary = $(target)/release/deploy-by-code
+notifier = $(binary)-notify
 hooks = pre-receive post-receive reference-transaction
 # Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
 pages = target/man
-man1 = packaging/man/deploy-by-code.1
+man1 = packaging/man/deploy-by-code.1 packaging/man/deploy-by-code-notify.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 oldest_rust = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -47,7 +48,7 @@ deb: need-compilers ## build the Debian package, in target/debian; installs a mi
 	@$(CARGO) deb --version >/dev/null 2>&1 || \
 		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
 	$(timed) 'release build' $(package_flags) $(CARGO) build --release --locked --workspace
-	strip --remove-section=.comment '$(binary)'
+	strip --remove-section=.comment '$(binary)' '$(notifier)'
 	rm -rf '$(pages)'
 	'$(target)/release/manpages' '$(pages)'
 	$(timed) packing $(package_flags) $(CARGO) deb --no-build --locked
@@ -83,11 +84,13 @@ oldest: need-compilers ## check the code with the oldest supported Rust, if it i
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make first
+install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTDIR; run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
-	$(INSTALL) -m 755 '$(binary)' '$(DESTDIR)$(bindir)/deploy-by-code.new'
-	mv -f '$(DESTDIR)$(bindir)/deploy-by-code.new' '$(DESTDIR)$(bindir)/deploy-by-code'
+	for program in '$(binary)' '$(notifier)'; do \
+		to='$(DESTDIR)$(bindir)/'$$(basename "$$program") && \
+		$(INSTALL) -m 755 "$$program" "$$to.new" && mv -f "$$to.new" "$$to" || exit 1; \
+	done
 	for hook in $(hooks); do \
 		sed '1s|/usr/bin/|$(bindir)/|' hooks/$$hook >'$(DESTDIR)$(hookdir)/'$$hook.new && \
 		chmod 755 '$(DESTDIR)$(hookdir)/'$$hook.new && \
@@ -107,7 +110,7 @@ install: $(binary) ## install under prefix (/usr/local), below DESTDIR; run make
 
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in
 # the folder of another user.
-$(binary):
+$(binary) $(notifier):
 	$(CARGO) build --release --locked
 
 clean: ## remove what was built, and ./demo

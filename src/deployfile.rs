@@ -69,6 +69,30 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
     })
 }
 
+/// The newest entry of a deploy file without its revision: what the first line says behind the
+/// revision, and the lines down to the next entry, without empty lines at the beginning and at the
+/// end. A line whose first word is a whole commit hash begins an entry.
+#[must_use]
+pub fn newest_entry(content: &[u8]) -> Vec<&[u8]> {
+    let content = content.trim_ascii_start();
+    let end = content.iter().position(u8::is_ascii_whitespace);
+    let below = end.map_or(&[][..], |end| &content[end..]);
+
+    let mut lines: Vec<&[u8]> = below
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .enumerate()
+        .take_while(|(index, line)| *index == 0 || revision(line).is_err())
+        .map(|(_, line)| line)
+        .collect();
+    let is_empty = |line: &&[u8]| line.trim_ascii().is_empty();
+    while lines.last().is_some_and(is_empty) {
+        lines.pop();
+    }
+    let begin = lines.iter().position(|line| !is_empty(line));
+    lines.split_off(begin.unwrap_or(0))
+}
+
 /// How the new content of a deploy file is related to its old content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
@@ -139,6 +163,28 @@ fn added_below(old: &[u8], new: &[u8]) -> Option<Revision> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn newest_entry_ends_where_the_next_begins() {
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(40));
+        let quoted = format!(" x|see {b}");
+        let table = [
+            (String::new(), ""),
+            (a.clone(), ""),
+            (format!("{a}\n"), ""),
+            (format!("{a} fix alarms\n"), " fix alarms"),
+            (format!("{a}\n* one\n* two\n{b}\n* three\n"), "* one|* two"),
+            (format!("\n\n{a}\r\n\r\n  * one\r\n\n{b}"), "  * one"),
+            (format!("{a}\n{b}\nold"), ""),
+            (format!("{a} x\nsee {b}\n  {b}\nold"), &quoted),
+        ];
+        for (content, expect) in table {
+            let lines = newest_entry(content.as_bytes());
+            let lines = lines.into_iter().map(String::from_utf8_lossy);
+            let found = lines.collect::<Vec<_>>().join("|");
+            assert_eq!(found, expect, "{content:?}");
+        }
+    }
 
     const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
     const B: &str = "0170b60b6c2dee5034650c36dd8b708c57fe87a3";

@@ -13,6 +13,7 @@ pub mod change;
 pub mod config;
 pub mod deployfile;
 pub mod event;
+pub mod event_kind;
 pub mod identity;
 pub mod message;
 pub mod near_miss;

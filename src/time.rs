@@ -47,6 +47,20 @@ impl Timestamp {
         self.0.as_millisecond()
     }
 
+    /// The time this long before.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_ms(self.as_ms().saturating_sub(ms))
+    }
+
+    /// The time this long afterwards; the last one that there is, where that is too far away.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self::from_ms(self.as_ms().saturating_add(ms))
+    }
+
     /// How much later than `earlier` this is; zero if it is not later. That happens when somebody
     /// sets the clock back.
     #[must_use]

@@ -38,6 +38,18 @@ pub(super) enum Command {
     )]
     Serve,
 
+    /// Write marks, the published status and the figures, as far as the configuration asks for them
+    #[command(
+        hide = true,
+        after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git publish"
+    )]
+    Publish {
+        /// The process that starts this one has the right to: it is a hook of a push, or has
+        /// checked it
+        #[arg(long = "checked", hide = true)]
+        is_checked: bool,
+    },
+
     /// Say what can come next on a command line, for the shells
     #[command(hide = true, after_help = "Example:\n  deploy-by-code complete -- sta")]
     Complete {

@@ -87,6 +87,13 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
 
         // These run as the user who started them.
         Command::CheckoutStep { step } => checkout::step(step),
+        Command::Publish { is_checked } => {
+            let context = Context::find(repository, config)?;
+            if !is_checked {
+                verbs::become_owner(&context.place, Acts::Starts)?;
+            }
+            Ok(run::publish(&context))
+        }
         Command::Serve => Ok(run::serve(&Context::find(repository, config)?)),
         Command::Run {
             environment,

@@ -9,6 +9,7 @@ use super::output::{Output, complain};
 use crate::id::Environment;
 use crate::planning::Push;
 use crate::report::refusal_lines;
+use crate::sys::syslog;
 use crate::text;
 use crate::verbs::{self, Reconciled};
 
@@ -102,4 +103,16 @@ pub(super) fn serve(context: &Context) -> Exit {
 pub(super) fn run(context: &Context, environment: &Environment) -> Result<Exit, Error> {
     verbs::run(&context.place, environment)?;
     Ok(Exit::Done)
+}
+
+/// `publish`: the process that writes marks, the published status and the figures. Nobody sees what
+/// it prints, so errors go to the system log.
+pub(super) fn publish(context: &Context) -> Exit {
+    match verbs::publish(&context.place) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            syslog::failure("publish", &text::with_causes(&error));
+            Exit::State
+        }
+    }
 }

@@ -30,6 +30,16 @@ impl FromStr for EnvironmentKey {
     }
 }
 
+impl EnvironmentKey {
+    /// Whether it is about an environment.
+    pub(super) fn is(&self, environment: &Environment) -> bool {
+        match self {
+            Self::Name(name) => name == environment,
+            Self::Pattern(pattern) => pattern.matches(environment),
+        }
+    }
+}
+
 impl EnvironmentPattern {
     /// The pattern as it is in the file.
     pub(super) fn as_str(&self) -> &str {

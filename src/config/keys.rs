@@ -11,8 +11,10 @@ use super::calendar::{OnFreeze, Window};
 use super::compound::{command, folder, together, variables};
 use super::document::{DocumentEntry, DocumentReader};
 use super::environment_key::EnvironmentKey;
+use super::key::{Key, find, key, names};
 use super::key_place::KeyPlace;
 use super::mistake::MistakeKind;
+use super::notify_keys::{NOTIFY, notify};
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
@@ -23,17 +25,8 @@ pub fn keys() -> impl Iterator<Item = (&'static str, KeyPlace)> {
     let top = names(TOP).map(|name| (name, KeyPlace::Top));
     let environment = names(ENVIRONMENT).map(|name| (name, KeyPlace::Environment));
     let settings = names(SETTINGS).map(|name| (name, KeyPlace::Settings));
-    top.chain(environment).chain(settings)
-}
-
-/// A key, and how its value gets into a section of type `S`.
-struct Key<S: 'static> {
-    name: &'static str,
-    read: fn(&mut S, &mut DocumentEntry<'_, '_>),
-}
-
-const fn key<S>(name: &'static str, read: fn(&mut S, &mut DocumentEntry<'_, '_>)) -> Key<S> {
-    Key { name, read }
+    let notify = names(NOTIFY).map(|name| (name, KeyPlace::Notify));
+    top.chain(environment).chain(settings).chain(notify)
 }
 
 /// The largest number of applications that may deploy at the same time in one environment.
@@ -60,6 +53,19 @@ const TOP: &[Key<Config>] = &[
             ("systemd", RunnerKind::Systemd),
         ];
         to.runner = value.choice(&choices).unwrap_or_default();
+    }),
+    key("publish", |to, value| {
+        to.publish = value.read(values::full_ref);
+    }),
+    key("metrics_textfile", |to, value| {
+        to.metrics_textfile = value.read(values::absolute).map(PathBuf::from);
+    }),
+    key("notify", |to, value| {
+        let sections = named(value, |section| notify(section, unknown));
+        to.notify = sections
+            .into_iter()
+            .filter_map(|(name, section)| Some((name, section?)))
+            .collect();
     }),
     key("defaults", |to, value| to.defaults = settings(value)),
     key("environments", |to, value| {
@@ -140,6 +146,7 @@ const SETTINGS: &[Key<PartialSettings>] = &[
     key("submodules", |to, value| {
         to.empty_submodules = value.choice(&[("refuse", false), ("empty", true)]);
     }),
+    key("marks", |to, value| to.marks = value.boolean()),
     key("log_limit", |to, value| {
         to.log_limit = value.size();
     }),
@@ -242,14 +249,6 @@ where
         }
     }
     named
-}
-
-fn find<S>(keys: &'static [Key<S>], name: &str) -> Option<&'static Key<S>> {
-    keys.iter().find(|key| key.name == name)
-}
-
-fn names<S>(keys: &'static [Key<S>]) -> impl Iterator<Item = &'static str> {
-    keys.iter().map(|key| key.name)
 }
 
 fn unknown(section: &str, key: &str, known: Vec<&'static str>) -> MistakeKind {

@@ -97,6 +97,21 @@ pub(super) enum MistakeKind {
     },
     /// A key that may stand in the section of an environment only.
     KeyOfEnvironment { section: String, key: String },
+    /// A key that a section needs; `of` is the kind of the section that needs it.
+    MissingKey {
+        section: String,
+        key: &'static str,
+        of: Option<&'static str>,
+    },
+    /// A key that belongs to sections of another kind.
+    KeyOfOtherKind {
+        section: String,
+        key: String,
+        kind: &'static str,
+        known: Vec<&'static str>,
+    },
+    /// A section with both `url` and `url_file`.
+    BothUrls { section: String },
     /// A word that is none of those that the key takes.
     UnknownValue {
         key: String,
@@ -187,6 +202,14 @@ impl fmt::Display for MistakeKind {
                     section => write!(f, " in {section}"),
                 }
             }
+            Self::MissingKey { section, key, of } => match of {
+                Some(kind) => write!(f, "{section} is of kind {kind} and has no {key}"),
+                None => write!(f, "{section} has no {key}"),
+            },
+            Self::KeyOfOtherKind {
+                section, key, kind, ..
+            } => write!(f, "{section} is of kind {kind}, which has no key {key}"),
+            Self::BothUrls { section } => write!(f, "{section} has both url and url_file"),
             Self::UnknownValue { key, value, .. } => {
                 write!(f, "unknown value {} of {key}", text::quote(value, 64))
             }
@@ -291,6 +314,17 @@ impl MistakeKind {
             }
             Self::CommandIsString { .. } => {
                 "it is not passed to a shell: write [\"/path/to/program\", \"argument\"]".to_owned()
+            }
+            Self::MissingKey { key: "kind", .. } => {
+                "write kind = \"mail\", \"webhook\", \"slack\", \"cdevents\" or \"command\""
+                    .to_owned()
+            }
+            Self::MissingKey { key, .. } => format!("add {key}"),
+            Self::KeyOfOtherKind { known, .. } => {
+                format!("remove it; this kind has: {}", known.join(", "))
+            }
+            Self::BothUrls { .. } => {
+                "remove one of them; a URL that is a secret belongs into url_file".to_owned()
             }
             Self::NoGroup { .. } => {
                 "name two or more applications that change in the same push".to_owned()

@@ -11,11 +11,14 @@ mod calendar;
 mod compound;
 mod document;
 mod environment_key;
+mod key;
 mod key_place;
 mod keys;
 mod mistake;
 mod named;
 mod names;
+mod notify;
+mod notify_keys;
 mod parse;
 mod references;
 mod sections;
@@ -28,6 +31,10 @@ pub use key_place::KeyPlace;
 pub use keys::keys;
 pub use mistake::Mistake;
 pub use names::{NearSection, UnknownName};
+pub use notify::{
+    HttpAddress, HttpUrl, MailRecipient, MailSettings, MailTransport, NotifyKind, NotifySection,
+    SmtpServer,
+};
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

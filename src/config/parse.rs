@@ -29,5 +29,8 @@ impl Config {
 }
 
 #[cfg(test)]
+#[path = "notify_tests.rs"]
+mod notify_tests;
+#[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::calendar::{OnFreeze, Window};
 use super::environment_key::EnvironmentPattern;
+use super::notify::NotifySection;
 use super::settings::{self, PartialSettings, RunnerKind, Settings};
-use crate::id::{Application, Environment, Target};
+use crate::id::{Application, Environment, NotifyName, Target};
 use crate::order::After;
 
 /// The settings of one environment that its applications share.
@@ -72,6 +73,12 @@ pub struct Config {
     pub runner: RunnerKind,
     /// Where the state is; `None`: `deploy-by-code` in the deploy repository.
     pub state_dir: Option<PathBuf>,
+    /// The ref at which the status is published, by its full name; `None`: nowhere.
+    pub publish: Option<String>,
+    /// The folder in which the figures are written for Prometheus; `None`: nowhere.
+    pub metrics_textfile: Option<PathBuf>,
+    /// Who is told of what happens.
+    pub notify: BTreeMap<NotifyName, NotifySection>,
     pub(super) defaults: PartialSettings,
     pub(super) environments: BTreeMap<Environment, EnvironmentSection>,
     /// The sections of patterns. No name matches more than one of them.
@@ -104,6 +111,22 @@ impl Config {
             Some(&found.1)
         };
         self.environments.get(environment).or_else(by_pattern)
+    }
+
+    /// Whether any section sets `marks`.
+    #[must_use]
+    pub fn has_marks(&self) -> bool {
+        let of_applications = |table: &BTreeMap<Application, PartialSettings>| {
+            table.values().any(|settings| settings.marks == Some(true))
+        };
+        let in_section = |section: &EnvironmentSection| {
+            section.settings.marks == Some(true) || of_applications(&section.applications)
+        };
+        self.defaults.marks == Some(true)
+            || of_applications(&self.applications)
+            || self
+                .environment_sections()
+                .any(|(_, section)| in_section(section))
     }
 
     /// The environments that have a section of their own.

@@ -51,6 +51,7 @@ pub(super) struct PartialSettings {
     pub(super) keep_releases: Option<usize>,
     pub(super) lfs_pointers: Option<bool>,
     pub(super) empty_submodules: Option<bool>,
+    pub(super) marks: Option<bool>,
     pub(super) log_limit: Option<u64>,
     pub(super) on_interrupt: Option<OnInterrupt>,
 }
@@ -101,6 +102,8 @@ pub struct Settings {
     pub lfs_pointers: bool,
     /// Whether a checkout may have empty folders in place of submodules.
     pub empty_submodules: bool,
+    /// Whether the application repository gets refs and notes that say what is deployed.
+    pub marks: bool,
     /// How much of the output is kept, in bytes.
     pub log_limit: u64,
     /// What happens after the runner or the machine died.
@@ -138,6 +141,7 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         keep_releases: first!(keep_releases).unwrap_or(5),
         lfs_pointers: first!(lfs_pointers).unwrap_or_default(),
         empty_submodules: first!(empty_submodules).unwrap_or_default(),
+        marks: first!(marks).unwrap_or_default(),
         log_limit: first!(log_limit).unwrap_or(16 * 1024 * 1024),
         on_interrupt: first!(on_interrupt).unwrap_or(OnInterrupt::Stop),
     }

@@ -4,12 +4,17 @@ use std::fmt;
 use std::time::Duration;
 
 use super::calendar::WindowError;
+use super::environment_key::EnvironmentKey;
+use super::notify::SmtpServer;
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::{self, NotADuration};
 
 /// The smallest size that a limit may have, in bytes.
 const SIZE_MIN: u64 = 4096;
+
+/// The longest mail address, in bytes (RFC 5321, 4.5.3.1.3: a path of 256 with its brackets).
+const ADDRESS_MAX: usize = 254;
 
 /// A text that does not say what is needed. Most hold the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,15 @@ pub(super) enum ValueError {
     Name(String, NameError),
     /// A text that is not a length of time, with what is wrong with it.
     Duration(NotADuration),
+    /// A text that is not a mail address.
+    MailAddress(String),
+    /// A text that is not the URL of an SMTP server.
+    SmtpServer(String),
+    /// A text that is not a URL that a request can be sent to. The text is not kept: it can have a
+    /// password in it.
+    HttpUrl,
+    /// A URL with a user or a password in it, which is not kept either.
+    UrlWithLogin,
     /// A text that is not a window of the calendar.
     Window(WindowError),
 }
@@ -64,6 +78,16 @@ impl fmt::Display for ValueError {
             Self::ShortRef(name) => write!(f, "{} is not a full ref name", quote(name)),
             Self::Name(name, error) => write!(f, "{}: {error}", text::quote(name, 64)),
             Self::Duration(error) => f.write_str(&text::escape(error.to_string(), 200)),
+            Self::MailAddress(address) => {
+                write!(f, "{} is not a mail address", quote(address))
+            }
+            Self::SmtpServer(url) => write!(
+                f,
+                "{} is not like \"smtp://mail.example.org:587\" or \"smtps://mail.example.org\"",
+                quote(url)
+            ),
+            Self::HttpUrl => f.write_str("the value is not like \"https://example.org/path\""),
+            Self::UrlWithLogin => f.write_str("the URL has a user or a password in it"),
             Self::Window(error) => error.fmt(f),
         }
     }
@@ -93,6 +117,16 @@ impl ValueError {
                 let name = text::escape(name, 80);
                 Some(format!("write \"refs/heads/{name}\""))
             }
+            Self::MailAddress(text) if text.starts_with('{') => {
+                Some("\"{author}\" is the only name for one".to_owned())
+            }
+            Self::UrlWithLogin => Some(
+                concat!(
+                    "put the whole URL into a file that only this user can read,",
+                    " and name the file in url_file"
+                )
+                .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -191,6 +225,94 @@ pub(super) fn environment(name: &str) -> Result<Environment, ValueError> {
     Environment::new(name).map_err(|error| ValueError::Name(name.to_owned(), error))
 }
 
+/// The name of an environment, or a pattern for some.
+pub(super) fn environment_key(name: &str) -> Result<EnvironmentKey, ValueError> {
+    name.parse()
+        .map_err(|error| ValueError::Name(name.to_owned(), error))
+}
+
+/// A mail address, `who@where`. The program that sends the mail checks it by the whole of the
+/// rules.
+pub(super) fn mail_address(text: &str) -> Result<String, ValueError> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "<>(),;:\\\"[]{}".contains(c);
+    match text.rsplit_once('@') {
+        Some((who, place))
+            if !who.is_empty()
+                && !place.is_empty()
+                && text.len() <= ADDRESS_MAX
+                && !text.starts_with('-')
+                && !who.contains('@')
+                && !text.contains(bad) =>
+        {
+            Ok(text.to_owned())
+        }
+        _ => Err(ValueError::MailAddress(text.to_owned())),
+    }
+}
+
+/// An SMTP server: `smtp://HOST[:PORT]` or `smtps://HOST[:PORT]`.
+pub(super) fn smtp_server(text: &str) -> Result<SmtpServer, ValueError> {
+    let not_a_server = || ValueError::SmtpServer(text.to_owned());
+    let (scheme, rest) = text.split_once("://").ok_or_else(not_a_server)?;
+    let is_smtps = match scheme {
+        "smtp" => false,
+        "smtps" => true,
+        _ => return Err(not_a_server()),
+    };
+    let (host, port) = host_and_port(rest.trim_end_matches('/')).ok_or_else(not_a_server)?;
+    Ok(SmtpServer {
+        host: host.to_owned(),
+        port,
+        is_smtps,
+        login: None,
+        ca_file: None,
+    })
+}
+
+/// A URL that a request can be sent to: `http://` or `https://`, without a user in it.
+pub(super) fn http_url(text: &str) -> Result<String, ValueError> {
+    let rest = text.strip_prefix("https://");
+    let rest = rest.or_else(|| text.strip_prefix("http://"));
+    let rest = rest.ok_or(ValueError::HttpUrl)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+
+    if authority.contains('@') {
+        return Err(ValueError::UrlWithLogin);
+    }
+    let bad = |c: char| c.is_whitespace() || c.is_control() || !c.is_ascii();
+    if host_and_port(authority).is_none() || path.contains(bad) {
+        return Err(ValueError::HttpUrl);
+    }
+    Ok(text.to_owned())
+}
+
+/// The host and the port of `HOST[:PORT]`; `None`: it is no such text.
+fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let ipv6_end = text.starts_with('[').then(|| text.find(']')).flatten();
+    let (host, port) = match ipv6_end {
+        Some(end) => {
+            let (host, rest) = text.split_at(end + 1);
+            (host, (!rest.is_empty()).then(|| rest.strip_prefix(':')))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(Some(port))),
+            None => (text, None),
+        },
+    };
+
+    let inner = host.trim_start_matches('[').trim_end_matches(']');
+    let is_good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let is_good = |b: u8| is_good(b) || ipv6_end.is_some() && b == b':';
+    if inner.is_empty() || !inner.bytes().all(is_good) {
+        return None;
+    }
+    match port {
+        None => Some((host, None)),
+        Some(port) => Some((host, Some(port?.parse().ok().filter(|port| *port > 0)?))),
+    }
+}
+
 /// The name of an application.
 pub(super) fn application(name: &str) -> Result<Application, ValueError> {
     Application::new(name).map_err(|error| ValueError::Name(name.to_owned(), error))
@@ -225,6 +347,71 @@ mod tests {
             size("1B").unwrap_err().to_string(),
             "\"1B\" is less than \"4KiB\""
         );
+    }
+
+    #[test]
+    fn addresses_servers_and_urls() {
+        let long = format!("a@{}", "b".repeat(253));
+        let table = [
+            ("a@b", true),
+            ("ops+x@example.org", true),
+            ("jörg@example.org", true),
+            ("", false),
+            ("a", false),
+            ("@b", false),
+            ("a@", false),
+            ("a@b@c", false),
+            ("a b@c", false),
+            ("a@b\nBcc: c@d", false),
+            ("<a@b>", false),
+            ("a@b, c@d", false),
+            ("-oQ/tmp@x", false),
+            (&long, false),
+        ];
+        for (text, is_good) in table {
+            assert_eq!(mail_address(text).is_ok(), is_good, "{text:?}");
+        }
+
+        let table = [
+            (
+                "smtp://mail.example.org",
+                Some(("mail.example.org", None, false)),
+            ),
+            ("smtp://localhost:25/", Some(("localhost", Some(25), false))),
+            ("smtps://[::1]:465", Some(("[::1]", Some(465), true))),
+            ("mail.example.org", None),
+            ("http://mail", None),
+            ("smtp://", None),
+            ("smtp://a:b@mail", None),
+            ("smtp://mail:0", None),
+            ("smtp://mail:99999", None),
+            ("smtp://ma il", None),
+        ];
+        for (text, expect) in table {
+            let server = smtp_server(text).ok();
+            let found = server
+                .as_ref()
+                .map(|s| (s.host.as_str(), s.port, s.is_smtps));
+            assert_eq!(found, expect, "{text:?}");
+        }
+
+        let table = [
+            ("https://example.org", Ok(())),
+            ("http://127.0.0.1:8080/a?b#c", Ok(())),
+            ("https://[::1]/x", Ok(())),
+            (
+                "https://me:secret@example.org/",
+                Err(ValueError::UrlWithLogin),
+            ),
+            ("ftp://example.org", Err(ValueError::HttpUrl)),
+            ("example.org", Err(ValueError::HttpUrl)),
+            ("https:///path", Err(ValueError::HttpUrl)),
+            ("https://example.org/a b", Err(ValueError::HttpUrl)),
+            ("https://example.org/\r\nX: y", Err(ValueError::HttpUrl)),
+        ];
+        for (text, expect) in table {
+            assert_eq!(http_url(text).map(drop), expect, "{text:?}");
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeploymentId, Environment, Revision, Target};
+use crate::event_kind::EventKind;
+use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
-use crate::policy::{Exception, Refusal};
+use crate::policy::{Exception, ExceptionKind, Refusal};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -126,23 +127,80 @@ impl Event {
         }
     }
 
-    /// The word for what happened: `planned`, `started`, the status with which a deployment ended,
-    /// `retired`, `refused`, `problem`, `frozen`, `thawed` or `released`.
+    /// What kind of thing happened.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> EventKind {
         match self {
-            Self::Planned { .. } => "planned",
+            Self::Planned { .. } => EventKind::Planned,
             Self::Became { status, .. } => match status {
-                Status::Queued => "planned",
-                Status::Running => "started",
-                ended => ended.as_str(),
+                Status::Queued => EventKind::Planned,
+                Status::Running => EventKind::Started,
+                Status::Succeeded => EventKind::Succeeded,
+                Status::Failed => EventKind::Failed,
+                Status::Cancelled => EventKind::Cancelled,
+                Status::Superseded => EventKind::Superseded,
+                Status::Skipped => EventKind::Skipped,
+                Status::Interrupted => EventKind::Interrupted,
             },
-            Self::Retired { .. } => "retired",
-            Self::Refused { .. } => "refused",
-            Self::Problem { .. } => "problem",
-            Self::Frozen { .. } => "frozen",
-            Self::Thawed { .. } => "thawed",
-            Self::Released { .. } => "released",
+            Self::Retired { .. } => EventKind::Retired,
+            Self::Refused { .. } => EventKind::Refused,
+            Self::Problem { .. } => EventKind::Problem,
+            Self::Frozen { .. } => EventKind::Frozen,
+            Self::Thawed { .. } => EventKind::Thawed,
+            Self::Released { .. } => EventKind::Released,
+        }
+    }
+
+    /// Every kind that those who are told may have asked for.
+    #[must_use]
+    pub fn all_kinds(&self) -> Vec<EventKind> {
+        let is_override = |exception: &Exception| exception.kind == ExceptionKind::Override;
+        match self {
+            Self::Planned { exceptions, .. } if exceptions.iter().any(is_override) => {
+                vec![EventKind::Planned, EventKind::Override]
+            }
+            other => vec![other.kind()],
+        }
+    }
+
+    /// The deployment that it is about, if it is about one.
+    #[must_use]
+    pub fn deployment(&self) -> Option<DeploymentId> {
+        match self {
+            Self::Planned { deployment, .. } | Self::Became { deployment, .. } => Some(*deployment),
+            _ => None,
+        }
+    }
+
+    /// The environment that it is about. `root` is the folder above the environments' folders.
+    /// `None`: it names none.
+    #[must_use]
+    pub fn environment(&self, root: &str) -> Option<Environment> {
+        match self {
+            Self::Planned { target, .. }
+            | Self::Became { target, .. }
+            | Self::Retired { target, .. } => Some(target.environment.clone()),
+            Self::Frozen { environment, .. }
+            | Self::Thawed { environment, .. }
+            | Self::Released { environment, .. } => Some(environment.clone()),
+            Self::Refused { path, .. } | Self::Problem { path, .. } => {
+                Environment::new(folder_and_file(path, root)?.0).ok()
+            }
+        }
+    }
+
+    /// The application that it is about, as [`Event::environment`].
+    #[must_use]
+    pub fn application(&self, root: &str) -> Option<Application> {
+        match self {
+            Self::Planned { target, .. }
+            | Self::Became { target, .. }
+            | Self::Retired { target, .. } => Some(target.application.clone()),
+            Self::Frozen { .. } | Self::Thawed { .. } | Self::Released { .. } => None,
+            Self::Refused { path, .. } | Self::Problem { path, .. } => {
+                let (_, file) = folder_and_file(path, root)?;
+                Application::new(file.strip_suffix(".deploy")?).ok()
+            }
         }
     }
 
@@ -169,10 +227,19 @@ impl Event {
     }
 }
 
+/// The two last parts of the path of a deploy file below `root`; `None`: it has others.
+fn folder_and_file<'p>(path: &'p str, root: &str) -> Option<(&'p str, &'p str)> {
+    let below = match root {
+        "" => path,
+        root => path.strip_prefix(root)?.strip_prefix('/')?,
+    };
+    let (folder, file) = below.split_once('/')?;
+    (!file.contains('/')).then_some((folder, file))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Application;
     use crate::identity::Evidence;
 
     #[test]

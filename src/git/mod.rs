@@ -18,6 +18,7 @@ mod command;
 mod commit;
 mod commits;
 mod contents;
+mod deploy_file;
 mod error;
 mod export;
 mod history;

@@ -10,7 +10,7 @@ use crate::id::{DeploymentId, Environment, Target};
 use crate::judging::{NotDeployed, near_misses, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, plan_tip};
 use crate::policy::{Exception, Refusal};
-use crate::publish;
+use crate::publish::Audience;
 use crate::refs::{self, RefUpdate};
 use crate::store::Deployment;
 use crate::sys::syslog;
@@ -205,7 +205,7 @@ impl Received {
         // A runner sends the events to syslog when it starts. Then the pusher need not wait for
         // that.
         if !has_runner {
-            publish::to_syslog(&mut store);
+            Audience::of(deploy).tell(&mut store);
         }
         self.announce(planned);
         self.explain_silence(deploy, push);

@@ -14,7 +14,7 @@ use crate::identity::Identity;
 use crate::judging::{self, Subject};
 use crate::planning::{self, Queued, plan_tip};
 use crate::policy::Refusal;
-use crate::publish;
+use crate::publish::Audience;
 use crate::refs::{self, RefUpdate};
 use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
@@ -91,26 +91,26 @@ pub fn pre_receive(
     input: impl BufRead,
 ) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut store = None;
-    if let Err(error) = judge(environment, config, input, &mut verdict, &mut store) {
+    let mut recorder = None;
+    if let Err(error) = judge(environment, config, input, &mut verdict, &mut recorder) {
         verdict.failure = Some(error);
     }
 
     verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     if !verdict.is_accepted() {
-        record(&verdict, store.as_mut());
+        record(&verdict, recorder);
     }
     verdict
 }
 
 /// Judges what a push does, as far as it touches the deploy branch or replacement objects. The
-/// state, once it is open, is kept in `store`.
+/// state, once it is open, is kept in `recorder`.
 fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,
     input: impl BufRead,
     verdict: &mut Verdict,
-    store: &mut Option<Store>,
+    recorder: &mut Option<(Store, Audience)>,
 ) -> Result<(), Error> {
     let opened = DeployRepository::open_in_quarantine(
         &environment.git_dir,
@@ -145,8 +145,9 @@ fn judge(
     deploy
         .check_as_installed(recorded)
         .map_err(deploy_repository::Error::from)?;
-    *store = find_store(&deploy)?;
-    judge_branch(&deploy, update, store.as_mut(), verdict)
+    *recorder = find_store(&deploy)?.map(|store| (store, Audience::of(&deploy)));
+    let store = recorder.as_mut().map(|(store, _)| store);
+    judge_branch(&deploy, update, store, verdict)
 }
 
 /// The state; `None`: there is none yet. A state that is configured to be elsewhere has to be
@@ -246,23 +247,23 @@ fn catch_up(
         // If no runner can be started, the next hook or `reconcile` starts one.
         let _ = wake::runner(deploy, environment);
     }
-    publish::to_syslog(store);
+    Audience::of(deploy).tell(store);
     Ok(planned.queued)
 }
 
 /// Records that a push was refused. If the state can't be written to, the lines go to the system
 /// log directly. Neither changes the verdict.
-fn record(verdict: &Verdict, store: Option<&mut Store>) {
+fn record(verdict: &Verdict, recorder: Option<(Store, Audience)>) {
     if let Some(error) = &verdict.failure {
         syslog::failure("pre-receive", &failure_message(error));
     }
     let pusher = pusher();
 
-    let is_recorded = store.is_some_and(|store| {
+    let is_recorded = recorder.is_some_and(|(mut store, audience)| {
         let recorded = store.transaction(|transaction| {
             transaction.refuse(&verdict.refusals, Some(&pusher), clock::now())
         });
-        publish::to_syslog(store);
+        audience.tell(&mut store);
         recorded.is_ok()
     });
     if !is_recorded {

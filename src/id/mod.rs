@@ -4,6 +4,6 @@ mod name;
 mod number;
 mod revision;
 
-pub use name::{Application, Environment, NAME_MAX, NameError, Target};
-pub use number::{DeploymentId, EventId, NotANumber, RolloutId};
+pub use name::{Application, Environment, NAME_MAX, NameError, NotifyName, Target};
+pub use number::{DeploymentId, EventId, NotANumber, NotificationId, RolloutId};
 pub use revision::{Revision, RevisionError};

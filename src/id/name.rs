@@ -106,6 +106,10 @@ name!(
     /// The name of an application. It is the name of a deploy file without `.deploy`.
     Application
 );
+name!(
+    /// The name of somebody who is told of what happens: of a section `[notify.NAME]`.
+    NotifyName
+);
 
 /// One application in one environment. Each deploy file is about one target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

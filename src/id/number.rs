@@ -30,6 +30,10 @@ number!(
     EventId
 );
 number!(
+    /// The number of a notification: of one event for one of those who are told.
+    NotificationId
+);
+number!(
     /// The number of a rollout. It is unique in its state directory.
     RolloutId
 );

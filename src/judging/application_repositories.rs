@@ -19,7 +19,7 @@ use super::error::Error;
 use super::questions::{Asked, Needs, Question, RepositoryAnswer, Worker};
 use crate::git::ExportRules;
 use crate::id::Revision;
-use crate::policy::{Direction, RevisionFact, Survey, Unknown};
+use crate::policy::{Commits, Direction, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
 use crate::time::show_duration;
 
@@ -191,6 +191,26 @@ impl ApplicationRepositories {
         match self.ask(path, question)? {
             RepositoryAnswer::Direction(direction) => Ok(direction),
             _ => Err(Error::NotInMemory),
+        }
+    }
+
+    /// The commits that `to` has and `without` does not have.
+    ///
+    /// # Errors
+    /// The repository can't tell, or gave no answer in time.
+    pub fn between(
+        &mut self,
+        path: &Path,
+        without: &Revision,
+        to: &Revision,
+    ) -> Result<Commits, Unknown> {
+        let question = Question::Between {
+            without: without.clone(),
+            to: to.clone(),
+        };
+        match self.ask(path, question) {
+            Ok(RepositoryAnswer::Between(commits)) => commits,
+            _ => Err(Unknown(Error::NotInMemory.to_string())),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::git::{self, Bound, DeclaredNeed, ExportRules, Repository, Surveyor};
 use crate::id::Revision;
-use crate::policy::{Direction, RevisionFact, Survey, Unknown};
+use crate::policy::{Commits, Direction, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
 
 /// How long all looks at the trees of revisions may take. It is less than one answer may take: the
@@ -26,6 +26,8 @@ pub(super) enum Question {
     },
     /// How is one revision related to another?
     Direction { from: Revision, to: Revision },
+    /// Which commits does `to` have that `without` does not have?
+    Between { without: Revision, to: Revision },
     /// Does the history of a tip contain a commit?
     Contains { tip: Revision, commit: Revision },
     /// Which commit has a hash that begins with these digits?
@@ -50,6 +52,7 @@ pub(super) type Needs = (Vec<DeclaredNeed>, Option<Bound>);
 pub(super) enum RepositoryAnswer {
     Find(RevisionFact),
     Direction(Direction),
+    Between(Result<Commits, Unknown>),
     Contains(Result<bool, Unknown>),
     Complete(Result<Option<Revision>, Unknown>),
     Needs(Result<Needs, Unknown>),
@@ -62,6 +65,7 @@ impl RepositoryAnswer {
         match question {
             Question::Find { .. } => Self::Find(RevisionFact::Unreadable(why.0)),
             Question::Direction { .. } => Self::Direction(Direction::Unknown(why.0)),
+            Question::Between { .. } => Self::Between(Err(why)),
             Question::Contains { .. } => Self::Contains(Err(why)),
             Question::Complete(_) => Self::Complete(Err(why)),
             Question::Needs { .. } => Self::Needs(Err(why)),
@@ -82,6 +86,10 @@ impl RepositoryAnswer {
                 allowed_refs,
             } => Self::Find(repository.find_revision(revision, allowed_refs)),
             Question::Direction { from, to } => Self::Direction(repository.direction(from, to)),
+            Question::Between { without, to } => {
+                let commits = git::commits_between(repository.path(), without, to);
+                Self::Between(commits.map_err(unknown))
+            }
             Question::Contains { tip, commit } => {
                 Self::Contains(repository.contains(tip, commit).map_err(unknown))
             }

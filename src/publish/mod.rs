@@ -1,6 +1,11 @@
 //! Notifies others of events. Each notifier reads the events of the state, from a position of its
 //! own.
 
+mod audience;
+mod publisher;
 mod syslog;
+mod tell;
 
-pub use syslog::to_syslog;
+pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, wants};
+pub use publisher::publisher;
+pub use tell::{AGE_MAX, PAUSE_MAX, PAUSE_MIN, Recipient, Told, tell_all};

@@ -29,7 +29,7 @@ const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sends the lines of all events that were not sent yet. It never fails. What can't be sent now is
 /// sent by the next call.
-pub fn to_syslog(store: &mut Store) {
+pub(super) fn to_syslog(store: &mut Store) {
     while matches!(send_batch(store), Ok(true)) {}
 }
 

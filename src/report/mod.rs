@@ -3,6 +3,7 @@
 
 mod cells;
 mod deployment_row;
+mod event_row;
 mod json;
 mod not_deployed;
 mod plan_markdown;
@@ -17,10 +18,11 @@ mod wrap;
 
 pub use cells::{colour, name_cell, who_cell};
 pub use deployment_row::{DeploymentRow, outcome_line, remark};
+pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
 pub use json::to_json;
 pub use not_deployed::{NotDeployedRow, not_deployed_lines};
 pub use plan_markdown::plan_markdown;
-pub use plan_rows::{Action, PlanRow, plan_rows};
+pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
 pub use refusal::{RefusalRow, refusal_lines};
 pub use status_rows::{HoldRow, Standing, StatusRow, status_rows};

@@ -105,7 +105,7 @@ pub struct PlanRow {
 }
 
 impl CommitRow {
-    fn of(commit: &Commit) -> Self {
+    pub(super) fn of(commit: &Commit) -> Self {
         Self {
             id: commit.id.clone(),
             author: commit.author.clone(),

@@ -15,7 +15,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Target};
 use crate::order::After;
 use crate::policy::freeze_of;
-use crate::publish;
+use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Reader, Store};
 use crate::sys::{clock, syslog};
@@ -158,7 +158,7 @@ impl Drain<'_> {
         let _ = self
             .store
             .transaction(|transaction| transaction.finish(id, &outcome, clock::now()))?;
-        publish::to_syslog(self.store);
+        Audience::of(self.deploy).tell(self.store);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
-use crate::publish;
+use crate::publish::Audience;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::syslog;
@@ -35,6 +35,8 @@ pub(super) struct Job {
     pub(super) time_left: Duration,
     /// Whether this job, and no other, made the deployment `running`.
     pub(super) has_begun: bool,
+    /// Who is told of it.
+    audience: Audience,
     /// How often it was tried.
     pub(super) patience: Patience,
 }
@@ -69,6 +71,7 @@ impl Job {
             previous: previous.map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
+            audience: Audience::of(deploy),
             patience,
         })
     }
@@ -86,7 +89,7 @@ impl Job {
 
         if begun.is_ok() {
             self.has_begun = true;
-            publish::to_syslog(&mut self.store);
+            self.audience.tell(&mut self.store);
         }
         Ok(begun)
     }
@@ -124,7 +127,7 @@ impl Job {
         let (Ok(()) | Err(Stale)) = self.insist(&what, |store| {
             store.transaction(|transaction| transaction.finish(id, outcome, clock::now()))
         });
-        publish::to_syslog(&mut self.store);
+        self.audience.tell(&mut self.store);
     }
 
     /// Records why the deployment can't go on now, waits, and says whether to try again. `why`: a

@@ -13,7 +13,7 @@ use super::this_runner::Runner;
 use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
-use crate::publish;
+use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Reader, Store, Transaction};
 use crate::sys::cgroup;
@@ -167,7 +167,7 @@ fn interrupt(
         }
         Ok::<_, store::Error>(())
     })?;
-    publish::to_syslog(store);
+    Audience::of(deploy).tell(store);
     Ok(())
 }
 

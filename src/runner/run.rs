@@ -9,7 +9,7 @@ use super::this_runner::Runner;
 use super::{drain, recover};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
-use crate::publish;
+use crate::publish::Audience;
 use crate::store::Store;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::exec::is_momentary;
@@ -34,7 +34,7 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
     };
 
     // The hook that started this runner left it to the runner to write its events to syslog.
-    publish::to_syslog(&mut store);
+    Audience::of(deploy).tell(&mut store);
 
     let mut patience = Patience::default();
     loop {

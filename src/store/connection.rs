@@ -45,6 +45,12 @@ impl Store {
         lock_file(&self.folder, environment)
     }
 
+    /// The lock file of a reader of events. No environment has such a name.
+    #[must_use]
+    pub fn reader_lock_file(&self, reader: &str) -> PathBuf {
+        self.folder.join("locks").join(format!("+{reader}.lock"))
+    }
+
     /// The log file of a deployment.
     #[must_use]
     pub fn log_file(&self, id: DeploymentId) -> PathBuf {

@@ -125,6 +125,9 @@ impl TestState {
     pub(super) fn events(&mut self) -> Vec<&'static str> {
         let record = self.store.read().unwrap();
         let events = record.events_after(EventId(0), 1000).unwrap();
-        events.iter().map(|event| event.event.kind()).collect()
+        events
+            .iter()
+            .map(|event| event.event.kind().as_str())
+            .collect()
     }
 }

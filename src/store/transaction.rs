@@ -48,7 +48,7 @@ impl<'s> Transaction<'s> {
         let data = serde_json::to_string(event)
             .map_err(|error| Error::Damaged(format!("an event can't be written: {error}")))?;
         let sql = "INSERT INTO events (at_ms, kind, data) VALUES (?, ?, ?)";
-        self.execute(sql, params![now.as_ms(), event.kind(), data])?;
+        self.execute(sql, params![now.as_ms(), event.kind().as_str(), data])?;
         Ok(())
     }
 }

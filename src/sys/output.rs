@@ -76,19 +76,33 @@ pub fn output_within(
     limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, OutputError> {
-    run(command, limit, max_bytes, watch)
+    run(command, Stdio::null(), limit, max_bytes, watch)
 }
 
-/// [`output_within`], with a given way to learn of the child's end.
+/// [`output_within`] for a command that reads its standard input from a file.
+///
+/// # Errors
+/// As for [`output_within`].
+pub fn output_of_input(
+    command: Command,
+    input: File,
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<Output, OutputError> {
+    run(command, input.into(), limit, max_bytes, watch)
+}
+
+/// [`output_within`], with a given standard input and a given way to learn of the child's end.
 fn run(
     mut command: Command,
+    input: Stdio,
     limit: Duration,
     max_bytes: usize,
     watch: impl Fn(&Child) -> Option<OwnedFd>,
 ) -> Result<Output, OutputError> {
     group::lead_own(&mut command);
     command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
 

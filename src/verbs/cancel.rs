@@ -6,7 +6,7 @@ use super::place::Place;
 use super::start::start_runner;
 use crate::id::DeploymentId;
 use crate::identity::Identity;
-use crate::publish;
+use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome};
 use crate::sys::clock;
@@ -43,7 +43,7 @@ pub fn cancel(place: &Place, id: DeploymentId, by: &Identity) -> Result<Cancelle
         }
         Ok::<_, store::Error>(status)
     })?;
-    publish::to_syslog(&mut store);
+    Audience::of(&deploy).tell(&mut store);
 
     let target = &deployment.target;
     if status.has_ended() {

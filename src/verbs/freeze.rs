@@ -10,7 +10,7 @@ use super::start::start_runner;
 use crate::id::Environment;
 use crate::identity::Identity;
 use crate::policy::Freeze;
-use crate::publish;
+use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::Deployment;
 use crate::sys::clock;
@@ -109,7 +109,7 @@ pub fn freeze(
     })?;
 
     store.transaction(|transaction| transaction.freeze(environment, &reason, by, end, now))?;
-    publish::to_syslog(&mut store);
+    Audience::of(&deploy).tell(&mut store);
 
     let open = store.read()?.open_deployments(environment)?;
     Ok(Frozen {
@@ -169,7 +169,7 @@ pub fn thaw(
             "to see which environments are frozen: deploy-by-code status",
         ));
     }
-    publish::to_syslog(&mut store);
+    Audience::of(&deploy).tell(&mut store);
     start_runner(place, &deploy, environment)?;
 
     let still = frozen(&deploy, &*store.read()?, &names, now)?.remove(environment);

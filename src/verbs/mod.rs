@@ -16,6 +16,7 @@ mod ownership;
 mod place;
 mod plan;
 mod programs;
+mod publish;
 mod rebuild;
 mod reconcile;
 mod release;
@@ -38,6 +39,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
+pub use publish::publish;
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};
 pub use release::release;

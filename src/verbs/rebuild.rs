@@ -22,7 +22,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
-use crate::publish;
+use crate::publish::Audience;
 use crate::store::{self, LeftRunning, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
@@ -172,7 +172,7 @@ fn continue_numbers(
             hold_all(transaction, &left, now)?;
             freeze_all(transaction, &frozen, by, now)
         })?;
-        publish::to_syslog(&mut store);
+        Audience::of(deploy).tell(&mut store);
     }
     Ok(NewNumbers {
         highest,
@@ -351,6 +351,6 @@ fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), 
         hold_all(transaction, &new.left, now)?;
         freeze_all(transaction, &new.frozen, by, now)
     })?;
-    publish::to_syslog(&mut store);
+    Audience::of(deploy).tell(&mut store);
     Ok(())
 }

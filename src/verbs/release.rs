@@ -6,7 +6,7 @@ use super::place::Place;
 use super::start::start_runner;
 use crate::id::Environment;
 use crate::identity::Identity;
-use crate::publish;
+use crate::publish::Audience;
 use crate::runner::unwatched;
 use crate::status::Status;
 use crate::store::{Deployment, Filter};
@@ -60,7 +60,7 @@ pub fn release(
     let released = store.transaction(|transaction| {
         transaction.ask_to_release(environment, left, by, clock::now())
     })?;
-    publish::to_syslog(&mut store);
+    Audience::of(&deploy).tell(&mut store);
     start_runner(place, &deploy, environment)?;
     if released.is_empty() {
         return Err(Error::refused(

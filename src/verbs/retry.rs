@@ -10,7 +10,7 @@ use crate::identity::Identity;
 use crate::judging::{self, ApplicationRepositories, Subject};
 use crate::planning;
 use crate::policy::{Exception, ExceptionKind};
-use crate::publish;
+use crate::publish::Audience;
 use crate::store::{self, Deployment, Reader};
 use crate::sys::clock;
 
@@ -66,7 +66,7 @@ pub fn retry(
         })?;
 
         if let Some(new) = queued {
-            publish::to_syslog(&mut store);
+            Audience::of(&deploy).tell(&mut store);
             start_runner(place, &deploy, &deployment.target.environment)?;
             return Ok((new, deployment));
         }

@@ -8,10 +8,9 @@ use super::error::Error;
 use super::ownership::{Acts, become_owner, is_owner};
 use super::place::Place;
 use crate::deploy_repository::DeployRepository;
-use crate::id::Environment;
 use crate::sys::{clock, syslog};
 use crate::text;
-use crate::wake;
+use crate::wake::{self, Wanted};
 
 /// How long it waits before it looks again at something that it can't change.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -41,10 +40,10 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
         };
         was_told = false;
 
-        for environment in &woken {
+        for wanted in &woken {
             // A runner that finds the lock taken ends: the one that holds it looks at the queue
             // once more before it ends. If no runner can be started, the timer tries again.
-            match wake::runner_as_child(&deploy, environment) {
+            match wake::as_child(&deploy, wanted) {
                 Ok(runner) => runners.push(runner),
                 Err(error) => syslog::failure("serve", &error.to_string()),
             }
@@ -61,8 +60,8 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
     }
 }
 
-/// The repository as it is now, and the environments for which there was a wake file.
-fn look(place: &Place) -> Result<(DeployRepository, Vec<Environment>), Error> {
+/// The repository as it is now, and what the wake files ask for.
+fn look(place: &Place) -> Result<(DeployRepository, Vec<Wanted>), Error> {
     become_owner(place, Acts::Starts)?;
     is_owner(place)?;
     let deploy = place.deploy()?;

@@ -65,6 +65,7 @@ mod many_rows;
 mod missing_facts;
 mod namespaces;
 mod newcomers;
+mod notify;
 mod pipes;
 mod plan;
 mod planning;

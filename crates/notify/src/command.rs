@@ -1,0 +1,52 @@
+//! Telling a program: it gets the event's JSON on its standard input.
+
+use std::process::Command;
+use std::time::Duration;
+
+use deploy_by_code::publish::Told;
+use deploy_by_code::report::{EventRow, to_json};
+use deploy_by_code::sys::file::in_memory;
+use deploy_by_code::sys::output::output_of_input;
+use deploy_by_code::sys::surroundings::PATH;
+
+/// How long the program may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How much it may write, in bytes.
+const OUTPUT_MAX: usize = 64 * 1024;
+
+/// Runs the program. It took the event if it ends with exit status 0.
+pub(crate) fn send(argv: &[String], row: &EventRow) -> Told {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Told::Refused("no program is named".to_owned());
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LANG", "C.UTF-8")
+        .current_dir("/");
+
+    let json = format!("{}\n", to_json(row));
+    let output = match in_memory(json.as_bytes()) {
+        Ok(input) => output_of_input(command, input, LIMIT, OUTPUT_MAX),
+        Err(error) => return Told::Later(format!("{program}: no input: {error}")),
+    };
+    match output {
+        Ok(output) if output.status.success() => Told::Delivered(last_line(&output.stdout)),
+        Ok(output) => Told::Later(format!(
+            "{program}: {}: {}",
+            output.status,
+            last_line(&output.stderr)
+        )),
+        Err(error) => Told::Later(format!("{program}: {error}")),
+    }
+}
+
+/// The last line of an output that says something.
+fn last_line(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.unwrap_or_default().trim().to_owned()
+}

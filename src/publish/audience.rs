@@ -1,0 +1,149 @@
+//! Those who are told of what happens, and the processes that tell them.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::syslog::to_syslog;
+use crate::config::{Config, NotifySection};
+use crate::deploy_repository::DeployRepository;
+use crate::event::Event;
+use crate::id::NotifyName;
+use crate::store::{self, Reader, Store};
+use crate::sys::syslog;
+use crate::wake::{Background, Call};
+
+/// How many events are looked at before somebody is taken to wait for one of them.
+const LOOKED_AT_MAX: u32 = 100;
+
+/// The reader of events that writes marks into application repositories.
+pub const MARKS: &str = "marks";
+
+/// The reader of events that publishes the status at a ref.
+pub const STATUS: &str = "status";
+
+/// The reader of events that writes the figures for Prometheus.
+pub const METRICS: &str = "metrics";
+
+/// Under which name a target's position is kept. No other reader has a colon in its name.
+#[must_use]
+pub fn reader_of(target: &NotifyName) -> String {
+    format!("notify:{target}")
+}
+
+/// Those who are told of what happens, by the configuration as it was when this was made.
+#[derive(Debug, Clone)]
+pub struct Audience {
+    call: Call,
+    root: String,
+    notify: BTreeMap<NotifyName, NotifySection>,
+    /// The other readers of events that the configuration switches on.
+    publish: Vec<&'static str>,
+}
+
+impl Audience {
+    /// Those whom the configuration of a deploy repository names.
+    #[must_use]
+    pub fn of(deploy: &DeployRepository) -> Self {
+        Self {
+            call: Call::of(deploy),
+            root: deploy.config.root.clone(),
+            notify: deploy.config.notify.clone(),
+            publish: publishers(&deploy.config),
+        }
+    }
+
+    /// Tells everybody of what has happened and was not told yet: sends the lines for the system
+    /// log, and starts the processes that tell the others where one of these waits for an event. It
+    /// waits for none of them and never fails. What can't be told now is told by the next call.
+    pub fn tell(&self, store: &mut Store) {
+        to_syslog(store);
+
+        for background in Background::ALL {
+            // Where the state can't be read, the next call finds what waits.
+            if self.is_awaited(background, store).unwrap_or(false)
+                && let Err(error) = self.call.background(background)
+            {
+                syslog::failure("notify", &missing(background, &error));
+            }
+        }
+    }
+
+    /// Whether somebody whom a process tells waits for an event.
+    fn is_awaited(&self, background: Background, store: &mut Store) -> Result<bool, store::Error> {
+        match background {
+            Background::Notify if self.notify.is_empty() => return Ok(false),
+            Background::Publish if self.publish.is_empty() => return Ok(false),
+            Background::Notify | Background::Publish => {}
+        }
+
+        let record = store.read()?;
+        if background == Background::Publish {
+            for reader in &self.publish {
+                if record.last_event()? > record.position(reader)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        for (name, section) in &self.notify {
+            if is_waiting(&record, name, section, &self.root)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether somebody waits for an event, or for another try.
+fn is_waiting(
+    record: &Reader<'_>,
+    name: &NotifyName,
+    section: &NotifySection,
+    root: &str,
+) -> Result<bool, store::Error> {
+    if record.next_waiting(name.as_str())?.is_some() {
+        return Ok(true);
+    }
+    let Some(position) = record.known_position(&reader_of(name))? else {
+        return Ok(true);
+    };
+    let events = record.events_after(position, LOOKED_AT_MAX)?;
+    let is_full = u32::try_from(events.len()).is_ok_and(|found| found == LOOKED_AT_MAX);
+    Ok(is_full
+        || events
+            .iter()
+            .any(|event| wants(section, &event.event, root)))
+}
+
+/// Whether somebody is told of an event. `root` is the folder above the environments' folders.
+#[must_use]
+pub fn wants(section: &NotifySection, event: &Event, root: &str) -> bool {
+    section.wants(
+        &event.all_kinds(),
+        event.environment(root).as_ref(),
+        event.application(root).as_ref(),
+    )
+}
+
+/// The readers of events that a configuration switches on, beside those of `[notify.NAME]`.
+#[must_use]
+pub fn publishers(config: &Config) -> Vec<&'static str> {
+    let all = [
+        (config.has_marks(), MARKS),
+        (config.publish.is_some(), STATUS),
+        (config.metrics_textfile.is_some(), METRICS),
+    ];
+    all.into_iter()
+        .filter_map(|(is_on, reader)| is_on.then_some(reader))
+        .collect()
+}
+
+/// What the administrator reads where a process can't be started.
+fn missing(background: Background, error: &io::Error) -> String {
+    match background {
+        Background::Notify => format!(
+            "nobody is told of what happens: deploy-by-code-notify can't be started: {error}"
+        ),
+        Background::Publish => format!("nothing is published: no process can be started: {error}"),
+    }
+}

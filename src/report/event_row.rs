@@ -1,0 +1,264 @@
+//! One event with everything that those are told who are told of it.
+
+use serde::Serialize;
+
+use super::deployment_row::DeploymentRow;
+use super::plan_rows::CommitRow;
+use crate::deploy_repository::DeployRepository;
+use crate::deployfile::newest_entry;
+use crate::event::Event;
+use crate::event_kind::EventKind;
+use crate::id::{Application, Environment, Revision};
+use crate::judging::ApplicationRepositories;
+use crate::policy::{Commits, Unknown};
+use crate::store::{self, Deployment, RecordedEvent, Store};
+use crate::sys::clock;
+use crate::time::Timestamp;
+
+/// How many lines of an entry are told.
+const LINES_MAX: usize = 20;
+
+/// The longest of these lines, in characters.
+const LINE_MAX: usize = 300;
+
+/// Commits that a deployment gained or lost. The keys are stable.
+#[derive(Debug, Serialize)]
+pub struct CommitsRow {
+    /// How many there are; null where the repository could not tell.
+    pub count: Option<u64>,
+    /// The newest of them.
+    pub newest: Vec<CommitRow>,
+    /// Why the repository could not tell.
+    pub unknown: Option<String>,
+}
+
+impl CommitsRow {
+    fn of(commits: Result<Commits, Unknown>) -> Self {
+        match commits {
+            Ok(commits) => Self {
+                count: Some(commits.count),
+                newest: commits.newest.iter().map(CommitRow::of).collect(),
+                unknown: None,
+            },
+            Err(Unknown(why)) => Self {
+                count: None,
+                newest: Vec::new(),
+                unknown: Some(why),
+            },
+        }
+    }
+}
+
+/// An event, as it is told. The keys are stable. Every text in it can be somebody else's and have
+/// any characters.
+#[derive(Debug, Serialize)]
+pub struct EventRow {
+    /// Its number in this state, with the state's own id: it stays the same, and no other event of
+    /// any state has it.
+    pub id: String,
+    /// What kind of thing happened.
+    pub event: &'static str,
+    /// When.
+    pub at: Timestamp,
+    /// Whether nothing happened, and somebody only tries whether this arrives.
+    pub test: bool,
+    /// The path of the deploy repository.
+    pub repository: String,
+    /// The environment that it is about.
+    pub environment: Option<Environment>,
+    /// The application that it is about.
+    pub application: Option<Application>,
+    /// What happened, in one line.
+    pub title: String,
+    /// Who did it, if a person did.
+    pub by: Option<String>,
+    /// Why, or what is wrong.
+    pub reason: Option<String>,
+    /// For a freeze: until when.
+    pub until: Option<Timestamp>,
+    /// The deployment, as it is recorded now.
+    pub deployment: Option<DeploymentRow>,
+    /// What the newest entry of the deploy file says.
+    pub why: Vec<String>,
+    /// The commits that the deployment gained.
+    pub gained: Option<CommitsRow>,
+    /// The commits that it lost.
+    pub lost: Option<CommitsRow>,
+}
+
+/// Collects what is told of an event.
+///
+/// # Errors
+/// The state can't be read. What a repository can't tell is no error: the row says so, or leaves it
+/// out.
+pub fn event_row(
+    deploy: &DeployRepository,
+    store: &mut Store,
+    applications: &mut ApplicationRepositories,
+    recorded: &RecordedEvent,
+) -> Result<EventRow, store::Error> {
+    let root = &deploy.config.root;
+    let event = &recorded.event;
+    let identity = store.identity()?;
+    let state = identity.split(' ').next().unwrap_or_default();
+
+    let record = store.read()?;
+    let deployment = event.deployment().map(|id| record.deployment(id));
+    let deployment = deployment.transpose()?.flatten();
+    let row = deployment
+        .as_ref()
+        .map(|deployment| DeploymentRow::new(deployment, &record));
+    let row = row.transpose()?;
+    drop(record);
+
+    let (by, reason, until) = circumstances(event);
+    let mut told = EventRow {
+        id: format!("{state}-{}", recorded.id.0),
+        event: event.kind().as_str(),
+        at: recorded.at,
+        test: false,
+        repository: deploy.repository.path().to_string_lossy().into_owned(),
+        environment: event.environment(root),
+        application: event.application(root),
+        title: title(event, deployment.as_ref()),
+        by: by.or_else(|| row.as_ref().and_then(|row| row.pusher.clone())),
+        reason,
+        until,
+        deployment: row,
+        why: Vec::new(),
+        gained: None,
+        lost: None,
+    };
+    if let Some(deployment) = &deployment {
+        told.add_history(deploy, applications, deployment);
+    }
+    Ok(told)
+}
+
+impl EventRow {
+    /// An event that never happened, for trying whether it arrives at somebody.
+    #[must_use]
+    pub fn test(deploy: &DeployRepository, name: &str) -> Self {
+        let at = clock::now();
+        Self {
+            id: format!("test-{}", at.as_ms()),
+            event: EventKind::Succeeded.as_str(),
+            at,
+            test: true,
+            repository: deploy.repository.path().to_string_lossy().into_owned(),
+            environment: None,
+            application: None,
+            title: format!("test: this is how events arrive at {name}"),
+            by: None,
+            reason: Some("somebody ran deploy-by-code notifications --test".to_owned()),
+            until: None,
+            deployment: None,
+            why: Vec::new(),
+            gained: None,
+            lost: None,
+        }
+    }
+
+    /// Adds what the deploy file says and which commits come and go.
+    fn add_history(
+        &mut self,
+        deploy: &DeployRepository,
+        applications: &mut ApplicationRepositories,
+        deployment: &Deployment,
+    ) {
+        if let Some(commit) = &deployment.deploy_commit {
+            self.why = entry_lines(deploy, commit, deployment);
+        }
+
+        let path = deploy.application_repository(&deployment.target);
+        if let (Some(path), Some(from)) = (path, &deployment.previous_revision) {
+            let to = &deployment.revision;
+            let mut between =
+                |without, to| Some(CommitsRow::of(applications.between(&path, without, to)));
+            self.gained = between(from, to);
+            self.lost = between(to, from);
+        }
+    }
+}
+
+/// What the newest entry of a deployment's deploy file says. Empty: it says nothing, or can't be
+/// read.
+#[must_use]
+pub fn entry_lines(
+    deploy: &DeployRepository,
+    commit: &Revision,
+    deployment: &Deployment,
+) -> Vec<String> {
+    let root = &deploy.config.root;
+    let content = deploy
+        .repository
+        .deploy_file(commit, root, &deployment.target);
+    // Who is told of a deployment is also told of it where a commit can't be read any more.
+    let Ok(Some(content)) = content else {
+        return Vec::new();
+    };
+    newest_entry(&content)
+        .into_iter()
+        .take(LINES_MAX)
+        .map(|line| {
+            String::from_utf8_lossy(line)
+                .chars()
+                .take(LINE_MAX)
+                .collect()
+        })
+        .collect()
+}
+
+/// Who made an event happen, why, and until when.
+fn circumstances(event: &Event) -> (Option<String>, Option<String>, Option<Timestamp>) {
+    match event {
+        Event::Planned { pusher, .. } => (pusher.as_ref().map(|by| by.name.clone()), None, None),
+        Event::Became { reason, by, .. } => {
+            (by.as_ref().map(|by| by.name.clone()), reason.clone(), None)
+        }
+        Event::Retired { pusher, .. } => (pusher.as_ref().map(|by| by.name.clone()), None, None),
+        Event::Refused {
+            message, pusher, ..
+        } => (
+            pusher.as_ref().map(|by| by.name.clone()),
+            Some(message.clone()),
+            None,
+        ),
+        Event::Problem { message, .. } => (None, Some(message.clone()), None),
+        Event::Frozen {
+            by, reason, until, ..
+        } => (Some(by.name.clone()), Some(reason.clone()), *until),
+        Event::Thawed { by, .. } | Event::Released { by, .. } => {
+            (Some(by.name.clone()), None, None)
+        }
+    }
+}
+
+/// What happened, in one line without the environment.
+fn title(event: &Event, deployment: Option<&Deployment>) -> String {
+    match event {
+        Event::Planned {
+            target, revision, ..
+        }
+        | Event::Became {
+            target, revision, ..
+        } => {
+            let from = deployment.and_then(|deployment| deployment.previous_revision.as_ref());
+            let change = match from {
+                Some(from) => format!("{} -> {}", from.short(), revision.short()),
+                None => revision.short().to_owned(),
+            };
+            let what = match event.kind() {
+                EventKind::Planned => "queued",
+                kind => kind.as_str(),
+            };
+            format!("{} {change} {what}", target.application)
+        }
+        Event::Retired { target, .. } => format!("{} retired", target.application),
+        Event::Refused { path, .. } => format!("push refused: {path}"),
+        Event::Problem { path, .. } => format!("problem: {path}"),
+        Event::Frozen { environment, .. } => format!("{environment} frozen"),
+        Event::Thawed { environment, .. } => format!("{environment} thawed"),
+        Event::Released { environment, .. } => format!("{environment} released"),
+    }
+}

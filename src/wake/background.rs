@@ -1,0 +1,69 @@
+//! Starting the processes that tell others what happened.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use super::program::{Call, own_program};
+use crate::config::RunnerKind;
+
+/// A process that tells others what happened, and ends when nothing waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// The program deploy-by-code-notify, which tells people and other programs.
+    Notify,
+    /// This program's `publish`, which writes marks, the published status and the figures.
+    Publish,
+}
+
+impl Background {
+    /// Every one of them.
+    pub const ALL: [Self; 2] = [Self::Notify, Self::Publish];
+
+    /// The name of its wake file. No environment can have such a name.
+    fn wake_file(self) -> &'static str {
+        match self {
+            Self::Notify => "+notify",
+            Self::Publish => "+publish",
+        }
+    }
+
+    /// The one with a wake file of this name.
+    pub(super) fn of_wake_file(name: &[u8]) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|background| background.wake_file().as_bytes() == name)
+    }
+
+    /// The program, and the words that follow the options.
+    pub(super) fn program_and_words(self) -> io::Result<(PathBuf, Vec<OsString>)> {
+        Ok(match self {
+            Self::Notify => (notifier()?, vec!["--checked".into()]),
+            Self::Publish => (own_program()?, vec!["publish".into(), "--checked".into()]),
+        })
+    }
+}
+
+/// The path of deploy-by-code-notify: it is beside this program.
+///
+/// # Errors
+/// This program does not know its own path.
+pub fn notifier() -> io::Result<PathBuf> {
+    Ok(own_program()?.with_file_name("deploy-by-code-notify"))
+}
+
+impl Call {
+    /// Starts a process that tells others. With `runner = "systemd"` it leaves a wake file instead.
+    /// A process that finds another one at work leaves that one's work to it.
+    ///
+    /// # Errors
+    /// It can't be started. What is to be told waits for the next call.
+    pub fn background(&self, background: Background) -> io::Result<()> {
+        match self.runner {
+            RunnerKind::Detached => {
+                let (program, words) = background.program_and_words()?;
+                self.spawn_program(&program, &words)
+            }
+            RunnerKind::Systemd => self.leave_wake_file(background.wake_file()),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Starting the processes that continue after a hook has ended: this program again, and the program
+//! that notifies, both detached.
+
+mod background;
+mod program;
+mod reconcile;
+mod runner;
+mod service;
+
+pub use background::{Background, notifier};
+pub use program::Call;
+pub use reconcile::{reconcile, reconcile_as, reconcile_in_unit};
+pub use runner::runner;
+pub use service::{Wanted, as_child, is_anything_left, take_wake_files};
