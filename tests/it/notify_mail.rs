@@ -310,7 +310,7 @@ fn hostile_text_arrives_as_text() {
     run(push.env("GL_USER", name), b"").ok();
     world.settled();
 
-    let path = "production/=?utf-8?q?a=0d=0aBcc:_eve?=\r\nBcc: eve@example.org\r\n.deploy";
+    let path = "production/bü=?utf-8?q?a=0d=0aBcc:_eve?=\r\nBcc: eve@example.org\r\n.deploy";
     world.write(path, "x");
     world.try_push().exits(1);
 
@@ -353,7 +353,7 @@ fn hostile_text_arrives_as_text() {
         "{body}"
     );
     assert!(
-        mails[1].subject().contains("= ?utf-8?q?a=0d"),
+        mails[1].subject().contains("bü= ?utf-8?q?a=0d"),
         "{:#?}",
         mails[1]
     );

@@ -13,7 +13,10 @@ use crate::run::run;
 use crate::world::World;
 
 /// The program, see its head.
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/smtp_server.py");
+const PROGRAM: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/notify/smtp_server.py"
+);
 
 /// The interpreter that Debian's package aiosmtpd belongs to.
 const PYTHON: &str = "/usr/bin/python3";

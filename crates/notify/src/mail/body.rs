@@ -11,9 +11,6 @@ use deploy_by_code::time::show_duration;
 /// The longest line of somebody else's text, in characters.
 const LINE_MAX: usize = 300;
 
-/// How many lines a reason has.
-const REASON_LINES_MAX: usize = 30;
-
 /// How many commits are named.
 const COMMITS_MAX: usize = 10;
 
@@ -132,7 +129,7 @@ impl Text {
             match reason.lines().count() {
                 0 => {}
                 1 => self.line(&format!("{word}: {reason}")),
-                _ => self.paragraph(&word, reason.lines().take(REASON_LINES_MAX)),
+                _ => self.paragraph(&word, reason.lines()),
             }
         }
         if let Some(meaning) = meaning(row) {
