@@ -382,15 +382,14 @@ fn author_who_has_no_address_gets_no_mail_and_stops_nobody() {
     ];
     let mut expect = Vec::new();
     for (number, (author, address)) in (1..).zip(&authors) {
-        world.deploy("production/website", number);
+        world.deploy(&format!("production/app{number}"), number);
         world.git(&["add", "-A"]);
         let author = format!("--author={author}");
         world.git(&["commit", "-q", &author, "-m", "Deploy"]);
-        world.push();
-        world.settled();
         expect.push("team@example.org");
         expect.extend(address);
     }
+    world.push();
 
     let mails = server.wait_for_mails(&world, expect.len());
     let found: Vec<String> = mails.iter().flat_map(|mail| mail.to.clone()).collect();

@@ -2,7 +2,7 @@
 //!
 //! Protocol: the recipients are arguments behind `--`, so that an address is never an option, and
 //! the message comes on the standard input (`-i`: a line with a point alone does not end it). The
-//! exit statuses are those of sysexits(3).
+//! exit statuses are those of sysexits(3), and the program has a limited time.
 //!
 //! It does not promise that the mail leaves the machine: the mail server's queue has it.
 
@@ -48,7 +48,11 @@ fn send_by(program: &str, limit: Duration, message: &Message) -> Told {
     let to = message.envelope().to().iter();
     command.args(to.map(AsRef::<str>::as_ref));
 
-    let output = match in_memory(&message.formatted()) {
+    // The lines of a program's input end with a newline alone. Nothing else in a message that was
+    // written here has a carriage return.
+    let mut input = message.formatted();
+    input.retain(|byte| *byte != b'\r');
+    let output = match in_memory(&input) {
         Ok(input) => output_of_input(command, input, limit, OUTPUT_MAX),
         Err(error) => return Told::Later(format!("sendmail: no input: {error}")),
     };
@@ -116,8 +120,8 @@ mod tests {
         let (arguments, mail) = took.split_once("\n\n").unwrap();
         let expect = "-i\n-f\ndeploys@example.org\n--\nada@example.org\nbob@example.org";
         assert_eq!(arguments, expect);
-        assert!(mail.ends_with("one\r\n.\r\ntwo\r\n"), "{mail}");
-        assert!(mail.contains("To: ada@example.org, bob@example.org\r\n"));
+        assert!(mail.ends_with("\n\none\n.\ntwo\n"), "{mail}");
+        assert!(mail.contains("To: ada@example.org, bob@example.org\n"));
     }
 
     #[test]

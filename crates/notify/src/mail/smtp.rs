@@ -46,6 +46,12 @@ const NAMED_MAX: usize = 3;
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 enum SmtpError {
+    #[error("connecting to {host}, port {port}: {error}")]
+    Connect {
+        host: String,
+        port: u16,
+        error: io::Error,
+    },
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),
     #[error("{0}: {1}")]
@@ -70,23 +76,22 @@ impl SmtpError {
     /// Whether it stays so, whatever an administrator of the server does.
     fn is_final(&self) -> bool {
         match self {
-            Self::Answer("MAIL" | "DATA" | "the message", answer) => {
-                answer.is_final() && !LOGIN_CODES.contains(&answer.code)
-            }
-            Self::NobodyTaken(refused) => refused.iter().all(|(_, answer)| answer.is_final()),
+            Self::Answer("MAIL" | "DATA" | "the message", answer) => is_final(answer),
+            Self::NobodyTaken(refused) => refused.iter().all(|(_, answer)| is_final(answer)),
             Self::NoUtf8 => true,
             _ => false,
         }
     }
 }
 
-/// Hands a message over.
-pub(super) fn send(server: &SmtpServer, message: &Message) -> Told {
-    send_until(Deadline::after(TIME_MAX), server, message)
+/// Whether an answer is about the mail, and for good.
+fn is_final(answer: &Answer) -> bool {
+    answer.code >= 500 && !LOGIN_CODES.contains(&answer.code)
 }
 
-fn send_until(end: Deadline, server: &SmtpServer, message: &Message) -> Told {
-    match try_send(end, server, message) {
+/// Hands a message over.
+pub(super) fn send(server: &SmtpServer, message: &Message) -> Told {
+    match try_send(server, message) {
         Ok((answer, refused)) if refused.is_empty() => Told::Delivered(answer.to_string()),
         Ok((answer, refused)) => {
             let refused = refusals(&refused);
@@ -102,10 +107,10 @@ fn send_until(end: Deadline, server: &SmtpServer, message: &Message) -> Told {
 /// Sends a message to those whom the server takes. Returns its last answer, and those whom it
 /// refused.
 fn try_send(
-    end: Deadline,
     server: &SmtpServer,
     message: &Message,
 ) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
+    let end = Deadline::after(TIME_MAX);
     let host = server.host.trim_start_matches('[').trim_end_matches(']');
     let encryption = Encryption::of(server)?;
     let login = match &server.login {
@@ -122,15 +127,19 @@ fn try_send(
 
     let port = server.port.unwrap_or(encryption.usual_port());
     let connection = SmtpConnection::open(host, port, end);
-    let mut connection = connection.map_err(|error| SmtpError::Io("connecting", error))?;
+    let mut connection = connection.map_err(|error| SmtpError::Connect {
+        host: host.to_owned(),
+        port,
+        error,
+    })?;
     let offers = begin(&mut connection, encryption, host)?;
     if let Some((user, password)) = login {
         log_in(&mut connection, &offers, user, &password)?;
     }
     let sent = hand_over(&mut connection, &offers, message)?;
 
-    // The mail is the server's now, whatever it answers to this.
-    let _ = connection.command("QUIT");
+    // The mail is the server's now, whatever becomes of this.
+    let _ = connection.say("QUIT");
     Ok(sent)
 }
 
@@ -292,4 +301,59 @@ fn refusals(refused: &[(Address, Answer)]) -> String {
         words.push(format!("and {others} more"));
     }
     words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_about_the_mail_is_for_good() {
+        let answer = |code| Answer {
+            code,
+            lines: Vec::new(),
+        };
+        let nobody = |codes: &[u16]| {
+            let to: Address = "ada@example.org".parse().unwrap();
+            let refused = codes.iter().map(|code| (to.clone(), answer(*code)));
+            SmtpError::NobodyTaken(refused.collect())
+        };
+        let table = [
+            (SmtpError::Answer("the greeting", answer(554)), false),
+            (SmtpError::Answer("EHLO", answer(550)), false),
+            (SmtpError::Answer("STARTTLS", answer(501)), false),
+            (SmtpError::Login(535), false),
+            (SmtpError::Answer("MAIL", answer(451)), false),
+            (SmtpError::Answer("MAIL", answer(530)), false),
+            (SmtpError::Answer("MAIL", answer(550)), true),
+            (SmtpError::Answer("DATA", answer(554)), true),
+            (SmtpError::Answer("the message", answer(452)), false),
+            (SmtpError::Answer("the message", answer(552)), true),
+            (nobody(&[550, 551]), true),
+            (nobody(&[550, 450]), false),
+            (nobody(&[530]), false),
+            (SmtpError::NoUtf8, true),
+            (SmtpError::NoEncryption, false),
+        ];
+        for (error, expect) in table {
+            assert_eq!(error.is_final(), expect, "{error}");
+        }
+    }
+
+    #[test]
+    fn some_of_those_who_are_refused_are_named() {
+        let refused = |count: usize| {
+            let answer = Answer {
+                code: 550,
+                lines: vec!["no\u{1b}[2J".to_owned(), "more".to_owned()],
+            };
+            let to = (0..count).map(|number| format!("a{number}@example.org"));
+            let refused = to.map(|to| (to.parse().unwrap(), answer.clone()));
+            refusals(&refused.collect::<Vec<_>>())
+        };
+        let one = "a0@example.org: 550 no\\u{1b}[2J more";
+        assert_eq!(refused(1), one);
+        assert!(refused(5).starts_with(&format!("{one}; a1@")));
+        assert!(refused(5).ends_with("; and 2 more"));
+    }
 }

@@ -28,9 +28,6 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// How much of an answer is shown, in characters.
 const SHOWN_MAX: usize = 200;
 
-/// What is left of an answer's line behind its code.
-const CODE_LENGTH: usize = 3;
-
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -44,11 +41,6 @@ impl Answer {
     /// Whether the server did, or waits for the rest of, what it was asked for.
     pub(super) fn is_good(&self) -> bool {
         (200..400).contains(&self.code)
-    }
-
-    /// Whether it will never do it.
-    pub(super) fn is_final(&self) -> bool {
-        self.code >= 500
     }
 }
 
@@ -162,8 +154,13 @@ impl SmtpConnection {
 
     /// Sends a command, which has no line break in it, and reads the answer.
     pub(super) fn command(&mut self, line: &str) -> io::Result<Answer> {
-        self.write(format!("{line}\r\n").as_bytes())?;
+        self.say(line)?;
         self.answer()
+    }
+
+    /// Sends a command whose answer nobody reads.
+    pub(super) fn say(&mut self, line: &str) -> io::Result<()> {
+        self.write(format!("{line}\r\n").as_bytes())
     }
 
     /// Sends a message after the server was asked to take it, and reads the answer.
@@ -240,7 +237,7 @@ impl<T: Read + Write> ReadWrite for T {}
 /// A line's code, whether it is the last of its answer, and its text (RFC 5321, 4.2); `None`: it is
 /// no line of an answer.
 fn parse(line: &[u8]) -> Option<(u16, bool, String)> {
-    let (digits, rest) = line.split_at_checked(CODE_LENGTH)?;
+    let (digits, rest) = line.split_at_checked(3)?;
     let code: u16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
     let is_last = match rest.first() {
         None | Some(b' ') => true,
