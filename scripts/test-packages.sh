@@ -44,6 +44,8 @@ need flock util-linux
 need setsid util-linux
 need script bsdutils
 need bash bash
+need openssl openssl
+need aiosmtpd python3-aiosmtpd
 while [ $# -gt 1 ]; do
     need "$1" "$2"
     shift 2

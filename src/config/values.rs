@@ -234,7 +234,7 @@ pub(super) fn environment_key(name: &str) -> Result<EnvironmentKey, ValueError> 
 /// A mail address, `who@where`. The program that sends the mail checks it by the whole of the
 /// rules.
 pub(super) fn mail_address(text: &str) -> Result<String, ValueError> {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || "<>(),;:\\\"[]{}".contains(c);
+    let bad = |c: char| c.is_whitespace() || text::is_deceptive(c) || "<>(),;:\\\"[]{}".contains(c);
     match text.rsplit_once('@') {
         Some((who, place))
             if !who.is_empty()
@@ -366,6 +366,7 @@ mod tests {
             ("<a@b>", false),
             ("a@b, c@d", false),
             ("-oQ/tmp@x", false),
+            ("a\u{202e}@b", false),
             (&long, false),
         ];
         for (text, is_good) in table {

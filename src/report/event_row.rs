@@ -64,6 +64,8 @@ pub struct EventRow {
     pub test: bool,
     /// The path of the deploy repository.
     pub repository: String,
+    /// The deploy branch's full name.
+    pub branch: String,
     /// The environment that it is about.
     pub environment: Option<Environment>,
     /// The application that it is about.
@@ -118,6 +120,7 @@ pub fn event_row(
         at: recorded.at,
         test: false,
         repository: deploy.repository.path().to_string_lossy().into_owned(),
+        branch: deploy.branch.clone(),
         environment: event.environment(root),
         application: event.application(root),
         title: title(event, deployment.as_ref()),
@@ -146,6 +149,7 @@ impl EventRow {
             at,
             test: true,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
+            branch: deploy.branch.clone(),
             environment: None,
             application: None,
             title: format!("test: this is how events arrive at {name}"),
@@ -249,6 +253,9 @@ fn title(event: &Event, deployment: Option<&Deployment>) -> String {
                 None => revision.short().to_owned(),
             };
             let what = match event.kind() {
+                EventKind::Planned if event.all_kinds().contains(&EventKind::Override) => {
+                    "queued, overrides a freeze"
+                }
                 EventKind::Planned => "queued",
                 kind => kind.as_str(),
             };
@@ -257,8 +264,8 @@ fn title(event: &Event, deployment: Option<&Deployment>) -> String {
         Event::Retired { target, .. } => format!("{} retired", target.application),
         Event::Refused { path, .. } => format!("push refused: {path}"),
         Event::Problem { path, .. } => format!("problem: {path}"),
-        Event::Frozen { environment, .. } => format!("{environment} frozen"),
-        Event::Thawed { environment, .. } => format!("{environment} thawed"),
-        Event::Released { environment, .. } => format!("{environment} released"),
+        Event::Frozen { .. } | Event::Thawed { .. } | Event::Released { .. } => {
+            event.kind().to_string()
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! nobody else. The program ends when nothing waits.
 
 mod arguments;
+mod authorities;
 mod cdevents;
 mod command;
 mod http;

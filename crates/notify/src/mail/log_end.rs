@@ -41,7 +41,8 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     }
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let first = lines.len().saturating_sub(LINES_MAX);
-    lines.into_iter().skip(first).map(str::to_owned).collect()
+    let shown = lines.into_iter().skip(first);
+    shown.map(|line| line.replace('\t', "  ")).collect()
 }
 
 #[cfg(test)]
@@ -60,6 +61,7 @@ mod tests {
                 1,
                 "red \\u{1b}]0;x",
             ),
+            ("at\tColumn\n\n\n".to_owned(), 1, "at  Column"),
             (many, LINES_MAX, "line 4999"),
         ];
         for (content, count, last) in table {

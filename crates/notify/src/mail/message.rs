@@ -1,18 +1,22 @@
 //! The headers of a mail, as git-multimail has made them usual. Nothing in a header is taken from
-//! outside without being encoded or checked.
+//! outside without being escaped or checked.
 //!
 //! All mails about one deployment name the same message in `References`, which was never sent: so
-//! mail programs show them as one thread.
+//! mail programs show them as one thread. `Message-ID` and `Date` are those of the event, so that a
+//! mail which is sent twice is recognised as the same.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use deploy_by_code::config::MailSettings;
 use deploy_by_code::report::EventRow;
 use deploy_by_code::sys::host::mail_name;
 use deploy_by_code::sys::user::User;
 use deploy_by_code::text::escape;
-use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
+use lettre::{Address, Message};
 
+use super::address::{NotAnAddress, address};
 use super::body::body;
 
 /// The longest subject, in characters: some servers refuse long lines.
@@ -23,9 +27,11 @@ const VALUE_MAX: usize = 300;
 
 /// Why a mail can't be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("{0} is not a mail address")]
-    Address(String),
+pub(super) enum ComposeError {
+    /// The sender has no address.
+    #[error("from: {0}")]
+    From(#[from] NotAnAddress),
+    /// The library refuses something.
     #[error("the mail can't be written: {0}")]
     Mail(#[from] lettre::error::Error),
 }
@@ -35,8 +41,8 @@ pub(super) fn compose(
     settings: &MailSettings,
     row: &EventRow,
     log: &[String],
-    to: &[String],
-) -> Result<Message, Error> {
+    to: &[Address],
+) -> Result<Message, ComposeError> {
     let host = mail_name();
     let from = settings.from.clone().unwrap_or_else(|| {
         let user = User::by_number(User::own_number());
@@ -44,105 +50,97 @@ pub(super) fn compose(
         format!("{user}@{host}")
     });
 
+    let at = UNIX_EPOCH + Duration::from_millis(row.at.as_ms().try_into().unwrap_or(0));
     let mut builder = Message::builder()
-        .from(mailbox(&from)?)
-        .subject(subject(row))
+        .from(mailbox(address(&from)?))
+        .subject(header_text(&subject(row), SUBJECT_MAX))
+        .date(at)
         .message_id(Some(format!("<{}@{host}>", row.id)));
     for address in to {
-        builder = builder.to(mailbox(address)?);
+        builder = builder.to(mailbox(address.clone()));
     }
     if let Some(deployment) = &row.deployment {
         let state = row.id.rsplit_once('-').map_or("", |(state, _)| state);
         let root = format!("<{state}-deployment-{}@{host}>", deployment.id.0);
         builder = builder.in_reply_to(root.clone()).references(root);
     }
-
-    let mut message = builder.singlepart(
-        SinglePart::builder()
-            .header(ContentType::TEXT_PLAIN)
-            .header(ContentTransferEncoding::QuotedPrintable)
-            .body(body(row, log)),
-    )?;
-    for (name, value) in headers(row) {
-        let value = escape(value, VALUE_MAX);
-        message
-            .headers_mut()
-            .insert_raw(HeaderValue::new(name, value));
+    for (name, value) in headers(row, &host) {
+        let name = HeaderName::new_from_ascii_str(name);
+        builder = builder.raw_header(HeaderValue::new(name, header_text(&value, VALUE_MAX)));
     }
-    Ok(message)
+
+    // Quoted-printable has no limit for the length of a line, so that each mail program breaks the
+    // lines where its own window ends.
+    let part = SinglePart::builder()
+        .header(ContentType::TEXT_PLAIN)
+        .header(ContentTransferEncoding::QuotedPrintable);
+    Ok(builder.singlepart(part.body(body(row, log)))?)
 }
 
 /// `[production] website 0170b60 -> 6037512 succeeded`.
 fn subject(row: &EventRow) -> String {
-    let repository = || {
-        row.repository
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let place = row.environment.as_ref();
-    let place = place.map_or_else(repository, ToString::to_string);
-    escape(format!("[{place}] {}", row.title), SUBJECT_MAX)
+    match &row.environment {
+        Some(environment) => format!("[{environment}] {}", row.title),
+        None => format!("[{}] {}", repository_name(row), row.title),
+    }
 }
 
 /// The headers that say what the mail is about, for filters.
-fn headers(row: &EventRow) -> Vec<(HeaderName, String)> {
+fn headers(row: &EventRow, host: &str) -> Vec<(&'static str, String)> {
+    let repository = repository_name(row);
     let mut headers = vec![
-        (
-            HeaderName::new_from_ascii_str("Auto-Submitted"),
-            "auto-generated".to_owned(),
-        ),
-        (
-            HeaderName::new_from_ascii_str("X-Git-Repo"),
-            row.repository.clone(),
-        ),
-        (
-            HeaderName::new_from_ascii_str("X-Deploy-Event"),
-            row.event.to_owned(),
-        ),
+        // Programs that answer mails on their own do not answer this one (RFC 3834).
+        ("Auto-Submitted", "auto-generated".to_owned()),
+        ("List-Id", list_id(repository, host)),
+        ("X-Git-Repo", repository.to_owned()),
+        ("X-Git-Refname", row.branch.clone()),
+        ("X-Deploy-Event", row.event.to_owned()),
     ];
-    let mut add = |name: HeaderName, value: Option<String>| {
-        headers.extend(value.map(|value| (name, value)));
-    };
 
+    let deployment = row.deployment.as_ref();
     let environment = row.environment.as_ref().map(ToString::to_string);
     let application = row.application.as_ref().map(ToString::to_string);
-    add(
-        HeaderName::new_from_ascii_str("X-Deploy-Environment"),
-        environment,
-    );
-    add(
-        HeaderName::new_from_ascii_str("X-Deploy-Application"),
-        application,
-    );
-    if let Some(deployment) = &row.deployment {
-        let old = deployment.previous_revision.as_ref();
-        add(
-            HeaderName::new_from_ascii_str("X-Git-Oldrev"),
-            old.map(ToString::to_string),
-        );
-        add(
-            HeaderName::new_from_ascii_str("X-Git-Newrev"),
-            Some(deployment.revision.to_string()),
-        );
+    let old = deployment.and_then(|row| row.previous_revision.as_ref());
+    let optional = [
+        ("X-Deploy-Environment", environment),
+        ("X-Deploy-Application", application),
+        ("X-Deploy-Id", deployment.map(|row| row.id.0.to_string())),
+        ("X-Git-Oldrev", old.map(ToString::to_string)),
+        (
+            "X-Git-Newrev",
+            deployment.map(|row| row.revision.to_string()),
+        ),
+    ];
+    for (name, value) in optional {
+        headers.extend(value.map(|value| (name, value)));
     }
     headers
 }
 
-/// The address of the author of the deploy commit, if it is one.
-pub(super) fn author(row: &EventRow) -> Option<String> {
-    let author = row.deployment.as_ref()?.author.as_deref()?;
-    let (_, rest) = author.rsplit_once('<')?;
-    let address = rest.strip_suffix('>')?.trim();
-    mailbox(address)
-        .ok()
-        .map(|mailbox| mailbox.email.to_string())
+/// What mail programs sort by (RFC 2919): the repository's name as a label below this machine's.
+fn list_id(repository: &str, host: &str) -> String {
+    let label: String = repository
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(63)
+        .collect();
+    format!("<{label}.deploy-by-code.{host}>")
+}
+
+/// The name of the deploy repository: that of its folder, without `.git`.
+fn repository_name(row: &EventRow) -> &str {
+    let path = row.repository.trim_end_matches('/');
+    let path = path.strip_suffix("/.git").unwrap_or(path);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".git").unwrap_or(name)
+}
+
+/// A text for a header: one line, without what would be decoded when it is shown (RFC 2047).
+fn header_text(text: &str, max: usize) -> String {
+    escape(text, max).replace("=?", "= ?")
 }
 
 /// An address without a name.
-fn mailbox(address: &str) -> Result<Mailbox, Error> {
-    let email = address.parse();
-    let email = email.map_err(|_| Error::Address(escape(address, VALUE_MAX)))?;
-    Ok(Mailbox::new(None, email))
+fn mailbox(address: Address) -> Mailbox {
+    Mailbox::new(None, address)
 }

@@ -1,106 +1,359 @@
 //! Sending by an SMTP server.
 //!
-//! Protocol: the connection is encrypted, by STARTTLS or from its first byte (RFC 8314), and the
-//! server's certificate is checked. Only to this machine itself may it be plain, and then STARTTLS
-//! is used where the server offers it. Each step has a time limit. A password is sent only after
-//! the encryption stands.
+//! Protocol: the connection is encrypted, by STARTTLS (RFC 3207) or from its first byte (RFC 8314),
+//! and the server's certificate is checked. Only on this machine itself may it be plain. A password
+//! is sent only over an encrypted connection, and what a server says about it is not repeated: it
+//! could repeat the password. The whole takes [`TIME_MAX`] at most.
 //!
-//! An answer of 5xx is for good, except about the login: an administrator can mend a password.
+//! Recipients are taken or refused one by one: if the server takes some of them, these get the
+//! mail, and the others are named. An answer of 5xx about the mail is for good, and one of 4xx is
+//! not. An answer about the connection or the login is never for good: an administrator can mend
+//! it.
+//!
+//! It does not promise that a mail is sent only once: a connection can be lost before the answer.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use deploy_by_code::config::SmtpServer;
 use deploy_by_code::publish::Told;
-use deploy_by_code::sys::{open, secret};
-use deploy_by_code::text::{escape, with_causes};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::transport::smtp::{Error, SmtpTransport};
-use lettre::{Message, Transport};
+use deploy_by_code::sys::clock::Deadline;
+use deploy_by_code::sys::host::mail_name;
+use deploy_by_code::sys::secret::{self, Secret};
+use lettre::{Address, Message};
+use rustls::ClientConfig;
 
-/// How long each step of the conversation may take.
-const STEP_MAX: Duration = Duration::from_secs(10);
+use super::smtp_connection::{Answer, SmtpConnection};
+use crate::authorities::{AuthorityError, tls_client};
+
+/// How long everything may take.
+const TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The ports of mail submission (RFC 8314, 7) and of a mail server on this machine.
 const PORT_STARTTLS: u16 = 587;
 const PORT_SMTPS: u16 = 465;
 const PORT_PLAIN: u16 = 25;
 
-/// How large a file with certificates can be, in bytes.
-const CERTIFICATES_MAX: u64 = 1024 * 1024;
+/// Answers that are about the login (RFC 4954, 6).
+const LOGIN_CODES: &[u16] = &[530, 534, 535, 538];
 
-/// How much of an answer is shown, in characters.
-const SHOWN_MAX: usize = 200;
+/// How many of those who were refused are named.
+const NAMED_MAX: usize = 3;
+
+/// Why a mail was not sent.
+#[derive(Debug, thiserror::Error)]
+enum SmtpError {
+    #[error("connecting to {host}, port {port}: {error}")]
+    Connect {
+        host: String,
+        port: u16,
+        error: io::Error,
+    },
+    #[error("{0}: {1}")]
+    Io(&'static str, #[source] io::Error),
+    #[error("{0}: {1}")]
+    Answer(&'static str, Answer),
+    #[error("{}", refusals(.0))]
+    NobodyTaken(Vec<(Address, Answer)>),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    #[error("password_file {}: {error}", file.display())]
+    Password { file: PathBuf, error: io::Error },
+    #[error("the server does not offer STARTTLS, so nothing was sent to it")]
+    NoEncryption,
+    #[error("the server does not offer a login with PLAIN or LOGIN")]
+    NoLogin,
+    #[error("the server refuses the login: {0}; see login and password_file")]
+    Login(u16),
+    #[error("the server has no SMTPUTF8, which an address needs that is not ASCII")]
+    NoUtf8,
+}
+
+impl SmtpError {
+    /// Whether it stays so, whatever an administrator of the server does.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Answer("MAIL" | "DATA" | "the message", answer) => is_final(answer),
+            Self::NobodyTaken(refused) => refused.iter().all(|(_, answer)| is_final(answer)),
+            Self::NoUtf8 => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether an answer is about the mail, and for good.
+fn is_final(answer: &Answer) -> bool {
+    answer.code >= 500 && !LOGIN_CODES.contains(&answer.code)
+}
 
 /// Hands a message over.
 pub(super) fn send(server: &SmtpServer, message: &Message) -> Told {
-    let transport = match transport(server) {
-        Ok(transport) => transport,
-        Err(why) => return Told::Later(why),
-    };
-    match transport.send(message) {
-        Ok(response) => {
-            let said: Vec<&str> = response.message().collect();
-            let said = escape(said.join(" "), SHOWN_MAX);
-            Told::Delivered(format!("{} {said}", response.code()))
+    match try_send(server, message) {
+        Ok((answer, refused)) if refused.is_empty() => Told::Delivered(answer.to_string()),
+        Ok((answer, refused)) => {
+            let refused = refusals(&refused);
+            Told::Refused(format!(
+                "not to everybody: {refused}; to the others: {answer}"
+            ))
         }
-        Err(error) => {
-            let why = escape(with_causes(&error), SHOWN_MAX);
-            if error.is_permanent() && !is_about_login(&error) {
-                Told::Refused(why)
-            } else {
-                Told::Later(why)
-            }
+        Err(error) if error.is_final() => Told::Refused(error.to_string()),
+        Err(error) => Told::Later(error.to_string()),
+    }
+}
+
+/// Sends a message to those whom the server takes. Returns its last answer, and those whom it
+/// refused.
+fn try_send(
+    server: &SmtpServer,
+    message: &Message,
+) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
+    let end = Deadline::after(TIME_MAX);
+    let host = server.host.trim_start_matches('[').trim_end_matches(']');
+    let encryption = Encryption::of(server)?;
+    let login = match &server.login {
+        Some((user, file)) => {
+            let password = secret::read(file);
+            let password = password.map_err(|error| SmtpError::Password {
+                file: file.clone(),
+                error,
+            })?;
+            Some((user, password))
+        }
+        None => None,
+    };
+
+    let port = server.port.unwrap_or(encryption.usual_port());
+    let connection = SmtpConnection::open(host, port, end);
+    let mut connection = connection.map_err(|error| SmtpError::Connect {
+        host: host.to_owned(),
+        port,
+        error,
+    })?;
+    let offers = begin(&mut connection, encryption, host)?;
+    if let Some((user, password)) = login {
+        log_in(&mut connection, &offers, user, &password)?;
+    }
+    let sent = hand_over(&mut connection, &offers, message)?;
+
+    // The mail is the server's now, whatever becomes of this.
+    let _ = connection.say("QUIT");
+    Ok(sent)
+}
+
+/// How a connection is encrypted.
+enum Encryption {
+    FromTheBeginning(ClientConfig),
+    StartTls(ClientConfig),
+    None,
+}
+
+impl Encryption {
+    fn of(server: &SmtpServer) -> Result<Self, AuthorityError> {
+        // A mail server that was just installed has a certificate that nobody signed. It is not
+        // needed for what does not leave this machine.
+        let is_secret = server.login.is_some() || server.ca_file.is_some();
+        if server.is_this_machine() && !server.is_smtps && !is_secret {
+            return Ok(Self::None);
+        }
+        let client = tls_client(server.ca_file.as_deref())?;
+        Ok(if server.is_smtps {
+            Self::FromTheBeginning(client)
+        } else {
+            Self::StartTls(client)
+        })
+    }
+
+    fn usual_port(&self) -> u16 {
+        match self {
+            Self::FromTheBeginning(_) => PORT_SMTPS,
+            Self::StartTls(_) => PORT_STARTTLS,
+            Self::None => PORT_PLAIN,
         }
     }
 }
 
-fn transport(server: &SmtpServer) -> Result<SmtpTransport, String> {
-    let tls = tls(server)?;
-    let port = match &tls {
-        Tls::Wrapper(_) => PORT_SMTPS,
-        Tls::Required(_) => PORT_STARTTLS,
-        Tls::Opportunistic(_) | Tls::None => PORT_PLAIN,
+/// Greets the server and encrypts the connection. Returns what the server offers then, in capital
+/// letters.
+fn begin(
+    connection: &mut SmtpConnection,
+    encryption: Encryption,
+    host: &str,
+) -> Result<Vec<String>, SmtpError> {
+    let tls = |error| SmtpError::Io("TLS", error);
+    let (at_once, later) = match encryption {
+        Encryption::FromTheBeginning(client) => (Some(client), None),
+        Encryption::StartTls(client) => (None, Some(client)),
+        Encryption::None => (None, None),
     };
-    let host = server.host.trim_start_matches('[').trim_end_matches(']');
-    let mut builder = SmtpTransport::builder_dangerous(host)
-        .port(server.port.unwrap_or(port))
-        .timeout(Some(STEP_MAX))
-        .tls(tls);
-    if let Some((user, file)) = &server.login {
-        let password = secret::read(file);
-        let password =
-            password.map_err(|error| format!("password_file {}: {error}", file.display()))?;
-        let login = Credentials::new(user.clone(), password.expose().to_owned());
-        builder = builder.credentials(login);
+
+    if let Some(client) = at_once {
+        connection.encrypt(client, host).map_err(tls)?;
     }
-    Ok(builder.build())
+    good("the greeting", connection.answer())?;
+    let offers = hello(connection)?;
+    let Some(client) = later else {
+        return Ok(offers);
+    };
+    if !offers.iter().any(|offer| offer == "STARTTLS") {
+        return Err(SmtpError::NoEncryption);
+    }
+    good("STARTTLS", connection.command("STARTTLS"))?;
+    connection.encrypt(client, host).map_err(tls)?;
+    hello(connection)
 }
 
-fn tls(server: &SmtpServer) -> Result<Tls, String> {
-    let host = server.host.trim_start_matches('[').trim_end_matches(']');
-    let mut parameters = TlsParameters::builder(host.to_owned());
-    if let Some(file) = &server.ca_file {
-        let certificate = open::read(file, CERTIFICATES_MAX)
-            .map_err(|error| error.to_string())
-            .and_then(|pem| Certificate::from_pem(&pem).map_err(|error| with_causes(&error)));
-        let error = |error| format!("ca_file {}: {error}", file.display());
-        parameters = parameters.add_root_certificate(certificate.map_err(error)?);
-    }
-    let parameters = parameters.build_rustls();
-    let parameters = parameters.map_err(|error| with_causes(&error))?;
+/// Says who this is. Returns what the server offers, in capital letters.
+fn hello(connection: &mut SmtpConnection) -> Result<Vec<String>, SmtpError> {
+    let answer = good("EHLO", connection.command(&format!("EHLO {}", mail_name())))?;
+    let offers = answer.lines.iter().skip(1);
+    Ok(offers
+        .map(|line| line.trim().to_ascii_uppercase())
+        .collect())
+}
 
-    Ok(if server.is_smtps {
-        Tls::Wrapper(parameters)
-    } else if server.is_this_machine() && server.login.is_none() {
-        Tls::Opportunistic(parameters)
+/// Logs in, by PLAIN (RFC 4616) or by LOGIN, whatever the server offers.
+fn log_in(
+    connection: &mut SmtpConnection,
+    offers: &[String],
+    user: &str,
+    password: &Secret,
+) -> Result<(), SmtpError> {
+    let ways = offers.iter().find_map(|offer| offer.strip_prefix("AUTH "));
+    let offers = |way| ways.is_some_and(|ways| ways.split(' ').any(|word| word == way));
+    let (user, password) = (user, password.expose());
+    let mut say = |line: &str| match connection.command(line) {
+        Ok(answer) if answer.is_good() => Ok(()),
+        Ok(answer) => Err(SmtpError::Login(answer.code)),
+        Err(error) => Err(SmtpError::Io("the login", error)),
+    };
+
+    if offers("PLAIN") {
+        let both = STANDARD.encode(format!("\0{user}\0{password}"));
+        say(&format!("AUTH PLAIN {both}"))
+    } else if offers("LOGIN") {
+        say("AUTH LOGIN")?;
+        say(&STANDARD.encode(user))?;
+        say(&STANDARD.encode(password))
     } else {
-        Tls::Required(parameters)
-    })
+        Err(SmtpError::NoLogin)
+    }
 }
 
-/// Whether the server refused the login (RFC 4954, 6).
-fn is_about_login(error: &Error) -> bool {
-    let code = error.status().map(u16::from);
-    matches!(code, Some(530 | 534 | 535 | 538))
+/// Hands over one message. As [`try_send`].
+fn hand_over(
+    connection: &mut SmtpConnection,
+    offers: &[String],
+    message: &Message,
+) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
+    let envelope = message.envelope();
+    let from = envelope.from().map_or("", AsRef::as_ref);
+    let all = envelope.to().iter().map(AsRef::<str>::as_ref);
+    let parameters = if all.chain([from]).all(str::is_ascii) {
+        ""
+    } else if offers.iter().any(|offer| offer == "SMTPUTF8") {
+        " BODY=8BITMIME SMTPUTF8"
+    } else {
+        return Err(SmtpError::NoUtf8);
+    };
+    good(
+        "MAIL",
+        connection.command(&format!("MAIL FROM:<{from}>{parameters}")),
+    )?;
+
+    let mut refused = Vec::new();
+    for to in envelope.to() {
+        let answer = connection.command(&format!("RCPT TO:<{to}>"));
+        let answer = answer.map_err(|error| SmtpError::Io("RCPT", error))?;
+        if !answer.is_good() {
+            refused.push((to.clone(), answer));
+        }
+    }
+    if refused.len() == envelope.to().len() {
+        return Err(SmtpError::NobodyTaken(refused));
+    }
+
+    good("DATA", connection.command("DATA"))?;
+    let answer = good("the message", connection.message(&message.formatted()))?;
+    Ok((answer, refused))
+}
+
+/// The answer to a step of the conversation, if the server did it.
+fn good(step: &'static str, answer: io::Result<Answer>) -> Result<Answer, SmtpError> {
+    let answer = answer.map_err(|error| SmtpError::Io(step, error))?;
+    if answer.is_good() {
+        Ok(answer)
+    } else {
+        Err(SmtpError::Answer(step, answer))
+    }
+}
+
+/// Who was refused, and why.
+fn refusals(refused: &[(Address, Answer)]) -> String {
+    let named = refused.iter().take(NAMED_MAX);
+    let mut words: Vec<String> = named
+        .map(|(address, answer)| format!("{address}: {answer}"))
+        .collect();
+    let others = refused.len().saturating_sub(words.len());
+    if others > 0 {
+        words.push(format!("and {others} more"));
+    }
+    words.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_about_the_mail_is_for_good() {
+        let answer = |code| Answer {
+            code,
+            lines: Vec::new(),
+        };
+        let nobody = |codes: &[u16]| {
+            let to: Address = "ada@example.org".parse().unwrap();
+            let refused = codes.iter().map(|code| (to.clone(), answer(*code)));
+            SmtpError::NobodyTaken(refused.collect())
+        };
+        let table = [
+            (SmtpError::Answer("the greeting", answer(554)), false),
+            (SmtpError::Answer("EHLO", answer(550)), false),
+            (SmtpError::Answer("STARTTLS", answer(501)), false),
+            (SmtpError::Login(535), false),
+            (SmtpError::Answer("MAIL", answer(451)), false),
+            (SmtpError::Answer("MAIL", answer(530)), false),
+            (SmtpError::Answer("MAIL", answer(550)), true),
+            (SmtpError::Answer("DATA", answer(554)), true),
+            (SmtpError::Answer("the message", answer(452)), false),
+            (SmtpError::Answer("the message", answer(552)), true),
+            (nobody(&[550, 551]), true),
+            (nobody(&[550, 450]), false),
+            (nobody(&[530]), false),
+            (SmtpError::NoUtf8, true),
+            (SmtpError::NoEncryption, false),
+        ];
+        for (error, expect) in table {
+            assert_eq!(error.is_final(), expect, "{error}");
+        }
+    }
+
+    #[test]
+    fn some_of_those_who_are_refused_are_named() {
+        let refused = |count: usize| {
+            let answer = Answer {
+                code: 550,
+                lines: vec!["no\u{1b}[2J".to_owned(), "more".to_owned()],
+            };
+            let to = (0..count).map(|number| format!("a{number}@example.org"));
+            let refused = to.map(|to| (to.parse().unwrap(), answer.clone()));
+            refusals(&refused.collect::<Vec<_>>())
+        };
+        let one = "a0@example.org: 550 no\\u{1b}[2J more";
+        assert_eq!(refused(1), one);
+        assert!(refused(5).starts_with(&format!("{one}; a1@")));
+        assert!(refused(5).ends_with("; and 2 more"));
+    }
 }
