@@ -18,6 +18,7 @@
 
 // What the tests share.
 mod applications;
+mod http_server;
 mod names;
 mod nobody;
 mod observe;
@@ -62,6 +63,7 @@ mod many_rows;
 mod missing_facts;
 mod newcomers;
 mod notify;
+mod notify_http;
 mod pipes;
 mod plan;
 mod planning;
