@@ -52,6 +52,7 @@ need bash bash
 need openssl openssl
 need_module ssl python3
 need_module ensurepip python3-venv
+need_module jsonschema python3-jsonschema
 while [ $# -gt 1 ]; do
     need "$1" "$2"
     shift 2

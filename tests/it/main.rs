@@ -64,6 +64,7 @@ mod missing_facts;
 mod newcomers;
 mod notify;
 mod notify_http;
+mod notify_kinds;
 mod pipes;
 mod plan;
 mod planning;

@@ -35,11 +35,14 @@ pub(crate) fn send(argv: &[String], row: &EventRow) -> Told {
     };
     match output {
         Ok(output) if output.status.success() => Told::Delivered(last_line(&output.stdout)),
-        Ok(output) => Told::Later(format!(
-            "{program}: {}: {}",
-            output.status,
-            last_line(&output.stderr)
-        )),
+        Ok(output) => {
+            let mut why = format!("{program}: {}", output.status);
+            let said = last_line(&output.stderr);
+            if !said.is_empty() {
+                why.push_str(&format!(": {said}"));
+            }
+            Told::Later(why)
+        }
         Err(error) => Told::Later(format!("{program}: {error}")),
     }
 }
