@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use deploy_by_code::event_kind::EventKind;
 use serde_json::{Value, json};
 
 use crate::applications::{
@@ -80,6 +81,8 @@ fn hostile_text_arrives_as_text() {
     }
     assert_eq!(hooked["type"], "deployment.succeeded");
 
+    assert_documented(&told);
+
     // In a chat nobody is mentioned, no link leads elsewhere than it says, and nothing deceives.
     let request = &chat.wait_for(&world, 1)[0];
     assert_eq!(request["path"], "/hooks/T0");
@@ -97,6 +100,34 @@ fn hostile_text_arrives_as_text() {
         &long[..300]
     );
     assert_eq!(body(request)["text"].as_str().unwrap(), expect);
+}
+
+/// Asserts that the pages about notifications name every key of an event, and every kind.
+fn assert_documented(row: &Value) {
+    let docs = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap();
+    let docs: String = docs
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_str().unwrap().contains("/notifications"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+
+    let mut missing = Vec::new();
+    let mut left = vec![row];
+    while let Some(value) = left.pop() {
+        left.extend(value.as_array().into_iter().flatten());
+        for (key, inner) in value.as_object().into_iter().flatten() {
+            left.push(inner);
+            missing.extend((!docs.contains(&format!("`{key}`"))).then(|| key.clone()));
+        }
+    }
+    for kind in EventKind::ALL {
+        let is_there = docs.contains(&format!(".{kind}`")) || kind == EventKind::Override;
+        missing.extend((!is_there).then(|| kind.to_string()));
+    }
+    assert!(
+        missing.is_empty(),
+        "docs/notifications*.md lacks {missing:?}"
+    );
 }
 
 #[test]
