@@ -272,8 +272,8 @@ fn title(event: &Event, deployment: Option<&Deployment>) -> String {
         Event::Retired { target, .. } => format!("{} retired", target.application),
         Event::Refused { path, .. } => format!("push refused: {path}"),
         Event::Problem { path, .. } => format!("problem: {path}"),
-        Event::Frozen { environment, .. } => format!("{environment} frozen"),
-        Event::Thawed { environment, .. } => format!("{environment} thawed"),
-        Event::Released { environment, .. } => format!("{environment} released"),
+        Event::Frozen { .. } | Event::Thawed { .. } | Event::Released { .. } => {
+            event.kind().to_string()
+        }
     }
 }

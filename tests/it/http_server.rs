@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::processes::BINARY;
+use crate::processes::{self, BINARY};
 use crate::run::{Run, run, skip};
 use crate::world::World;
 
@@ -178,14 +178,38 @@ impl World {
         path.to_str().unwrap().to_owned()
     }
 
+    /// The program that tells, for the deploy repository. The caller adds arguments.
+    pub fn notifier(&self) -> Command {
+        let mut command = self.command(notifier_path().to_str().unwrap(), ".");
+        command.arg("-C").arg(self.repository());
+        command
+    }
+
     /// Sends a test event to one of those who are told.
     #[track_caller]
     pub fn notify_test(&self, name: &str) -> Run {
-        let program = Path::new(BINARY).with_file_name("deploy-by-code-notify");
-        let mut command = self.command(program.to_str().unwrap(), ".");
-        command.arg("-C").arg(self.repository());
-        run(command.args(["--test", name]), b"")
+        run(self.notifier().args(["--test", name]), b"")
     }
+
+    /// The processes that tell somebody.
+    pub fn notifiers(&self) -> Vec<i32> {
+        let path = fs::canonicalize(notifier_path()).unwrap();
+        let exe = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe"));
+        let all = processes::of(&self.path("")).into_iter();
+        all.filter(|pid| exe(pid).is_ok_and(|exe| exe == path))
+            .collect()
+    }
+
+    /// Waits until nothing happens any more and everything is told.
+    #[track_caller]
+    pub fn wait_until_told(&self) {
+        self.wait_until_idle();
+        self.wait_until("everything is told", || self.notifiers().is_empty());
+    }
+}
+
+fn notifier_path() -> PathBuf {
+    Path::new(BINARY).with_file_name("deploy-by-code-notify")
 }
 
 /// The Python of a virtual environment with the Standard Webhooks library, which is made once.
@@ -202,7 +226,7 @@ pub fn standard_webhooks() -> Option<&'static Path> {
                 standardwebhooks==1.1.0\n\
             }";
         // pip may need the machine's settings: a proxy, a mirror.
-        let mut command = std::process::Command::new("sh");
+        let mut command = Command::new("sh");
         let made = run(command.args(["-c", script]).arg(&folder), b"");
         if made.code == Some(0) {
             return Some(python);

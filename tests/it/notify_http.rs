@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::http_server::{Server, authority, data, standard_webhooks};
+use crate::processes;
 use crate::run::run;
 use crate::world::World;
 
@@ -71,7 +73,7 @@ fn events_arrive_in_their_order_though_the_server_fails() {
     world.push();
 
     let requests = server.wait_for(&world, 6);
-    world.wait_until_idle();
+    world.wait_until_told();
     assert_eq!(server.requests().len(), 6);
     let ids = ids(&requests);
     assert!(ids[0] == ids[1] && ids[1] == ids[2], "{ids:?}");
@@ -103,7 +105,7 @@ fn server_that_comes_back_is_told_what_it_missed() {
     let server = start();
     let requests = server.wait_for(&world, 3);
     assert_eq!(kinds(&requests), ALL);
-    world.wait_until_idle();
+    world.wait_until_told();
     assert_eq!(server.requests().len(), 3);
 }
 
@@ -179,7 +181,7 @@ fn refusal_is_for_good_and_the_next_event_is_told() {
     world.deploy("production/app", 1);
     world.push();
     let requests = server.wait_for(&world, 3);
-    world.wait_until_idle();
+    world.wait_until_told();
 
     assert_eq!(server.requests().len(), 3, "nothing is tried again");
     assert_eq!(kinds(&requests), ALL);
@@ -368,6 +370,64 @@ fn url_of_a_file_is_never_shown() {
     assert!(told.line().contains("other users can read"), "{told:?}");
 }
 
+/// Without a `ca_file`, the machine says who is trusted; SSL_CERT_FILE names its file. An authority
+/// that is added while an event waits is trusted from the next try on.
+#[test]
+fn authorities_of_the_machine_are_trusted_and_no_proxy_is_asked() {
+    let world = World::installed();
+    let server = Server::start(&world, "server");
+    let url = server.url("/");
+    world.notify("bus", &format!("kind = \"cdevents\"\nurl = \"{url}\""));
+    let machine = world.path("machine.pem");
+    let with_variables = |command: &mut Command| {
+        command.env("SSL_CERT_FILE", &machine);
+        for variable in ["http_proxy", "https_proxy", "ALL_PROXY"] {
+            command.env(variable, "http://127.0.0.1:1");
+        }
+    };
+
+    fs::write(&machine, "").unwrap();
+    let mut test = world.notifier();
+    with_variables(test.args(["--test", "bus"]));
+    let none = run(&mut test, b"").exits(1);
+    let expect = "bus: not delivered: no certificate of an authority is found on this machine";
+    assert!(none.line().starts_with(expect), "{none:?}");
+
+    let ca = fs::read(authority(&world)).unwrap();
+    let mut other = world.command("openssl", "tls");
+    other.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+    ]);
+    other.args([
+        "-nodes",
+        "-keyout",
+        "other.key",
+        "-subj",
+        "/CN=Other",
+        "-out",
+    ]);
+    run(other.arg(&machine), b"").ok();
+
+    // The process that the push has started does not know the variables; another one takes over.
+    world.deploy("production/app", 1);
+    world.push();
+    world.wait_until("a try failed", || tries(&world) > 0);
+    world.notifiers().into_iter().for_each(processes::kill_one);
+    let before = tries(&world);
+    let mut teller = world.notifier();
+    with_variables(&mut teller);
+    let mut teller = processes::in_background(&mut teller);
+    world.wait_until("another try failed", || tries(&world) > before);
+    fs::write(&machine, ca).unwrap();
+    server.wait_for(&world, 1);
+    assert!(teller.wait().unwrap().success());
+}
+
 #[test]
 fn library_of_another_language_verifies_the_signature() {
     let Some(python) = standard_webhooks() else {
@@ -391,7 +451,7 @@ fn library_of_another_language_verifies_the_signature() {
     world.notify_test("hook").ok();
 
     let verified = |secret: &str| {
-        let mut command = std::process::Command::new(python);
+        let mut command = Command::new(python);
         command.arg(data("notify/verify.py")).arg(secret);
         run(&mut command, server.request_lines().as_bytes())
             .ok()

@@ -131,6 +131,45 @@ fn assert_documented(row: &Value) {
 }
 
 #[test]
+fn chat_reads_who_froze_what_why_and_until_when() {
+    let world = World::installed();
+    world.deploy("production/app", 1);
+    world.push();
+    world.settled();
+    let chat = Server::start_plain(&world, "chat");
+    let url = world.secret_file("url", &chat.url("/"));
+    world.notify(
+        "chat",
+        &format!("kind = \"slack\"\nurl_file = {url:?}\nevents = [\"frozen\", \"thawed\"]"),
+    );
+    let freeze = [
+        "freeze",
+        "production",
+        "--reason",
+        "incident <7>",
+        "--until",
+    ];
+    world
+        .cmd(&[&freeze[..], &["2199-01-02 03:04"]].concat())
+        .ok();
+    world.cmd(&["thaw", "production"]).ok();
+
+    let texts: Vec<Value> = chat.wait_for(&world, 2).iter().map(body).collect();
+    let frozen = texts[0]["text"].as_str().unwrap();
+    let lines: Vec<&str> = frozen.lines().collect();
+    assert_eq!(lines[0], "[production] frozen");
+    assert!(lines[1].starts_with("by "), "{frozen}");
+    assert_eq!(
+        lines[2..],
+        ["incident &lt;7&gt;", "until 2199-01-02 03:04 UTC"]
+    );
+    assert_eq!(
+        texts[1]["text"],
+        format!("[production] thawed\n{}", lines[1])
+    );
+}
+
+#[test]
 fn long_message_for_a_chat_is_cut() {
     let world = World::installed();
     let chat = Server::start_plain(&world, "chat");
@@ -206,6 +245,8 @@ fn cdevents_are_valid_and_say_what_happened() {
     world.push();
 
     let requests = bus.wait_for(&world, 8);
+    world.wait_until_told();
+    assert_eq!(bus.requests().len(), 8, "the freeze is no CDEvent");
     world.notify_test("bus").ok();
     let requests = [&requests[..], &bus.requests()[8..]].concat();
     let events: Vec<Value> = requests.iter().map(body).collect();

@@ -57,7 +57,10 @@ fn text(row: &EventRow) -> String {
     let both: Vec<String> = number.into_iter().chain(by).collect();
     lines.push(both.join(" "));
     lines.extend(row.reason.iter().map(|reason| plain(reason)));
-    lines.extend(row.until.iter().map(|until| format!("until {until}")));
+    let until = row
+        .until
+        .map(|until| format!("until {} UTC", until.minute()));
+    lines.extend(until);
     if let Some(deployment) = &row.deployment {
         let exceptions = deployment.exceptions.iter();
         lines.extend(
