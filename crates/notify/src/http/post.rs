@@ -165,6 +165,7 @@ fn path_at(uri: &Uri, location: &str) -> Option<PathAndQuery> {
 /// 4xx never will.
 fn answer(mut response: Response<Body>, shown: impl Fn(String) -> String) -> Told {
     let status = response.status();
+    let leads_elsewhere = status.is_redirection() && response.headers().contains_key("location");
     let mut bytes = Vec::new();
     // What can't be read any more changes nothing about the status.
     let reader = response.body_mut().as_reader();
@@ -185,7 +186,7 @@ fn answer(mut response: Response<Body>, shown: impl Fn(String) -> String) -> Tol
     );
     if status.is_success() {
         Told::Delivered(said)
-    } else if status.is_redirection() {
+    } else if leads_elsewhere {
         Told::Later(format!("{said}; it leads elsewhere, and is not followed"))
     } else if status.is_client_error() && !may_pass {
         Told::Refused(said)
