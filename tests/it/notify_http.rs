@@ -143,7 +143,7 @@ fn server_that_hangs_is_left_after_ten_seconds() {
     let at = |request: &Value| request["at"].as_f64().unwrap();
     for (what, requests, least) in [("slow", &slow, 9.0), ("hangs", &hangs, 10.0)] {
         let lasted = at(&requests[1]) - at(&requests[0]);
-        assert!((least..25.0).contains(&lasted), "{what}: {lasted} s");
+        assert!((least..40.0).contains(&lasted), "{what}: {lasted} s");
     }
     assert_eq!(ids(&hangs)[1], ids(&[first])[0]);
     assert_eq!(ids(&slow)[..2], ids(&all)[..2]);

@@ -18,17 +18,9 @@ pub(super) enum Fault {
     #[error("it is no URL like https://example.org/path")]
     NoUrl,
 
-    /// The file with certificates can't be read.
+    /// The file with certificates can't be used.
     #[error("ca_file {}: {}", .0.display(), .1)]
     CaFile(PathBuf, #[source] io::Error),
-
-    /// The file with certificates has something else in it.
-    #[error("ca_file {}: {}", .0.display(), .1)]
-    CaFormat(PathBuf, #[source] ureq::Error),
-
-    /// The file has no certificate in it.
-    #[error("ca_file {}: there is no certificate in it", .0.display())]
-    CaEmpty(PathBuf),
 
     /// The machine trusts nobody.
     #[error(

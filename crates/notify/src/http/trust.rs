@@ -1,6 +1,7 @@
 //! Whose certificates are trusted: those that the authorities of a file have signed, or those of
 //! the machine.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +22,7 @@ static OF_MACHINE: Mutex<Option<RootCerts>> = Mutex::new(None);
 /// The file can't be used, or the machine trusts nobody.
 pub(super) fn authorities(ca_file: Option<&Path>) -> Result<RootCerts, Fault> {
     match ca_file {
-        Some(file) => of_file(file),
+        Some(file) => of_file(file).map_err(|error| Fault::CaFile(file.to_owned(), error)),
         None => of_machine(),
     }
 }
@@ -56,19 +57,16 @@ fn of_machine() -> Result<RootCerts, Fault> {
     Ok(authorities)
 }
 
-fn of_file(file: &Path) -> Result<RootCerts, Fault> {
-    let pem = open::read(file, CERTIFICATES_MAX)
-        .map_err(|error| Fault::CaFile(file.to_owned(), error))?;
+fn of_file(file: &Path) -> io::Result<RootCerts> {
+    let pem = open::read(file, CERTIFICATES_MAX)?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(Fault::CaFormat(file.to_owned(), error)),
+        if let PemItem::Certificate(certificate) = item.map_err(io::Error::other)? {
+            certificates.push(certificate);
         }
     }
     if certificates.is_empty() {
-        return Err(Fault::CaEmpty(file.to_owned()));
+        return Err(io::Error::other("there is no certificate in it"));
     }
     Ok(certificates.into())
 }
