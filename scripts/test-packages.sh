@@ -11,9 +11,14 @@ packages=
 programs=
 
 need() { # need PROGRAM PACKAGE
-    if command -v "$1" >/dev/null 2>&1; then
-        return
-    fi
+    command -v "$1" >/dev/null 2>&1 || lack "$1" "$2"
+}
+
+need_module() { # need_module MODULE PACKAGE: a module of the Python that Debian has
+    /usr/bin/python3 -c "import $1" 2>/dev/null || lack "$1" "$2"
+}
+
+lack() { # lack WHAT PACKAGE
     programs="$programs $1"
     case " $packages " in
     *" $2 "*) ;;
@@ -46,6 +51,9 @@ need script bsdutils
 need bash bash
 need openssl openssl
 need aiosmtpd python3-aiosmtpd
+need_module ssl python3
+need_module ensurepip python3-venv
+need_module jsonschema python3-jsonschema
 while [ $# -gt 1 ]; do
     need "$1" "$2"
     shift 2

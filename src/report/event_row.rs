@@ -9,6 +9,7 @@ use crate::deployfile::newest_entry;
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::id::{Application, Environment, Revision};
+use crate::identity::{Evidence, Identity};
 use crate::judging::ApplicationRepositories;
 use crate::policy::{Commits, Unknown};
 use crate::store::{self, Deployment, RecordedEvent, Store};
@@ -72,8 +73,12 @@ pub struct EventRow {
     pub application: Option<Application>,
     /// What happened, in one line.
     pub title: String,
+    /// The path or the ref that was refused or can't be deployed.
+    pub path: Option<String>,
     /// Who did it, if a person did.
     pub by: Option<String>,
+    /// How this person is known, where that was recorded.
+    pub by_known_by: Option<Evidence>,
     /// Why, or what is wrong.
     pub reason: Option<String>,
     /// For a freeze: until when.
@@ -113,7 +118,9 @@ pub fn event_row(
     let row = row.transpose()?;
     drop(record);
 
-    let (by, reason, until) = circumstances(event);
+    let by = person(event).or_else(|| deployment.as_ref()?.pusher.as_ref());
+    let evidence = by.map(|by| by.evidence);
+    let (path, reason, until) = circumstances(event);
     let mut told = EventRow {
         id: format!("{state}-{}", recorded.id.0),
         event: event.kind().as_str(),
@@ -124,7 +131,9 @@ pub fn event_row(
         environment: event.environment(root),
         application: event.application(root),
         title: title(event, deployment.as_ref()),
-        by: by.or_else(|| row.as_ref().and_then(|row| row.pusher.clone())),
+        path,
+        by: by.map(|by| by.name.clone()),
+        by_known_by: evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
         reason,
         until,
         deployment: row,
@@ -145,7 +154,7 @@ impl EventRow {
         let at = clock::now();
         Self {
             id: format!("test-{}", at.as_ms()),
-            event: EventKind::Succeeded.as_str(),
+            event: "test",
             at,
             test: true,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
@@ -153,7 +162,9 @@ impl EventRow {
             environment: None,
             application: None,
             title: format!("test: this is how events arrive at {name}"),
+            path: None,
             by: None,
+            by_known_by: None,
             reason: Some("somebody ran deploy-by-code notifications --test".to_owned()),
             until: None,
             deployment: None,
@@ -213,28 +224,32 @@ pub fn entry_lines(
         .collect()
 }
 
-/// Who made an event happen, why, and until when.
+/// Who made an event happen, if the event itself says so.
+fn person(event: &Event) -> Option<&Identity> {
+    match event {
+        Event::Planned { pusher, .. }
+        | Event::Retired { pusher, .. }
+        | Event::Refused { pusher, .. } => pusher.as_ref(),
+        Event::Became { by, .. } => by.as_ref(),
+        Event::Frozen { by, .. } | Event::Thawed { by, .. } | Event::Released { by, .. } => {
+            Some(by)
+        }
+        Event::Problem { .. } => None,
+    }
+}
+
+/// Which path an event is about, why it happened, and until when.
 fn circumstances(event: &Event) -> (Option<String>, Option<String>, Option<Timestamp>) {
     match event {
-        Event::Planned { pusher, .. } => (pusher.as_ref().map(|by| by.name.clone()), None, None),
-        Event::Became { reason, by, .. } => {
-            (by.as_ref().map(|by| by.name.clone()), reason.clone(), None)
+        Event::Became { reason, .. } => (None, reason.clone(), None),
+        Event::Refused { path, message, .. } | Event::Problem { path, message } => {
+            (Some(path.clone()), Some(message.clone()), None)
         }
-        Event::Retired { pusher, .. } => (pusher.as_ref().map(|by| by.name.clone()), None, None),
-        Event::Refused {
-            message, pusher, ..
-        } => (
-            pusher.as_ref().map(|by| by.name.clone()),
-            Some(message.clone()),
-            None,
-        ),
-        Event::Problem { message, .. } => (None, Some(message.clone()), None),
-        Event::Frozen {
-            by, reason, until, ..
-        } => (Some(by.name.clone()), Some(reason.clone()), *until),
-        Event::Thawed { by, .. } | Event::Released { by, .. } => {
-            (Some(by.name.clone()), None, None)
-        }
+        Event::Frozen { reason, until, .. } => (None, Some(reason.clone()), *until),
+        Event::Planned { .. }
+        | Event::Retired { .. }
+        | Event::Thawed { .. }
+        | Event::Released { .. } => (None, None, None),
     }
 }
 

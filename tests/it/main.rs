@@ -18,6 +18,7 @@
 
 // What the tests share.
 mod applications;
+mod http_server;
 mod names;
 mod nobody;
 mod observe;
@@ -67,6 +68,8 @@ mod missing_facts;
 mod namespaces;
 mod newcomers;
 mod notify;
+mod notify_http;
+mod notify_kinds;
 mod notify_mail;
 mod notify_smtp;
 mod pipes;

@@ -1,62 +1,163 @@
 //! Messages in a chat, in the form of incoming webhooks that Slack, Mattermost and Rocket.Chat
-//! share: `{"text": …}` with `<`, `>` and `&` escaped
-//! (<https://docs.slack.dev/messaging/formatting-message-text/>).
+//! share: `{"text": …}`.
+//!
+//! Slack has a markup of its own, in which `<`, `>` and `&` must be escaped
+//! (<https://docs.slack.dev/messaging/formatting-message-text/>). The others read Markdown, and
+//! take `@name` for a mention and `[text](url)` for a link. What marks text as bold or as code does
+//! no harm, so it stays as it is.
 
 use deploy_by_code::config::HttpAddress;
 use deploy_by_code::publish::Told;
-use deploy_by_code::report::EventRow;
+use deploy_by_code::report::{CommitsRow, EventRow, to_json};
 use deploy_by_code::text::escape;
 use serde::Serialize;
 
 use crate::http::post;
 
-/// The longest line, in characters.
+/// The longest line of somebody else's text, in characters.
 const LINE_MAX: usize = 300;
+
+/// The longest message, in characters, as it is sent. Slack and old versions of Mattermost cut what
+/// is longer than 4,000, and Rocket.Chat refuses what is longer than 5,000.
+const TEXT_MAX: usize = 3500;
+
+/// Separates two characters, and is not seen.
+const NO_WIDTH: char = '\u{200b}';
 
 #[derive(Serialize)]
 struct Message {
     text: String,
+    /// Slack shows nothing of the pages that are linked.
+    unfurl_links: bool,
+    unfurl_media: bool,
 }
 
 /// Sends an event.
 pub(crate) fn send(address: &HttpAddress, row: &EventRow) -> Told {
-    let message = Message { text: text(row) };
-    let Ok(body) = serde_json::to_vec(&message) else {
-        return Told::Refused("the message can't be written as JSON".to_owned());
-    };
+    let body = to_json(&Message {
+        text: text(row),
+        unfurl_links: false,
+        unfurl_media: false,
+    });
     let headers = [("content-type", "application/json".to_owned())];
-    post(address, &headers, &body)
+    post(address, &headers, body.as_bytes())
 }
 
-/// The lines of a message: what happened, who, and why.
+/// What happened, who, the reason, what was excepted, what the deploy file says, and what comes and
+/// goes.
 fn text(row: &EventRow) -> String {
-    let place = row
-        .environment
-        .as_ref()
-        .map_or_else(|| row.repository.clone(), std::string::ToString::to_string);
-    let mut lines = vec![format!("*[{}]* {}", plain(&place), plain(&row.title))];
-    if let Some(by) = &row.by {
-        lines.push(format!("by {}", plain(by)));
-    }
-    if let Some(reason) = &row.reason {
-        lines.push(plain(reason));
+    let repository = row.repository.rsplit('/').next().unwrap_or_default();
+    let place = row.environment.as_ref();
+    let place = place.map_or(repository, |environment| environment.as_str());
+    let title = row.title.replace(" -> ", " \u{2192} ");
+    let mut lines = vec![format!("[{}] {}", plain(place), plain(&title))];
+
+    let number = row.deployment.as_ref().map(|row| row.id.to_string());
+    let by = row.by.as_ref().map(|by| format!("by {}", plain(by)));
+    let both: Vec<String> = number.into_iter().chain(by).collect();
+    lines.push(both.join(" "));
+    lines.extend(row.reason.iter().map(|reason| plain(reason)));
+    let until = row
+        .until
+        .map(|until| format!("until {} UTC", until.minute()));
+    lines.extend(until);
+    if let Some(deployment) = &row.deployment {
+        let exceptions = deployment.exceptions.iter();
+        lines.extend(
+            exceptions.map(|exception| {
+                format!("{}: {}", exception.kind.as_str(), plain(&exception.reason))
+            }),
+        );
     }
     lines.extend(row.why.iter().map(|line| format!("> {}", plain(line))));
-    lines.join("\n")
+    lines.extend(commits("gained", row.gained.as_ref()));
+    lines.extend(commits("lost", row.lost.as_ref()));
+
+    lines.retain(|line| !line.is_empty());
+    within(&lines, TEXT_MAX)
 }
 
-/// A text in which no character means anything to a chat: neither a mention nor a link.
+/// How many commits a deployment gained or lost; `None`: there is nothing to say.
+fn commits(what: &str, commits: Option<&CommitsRow>) -> Option<String> {
+    match commits?.count {
+        Some(0) => None,
+        Some(1) => Some(format!("1 commit {what}")),
+        Some(count) => Some(format!("{count} commits {what}")),
+        None => Some(format!("commits {what}: unknown")),
+    }
+}
+
+/// As many of the lines as fit. Where some are left out, the last line says so.
+fn within(lines: &[String], max: usize) -> String {
+    let mut text = String::new();
+    let mut left = max;
+    for line in lines {
+        let Some(rest) = left.checked_sub(line.chars().count() + 1) else {
+            text.push('…');
+            return text;
+        };
+        left = rest;
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Somebody else's text in one line, which mentions nobody and leads nowhere else than it says.
 fn plain(text: &str) -> String {
-    let text = escape(text, LINE_MAX);
-    let text = text.replace('&', "&amp;");
-    let text = text.replace('<', "&lt;").replace('>', "&gt;");
-    // A character of no width keeps `@here`, `*bold*` and `_so_` from meaning anything.
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        shown.push(c);
-        if matches!(c, '@' | '*' | '_' | '~' | '`') {
-            shown.push('\u{200b}');
+    let mut shown = String::new();
+    for c in escape(text, LINE_MAX).chars() {
+        match c {
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            // Neither `@here`, nor `[text](url)`, nor `[text]: url`.
+            '@' | ']' => shown.extend([c, NO_WIDTH]),
+            c => shown.push(c),
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_mentions_nobody_and_hides_no_link() {
+        let table = [
+            (
+                "Use `foo` in *bar* of my_app",
+                "Use `foo` in *bar* of my_app",
+            ),
+            (
+                "<!channel> & <@U123>",
+                "&lt;!channel&gt; &amp; &lt;@\u{200b}U123&gt;",
+            ),
+            ("@here @all", "@\u{200b}here @\u{200b}all"),
+            ("<http://a|http://b>", "&lt;http://a|http://b&gt;"),
+            ("[good](http://evil)", "[good]\u{200b}(http://evil)"),
+            ("[1]: http://evil", "[1]\u{200b}: http://evil"),
+            ("a\nb\u{202e}c", "a\\nb\\u{202e}c"),
+        ];
+        for (text, expect) in table {
+            assert_eq!(plain(text), expect, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_message_is_cut_between_lines() {
+        let lines: Vec<String> = ["one", "two", "three"].map(str::to_owned).to_vec();
+        let table = [
+            (14, "one\ntwo\nthree"),
+            (13, "one\ntwo\n…"),
+            (8, "one\ntwo\n…"),
+            (7, "one\n…"),
+            (0, "…"),
+        ];
+        for (max, expect) in table {
+            assert_eq!(within(&lines, max), expect, "{max}");
+        }
+    }
 }
