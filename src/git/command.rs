@@ -13,7 +13,8 @@ use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use super::error::Error;
-use crate::sys::output::{OutputError, output_within};
+use crate::sys::file::in_memory;
+use crate::sys::output::{OutputError, output_of_input, output_within};
 use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
@@ -115,22 +116,13 @@ pub(super) fn run_within(
         .map_err(|error| Error::new(folder, NoAnswer::new(call, error)))
 }
 
-/// Runs a command of git on a repository, in the repository's folder. `object_folders` are further
+/// A command of git on a repository, in the repository's folder. `object_folders` are further
 /// folders of objects: those of a push in quarantine.
 ///
 /// With an explicit `--git-dir`, git does not ask whether the folder is safe (safe.directory). The
 /// repository's configuration can be another user's, so it must not be able to name a program that
 /// these commands run. Fetching missing objects would run one, and is therefore forbidden.
-///
-/// # Errors
-/// As for [`run`].
-fn git_with(
-    git_dir: &Path,
-    object_folders: &[PathBuf],
-    arguments: &[&str],
-    limit: Duration,
-    max_bytes: usize,
-) -> Result<Output, Error> {
+fn command_in(git_dir: &Path, object_folders: &[PathBuf], arguments: &[&str]) -> Command {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
@@ -155,7 +147,59 @@ fn git_with(
         let folders = OsString::from_vec(folders.join(&b':'));
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", folders);
     }
+    command
+}
+
+/// Runs a [`command_in`] a repository within its limits.
+///
+/// # Errors
+/// As for [`run`].
+fn git_with(
+    git_dir: &Path,
+    object_folders: &[PathBuf],
+    arguments: &[&str],
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<Output, Error> {
+    let command = command_in(git_dir, object_folders, arguments);
     run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+}
+
+/// What a command of git printed that writes objects or refs, without the end of its last line; it
+/// may print nothing. It reads `input` on its standard input.
+///
+/// No hook of the repository runs: it is another user's program, and nothing that it could refuse
+/// is asked for here. What was written is on disk when this returns: the state notes afterwards
+/// that it was.
+///
+/// # Errors
+/// As for [`run`], or git failed, or the last line has no end.
+pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<String, Error> {
+    let mut command = command_in(git_dir, &[], arguments);
+    let settings = [("core.hooksPath", "/dev/null"), ("core.fsync", "all")];
+    command.env("GIT_CONFIG_COUNT", settings.len().to_string());
+    for (n, (key, value)) in settings.into_iter().enumerate() {
+        command
+            .env(format!("GIT_CONFIG_KEY_{n}"), key)
+            .env(format!("GIT_CONFIG_VALUE_{n}"), value);
+    }
+    for who in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{who}_NAME"), "deploy-by-code")
+            .env(format!("GIT_{who}_EMAIL"), "deploy-by-code@localhost");
+    }
+
+    let call = name_of(arguments);
+    let input = in_memory(input).map_err(|error| Error::new(git_dir, error))?;
+    let output = output_of_input(command, input, LIMIT, SHORT_MAX)
+        .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
+    if output.status.code() != Some(0) {
+        return Err(failed(git_dir, call, &output));
+    }
+    if output.stdout.is_empty() {
+        return Ok(String::new());
+    }
+    whole(git_dir, arguments, &output)
 }
 
 /// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a
