@@ -8,6 +8,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use super::error::Error;
 use crate::sys::file::in_memory;
 use crate::sys::output::{OutputError, output_of_input, output_within};
+use crate::sys::user::User;
 use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
@@ -170,7 +172,7 @@ fn git_with(
 ///
 /// No hook of the repository runs: it is another user's program, and nothing that it could refuse
 /// is asked for here. What was written is on disk when this returns: the state notes afterwards
-/// that it was.
+/// that it was. Root writes as the repository's owner, who could not change root's files later.
 ///
 /// # Errors
 /// As for [`run`], or git failed, or the last line has no end.
@@ -190,7 +192,12 @@ pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<
     }
 
     let call = name_of(arguments);
-    let input = in_memory(input).map_err(|error| Error::new(git_dir, error))?;
+    let error = |error: io::Error| Error::new(git_dir, error);
+    let owner = git_dir.metadata().map_err(error)?.uid();
+    if User::is_root() && owner != User::own_number() {
+        User::by_number(owner).map_err(error)?.run(&mut command);
+    }
+    let input = in_memory(input).map_err(error)?;
     let output = output_of_input(command, input, LIMIT, SHORT_MAX)
         .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
     if output.status.code() != Some(0) {

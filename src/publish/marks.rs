@@ -39,6 +39,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// How often a repository is tried that can't be written.
 const TRIES_MAX: u32 = 150;
 
+/// How many lines of notes are written in one commit.
+const NOTES_AT_ONCE: usize = 100;
+
 /// Why the marks of a repository are not written.
 #[derive(Debug, thiserror::Error)]
 enum NotMarked {
@@ -148,7 +151,10 @@ fn write(path: &Path, marks: &Marks) -> Result<(), git::Error> {
     let repository = git::open_application(path)?;
     let is_ours = |name: &str| marks.refs.has(name);
     let refs = repository.set_refs(&FOLDERS, is_ours, &marks.refs.wanted);
-    repository.add_to_notes(NOTES, &marks.notes)?;
+    // What one call has added stays, if the time is over before the last one.
+    for lines in marks.notes.chunks(NOTES_AT_ONCE) {
+        repository.add_to_notes(NOTES, lines)?;
+    }
     refs
 }
 

@@ -2,13 +2,17 @@
 //! kills.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::process::Child;
+use std::sync::mpsc;
 
 use crate::applications::{bring_back, commit, commits, deploy, take_away, try_deploy, world};
 use crate::faults::{Fault, strace_or_skip};
 use crate::marks::{marks, notes, wait_for_marks, wait_for_notes};
+use crate::nobody::Nobody;
 use crate::processes::{BINARY, in_background, kill_one};
 use crate::run::run;
+use crate::syslog::{SOCKET, Turn};
 use crate::world::World;
 
 const A: &str = "production/a";
@@ -62,6 +66,38 @@ fn repository_that_cannot_be_written_is_recorded_once_and_catches_up() {
         recorded(&world)[0].0 == "delivered"
     });
     world.wait_until_idle();
+}
+
+#[test]
+fn repository_that_cannot_be_written_has_one_line_in_syslog() {
+    let Some(_turn) = Turn::take() else { return };
+    let socket = UnixDatagram::bind(SOCKET).unwrap();
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(length) = socket.recv(&mut buffer) {
+            let line = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+
+    let world = world(&["a"], "marks = true");
+    let main = commits(&world, "a", 2);
+    fs::write(world.path("apps/a.git/refs/deployed"), "in the way").unwrap();
+    for commit in &main {
+        deploy(&world, A, commit);
+        wait_for_notes(&world, "a", commit, 1);
+    }
+    let lines: Vec<String> = lines.try_iter().collect();
+    let about_marks: Vec<&String> = lines.iter().filter(|l| l.contains("in=marks")).collect();
+    let [line] = about_marks.as_slice() else {
+        panic!("{lines:#?}");
+    };
+    let path = world.path("apps/a.git").display().to_string();
+    assert!(line.contains(&path), "{line}");
+    assert_eq!(recorded(&world).len(), 1);
 }
 
 #[test]
@@ -127,6 +163,26 @@ fn marks_run_no_hook_and_move_no_branch() {
     let tip = world.git_in("apps/a.git", &["rev-parse", "refs/heads/main"]);
     assert_eq!(tip, main[1]);
     assert!(!world.path("hook").exists(), "a hook ran");
+}
+
+#[test]
+fn what_root_marks_belongs_to_the_owner_of_the_application_repository() {
+    let world = world(&["a"], "marks = true");
+    let Some(nobody) = Nobody::new(&world) else {
+        return;
+    };
+    let commit = commit(&world, "a", "main", "c");
+    world.shell_in(".", "chown -R nobody apps/a.git").ok();
+
+    deploy(&world, A, &commit);
+    let show = format!("git notes --ref=deployments show {commit}");
+    world.wait_until("the note is written", || {
+        nobody.run("apps/a.git", &show).code == Some(0)
+    });
+    let deployed = world.path("apps/a.git/refs/deployed").join(A);
+    assert_eq!(fs::read_to_string(deployed).unwrap().trim(), commit);
+    let others = world.shell_in("apps", "find a.git ! -user nobody").ok();
+    assert_eq!(others.stdout, "");
 }
 
 /// Two deploy repositories write into the same application repository at the same time.
