@@ -113,7 +113,7 @@ fn mark_once(store: &mut Store, deploy: &mut DeployRepository) -> Result<bool, s
     store.transaction(|transaction| {
         for waiting in &found.moot {
             let why = "its application gets no marks any more";
-            record_try(transaction, waiting, NotificationStatus::Refused, why)?;
+            record_try(transaction, waiting, NotificationStatus::Delivered, why)?;
         }
         for (work, failed) in &tried {
             record_work(transaction, work, failed.as_deref())?;

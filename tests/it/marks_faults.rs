@@ -247,7 +247,7 @@ fn marks_are_complete_after_a_kill_at_every_writing_call() {
         "?vfork",
         "memfd_create",
     ] {
-        for n in 1..=30 {
+        for n in 1..=8 {
             // As if nothing had been marked yet.
             let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
             let sql = "UPDATE event_readers SET position = 0 WHERE name = 'marks'";
