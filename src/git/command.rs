@@ -124,13 +124,20 @@ pub(super) fn run_within(
 /// With an explicit `--git-dir`, git does not ask whether the folder is safe (safe.directory). The
 /// repository's configuration can be another user's, so it must not be able to name a program that
 /// these commands run. Fetching missing objects would run one, and is therefore forbidden.
-fn command_in(git_dir: &Path, object_folders: &[PathBuf], arguments: &[&str]) -> Command {
+/// `settings` go before those of the configuration.
+fn command_in(
+    git_dir: &Path,
+    object_folders: &[PathBuf],
+    settings: &[&str],
+    arguments: &[&str],
+) -> Command {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
     command
         .current_dir(git_dir)
         .args(["-c", "advice.graftFileDeprecated=false", "--git-dir=."])
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .args(arguments);
 
     command
@@ -163,7 +170,7 @@ fn git_with(
     limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, Error> {
-    let command = command_in(git_dir, object_folders, arguments);
+    let command = command_in(git_dir, object_folders, &[], arguments);
     run_within(command, git_dir, name_of(arguments), limit, max_bytes)
 }
 
@@ -177,14 +184,8 @@ fn git_with(
 /// # Errors
 /// As for [`run`], or git failed, or the last line has no end.
 pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<String, Error> {
-    let mut command = command_in(git_dir, &[], arguments);
-    let settings = [("core.hooksPath", "/dev/null"), ("core.fsync", "all")];
-    command.env("GIT_CONFIG_COUNT", settings.len().to_string());
-    for (n, (key, value)) in settings.into_iter().enumerate() {
-        command
-            .env(format!("GIT_CONFIG_KEY_{n}"), key)
-            .env(format!("GIT_CONFIG_VALUE_{n}"), value);
-    }
+    let settings = ["core.hooksPath=/dev/null", "core.fsync=all"];
+    let mut command = command_in(git_dir, &[], &settings, arguments);
     for who in ["AUTHOR", "COMMITTER"] {
         command
             .env(format!("GIT_{who}_NAME"), "deploy-by-code")
