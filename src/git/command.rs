@@ -8,12 +8,15 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use super::error::Error;
-use crate::sys::output::{OutputError, output_within};
+use crate::sys::file::in_memory;
+use crate::sys::output::{OutputError, output_of_input, output_within};
+use crate::sys::user::User;
 use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
@@ -115,28 +118,26 @@ pub(super) fn run_within(
         .map_err(|error| Error::new(folder, NoAnswer::new(call, error)))
 }
 
-/// Runs a command of git on a repository, in the repository's folder. `object_folders` are further
+/// A command of git on a repository, in the repository's folder. `object_folders` are further
 /// folders of objects: those of a push in quarantine.
 ///
 /// With an explicit `--git-dir`, git does not ask whether the folder is safe (safe.directory). The
 /// repository's configuration can be another user's, so it must not be able to name a program that
 /// these commands run. Fetching missing objects would run one, and is therefore forbidden.
-///
-/// # Errors
-/// As for [`run`].
-fn git_with(
+/// `settings` go before those of the configuration.
+fn command_in(
     git_dir: &Path,
     object_folders: &[PathBuf],
+    settings: &[&str],
     arguments: &[&str],
-    limit: Duration,
-    max_bytes: usize,
-) -> Result<Output, Error> {
+) -> Command {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
     command
         .current_dir(git_dir)
         .args(["-c", "advice.graftFileDeprecated=false", "--git-dir=."])
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .args(arguments);
 
     command
@@ -155,7 +156,58 @@ fn git_with(
         let folders = OsString::from_vec(folders.join(&b':'));
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", folders);
     }
+    command
+}
+
+/// Runs a [`command_in`] a repository within its limits.
+///
+/// # Errors
+/// As for [`run`].
+fn git_with(
+    git_dir: &Path,
+    object_folders: &[PathBuf],
+    arguments: &[&str],
+    limit: Duration,
+    max_bytes: usize,
+) -> Result<Output, Error> {
+    let command = command_in(git_dir, object_folders, &[], arguments);
     run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+}
+
+/// What a command of git printed that writes objects or refs, without the end of its last line; it
+/// may print nothing. It reads `input` on its standard input.
+///
+/// No hook of the repository runs: it is another user's program, and nothing that it could refuse
+/// is asked for here. What was written is on disk when this returns: the state notes afterwards
+/// that it was. Root writes as the repository's owner, who could not change root's files later.
+///
+/// # Errors
+/// As for [`run`], or git failed, or the last line has no end.
+pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<String, Error> {
+    let settings = ["core.hooksPath=/dev/null", "core.fsync=all"];
+    let mut command = command_in(git_dir, &[], &settings, arguments);
+    for who in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{who}_NAME"), "deploy-by-code")
+            .env(format!("GIT_{who}_EMAIL"), "deploy-by-code@localhost");
+    }
+
+    let call = name_of(arguments);
+    let error = |error: io::Error| Error::new(git_dir, error);
+    let owner = git_dir.metadata().map_err(error)?.uid();
+    if User::is_root() && owner != User::own_number() {
+        User::by_number(owner).map_err(error)?.run(&mut command);
+    }
+    let input = in_memory(input).map_err(error)?;
+    let output = output_of_input(command, input, LIMIT, SHORT_MAX)
+        .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
+    if output.status.code() != Some(0) {
+        return Err(failed(git_dir, call, &output));
+    }
+    if output.stdout.is_empty() {
+        return Ok(String::new());
+    }
+    whole(git_dir, arguments, &output)
 }
 
 /// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a

@@ -1,4 +1,5 @@
-//! Reading the deploy repository and the application repositories.
+//! Reading the deploy repository and the application repositories, and writing marks into the
+//! latter.
 //!
 //! Protocol:
 //! * Objects are read through gix's object database, below `gix::open`. It needs no configuration,
@@ -8,6 +9,8 @@
 //!   (reftable), and to confirm that a branch was deleted.
 //! * git is called with an explicit `--git-dir`, with plumbing commands only, without the hook's
 //!   own `GIT_*` variables, and within a limit of time and of output.
+//! * Objects and refs are written by git alone, because it knows how a repository is shared, and
+//!   without the repository's hooks.
 //!
 //! It does not promise a consistent view of several refs. It reads nothing but what the present
 //! value of a ref leads to.
@@ -23,11 +26,13 @@ mod error;
 mod export;
 mod history;
 mod look;
+mod notes;
 mod objects;
 mod other_files;
 mod place;
 mod program;
 mod range;
+mod ref_changes;
 mod refs;
 mod repository;
 mod scratch;
@@ -44,6 +49,7 @@ pub use commits::commits_between;
 pub use error::Error;
 pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
+pub use notes::NoteLine;
 pub use other_files::{OtherFile, OtherFiles};
 pub use place::{find_repository, open_application};
 pub use program::TreeProgram;

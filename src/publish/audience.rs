@@ -79,7 +79,8 @@ impl Audience {
         let record = store.read()?;
         if background == Background::Publish {
             for reader in &self.publish {
-                if record.last_event()? > record.position(reader)? {
+                let is_new = record.last_event()? > record.position(reader)?;
+                if is_new || record.next_waiting(reader)?.is_some() {
                     return Ok(true);
                 }
             }

@@ -2,10 +2,14 @@
 //! own.
 
 mod audience;
+mod mark_refs;
+mod mark_work;
+mod marks;
 mod publisher;
 mod syslog;
 mod tell;
 
 pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, wants};
+pub use marks::mark_all;
 pub use publisher::publisher;
 pub use tell::{AGE_MAX, PAUSE_MAX, PAUSE_MIN, Recipient, Told, tell_all};

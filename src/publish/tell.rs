@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const BATCH: u32 = 200;
 
 /// The longest answer that is recorded, in characters.
-const ANSWER_MAX: usize = 300;
+pub(super) const ANSWER_MAX: usize = 300;
 
 /// What became of one try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn attempt(told: Told, tries: u32, is_old: impl Fn(Timestamp) -> bool) -> Attemp
 }
 
 /// How long to wait after a try that did not work; `tries` is how many there were before it.
-fn pause(tries: u32) -> Duration {
+pub(super) fn pause(tries: u32) -> Duration {
     let doubled = 1_u32.checked_shl(tries.min(31)).unwrap_or(u32::MAX);
     PAUSE_MIN.saturating_mul(doubled).min(PAUSE_MAX)
 }
@@ -231,7 +231,7 @@ fn find_next(
 }
 
 /// Waits until a time has come, or another process has changed the state.
-fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(), store::Error> {
+pub(super) fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(), store::Error> {
     let version = store.data_version()?;
     while due.is_some_and(|due| due > clock::now()) && store.data_version()? == version {
         clock::sleep(LOOK);

@@ -29,6 +29,37 @@ impl Reader<'_> {
         )
     }
 
+    /// The deployment of another revision than `revision` that succeeded last: what was deployed
+    /// before it.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployed_before(
+        &self,
+        target: &Target,
+        revision: &Revision,
+    ) -> Result<Option<Deployment>, Error> {
+        let [environment, application] = names(target);
+        self.select_first(
+            "WHERE environment = ? AND application = ? AND status = 'succeeded' AND revision <> ?
+             ORDER BY finish_order DESC LIMIT 1",
+            [environment, application, revision.as_str()],
+        )
+    }
+
+    /// The newest deployment of an application in an environment that the deploy branch asked for,
+    /// which a retry is not.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn newest_planned(&self, target: &Target) -> Result<Option<Deployment>, Error> {
+        self.select_first(
+            "WHERE environment = ? AND application = ? AND retry_of IS NULL
+             ORDER BY id DESC LIMIT 1",
+            names(target),
+        )
+    }
+
     /// The newest deployment of an application in an environment.
     ///
     /// # Errors

@@ -137,6 +137,18 @@ impl Reader<'_> {
         self.first(&sql, [target], notification)
     }
 
+    /// All notifications of a target that wait to be tried, in the order of their events.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn all_waiting(&self, target: &str) -> Result<Vec<Notification>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM notifications WHERE target = ? AND status = 'waiting'
+             ORDER BY event"
+        );
+        self.query(&sql, [target], notification)
+    }
+
     /// The notification with a number.
     ///
     /// # Errors

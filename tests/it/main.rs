@@ -64,6 +64,8 @@ mod limits;
 mod listeners;
 mod lost_state;
 mod many_rows;
+mod marks;
+mod marks_faults;
 mod missing_facts;
 mod namespaces;
 mod newcomers;
