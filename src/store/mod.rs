@@ -15,6 +15,7 @@ mod create;
 mod cursor;
 #[cfg(test)]
 mod damage_tests;
+mod dates;
 mod deployments;
 mod enqueue;
 mod error;
@@ -46,6 +47,7 @@ mod views;
 
 pub use connection::Store;
 pub use cursor::Cursor;
+pub use dates::Undated;
 pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod check;
+mod dates;
 pub mod doctor;
 mod error;
 mod follow;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::dates::find_dates;
 use super::error::Error;
 use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
@@ -60,6 +61,9 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     }
 
     Audience::of(&deploy).tell(&mut store);
+    if let Err(error) = find_dates(&deploy, &mut store) {
+        syslog::failure("metrics", &text::with_causes(&error));
+    }
     store.checkpoint();
     Ok(Reconciled { planned, busy })
 }
