@@ -43,6 +43,7 @@ need pgrep procps
 need flock util-linux
 need setsid util-linux
 need script bsdutils
+need promtool prometheus
 need bash bash
 while [ $# -gt 1 ]; do
     need "$1" "$2"

@@ -22,6 +22,9 @@ mod error;
 mod events;
 #[cfg(test)]
 mod events_tests;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod freezes;
 mod identity_file;
 mod notifications;
@@ -51,6 +54,9 @@ pub use dates::Undated;
 pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;
+pub use figures::{
+    BOUNDS, ChangeFigures, DeploymentFigures, DurationFigures, NotificationFigures, QueueFigures,
+};
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
 pub use problems::{Fault, Problem};

@@ -3,8 +3,9 @@
 use std::thread;
 
 use super::error::Error;
+use super::metrics::keep_metrics;
 use super::place::Place;
-use crate::publish::{publisher, publishers, tell_all};
+use crate::publish::{METRICS, publisher, publishers, tell_all};
 use crate::sys::syslog;
 use crate::text;
 
@@ -44,6 +45,9 @@ pub fn publish(place: &Place) -> Result<(), Error> {
 fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.open_store()?;
+    if reader == METRICS {
+        return keep_metrics(&deploy, &mut store);
+    }
     if let Some(mut publisher) = publisher(reader, deploy) {
         tell_all(&mut store, reader, reader, &mut *publisher)?;
     }

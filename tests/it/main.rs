@@ -59,6 +59,8 @@ mod limits;
 mod listeners;
 mod lost_state;
 mod many_rows;
+mod metrics;
+mod metrics_file;
 mod missing_facts;
 mod newcomers;
 mod notify;
