@@ -48,6 +48,7 @@ need pgrep procps
 need flock util-linux
 need setsid util-linux
 need script bsdutils
+need promtool prometheus
 need bash bash
 need openssl openssl
 need aiosmtpd python3-aiosmtpd

@@ -31,9 +31,6 @@ const PATH_MAX: u64 = 4096;
 /// user's entries push out another's.
 const ENTRIES_MAX: usize = 10_000;
 
-/// The longest name of an entry that holds the whole path, in bytes.
-const NAME_MAX: usize = 200;
-
 /// The mode of an entry: everybody may read which repositories are looked after.
 const ENTRY_MODE: u32 = 0o644;
 
@@ -99,18 +96,9 @@ fn shown(path: &Path) -> String {
     text::escape(path.as_os_str().as_bytes(), 200)
 }
 
-/// The file of an entry. Its name is made from the path. If the path is too long for a file's name,
-/// the name is the beginning of the path and a number that differs from path to path (FNV-1a).
+/// The file of an entry. Its name is made from the path.
 fn entry_file(list: &Path, repository: &Path) -> PathBuf {
-    let name = unit_name::escape(repository);
-    if name.len() <= NAME_MAX {
-        return list.join(name);
-    }
-
-    let number = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    list.join(format!("{}-{number:016x}", &name[..NAME_MAX / 2]))
+    list.join(unit_name::file_name(repository))
 }
 
 /// Whether a repository is in the list already, by an entry that counts.

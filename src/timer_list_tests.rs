@@ -53,15 +53,6 @@ fn folder_in_the_place_of_an_entry_is_removed() {
 }
 
 #[test]
-fn path_too_long_for_a_name_gets_an_entry_of_its_own() {
-    let list = Path::new("/list");
-    let long = "/a".repeat(NAME_MAX);
-    let [one, two] = ["b", "c"].map(|end| entry_file(list, Path::new(&format!("{long}/{end}"))));
-    assert_ne!(one, two);
-    assert!(one.file_name().unwrap().len() <= NAME_MAX, "{one:?}");
-}
-
-#[test]
 fn entries_that_do_not_count_say_why() {
     let (_folder, list, repository, _) = listed();
     let error = |entry: &Path| read(&list, entry).unwrap_err();

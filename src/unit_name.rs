@@ -1,4 +1,4 @@
-//! Names of systemd's units for paths.
+//! Names of systemd's units and of files for paths.
 
 use std::path::Path;
 
@@ -30,6 +30,24 @@ pub fn escape(path: &Path) -> String {
     name
 }
 
+/// The longest name of a file that holds a whole path, in bytes.
+const FILE_NAME_MAX: usize = 200;
+
+/// A name for a file about a path: [`escape`]. If that is too long for the name of a file, it is
+/// its beginning and a number that differs from path to path (FNV-1a).
+#[must_use]
+pub fn file_name(path: &Path) -> String {
+    let name = escape(path);
+    if name.len() <= FILE_NAME_MAX {
+        return name;
+    }
+
+    let number = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{}-{number:016x}", &name[..FILE_NAME_MAX / 2])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +64,14 @@ mod tests {
         for (path, expect) in table {
             assert_eq!(escape(Path::new(path)), expect);
         }
+    }
+
+    #[test]
+    fn path_too_long_for_a_name_gets_a_name_of_its_own() {
+        let long = "/a".repeat(FILE_NAME_MAX);
+        let [one, two] = ["b", "c"].map(|end| file_name(Path::new(&format!("{long}/{end}"))));
+        assert_ne!(one, two);
+        assert!(one.len() <= FILE_NAME_MAX, "{one:?}");
+        assert_eq!(file_name(Path::new("/a/b")), "a-b");
     }
 }

@@ -17,8 +17,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, checkout, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild,
-    run, status,
+    check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics, plan,
+    rebuild, run, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -74,7 +74,7 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
         Command::Install(command) => put_in_or_take_out(command, repository, config),
         Command::Look(command) => {
             let context = Context::find(repository, config)?;
-            context.become_owner(Acts::Reads)?;
+            context.become_owner(command.acts())?;
             look(&context, command)
         }
         Command::Intervene(command) => {
@@ -179,6 +179,7 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
             number,
             json,
         } => history::log(context, &filter.unwrap_or_default().0, number, json),
+        LookCommand::Metrics { textfile } => metrics::metrics(context, textfile.as_deref()),
         LookCommand::Show { id, json } => history::show(context, id, json),
         LookCommand::Logs { id, follow } => follow::logs(context, id, follow),
         LookCommand::Wait { id } => follow::wait(context, id),

@@ -1,10 +1,13 @@
-//! The commands that only read. When root types one, the program first becomes the repository's
-//! owner.
+//! The commands that only read, but for the file that `metrics` can write. When root types one, the
+//! program first becomes the repository's owner.
+
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use super::filter::FilterArgument;
 use crate::id::DeploymentId;
+use crate::verbs::Acts;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum LookCommand {
@@ -75,6 +78,15 @@ pub(super) enum LookCommand {
         json: bool,
     },
 
+    /// Print the figures as Prometheus text
+    #[command(after_help = "Example:\n  deploy-by-code metrics \
+        --textfile /var/lib/prometheus/node-exporter")]
+    Metrics {
+        /// Write them into a folder instead, for the textfile collector of node_exporter
+        #[arg(long, value_name = "DIR")]
+        textfile: Option<PathBuf>,
+    },
+
     /// Show everything about one deployment
     #[command(after_help = "Example:\n  deploy-by-code show 42")]
     Show {
@@ -104,4 +116,14 @@ pub(super) enum LookCommand {
         #[arg(value_name = "ID")]
         id: DeploymentId,
     },
+}
+
+impl LookCommand {
+    /// What the command does in the repository.
+    pub(super) fn acts(&self) -> Acts {
+        match self {
+            Self::Metrics { textfile: Some(_) } => Acts::Changes,
+            _ => Acts::Reads,
+        }
+    }
 }

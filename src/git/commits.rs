@@ -38,6 +38,25 @@ pub fn commits_between(
     Ok(Commits { count, newest })
 }
 
+/// When the commits were committed that `to` has and `without` does not have, by their own word, in
+/// seconds since 1970: of the newest of them, at most `most`. What is no number is left out.
+///
+/// # Errors
+/// git gave no answer.
+pub fn commit_dates(
+    git_dir: &Path,
+    without: &Revision,
+    to: &Revision,
+    most: usize,
+) -> Result<Vec<i64>, Error> {
+    let most = format!("--max-count={most}");
+    let range = format!("{without}..{to}");
+    let form = "--format=%ct";
+    let arguments = ["rev-list", &most, "--no-commit-header", form, &range, "--"];
+    let text = list(git_dir, &arguments)?;
+    Ok(text.lines().filter_map(|date| date.parse().ok()).collect())
+}
+
 /// The newest commits of a range, [`NAMED_MAX`] at most.
 fn newest_of(git_dir: &Path, range: &str) -> Result<Vec<Commit>, Error> {
     let most = format!("--max-count={NAMED_MAX}");

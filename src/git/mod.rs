@@ -45,7 +45,7 @@ mod trailers;
 mod tree;
 
 pub use changes::DeepScan;
-pub use commits::commits_between;
+pub use commits::{commit_dates, commits_between};
 pub use error::Error;
 pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};

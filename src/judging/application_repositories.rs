@@ -214,6 +214,29 @@ impl ApplicationRepositories {
         }
     }
 
+    /// When the commits were committed that `to` has and `without` does not have, as
+    /// [`git::commit_dates`](crate::git::commit_dates) says.
+    ///
+    /// # Errors
+    /// The repository can't tell, or gave no answer in time.
+    pub fn dates(
+        &mut self,
+        path: &Path,
+        without: &Revision,
+        to: &Revision,
+        most: usize,
+    ) -> Result<Vec<i64>, Unknown> {
+        let question = Question::Dates {
+            without: without.clone(),
+            to: to.clone(),
+            most,
+        };
+        match self.ask(path, question) {
+            Ok(RepositoryAnswer::Dates(dates)) => dates,
+            _ => Err(Unknown(Error::NotInMemory.to_string())),
+        }
+    }
+
     /// Whether the history of a tip contains a commit.
     pub(super) fn contains(
         &mut self,

@@ -28,6 +28,12 @@ pub(super) enum Question {
     Direction { from: Revision, to: Revision },
     /// Which commits does `to` have that `without` does not have?
     Between { without: Revision, to: Revision },
+    /// When were the commits committed that `to` has and `without` does not have?
+    Dates {
+        without: Revision,
+        to: Revision,
+        most: usize,
+    },
     /// Does the history of a tip contain a commit?
     Contains { tip: Revision, commit: Revision },
     /// Which commit has a hash that begins with these digits?
@@ -53,6 +59,7 @@ pub(super) enum RepositoryAnswer {
     Find(RevisionFact),
     Direction(Direction),
     Between(Result<Commits, Unknown>),
+    Dates(Result<Vec<i64>, Unknown>),
     Contains(Result<bool, Unknown>),
     Complete(Result<Option<Revision>, Unknown>),
     Needs(Result<Needs, Unknown>),
@@ -66,6 +73,7 @@ impl RepositoryAnswer {
             Question::Find { .. } => Self::Find(RevisionFact::Unreadable(why.0)),
             Question::Direction { .. } => Self::Direction(Direction::Unknown(why.0)),
             Question::Between { .. } => Self::Between(Err(why)),
+            Question::Dates { .. } => Self::Dates(Err(why)),
             Question::Contains { .. } => Self::Contains(Err(why)),
             Question::Complete(_) => Self::Complete(Err(why)),
             Question::Needs { .. } => Self::Needs(Err(why)),
@@ -89,6 +97,10 @@ impl RepositoryAnswer {
             Question::Between { without, to } => {
                 let commits = git::commits_between(repository.path(), without, to);
                 Self::Between(commits.map_err(unknown))
+            }
+            Question::Dates { without, to, most } => {
+                let dates = git::commit_dates(repository.path(), without, to, *most);
+                Self::Dates(dates.map_err(unknown))
             }
             Question::Contains { tip, commit } => {
                 Self::Contains(repository.contains(tip, commit).map_err(unknown))

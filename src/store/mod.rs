@@ -15,12 +15,16 @@ mod create;
 mod cursor;
 #[cfg(test)]
 mod damage_tests;
+mod dates;
 mod deployments;
 mod enqueue;
 mod error;
 mod events;
 #[cfg(test)]
 mod events_tests;
+mod figures;
+#[cfg(test)]
+mod figures_tests;
 mod freezes;
 mod identity_file;
 mod left_running;
@@ -47,9 +51,13 @@ mod views;
 
 pub use connection::Store;
 pub use cursor::Cursor;
+pub use dates::Undated;
 pub use enqueue::{Enqueued, Source};
 pub use error::Error;
 pub use events::RecordedEvent;
+pub use figures::{
+    BOUNDS, ChangeFigures, DeploymentFigures, DurationFigures, NotificationFigures, QueueFigures,
+};
 pub use left_running::LeftRunning;
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;

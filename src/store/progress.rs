@@ -104,9 +104,11 @@ impl Transaction<'_> {
             self.unhold(id)?;
         }
         self.execute(
-            "UPDATE deployments SET status = ?, reason = ?, exit_status = ?, finished_at_ms = ?,
-                 finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
-             WHERE id = ?",
+            "UPDATE deployments SET status = ?1, reason = ?2, exit_status = ?3, finished_at_ms = ?4,
+                 finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments),
+                 is_undated = (?1 = 'succeeded' AND previous_revision IS NOT NULL
+                     AND previous_revision <> revision)
+             WHERE id = ?5",
             params![
                 outcome.status.as_str(),
                 outcome.reason,

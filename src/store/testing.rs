@@ -86,6 +86,16 @@ impl TestState {
     }
 
     pub(super) fn begin(&mut self, id: DeploymentId, at: Timestamp) -> Result<(), Stale> {
+        self.begin_after(id, None, at)
+    }
+
+    /// Begins a deployment while another revision is deployed.
+    pub(super) fn begin_after(
+        &mut self,
+        id: DeploymentId,
+        previous: Option<&Revision>,
+        at: Timestamp,
+    ) -> Result<(), Stale> {
         let run = Run {
             space: ProcessSpace {
                 boot_id: "b".to_owned(),
@@ -98,7 +108,7 @@ impl TestState {
             leader: None,
             cgroup: None,
         };
-        self.change(|t| t.begin(id, &run, None, at))
+        self.change(|t| t.begin(id, &run, previous, at))
     }
 
     pub(super) fn succeed(&mut self, id: DeploymentId, at: Timestamp) -> Result<(), Stale> {

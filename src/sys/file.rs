@@ -6,9 +6,11 @@
 //!
 //! It does not promise durability where the disk or a file system over the network lies about it.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -53,6 +55,33 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// Gives a file a new content and a mode in one step: it is written beside the old one, under the
+/// name `.NAME.new`, and renamed. What is left under that name after a crash is replaced. So only
+/// one process at a time may do this for a file. No link is followed in the place of either name.
+/// It is not synced: after a power cut there can be the old file, the new one or an empty one.
+///
+/// # Errors
+/// It can't be written or renamed, and the old file is as it was.
+pub fn replace(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
+    name.push(".new");
+    let new = file.with_file_name(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+
+    let mut written = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    let renamed = (written.write_all(content))
+        .and_then(|()| written.set_permissions(Permissions::from_mode(mode)))
+        .and_then(|()| fs::rename(&new, file));
+    if renamed.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    renamed
+}
+
 /// Whether an error says that there is nothing, and not that this could not be found out. A circle
 /// of links leads nowhere either.
 #[must_use]
@@ -92,6 +121,28 @@ pub fn link_target(path: &Path) -> io::Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_is_replaced_whole_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, new, other] = ["a", ".a.new", "other"].map(|name| folder.path().join(name));
+        fs::write(&other, "other").unwrap();
+        for link in [&file, &new] {
+            std::os::unix::fs::symlink("other", link).unwrap();
+        }
+
+        replace(&file, b"content", 0o644).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "content");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "other");
+        let found = file.symlink_metadata().unwrap();
+        assert!(found.is_file());
+        assert_eq!(found.permissions().mode() & 0o7777, 0o644);
+        assert!(!is_there(&new).unwrap());
+
+        fs::create_dir(&new).unwrap();
+        replace(&file, b"newer", 0o644).unwrap_err();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "content");
+    }
 
     #[test]
     fn name_that_somebody_has_is_not_taken_away() {

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod check;
+mod dates;
 pub mod doctor;
 mod error;
 mod follow;
@@ -10,6 +11,7 @@ mod frozen;
 mod hook_faults;
 pub mod install;
 mod left;
+mod metrics;
 mod names;
 mod of_root;
 mod ownership;
@@ -33,6 +35,7 @@ pub use error::{Error, Kind};
 pub use follow::{Following, News, NoRunner, Starter, Watch, find, unreadable_log};
 pub use freeze::{Frozen, NotATime, Thawed, freeze, thaw, until};
 pub use hook_faults::{FaultyHook, hook_faults, hook_places};
+pub use metrics::{metrics, write_metrics};
 pub use names::{Names, names};
 pub use of_root::belongs_to_root;
 pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_become};

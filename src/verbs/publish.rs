@@ -3,8 +3,9 @@
 use std::thread;
 
 use super::error::Error;
+use super::metrics::keep_metrics;
 use super::place::Place;
-use crate::publish::{MARKS, mark_all, publisher, publishers, tell_all};
+use crate::publish::{MARKS, METRICS, mark_all, publisher, publishers, tell_all};
 use crate::sys::syslog;
 use crate::text;
 
@@ -44,10 +45,14 @@ pub fn publish(place: &Place) -> Result<(), Error> {
 fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.open_store()?;
-    if reader == MARKS {
-        mark_all(&mut store, deploy)?;
-    } else if let Some(mut publisher) = publisher(reader, deploy) {
-        tell_all(&mut store, reader, reader, &mut *publisher)?;
+    match reader {
+        MARKS => mark_all(&mut store, deploy)?,
+        METRICS => keep_metrics(&deploy, &mut store)?,
+        _ => {
+            if let Some(mut publisher) = publisher(reader, deploy) {
+                tell_all(&mut store, reader, reader, &mut *publisher)?;
+            }
+        }
     }
     Ok(())
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use super::dates::find_dates;
 use super::error::Error;
+use super::metrics::write_metrics;
 use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
+use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
 use crate::publish::Audience;
-use crate::store;
+use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
 use crate::text;
 
@@ -60,6 +63,18 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     }
 
     Audience::of(&deploy).tell(&mut store);
+    if let Err(error) = count(&deploy, &mut store, after_push.is_some()) {
+        syslog::failure("metrics", &text::with_causes(&error));
+    }
     store.checkpoint();
     Ok(Reconciled { planned, busy })
+}
+
+/// Finds out what the figures need, and writes them where the configuration says so. After a push
+/// they are written when its events are told.
+fn count(deploy: &DeployRepository, store: &mut Store, is_push: bool) -> Result<(), Error> {
+    match &deploy.config.metrics_textfile {
+        Some(folder) if !is_push => write_metrics(deploy, store, folder),
+        _ => find_dates(deploy, store),
+    }
 }

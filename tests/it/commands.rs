@@ -22,6 +22,7 @@ pub const COMMANDS: &[&str] = &[
     "show",
     "logs",
     "wait",
+    "metrics",
     "retry",
     "cancel",
     "freeze",

@@ -66,6 +66,8 @@ mod lost_state;
 mod many_rows;
 mod marks;
 mod marks_faults;
+mod metrics;
+mod metrics_file;
 mod missing_facts;
 mod namespaces;
 mod newcomers;

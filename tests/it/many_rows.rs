@@ -59,6 +59,11 @@ fn number_of_rows_is_only_a_limit() {
     assert_eq!(rows.iter().map(reasons).sum::<usize>(), COUNT / 3);
 
     assert_eq!(world.json(&["status"]).as_array().unwrap().len(), 50);
+    let figures = world.cmd(&["metrics"]).ok().stdout;
+    let name = "deploy_by_code_deployments_total";
+    let figures = figures.lines().filter(|line| line.starts_with(name));
+    let counts = figures.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap());
+    assert_eq!(counts.sum::<usize>(), COUNT);
     let last = COUNT.to_string();
     world.cmd(&["show", &last]).ok().says(&format!("#{last}"));
     world.deploy("production/a0", 2);

@@ -116,6 +116,7 @@ const CHECKS: &[Check] = &[
     one("process tracking", machine::process_tracking),
     one("syslog", machine::system_log),
     one("time zones", machine::time_zones),
+    each("metrics", configuration::metrics),
 ];
 
 const fn one(name: &'static str, look: fn(&Installation<'_>) -> Finding) -> Check {
