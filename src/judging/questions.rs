@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use crate::git::{self, Bound, DeclaredNeed, Repository};
+use crate::git::{self, Gained, Repository};
 use crate::id::Revision;
 use crate::policy::{Commits, Direction, RevisionFact, Unknown};
 
@@ -26,15 +26,12 @@ pub(super) enum Question {
     Contains { tip: Revision, commit: Revision },
     /// Which commit has a hash that begins with these digits?
     Complete(String),
-    /// What do the commits between two revisions declare to need?
-    Needs {
+    /// What do the commits between two revisions say?
+    Gained {
         base: Option<Revision>,
         revision: Revision,
     },
 }
-
-/// What commits declare to need. The bound is there if only the newest commits were read.
-pub(super) type Needs = (Vec<DeclaredNeed>, Option<Bound>);
 
 /// The answer to the [`Question`] of the same name.
 #[derive(Debug, Clone)]
@@ -44,7 +41,7 @@ pub(super) enum RepositoryAnswer {
     Between(Result<Commits, Unknown>),
     Contains(Result<bool, Unknown>),
     Complete(Result<Option<Revision>, Unknown>),
-    Needs(Result<Needs, Unknown>),
+    Gained(Result<Gained, Unknown>),
 }
 
 impl RepositoryAnswer {
@@ -56,7 +53,7 @@ impl RepositoryAnswer {
             Question::Between { .. } => Self::Between(Err(why)),
             Question::Contains { .. } => Self::Contains(Err(why)),
             Question::Complete(_) => Self::Complete(Err(why)),
-            Question::Needs { .. } => Self::Needs(Err(why)),
+            Question::Gained { .. } => Self::Gained(Err(why)),
         }
     }
 
@@ -79,9 +76,9 @@ impl RepositoryAnswer {
             Question::Complete(prefix) => {
                 Self::Complete(repository.complete(prefix).map_err(unknown))
             }
-            Question::Needs { base, revision } => {
-                let needs = repository.declared_needs(base.as_ref(), revision);
-                Self::Needs(needs.map_err(unknown))
+            Question::Gained { base, revision } => {
+                let gained = repository.gained(base.as_ref(), revision);
+                Self::Gained(gained.map_err(unknown))
             }
         }
     }

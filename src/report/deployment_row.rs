@@ -151,6 +151,7 @@ mod tests {
             released_by: None,
             rolled_back: None,
             overrides_freeze: false,
+            summary: None,
         }
     }
 
