@@ -18,7 +18,7 @@ use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
     check, checkout, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild,
-    run, status,
+    run, show, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -179,7 +179,7 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
             number,
             json,
         } => history::log(context, &filter.unwrap_or_default().0, number, json),
-        LookCommand::Show { id, json } => history::show(context, id, json),
+        LookCommand::Show { id, json } => show::show(context, id, json),
         LookCommand::Logs { id, follow } => follow::logs(context, id, follow),
         LookCommand::Wait { id } => follow::wait(context, id),
     }

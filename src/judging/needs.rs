@@ -1,4 +1,4 @@
-//! What the gained commits say and declare to need, and which applications need a commit that is lost.
+//! What the gained commits say and need, and which applications need a commit that is lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;

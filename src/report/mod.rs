@@ -4,6 +4,7 @@
 mod cells;
 mod deployment_row;
 mod event_row;
+mod hold_row;
 mod json;
 mod not_deployed;
 mod plan_markdown;
@@ -16,16 +17,17 @@ mod table;
 mod tail;
 mod wrap;
 
-pub use cells::{colour, name_cell, who_cell};
-pub use deployment_row::{DeploymentRow, outcome_line, remark};
+pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
+pub use deployment_row::{DeploymentRow, duration, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
+pub use hold_row::HoldRow;
 pub use json::to_json;
 pub use not_deployed::not_deployed_lines;
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
 pub use refusal::{RefusalRow, refusal_lines};
-pub use status_rows::{HoldRow, Standing, StatusRow, status_rows};
+pub use status_rows::{Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;
 pub use wrap::wrap;

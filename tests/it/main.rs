@@ -57,6 +57,7 @@ mod late;
 mod layers;
 mod limits;
 mod listeners;
+mod looking;
 mod lost_state;
 mod many_rows;
 mod missing_facts;
