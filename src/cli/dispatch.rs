@@ -174,11 +174,7 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
         LookCommand::Status { filter, json } => {
             status::status(context, &filter.unwrap_or_default().0, json)
         }
-        LookCommand::Log {
-            filter,
-            number,
-            json,
-        } => history::log(context, &filter.unwrap_or_default().0, number, json),
+        LookCommand::Log(arguments) => history::log(context, arguments),
         LookCommand::Show { id, json } => show::show(context, id, json),
         LookCommand::Logs { id, follow } => follow::logs(context, id, follow),
         LookCommand::Wait { id } => follow::wait(context, id),

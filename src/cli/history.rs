@@ -3,25 +3,41 @@
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
+use super::look_commands::LogArguments;
 use crate::report::{
-    Colour, DeploymentRow, Table, colour, duration, duration_cell, summary_cell, to_json, who_cell,
+    Colour, DeploymentRow, Table, colour, duration, duration_cell, summary_cell, to_json,
+    to_json_line, who_cell,
 };
-use crate::store::{Deployment, Filter};
-use crate::verbs;
+use crate::store::Deployment;
+use crate::sys::clock;
+use crate::verbs::{self, History};
 
-/// `log [ENV[/APP]] [-n N]`.
-pub(super) fn log(
-    context: &Context,
-    filter: &Filter,
-    number: u32,
-    json: bool,
-) -> Result<Exit, Error> {
+/// How many deployments are shown where nobody says how many.
+const NUMBER: u32 = 20;
+
+/// `log [ENV[/APP]] [-n N] [--since TIME] [--until TIME]`.
+pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Error> {
+    let (since, until) = (arguments.since.as_deref(), arguments.until.as_deref());
+    let period = verbs::period(since, until, clock::now())?;
+    let filter = arguments.filter.unwrap_or_default().0;
+    // Whoever asks for a period, or exports, must not get a part of it without a word.
+    let is_whole = since.or(until).is_some() || arguments.json_lines;
+    let all = if is_whole { u32::MAX } else { NUMBER };
+    let number = arguments.number.unwrap_or(all);
+
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
-    verbs::names(&deploy, &record)?.check_filter(filter)?;
+    verbs::names(&deploy, &record)?.check_filter(&filter)?;
+    if arguments.json_lines {
+        drop(record);
+        return lines(
+            context,
+            History::new(&deploy, &mut store, filter, period, number),
+        );
+    }
 
-    let deployments = record.history(filter, number)?;
-    if json {
+    let deployments = record.history_before(None, &filter, &period, number)?;
+    if arguments.json {
         let rows = deployments
             .iter()
             .map(|deployment| DeploymentRow::new(&deploy, deployment, &record));
@@ -32,12 +48,24 @@ pub(super) fn log(
 
     let mut table = Table::with_details(&HEADING, 2);
     deployments.iter().for_each(|row| table.row(cells(row)));
-    if table.is_empty() {
-        context.output.line("nothing was deployed yet")?;
-    } else {
-        context.output.table(&table)?;
+    match (table.is_empty(), since.or(until)) {
+        (false, _) => context.output.table(&table)?,
+        (true, None) => context.output.line("nothing was deployed yet")?,
+        (true, Some(_)) => context.output.line("nothing was deployed in this period")?,
     }
     Ok(Exit::Done)
+}
+
+/// Prints each deployment as JSON in a line of its own.
+fn lines(context: &Context, mut history: History<'_>) -> Result<Exit, Error> {
+    loop {
+        let piece = history.next_piece()?;
+        if piece.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let lines = piece.iter().map(|row| to_json_line(row) + "\n");
+        context.output.print(&lines.collect::<String>())?;
+    }
 }
 
 const HEADING: [&str; 8] = [

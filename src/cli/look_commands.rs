@@ -1,7 +1,7 @@
 //! The commands that only read. When root types one, the program first becomes the repository's
 //! owner.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::filter::FilterArgument;
 use crate::id::DeploymentId;
@@ -56,24 +56,11 @@ pub(super) enum LookCommand {
     },
 
     /// Show the history, newest first
-    #[command(after_help = "Example:\n  deploy-by-code log production/application_A -n 5")]
-    Log {
-        /// One environment, or one application of it
-        #[arg(value_name = "ENV[/APP]")]
-        filter: Option<FilterArgument>,
-        /// At most this many deployments
-        #[arg(
-            short = 'n',
-            long = "number",
-            value_name = "N",
-            default_value_t = 20,
-            value_parser = clap::value_parser!(u32).range(1..)
-        )]
-        number: u32,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(
+        after_help = "Example:\n  deploy-by-code log production/application_A -n 5\n  \
+        deploy-by-code log --since 2026-12-01 --json-lines > december.jsonl"
+    )]
+    Log(LogArguments),
 
     /// Show everything about one deployment
     #[command(after_help = "Example:\n  deploy-by-code show 42")]
@@ -104,4 +91,31 @@ pub(super) enum LookCommand {
         #[arg(value_name = "ID")]
         id: DeploymentId,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogArguments {
+    /// One environment, or one application of it
+    #[arg(value_name = "ENV[/APP]")]
+    pub(super) filter: Option<FilterArgument>,
+    /// At most this many deployments [default: 20; all with --since, --until or --json-lines]
+    #[arg(
+        short = 'n',
+        long = "number",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) number: Option<u32>,
+    /// Only those queued at this time or later: 2d, "2026-12-24 16:00" (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Only those queued before this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print JSON, each deployment in a line of its own
+    #[arg(long, conflicts_with = "json")]
+    pub(super) json_lines: bool,
 }

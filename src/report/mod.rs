@@ -21,7 +21,7 @@ pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
 pub use deployment_row::{DeploymentRow, duration, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
 pub use hold_row::HoldRow;
-pub use json::to_json;
+pub use json::{to_json, to_json_line};
 pub use not_deployed::not_deployed_lines;
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};

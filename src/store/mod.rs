@@ -58,4 +58,4 @@ pub use rows::{Deployment, Outcome, Run, Stale};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;
 pub use transaction::Transaction;
-pub use views::Filter;
+pub use views::{Filter, Period};

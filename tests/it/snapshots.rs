@@ -104,6 +104,9 @@ fn snapshot_of_status_log_and_show() {
     t.command(&["show", "9"]);
     t.command(&["show", "3", "--json"]);
     t.command(&["show", "99"]);
+    t.command(&["log", "--since", "2999-12-31"]);
+    t.command(&["log", "--since", "soon"]);
+    t.command(&["log", "--since", "2h", "--until", "2001-01-01"]);
     t.command(&["logs", "6"]);
     t.command(&["wait", "6"]);
     t.command(&["logs", "-f", "1"]);
