@@ -175,9 +175,9 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
             status::status(context, &filter.unwrap_or_default().0, json)
         }
         LookCommand::Log(arguments) => history::log(context, arguments),
-        LookCommand::Show { id, json } => show::show(context, id, json),
-        LookCommand::Logs { id, follow } => follow::logs(context, id, follow),
-        LookCommand::Wait { id } => follow::wait(context, id),
+        LookCommand::Show { which, json } => show::show(context, &which.which(), json),
+        LookCommand::Logs { which, follow } => follow::logs(context, &which.which(), follow),
+        LookCommand::Wait { which } => follow::wait(context, &which.which()),
     }
 }
 

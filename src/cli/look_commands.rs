@@ -4,7 +4,8 @@
 use clap::{Args, Subcommand};
 
 use super::filter::FilterArgument;
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, RolloutId};
+use crate::verbs;
 
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum LookCommand {
@@ -62,34 +63,31 @@ pub(super) enum LookCommand {
     )]
     Log(LogArguments),
 
-    /// Show everything about one deployment
+    /// Show everything about deployments
     #[command(after_help = "Example:\n  deploy-by-code show 42")]
     Show {
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
 
-    /// Show a deployment's output
+    /// Show the output of deployments
     #[command(after_help = "Example:\n  deploy-by-code logs -f 42")]
     Logs {
-        /// Follow until it ends, and exit with its outcome
+        /// Follow until they end, and exit with their outcome
         #[arg(short, long)]
         follow: bool,
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
     },
 
-    /// Wait until a deployment ends, and exit with its outcome
+    /// Wait until deployments end, and exit with their outcome
     #[command(after_help = "Example:\n  deploy-by-code wait 42 && echo deployed")]
     Wait {
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
     },
 }
 
@@ -118,4 +116,25 @@ pub(super) struct LogArguments {
     /// Print JSON, each deployment in a line of its own
     #[arg(long, conflicts_with = "json")]
     pub(super) json_lines: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct WhichArguments {
+    /// The numbers of the deployments
+    #[arg(value_name = "ID")]
+    ids: Vec<DeploymentId>,
+    /// All deployments of this rollout
+    #[arg(long, value_name = "NUMBER")]
+    rollout: Option<RolloutId>,
+}
+
+impl WhichArguments {
+    /// Which deployments are meant.
+    pub(super) fn which(self) -> verbs::Which {
+        match self.rollout {
+            Some(rollout) => verbs::Which::Rollout(rollout),
+            None => verbs::Which::Numbers(self.ids),
+        }
+    }
 }

@@ -1,28 +1,43 @@
-//! `show`: everything about one deployment.
+//! `show`: everything about deployments.
 
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::id::{DeploymentId, Revision};
+use crate::id::Revision;
 use crate::identity::{Evidence, Identity};
 use crate::policy::Exception;
 use crate::report::{DeploymentRow, colour, duration, outcome_line, summary_cell, to_json, waited};
 use crate::store::Deployment;
 use crate::text;
 use crate::time::{Timestamp, show_duration};
-use crate::verbs;
+use crate::verbs::{self, Which};
 
-/// `show ID`: everything about one deployment.
-pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Exit, Error> {
+/// `show ID…`: everything about deployments, with an empty line between them. As JSON, an object
+/// for one number, and otherwise an array.
+pub(super) fn show(context: &Context, which: &Which, json: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
-    let deployment = verbs::find(&record, id)?;
-    let row = DeploymentRow::new(&deploy, &deployment, &record)?;
+    let mut rows = Vec::new();
+    for deployment in verbs::find_all(&record, which)? {
+        let row = DeploymentRow::new(&deploy, &deployment, &record)?;
+        rows.push((deployment, row));
+    }
+
     if json {
-        context.output.line(&to_json(&row))?;
+        let rows: Vec<DeploymentRow> = rows.into_iter().map(|(_, row)| row).collect();
+        let text = match rows.as_slice() {
+            [row] if !which.is_list() => to_json(row),
+            rows => to_json(&rows),
+        };
+        context.output.line(&text)?;
         return Ok(Exit::Done);
     }
-    show_one(context, &deployment, row)?;
+    for (number, (deployment, row)) in rows.into_iter().enumerate() {
+        if number > 0 {
+            context.output.line("")?;
+        }
+        show_one(context, &deployment, row)?;
+    }
     Ok(Exit::Done)
 }
 

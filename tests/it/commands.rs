@@ -157,7 +157,7 @@ fn wrong_usage_exits_with_2_and_offers_the_right_word() {
         (&["reconcil"], "'reconcile'"),
         (&["status", "--jsno"], "'--json'"),
         (&["install", "--deploy-exist"], "'--deploy-existing'"),
-        (&["show"], "<ID>"),
+        (&["show"], "<ID|--rollout"),
         (&["show", "x"], "42"),
         (&["log", "-n", "many"], "'--number <N>'"),
     ] {

@@ -1,4 +1,5 @@
-//! What people see of deployments afterwards: summaries, periods of the history, and exports.
+//! What people see of deployments afterwards: summaries, periods of the history, exports, and
+//! several deployments at once.
 
 use serde_json::Value;
 
@@ -184,6 +185,122 @@ fn lines_of_json_are_the_objects_of_the_array() {
 
     let nothing = World::installed().cmd(&["log", "--json-lines"]).ok();
     assert_eq!(nothing.stdout, "");
+}
+
+#[test]
+fn wait_succeeds_only_if_all_succeeded() {
+    let world = with_history();
+    let lines = |arguments: &[&str], code| {
+        let run = world.cmd(&[&["wait"], arguments].concat()).exits(code);
+        run.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    let succeeded = lines(&["4", "#1", "4"], 0);
+    assert_eq!(succeeded.len(), 2, "each once: {succeeded:?}");
+    assert!(succeeded[0].starts_with("#4 production/b succeeded in "));
+    assert!(succeeded[1].starts_with("#1 production/a succeeded in "));
+    let failed = lines(&["1", "2", "3"], 1);
+    assert_eq!(failed.len(), 3);
+    assert_eq!(failed[1], "#2 production/a failed: exit status 7");
+}
+
+#[test]
+fn deployments_of_a_rollout_are_waited_for_and_shown_together() {
+    let world = World::installed();
+    world.job("echo begun; hold end; test $DEPLOY_APPLICATION != b");
+    world.deploy("production/a", 1);
+    world.deploy("staging/b", 1);
+    world.push();
+    let rollout = world.show(1)["rollout"].to_string();
+    assert_eq!(world.show(2)["rollout"].to_string(), rollout);
+
+    std::thread::scope(|scope| {
+        let wait = scope.spawn(|| world.cmd(&["wait", "--rollout", &rollout]).exits(1));
+        let follow = scope.spawn(|| world.cmd(&["logs", "-f", "1", "2"]).exits(1));
+        world.wait_until("both have begun", || {
+            world.logs(1) + &world.logs(2) == "begun\nbegun\n"
+        });
+        world.open("end");
+
+        let said = wait.join().unwrap().stdout;
+        let mut said: Vec<&str> = said.lines().collect();
+        said.sort_unstable();
+        assert!(said[0].starts_with("#1 production/a succeeded in "));
+        assert_eq!(said[1], "#2 staging/b failed: exit status 1");
+        let followed = follow.join().unwrap();
+        let mut lines: Vec<&str> = followed.stdout.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["production/a | begun", "staging/b | begun"]);
+        followed.says("#2 staging/b failed: exit status 1");
+    });
+
+    let rows = world.json(&["show", "--rollout", &rollout]);
+    assert_eq!(rows.as_array().unwrap().len(), 2);
+    let text = world.cmd(&["show", "--rollout", &rollout]).ok().stdout;
+    let blocks: Vec<&str> = text.split("\n\n").collect();
+    assert_eq!(blocks.len(), 2);
+    assert!(blocks[1].starts_with("deployment     #2\n"), "{text}");
+}
+
+#[test]
+fn several_numbers_are_an_array_and_one_is_an_object() {
+    let world = with_history();
+    assert_eq!(world.json(&["show", "2"])["id"], 2);
+
+    let several = world.json(&["show", "4", "2", "4"]);
+    let ids: Vec<&Value> = several.as_array().unwrap().iter().collect();
+    assert_eq!(ids.len(), 2, "each once");
+    assert_eq!(ids.iter().map(|row| &row["id"]).collect::<Vec<_>>(), [4, 2]);
+    assert!(world.json(&["show", "4", "4"]).is_array());
+    let rollout = world.show(2)["rollout"].to_string();
+    assert!(world.json(&["show", "--rollout", &rollout]).is_array());
+}
+
+#[test]
+fn logs_of_one_application_are_told_apart_by_their_numbers() {
+    let world = with_history();
+    let logs = |arguments: &[&str]| {
+        let run = world.cmd(&[&["logs"], arguments].concat());
+        run.ok().stdout
+    };
+    assert_eq!(
+        logs(&["1", "2"]),
+        "#1 production/a | output of 1\n#2 production/a | output of 2\n"
+    );
+    assert_eq!(
+        logs(&["4", "3"]),
+        "production/b | output of 4\nstaging/a | output of 3\n",
+        "in the order in which they are asked for"
+    );
+    assert_eq!(logs(&["3", "3"]), "output of 3\n");
+}
+
+#[test]
+fn unknown_numbers_are_named_together() {
+    let world = with_history();
+    for command in ["show", "logs", "wait"] {
+        let run = world.cmd(&[command, "98", "1", "99"]).exits(1);
+        assert_eq!(run.stdout, "", "nothing is done in part");
+        run.says("there are no deployments #98, #99");
+        world
+            .cmd(&[command, "--rollout", "99"])
+            .exits(1)
+            .says("no deployment belongs to a rollout #99");
+        world.cmd(&[command, "1", "--rollout", "1"]).exits(2);
+        world.cmd(&[command]).exits(2);
+    }
+}
+
+#[test]
+fn completion_offers_more_numbers_where_several_can_stand() {
+    let world = with_history();
+    let complete = |words: &[&str]| {
+        let run = world.cmd_in("deploy.git", &[&["complete", "--"], words].concat());
+        run.ok().stdout
+    };
+    assert_eq!(complete(&["wait", "1", "2", ""]), "1\n2\n3\n4\n");
+    assert_eq!(complete(&["show", "1", "--ro"]), "--rollout\n");
+    assert_eq!(complete(&["retry", "1", ""]), "");
 }
 
 #[test]
