@@ -44,6 +44,9 @@ pub struct Change {
     /// How the new content is related to the old one. `None`: there are not two contents, or the
     /// old one can't be read any more.
     pub comparison: Option<Comparison>,
+    /// What the newest entry of the new content says, in one line; see
+    /// [`deployfile::summary`](crate::deployfile::summary).
+    pub summary: Option<String>,
     /// Another path in the new tree that differs from this one only in upper and lower case. If the
     /// new tree has this path twice, it is this path itself.
     pub twin: Option<Vec<u8>>,

@@ -10,6 +10,9 @@ use crate::text;
 /// The largest deploy file that is read, in bytes.
 pub const SIZE_MAX: u64 = 1024 * 1024;
 
+/// The longest summary of an entry, in characters.
+const SUMMARY_MAX: usize = 200;
+
 /// How much is kept of a content whose first word is not a revision, in bytes.
 const BEGINNING_MAX: usize = 256;
 
@@ -74,23 +77,45 @@ pub fn revision(content: &[u8]) -> Result<Revision, ContentError> {
 /// end. A line whose first word is a whole commit hash begins an entry.
 #[must_use]
 pub fn newest_entry(content: &[u8]) -> Vec<&[u8]> {
-    let content = content.trim_ascii_start();
-    let end = content.iter().position(u8::is_ascii_whitespace);
-    let below = end.map_or(&[][..], |end| &content[end..]);
-
-    let mut lines: Vec<&[u8]> = below
-        .split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_end)
-        .enumerate()
-        .take_while(|(index, line)| *index == 0 || revision(line).is_err())
-        .map(|(_, line)| line)
-        .collect();
+    let mut lines: Vec<&[u8]> = entry_lines(content).collect();
     let is_empty = |line: &&[u8]| line.trim_ascii().is_empty();
     while lines.last().is_some_and(is_empty) {
         lines.pop();
     }
     let begin = lines.iter().position(|line| !is_empty(line));
     lines.split_off(begin.unwrap_or(0))
+}
+
+/// The first line of the newest entry that says something, without the mark of a list in front of
+/// it; at most 200 characters. `None`: the entry is only a revision.
+#[must_use]
+pub fn summary(content: &[u8]) -> Option<String> {
+    let unmarked = |line| {
+        let line = <[u8]>::trim_ascii(line);
+        let marks: [&[u8]; 2] = [b"* ", b"- "];
+        let rest = marks.iter().find_map(|mark| line.strip_prefix(*mark));
+        rest.map_or(line, <[u8]>::trim_ascii_start)
+    };
+    let line = entry_lines(content)
+        .map(unmarked)
+        .find(|line| !line.is_empty())?;
+    // No character has more than four bytes.
+    let line = &line[..line.len().min(4 * SUMMARY_MAX)];
+    Some(text::decode(line, SUMMARY_MAX))
+}
+
+/// The lines of the newest entry without its revision, from what stands behind it on.
+fn entry_lines(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let content = content.trim_ascii_start();
+    let end = content.iter().position(u8::is_ascii_whitespace);
+    let below = end.map_or(&[][..], |end| &content[end..]);
+
+    below
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .enumerate()
+        .take_while(|(index, line)| *index == 0 || revision(line).is_err())
+        .map(|(_, line)| line)
 }
 
 /// How the new content of a deploy file is related to its old content.
@@ -184,6 +209,31 @@ mod tests {
             let found = lines.collect::<Vec<_>>().join("|");
             assert_eq!(found, expect, "{content:?}");
         }
+    }
+
+    #[test]
+    fn summary_is_the_first_line_that_says_something() {
+        let [a, b] = ["a", "b"].map(|digit| digit.repeat(40));
+        let long = "é".repeat(SUMMARY_MAX + 1);
+        let cut = "é".repeat(SUMMARY_MAX);
+        let table = [
+            (String::new(), None),
+            (a.clone(), None),
+            (format!("{a}\n\n{b}\n* old\n"), None),
+            (format!("{a}\n*\u{20}\n-\n"), Some("*")),
+            (format!("{a} fix alarms\n"), Some("fix alarms")),
+            (format!("{a}\r\n\r\n  * one\r\n* two"), Some("one")),
+            (format!("{a}\n-  one"), Some("one")),
+            (format!("{a}\n**one**"), Some("**one**")),
+            (format!("{a} \x1b[31m"), Some("\x1b[31m")),
+            (format!("{a}\n{long}"), Some(cut.as_str())),
+        ];
+        for (content, expect) in table {
+            let found = summary(content.as_bytes());
+            assert_eq!(found.as_deref(), expect, "{content:?}");
+        }
+        let bytes = [a.as_bytes(), b" \xff\n"].concat();
+        assert_eq!(summary(&bytes).as_deref(), Some("\\xff"));
     }
 
     const A: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";

@@ -21,6 +21,9 @@ const VALUE_MAX: usize = 500;
 /// The longest name of a trailer that is shown, in characters.
 const NAME_MAX: usize = 40;
 
+/// The longest title that is kept, in characters.
+const SUBJECT_MAX: usize = 200;
+
 /// How many bytes of the lines that continue a value are read.
 const VALUE_BYTES_MAX: usize = 4 * VALUE_MAX;
 
@@ -155,6 +158,21 @@ pub fn trailers(message: &[u8], encoding: Option<&[u8]>) -> DeclaredTrailers {
         miss.line = lines.len();
     }
     declared
+}
+
+/// The title of a message in one line, as git shows it (git-log(1), `%s`): its first paragraph, at
+/// most 200 characters of it. `None`: it has none.
+#[must_use]
+pub fn subject(message: &[u8]) -> Option<String> {
+    let shown = message.split(|byte| *byte == 0).next().unwrap_or_default();
+    let shown = shown.trim_ascii_start();
+    // No character has more than four bytes.
+    let shown = &shown[..shown.len().min(4 * SUBJECT_MAX)];
+
+    let lines = shown.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let title: Vec<&[u8]> = lines.take_while(|line| !line.is_empty()).collect();
+    let title = text::decode(&title.join(&b' '), SUBJECT_MAX);
+    (!title.is_empty()).then_some(title)
 }
 
 /// The lines of each paragraph. Paragraphs are separated by lines with nothing but white space, and

@@ -21,6 +21,23 @@ fn show(declared: DeclaredTrailers) -> (Vec<String>, Vec<String>) {
 }
 
 #[test]
+fn subject_is_the_first_paragraph() {
+    let long = "x".repeat(SUBJECT_MAX + 1);
+    let table: [(&[u8], Option<&str>); 7] = [
+        (b"", None),
+        (b"\n \n", None),
+        (b"\0hidden", None),
+        (b"Fix alarms\n\nBody\n", Some("Fix alarms")),
+        (b"\nFix\n  alarms \nBody\0x", Some("Fix alarms Body")),
+        (b"\xe9t\xc3\xa9", Some("\\xe9t\u{e9}")),
+        (long.as_bytes(), Some(&long[1..])),
+    ];
+    for (message, expect) in table {
+        assert_eq!(subject(message).as_deref(), expect, "{message:?}");
+    }
+}
+
+#[test]
 fn trailers_count_in_a_paragraph_of_their_own() {
     let table = [
         ("T\n\nDeploy-Rollback: why", &["rollback=why"][..]),

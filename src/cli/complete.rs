@@ -125,8 +125,11 @@ fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
         return shown.map(|command| command.get_name().to_owned()).collect();
     }
 
+    let takes_several =
+        |argument: &&clap::Arg| matches!(argument.get_action(), clap::ArgAction::Append);
     let argument = command.get_positionals().nth(before.positional);
     argument
+        .or_else(|| command.get_positionals().last().filter(takes_several))
         .and_then(|argument| argument.get_value_names()?.first())
         .and_then(|name| values(name, before.repository).ok())
         .unwrap_or_default()

@@ -18,7 +18,7 @@ use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
     check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics, plan,
-    rebuild, run, status,
+    rebuild, run, show, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -174,15 +174,11 @@ fn look(context: &Context, command: LookCommand) -> Result<Exit, Error> {
         LookCommand::Status { filter, json } => {
             status::status(context, &filter.unwrap_or_default().0, json)
         }
-        LookCommand::Log {
-            filter,
-            number,
-            json,
-        } => history::log(context, &filter.unwrap_or_default().0, number, json),
+        LookCommand::Log(arguments) => history::log(context, arguments),
         LookCommand::Metrics { textfile } => metrics::metrics(context, textfile.as_deref()),
-        LookCommand::Show { id, json } => history::show(context, id, json),
-        LookCommand::Logs { id, follow } => follow::logs(context, id, follow),
-        LookCommand::Wait { id } => follow::wait(context, id),
+        LookCommand::Show { which, json } => show::show(context, &which.which(), json),
+        LookCommand::Logs { which, follow } => follow::logs(context, &which.which(), follow),
+        LookCommand::Wait { which } => follow::wait(context, &which.which()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `logs` and `wait`, and the push options of the same kind: showing how deployments proceed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::output;
 use super::output_lines::OutputLines;
 use super::pusher::Pusher;
 use crate::deploy_repository::DeployRepository;
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, Target};
 use crate::report::{Tail, outcome_line};
 use crate::status::Status;
-use crate::store::Deployment;
+use crate::store::{Deployment, Store};
 use crate::sys::clock::{self, Deadline};
 use crate::text;
-use crate::verbs::{self, Following, News, NoRunner, Starter, Watch};
+use crate::verbs::{self, Following, News, NoRunner, Starter, Watch, Which};
 
 /// How long to wait before looking again for something new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -31,11 +31,6 @@ const OPEN_MAX: usize = 5;
 
 /// The longest outcome that is shown, in characters.
 const OUTCOME_MAX: usize = 300;
-
-/// The exit code for a deployment that has ended.
-fn exit(deployment: &Deployment) -> Exit {
-    Exit::of(deployment.status == Status::Succeeded)
-}
 
 /// A deployment and how it ended, in one line.
 fn end_line(deployment: &Deployment) -> String {
@@ -54,73 +49,120 @@ fn say_no_runner(why: &NoRunner) {
     output::complain(&text::with_causes(why), why.hint());
 }
 
-/// `wait ID`.
-pub(super) fn wait(context: &Context, id: DeploymentId) -> Result<Exit, Error> {
+/// `wait ID…`: prints each outcome when it is known.
+pub(super) fn wait(context: &Context, which: &Which) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
-    verbs::find(&*store.read()?, id)?;
+    let ids = ids(&verbs::find_all(&*store.read()?, which)?);
     let starter = Starter::Person(context.place.clone());
-    let mut following = Following::new(starter, deploy, store, &[id], Watch::End);
+    let mut following = Following::new(starter, deploy, store, &ids, Watch::End);
+    let mut all_succeeded = true;
 
-    loop {
-        for news in following.look()? {
+    while !following.is_over() {
+        let news = following.look()?;
+        let is_idle = news.is_empty();
+        for news in news {
             match news {
                 News::Ended(deployment) => {
                     context.output.line(&end_line(&deployment))?;
-                    return Ok(exit(&deployment));
+                    all_succeeded &= deployment.status == Status::Succeeded;
                 }
                 News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Output(..) => {}
             }
         }
-        clock::sleep(PAUSE);
+        if is_idle {
+            clock::sleep(PAUSE);
+        }
     }
+    Ok(Exit::of(all_succeeded))
 }
 
-/// `logs [-f] ID`.
-pub(super) fn logs(context: &Context, id: DeploymentId, follow: bool) -> Result<Exit, Error> {
+/// `logs [-f] ID…`.
+pub(super) fn logs(context: &Context, which: &Which, follow: bool) -> Result<Exit, Error> {
     let (deploy, mut store) = context.look()?;
-    verbs::find(&*store.read()?, id)?;
-    // A file or another program gets the bytes unchanged. A terminal gets no deceptive characters.
-    let mut lines = if context.output.is_terminal {
-        OutputLines::escaped(String::new())
-    } else {
-        OutputLines::raw()
-    };
+    let deployments = verbs::find_all(&*store.read()?, which)?;
+    let mut lines = lines_of(context, &deployments);
 
     if follow {
         let starter = Starter::Person(context.place.clone());
-        let following = Following::new(starter, deploy, store, &[id], Watch::Output);
-        return follow_log(following, lines);
+        let ids = ids(&deployments);
+        let following = Following::new(starter, deploy, store, &ids, Watch::Output);
+        return follow_logs(following, lines);
     }
+    for id in ids(&deployments) {
+        if let Some(lines) = lines.get_mut(&id) {
+            show_log(&store, id, lines)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows what is in the log of a deployment now.
+fn show_log(store: &Store, id: DeploymentId, lines: &mut OutputLines) -> Result<(), Error> {
     let mut tail = Tail::new(store.log_file(id));
     loop {
         let bytes = tail.read().map_err(verbs::unreadable_log(id))?;
         if bytes.is_empty() {
-            lines.end(&mut io::stdout().lock())?;
-            return Ok(Exit::Done);
+            return lines.end(&mut io::stdout().lock());
         }
         lines.write(&mut io::stdout().lock(), &bytes)?;
     }
 }
 
-/// Shows the log of one deployment until it ends.
-fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, Error> {
-    loop {
+fn ids(deployments: &[Deployment]) -> Vec<DeploymentId> {
+    let ids = deployments.iter().map(|deployment| deployment.id);
+    ids.collect()
+}
+
+/// The way of each deployment's output to the reader. In that of several, each line says which
+/// application it is of, and also which deployment if two are of the same application.
+fn lines_of(context: &Context, deployments: &[Deployment]) -> BTreeMap<DeploymentId, OutputLines> {
+    let targets: BTreeSet<&Target> = deployments.iter().map(|one| &one.target).collect();
+    let lines = |deployment: &Deployment| match deployments.len() {
+        // A file or another program gets the bytes unchanged. A terminal gets no deceptive
+        // characters.
+        1 if !context.output.is_terminal => OutputLines::raw(),
+        1 => OutputLines::escaped(String::new()),
+        count if count == targets.len() => OutputLines::escaped(prefix(deployment)),
+        _ => OutputLines::escaped(format!("{} {}", deployment.id, prefix(deployment))),
+    };
+    let all = deployments.iter().map(|one| (one.id, lines(one)));
+    all.collect()
+}
+
+/// What is put before the output of a deployment among several.
+fn prefix(deployment: &Deployment) -> String {
+    format!("{} | ", deployment.target)
+}
+
+/// Shows the logs of deployments until all of them have ended.
+fn follow_logs(
+    mut following: Following,
+    mut lines: BTreeMap<DeploymentId, OutputLines>,
+) -> Result<Exit, Error> {
+    let mut all_succeeded = true;
+    while !following.is_over() {
         let news = following.look()?;
         let is_idle = news.is_empty();
         for news in news {
             match news {
-                News::Output(_, bytes) => lines.write(&mut io::stdout().lock(), &bytes)?,
+                News::Output(deployment, bytes) => {
+                    if let Some(lines) = lines.get_mut(&deployment.id) {
+                        lines.write(&mut io::stdout().lock(), &bytes)?;
+                    }
+                }
                 News::Waits(deployment) => say_waits(&deployment),
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Ended(deployment) => {
-                    lines.end(&mut io::stdout().lock())?;
-                    if !lines.is_at_line_start() {
-                        output::print_error("\n");
+                    if let Some(mut lines) = lines.remove(&deployment.id) {
+                        lines.end(&mut io::stdout().lock())?;
+                        if !lines.is_at_line_start() {
+                            output::print_error("\n");
+                        }
                     }
                     output::complain(&end_line(&deployment), None);
-                    return Ok(exit(&deployment));
+                    all_succeeded &= deployment.status == Status::Succeeded;
                 }
             }
         }
@@ -129,6 +171,7 @@ fn follow_log(mut following: Following, mut lines: OutputLines) -> Result<Exit, 
             clock::sleep(PAUSE);
         }
     }
+    Ok(Exit::of(all_succeeded))
 }
 
 /// Shows the pusher what a push started, until all of it has ended, or the pusher has gone away or
@@ -163,7 +206,7 @@ pub(super) fn for_pusher(
             match news {
                 News::Output(deployment, bytes) => {
                     let prefix = if ids.len() > 1 {
-                        format!("{} | ", deployment.target)
+                        prefix(&deployment)
                     } else {
                         String::new()
                     };

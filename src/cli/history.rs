@@ -1,110 +1,95 @@
-//! `log` and `show`: the recorded deployments.
+//! `log`: the recorded deployments, newest first.
 
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::id::{DeploymentId, Revision};
-use crate::policy::Exception;
-use crate::report::{Colour, DeploymentRow, Table, colour, outcome_line, to_json, who_cell};
-use crate::store::Filter;
-use crate::text;
-use crate::verbs;
+use super::look_commands::LogArguments;
+use crate::report::{
+    Colour, DeploymentRow, Table, colour, duration, duration_cell, summary_cell, to_json,
+    to_json_line, who_cell,
+};
+use crate::store::Deployment;
+use crate::sys::clock;
+use crate::verbs::{self, History};
 
-/// `log [ENV[/APP]] [-n N]`: the deployments, the newest first.
-pub(super) fn log(
-    context: &Context,
-    filter: &Filter,
-    number: u32,
-    json: bool,
-) -> Result<Exit, Error> {
+/// How many deployments are shown where nobody says how many.
+const NUMBER: u32 = 20;
+
+/// `log [ENV[/APP]] [-n N] [--since TIME] [--until TIME]`.
+pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Error> {
+    let (since, until) = (arguments.since.as_deref(), arguments.until.as_deref());
+    let period = verbs::period(since, until, clock::now())?;
+    let filter = arguments.filter.unwrap_or_default().0;
+    // Whoever asks for a period, or exports, must not get a part of it without a word.
+    let is_whole = since.or(until).is_some() || arguments.json_lines;
+    let all = if is_whole { u32::MAX } else { NUMBER };
+    let number = arguments.number.unwrap_or(all);
+
     let (deploy, mut store) = context.look()?;
     let record = store.read()?;
-    verbs::names(&deploy, &record)?.check_filter(filter)?;
+    verbs::names(&deploy, &record)?.check_filter(&filter)?;
+    if arguments.json_lines {
+        drop(record);
+        return lines(
+            context,
+            History::new(&deploy, &mut store, filter, period, number),
+        );
+    }
 
-    let deployments = record.history(filter, number)?;
-    if json {
+    let deployments = record.history_before(None, &filter, &period, number)?;
+    if arguments.json {
         let rows = deployments
             .iter()
-            .map(|deployment| DeploymentRow::new(deployment, &record));
+            .map(|deployment| DeploymentRow::new(&deploy, deployment, &record));
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         context.output.line(&to_json(&rows))?;
         return Ok(Exit::Done);
     }
 
-    let mut table = Table::new(&[
-        "ID",
-        "WHEN (UTC)",
-        "APPLICATION",
-        "REVISION",
-        "STATUS",
-        "BY",
-    ]);
-    let plain = |text: String| (text, Colour::Plain);
-    for deployment in &deployments {
-        table.row(vec![
-            plain(deployment.id.to_string()),
-            plain(deployment.queued_at.minute()),
-            plain(deployment.target.to_string()),
-            plain(deployment.revision.short().to_owned()),
-            (deployment.status.to_string(), colour(deployment.status)),
-            plain(who_cell(deployment.pusher.as_ref())),
-        ]);
-    }
-
-    if table.is_empty() {
-        context.output.line("nothing was deployed yet")?;
-    } else {
-        context.output.table(&table)?;
+    let mut table = Table::with_details(&HEADING, 2);
+    deployments.iter().for_each(|row| table.row(cells(row)));
+    match (table.is_empty(), since.or(until)) {
+        (false, _) => context.output.table(&table)?,
+        (true, None) => context.output.line("nothing was deployed yet")?,
+        (true, Some(_)) => context.output.line("nothing was deployed in this period")?,
     }
     Ok(Exit::Done)
 }
 
-/// `show ID`: everything about one deployment.
-pub(super) fn show(context: &Context, id: DeploymentId, json: bool) -> Result<Exit, Error> {
-    let (_, mut store) = context.look()?;
-    let record = store.read()?;
-    let deployment = verbs::find(&record, id)?;
-    let row = DeploymentRow::new(&deployment, &record)?;
-    if json {
-        context.output.line(&to_json(&row))?;
-        return Ok(Exit::Done);
-    }
-
-    let escaped = |text: &Option<String>| text.as_ref().map(|text| text::escape(text, 256));
-    let hash = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
-    let outcome = text::escape(outcome_line(&deployment), 300);
-    let status = context.output.paint(colour(deployment.status), &outcome);
-    let time = |time: Option<crate::time::Timestamp>| time.map(|time| time.to_string());
-    let exit_status = deployment.exit_status.map(|status| status.to_string());
-
-    let lines: [(&str, Option<String>); 17] = [
-        ("deployment", Some(deployment.id.to_string())),
-        ("rollout", Some(deployment.rollout.to_string())),
-        ("application", Some(deployment.target.to_string())),
-        ("revision", Some(deployment.revision.to_string())),
-        ("previous", hash(&deployment.previous_revision)),
-        ("rolled back", hash(&deployment.rolled_back)),
-        ("status", Some(status)),
-        ("exit status", exit_status),
-        ("pusher", escaped(&row.pusher)),
-        ("known by", row.pusher_known_by.map(|by| by.to_string())),
-        ("author", escaped(&deployment.author)),
-        ("deploy commit", hash(&deployment.deploy_commit)),
-        ("retry of", deployment.retry_of.map(|id| id.to_string())),
-        ("queued", Some(deployment.queued_at.to_string())),
-        ("started", time(deployment.started_at)),
-        ("finished", time(deployment.finished_at)),
-        ("log", row.log.map(|path| text::escape(path, 300))),
-    ];
-    for (name, value) in lines {
-        if let Some(value) = value {
-            context.output.line(&format!("{name:<14} {value}"))?;
+/// Prints each deployment as JSON in a line of its own.
+fn lines(context: &Context, mut history: History<'_>) -> Result<Exit, Error> {
+    loop {
+        let piece = history.next_piece()?;
+        if piece.is_empty() {
+            return Ok(Exit::Done);
         }
+        let lines = piece.iter().map(|row| to_json_line(row) + "\n");
+        context.output.print(&lines.collect::<String>())?;
     }
+}
 
-    for Exception { kind, reason } in row.exceptions {
-        let (kind, reason) = (kind.as_str(), text::escape(reason, 500));
-        context.output.line(&format!("{kind:<14} {reason}"))?;
-    }
-    Ok(Exit::Done)
+const HEADING: [&str; 8] = [
+    "ID",
+    "WHEN (UTC)",
+    "APPLICATION",
+    "REVISION",
+    "STATUS",
+    "BY",
+    "TOOK",
+    "SUMMARY",
+];
+
+/// The cells of a deployment.
+fn cells(deployment: &Deployment) -> Vec<(String, Colour)> {
+    let plain = |text: String| (text, Colour::Plain);
+    vec![
+        plain(deployment.id.to_string()),
+        plain(deployment.queued_at.minute()),
+        plain(deployment.target.to_string()),
+        plain(deployment.revision.short().to_owned()),
+        (deployment.status.to_string(), colour(deployment.status)),
+        plain(who_cell(deployment.pusher.as_ref())),
+        plain(duration_cell(duration(deployment))),
+        plain(summary_cell(deployment.summary.as_deref())),
+    ]
 }

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::filter::FilterArgument;
-use crate::id::DeploymentId;
-use crate::verbs::Acts;
+use crate::id::{DeploymentId, RolloutId};
+use crate::verbs::{self, Acts};
 
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum LookCommand {
@@ -59,24 +59,11 @@ pub(super) enum LookCommand {
     },
 
     /// Show the history, newest first
-    #[command(after_help = "Example:\n  deploy-by-code log production/application_A -n 5")]
-    Log {
-        /// One environment, or one application of it
-        #[arg(value_name = "ENV[/APP]")]
-        filter: Option<FilterArgument>,
-        /// At most this many deployments
-        #[arg(
-            short = 'n',
-            long = "number",
-            value_name = "N",
-            default_value_t = 20,
-            value_parser = clap::value_parser!(u32).range(1..)
-        )]
-        number: u32,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(
+        after_help = "Example:\n  deploy-by-code log production/application_A -n 5\n  \
+        deploy-by-code log --since 2026-12-01 --json-lines > december.jsonl"
+    )]
+    Log(LogArguments),
 
     /// Print the figures as Prometheus text
     #[command(after_help = "Example:\n  deploy-by-code metrics \
@@ -87,34 +74,31 @@ pub(super) enum LookCommand {
         textfile: Option<PathBuf>,
     },
 
-    /// Show everything about one deployment
+    /// Show everything about deployments
     #[command(after_help = "Example:\n  deploy-by-code show 42")]
     Show {
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
 
-    /// Show a deployment's output
+    /// Show the output of deployments
     #[command(after_help = "Example:\n  deploy-by-code logs -f 42")]
     Logs {
-        /// Follow until it ends, and exit with its outcome
+        /// Follow until they end, and exit with their outcome
         #[arg(short, long)]
         follow: bool,
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
     },
 
-    /// Wait until a deployment ends, and exit with its outcome
+    /// Wait until deployments end, and exit with their outcome
     #[command(after_help = "Example:\n  deploy-by-code wait 42 && echo deployed")]
     Wait {
-        /// The deployment's number
-        #[arg(value_name = "ID")]
-        id: DeploymentId,
+        #[command(flatten)]
+        which: WhichArguments,
     },
 }
 
@@ -124,6 +108,54 @@ impl LookCommand {
         match self {
             Self::Metrics { textfile: Some(_) } => Acts::Changes,
             _ => Acts::Reads,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct LogArguments {
+    /// One environment, or one application of it
+    #[arg(value_name = "ENV[/APP]")]
+    pub(super) filter: Option<FilterArgument>,
+    /// At most this many deployments [default: 20; all with --since, --until or --json-lines]
+    #[arg(
+        short = 'n',
+        long = "number",
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) number: Option<u32>,
+    /// Only those queued at this time or later: 2d, "2026-12-24 16:00" (UTC)
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Only those queued before this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print JSON, each deployment in a line of its own
+    #[arg(long, conflicts_with = "json")]
+    pub(super) json_lines: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct WhichArguments {
+    /// The numbers of the deployments
+    #[arg(value_name = "ID")]
+    ids: Vec<DeploymentId>,
+    /// All deployments of this rollout
+    #[arg(long, value_name = "NUMBER")]
+    rollout: Option<RolloutId>,
+}
+
+impl WhichArguments {
+    /// Which deployments are meant.
+    pub(super) fn which(self) -> verbs::Which {
+        match self.rollout {
+            Some(rollout) => verbs::Which::Rollout(rollout),
+            None => verbs::Which::Numbers(self.ids),
         }
     }
 }

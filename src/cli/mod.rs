@@ -30,6 +30,7 @@ mod push_options;
 mod pusher;
 mod rebuild;
 mod run;
+mod show;
 mod status;
 
 pub use dispatch::{command, main};

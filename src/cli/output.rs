@@ -38,9 +38,9 @@ impl Output {
         self.print(&format!("{line}\n"))
     }
 
-    /// Prints a table.
+    /// Prints a table, in lines as long as those of the terminal.
     pub(super) fn table(&self, table: &Table) -> Result<(), Error> {
-        self.print(&table.render(self.coloured))
+        self.print(&table.render(self.coloured, terminal_width()))
     }
 
     /// Puts a colour around some text, where the output has colours.

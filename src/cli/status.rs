@@ -5,7 +5,8 @@ use super::error::Error;
 use super::exit::Exit;
 use crate::id::Revision;
 use crate::report::{
-    Colour, Standing, StatusRow, Table, colour, name_cell, refusal_lines, remark, to_json,
+    Colour, Standing, StatusRow, Table, colour, duration, duration_cell, name_cell, refusal_lines,
+    summary_cell, to_json,
 };
 use crate::runner::Unwatched;
 use crate::store::Filter;
@@ -49,9 +50,20 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
     Ok(Exit::Done)
 }
 
+const HEADING: [&str; 8] = [
+    "APPLICATION",
+    "DEPLOYED",
+    "WANTED",
+    "STATUS",
+    "SINCE",
+    "BY",
+    "TOOK",
+    "SUMMARY",
+];
+
 /// Prints the table of applications.
 fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
-    let mut table = Table::new(&["APPLICATION", "DEPLOYED", "WANTED", "STATUS", "SINCE", "BY"]);
+    let mut table = Table::with_details(&HEADING, 2);
     for row in rows {
         table.row(cells(row));
     }
@@ -101,6 +113,8 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
         status,
         plain(since.unwrap_or_else(|| "-".to_owned())),
         plain(name_cell(row.pusher.as_deref())),
+        plain(duration_cell(row.newest.as_ref().and_then(duration))),
+        plain(summary_cell(row.summary.as_deref())),
     ]
 }
 
@@ -157,17 +171,17 @@ fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
     let target = row.target();
     let newest = row.newest.as_ref();
 
-    if let Some(remark) = newest.and_then(remark) {
+    if let Some(remark) = &row.remark {
         let waits = !newest.is_none_or(|newest| newest.status.has_ended());
         let most = if waits { WAITING_MAX } else { REMARK_MAX };
-        let line = format!("{target}: {}", text::escape(&remark, most));
+        let line = format!("{target}: {}", text::escape(remark, most));
         context.output.line(&line)?;
     }
 
     for hold in &row.holds {
         let hold = format!(
             "{} was rolled back by {}: {}",
-            hold.from.short(),
+            hold.revision.short(),
             hold.by,
             hold.reason
         );

@@ -28,8 +28,16 @@ pub(super) struct ChangedPath {
     pub(super) twin: Option<Vec<u8>>,
 }
 
-/// What was and what is at a path, and how the two contents are related.
-type Read = (Option<Node>, Option<Node>, Option<Comparison>);
+/// What was and what is at a path.
+#[derive(Clone)]
+struct Read {
+    old: Option<Node>,
+    new: Option<Node>,
+    /// How the two contents are related.
+    comparison: Option<Comparison>,
+    /// See [`Change::summary`].
+    summary: Option<String>,
+}
 
 /// Reads deploy files of one range.
 pub(super) struct Contents<'r> {
@@ -64,15 +72,16 @@ impl<'r> Contents<'r> {
         } = found;
         let is_file = |entry: &&TreeEntry| entry.mode.is_blob() && depth == Depth::Right;
         let id = |entry: &Option<TreeEntry>| entry.as_ref().filter(is_file).map(|file| file.id);
-        let (old_file, new_file, comparison) = self.files(id(&old), id(&new))?;
+        let read = self.files(id(&old), id(&new))?;
 
         let other = |entry: Option<TreeEntry>| entry.map(|entry| other_node(entry.mode.kind()));
         Ok(Change {
             path,
             depth,
-            old: old_file.or_else(|| other(old)),
-            new: new_file.or_else(|| other(new)),
-            comparison,
+            old: read.old.or_else(|| other(old)),
+            new: read.new.or_else(|| other(new)),
+            comparison: read.comparison,
+            summary: read.summary,
             twin,
         })
     }
@@ -90,11 +99,20 @@ impl<'r> Contents<'r> {
             (Some(Ok(old)), Some(Ok(new))) => Some(deployfile::compare(old, new)),
             _ => None,
         };
+        let summary = match &new_content {
+            Some(Ok(new)) => deployfile::summary(new),
+            _ => None,
+        };
         let node = |content: Result<&[u8], Node>| match content {
             Ok(content) => Node::File(deployfile::revision(content)),
             Err(too_large) => too_large,
         };
-        let read = (old_content.map(node), new_content.map(node), comparison);
+        let read = Read {
+            old: old_content.map(node),
+            new: new_content.map(node),
+            comparison,
+            summary,
+        };
 
         self.buffers = (old_buffer, new_buffer);
         self.known.insert((old, new), read.clone());

@@ -57,4 +57,4 @@ pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
 pub use survey::{ExportRules, Surveyor};
-pub use trailers::{Bound, DeclaredNeed};
+pub use trailers::{Bound, DeclaredNeed, Gained};

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::DeepScan;
+use super::commit::CommitObject;
 use super::error::Error;
 use super::range::RangeCommit;
 use super::repository::Repository;
 use crate::id::{Application, Revision};
-use crate::message::{DeclaredTrailers, Trailer, trailers};
+use crate::message::{Trailer, subject, trailers};
 use crate::policy::{ExceptionKind, Trailers, UncountedReason};
 
 /// How many commits of one push are read for the reasons that they give.
@@ -42,21 +43,31 @@ pub enum Bound {
     Needs(usize),
 }
 
+/// What the commits that a deployment gains say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gained {
+    /// What they declare to need.
+    pub needs: Vec<DeclaredNeed>,
+    /// The limit at which reading ended, where not all commits were read.
+    pub bound: Option<Bound>,
+    /// The title of the deployed commit; `None`: it has none, or is not gained.
+    pub subject: Option<String>,
+}
+
 impl Repository {
-    /// Reads the trailers of the commits that `new` has and `old` does not have, newest first, at
+    /// Reads the messages of the commits that `new` has and `old` does not have, newest first, at
     /// most `most` commits. Returns how many commits were read where there are more.
     fn each_message(
         &self,
         old: Option<&Revision>,
         new: &Revision,
         most: usize,
-        mut each: impl FnMut(&RangeCommit, DeclaredTrailers) -> Result<(), Error>,
+        mut each: impl FnMut(&RangeCommit, &CommitObject<'_>) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
         let range = self.range(old, new, most)?;
         let mut buffer = Vec::new();
         for info in &range.commits {
-            let commit = self.commit(&info.id, &mut buffer)?;
-            each(info, trailers(commit.message, commit.encoding))?;
+            each(info, &self.commit(&info.id, &mut buffer)?)?;
         }
         Ok(range.is_cut.then_some(most))
     }
@@ -74,7 +85,8 @@ impl Repository {
         new: &Revision,
     ) -> Result<BTreeMap<Vec<u8>, Trailers>, Error> {
         let mut reasons: BTreeMap<Vec<u8>, Trailers> = BTreeMap::new();
-        self.each_message(old, new, DEPLOY_COMMITS_MAX, |commit, declared| {
+        self.each_message(old, new, DEPLOY_COMMITS_MAX, |commit, object| {
+            let declared = trailers(object.message, object.encoding);
             let kind = ExceptionKind::of_trailer;
             let given = declared.counted.into_iter();
             let given = given.filter_map(|given| Some((kind(&given.name)?, given.value)));
@@ -126,21 +138,22 @@ impl Repository {
         )
     }
 
-    /// What is needed by the commits that a deployment gains on the way from `old` to `new`, as
-    /// they declare it. Where not all commits were read, the limit at which reading ended.
+    /// What the commits say that a deployment gains on the way from `old` to `new`.
     ///
-    /// A value that is not an application and a hash is ignored: history can't be fixed.
+    /// A need whose value is not an application and a hash is ignored: history can't be fixed.
     ///
     /// # Errors
     /// A commit can't be read.
-    pub fn declared_needs(
-        &self,
-        old: Option<&Revision>,
-        new: &Revision,
-    ) -> Result<(Vec<DeclaredNeed>, Option<Bound>), Error> {
+    pub fn gained(&self, old: Option<&Revision>, new: &Revision) -> Result<Gained, Error> {
         let mut needs: BTreeMap<(Application, String), Revision> = BTreeMap::new();
         let mut are_too_many = false;
-        let commits_read = self.each_message(old, new, GAINED_MAX, |commit, declared| {
+        let mut title = None;
+        let own = self.own_id(new)?;
+        let commits_read = self.each_message(old, new, GAINED_MAX, |commit, object| {
+            if commit.id == own {
+                title = subject(object.message);
+            }
+            let declared = trailers(object.message, object.encoding);
             for need in declared.counted.iter().filter_map(need) {
                 are_too_many |= needs.len() >= NEEDS_MAX && !needs.contains_key(&need);
                 if !are_too_many && !needs.contains_key(&need) {
@@ -160,7 +173,11 @@ impl Repository {
             application,
             commit,
         };
-        Ok((needs.into_iter().map(declared).collect(), bound))
+        Ok(Gained {
+            needs: needs.into_iter().map(declared).collect(),
+            bound,
+            subject: title,
+        })
     }
 }
 

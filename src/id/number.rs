@@ -18,6 +18,18 @@ macro_rules! number {
                 f.pad(&format!("#{}", self.0))
             }
         }
+
+        impl FromStr for $name {
+            type Err = NotANumber;
+
+            /// Takes `42` and `#42`.
+            fn from_str(text: &str) -> Result<Self, NotANumber> {
+                match text.strip_prefix('#').unwrap_or(text).parse() {
+                    Ok(number) if number > 0 => Ok(Self(number)),
+                    _ => Err(NotANumber),
+                }
+            }
+        }
     };
 }
 
@@ -38,36 +50,24 @@ number!(
     RolloutId
 );
 
-/// Some text is not the number of a deployment.
+/// Some text is not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANumber;
 
 impl fmt::Display for NotANumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a deployment's number is written 42 or #42")
+        f.write_str("a number is written 42 or #42")
     }
 }
 
 impl std::error::Error for NotANumber {}
-
-impl FromStr for DeploymentId {
-    type Err = NotANumber;
-
-    /// Takes `42` and `#42`.
-    fn from_str(text: &str) -> Result<Self, NotANumber> {
-        match text.strip_prefix('#').unwrap_or(text).parse() {
-            Ok(number) if number > 0 => Ok(Self(number)),
-            _ => Err(NotANumber),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn deployment_number_is_read_with_and_without_its_sign() {
+    fn number_is_read_with_and_without_its_sign() {
         assert_eq!("42".parse(), Ok(DeploymentId(42)));
         assert_eq!("#42".parse(), Ok(DeploymentId(42)));
 

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
-use super::questions::{Asked, Needs, Question, RepositoryAnswer, Worker};
-use crate::git::ExportRules;
+use super::questions::{Asked, Question, RepositoryAnswer, Worker};
+use crate::git::{ExportRules, Gained};
 use crate::id::Revision;
 use crate::policy::{Commits, Direction, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
@@ -266,19 +266,19 @@ impl ApplicationRepositories {
         }
     }
 
-    /// What the commits from `base` to `revision` declare to need.
-    pub(super) fn needs(
+    /// What the commits from `base` to `revision` say.
+    pub(super) fn gained(
         &mut self,
         path: &Path,
         base: Option<&Revision>,
         revision: &Revision,
-    ) -> Result<Result<Needs, Unknown>, Error> {
-        let question = Question::Needs {
+    ) -> Result<Result<Gained, Unknown>, Error> {
+        let question = Question::Gained {
             base: base.cloned(),
             revision: revision.clone(),
         };
         match self.ask(path, question)? {
-            RepositoryAnswer::Needs(needs) => Ok(needs),
+            RepositoryAnswer::Gained(gained) => Ok(gained),
             _ => Err(Error::NotInMemory),
         }
     }

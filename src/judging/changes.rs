@@ -156,6 +156,7 @@ fn since_last_planned(
         old: Some(content(&revision)),
         new: None,
         comparison: None,
+        summary: None,
         twin: None,
     });
     all.extend(deleted);

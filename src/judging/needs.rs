@@ -1,4 +1,4 @@
-//! What the gained commits declare to need, and which applications need a commit that is lost.
+//! What the gained commits say and need, and which applications need a commit that is lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::error::Error;
 use super::inputs::Inputs;
 use super::wanted::wanted;
 use crate::candidate::Candidate;
-use crate::git::{Bound, DeclaredNeed};
+use crate::git::{Bound, DeclaredNeed, Gained};
 use crate::id::{Revision, Target};
 use crate::policy::{
     Base, Dependant, Direction, Need, NeedState, RevisionFact, TargetFacts, Unknown,
@@ -74,7 +74,7 @@ fn is_readable(known: &TargetFacts) -> bool {
     is_there && bases.all(is_compared)
 }
 
-/// Adds what the commits from `base` to `revision` declare to need.
+/// Adds what the commits from `base` to `revision` declare to need, and the title of `revision`.
 fn add_needs(
     inputs: &Inputs<'_>,
     target: &Target,
@@ -86,14 +86,19 @@ fn add_needs(
     let Some(path) = inputs.deploy.application_repository(target) else {
         return Ok(());
     };
-    let (declared, bound) = match repositories.needs(&path, base, revision)? {
-        Ok(needs) => needs,
+    let Gained {
+        needs,
+        bound,
+        subject,
+    } = match repositories.gained(&path, base, revision)? {
+        Ok(gained) => gained,
         Err(why) => {
             known.needs_unknown = Some(why.0).filter(|_| is_readable(known));
             return Ok(());
         }
     };
 
+    known.subject = subject;
     known.needs_bound = bound.map(|bound| match bound {
         Bound::Commits(count) => format!("only the newest {count} of the gained commits were read"),
         Bound::Needs(count) => {
@@ -102,7 +107,7 @@ fn add_needs(
     });
 
     // A commit of the application itself is gained together with the commit that needs it.
-    let of_others = declared
+    let of_others = needs
         .into_iter()
         .filter(|need| need.application != target.application);
     let mut wanted_before = None;

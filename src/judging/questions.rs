@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::git::{self, Bound, DeclaredNeed, ExportRules, Repository, Surveyor};
+use crate::git::{self, ExportRules, Gained, Repository, Surveyor};
 use crate::id::Revision;
 use crate::policy::{Commits, Direction, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
@@ -38,8 +38,8 @@ pub(super) enum Question {
     Contains { tip: Revision, commit: Revision },
     /// Which commit has a hash that begins with these digits?
     Complete(String),
-    /// What do the commits between two revisions declare to need?
-    Needs {
+    /// What do the commits between two revisions say?
+    Gained {
         base: Option<Revision>,
         revision: Revision,
     },
@@ -50,9 +50,6 @@ pub(super) enum Question {
     },
 }
 
-/// What commits declare to need. The bound is there if only the newest commits were read.
-pub(super) type Needs = (Vec<DeclaredNeed>, Option<Bound>);
-
 /// The answer to the [`Question`] of the same name.
 #[derive(Debug, Clone)]
 pub(super) enum RepositoryAnswer {
@@ -62,7 +59,7 @@ pub(super) enum RepositoryAnswer {
     Dates(Result<Vec<i64>, Unknown>),
     Contains(Result<bool, Unknown>),
     Complete(Result<Option<Revision>, Unknown>),
-    Needs(Result<Needs, Unknown>),
+    Gained(Result<Gained, Unknown>),
     Survey(Result<Survey, Unknown>),
 }
 
@@ -76,7 +73,7 @@ impl RepositoryAnswer {
             Question::Dates { .. } => Self::Dates(Err(why)),
             Question::Contains { .. } => Self::Contains(Err(why)),
             Question::Complete(_) => Self::Complete(Err(why)),
-            Question::Needs { .. } => Self::Needs(Err(why)),
+            Question::Gained { .. } => Self::Gained(Err(why)),
             Question::Survey { .. } => Self::Survey(Err(why)),
         }
     }
@@ -108,9 +105,9 @@ impl RepositoryAnswer {
             Question::Complete(prefix) => {
                 Self::Complete(repository.complete(prefix).map_err(unknown))
             }
-            Question::Needs { base, revision } => {
-                let needs = repository.declared_needs(base.as_ref(), revision);
-                Self::Needs(needs.map_err(unknown))
+            Question::Gained { base, revision } => {
+                let gained = repository.gained(base.as_ref(), revision);
+                Self::Gained(gained.map_err(unknown))
             }
             Question::Survey { revision, rules } => {
                 let end = Deadline::after(*left);

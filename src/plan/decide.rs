@@ -149,6 +149,7 @@ fn deployment(
 
     let rolled_back = judged.passes().find_map(|pass| pass.rolled_back.clone());
     let takes_latest = config.settings(target).queue == Queue::Latest;
+    let subject = || known.and_then(|known| known.subject.clone());
     let exceptions = judged.passes().filter_map(|pass| pass.exception.clone());
     let released = judged.passes().flat_map(|pass| pass.released.clone());
     PlannedDeployment {
@@ -164,6 +165,7 @@ fn deployment(
         first: judged.first(),
         needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
         waits: judged.passes().find_map(|pass| pass.waits.clone()),
+        summary: candidate.change.summary.clone().or_else(subject),
     }
 }
 

@@ -20,6 +20,7 @@ pub struct PlannedDeployment {
     pub(super) first: BTreeSet<Application>,
     pub(super) needs: Vec<Need>,
     pub(super) waits: Option<String>,
+    pub(super) summary: Option<String>,
 }
 
 impl PlannedDeployment {
@@ -95,6 +96,13 @@ impl PlannedDeployment {
     #[must_use]
     pub fn waits(&self) -> Option<&str> {
         self.waits.as_deref()
+    }
+
+    /// What is deployed, in one line: what the entry of the deploy file says, or else the title of
+    /// the revision.
+    #[must_use]
+    pub fn summary(&self) -> Option<&str> {
+        self.summary.as_deref()
     }
 }
 

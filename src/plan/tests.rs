@@ -21,6 +21,7 @@ fn change(path: &str, old: Option<Node>, new: Option<Node>) -> Change {
         old,
         new,
         comparison: None,
+        summary: None,
         twin: None,
     }
 }

@@ -277,6 +277,8 @@ pub struct TargetFacts {
     pub misspelt_sections: Vec<NearSection>,
     /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
+    /// The title of the new revision, where it is a gained commit. No rule asks for it.
+    pub subject: Option<String>,
     /// What the gained commits need.
     pub needs: Vec<Need>,
     /// If the gained commits can't be read, though the revision and the base can: why not.

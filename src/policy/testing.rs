@@ -26,6 +26,7 @@ pub(super) fn added(path: &str, new: Option<Node>) -> Change {
         old: None,
         new,
         comparison: None,
+        summary: None,
         twin: None,
     }
 }

@@ -253,6 +253,7 @@ mod tests {
             released_by: None,
             rolled_back: None,
             overrides_freeze: false,
+            summary: None,
         };
         let line = note_line(&deployment, "x");
         assert_eq!(

@@ -1,9 +1,15 @@
 //! Cells of tables that several listings have.
 
+use std::time::Duration;
+
 use super::table::Colour;
 use crate::identity::{Evidence, Identity};
 use crate::status::Status;
 use crate::text;
+use crate::time::show_duration;
+
+/// The longest summary that is shown, in characters.
+const SUMMARY_MAX: usize = 200;
 
 /// The colour of a status.
 #[must_use]
@@ -20,6 +26,18 @@ pub fn colour(status: Status) -> Colour {
 #[must_use]
 pub fn name_cell(name: Option<&str>) -> String {
     name.map_or_else(|| "-".to_owned(), |name| text::escape(name, 24))
+}
+
+/// What is deployed, in words that somebody else wrote, made safe to show; nothing for none.
+#[must_use]
+pub fn summary_cell(summary: Option<&str>) -> String {
+    text::escape(summary.unwrap_or_default(), SUMMARY_MAX)
+}
+
+/// How long something took; `-` where that is not known.
+#[must_use]
+pub fn duration_cell(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "-".to_owned(), show_duration)
 }
 
 /// The name of the person who acted, and how it is known.

@@ -1,9 +1,13 @@
 //! One deployment, for people and for programs.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::hold_row::HoldRow;
+use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId};
-use crate::identity::Evidence;
+use crate::identity::{Evidence, Identity};
 use crate::policy::Exception;
 use crate::status::Status;
 use crate::store::{self, Deployment, Reader};
@@ -14,12 +18,17 @@ use crate::time::{Timestamp, show_duration};
 pub struct DeploymentRow {
     /// Its number.
     pub id: DeploymentId,
+    /// The path of the deploy repository.
+    pub repository: String,
     /// Its rollout's number.
     pub rollout: RolloutId,
     /// The environment.
     pub environment: Environment,
     /// The application.
     pub application: Application,
+    /// What is deployed, in one line: what the entry of the deploy file says, or else the title of
+    /// the revision.
+    pub summary: Option<String>,
     /// The revision to deploy.
     pub revision: Revision,
     /// The revision that was deployed before.
@@ -28,6 +37,8 @@ pub struct DeploymentRow {
     pub status: Status,
     /// Why it has this status, or a remark.
     pub reason: Option<String>,
+    /// What people should know in addition to the status, in words.
+    pub remark: Option<String>,
     /// The commit of the deploy branch.
     pub deploy_commit: Option<Revision>,
     /// Who pushed.
@@ -36,64 +47,130 @@ pub struct DeploymentRow {
     pub pusher_known_by: Option<Evidence>,
     /// Who wrote the commit, as the commit claims.
     pub author: Option<String>,
+    /// The deployment that it retries.
+    pub retry_of: Option<DeploymentId>,
+    /// The deployment that took its place before it began.
+    pub superseded_by: Option<DeploymentId>,
+    /// Who asked for it to end.
+    pub cancelled_by: Option<String>,
+    /// How that person is known, where that was recorded.
+    pub cancelled_known_by: Option<Evidence>,
+    /// Who asked not to wait any more for what it left running.
+    pub released_by: Option<String>,
+    /// How that person is known, where that was recorded.
+    pub released_known_by: Option<Evidence>,
     /// When it was recorded.
     pub queued_at: Timestamp,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// From when it was recorded until it began, in milliseconds.
+    pub waited_ms: Option<u64>,
+    /// From when it began until it ended, in milliseconds.
+    pub duration_ms: Option<u64>,
     /// The command's exit status.
     pub exit_status: Option<i32>,
     /// The log file, once there is one.
     pub log: Option<String>,
     /// For a rollback, the revision that it went back from.
     pub rolled_back: Option<Revision>,
+    /// For a rollback, what it took away and still holds back.
+    pub holds: Vec<HoldRow>,
     /// The reasons for which rules made exceptions.
     pub exceptions: Vec<Exception>,
 }
 
 impl DeploymentRow {
-    /// Makes the row of a recorded deployment.
+    /// Makes the row of a deployment that is recorded in the state of a deploy repository.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn new(deployment: &Deployment, record: &Reader<'_>) -> Result<Self, store::Error> {
+    pub fn new(
+        deploy: &DeployRepository,
+        deployment: &Deployment,
+        record: &Reader<'_>,
+    ) -> Result<Self, store::Error> {
         let log = record.log_file(deployment.id);
-        let pusher = deployment.pusher.clone();
-        let evidence = pusher.as_ref().map(|pusher| pusher.evidence);
+        let (pusher, pusher_known_by) = who(deployment.pusher.as_ref());
+        let (cancelled_by, cancelled_known_by) = who(deployment.cancelled_by.as_ref());
+        let (released_by, released_known_by) = who(deployment.released_by.as_ref());
+        let mut holds = Vec::new();
+        if deployment.rolled_back.is_some() {
+            holds = record.holds(&deployment.target)?;
+            holds.retain(|(by, ..)| *by == deployment.id);
+        }
 
         Ok(Self {
             id: deployment.id,
+            repository: deploy.repository.path().to_string_lossy().into_owned(),
             rollout: deployment.rollout,
             environment: deployment.target.environment.clone(),
             application: deployment.target.application.clone(),
+            summary: deployment.summary.clone(),
             revision: deployment.revision.clone(),
             previous_revision: deployment.previous_revision.clone(),
             status: deployment.status,
             reason: deployment.reason.clone(),
+            remark: remark(deployment),
             deploy_commit: deployment.deploy_commit.clone(),
-            pusher: pusher.map(|pusher| pusher.name),
-            pusher_known_by: evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
+            pusher,
+            pusher_known_by,
             author: deployment.author.clone(),
+            retry_of: deployment.retry_of,
+            superseded_by: deployment.superseded_by,
+            cancelled_by,
+            cancelled_known_by,
+            released_by,
+            released_known_by,
             queued_at: deployment.queued_at,
             started_at: deployment.started_at,
             finished_at: deployment.finished_at,
+            waited_ms: waited(deployment).map(ms),
+            duration_ms: duration(deployment).map(ms),
             exit_status: deployment.exit_status,
             log: log.exists().then(|| log.to_string_lossy().into_owned()),
             rolled_back: deployment.rolled_back.clone(),
+            holds: HoldRow::all(holds),
             exceptions: record.exceptions(deployment.id)?,
         })
     }
+}
+
+/// The name of a person, and how it is known, where that was recorded.
+fn who(person: Option<&Identity>) -> (Option<String>, Option<Evidence>) {
+    let evidence = person.map(|person| person.evidence);
+    (
+        person.map(|person| person.name.clone()),
+        evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
+    )
+}
+
+/// How long a deployment waited from when it was recorded until it began. `None`: it has not begun.
+#[must_use]
+pub fn waited(deployment: &Deployment) -> Option<Duration> {
+    let begun = deployment.started_at;
+    begun.map(|begun| begun.since(deployment.queued_at))
+}
+
+/// How long a deployment lasted from its beginning to its end. `None`: it has not begun, or not
+/// ended.
+#[must_use]
+pub fn duration(deployment: &Deployment) -> Option<Duration> {
+    let both = deployment.started_at.zip(deployment.finished_at);
+    both.map(|(begun, ended)| ended.since(begun))
+}
+
+/// A length of time in milliseconds.
+pub(super) fn ms(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How a deployment ended, in words: `succeeded in 3 s`, `failed: exit status 7`. The reason in it
 /// can be somebody else's words; escape it where it is shown.
 #[must_use]
 pub fn outcome_line(deployment: &Deployment) -> String {
-    let lasted = deployment
-        .started_at
-        .zip(deployment.finished_at)
-        .map(|(start, end)| show_duration(end.since(start)));
+    let lasted = duration(deployment).map(show_duration);
     match (deployment.status, &deployment.reason, lasted) {
         (Status::Succeeded, None, Some(lasted)) => format!("succeeded in {lasted}"),
         (Status::Succeeded, Some(remark), Some(lasted)) => {
@@ -151,6 +228,7 @@ mod tests {
             released_by: None,
             rolled_back: None,
             overrides_freeze: false,
+            summary: None,
         }
     }
 

@@ -114,7 +114,7 @@ pub fn event_row(
     let deployment = deployment.transpose()?.flatten();
     let row = deployment
         .as_ref()
-        .map(|deployment| DeploymentRow::new(deployment, &record));
+        .map(|deployment| DeploymentRow::new(deploy, deployment, &record));
     let row = row.transpose()?;
     drop(record);
 

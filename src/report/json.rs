@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::{Serialize, Serializer as Serialization};
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use crate::policy::Freeze;
 use crate::text::is_deceptive;
@@ -12,8 +12,18 @@ use crate::text::is_deceptive;
 /// back as the same character.
 #[must_use]
 pub fn to_json(value: &impl Serialize) -> String {
+    write(value, PrettyFormatter::new())
+}
+
+/// The same in one line.
+#[must_use]
+pub fn to_json_line(value: &impl Serialize) -> String {
+    write(value, CompactFormatter)
+}
+
+fn write(value: &impl Serialize, formatter: impl Formatter) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, Escaping(PrettyFormatter::new()));
+    let mut serializer = Serializer::with_formatter(&mut bytes, Escaping(formatter));
     // Writing to memory can't fail, and all keys of the rows are strings.
     let _ = value.serialize(&mut serializer);
     String::from_utf8_lossy(&bytes).into_owned()
@@ -31,9 +41,9 @@ pub(super) fn freeze_as_text<S: Serialization>(
     freeze.as_ref().map(Freeze::describe).serialize(serializer)
 }
 
-struct Escaping(PrettyFormatter<'static>);
+struct Escaping<F>(F);
 
-impl Formatter for Escaping {
+impl<F: Formatter> Formatter for Escaping<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,
@@ -116,5 +126,9 @@ mod tests {
             "{json:?}"
         );
         assert_eq!(serde_json::from_str::<Vec<String>>(&json).unwrap(), hostile);
+
+        let line = to_json_line(&hostile);
+        assert!(!line.chars().any(is_deceptive), "{line:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&line).unwrap(), hostile);
     }
 }

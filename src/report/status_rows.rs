@@ -5,9 +5,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::deployment_row::{duration, ms, remark};
+use super::hold_row::HoldRow;
 use super::json::freeze_as_text;
+use super::refusal::RefusalRow;
+use crate::deploy_repository::DeployRepository;
 use crate::deployfile;
-use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::policy::Freeze;
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Reader};
@@ -40,20 +44,11 @@ impl Serialize for Standing {
     }
 }
 
-/// A revision that a rollback took away and that nobody has released since.
-#[derive(Debug)]
-pub struct HoldRow {
-    /// The rollback.
-    pub by: DeploymentId,
-    /// The revision that it went back from.
-    pub from: Revision,
-    /// The reason that was given for the rollback.
-    pub reason: String,
-}
-
 /// One application in one environment. The keys are stable.
 #[derive(Debug, Serialize)]
 pub struct StatusRow {
+    /// The path of the deploy repository.
+    pub repository: String,
     /// The environment.
     pub environment: Environment,
     /// The application.
@@ -67,29 +62,42 @@ pub struct StatusRow {
     pub status: Option<Standing>,
     /// The newest deployment's number.
     pub deployment: Option<DeploymentId>,
+    /// The number of its rollout.
+    pub rollout: Option<RolloutId>,
+    /// What it deploys, in one line.
+    pub summary: Option<String>,
     /// Since when it has that status.
     pub since: Option<Timestamp>,
+    /// How long it lasted, in milliseconds.
+    pub duration_ms: Option<u64>,
     /// Who pushed it.
     pub pusher: Option<String>,
+    /// What people should know in addition to its status, in words.
+    pub remark: Option<String>,
+    /// Why the deploy file can't be deployed.
+    pub problem: Option<RefusalRow>,
     /// The revision that the last rollback went back from and that is held back until somebody
     /// releases it.
     pub rolled_back: Option<Revision>,
+    /// What rollbacks took away, the newest first.
+    pub holds: Vec<HoldRow>,
     /// Why the environment is frozen, if it is.
     #[serde(serialize_with = "freeze_as_text")]
     pub frozen: Option<Freeze>,
-    /// The newest deployment, for what people should know in addition to the status.
+    /// The deployment that holds the environment, because its runner died.
+    pub held_by: Option<DeploymentId>,
+    /// The newest deployment, unless the application is retired.
     #[serde(skip)]
     pub newest: Option<Deployment>,
-    /// What rollbacks took away, the newest first.
-    #[serde(skip)]
-    pub holds: Vec<HoldRow>,
 }
 
-/// Makes a row for each application that is wanted or was ever deployed.
+/// Makes a row for each application that is wanted or was ever deployed. What dead runners hold is
+/// left open: the processes are not looked at.
 ///
 /// # Errors
 /// The state can't be read.
 pub fn status_rows(
+    deploy: &DeployRepository,
     record: &Reader<'_>,
     wanted: &BTreeMap<Target, Revision>,
     freezes: &BTreeMap<Environment, Freeze>,
@@ -102,6 +110,7 @@ pub fn status_rows(
         .map(|retired| (retired.target.clone(), retired))
         .collect();
     let problems = record.problems()?;
+    let repository = deploy.repository.path().to_string_lossy();
 
     let targets: BTreeSet<Target> = wanted
         .keys()
@@ -115,31 +124,45 @@ pub fn status_rows(
     for target in targets {
         let deployed = record.deployed(&target)?;
         let mut row = StatusRow {
+            repository: repository.clone().into_owned(),
             environment: target.environment.clone(),
             application: target.application.clone(),
             wanted: wanted.get(&target).cloned(),
             deployed: deployed.map(|deployed| deployed.revision),
             status: None,
             deployment: None,
+            rollout: None,
+            summary: None,
             since: None,
+            duration_ms: None,
             pusher: None,
+            remark: None,
+            problem: None,
             rolled_back: None,
-            frozen: freezes.get(&target.environment).cloned(),
-            newest: None,
             holds: Vec::new(),
+            frozen: freezes.get(&target.environment).cloned(),
+            held_by: None,
+            newest: None,
         };
         if let Some(newest) = newest.remove(&target) {
-            row.add_newest(newest);
-            row.add_holds(record.holds(&target)?);
+            row.deployment = Some(newest.id);
+            row.rollout = Some(newest.rollout);
+            row.holds = HoldRow::all(record.holds(&target)?);
+            row.rolled_back = row.holds.first().map(|hold| hold.revision.clone());
+            row.newest = Some(newest).filter(|_| !retired.contains_key(&target));
         }
 
         if let Some(retired) = retired.get(&target) {
             row.status = Some(Standing::Retired);
             row.since = Some(retired.retired_at);
             row.pusher = retired.pusher.as_ref().map(|pusher| pusher.name.clone());
-            row.newest = None;
-        } else if problems.iter().any(|problem| is_about(problem, &target)) {
-            row.status = Some(Standing::Problem);
+        } else {
+            row.describe_newest();
+            let problem = problems.iter().find(|problem| is_about(problem, &target));
+            if let Some(problem) = problem {
+                row.status = Some(Standing::Problem);
+                row.problem = Some(RefusalRow::new(&problem.refusal));
+            }
         }
         rows.push(row);
     }
@@ -162,21 +185,18 @@ impl StatusRow {
         }
     }
 
-    fn add_newest(&mut self, newest: Deployment) {
+    /// Says what the newest deployment is, and how it went.
+    fn describe_newest(&mut self) {
+        let Some(newest) = &self.newest else { return };
         self.status = Some(Standing::Deployment(newest.status));
-        self.deployment = Some(newest.id);
+        self.summary.clone_from(&newest.summary);
         self.since = newest
             .finished_at
             .or(newest.started_at)
             .or(Some(newest.queued_at));
+        self.duration_ms = duration(newest).map(ms);
         self.pusher = newest.pusher.as_ref().map(|pusher| pusher.name.clone());
-        self.newest = Some(newest);
-    }
-
-    fn add_holds(&mut self, holds: Vec<(DeploymentId, Revision, String)>) {
-        let row = |(by, from, reason)| HoldRow { by, from, reason };
-        self.holds = holds.into_iter().map(row).collect();
-        self.rolled_back = self.holds.first().map(|hold| hold.from.clone());
+        self.remark = remark(newest);
     }
 }
 

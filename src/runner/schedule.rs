@@ -128,6 +128,7 @@ mod tests {
             released_by: None,
             rolled_back: None,
             overrides_freeze: false,
+            summary: None,
         }
     }
 

@@ -118,6 +118,14 @@ impl Reader<'_> {
         )
     }
 
+    /// The deployments of a rollout, in the order of their numbers.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployments_in(&self, rollout: RolloutId) -> Result<Vec<Deployment>, Error> {
+        self.select("WHERE rollout = ? ORDER BY id", [rollout.0])
+    }
+
     /// The deployments that were planned together from exactly this range of the deploy branch,
     /// when it was planned last.
     ///

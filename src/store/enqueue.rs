@@ -99,12 +99,16 @@ impl Transaction<'_> {
         let pusher = source.pusher.as_ref();
         let mut kinds = planned.exceptions().iter().map(|exception| exception.kind);
         let overrides_freeze = kinds.any(|kind| kind == ExceptionKind::Override);
+        let summary = match planned.summary() {
+            Some(summary) => Some(summary.to_owned()),
+            None => self.earlier_summary(planned)?,
+        };
 
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision,
                  previous_revision, status, deploy_commit, pusher, author, queued_at_ms,
-                 rolled_back, overrides_freeze, reason, pusher_known_by)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+                 rolled_back, overrides_freeze, reason, pusher_known_by, summary)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 rollout.0,
                 environment,
@@ -118,12 +122,23 @@ impl Transaction<'_> {
                 text(planned.rolled_back()),
                 overrides_freeze,
                 planned.waits(),
-                pusher.map(|pusher| pusher.evidence.as_str())
+                pusher.map(|pusher| pusher.evidence.as_str()),
+                summary
             ],
         )?;
         let id = DeploymentId(self.last_id());
         self.check_is_new(id)?;
         Ok(id)
+    }
+
+    /// What an earlier deployment of the same revision says, for one that goes back or is done
+    /// again: it gains no commits, so nobody has read the title of its revision.
+    fn earlier_summary(&self, planned: &plan::PlannedDeployment) -> Result<Option<String>, Error> {
+        if planned.rolled_back().is_none() && !planned.is_redeploy() {
+            return Ok(None);
+        }
+        let earlier = self.newest_of_revision(planned.target(), planned.revision())?;
+        Ok(earlier.and_then(|earlier| earlier.summary))
     }
 
     /// Records that a newer deployment supersedes the queued ones of an application, also those
@@ -174,8 +189,8 @@ impl Transaction<'_> {
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision,
                  previous_revision, status, deploy_commit, pusher, author, retry_of, queued_at_ms,
-                 rolled_back, pusher_known_by)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                 rolled_back, pusher_known_by, summary)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 rollout.0,
                 environment,
@@ -188,7 +203,8 @@ impl Transaction<'_> {
                 of.id.0,
                 now.as_ms(),
                 text(of.rolled_back.as_ref()),
-                by.map(|by| by.evidence.as_str())
+                by.map(|by| by.evidence.as_str()),
+                of.summary
             ],
         )?;
         let id = DeploymentId(self.last_id());

@@ -68,4 +68,4 @@ pub use rows::{Deployment, Outcome, Run, Stale, state_mark};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;
 pub use transaction::Transaction;
-pub use views::Filter;
+pub use views::{Filter, Period};

@@ -61,6 +61,9 @@ pub struct Deployment {
     pub rolled_back: Option<Revision>,
     /// Whether it may begin while its environment is frozen.
     pub overrides_freeze: bool,
+    /// What is deployed, in one line that can contain any characters: what the entry of the deploy
+    /// file says, or else the title of the revision.
+    pub summary: Option<String>,
 }
 
 /// The processes that carry a deployment out.
@@ -155,7 +158,7 @@ const COLUMNS: &str = "id, rollout, environment, application, revision, \
      previous_revision, status, reason, deploy_commit, pusher, author, retry_of, superseded_by, \
      queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
      leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, \
-     pusher_known_by, cancelled_known_by, released_known_by, namespaces";
+     pusher_known_by, cancelled_known_by, released_known_by, namespaces, summary";
 
 /// Reads a row of [`COLUMNS`].
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -187,6 +190,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         released_by: identity_at(row, 24, 29)?,
         rolled_back: revision_at(row, 25)?,
         overrides_freeze: row.get(26)?,
+        summary: row.get(31)?,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) fn planned(application: &str, digit: char) -> plan::PlannedDeployment
         old: None,
         new: Some(Node::File(Ok(revision(digit)))),
         comparison: None,
+        summary: None,
         twin: None,
     };
     plan::decide(&config, &candidates(vec![change]), &Facts::default())

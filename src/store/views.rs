@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::params;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value;
 
 use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
-use crate::id::{Application, Environment, Revision, Target};
+use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::time::Timestamp;
 
 /// Which deployments of the history are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,24 +31,68 @@ impl Filter {
     }
 }
 
+/// When deployments were queued.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Period {
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Earlier than this.
+    pub until: Option<Timestamp>,
+}
+
 impl Reader<'_> {
     /// The newest deployments that a filter lets through, newest first, at most `most`.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn history(&self, filter: &Filter, most: u32) -> Result<Vec<Deployment>, Error> {
-        let newest = "ORDER BY id DESC LIMIT ?";
-        match (&filter.environment, &filter.application) {
-            (None, _) => self.select(newest, [most]),
-            (Some(environment), None) => self.select(
-                &format!("WHERE environment = ? {newest}"),
-                params![environment.as_str(), most],
+        self.history_before(None, filter, &Period::default(), most)
+    }
+
+    /// The same for those that were queued in a period and have a lower number than `before`. No
+    /// index has the times, because each index makes the hook slower. So at most all deployments
+    /// of the filter are looked at.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn history_before(
+        &self,
+        before: Option<DeploymentId>,
+        filter: &Filter,
+        period: &Period,
+        most: u32,
+    ) -> Result<Vec<Deployment>, Error> {
+        // Whoever reads on has seen that the environment has many deployments. Then it is faster to
+        // walk down from the last one than to sort those of the index again for each piece. With
+        // the plus sign, SQLite does not use the index.
+        let is_of_environment = match (before, &filter.application) {
+            (Some(_), None) => "+environment = ?",
+            _ => "environment = ?",
+        };
+        let name = |name: &str| Value::from(name.to_owned());
+        let environment = filter.environment.as_ref().map(Environment::as_str);
+        let application = filter.application.as_ref().map(Application::as_str);
+        let conditions = [
+            (is_of_environment, environment.map(name)),
+            ("application = ?", application.map(name)),
+            ("id < ?", before.map(|id| id.0.into())),
+            (
+                "queued_at_ms >= ?",
+                period.since.map(|at| at.as_ms().into()),
             ),
-            (Some(environment), Some(application)) => self.select(
-                &format!("WHERE environment = ? AND application = ? {newest}"),
-                params![environment.as_str(), application.as_str(), most],
-            ),
+            ("queued_at_ms < ?", period.until.map(|at| at.as_ms().into())),
+        ];
+
+        let (mut sql, mut values) = (String::new(), Vec::new());
+        for (condition, value) in conditions {
+            let Some(value) = value else { continue };
+            sql.push_str(if values.is_empty() { "WHERE " } else { " AND " });
+            sql.push_str(condition);
+            values.push(value);
         }
+        sql.push_str(" ORDER BY id DESC LIMIT ?");
+        values.push(most.into());
+        self.select(&sql, params_from_iter(values))
     }
 
     /// The newest deployment of each application in each environment.

@@ -1,7 +1,7 @@
 //! `cancel`: ends a queued or running deployment.
 
 use super::error::Error;
-use super::follow::find;
+use super::find::find;
 use super::place::Place;
 use super::start::start_runner;
 use crate::id::DeploymentId;

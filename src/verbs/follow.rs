@@ -5,13 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use super::error::Error;
+use super::find::find;
 use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment};
 use crate::report::Tail;
 use crate::runner::has_runner;
-use crate::store::{Deployment, Reader, Store};
+use crate::store::{Deployment, Store};
 use crate::sys::clock::Deadline;
 
 /// How long a deployment may wait without a runner before one is started, and how long until the
@@ -21,19 +22,6 @@ const RUNNER_MISSING: Duration = Duration::from_secs(5);
 /// How much output one look hands over before the other deployments wait for the next look, in
 /// bytes.
 const OUTPUT_MAX: usize = 256 * 1024;
-
-/// A deployment by its number.
-///
-/// # Errors
-/// There is none, or the state can't be read.
-pub fn find(record: &Reader<'_>, id: DeploymentId) -> Result<Deployment, Error> {
-    record.deployment(id)?.ok_or_else(|| {
-        Error::refused(
-            format!("there is no deployment {id}"),
-            "to see all deployments: deploy-by-code log",
-        )
-    })
-}
 
 /// What is watched of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -61,7 +61,7 @@ pub fn metrics(deploy: &DeployRepository, store: &mut Store) -> Result<String, E
     let frozen = frozen(deploy, &record, &names, now)?;
     let deployments = record.deployment_figures(since)?;
 
-    let applications = applications(&record, &names, &deployments, since)?;
+    let applications = applications(deploy, &record, &names, &deployments, since)?;
     let by_hand = record.freezes(now)?;
     let shown = applications.keys().map(|target| &target.environment);
     let shown = shown.chain(deploy.config.environments().map(|(name, _)| name));
@@ -101,6 +101,7 @@ pub fn metrics(deploy: &DeployRepository, store: &mut Store) -> Result<String, E
 
 /// The applications in each environment, but for those that were retired before the window.
 fn applications(
+    deploy: &DeployRepository,
     record: &Reader<'_>,
     names: &Names,
     deployments: &BTreeMap<Target, DeploymentFigures>,
@@ -112,7 +113,13 @@ fn applications(
         .map(|retired| retired.target)
         .collect();
 
-    let rows = status_rows(record, &names.wanted, &BTreeMap::new(), &Filter::default())?;
+    let rows = status_rows(
+        deploy,
+        record,
+        &names.wanted,
+        &BTreeMap::new(),
+        &Filter::default(),
+    )?;
     let rows = rows.into_iter().map(|row| (row.target(), row));
     let rows = rows.filter(|(target, _)| !gone.contains(target));
     let figures = rows.map(|(target, row)| {

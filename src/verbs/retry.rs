@@ -1,7 +1,7 @@
 //! `retry`: queues a deployment again.
 
 use super::error::Error;
-use super::follow::find;
+use super::find::find;
 use super::place::Place;
 use super::start::start_runner;
 use crate::deploy_repository::DeployRepository;

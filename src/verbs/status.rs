@@ -57,7 +57,7 @@ pub fn overview(
     names.check_filter(filter)?;
 
     let mut frozen = frozen(deploy, &record, &names, clock::now())?;
-    let rows = status_rows(&record, &names.wanted, &frozen, filter)?;
+    let mut rows = status_rows(deploy, &record, &names.wanted, &frozen, filter)?;
 
     let mut problems = record.problems()?;
     problems.retain(|problem| concerns(filter, &deploy.config.root, &problem.refusal.path));
@@ -68,11 +68,18 @@ pub fn overview(
         problems.push(Problem { refusal, found_at });
     }
 
+    let unwatched = unwatched(&record, filter)?;
+    for row in &mut rows {
+        let is_held = |left: &&Unwatched| left.deployment.target.environment == row.environment;
+        let left = unwatched.iter().find(is_held);
+        row.held_by = left.map(|left| left.deployment.id);
+    }
+
     frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
     Ok(Overview {
         rows,
         frozen,
-        unwatched: unwatched(&record, filter)?,
+        unwatched,
         missing_branch: deploy.missing_branch()?,
         not_as_installed,
         problems,

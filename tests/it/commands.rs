@@ -54,9 +54,64 @@ pub fn with_history() -> World {
     world
 }
 
-fn keys(value: &Value) -> BTreeSet<&str> {
+/// The keys that the man page names behind some words, up to the end of the paragraph. What stands
+/// in parentheses is about values.
+fn documented_keys(begin: &str) -> BTreeSet<String> {
+    let page = include_str!("../../packaging/man/deploy-by-code.1");
+    let (_, json) = page.split_once(".Ss JSON\n").unwrap();
+    let (_, list) = json.split_once(begin).unwrap();
+    let mut keys = BTreeSet::new();
+    let mut depth = 0;
+
+    for line in list.lines() {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            (".Pp", _) | ("Its" | "What", _) => break,
+            (".Po", _) => depth += 1,
+            (".Pc", _) => depth -= 1,
+            (".Ql", key) if depth == 0 => {
+                keys.insert(key.split(' ').next().unwrap().to_owned());
+            }
+            _ => {}
+        }
+    }
+    keys
+}
+
+/// The man page names every key of what a listing prints, whatever it is inside of.
+fn assert_documented(value: &Value) {
+    let page = include_str!("../../packaging/man/deploy-by-code.1");
+    let mut left = vec![value];
+    while let Some(value) = left.pop() {
+        left.extend(value.as_array().into_iter().flatten());
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let is_named = page.lines().any(|line| {
+                let mut words = line.split(' ');
+                words.next() == Some(".Ql") && words.next() == Some(key)
+            });
+            assert!(is_named, "the man page does not name the key {key}");
+            left.push(value);
+        }
+    }
+}
+
+#[test]
+fn every_key_of_json_is_in_the_man_page() {
+    let world = with_history();
+    world.write("production/x.deploy", "no revision\n");
+    world.push_unseen();
+    world.cmd(&["reconcile"]);
+
+    for command in ["status", "log", "show 2", "check", "doctor"] {
+        let words: Vec<&str> = command.split(' ').chain(["--json"]).collect();
+        let run = world.cmd(&words);
+        let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_documented(&rows);
+    }
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
     let object = value.as_object().unwrap();
-    object.keys().map(String::as_str).collect()
+    object.keys().cloned().collect()
 }
 
 #[track_caller]
@@ -103,7 +158,7 @@ fn wrong_usage_exits_with_2_and_offers_the_right_word() {
         (&["reconcil"], "'reconcile'"),
         (&["status", "--jsno"], "'--json'"),
         (&["install", "--deploy-exist"], "'--deploy-existing'"),
-        (&["show"], "<ID>"),
+        (&["show"], "<ID|--rollout"),
         (&["show", "x"], "42"),
         (&["log", "-n", "many"], "'--number <N>'"),
     ] {
@@ -137,32 +192,13 @@ fn unknown_names_and_numbers_are_refused() {
 #[test]
 fn json_of_deployments_has_exactly_the_documented_keys() {
     let world = with_history();
-    let documented: BTreeSet<&str> = [
-        "id",
-        "rollout",
-        "environment",
-        "application",
-        "revision",
-        "previous_revision",
-        "status",
-        "reason",
-        "deploy_commit",
-        "pusher",
-        "author",
-        "queued_at",
-        "started_at",
-        "finished_at",
-        "exit_status",
-        "log",
-        "rolled_back",
-        "exceptions",
-        "pusher_known_by",
-    ]
-    .into();
+    let documented = documented_keys("A deployment has the keys");
 
+    let repository = fs::canonicalize(world.repository()).unwrap();
     assert_eq!(ids(&world, &["log"]), [4, 3, 2, 1], "the newest first");
     for deployment in world.json(&["log"]).as_array().unwrap() {
         assert_eq!(keys(deployment), documented);
+        assert_eq!(deployment["repository"], repository.to_str().unwrap());
     }
 
     let show = world.show(2);
@@ -186,19 +222,7 @@ fn json_of_deployments_has_exactly_the_documented_keys() {
 #[test]
 fn json_of_status_has_exactly_the_documented_keys() {
     let world = with_history();
-    let documented: BTreeSet<&str> = [
-        "environment",
-        "application",
-        "wanted",
-        "deployed",
-        "status",
-        "deployment",
-        "since",
-        "pusher",
-        "rolled_back",
-        "frozen",
-    ]
-    .into();
+    let documented = documented_keys(".Cm status\nhas\n");
 
     let status = world.json(&["status"]);
     let rows = status.as_array().unwrap();
@@ -212,6 +236,10 @@ fn json_of_status_has_exactly_the_documented_keys() {
     assert_eq!(a["deployed"], rev(1));
     assert_eq!(a["status"], "failed");
     assert_eq!(a["deployment"], 2);
+    assert_eq!(a["rollout"], world.show(2)["rollout"]);
+    assert_eq!(a["summary"], "Deploy production/a");
+    assert_eq!(a["remark"], "failed: exit status 7");
+    assert_eq!(a["duration_ms"], world.show(2)["duration_ms"]);
 
     let nothing = World::installed().json(&["status"]);
     assert_eq!(nothing, Value::Array(Vec::new()));
@@ -256,14 +284,30 @@ fn listings_have_headings_and_fit_80_columns() {
         ("status", "APPLICATION DEPLOYED WANTED STATUS SINCE BY"),
         ("log", "ID WHEN (UTC) APPLICATION REVISION STATUS BY"),
     ] {
-        let listing = world.cmd(&[command]).ok().stdout;
-        let first: Vec<_> = listing.lines().next().unwrap().split_whitespace().collect();
-        assert_eq!(first.join(" "), heading);
-        for line in listing.lines() {
+        // Another program gets each row in one line, and a terminal gets lines that fit.
+        let pipe = world.cmd(&[command]).ok().stdout;
+        let terminal = world.on_a_terminal(command, &[("NO_COLOR", "1")]);
+        let terminal = String::from_utf8(terminal).unwrap().replace('\r', "");
+        let first = |listing: &str| {
+            let words = listing.lines().next().unwrap().split_whitespace();
+            words.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(first(&pipe), format!("{heading} TOOK SUMMARY"));
+        assert_eq!(first(&terminal), heading);
+
+        for line in terminal.lines() {
             assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+        for line in pipe.lines().chain(terminal.lines()) {
             assert_eq!(line.trim_end(), line, "{command}: a space at the end");
         }
-        assert!(listing.contains("production/application_A "), "{listing}");
+        let row = pipe.lines().find(|line| line.contains("/application_A "));
+        assert!(row.unwrap().ends_with(" Deploy production/application_A"));
+        let mut below = terminal.lines();
+        below.find(|line| line.contains("/application_A ")).unwrap();
+        let below = below.next().unwrap();
+        assert!(below.starts_with("    "), "{terminal}");
+        assert!(below.ends_with("  Deploy production/application_A"));
     }
 }
 

@@ -62,6 +62,7 @@ mod layers;
 mod left_running;
 mod limits;
 mod listeners;
+mod looking;
 mod lost_state;
 mod many_rows;
 mod marks;

@@ -1,6 +1,10 @@
 //! A state with very many rows: how many are asked for is a limit, and nothing else.
 
+use crate::processes::BINARY;
 use crate::world::{World, rev};
+
+/// How much memory an export may have, in KiB.
+const MEMORY_MAX: u32 = 100_000;
 
 /// How many deployments are recorded.
 const COUNT: usize = 100_000;
@@ -57,6 +61,28 @@ fn number_of_rows_is_only_a_limit() {
     assert_eq!(rows[0]["id"], COUNT);
     let reasons = |row: &serde_json::Value| row["exceptions"].as_array().unwrap().len();
     assert_eq!(rows.iter().map(reasons).sum::<usize>(), COUNT / 3);
+
+    // A reader who needs a part of an export ends it, which is no error.
+    let export = |filter: &str, end: &str| {
+        let script = format!(
+            "ulimit -v {MEMORY_MAX}; '{BINARY}' -C deploy.git log --json-lines {filter} | {end}"
+        );
+        let run = world.shell_in(".", &script).ok();
+        assert_eq!(run.stderr, "", "{filter} | {end}");
+        run.stdout
+    };
+    assert_eq!(export("", "wc -l").trim(), COUNT.to_string());
+    let of_one = (COUNT / 2 + 1).to_string();
+    assert_eq!(export("production", "wc -l").trim(), of_one);
+    let last = export("--until 1970-01-01T00:00:01Z -n 3", "tail -n 1");
+    assert!(last.contains("\"id\":997,"), "{last}");
+    let first = export("", "head -n 1");
+    assert!(first.contains(&format!("\"id\":{COUNT},")), "{first}");
+    // The control: the array needs more memory.
+    let array =
+        format!("ulimit -v {MEMORY_MAX}; '{BINARY}' -C deploy.git log -n 1000000 --json | wc -l");
+    let array = world.shell_in(".", &array).stdout;
+    assert_eq!(array.trim(), "0");
 
     assert_eq!(world.json(&["status"]).as_array().unwrap().len(), 50);
     let figures = world.cmd(&["metrics"]).ok().stdout;

@@ -248,6 +248,7 @@ fn change(old: &str, new: &str) -> Change {
         old: node(old),
         new: node(new),
         comparison: Some(deployfile::compare(old.as_bytes(), new.as_bytes())),
+        summary: None,
         twin: None,
     }
 }

@@ -104,8 +104,15 @@ fn snapshot_of_status_log_and_show() {
     t.command(&["show", "9"]);
     t.command(&["show", "3", "--json"]);
     t.command(&["show", "99"]);
+    t.command(&["show", "98", "3", "99"]);
+    t.command(&["show", "--rollout", "99"]);
+    t.command(&["log", "--since", "2999-12-31"]);
+    t.command(&["log", "--since", "soon"]);
+    t.command(&["log", "--since", "2h", "--until", "2001-01-01"]);
     t.command(&["logs", "6"]);
+    t.command(&["logs", "5", "6", "4"]);
     t.command(&["wait", "6"]);
+    t.command(&["wait", "--rollout", "5"]);
     t.command(&["logs", "-f", "1"]);
 
     t.is(expect_file!["snapshots/status.txt"]);

@@ -215,7 +215,9 @@ impl<'w> Transcript<'w> {
         let text = text.replace(&format!("as the user {}", user()), "as the user <user>");
         let text = text.replace(&format!("by {}", person()), &format!("by {PERSON}"));
         let text = name_other_hashes(&text);
-        let text = without_since(&text);
+        let text = without_column(&text, "SINCE", "BY", "<ago>");
+        let text = without_column(&text, "TOOK", "SUMMARY", "<ms>");
+        let text = without_ms(&text);
         let text = without_words_of_git(&text);
         let mut lines: Vec<_> = text.lines().map(replace_words).collect();
         lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
@@ -246,35 +248,53 @@ fn name_other_hashes(text: &str) -> String {
     named
 }
 
-/// Replaces the column SINCE of tables, whose width depends on the time that has passed.
-fn without_since(text: &str) -> String {
+/// Replaces the cells of a column of tables, whose width depends on the time that has passed.
+/// `next` is the column behind it.
+fn without_column(text: &str, name: &str, next: &str, stable: &str) -> String {
     let mut columns = None;
     let mut lines = Vec::new();
 
     for line in text.lines() {
-        if let (Some(since), Some(by)) = (line.find("  SINCE "), line.find("  BY")) {
-            columns = Some((since + 2, by + 2));
+        let start = |name: &str| line.find(&format!("  {name}")).map(|at| at + 2);
+        if let (Some(begin), Some(end)) = (start(name), start(next)) {
+            columns = Some((begin, end));
         }
 
         if line.is_empty() || line.starts_with(['$', '!']) {
             columns = None;
         }
 
+        let is_row = |begin| line.len() > begin && line[..begin].ends_with("  ");
         lines.push(match columns {
-            Some((since, by)) if line.len() > by && line[..by].ends_with("  ") => {
-                let cell = line[since..by].trim_end();
-                let cell = if ["SINCE", "-"].contains(&cell) {
+            Some((begin, end)) if is_row(begin) => {
+                let (cell, rest) = line[begin..].split_at((end - begin).min(line.len() - begin));
+                let cell = cell.trim_end();
+                let cell = if [name, "-"].contains(&cell) {
                     cell
                 } else {
-                    "<ago>"
+                    stable
                 };
-                format!("{}{cell:<7}{}", &line[..since], &line[by..])
+                let width = stable.len() + 2;
+                let row = format!("{}{cell:<width$}{rest}", &line[..begin]);
+                row.trim_end().to_owned()
             }
             _ => line.to_owned(),
         });
     }
 
     lines.join("\n")
+}
+
+/// Replaces the milliseconds in JSON.
+fn without_ms(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once("_ms\": ") {
+        Some((key, value)) if value.starts_with(|c: char| c.is_ascii_digit()) => {
+            let digits = value.trim_end_matches(',').len();
+            format!("{key}_ms\": <ms>{}", &value[digits..])
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Replaces what git says when it fails, which depends on its version.
@@ -298,8 +318,11 @@ fn replace_words(line: &str) -> String {
     let mut rest = line.trim_end();
 
     while let Some(next) = rest.chars().next() {
-        let after_in = replaced.ends_with(" in ");
-        let lasts = |length: &usize| after_in || rest[*length..].starts_with(" more");
+        let is_length = ["took ", "waited "]
+            .iter()
+            .any(|name| replaced.starts_with(name))
+            || replaced.ends_with(" in ");
+        let lasts = |length: &usize| is_length || rest[*length..].starts_with(" more");
         let found = time(rest)
             .map(|length| (length, "<time>"))
             .or_else(|| Some((ago(rest)?, "<ago>")))
@@ -410,6 +433,7 @@ fn transcript_replaces_times_and_lengths_of_time() {
             "succeeded just now, 59 min 3 s ago",
             "succeeded <ago>, <ago>",
         ),
+        ("took           3 ms", "took           <duration>"),
         ("wait 1 h 59 min more", "wait <duration> more"),
         ("it has to soak for 1 h", "it has to soak for 1 h"),
     ] {

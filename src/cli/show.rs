@@ -1,0 +1,109 @@
+//! `show`: everything about deployments.
+
+use super::context::Context;
+use super::error::Error;
+use super::exit::Exit;
+use crate::id::Revision;
+use crate::identity::{Evidence, Identity};
+use crate::policy::Exception;
+use crate::report::{DeploymentRow, colour, duration, outcome_line, summary_cell, to_json, waited};
+use crate::store::Deployment;
+use crate::text;
+use crate::time::{Timestamp, show_duration};
+use crate::verbs::{self, Which};
+
+/// `show ID…`: everything about deployments, with an empty line between them. As JSON, an object
+/// for one number, and otherwise an array.
+pub(super) fn show(context: &Context, which: &Which, json: bool) -> Result<Exit, Error> {
+    let (deploy, mut store) = context.look()?;
+    let record = store.read()?;
+    let mut rows = Vec::new();
+    for deployment in verbs::find_all(&record, which)? {
+        let row = DeploymentRow::new(&deploy, &deployment, &record)?;
+        rows.push((deployment, row));
+    }
+
+    if json {
+        let rows: Vec<DeploymentRow> = rows.into_iter().map(|(_, row)| row).collect();
+        let text = match rows.as_slice() {
+            [row] if !which.is_list() => to_json(row),
+            rows => to_json(&rows),
+        };
+        context.output.line(&text)?;
+        return Ok(Exit::Done);
+    }
+    for (number, (deployment, row)) in rows.into_iter().enumerate() {
+        if number > 0 {
+            context.output.line("")?;
+        }
+        show_one(context, &deployment, row)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints everything about one deployment.
+fn show_one(context: &Context, deployment: &Deployment, row: DeploymentRow) -> Result<(), Error> {
+    let escaped = |text: &Option<String>| text.as_ref().map(|text| text::escape(text, 256));
+    let hash = |revision: &Option<Revision>| revision.as_ref().map(ToString::to_string);
+    let outcome = text::escape(outcome_line(deployment), 300);
+    let status = context.output.paint(colour(deployment.status), &outcome);
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let summary = deployment.summary.as_deref();
+
+    let lines: [(&str, Option<String>); 22] = [
+        ("deployment", Some(deployment.id.to_string())),
+        ("rollout", Some(deployment.rollout.to_string())),
+        ("application", Some(deployment.target.to_string())),
+        (
+            "summary",
+            summary.map(|summary| summary_cell(Some(summary))),
+        ),
+        ("revision", Some(deployment.revision.to_string())),
+        ("previous", hash(&deployment.previous_revision)),
+        ("rolled back", hash(&deployment.rolled_back)),
+        ("status", Some(status)),
+        (
+            "exit status",
+            deployment.exit_status.map(|status| status.to_string()),
+        ),
+        ("pusher", escaped(&row.pusher)),
+        ("known by", row.pusher_known_by.map(|by| by.to_string())),
+        ("author", escaped(&deployment.author)),
+        ("deploy commit", hash(&deployment.deploy_commit)),
+        ("retry of", deployment.retry_of.map(|id| id.to_string())),
+        ("cancelled by", deployment.cancelled_by.as_ref().map(person)),
+        ("released by", deployment.released_by.as_ref().map(person)),
+        ("queued", Some(deployment.queued_at.to_string())),
+        ("started", time(deployment.started_at)),
+        ("finished", time(deployment.finished_at)),
+        ("waited", waited(deployment).map(show_duration)),
+        ("took", duration(deployment).map(show_duration)),
+        ("log", row.log.map(|path| text::escape(path, 300))),
+    ];
+    for (name, value) in lines {
+        if let Some(value) = value {
+            context.output.line(&format!("{name:<14} {value}"))?;
+        }
+    }
+
+    for Exception { kind, reason } in row.exceptions {
+        let (kind, reason) = (kind.as_str(), text::escape(reason, 500));
+        context.output.line(&format!("{kind:<14} {reason}"))?;
+    }
+    for hold in row.holds {
+        let revision = hold.revision;
+        context
+            .output
+            .line(&format!("{:<14} {revision}", "holds back"))?;
+    }
+    Ok(())
+}
+
+/// The name of a person, and how it is known.
+fn person(who: &Identity) -> String {
+    let name = text::escape(&who.name, 256);
+    match who.evidence {
+        Evidence::Unrecorded => name,
+        evidence => format!("{name} ({evidence})"),
+    }
+}
