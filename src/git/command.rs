@@ -6,6 +6,7 @@
 //! be had is never mistaken for "no" or for "nothing".
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::process::{Command, ExitStatus, Output};
 use std::time::Duration;
 
 use super::error::Error;
-use crate::sys::output::{OutputError, output_within};
+use crate::sys::output::{OutputError, output_of_input, output_within};
 use crate::sys::{detach, environment};
 
 /// How long one call of git may take.
@@ -131,6 +132,12 @@ fn git_with(
     limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, Error> {
+    let command = command_in(git_dir, object_folders, arguments);
+    run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+}
+
+/// A command of git as [`git_with`] runs it.
+fn command_in(git_dir: &Path, object_folders: &[PathBuf], arguments: &[&str]) -> Command {
     let mut command = command();
 
     // Relative paths in settings begin at this folder, as they do for hooks.
@@ -155,7 +162,24 @@ fn git_with(
         let folders = OsString::from_vec(folders.join(&b':'));
         command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", folders);
     }
-    run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+    command
+}
+
+/// Lets a command of git that writes read its standard input from a file. What it has written is on
+/// disk when this returns, also after a power cut.
+///
+/// # Errors
+/// As for [`run`], or git failed.
+pub(super) fn feed(git_dir: &Path, arguments: &[&str], input: File) -> Result<(), Error> {
+    let all = [&["-c", "core.fsync=committed,loose-object"], arguments].concat();
+    let command = command_in(git_dir, &[], &all);
+    let call = name_of(arguments);
+    let output = output_of_input(command, input, LIMIT, SHORT_MAX)
+        .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
+    if output.status.code() == Some(0) {
+        return Ok(());
+    }
+    Err(failed(git_dir, call, &output))
 }
 
 /// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a

@@ -1,4 +1,4 @@
-//! Reading the deploy repository and the application repositories.
+//! Reading the deploy repository and the application repositories, and writing what is published.
 //!
 //! Protocol:
 //! * Objects are read through gix's object database, below `gix::open`. It needs no configuration,
@@ -13,6 +13,7 @@
 //! value of a ref leads to.
 
 mod ancestry;
+mod append;
 mod changes;
 mod command;
 mod commit;
@@ -37,6 +38,7 @@ mod symbolic;
 mod trailers;
 mod tree;
 
+pub use append::NewCommit;
 pub use changes::DeepScan;
 pub use commits::commits_between;
 pub use error::Error;

@@ -6,6 +6,6 @@ mod publisher;
 mod syslog;
 mod tell;
 
-pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, wants};
+pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, recorded_as, wants};
 pub use publisher::publisher;
 pub use tell::{AGE_MAX, PAUSE_MAX, PAUSE_MIN, Recipient, Told, tell_all};

@@ -4,7 +4,8 @@ use std::thread;
 
 use super::error::Error;
 use super::place::Place;
-use crate::publish::{publisher, publishers, tell_all};
+use super::published_status::PublishedStatus;
+use crate::publish::{Recipient, STATUS, publisher, publishers, recorded_as, tell_all};
 use crate::sys::syslog;
 use crate::text;
 
@@ -44,8 +45,12 @@ pub fn publish(place: &Place) -> Result<(), Error> {
 fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.open_store()?;
-    if let Some(mut publisher) = publisher(reader, deploy) {
-        tell_all(&mut store, reader, reader, &mut *publisher)?;
+    let publisher: Option<Box<dyn Recipient>> = match reader {
+        STATUS => Some(Box::new(PublishedStatus::new(deploy))),
+        reader => publisher(reader, deploy),
+    };
+    if let Some(mut publisher) = publisher {
+        tell_all(&mut store, &recorded_as(reader), reader, &mut *publisher)?;
     }
     Ok(())
 }
