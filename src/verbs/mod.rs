@@ -16,6 +16,7 @@ mod place;
 mod plan;
 mod programs;
 mod publish;
+mod published_history;
 mod published_status;
 mod rebuild;
 mod reconcile;

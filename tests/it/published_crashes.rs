@@ -10,7 +10,7 @@ use crate::faults::{Fault, strace_or_skip};
 use crate::processes::in_background;
 use crate::published_status::{REF, file, messages, publishing, subjects, unpublished, wait_for};
 use crate::run::{Run, run};
-use crate::world::World;
+use crate::world::{World, rev};
 
 #[test]
 fn processes_at_the_same_time_publish_each_event_once() {
@@ -153,4 +153,71 @@ fn killed_process_leaves_the_old_status_or_the_new_one() {
         step += 1;
     }
     assert!(killed > 16, "processes are killed: {killed}");
+}
+
+#[test]
+fn lost_state_is_made_anew_from_what_is_published() {
+    for keeps_id in [true, false] {
+        let world = publishing();
+        world.deploy("production/web", 1);
+        world.deploy("production/old", 1);
+        world.push();
+        world.settled();
+        world.job("exit 7");
+        world.deploy("production/web", 2);
+        world.retire("production/old");
+        world.push();
+        let last = "production/web 0000001 -> 0000002 failed (#3)";
+        wait_for(&world, last);
+        let before = messages(&world, REF);
+        let id = fs::read(world.state().join("id")).unwrap();
+        fs::remove_dir_all(world.state()).unwrap();
+        if keeps_id {
+            fs::create_dir(world.state()).unwrap();
+            fs::write(world.state().join("id"), id).unwrap();
+        }
+
+        let rebuilt = world.cmd(&["rebuild"]).ok();
+        rebuilt
+            .says("recovered: 3 deployments that have ended")
+            .says("the next deployment is #4");
+        let web = world.status("production/web");
+        assert_eq!(web["deployed"], rev(1));
+        assert_eq!(web["status"], "failed");
+        assert_eq!(world.status("production/old")["status"], "retired");
+        let history = world.history();
+        assert!(history.contains(&"#3 production/web failed: exit status 7".to_owned()));
+        assert_eq!(world.show(1)["pusher"], world.show(3)["pusher"]);
+
+        world.job("note start");
+        wait_for(&world, "production frozen");
+        world.cmd(&["thaw", "production"]).ok();
+        world.deploy("production/web", 3);
+        world.push();
+        wait_for(&world, "production/web 0000001 -> 0000003 succeeded (#4)");
+        let after = messages(&world, REF);
+        assert!(after.starts_with(&before));
+        let news: Vec<&str> = after[before.len()..]
+            .iter()
+            .filter_map(|text| text.lines().next())
+            .collect();
+        assert_eq!(news.len(), 4, "{news:?}");
+        assert!(file(&world, "README.md").contains("| web | 0000003 |\n"));
+    }
+}
+
+#[test]
+fn published_status_that_can_not_be_understood_is_not_made_a_state() {
+    let world = publishing();
+    world.deploy("production/web", 1);
+    world.push();
+    wait_for(&world, "production/web 0000001 succeeded (#1)");
+    fs::remove_dir_all(world.state()).unwrap();
+    let tip = world.tip();
+    world.server_git(&["update-ref", REF, &tip]);
+    world
+        .cmd(&["rebuild"])
+        .exits(1)
+        .says("what is published at refs/deploy-by-code/status");
+    assert!(!world.state().join("state.db").exists());
 }
