@@ -7,7 +7,7 @@ use crate::processes::BINARY;
 use crate::published_status::wait_for;
 use crate::published_status::{REF, messages, publishing, publishing_at, subjects, unpublished};
 use crate::run::{run, skip};
-use crate::world::World;
+use crate::world::{World, rev};
 
 #[test]
 fn nobody_can_push_to_it() {
@@ -146,4 +146,20 @@ fn hooks_start_nothing_when_the_status_is_published() {
         "{trace}"
     );
     assert!(!subjects(&world, "refs/heads/status").is_empty());
+}
+
+#[test]
+fn section_that_is_called_status_does_not_hold_it_up() {
+    let world = World::new();
+    world.config("[notify.status]\nkind = \"command\"\ncommand = [\"/bin/false\"]\n");
+    let world = publishing_at(world, REF);
+    for number in 1..=2 {
+        world.deploy("production/web", number);
+        world.push();
+        let end = format!("{} succeeded (#{number})", &rev(number)[..7]);
+        world.wait_until("it is published while the program fails", || {
+            let subjects = subjects(&world, REF);
+            subjects.last().is_some_and(|last| last.ends_with(&end))
+        });
+    }
 }
