@@ -33,6 +33,17 @@ pub struct Updates {
     pub twice: BTreeSet<Vec<u8>>,
 }
 
+/// Whether two full names are the same, or can't both be refs: to git, a ref is a file, and so it
+/// is not the folder of another ref.
+#[must_use]
+pub fn exclude_each_other(one: &[u8], other: &[u8]) -> bool {
+    let is_at_or_below = |name: &[u8], folder: &[u8]| {
+        name.strip_prefix(folder)
+            .is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
+    };
+    is_at_or_below(one, other) || is_at_or_below(other, one)
+}
+
 /// A line that the hook's protocol does not have.
 fn malformed(line: &[u8]) -> io::Error {
     let line = text::quote(line, 200);
@@ -124,6 +135,21 @@ mod tests {
 
     fn read_all(text: &str) -> Vec<RefUpdate> {
         read(text.as_bytes(), |_| true).unwrap().wanted
+    }
+
+    #[test]
+    fn ref_is_not_the_folder_of_another_ref() {
+        let table = [
+            ("refs/heads/a", "refs/heads/a", true),
+            ("refs/heads/a", "refs/heads/a/b", true),
+            ("refs/heads/a/b/c", "refs/heads/a", true),
+            ("refs/heads/a", "refs/heads/ab", false),
+            ("refs/heads/a", "refs/tags/a", false),
+        ];
+        for (one, other, expect) in table {
+            let found = exclude_each_other(one.as_bytes(), other.as_bytes());
+            assert_eq!(found, expect, "{one} {other}");
+        }
     }
 
     #[test]

@@ -17,6 +17,12 @@ not recovered: who deployed what and when, what was queued or running, what was 
   rollback holds back, the reasons of exceptions, freezes, problems with deploy files
   syslog has a line for each of these events";
 
+/// What the new state does not have where the status was published.
+const NOT_PUBLISHED: &str = "\
+not recovered: what happened after the last publication, earlier deployments, what was queued or
+  running, what a rollback holds back, freezes, problems with deploy files
+  syslog has a line for each of these events";
+
 /// What a state that is older than its logs does not have.
 const LOST_SINCE: &str = "\
 not recovered: what was recorded after this state was saved, such as freezes and rollbacks; what
@@ -59,7 +65,11 @@ pub(super) fn rebuild(
     for line in account(new) {
         output.line(&line)?;
     }
-    output.line(LOST)?;
+    output.line(if new.restored > 0 {
+        NOT_PUBLISHED
+    } else {
+        LOST
+    })?;
     output.line(NEXT)?;
     Ok(Exit::Done)
 }
@@ -73,6 +83,7 @@ fn account(new: &NewState) -> Vec<String> {
         cursor,
         highest,
         logs,
+        restored,
         frozen,
         left,
     } = new;
@@ -91,6 +102,12 @@ fn account(new: &NewState) -> Vec<String> {
     lines.push(format!(
         "recovered: the next deployment is {next}; logs of {logs} earlier ones are still there"
     ));
+    if *restored > 0 {
+        lines.push(format!(
+            "recovered: {restored} deployments that have ended, and what is deployed and retired, \
+             as the published status says"
+        ));
+    }
     lines.extend(frozen_lines(frozen));
     lines.extend(held_lines(left));
     lines

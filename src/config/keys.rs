@@ -55,7 +55,7 @@ const TOP: &[Key<Config>] = &[
         to.runner = value.choice(&choices).unwrap_or_default();
     }),
     key("publish", |to, value| {
-        to.publish = value.read(values::full_ref);
+        to.publish = value.read(values::published_ref);
     }),
     key("metrics_textfile", |to, value| {
         to.metrics_textfile = value.read(values::absolute).map(PathBuf::from);

@@ -44,6 +44,16 @@ impl Mistake {
         })
     }
 
+    /// The status is published at the deploy branch, which `HEAD` names, or at a ref that git can't
+    /// have beside it.
+    #[must_use]
+    pub fn publishes_at_branch(publish: &str, branch: &str) -> Self {
+        Self::of_file(MistakeKind::PublishesAtBranch {
+            publish: publish.to_owned(),
+            branch: branch.to_owned(),
+        })
+    }
+
     /// A mistake that the whole file is about.
     fn of_file(kind: MistakeKind) -> Self {
         Self {
@@ -154,6 +164,9 @@ pub(super) enum MistakeKind {
     /// A variable that this program sets itself.
     ReservedVariable { key: String },
 
+    /// A ref for the status that is the deploy branch, or that git can't have beside it.
+    PublishesAtBranch { publish: String, branch: String },
+
     /// An environment that has no section.
     UnknownEnvironment {
         key: String,
@@ -242,6 +255,20 @@ impl fmt::Display for MistakeKind {
             }
             Self::ReservedVariable { key } => write!(f, "{key} is set by deploy-by-code itself"),
 
+            Self::PublishesAtBranch { publish, branch } if publish == branch => {
+                write!(
+                    f,
+                    "publish names the deploy branch {}",
+                    text::escape(branch, 200)
+                )
+            }
+            Self::PublishesAtBranch { publish, branch } => write!(
+                f,
+                "publish names {}, which git can't have beside {}",
+                text::escape(publish, 200),
+                text::escape(branch, 200)
+            ),
+
             Self::UnknownEnvironment { key, name, .. } => {
                 write!(f, "unknown environment \"{name}\" in {key}")
             }
@@ -328,6 +355,10 @@ impl MistakeKind {
             }
             Self::NoGroup { .. } => {
                 "name two or more applications that change in the same push".to_owned()
+            }
+            Self::PublishesAtBranch { .. } => {
+                "name a ref that nobody else writes, such as \"refs/deploy-by-code/status\""
+                    .to_owned()
             }
             Self::ReservedVariable { .. } => {
                 "names that begin with DEPLOY_ tell the command what it deploys".to_owned()

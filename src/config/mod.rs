@@ -38,3 +38,4 @@ pub use notify::{
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};
+pub use values::OWN_REFS;

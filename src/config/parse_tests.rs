@@ -107,6 +107,25 @@ fn empty_file_has_the_defaults() {
 }
 
 #[test]
+fn status_is_not_published_at_the_deploy_branch() {
+    check(
+        "publish = \"refs/heads/live\"\nbranch = \"live\"\n",
+        r#"
+1:11: publish names the deploy branch refs/heads/live
+    (name a ref that nobody else writes, such as "refs/deploy-by-code/status")
+"#,
+    );
+    check(
+        "branch = \"live\"\npublish = \"refs/heads/live/status\"\n",
+        r#"
+2:11: publish names refs/heads/live/status, which git can't have beside refs/heads/live
+    (name a ref that nobody else writes, such as "refs/deploy-by-code/status")
+"#,
+    );
+    check("branch = \"live\"\npublish = \"refs/heads/status\"\n", "");
+}
+
+#[test]
 fn all_mistakes_are_reported_with_their_places() {
     let text = r#"brnach = "main"
 root = 5

@@ -12,6 +12,7 @@ use super::named::{applications_tables, named_references};
 use super::sections::{Config, EnvironmentSection};
 use crate::id::Application;
 use crate::order;
+use crate::refs::exclude_each_other;
 
 /// How many patterns there may be. For each environment without a section, all are tried.
 const PATTERNS_MAX: usize = 100;
@@ -21,9 +22,24 @@ pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut Docume
     for (name, section) in config.environment_sections() {
         promotion(config, name, section, document, reader);
     }
+    publish(config, document, reader);
     patterns(config, document, reader);
     spellings(config, document, reader);
     cycles(config, document, reader);
+}
+
+/// Reports a ref for the status that is the deploy branch. Where the file does not name the branch,
+/// this is checked once it is known.
+fn publish(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
+    let (Some(publish), Some(branch)) = (&config.publish, &config.branch) else {
+        return;
+    };
+    let branch = format!("refs/heads/{branch}");
+    if exclude_each_other(publish.as_bytes(), branch.as_bytes()) {
+        let publish = publish.clone();
+        let at = find(document, &["publish"]).unwrap_or(0);
+        reader.report(at, MistakeKind::PublishesAtBranch { publish, branch });
+    }
 }
 
 /// Checks what an environment says about where its revisions come from. `name` is the name of its

@@ -16,6 +16,9 @@ const SIZE_MIN: u64 = 4096;
 /// The longest mail address, in bytes (RFC 5321, 4.5.3.1.3: a path of 256 with its brackets).
 const ADDRESS_MAX: usize = 254;
 
+/// Where the refs are that this program writes. Nobody may push there.
+pub const OWN_REFS: &str = "refs/deploy-by-code/";
+
 /// A text that does not say what is needed. Most hold the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ValueError {
@@ -39,6 +42,8 @@ pub(super) enum ValueError {
     SmallSize(String),
     /// A ref that does not begin with `refs/`.
     ShortRef(String),
+    /// A ref that nothing is published at.
+    NotPublished(String),
     /// A text that is not a valid name of an environment or application.
     Name(String, NameError),
     /// A text that is not a length of time, with what is wrong with it.
@@ -76,6 +81,11 @@ impl fmt::Display for ValueError {
             }
             Self::SmallSize(size) => write!(f, "{} is less than \"4KiB\"", text::quote(size, 40)),
             Self::ShortRef(name) => write!(f, "{} is not a full ref name", quote(name)),
+            Self::NotPublished(name) => write!(
+                f,
+                "{} is neither a valid name of a branch nor of a ref below refs/deploy-by-code/",
+                quote(name)
+            ),
             Self::Name(name, error) => write!(f, "{}: {error}", text::quote(name, 64)),
             Self::Duration(error) => f.write_str(&text::escape(error.to_string(), 200)),
             Self::MailAddress(address) => {
@@ -117,6 +127,10 @@ impl ValueError {
                 let name = text::escape(name, 80);
                 Some(format!("write \"refs/heads/{name}\""))
             }
+            Self::NotPublished(_) => Some(
+                "write \"refs/deploy-by-code/status\" or, for example, \"refs/heads/deploy-status\""
+                    .to_owned(),
+            ),
             Self::MailAddress(text) if text.starts_with('{') => {
                 Some("\"{author}\" is the only name for one".to_owned())
             }
@@ -155,6 +169,7 @@ pub(super) fn branch(name: &str) -> Result<String, ValueError> {
         return Err(ValueError::FullBranch(name.to_owned()));
     }
     if name.starts_with('-')
+        || name.ends_with('.')
         || name.contains("..")
         || name.contains("@{")
         || name.contains(bad)
@@ -218,6 +233,18 @@ pub(super) fn full_ref(name: &str) -> Result<String, ValueError> {
         return Err(ValueError::ShortRef(name.to_owned()));
     }
     Ok(name.to_owned())
+}
+
+/// The full name of a ref at which something is published: that of a branch, or of a ref of this
+/// program's own.
+pub(super) fn published_ref(name: &str) -> Result<String, ValueError> {
+    full_ref(name)?;
+    let folders = ["refs/heads/", OWN_REFS];
+    let below = folders.iter().find_map(|folder| name.strip_prefix(folder));
+    match below.map(branch) {
+        Some(Ok(_)) => Ok(name.to_owned()),
+        _ => Err(ValueError::NotPublished(name.to_owned())),
+    }
 }
 
 /// The name of an environment.
@@ -412,6 +439,28 @@ mod tests {
         ];
         for (text, expect) in table {
             assert_eq!(http_url(text).map(drop), expect, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn published_refs() {
+        let table = [
+            ("refs/deploy-by-code/status", true),
+            ("refs/heads/deploy-status", true),
+            ("refs/heads/ops/status", true),
+            ("refs/deploy-by-code/", false),
+            ("refs/deploy-by-code", false),
+            ("refs/deploy-by-code/a..b", false),
+            ("refs/heads/-x", false),
+            ("refs/heads/x.", false),
+            ("refs/heads/x.lock", false),
+            ("refs/heads/a\nb", false),
+            ("refs/tags/x", false),
+            ("refs/replace/x", false),
+            ("deploy-status", false),
+        ];
+        for (name, is_good) in table {
+            assert_eq!(published_ref(name).is_ok(), is_good, "{name:?}");
         }
     }
 

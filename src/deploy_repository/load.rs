@@ -8,6 +8,7 @@ use super::install_record::InstallRecord;
 use super::text_file::read;
 use crate::config::{Config, Mistake};
 use crate::git::Repository;
+use crate::refs::exclude_each_other;
 use crate::sys::clock;
 
 /// The configuration file in a deploy repository.
@@ -81,6 +82,29 @@ pub(super) fn check_not_missing(
         }),
         _ => Ok(()),
     }
+}
+
+/// Checks that the status is not published at the deploy branch, which need not be named in the
+/// configuration.
+///
+/// # Errors
+/// It is.
+pub(super) fn check_publish(
+    config: &Config,
+    branch: &str,
+    file: Option<&Path>,
+) -> Result<(), ConfigError> {
+    let (Some(publish), Some(file)) = (&config.publish, file) else {
+        return Ok(());
+    };
+    if !exclude_each_other(publish.as_bytes(), branch.as_bytes()) {
+        return Ok(());
+    }
+    Err(ConfigError {
+        file: file.to_owned(),
+        problems: vec![Mistake::publishes_at_branch(publish, branch)],
+        config: Box::new(config.clone()),
+    })
 }
 
 /// The configuration in the text of a file.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Error};
 use super::install_record::InstallRecord;
-use super::load::{check_not_missing, is_searched, load, unreadable};
+use super::load::{check_not_missing, check_publish, is_searched, load, unreadable};
 use crate::config::{Config, Mistake};
 use crate::git::{self, Quarantine, Repository};
 use crate::id::Target;
@@ -48,7 +48,13 @@ impl DeployRepository {
         if config_file.is_none() {
             check_not_missing(&repository, found.as_deref(), &config)?;
         }
-        Ok(Self::new(repository, config, found)?)
+        let deploy = Self::new(repository, config, found)?;
+        check_publish(
+            &deploy.config,
+            &deploy.branch,
+            deploy.config_file.as_deref(),
+        )?;
+        Ok(deploy)
     }
 
     /// Like [`DeployRepository::open`], but the configuration file that was there at the last
@@ -60,7 +66,13 @@ impl DeployRepository {
     pub fn open_to_install(git_dir: &Path, config_file: Option<&Path>) -> Result<Self, Error> {
         let repository = Repository::open(git_dir)?;
         let (found, config) = load(&repository, config_file)?;
-        Ok(Self::new(repository, config, found)?)
+        let deploy = Self::new(repository, config, found)?;
+        check_publish(
+            &deploy.config,
+            &deploy.branch,
+            deploy.config_file.as_deref(),
+        )?;
+        Ok(deploy)
     }
 
     /// Like [`DeployRepository::open`], but only for looking at what is recorded: a configuration
@@ -108,6 +120,7 @@ impl DeployRepository {
     /// The configuration can't be used; the one from before stays.
     pub fn reload_config(&mut self) -> Result<(), ConfigError> {
         let (_, config) = load(&self.repository, self.config_file.as_deref())?;
+        check_publish(&config, &self.branch, self.config_file.as_deref())?;
         self.config = config;
         Ok(())
     }

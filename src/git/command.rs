@@ -6,6 +6,7 @@
 //! be had is never mistaken for "no" or for "nothing".
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -172,6 +173,23 @@ fn git_with(
 ) -> Result<Output, Error> {
     let command = command_in(git_dir, object_folders, &[], arguments);
     run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+}
+
+/// Lets a command of git that writes read its standard input from a file. What it has written is on
+/// disk when this returns, also after a power cut.
+///
+/// # Errors
+/// As for [`run`], or git failed.
+pub(super) fn feed(git_dir: &Path, arguments: &[&str], input: File) -> Result<(), Error> {
+    let settings = ["core.fsync=committed,loose-object"];
+    let command = command_in(git_dir, &[], &settings, arguments);
+    let call = name_of(arguments);
+    let output = output_of_input(command, input, LIMIT, SHORT_MAX)
+        .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
+    if output.status.code() == Some(0) {
+        return Ok(());
+    }
+    Err(failed(git_dir, call, &output))
 }
 
 /// What a command of git printed that writes objects or refs, without the end of its last line; it

@@ -1,5 +1,5 @@
-//! Reading the deploy repository and the application repositories, and writing marks into the
-//! latter.
+//! Reading the deploy repository and the application repositories, and writing what is published
+//! into the former and marks into the latter.
 //!
 //! Protocol:
 //! * Objects are read through gix's object database, below `gix::open`. It needs no configuration,
@@ -16,6 +16,7 @@
 //! value of a ref leads to.
 
 mod ancestry;
+mod append;
 mod changes;
 mod command;
 mod commit;
@@ -44,6 +45,7 @@ mod totals;
 mod trailers;
 mod tree;
 
+pub use append::NewCommit;
 pub use changes::DeepScan;
 pub use commits::{commit_dates, commits_between};
 pub use error::Error;

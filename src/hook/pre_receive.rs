@@ -6,6 +6,7 @@ use std::path::Path;
 use super::environment::{HookEnvironment, pusher};
 use super::guarded_refs::GuardedRefs;
 use super::touched::{Concerned, recorded};
+use crate::config::Config;
 use crate::deploy_repository::{self, DeployRepository};
 use crate::event::{Event, Severity};
 use crate::git::{self, Repository};
@@ -133,7 +134,8 @@ fn judge(
 
     let recorded = recorded(environment, opened.as_ref());
     let concerned = Concerned::by(opened.as_ref(), &recorded);
-    let mut guarded = GuardedRefs::new(repository, &concerned);
+    let published = configured(opened.as_ref()).and_then(|config| config.publish.as_deref());
+    let mut guarded = GuardedRefs::new(repository, &concerned, published);
     let updates = refs::read(input, |name| guarded.matters(name)).map_err(Error::Refs)?;
     let (updates, refusals) = guarded.sort(updates)?;
     verdict.refusals.extend(refusals);
@@ -148,6 +150,17 @@ fn judge(
     *recorder = find_store(&deploy)?.map(|store| (store, Audience::of(&deploy)));
     let store = recorder.as_mut().map(|(store, _)| store);
     judge_branch(&deploy, update, store, verdict)
+}
+
+/// The configuration, as far as it can be read; `None`: it can't be read at all.
+fn configured<'o>(
+    opened: Result<&'o DeployRepository, &'o deploy_repository::Error>,
+) -> Option<&'o Config> {
+    match opened {
+        Ok(deploy) => Some(&deploy.config),
+        Err(deploy_repository::Error::Config(error)) => Some(&error.config),
+        Err(deploy_repository::Error::Git(_)) => None,
+    }
 }
 
 /// The state; `None`: there is none yet. A state that is configured to be elsewhere has to be

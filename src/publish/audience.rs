@@ -30,6 +30,13 @@ pub fn reader_of(target: &NotifyName) -> String {
     format!("notify:{target}")
 }
 
+/// Under which name it is recorded what became of telling a publisher, and which lock it has. No
+/// section `[notify.NAME]` can have such a name.
+#[must_use]
+pub fn recorded_as(publisher: &str) -> String {
+    format!("+{publisher}")
+}
+
 /// Those who are told of what happens, by the configuration as it was when this was made.
 #[derive(Debug, Clone)]
 pub struct Audience {

@@ -5,11 +5,9 @@ mod audience;
 mod mark_refs;
 mod mark_work;
 mod marks;
-mod publisher;
 mod syslog;
 mod tell;
 
-pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, wants};
+pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, recorded_as, wants};
 pub use marks::mark_all;
-pub use publisher::publisher;
 pub use tell::{AGE_MAX, PAUSE_MAX, PAUSE_MIN, Recipient, Told, tell_all};

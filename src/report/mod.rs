@@ -1,17 +1,23 @@
 //! What is shown of the state: rows for people and for programs. Values keep their types up to the
 //! last step, in which they become text. Nothing here prints.
 
+mod badge;
 mod cells;
 mod deployment_row;
 mod event_row;
 mod hold_row;
 mod json;
+mod markdown;
 mod metrics;
 mod not_deployed;
 mod plan_markdown;
 mod plan_rows;
 mod plan_text;
 mod plan_words;
+mod published_history;
+mod published_message;
+mod published_pages;
+mod published_row;
 mod refusal;
 mod status_rows;
 mod table;
@@ -28,6 +34,10 @@ pub use not_deployed::{NotDeployedRow, not_deployed_lines};
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
+pub use published_history::PublishedHistory;
+pub use published_message::{Happened, last_published, published_message};
+pub use published_pages::PublishedPages;
+pub use published_row::{PublishedDeployment, PublishedRow, PublishedState};
 pub use refusal::{RefusalRow, refusal_lines};
 pub use status_rows::{Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};

@@ -1,5 +1,6 @@
 //! A plan as Markdown, for a merge request.
 
+use super::markdown::plain;
 use super::not_deployed::not_deployed_lines;
 use super::plan_rows::{Action, CommitRow, GateRow, PlanRow};
 use super::plan_words::{commit_lines, others};
@@ -40,25 +41,6 @@ pub fn plan_markdown(plan: &Plan, rows: &[PlanRow], not_deployed: &[NotDeployed]
     } else {
         out
     }
-}
-
-/// Text that Markdown (CommonMark 0.31, section 2.4) and HTML take for nothing but text.
-fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => plain.push_str("&lt;"),
-            '>' => plain.push_str("&gt;"),
-            '&' => plain.push_str("&amp;"),
-            // A mention would notify somebody.
-            '@' => plain.push_str("&#64;"),
-
-            '.' | ',' | ':' | '/' | '-' => plain.push(c),
-            c if c.is_ascii_punctuation() => plain.extend(['\\', c]),
-            c => plain.push(c),
-        }
-    }
-    plain
 }
 
 /// Some lines as one cell or item.
@@ -127,21 +109,4 @@ fn refusal_item(refusal: &Refusal) -> String {
     let path = plain(&refusal.shown_path());
     let (message, hint) = (plain_lines(&refusal.message), plain(&refusal.hint));
     format!("- {path}: {message} ({hint})\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_of_others_is_never_markup() {
-        let table = [
-            ("<b>&", "&lt;b&gt;&amp;"),
-            ("@alice *a* [x](y)", "&#64;alice \\*a\\* \\[x\\]\\(y\\)"),
-            ("a/b-c: d, e.", "a/b-c: d, e."),
-        ];
-        for (text, expected) in table {
-            assert_eq!(plain(text), expected);
-        }
-    }
 }

@@ -38,6 +38,7 @@ mod progress_tests;
 mod queue;
 mod reader;
 mod releases;
+mod restore;
 mod retirements;
 mod rows;
 mod safeguards;

@@ -68,11 +68,26 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be changed.
     pub fn skip_numbers(&self, up_to: DeploymentId) -> Result<(), Error> {
-        // SQLite makes the row with the first deployment (https://sqlite.org/autoinc.html).
-        let sql = "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = 'deployments'";
-        if self.execute(sql, [up_to.0])? == 0 {
-            let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('deployments', ?)";
-            self.execute(sql, params![up_to.0])?;
+        self.skip("deployments", up_to.0)
+    }
+
+    /// Lets the numbers of events continue after the milliseconds since 1970. That is above every
+    /// number that an event of an earlier database can have, and those who were told of events know
+    /// them by their numbers.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn skip_events(&self, now: Timestamp) -> Result<(), Error> {
+        self.skip("events", now.as_ms())
+    }
+
+    /// Lets the numbers in a table continue after this one.
+    fn skip(&self, table: &str, up_to: i64) -> Result<(), Error> {
+        // SQLite makes the row with the first number (https://sqlite.org/autoinc.html).
+        let sql = "UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?";
+        if self.execute(sql, params![up_to, table])? == 0 {
+            let sql = "INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)";
+            self.execute(sql, params![up_to, table])?;
         }
         Ok(())
     }

@@ -95,6 +95,17 @@ impl Reader<'_> {
         self.select(&sql, params_from_iter(values))
     }
 
+    /// The deployments that have ended, those that ended last first, at most `most`.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn ended(&self, most: u32) -> Result<Vec<Deployment>, Error> {
+        self.select(
+            "WHERE finish_order IS NOT NULL ORDER BY finish_order DESC LIMIT ?",
+            [most],
+        )
+    }
+
     /// The newest deployment of each application in each environment.
     ///
     /// # Errors

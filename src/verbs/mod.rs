@@ -21,6 +21,8 @@ mod place;
 mod plan;
 mod programs;
 mod publish;
+mod published_history;
+mod published_status;
 mod rebuild;
 mod reconcile;
 mod release;

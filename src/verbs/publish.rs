@@ -5,7 +5,8 @@ use std::thread;
 use super::error::Error;
 use super::metrics::keep_metrics;
 use super::place::Place;
-use crate::publish::{MARKS, METRICS, mark_all, publisher, publishers, tell_all};
+use super::published_status::PublishedStatus;
+use crate::publish::{MARKS, METRICS, STATUS, mark_all, publishers, recorded_as, tell_all};
 use crate::sys::syslog;
 use crate::text;
 
@@ -48,11 +49,11 @@ fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
     match reader {
         MARKS => mark_all(&mut store, deploy)?,
         METRICS => keep_metrics(&deploy, &mut store)?,
-        _ => {
-            if let Some(mut publisher) = publisher(reader, deploy) {
-                tell_all(&mut store, reader, reader, &mut *publisher)?;
-            }
+        STATUS => {
+            let mut status = PublishedStatus::new(deploy);
+            tell_all(&mut store, &recorded_as(reader), reader, &mut status)?;
         }
+        _ => {}
     }
     Ok(())
 }

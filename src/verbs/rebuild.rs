@@ -4,8 +4,9 @@
 //! new one is made in one step: what is on the deploy branch counts as planned, numbers continue
 //! above every number that is known, and every environment is frozen, because nobody knows any more
 //! what was frozen, held back or waiting. The locks of all environments are held meanwhile, so that
-//! no runner works with the old database. A command that still runs is on record in the new one, as
-//! one that a dead runner left, so it holds its environment.
+//! no runner works with the old database. If the status is published, the deployments that have
+//! ended are recorded again, as far as they are published. A command that still runs is on record in
+//! the new one, as one that a dead runner left, so it holds its environment.
 //!
 //! It does not promise to know the numbers of deployments that were recorded and never began, if
 //! the old database can't be read: these have no log.
@@ -18,11 +19,13 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::left::{hold_all, look_for_left, not_on_record};
 use super::place::Place;
+use super::published_history::published_history;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment, Revision};
 use crate::identity::Identity;
 use crate::judging::wanted;
 use crate::publish::Audience;
+use crate::report::PublishedHistory;
 use crate::store::{self, LeftRunning, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
@@ -58,6 +61,8 @@ pub struct NewState {
     pub highest: DeploymentId,
     /// How many deployments have a log.
     pub logs: usize,
+    /// How many deployments that have ended were recorded again, as they were published.
+    pub restored: usize,
     /// The environments that are frozen now.
     pub frozen: BTreeSet<Environment>,
     /// The deployments of the old state that still run. They hold their environments.
@@ -101,8 +106,10 @@ pub fn rebuild(
     };
 
     let mut frozen = locked_environments(&folder)?;
+    let published = published_history(&deploy)?;
     let recorded = Store::last_number(&folder);
-    let highest = [recorded, logs.highest, above].into_iter().flatten().max();
+    let known = [recorded, logs.highest, published.highest, above];
+    let highest = known.into_iter().flatten().max();
     let highest = match highest {
         Some(highest) => highest,
         // No runner was ever here.
@@ -123,6 +130,7 @@ pub fn rebuild(
         cursor,
         highest,
         logs: logs.count,
+        restored: published.deployments.len(),
         frozen,
         left,
     };
@@ -130,7 +138,7 @@ pub fn rebuild(
         if is_there(&folder).map_err(unreadable(&folder))? {
             new.kept = Store::put_aside(&folder)?;
         }
-        make(&deploy, &new, by)?;
+        make(&deploy, &new, &published, by)?;
     }
     Ok(Rebuilt::State(new))
 }
@@ -340,11 +348,23 @@ fn lock_all(folder: &Path, environments: &BTreeSet<Environment>) -> Result<Vec<L
 }
 
 /// Makes the new state.
-fn make(deploy: &DeployRepository, new: &NewState, by: &Identity) -> Result<(), Error> {
+fn make(
+    deploy: &DeployRepository,
+    new: &NewState,
+    published: &PublishedHistory,
+    by: &Identity,
+) -> Result<(), Error> {
     let now = clock::now();
     let mut store = deploy.create_store(|transaction| {
         transaction.move_cursor(&new.branch, new.cursor.as_ref())?;
         transaction.skip_numbers(new.highest)?;
+        transaction.skip_events(now)?;
+        for ended in &published.deployments {
+            transaction.restore(&ended.as_recorded(), &ended.exceptions)?;
+        }
+        for (target, at) in &published.retired {
+            transaction.restore_retirement(target, *at)?;
+        }
         let damage = &new.damage;
         let message = format!("the state was rebuilt, and its record begins anew: {damage}");
         transaction.note_about_state(message, now)?;

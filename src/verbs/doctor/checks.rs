@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::finding::Finding;
 use super::installation::{Installation, Request};
 use super::{
-    configuration, deployments, hooks, machine, permissions, repository, runners, state, trial,
+    configuration, deployments, hooks, machine, permissions, published, repository, runners, state,
+    trial,
 };
 use crate::store::{self, Store};
 
@@ -107,6 +108,7 @@ const CHECKS: &[Check] = &[
     of_state("cursor", state::cursor),
     of_state("queue", state::queue),
     of_state("clock", state::clock),
+    of_state("published status", published::status),
     each("application repository", deployments::repositories),
     each("command", deployments::programs),
     each("deploy user", deployments::users),

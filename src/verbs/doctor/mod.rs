@@ -13,6 +13,7 @@ mod hooks;
 mod installation;
 mod machine;
 mod permissions;
+mod published;
 mod repository;
 mod runners;
 mod state;

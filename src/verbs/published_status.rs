@@ -1,0 +1,228 @@
+//! The reader of events that publishes what is deployed, at a ref of the deploy repository.
+//!
+//! Protocol: the last commit at the ref names the last event that was published, so the ref itself
+//! is the position. One call publishes all events up to the newest: each end of a deployment and
+//! each other change gets a commit of its own, and those that were planned one after the other
+//! share one. The files are those of the present state, and change with the last of these commits.
+//! git adds all of them in one step. So a process that dies leaves the old status or the new one,
+//! and an event that is told once more is found published.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::error::Error;
+use crate::deploy_repository::DeployRepository;
+use crate::event::Event;
+use crate::event_kind::EventKind;
+use crate::git::NewCommit;
+use crate::id::{EventId, Target};
+use crate::publish::{Recipient, STATUS, Told};
+use crate::report::{
+    Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, last_published,
+    published_message,
+};
+use crate::store::{self, Reader, RecordedEvent, Store};
+use crate::sys::{clock, host};
+use crate::text;
+
+/// The kinds of events that change what is published.
+const KINDS: [EventKind; 10] = [
+    EventKind::Planned,
+    EventKind::Succeeded,
+    EventKind::Failed,
+    EventKind::Cancelled,
+    EventKind::Superseded,
+    EventKind::Skipped,
+    EventKind::Interrupted,
+    EventKind::Retired,
+    EventKind::Frozen,
+    EventKind::Thawed,
+];
+
+/// How many events one step publishes. So many events of the past also get commits at first.
+const BATCH: u32 = 1_000;
+
+/// How many applications in their environments are published.
+const ROWS_MAX: usize = 10_000;
+
+/// How many deployments log.json has.
+const LOG_MAX: u32 = 200;
+
+/// The published status of a deploy repository.
+pub(super) struct PublishedStatus {
+    deploy: DeployRepository,
+}
+
+impl PublishedStatus {
+    pub(super) fn new(deploy: DeployRepository) -> Self {
+        Self { deploy }
+    }
+
+    /// Publishes the events that were not published yet, at least up to this one.
+    fn publish(&self, store: &mut Store, event: &RecordedEvent) -> Result<(), Error> {
+        let Some(full_name) = &self.deploy.config.publish else {
+            return Ok(());
+        };
+        let identity = store.identity()?;
+        let state = identity.split(' ').next().unwrap_or_default();
+        loop {
+            let tip = self.deploy.repository.branch_tip(full_name)?;
+            let message = tip
+                .as_ref()
+                .map(|tip| self.deploy.repository.commit_message(tip));
+            let published = message.transpose()?;
+            let published = published.and_then(|message| last_published(&message, state));
+
+            let record = store.read()?;
+            // A number that no event has yet is that of a database before this one.
+            let newest = record.last_event()?;
+            let published = published.filter(|published| *published <= newest);
+            let after = published.unwrap_or(EventId(event.id.0.saturating_sub(1)));
+            if after >= event.id {
+                return Ok(());
+            }
+
+            let events = self.events(&record, after)?;
+            let Some(last) = events.last() else {
+                return Ok(());
+            };
+            let commits = self.commits(&record, &events, state)?;
+            drop(record);
+            let committer = format!("deploy-by-code <deploy-by-code@{}>", host::mail_name());
+            let repository = &self.deploy.repository;
+            repository.append(full_name, tip.as_ref(), &commits, &committer)?;
+            // Otherwise each of these events would be looked at once more, one after the other.
+            store.transaction(|transaction| transaction.move_position(STATUS, last.id))?;
+        }
+    }
+
+    /// The commits for some events. The last of them has the files.
+    fn commits(
+        &self,
+        record: &Reader<'_>,
+        events: &[RecordedEvent],
+        state: &str,
+    ) -> Result<Vec<NewCommit>, Error> {
+        let is_planned = |event: &RecordedEvent| event.event.kind() == EventKind::Planned;
+
+        let mut commits = Vec::new();
+        for group in events.chunk_by(|one, other| is_planned(one) && is_planned(other)) {
+            let happened = group.iter().map(|event| self.happened(record, event));
+            let mut happened = happened.collect::<Result<Vec<Happened>, Error>>()?;
+            if let [alone] = &mut *happened {
+                alone.why = self.why(alone);
+            }
+            let Some(last) = happened.last() else {
+                continue;
+            };
+            commits.push(NewCommit {
+                author: last.by().map(|by| by.name.clone()),
+                at: last.recorded.at,
+                message: published_message(&happened, state),
+                files: None,
+            });
+        }
+        if let (Some(commit), Some(event)) = (commits.last_mut(), events.last()) {
+            commit.files = Some(pages(record, event, state)?.files());
+        }
+        Ok(commits)
+    }
+
+    /// The events after one that change what is published, as far as one step publishes them.
+    fn events(
+        &self,
+        record: &Reader<'_>,
+        mut after: EventId,
+    ) -> Result<Vec<RecordedEvent>, store::Error> {
+        loop {
+            let mut events = record.events_after(after, BATCH)?;
+            match events.last() {
+                Some(last) => after = last.id,
+                None => return Ok(events),
+            }
+            events.retain(|event| self.wants(&event.event));
+            if !events.is_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    fn happened(&self, record: &Reader<'_>, recorded: &RecordedEvent) -> Result<Happened, Error> {
+        let id = recorded.event.deployment();
+        let deployment = id.map(|id| record.deployment(id)).transpose()?.flatten();
+        let exceptions = id.map(|id| record.exceptions(id)).transpose()?;
+        Ok(Happened {
+            recorded: recorded.clone(),
+            deployment,
+            exceptions: exceptions.unwrap_or_default(),
+            why: Vec::new(),
+        })
+    }
+
+    /// What the deploy file says about it.
+    fn why(&self, happened: &Happened) -> Vec<String> {
+        let deployment = happened.deployment.as_ref();
+        let commit = deployment.and_then(|deployment| deployment.deploy_commit.as_ref());
+        let lines = deployment.zip(commit);
+        let lines = lines.map(|(deployment, commit)| entry_lines(&self.deploy, commit, deployment));
+        lines.unwrap_or_default()
+    }
+}
+
+/// Everything that is published, as it is recorded now. `event` is the last event of which a
+/// commit tells.
+fn pages(
+    record: &Reader<'_>,
+    event: &RecordedEvent,
+    state: &str,
+) -> Result<PublishedPages, store::Error> {
+    let retired = record.retirements()?.into_iter();
+    let retired: BTreeSet<Target> = retired.map(|retired| retired.target).collect();
+    let mut newest: Vec<_> = record.newest()?.into_iter().collect();
+    let all = newest.len();
+    if all > ROWS_MAX {
+        newest.retain(|(target, _)| !retired.contains(target));
+        newest.truncate(ROWS_MAX);
+    }
+    let row = |(target, newest)| PublishedRow::new(newest, retired.contains(&target), record);
+    let rows: Result<Vec<PublishedRow>, store::Error> = newest.into_iter().map(row).collect();
+    let rows = rows?;
+
+    let log = record.ended(LOG_MAX)?.into_iter();
+    let log = log.map(|deployment| PublishedDeployment::new(deployment, record));
+    Ok(PublishedPages {
+        event: format!("{state}-{}", event.id.0),
+        at: event.at,
+        left_out: all - rows.len(),
+        rows,
+        frozen: record.freezes(clock::now())?,
+        log: log.collect::<Result<_, _>>()?,
+    })
+}
+
+impl Recipient for PublishedStatus {
+    fn refresh(&mut self) -> ControlFlow<()> {
+        // A configuration with mistakes is not used, and the one from before stays in force.
+        let _ = self.deploy.reload_config();
+        match self.deploy.config.publish {
+            Some(_) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
+        }
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        KINDS.contains(&event.kind())
+    }
+
+    fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error> {
+        let EventId(last) = store.read()?.last_event()?;
+        Ok(EventId(last.saturating_sub(BATCH.into()).max(0)))
+    }
+
+    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
+        match self.publish(store, event) {
+            Ok(()) => Told::Delivered(String::new()),
+            Err(error) => Told::Later(text::with_causes(&error)),
+        }
+    }
+}
