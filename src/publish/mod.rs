@@ -2,10 +2,16 @@
 //! own.
 
 mod audience;
+mod backlog;
 mod publisher;
 mod syslog;
+mod target_faults;
 mod tell;
 
-pub use audience::{Audience, MARKS, METRICS, STATUS, publishers, reader_of, wants};
+pub use audience::{
+    Audience, MARKS, METRICS, STATUS, forget_gone, publishers, reader_of, target_of, wants,
+};
+pub use backlog::{Backlog, backlog};
 pub use publisher::publisher;
+pub use target_faults::{TargetFault, target_faults};
 pub use tell::{AGE_MAX, PAUSE_MAX, PAUSE_MIN, Recipient, Told, tell_all};

@@ -45,7 +45,7 @@ fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.open_store()?;
     if let Some(mut publisher) = publisher(reader, deploy) {
-        tell_all(&mut store, reader, reader, &mut *publisher)?;
+        tell_all(&mut store, reader, &mut *publisher)?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
-use crate::publish::Audience;
+use crate::publish::{Audience, forget_gone};
 use crate::store;
 use crate::sys::{clock, syslog};
 use crate::text;
@@ -59,6 +59,9 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
         }
     }
 
+    if after_push.is_none() {
+        forget_gone(&mut store, &deploy.config);
+    }
     Audience::of(&deploy).tell(&mut store);
     store.checkpoint();
     Ok(Reconciled { planned, busy })
