@@ -17,8 +17,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, checkout, complete, doctor, follow, history, hooks, install, intervene, plan, rebuild,
-    run, status,
+    check, checkout, complete, doctor, follow, history, hooks, install, intervene, notifications,
+    plan, rebuild, run, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -198,6 +198,9 @@ fn intervene(context: &Context, command: InterveneCommand) -> Result<Exit, Error
             environment,
             dry_run,
         } => intervene::thaw(context, &environment, dry_run),
+        InterveneCommand::Notifications(arguments) => {
+            notifications::notifications(context, arguments)
+        }
         InterveneCommand::Rebuild { dry_run, above } => rebuild::rebuild(context, above, dry_run),
         InterveneCommand::Release { environment } => intervene::release(context, &environment),
     }

@@ -7,7 +7,10 @@ use crate::report::wrap;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Set up", &["install", "uninstall", "doctor"]),
     ("Before a push", &["check", "plan"]),
-    ("Look", &["status", "log", "show", "logs", "wait"]),
+    (
+        "Look",
+        &["status", "log", "show", "logs", "wait", "notifications"],
+    ),
     (
         "Intervene",
         &[

@@ -21,6 +21,7 @@ mod intervene;
 mod intervene_commands;
 mod kept_hook;
 mod look_commands;
+mod notifications;
 mod output;
 mod output_lines;
 mod own_program;

@@ -12,7 +12,7 @@ use crate::store::Filter;
 use crate::sys::clock;
 use crate::text;
 use crate::time::show_ago;
-use crate::verbs::{self, Overview};
+use crate::verbs::{self, Overview, Untold};
 
 /// The longest remark about a deployment that has ended, in characters.
 const REMARK_MAX: usize = 60;
@@ -37,6 +37,7 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
         context.output.line(&format!("{line}\n  hint: {hint}"))?;
     }
     in_the_way(context, &overview)?;
+    untold(context, &overview.untold)?;
     for row in &overview.rows {
         remarks(context, row)?;
     }
@@ -47,6 +48,23 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
         context.output.print(&format!("{first}\n{rest}"))?;
     }
     Ok(Exit::Done)
+}
+
+/// Prints for whom events wait, and of what somebody was not told.
+fn untold(context: &Context, untold: &[Untold]) -> Result<(), Error> {
+    for untold in untold {
+        let name = &untold.name;
+        for what in untold.remarks() {
+            let line = format!("{name}: {}", text::escape(what, WAITING_MAX));
+            let line = context.output.paint(Colour::Attention, &line);
+            context.output.line(&line)?;
+        }
+    }
+    if !untold.is_empty() {
+        let hint = "to see more: deploy-by-code notifications";
+        context.output.line(&format!("  hint: {hint}"))?;
+    }
+    Ok(())
 }
 
 /// Prints the table of applications.

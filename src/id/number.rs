@@ -38,13 +38,13 @@ number!(
     RolloutId
 );
 
-/// Some text is not the number of a deployment.
+/// Some text is not a number as this program shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANumber;
 
 impl fmt::Display for NotANumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a deployment's number is written 42 or #42")
+        f.write_str("a number is written 42 or #42")
     }
 }
 
@@ -55,10 +55,23 @@ impl FromStr for DeploymentId {
 
     /// Takes `42` and `#42`.
     fn from_str(text: &str) -> Result<Self, NotANumber> {
-        match text.strip_prefix('#').unwrap_or(text).parse() {
-            Ok(number) if number > 0 => Ok(Self(number)),
-            _ => Err(NotANumber),
-        }
+        number(text).map(Self)
+    }
+}
+
+impl FromStr for NotificationId {
+    type Err = NotANumber;
+
+    /// Takes `42` and `#42`.
+    fn from_str(text: &str) -> Result<Self, NotANumber> {
+        number(text).map(Self)
+    }
+}
+
+fn number(text: &str) -> Result<i64, NotANumber> {
+    match text.strip_prefix('#').unwrap_or(text).parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(NotANumber),
     }
 }
 

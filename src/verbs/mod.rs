@@ -10,6 +10,7 @@ mod frozen;
 mod hook_faults;
 pub mod install;
 mod names;
+mod notifications;
 mod of_root;
 mod ownership;
 mod place;
@@ -33,6 +34,7 @@ pub use follow::{Following, News, NoRunner, Starter, Watch, find, unreadable_log
 pub use freeze::{Frozen, NotATime, Thawed, freeze, thaw, until};
 pub use hook_faults::{FaultyHook, hook_faults, hook_places};
 pub use names::{Names, names};
+pub use notifications::{Untold, notifications, notify_again, notify_names, try_target, untold};
 pub use of_root::belongs_to_root;
 pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_become};
 pub use place::{Place, is_repository};

@@ -61,6 +61,8 @@ mod lost_state;
 mod many_rows;
 mod missing_facts;
 mod newcomers;
+mod notifications;
+mod notifier;
 mod notify;
 mod pipes;
 mod plan;

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::finding::Finding;
 use super::installation::{Installation, Request};
 use super::{
-    configuration, deployments, hooks, machine, permissions, repository, runners, state, trial,
+    configuration, deployments, hooks, machine, notifications, permissions, repository, runners,
+    state, trial,
 };
 use crate::store::{self, Store};
 
@@ -115,6 +116,9 @@ const CHECKS: &[Check] = &[
     one("timer", runners::timer),
     one("process tracking", machine::process_tracking),
     one("syslog", machine::system_log),
+    one("notifier", notifications::program),
+    each("notify", notifications::targets),
+    of_state("notifications", notifications::delivery),
     one("time zones", machine::time_zones),
 ];
 
