@@ -42,7 +42,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often it also looks at the configuration.
 const LOOK_AT_CONFIG: Duration = Duration::from_secs(10);
 
-/// How many events are read at once.
+/// How many events are read at once, where the first ones are not wanted.
 const BATCH: u32 = 200;
 
 /// How many tries are recorded before the write-ahead log is moved into the database.
@@ -272,6 +272,8 @@ fn find_next(
     recipient: &dyn Recipient,
 ) -> Result<Option<Next>, store::Error> {
     let mut passed = EventId(0);
+    // Most recipients want most events, so it is likely the next one.
+    let mut batch = 1;
     loop {
         let record = store.read()?;
         if let Some(known) = record.next_waiting(reader)?
@@ -287,7 +289,7 @@ fn find_next(
         let Some(position) = record.known_position(reader)? else {
             return Ok(None);
         };
-        let events = record.events_after(position.max(passed), BATCH)?;
+        let events = record.events_after(position.max(passed), batch)?;
         drop(record);
         let Some(last) = events.last().map(|event| event.id) else {
             return Ok(None);
@@ -306,6 +308,7 @@ fn find_next(
         let _: Result<(), store::Error> =
             store.optional_transaction(|transaction| transaction.move_position(reader, last));
         passed = last;
+        batch = BATCH;
     }
 }
 

@@ -74,6 +74,13 @@ fn freeze_while_broken(world: &World, n: u32) {
     });
 }
 
+/// The process that tells others, once those have ended that found its lock taken.
+#[track_caller]
+fn the_one_that_waits(world: &World) -> i32 {
+    world.wait_until("one process waits", || notifiers(world).len() == 1);
+    notifiers(world)[0]
+}
+
 #[track_caller]
 fn kill_notifiers(world: &World) {
     let found = notifiers(world);
@@ -319,11 +326,7 @@ fn target_that_hangs_holds_up_neither_others_nor_a_deployment() {
         world.wait_until("the other one is told", || got(&world).len() == n as usize);
     }
     assert_eq!(world.history().len(), 3);
-    assert_eq!(
-        notifiers(&world).len(),
-        1,
-        "the others found its lock taken"
-    );
+    the_one_that_waits(&world);
 }
 
 #[test]
@@ -333,9 +336,7 @@ fn notifier_that_waits_keeps_neither_the_log_of_the_database_nor_files() {
     for n in 2..20 {
         freeze(&world, n);
     }
-    let [pid] = notifiers(&world)[..] else {
-        panic!("there is one process");
-    };
+    let pid = the_one_that_waits(&world);
 
     let wal = world.state().join("state.db-wal");
     world.wait_until("the log is moved into the database", || {
@@ -344,7 +345,7 @@ fn notifier_that_waits_keeps_neither_the_log_of_the_database_nor_files() {
     });
     let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
     assert!(files <= 16, "{files} files are open");
-    assert_eq!(notifiers(&world), [pid], "it still waits");
+    assert_eq!(the_one_that_waits(&world), pid);
 }
 
 #[test]
@@ -355,7 +356,7 @@ fn service_ends_while_the_notifier_waits() {
     freeze(&world, 1);
 
     world.cmd(&["serve"]).ok();
-    assert_eq!(notifiers(&world).len(), 1, "it lives on");
+    the_one_that_waits(&world);
 
     fs::remove_file(world.path(BROKEN)).unwrap();
     wait_until_told(&world, &[1]);
