@@ -4,6 +4,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::output;
+use crate::publish::TargetFault;
 use crate::report::{RefusalRow, not_deployed_lines, refusal_lines, to_json};
 use crate::text;
 use crate::verbs::{self, ProgramFault};
@@ -36,6 +37,9 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
     }
     for ProgramFault { found, fix } in &checked.programs {
         output::complain(&format!("warning: {found}"), Some(fix));
+    }
+    for (name, TargetFault { found, fix }) in &checked.target_faults {
+        output::complain(&format!("warning: notify.{name}: {found}"), Some(fix));
     }
     for line in not_deployed_lines(&checked.near_misses, true) {
         output::complain(&format!("warning: {line}"), None);

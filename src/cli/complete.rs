@@ -140,6 +140,10 @@ fn values(name: &str, repository: Option<PathBuf>) -> Result<Vec<String>, Error>
     let context = Context::find(repository, None)?;
     context.become_owner(Acts::Reads)?;
     let (deploy, mut store) = context.look()?;
+    if name == "NAME" {
+        let names = verbs::notify_names(&deploy, &mut store)?;
+        return Ok(names.iter().map(ToString::to_string).collect());
+    }
     let record = store.read()?;
     let names = verbs::names(&deploy, &record)?;
 

@@ -17,8 +17,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics, plan,
-    rebuild, run, show, status,
+    check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics,
+    notifications, plan, rebuild, run, show, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -195,6 +195,9 @@ fn intervene(context: &Context, command: InterveneCommand) -> Result<Exit, Error
             environment,
             dry_run,
         } => intervene::thaw(context, &environment, dry_run),
+        InterveneCommand::Notifications(arguments) => {
+            notifications::notifications(context, arguments)
+        }
         InterveneCommand::Rebuild { dry_run, above } => rebuild::rebuild(context, above, dry_run),
         InterveneCommand::Release { environment } => intervene::release(context, &environment),
     }

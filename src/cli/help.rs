@@ -9,7 +9,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Before a push", &["check", "plan"]),
     (
         "Look",
-        &["status", "log", "show", "logs", "wait", "metrics"],
+        &[
+            "status",
+            "log",
+            "show",
+            "logs",
+            "wait",
+            "notifications",
+            "metrics",
+        ],
     ),
     (
         "Intervene",

@@ -1,9 +1,9 @@
 //! The commands that change the state. When root types one, the program first becomes the
 //! repository's owner.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
-use crate::id::{DeploymentId, Environment};
+use crate::id::{DeploymentId, Environment, NotificationId, NotifyName};
 use crate::verbs::Acts;
 
 #[derive(Debug, Clone, Subcommand)]
@@ -65,6 +65,10 @@ pub(super) enum InterveneCommand {
         above: Option<DeploymentId>,
     },
 
+    /// Show what was told to whom, what waits and what failed
+    #[command(after_help = "Example:\n  deploy-by-code notifications team")]
+    Notifications(NotificationsArguments),
+
     /// Stop waiting for what a dead runner left running
     #[command(after_help = "Example:\n  deploy-by-code release production")]
     Release {
@@ -74,15 +78,47 @@ pub(super) enum InterveneCommand {
     },
 }
 
+#[derive(Debug, Clone, Args)]
+pub(super) struct NotificationsArguments {
+    /// One section [notify.NAME]
+    #[arg(value_name = "NAME", conflicts_with_all = ["test", "again"])]
+    pub(super) name: Option<NotifyName>,
+    /// At most this many notifications, and what is told next
+    #[arg(
+        short = 'n',
+        long = "number",
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(super) number: u32,
+    /// Print JSON
+    #[arg(long, conflicts_with_all = ["test", "again"])]
+    pub(super) json: bool,
+    /// Send a test event to the section [notify.NAME], and show the answer
+    #[arg(long, value_name = "NAME", conflicts_with = "again")]
+    pub(super) test: Option<NotifyName>,
+    /// Try this notification once more
+    #[arg(long, value_name = "ID")]
+    pub(super) again: Option<NotificationId>,
+}
+
 impl InterveneCommand {
     /// What it does in the repository.
     pub(super) fn acts(&self) -> Acts {
         match self {
-            Self::Thaw { dry_run: true, .. } => Acts::Reads,
+            Self::Thaw { dry_run: true, .. }
+            | Self::Notifications(NotificationsArguments {
+                test: None,
+                again: None,
+                ..
+            }) => Acts::Reads,
             Self::Freeze { .. } | Self::Rebuild { .. } => Acts::Changes,
-            Self::Retry { .. } | Self::Cancel { .. } | Self::Thaw { .. } | Self::Release { .. } => {
-                Acts::Starts
-            }
+            Self::Retry { .. }
+            | Self::Cancel { .. }
+            | Self::Thaw { .. }
+            | Self::Notifications(_)
+            | Self::Release { .. } => Acts::Starts,
         }
     }
 }
@@ -97,13 +133,16 @@ mod tests {
 
     #[test]
     fn commands_that_can_start_a_runner_act() {
-        let table: [(&[&str], Acts); 7] = [
+        let table: [(&[&str], Acts); 10] = [
             (&["thaw", "--dry-run", "production"], Acts::Reads),
             (&["retry", "42"], Acts::Starts),
             (&["cancel", "42"], Acts::Starts),
             (&["freeze", "production", "--reason", "x"], Acts::Changes),
             (&["thaw", "production"], Acts::Starts),
             (&["release", "production"], Acts::Starts),
+            (&["notifications", "team"], Acts::Reads),
+            (&["notifications", "--test", "team"], Acts::Starts),
+            (&["notifications", "--again", "7"], Acts::Starts),
             (&["rebuild"], Acts::Changes),
         ];
 

@@ -22,6 +22,7 @@ mod intervene_commands;
 mod kept_hook;
 mod look_commands;
 mod metrics;
+mod notifications;
 mod output;
 mod output_lines;
 mod own_program;

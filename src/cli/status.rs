@@ -13,7 +13,7 @@ use crate::store::Filter;
 use crate::sys::clock;
 use crate::text;
 use crate::time::show_ago;
-use crate::verbs::{self, Overview};
+use crate::verbs::{self, Overview, Untold};
 
 /// The longest remark about a deployment that has ended, in characters.
 const REMARK_MAX: usize = 60;
@@ -38,6 +38,7 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
         context.output.line(&format!("{line}\n  hint: {hint}"))?;
     }
     in_the_way(context, &overview)?;
+    untold(context, &overview.untold)?;
     for row in &overview.rows {
         remarks(context, row)?;
     }
@@ -60,6 +61,23 @@ const HEADING: [&str; 8] = [
     "TOOK",
     "SUMMARY",
 ];
+
+/// Prints for whom events wait, and of what somebody was not told.
+fn untold(context: &Context, untold: &[Untold]) -> Result<(), Error> {
+    for untold in untold {
+        let name = &untold.name;
+        for what in untold.remarks() {
+            let line = format!("{name}: {}", text::escape(what, WAITING_MAX));
+            let line = context.output.paint(Colour::Attention, &line);
+            context.output.line(&line)?;
+        }
+    }
+    if !untold.is_empty() {
+        let hint = "to see more: deploy-by-code notifications";
+        context.output.line(&format!("  hint: {hint}"))?;
+    }
+    Ok(())
+}
 
 /// Prints the table of applications.
 fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::ptr;
 
+use super::environment_key::EnvironmentKey;
 use super::named::{applications_tables, named_references};
+use super::notify::NotifySection;
 use super::sections::Config;
-use crate::id::{Application, Environment, Target};
+use crate::id::{Application, Environment, NotifyName, Target};
 use crate::text;
 
 /// A name that the configuration does not know, although it has to.
@@ -136,7 +138,45 @@ impl Config {
                 application(&path, name);
             }
         }
+        for (name, section) in &self.notify {
+            unknown.extend(self.unknown_in(name, section, &environments, &applications, &named));
+        }
         unknown.truncate(REPORTED_MAX);
+        unknown
+    }
+
+    /// The names in a section `[notify.NAME]` that neither a section nor the record knows. A
+    /// pattern may wait for its first environment.
+    fn unknown_in(
+        &self,
+        name: &NotifyName,
+        section: &NotifySection,
+        environments: &BTreeSet<&str>,
+        applications: &BTreeSet<&str>,
+        named: &BTreeSet<&str>,
+    ) -> Vec<UnknownName> {
+        let mut unknown = Vec::new();
+        for key in &section.environments {
+            if let EnvironmentKey::Name(environment) = key
+                && self.section(environment).is_none()
+                && !environments.contains(environment.as_str())
+            {
+                let sections = self.environment_sections().map(|(name, _)| name);
+                let known = environments.iter().copied().chain(sections);
+                let near = text::nearest(environment.as_str(), known);
+                let key = format!("notify.{name}.environments");
+                unknown.push(UnknownName::nothing_known(&key, environment.as_str(), near));
+            }
+        }
+        for application in &section.applications {
+            let application = application.as_str();
+            if !applications.contains(application) && !named.contains(application) {
+                let known = applications.iter().chain(named).copied();
+                let near = text::nearest(application, known);
+                let key = format!("notify.{name}.applications");
+                unknown.push(UnknownName::nothing_known(&key, application, near));
+            }
+        }
         unknown
     }
 

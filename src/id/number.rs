@@ -50,7 +50,7 @@ number!(
     RolloutId
 );
 
-/// Some text is not a number.
+/// Some text is not a number as this program shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANumber;
 

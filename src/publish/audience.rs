@@ -24,17 +24,19 @@ pub const STATUS: &str = "status";
 /// The reader of events that writes the figures for Prometheus.
 pub const METRICS: &str = "metrics";
 
-/// Under which name a target's position is kept. No other reader has a colon in its name.
+/// What the name of a target's reader begins with. No other reader has a colon in its name.
+const NOTIFY: &str = "notify:";
+
+/// The reader of events that a target is: the name of its position, its notifications and its lock.
 #[must_use]
 pub fn reader_of(target: &NotifyName) -> String {
-    format!("notify:{target}")
+    format!("{NOTIFY}{target}")
 }
 
-/// Under which name it is recorded what became of telling a publisher, and which lock it has. No
-/// section `[notify.NAME]` can have such a name.
+/// The target that a reader of events is; `None`: the reader is another one.
 #[must_use]
-pub fn recorded_as(publisher: &str) -> String {
-    format!("+{publisher}")
+pub fn target_of(reader: &str) -> Option<NotifyName> {
+    NotifyName::new(reader.strip_prefix(NOTIFY)?).ok()
 }
 
 /// Those who are told of what happens, by the configuration as it was when this was made.
@@ -109,10 +111,11 @@ fn is_waiting(
     section: &NotifySection,
     root: &str,
 ) -> Result<bool, store::Error> {
-    if record.next_waiting(name.as_str())?.is_some() {
+    let reader = reader_of(name);
+    if record.next_waiting(&reader)?.is_some() {
         return Ok(true);
     }
-    let Some(position) = record.known_position(&reader_of(name))? else {
+    let Some(position) = record.known_position(&reader)? else {
         return Ok(true);
     };
     let events = record.events_after(position, LOOKED_AT_MAX)?;
@@ -131,6 +134,31 @@ pub fn wants(section: &NotifySection, event: &Event, root: &str) -> bool {
         event.environment(root).as_ref(),
         event.application(root).as_ref(),
     )
+}
+
+/// Forgets how far those had come whom the configuration does not name any more. If it names one of
+/// them again later, that one is told of nothing that happened in between. What they were told, and
+/// what waits for them, stays on record. Where the state is busy, a later call does it.
+pub fn forget_gone(store: &mut Store, config: &Config) {
+    if let Err(error) = try_to_forget_gone(store, config) {
+        syslog::failure("notify", &error.to_string());
+    }
+}
+
+fn try_to_forget_gone(store: &mut Store, config: &Config) -> Result<(), store::Error> {
+    let is_gone = |reader: &String| {
+        let target = target_of(reader);
+        target.is_some_and(|target| !config.notify.contains_key(&target))
+    };
+    let mut gone = store.read()?.event_readers()?;
+    gone.retain(is_gone);
+    if gone.is_empty() {
+        return Ok(());
+    }
+    store.optional_transaction(|transaction| {
+        let mut gone = gone.iter();
+        gone.try_for_each(|reader| transaction.forget_reader(reader))
+    })
 }
 
 /// The readers of events that a configuration switches on, beside those of `[notify.NAME]`.

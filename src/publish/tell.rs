@@ -4,9 +4,15 @@
 //! for another try, and then the events after the reader's position, one after the other, so that
 //! their order is kept. After each try, one transaction records what became of it and moves the
 //! position. If the process dies between the try and the record, the event is told once more, under
-//! the same number. What could not be told is tried again with growing pauses ([`PAUSE_MIN`] to
-//! [`PAUSE_MAX`]), until the event is older than [`AGE_MAX`]. The process ends when nothing waits:
-//! it releases the lock, and then looks once more, as a runner does.
+//! the same number. A try that can't be recorded now, for example on a full disk, is not repeated:
+//! the process goes on to record it. The record is not synced, so that it holds up nobody who
+//! writes; after a power cut, what was told in the last moments is told once more.
+//!
+//! What could not be told is tried again with growing pauses ([`PAUSE_MIN`] to [`PAUSE_MAX`]),
+//! until the event is older than [`AGE_MAX`]. Meanwhile no snapshot of the state is open. The
+//! process ends when nothing waits: it releases the lock, and then looks once more, as a runner
+//! does. It also ends, and leaves what waits to another process, where another user can tell the
+//! recipient and this one can't, and where the state was removed or made anew.
 //!
 //! It does not promise that an event is told only once.
 
@@ -16,8 +22,9 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::id::{EventId, NotificationId};
 use crate::store::{self, Attempt, NotificationStatus, RecordedEvent, Store};
-use crate::sys::clock;
+use crate::sys::clock::{self, Deadline};
 use crate::sys::lock::try_lock;
+use crate::sys::syslog;
 use crate::time::Timestamp;
 
 /// The first pause before something is tried again. Each further pause is twice as long.
@@ -32,8 +39,14 @@ pub const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often a waiting process looks whether something has changed meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How many events are read at once.
+/// How often it also looks at the configuration.
+const LOOK_AT_CONFIG: Duration = Duration::from_secs(10);
+
+/// How many events are read at once, where the first ones are not wanted.
 const BATCH: u32 = 200;
+
+/// How many tries are recorded before the write-ahead log is moved into the database.
+const CHECKPOINT: u32 = 200;
 
 /// The longest answer that is recorded, in characters.
 pub(super) const ANSWER_MAX: usize = 300;
@@ -63,6 +76,12 @@ pub trait Recipient {
     /// The state can't be read.
     fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error>;
 
+    /// Why this process can't tell it anything, though a process of another user can. `None`:
+    /// nothing of that kind is known.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
+
     /// Tells it of an event.
     fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told;
 }
@@ -75,82 +94,140 @@ struct Next {
     due: Option<Timestamp>,
 }
 
-/// Tells a recipient everything that waits for it, unless another process does so already. `name`
-/// is that of its notifications, `reader` that of its position.
+/// Tells a recipient everything that waits for it, unless another process does so already. `reader`
+/// is the name of its position, its notifications and its lock.
 ///
 /// # Errors
 /// The lock can't be had, or the state can't be read or changed. What was not told waits.
 pub fn tell_all(
     store: &mut Store,
-    name: &str,
     reader: &str,
     recipient: &mut dyn Recipient,
 ) -> Result<(), store::Error> {
-    let path = store.reader_lock_file(name);
+    let path = store.reader_lock_file(reader);
+    let telling = Telling {
+        reader,
+        file: store.file_in_place(),
+    };
     loop {
         let taken = try_lock(&path, store.sharing());
         let taken = taken.map_err(|error| store::Error::Io(path.clone(), error))?;
         let Some(lock) = taken else {
             return Ok(());
         };
-        let left = drain(store, name, reader, recipient)?;
+        let left = telling.drain(store, recipient)?;
+        store.checkpoint();
         drop(lock);
 
         // Somebody may have written an event while the lock was held, and left it to this process.
-        if left.is_break() || find_next(store, name, reader, recipient)?.is_none() {
+        if left.is_break() || find_next(store, reader, recipient)?.is_none() {
             return Ok(());
         }
     }
 }
 
-/// Tells a recipient until nothing waits. `Break`: it is not told any more.
-fn drain(
-    store: &mut Store,
-    name: &str,
-    reader: &str,
-    recipient: &mut dyn Recipient,
-) -> Result<ControlFlow<()>, store::Error> {
-    if store.read()?.known_position(reader)?.is_none() {
-        let begin = recipient.begins_after(store)?;
-        store.transaction(|transaction| transaction.move_position(reader, begin))?;
+/// The telling of one recipient.
+struct Telling<'r> {
+    reader: &'r str,
+    /// The database that is open.
+    file: Option<(u64, u64)>,
+}
+
+impl Telling<'_> {
+    /// Tells a recipient until nothing waits. `Break`: this process tells it nothing more.
+    fn drain(
+        &self,
+        store: &mut Store,
+        recipient: &mut dyn Recipient,
+    ) -> Result<ControlFlow<()>, store::Error> {
+        let reader = self.reader;
+        if store.read()?.known_position(reader)?.is_none() {
+            let begin = recipient.begins_after(store)?;
+            store.transaction(|transaction| transaction.move_position(reader, begin))?;
+        }
+
+        // How many tries in a row did not work, and how many there were.
+        let (mut failures, mut all) = (0_u32, 0_u32);
+        loop {
+            if recipient.refresh().is_break() || !self.is_in_place(store) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let Some(next) = find_next(store, reader, recipient)? else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            if next.due.is_some_and(|due| due > clock::now()) {
+                wait_for_change(store, next.due)?;
+                continue;
+            }
+
+            let is_old = |now: Timestamp| now.since(next.event.at) > AGE_MAX;
+            let obstacle = recipient.obstacle();
+            let is_unable = obstacle.is_some();
+            let told = match obstacle {
+                Some(why) => Told::Later(why),
+                None if failures > 0 && next.known.is_none() && is_old(clock::now()) => {
+                    Told::Later(
+                        "it was not tried, because the tries before did not work".to_owned(),
+                    )
+                }
+                None => recipient.tell(store, &next.event),
+            };
+
+            failures = match told {
+                Told::Later(_) => failures.saturating_add(1),
+                Told::Delivered(_) | Told::Refused(_) => 0,
+            };
+            let tries = next.known.map_or(0, |(_, tries)| tries);
+            let pause = pause(tries.max(failures.saturating_sub(1)));
+            self.insist_on_record(store, &next, &attempt(told, pause, is_old))?;
+            all = all.wrapping_add(1);
+            if all.is_multiple_of(CHECKPOINT) {
+                store.checkpoint();
+            }
+            if is_unable {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
     }
 
-    let mut is_down = false;
-    loop {
-        if recipient.refresh().is_break() {
-            return Ok(ControlFlow::Break(()));
+    /// Records a try, and goes on to try that until the event would be given up: if this process
+    /// ended with the try on no record, the next one would tell the event again, and so would each
+    /// after it.
+    fn insist_on_record(
+        &self,
+        store: &mut Store,
+        next: &Next,
+        attempt: &Attempt,
+    ) -> Result<(), store::Error> {
+        let end = Deadline::after(AGE_MAX);
+        let mut is_reported = false;
+        loop {
+            let error = match record(store, self.reader, next, attempt) {
+                Err(error) if self.is_in_place(store) && !end.is_over() => error,
+                done => return done,
+            };
+            if !std::mem::replace(&mut is_reported, true) {
+                let why = format!("{}: what was told can't be recorded: {error}", self.reader);
+                syslog::failure("notify", &why);
+            }
+            clock::sleep(LOOK);
         }
-        let Some(next) = find_next(store, name, reader, recipient)? else {
-            return Ok(ControlFlow::Continue(()));
-        };
-        if next.due.is_some_and(|due| due > clock::now()) {
-            wait_for_change(store, next.due)?;
-            continue;
-        }
+    }
 
-        let is_old = |now: Timestamp| now.since(next.event.at) > AGE_MAX;
-        let told = if is_down && next.known.is_none() && is_old(clock::now()) {
-            Told::Later("it was not tried, because the tries before did not work".to_owned())
-        } else {
-            recipient.tell(store, &next.event)
-        };
-        is_down = matches!(told, Told::Later(_));
-        let tries = next.known.map_or(0, |(_, tries)| tries);
-        record(store, name, reader, &next, &attempt(told, tries, is_old))?;
+    /// Whether the database that is open is still that of the state.
+    fn is_in_place(&self, store: &Store) -> bool {
+        self.file.is_some() && store.file_in_place() == self.file
     }
 }
 
-/// What is recorded of a try. `tries` is how many there were before.
-fn attempt(told: Told, tries: u32, is_old: impl Fn(Timestamp) -> bool) -> Attempt {
+/// What is recorded of a try. `pause` is how long to wait if it did not work.
+fn attempt(told: Told, pause: Duration, is_old: impl Fn(Timestamp) -> bool) -> Attempt {
     let at = clock::now();
     let (status, next, answer) = match told {
         Told::Delivered(answer) => (NotificationStatus::Delivered, None, answer),
         Told::Refused(why) => (NotificationStatus::Refused, None, why),
         Told::Later(why) if is_old(at) => (NotificationStatus::GivenUp, None, why),
-        Told::Later(why) => {
-            let next = at.after(pause(tries));
-            (NotificationStatus::Waiting, Some(next), why)
-        }
+        Told::Later(why) => (NotificationStatus::Waiting, Some(at.after(pause)), why),
     };
     Attempt {
         status,
@@ -169,16 +246,15 @@ pub(super) fn pause(tries: u32) -> Duration {
 /// Records a try, and that the event was reached, in one transaction.
 fn record(
     store: &mut Store,
-    name: &str,
     reader: &str,
     next: &Next,
     attempt: &Attempt,
 ) -> Result<(), store::Error> {
     let event = next.event.id;
-    store.transaction(|transaction| {
+    store.optional_transaction(|transaction| {
         let id = match next.known {
             Some((id, _)) => id,
-            None => transaction.await_notification(name, event)?,
+            None => transaction.await_notification(reader, event)?,
         };
         transaction.record_attempt(id, attempt)?;
         if transaction.position(reader)? < event {
@@ -192,13 +268,15 @@ fn record(
 /// over.
 fn find_next(
     store: &mut Store,
-    name: &str,
     reader: &str,
     recipient: &dyn Recipient,
 ) -> Result<Option<Next>, store::Error> {
+    let mut passed = EventId(0);
+    // Most recipients want most events, so it is likely the next one.
+    let mut batch = 1;
     loop {
         let record = store.read()?;
-        if let Some(known) = record.next_waiting(name)?
+        if let Some(known) = record.next_waiting(reader)?
             && let Some(event) = record.event(known.event)?
         {
             return Ok(Some(Next {
@@ -211,7 +289,7 @@ fn find_next(
         let Some(position) = record.known_position(reader)? else {
             return Ok(None);
         };
-        let events = record.events_after(position, BATCH)?;
+        let events = record.events_after(position.max(passed), batch)?;
         drop(record);
         let Some(last) = events.last().map(|event| event.id) else {
             return Ok(None);
@@ -226,14 +304,23 @@ fn find_next(
                 due: None,
             }));
         }
-        store.optional_transaction(|transaction| transaction.move_position(reader, last))?;
+        // If the state is busy, a later call passes over these events once more.
+        let _: Result<(), store::Error> =
+            store.optional_transaction(|transaction| transaction.move_position(reader, last));
+        passed = last;
+        batch = BATCH;
     }
 }
 
-/// Waits until a time has come, or another process has changed the state.
+/// Waits until a time has come, another process has changed the state, or the configuration is to
+/// be looked at once more.
 pub(super) fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(), store::Error> {
     let version = store.data_version()?;
-    while due.is_some_and(|due| due > clock::now()) && store.data_version()? == version {
+    let end = Deadline::after(LOOK_AT_CONFIG);
+    while due.is_some_and(|due| due > clock::now())
+        && store.data_version()? == version
+        && !end.is_over()
+    {
         clock::sleep(LOOK);
     }
     Ok(())

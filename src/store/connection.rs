@@ -1,5 +1,6 @@
 //! The opened state: where its files are, and its snapshots and transactions.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,6 +138,14 @@ impl Store {
         self.connection
             .query_row("PRAGMA data_version", [], |row| row.get(0))
             .map_err(|error| self.error(error))
+    }
+
+    /// The device and the inode of the database that is in the state directory now; `None`: there
+    /// is none. It can be removed with the repository, or be made anew, while this one is open.
+    #[must_use]
+    pub fn file_in_place(&self) -> Option<(u64, u64)> {
+        let found = std::fs::metadata(self.folder.join(FILE)).ok()?;
+        Some((found.dev(), found.ino()))
     }
 
     /// Moves the write-ahead log into the database, as far as other readers allow. Nothing is lost

@@ -61,6 +61,14 @@ impl Reader<'_> {
         let position = self.first(sql, [reader], |row| row.get(0))?;
         Ok(EventId(position.unwrap_or(0)))
     }
+
+    /// The names of all readers that have a position.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn event_readers(&self) -> Result<Vec<String>, Error> {
+        self.query("SELECT name FROM event_readers", [], |row| row.get(0))
+    }
 }
 
 impl Transaction<'_> {
@@ -72,6 +80,15 @@ impl Transaction<'_> {
         let sql = "INSERT INTO event_readers (name, position) VALUES (?, ?)
              ON CONFLICT DO UPDATE SET position = excluded.position";
         self.execute(sql, params![reader, to.0])?;
+        Ok(())
+    }
+
+    /// Removes the position of a reader.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn forget_reader(&self, reader: &str) -> Result<(), Error> {
+        self.execute("DELETE FROM event_readers WHERE name = ?", [reader])?;
         Ok(())
     }
 

@@ -52,7 +52,7 @@ impl fmt::Display for NotificationStatus {
 pub struct Notification {
     /// Its number.
     pub id: NotificationId,
-    /// The name of the section of those who are told.
+    /// The name of the reader of events that is told.
     pub target: String,
     /// The event.
     pub event: EventId,
@@ -158,20 +158,32 @@ impl Reader<'_> {
         self.first(&sql, [id.0], notification)
     }
 
-    /// The newest notifications, of one target or of all, newest first, at most `most`.
+    /// The newest notifications, newest first, at most `most`. In `targets`, `*` stands for any
+    /// characters.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn notifications(
-        &self,
-        target: Option<&str>,
-        most: u32,
-    ) -> Result<Vec<Notification>, Error> {
+    pub fn notifications(&self, targets: &str, most: u32) -> Result<Vec<Notification>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM notifications WHERE ?1 IS NULL OR target = ?1
-             ORDER BY id DESC LIMIT ?2"
+            "SELECT {COLUMNS} FROM notifications WHERE target GLOB ? ORDER BY id DESC LIMIT ?"
         );
-        self.query(&sql, params![target, most], notification)
+        self.query(&sql, params![targets, most], notification)
+    }
+
+    /// The targets that have notifications.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn notified_targets(&self) -> Result<Vec<String>, Error> {
+        // Each step looks up the next target in the index, however many notifications each has.
+        let sql = "WITH RECURSIVE known (target) AS (
+                SELECT MIN(target) FROM notifications
+                UNION ALL
+                SELECT (SELECT MIN(target) FROM notifications WHERE target > known.target)
+                FROM known WHERE known.target IS NOT NULL
+            )
+            SELECT target FROM known WHERE target IS NOT NULL";
+        self.query(sql, [], |row| row.get(0))
     }
 
     /// How many notifications of a target were refused or given up since a time, and the newest of

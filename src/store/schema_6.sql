@@ -4,6 +4,7 @@
 -- come is their position in event_readers.
 CREATE TABLE notifications (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- The name of the reader of events in event_readers: for [notify.team] that is notify:team.
     target           TEXT    NOT NULL,
     event            INTEGER NOT NULL REFERENCES events (id),
     -- waiting, delivered, refused, given-up

@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
+use super::ownership::owner;
 use super::place::Place;
 use super::plan::unknown;
 use super::programs::{ProgramFault, check_program};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::id::Target;
+use crate::id::{NotifyName, Target};
 use crate::judging::{self, NotDeployed, Subject};
 use crate::policy::{Facts, Refusal};
+use crate::publish::{TargetFault, target_faults};
 use crate::store::{Reader, Store};
+use crate::sys::user::User;
 
 /// What was found in a commit of the deploy branch.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Checked {
     pub without_repository: Vec<Target>,
     /// The programs of commands that can't be executed.
     pub programs: BTreeSet<ProgramFault>,
+    /// What keeps those from being told who are told of what happens.
+    pub target_faults: Vec<(NotifyName, TargetFault)>,
     /// The files that may have been meant to be deploy files.
     pub near_misses: Vec<NotDeployed>,
 }
@@ -98,8 +103,26 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         unknown_names,
         without_repository: without_repository.map(|(target, _)| target).collect(),
         programs,
+        target_faults: target_faults_of(place, &deploy)?,
         near_misses,
     })
+}
+
+/// What keeps those from being told who are told of what happens. Only the repository's owner can
+/// see this: the files with secrets are for nobody else.
+fn target_faults_of(
+    place: &Place,
+    deploy: &DeployRepository,
+) -> Result<Vec<(NotifyName, TargetFault)>, Error> {
+    if owner(place)? != User::own_number() {
+        return Ok(Vec::new());
+    }
+    let sections = deploy.config.notify.iter();
+    let faults = sections.flat_map(|(name, section)| {
+        let faults = target_faults(&section.kind).into_iter();
+        faults.map(|fault| (name.clone(), fault))
+    });
+    Ok(faults.collect())
 }
 
 /// The repositories that can't be read, of the applications that the configuration names and that

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::metrics::keep_metrics;
 use super::place::Place;
 use super::published_status::PublishedStatus;
-use crate::publish::{MARKS, METRICS, STATUS, mark_all, publishers, recorded_as, tell_all};
+use crate::publish::{MARKS, METRICS, STATUS, mark_all, publishers, tell_all};
 use crate::sys::syslog;
 use crate::text;
 
@@ -51,7 +51,7 @@ fn publish_one(place: &Place, reader: &'static str) -> Result<(), Error> {
         METRICS => keep_metrics(&deploy, &mut store)?,
         STATUS => {
             let mut status = PublishedStatus::new(deploy);
-            tell_all(&mut store, &recorded_as(reader), reader, &mut status)?;
+            tell_all(&mut store, reader, &mut status)?;
         }
         _ => {}
     }

@@ -10,7 +10,7 @@ use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
-use crate::publish::Audience;
+use crate::publish::{Audience, forget_gone};
 use crate::store::{self, Store};
 use crate::sys::{clock, syslog};
 use crate::text;
@@ -62,6 +62,9 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
         }
     }
 
+    if after_push.is_none() {
+        forget_gone(&mut store, &deploy.config);
+    }
     Audience::of(&deploy).tell(&mut store);
     if let Err(error) = count(&deploy, &mut store, after_push.is_some()) {
         syslog::failure("metrics", &text::with_causes(&error));

@@ -19,10 +19,13 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts a runner for each environment for which a hook left a wake file, and returns when no
-/// runner and no file is left. If an error is in the way, it is handed to `on_error` once, and this
-/// waits until it is gone: if it ended, the path unit would only start it again at once.
+/// runner and no file is left. A process that tells others can wait for somebody for a day. It is
+/// not waited for: it lives on when the service has ended. If an error is in the way, it is handed
+/// to `on_error` once, and this waits until it is gone: if it ended, the path unit would only start
+/// it again at once.
 pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
     let mut runners: Vec<Child> = Vec::new();
+    let mut others: Vec<Child> = Vec::new();
     let mut was_told = false;
 
     loop {
@@ -44,11 +47,16 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
             // A runner that finds the lock taken ends: the one that holds it looks at the queue
             // once more before it ends. If no runner can be started, the timer tries again.
             match wake::as_child(&deploy, wanted) {
-                Ok(runner) => runners.push(runner),
+                Ok(child) => match wanted {
+                    Wanted::Runner(_) => runners.push(child),
+                    Wanted::Background(_) => others.push(child),
+                },
                 Err(error) => syslog::failure("serve", &error.to_string()),
             }
         }
-        runners.retain_mut(|runner| !matches!(runner.try_wait(), Ok(Some(_)) | Err(_)));
+        for children in [&mut runners, &mut others] {
+            children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_)) | Err(_)));
+        }
 
         if runners.is_empty() && woken.is_empty() {
             if wake::is_anything_left(&deploy) {

@@ -6,6 +6,7 @@ use super::error::Error;
 use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names;
+use super::notifications::{Untold, untold};
 use crate::deploy_repository::{DeployRepository, InstallRecord, MissingBranch};
 use crate::deployfile::EXTENSION;
 use crate::id::{Application, Environment};
@@ -34,6 +35,8 @@ pub struct Overview {
     pub problems: Vec<Problem>,
     /// The hooks that git does not run.
     pub hooks: Vec<FaultyHook>,
+    /// Who waits for events, and what somebody was not told.
+    pub untold: Vec<Untold>,
 }
 
 /// Collects everything that a filter lets through. `is_usable`: the configuration has no mistakes,
@@ -84,6 +87,7 @@ pub fn overview(
         not_as_installed,
         problems,
         hooks: visible_hook_faults(deploy)?,
+        untold: untold(deploy, &record)?,
     })
 }
 

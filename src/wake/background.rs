@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 
-use super::program::{Call, own_program};
+use super::program::{Call, ENVIRONMENT, own_program};
 use crate::config::RunnerKind;
+use crate::deploy_repository::DeployRepository;
 
 /// A process that tells others what happened, and ends when nothing waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,21 @@ impl Background {
 /// This program does not know its own path.
 pub fn notifier() -> io::Result<PathBuf> {
     Ok(own_program()?.with_file_name("deploy-by-code-notify"))
+}
+
+/// A call of deploy-by-code-notify for a deploy repository, with words behind the options, and with
+/// nothing of this process's environment.
+///
+/// # Errors
+/// Its path or that of the configuration is not known.
+pub fn notifier_call(deploy: &DeployRepository, words: &[OsString]) -> io::Result<Command> {
+    let mut command = Command::new(notifier()?);
+    command
+        .args(Call::of(deploy).arguments(words)?)
+        .env_clear()
+        .envs(ENVIRONMENT.iter().copied())
+        .current_dir("/");
+    Ok(command)
 }
 
 impl Call {

@@ -7,7 +7,7 @@ mod reconcile;
 mod runner;
 mod service;
 
-pub use background::{Background, notifier};
+pub use background::{Background, notifier, notifier_call};
 pub use program::Call;
 pub use reconcile::{reconcile, reconcile_as, reconcile_in_unit};
 pub use runner::runner;

@@ -53,7 +53,8 @@ impl Call {
     pub(super) fn arguments(&self, command: &[OsString]) -> io::Result<Vec<OsString>> {
         let mut all: Vec<OsString> = vec!["--repository".into(), self.repository.clone().into()];
         if let Some(file) = &self.config_file {
-            all.extend(["--config".into(), file.canonicalize()?.into()]);
+            // A link is not followed here: it can lead to another file later.
+            all.extend(["--config".into(), std::path::absolute(file)?.into()]);
         }
         all.extend_from_slice(command);
         Ok(all)

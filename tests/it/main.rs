@@ -72,6 +72,8 @@ mod metrics_file;
 mod missing_facts;
 mod namespaces;
 mod newcomers;
+mod notifications;
+mod notifier;
 mod notify;
 mod notify_http;
 mod notify_kinds;

@@ -6,10 +6,10 @@ use crate::world::World;
 
 /// A world in which a program is told of some kinds of events. It appends what it gets to the file
 /// `told`, and fails while the file `broken` is there.
-fn told(events: &str) -> World {
+pub fn told(events: &str) -> World {
     let world = World::installed();
     let script = "[ ! -e broken ] || { echo it is broken >&2; exit 1; }\n\
-         tr -d '\\n' >>told\necho >>told\n";
+         event=$(tr -d '\\n')\nprintf '%s\\n' \"$event\" >>told\n";
     let script = format!("cd '{}'\n{script}", world.path("").display());
     std::fs::write(world.path("tell"), script).unwrap();
     let file = world.path("tell").display().to_string();
@@ -21,7 +21,7 @@ fn told(events: &str) -> World {
 }
 
 /// The events that the program got, in their order.
-fn got(world: &World) -> Vec<Value> {
+pub fn got(world: &World) -> Vec<Value> {
     let text = std::fs::read_to_string(world.path("told")).unwrap_or_default();
     let line = |line: &str| serde_json::from_str(line).unwrap();
     text.lines().map(line).collect()

@@ -66,7 +66,12 @@ pub fn of(folder: &Path) -> Vec<i32> {
 
 /// Those of the processes that belong to `folder` which run the binary under test.
 pub fn ours(folder: &Path) -> Vec<i32> {
-    let binary = fs::canonicalize(BINARY).unwrap();
+    of_program(folder, Path::new(BINARY))
+}
+
+/// Those that run a program.
+pub fn of_program(folder: &Path, program: &Path) -> Vec<i32> {
+    let binary = fs::canonicalize(program).unwrap();
     let exe = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe"));
     of(folder)
         .into_iter()

@@ -85,7 +85,9 @@ impl Arena {
             Program::Recovery => self.recovery(strace, target.sabotage),
             Program::Retry => self.retry(strace),
             Program::Freeze => self.freeze(strace),
-            Program::Install | Program::Uninstall => unreachable!("they need no deployments"),
+            Program::Install | Program::Uninstall | Program::Notifier => {
+                unreachable!("they need no deployments")
+            }
         };
         if run.all().contains("panicked at") {
             findings.wrong.push(format!("a panic: {run:?}"));

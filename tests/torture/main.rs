@@ -44,6 +44,7 @@ mod world;
 mod arena;
 mod fault;
 mod installation;
+mod notifier;
 mod sweep;
 mod table;
 mod target;

@@ -3,6 +3,7 @@
 use crate::arena::Arena;
 use crate::fault::{Fault, Strace, points};
 use crate::installation;
+use crate::notifier;
 use crate::table::Findings;
 
 /// The calls that start another process.
@@ -33,6 +34,8 @@ pub enum Program {
     Install,
     /// `uninstall`, which puts that hook back.
     Uninstall,
+    /// The process that tells others what happened.
+    Notifier,
 }
 
 /// What a sweep breaks on purpose, so that it shows that it can find something.
@@ -116,6 +119,7 @@ pub fn targets() -> Vec<Target> {
             target("freeze and thaw", Freeze, is_kill, false),
             target("install", Install, is_kill, false),
             target("uninstall", Uninstall, is_kill, false),
+            target("notifier", Notifier, is_kill, true),
         ]);
     }
     targets.extend([
@@ -135,12 +139,15 @@ pub enum Worker {
     Deployments(Arena),
     /// Each point needs a repository of its own.
     Installation,
+    /// The same.
+    Notifier,
 }
 
 impl Worker {
     pub fn new(target: &Target) -> Self {
         match target.program {
             Program::Install | Program::Uninstall => Self::Installation,
+            Program::Notifier => Self::Notifier,
             _ => Self::Deployments(Arena::new()),
         }
     }
@@ -165,6 +172,7 @@ impl Worker {
         match self {
             Self::Deployments(arena) => arena.go(target, strace),
             Self::Installation => installation::go(target.program, strace),
+            Self::Notifier => notifier::go(strace),
         }
     }
 }

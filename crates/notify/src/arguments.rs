@@ -25,6 +25,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) test: Option<NotifyName>,
 
+    /// Look at what each section needs, without sending anything, and print JSON
+    #[arg(long, conflicts_with = "test")]
+    pub(crate) check: bool,
+
     /// The process that starts this one has the right to: it is a hook of a push, or has checked it
     #[arg(long = "checked", hide = true)]
     pub(crate) is_checked: bool,

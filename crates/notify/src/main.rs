@@ -8,6 +8,7 @@
 mod arguments;
 mod authorities;
 mod cdevents;
+mod check;
 mod command;
 mod http;
 mod mail;
@@ -21,7 +22,7 @@ use std::thread;
 
 use clap::Parser;
 use deploy_by_code::id::NotifyName;
-use deploy_by_code::publish::{reader_of, tell_all};
+use deploy_by_code::publish::{forget_gone, reader_of, tell_all};
 use deploy_by_code::sys::syslog;
 use deploy_by_code::text::with_causes;
 use deploy_by_code::verbs::{self, Acts, Place};
@@ -53,6 +54,11 @@ fn run(arguments: &Arguments) -> Result<bool, verbs::Error> {
     if let Some(name) = &arguments.test {
         return Ok(try_once::try_once(&deploy, name));
     }
+    if arguments.check {
+        check::check(&deploy);
+        return Ok(true);
+    }
+    forget_gone(&mut deploy.open_store()?, &deploy.config);
     let names: Vec<NotifyName> = deploy.config.notify.keys().cloned().collect();
     Ok(tell_everybody(&place, names))
 }
@@ -83,7 +89,7 @@ fn tell_one(place: &Place, name: &NotifyName) -> bool {
     let told = place.deploy().and_then(|deploy| {
         let mut store = deploy.open_store()?;
         let mut target = Target::new(deploy, name.clone());
-        tell_all(&mut store, name.as_str(), &reader_of(name), &mut target)?;
+        tell_all(&mut store, &reader_of(name), &mut target)?;
         Ok(())
     });
     if let Err(error) = &told {

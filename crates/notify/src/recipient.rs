@@ -1,17 +1,21 @@
 //! Somebody whom a section `[notify.NAME]` names.
 
+use std::fs::Metadata;
+use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use deploy_by_code::config::{NotifyKind, NotifySection};
 use deploy_by_code::deploy_repository::DeployRepository;
 use deploy_by_code::event::Event;
 use deploy_by_code::id::{EventId, NotifyName};
 use deploy_by_code::judging::ApplicationRepositories;
-use deploy_by_code::publish::{AGE_MAX, Recipient, Told, wants};
+use deploy_by_code::publish::{AGE_MAX, Recipient, Told, target_faults, wants};
 use deploy_by_code::report::{EventRow, event_row};
 use deploy_by_code::store::{self, RecordedEvent, Store};
 use deploy_by_code::sys::clock;
+use deploy_by_code::sys::user::User;
 use deploy_by_code::time::Timestamp;
 
 use crate::{cdevents, command, mail, slack, webhook};
@@ -49,18 +53,36 @@ impl Recipient for Target {
             .is_some_and(|section| wants(section, event, root))
     }
 
-    /// A target that is new is told of what happened since the configuration file was changed last,
-    /// and of nothing older than what is given up.
+    /// A target that is new is told of what happened since the configuration was changed last, and
+    /// of nothing older than what is given up.
     fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error> {
-        let file = self.deploy.config_file.as_ref();
-        let changed = file.and_then(|file| file.metadata().ok());
-        // The time of the last change of the file's inode can't be set back.
-        let changed = changed.map_or(0, |found| {
-            found.ctime() * 1000 + found.ctime_nsec() / 1_000_000
-        });
-        let oldest = clock::now().before(AGE_MAX);
-        let since = Timestamp::from_ms(changed - 1).max(oldest);
+        let file = self.deploy.config_file.as_deref();
+        let changed = file.map(last_change).transpose();
+        let now = clock::now();
+        let oldest = now.before(AGE_MAX);
+        // A time in the future says nothing: somebody has set the clock back. Then rather too much
+        // is told than too little.
+        let since = match changed {
+            Ok(Some(changed)) if changed <= now => changed.max(oldest),
+            _ => oldest,
+        };
         store.read()?.last_event_until(since)
+    }
+
+    /// In a repository that several users push to, this process can be that of one who may not read
+    /// a secret.
+    fn obstacle(&self) -> Option<String> {
+        let own = User::own_number();
+        let is_owner = |found: Metadata| found.uid() == own;
+        if self.deploy.state_dir().metadata().is_ok_and(is_owner) {
+            return None;
+        }
+        let fault = target_faults(&self.section()?.kind).into_iter().next()?;
+        let user = User::current().map_or_else(|_| own.to_string(), |user| user.name);
+        Some(format!(
+            "the user {user} can't tell it, and leaves it to others: {}",
+            fault.found
+        ))
     }
 
     fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
@@ -73,6 +95,15 @@ impl Recipient for Target {
             Err(error) => Told::Later(format!("the state can't be read: {error}")),
         }
     }
+}
+
+/// When a file was changed last, or a link that leads to it. Nobody can set this time of an inode,
+/// except with the clock.
+fn last_change(file: &Path) -> io::Result<Timestamp> {
+    let of = |found: Metadata| found.ctime() * 1000 + found.ctime_nsec() / 1_000_000;
+    let changed = of(file.metadata()?).max(of(file.symlink_metadata()?));
+    // Events of the same millisecond may have come afterwards.
+    Ok(Timestamp::from_ms(changed - 1))
 }
 
 /// Sends what is told in the way of a section.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::finding::Finding;
 use super::installation::{Installation, Request};
 use super::{
-    configuration, deployments, hooks, machine, permissions, published, repository, runners, state,
-    trial,
+    configuration, deployments, hooks, machine, notifications, permissions, published, repository,
+    runners, state, trial,
 };
 use crate::store::{self, Store};
 
@@ -117,6 +117,9 @@ const CHECKS: &[Check] = &[
     one("timer", runners::timer),
     one("process tracking", machine::process_tracking),
     one("syslog", machine::system_log),
+    one("notifier", notifications::program),
+    each("notify", notifications::targets),
+    of_state("notifications", notifications::delivery),
     one("time zones", machine::time_zones),
     each("metrics", configuration::metrics),
 ];

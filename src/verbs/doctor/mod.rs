@@ -12,6 +12,7 @@ mod finding;
 mod hooks;
 mod installation;
 mod machine;
+mod notifications;
 mod permissions;
 mod published;
 mod repository;

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::installation::Installation;
-use crate::publish::{STATUS, recorded_as};
+use crate::publish::STATUS;
 use crate::store::Store;
 use crate::text;
 
@@ -11,9 +11,7 @@ pub(super) fn status(installation: &Installation<'_>, store: &mut Store) -> Find
     let Some(full_name) = &installation.deploy.config.publish else {
         return Finding::ok("the status is not published");
     };
-    let waiting = store
-        .read()
-        .and_then(|record| record.next_waiting(&recorded_as(STATUS)));
+    let waiting = store.read().and_then(|record| record.next_waiting(STATUS));
     match waiting {
         Ok(None) => Finding::ok(format!("the status is published at {full_name}")),
         Ok(Some(waiting)) => {
