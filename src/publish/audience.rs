@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use super::syslog::to_syslog;
 use crate::config::{Config, NotifySection};
@@ -34,6 +35,9 @@ pub fn reader_of(target: &NotifyName) -> String {
 #[derive(Debug, Clone)]
 pub struct Audience {
     call: Call,
+    repository: PathBuf,
+    /// Whether the system log gets lines.
+    has_syslog: bool,
     root: String,
     notify: BTreeMap<NotifyName, NotifySection>,
     /// The other readers of events that the configuration switches on.
@@ -46,6 +50,8 @@ impl Audience {
     pub fn of(deploy: &DeployRepository) -> Self {
         Self {
             call: Call::of(deploy),
+            repository: deploy.repository.path().to_owned(),
+            has_syslog: !deploy.config.without_syslog,
             root: deploy.config.root.clone(),
             notify: deploy.config.notify.clone(),
             publish: publishers(&deploy.config),
@@ -56,16 +62,32 @@ impl Audience {
     /// log, and starts the processes that tell the others where one of these waits for an event. It
     /// waits for none of them and never fails. What can't be told now is told by the next call.
     pub fn tell(&self, store: &mut Store) {
-        to_syslog(store);
+        if self.has_syslog {
+            to_syslog(store, &self.repository);
+        }
 
         for background in Background::ALL {
             // Where the state can't be read, the next call finds what waits.
             if self.is_awaited(background, store).unwrap_or(false)
                 && let Err(error) = self.call.background(background)
             {
-                syslog::failure("notify", &missing(background, &error));
+                self.report_failure("notify", &missing(background, &error));
             }
         }
+    }
+
+    /// Sends a line about a process that could not do its work to the system log, for the
+    /// administrator. It is lost where nobody listens. `what`: the process.
+    pub fn report_failure(&self, what: &str, message: &str) {
+        if self.has_syslog {
+            syslog::failure(&self.repository, what, message);
+        }
+    }
+
+    /// Whether the system log gets lines.
+    #[must_use]
+    pub fn has_syslog(&self) -> bool {
+        self.has_syslog
     }
 
     /// Whether somebody whom a process tells waits for an event.

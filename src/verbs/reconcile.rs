@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::place::Place;
+use super::report_failure::report_failure;
 use super::start::{start_runner, start_runner_of_push};
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
 use crate::publish::Audience;
 use crate::store;
-use crate::sys::{clock, syslog};
+use crate::sys::clock;
 use crate::text;
 
 /// How long a `reconcile` that was started after a push leaves the work to post-receive.
@@ -37,7 +38,7 @@ pub fn reconcile(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
 
     let done = reconcile_now(place, after_push);
     if let (Err(error), Some(_)) = (&done, after_push) {
-        syslog::failure("reconcile", &text::with_causes(error));
+        report_failure(place, "reconcile", &text::with_causes(error));
     }
     done
 }

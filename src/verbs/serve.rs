@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::error::Error;
 use super::ownership::{Acts, become_owner, is_owner};
 use super::place::Place;
+use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
-use crate::sys::{clock, syslog};
+use crate::sys::clock;
 use crate::text;
 use crate::wake::{self, Wanted};
 
@@ -31,7 +32,8 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
             Err(error) => {
                 if !std::mem::replace(&mut was_told, true) {
                     let shown = text::with_causes(&error);
-                    syslog::failure("serve", &format!("waiting until this is fixed: {shown}"));
+                    let why = format!("waiting until this is fixed: {shown}");
+                    report_failure(place, "serve", &why);
                     on_error(&error);
                 }
                 clock::sleep(PAUSE);
@@ -45,7 +47,7 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
             // once more before it ends. If no runner can be started, the timer tries again.
             match wake::as_child(&deploy, wanted) {
                 Ok(runner) => runners.push(runner),
-                Err(error) => syslog::failure("serve", &error.to_string()),
+                Err(error) => report_failure(place, "serve", &error.to_string()),
             }
         }
         runners.retain_mut(|runner| !matches!(runner.try_wait(), Ok(Some(_)) | Err(_)));
