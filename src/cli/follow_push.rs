@@ -11,7 +11,7 @@ use super::push_options::WatchOption;
 use super::pusher::Pusher;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Target};
-use crate::report::outcome_summary;
+use crate::report::{outcome_summary, some_names};
 use crate::status::Status;
 use crate::store::Deployment;
 use crate::sys::clock::{self, Deadline};
@@ -22,9 +22,6 @@ use crate::verbs::{Following, News, Starter};
 /// How long a hook that follows something prints nothing: at first, and afterwards.
 const FIRST_SILENCE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
-
-/// How many deployments are named that have not ended yet.
-const OPEN_MAX: usize = 5;
 
 /// What the pusher of some deployments is shown.
 pub(super) struct PushFollow {
@@ -206,12 +203,8 @@ fn still(open: &[Deployment], now: Timestamp) -> String {
     };
     let group = |status: Status| {
         let of_group = open.iter().filter(|open| open.status == status);
-        let mut names: Vec<String> = of_group.map(name).collect();
-        if names.len() > OPEN_MAX {
-            names.truncate(OPEN_MAX);
-            names.push("…".to_owned());
-        }
-        (!names.is_empty()).then(|| format!("still {status}: {}", names.join(", ")))
+        let names: Vec<String> = of_group.map(name).collect();
+        (!names.is_empty()).then(|| format!("still {status}: {}", some_names(names)))
     };
 
     let groups = [Status::Running, Status::Queued];

@@ -22,7 +22,7 @@ pub use deployment_row::{DeploymentRow, outcome_line, remark};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
 pub use json::to_json;
 pub use not_deployed::not_deployed_lines;
-pub use outcome_summary::outcome_summary;
+pub use outcome_summary::{outcome_summary, some_names};
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;

@@ -3,7 +3,7 @@
 use crate::id::{DeploymentId, Target};
 use crate::status::Status;
 
-/// How many deployments of one outcome are named.
+/// How many names one line has of each kind.
 const NAMES_MAX: usize = 5;
 
 /// The word for those that have not ended.
@@ -28,28 +28,36 @@ pub fn outcome_summary(deployments: &[(DeploymentId, Target, Status)]) -> String
         OPEN,
     ];
     let group = |word: &str| {
-        let with_word = |status: Status| {
-            word == if status.has_ended() {
-                status.as_str()
-            } else {
-                OPEN
-            }
-        };
         let of_group = deployments
             .iter()
-            .filter(|(_, _, status)| with_word(*status));
-        let mut names: Vec<String> = of_group
+            .filter(|(_, _, status)| outcome(*status) == word);
+        let names: Vec<String> = of_group
             .map(|(id, target, _)| format!("{target} ({id})"))
             .collect();
         let count = names.len();
-        if count > NAMES_MAX {
-            names.truncate(NAMES_MAX);
-            names.push("…".to_owned());
-        }
-        (count > 0).then(|| format!("{count} of {all} {word}: {}", names.join(", ")))
+        (count > 0).then(|| format!("{count} of {all} {word}: {}", some_names(names)))
     };
     let groups: Vec<String> = words.into_iter().filter_map(group).collect();
     groups.join("; ")
+}
+
+/// The word for how a deployment ended.
+fn outcome(status: Status) -> &'static str {
+    if status.has_ended() {
+        status.as_str()
+    } else {
+        OPEN
+    }
+}
+
+/// The first names, and `…` for the rest.
+#[must_use]
+pub fn some_names(mut names: Vec<String>) -> String {
+    if names.len() > NAMES_MAX {
+        names.truncate(NAMES_MAX);
+        names.push("…".to_owned());
+    }
+    names.join(", ")
 }
 
 #[cfg(test)]
