@@ -52,6 +52,7 @@ pub(super) fn read(options: &[String]) -> (Option<WatchOption>, String) {
             Err(error) => {
                 let shown = text::escape(option, SHOWN_MAX);
                 let why = text::escape(error.to_string(), 200);
+                let why = without_unit(name, value).unwrap_or(why);
                 remarks.push_str(&format!(
                     "deploy-by-code: the push option {shown} does not count: {why}\n"
                 ));
@@ -59,6 +60,16 @@ pub(super) fn read(options: &[String]) -> (Option<WatchOption>, String) {
         }
     }
     (wanted, remarks)
+}
+
+/// What is said about a length of time that is a number alone; `None`: it is something else.
+fn without_unit(name: &str, value: Option<&str>) -> Option<String> {
+    let is_number =
+        |value: &&str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text::escape(value.filter(is_number)?, SHOWN_MAX);
+    Some(format!(
+        "{number} has no unit; did you mean {name}={number}m?"
+    ))
 }
 
 /// What is said about an option that is not known; `None`: it is meant for another program.
@@ -126,8 +137,7 @@ mod tests {
             ),
             (
                 "wait=10",
-                "the push option wait=10 does not count: \"10\" is not a length of time like \
-                 \"90s\", \"30m\", \"1h 30m\" or \"2d\"",
+                "the push option wait=10 does not count: 10 has no unit; did you mean wait=10m?",
             ),
             (
                 "follow=-1h",

@@ -202,8 +202,8 @@ fn push_option_with_a_wrong_time_does_not_count_and_stops_nothing() {
     assert_eq!(
         outcome(&said)[..2],
         [
-            "deploy-by-code: the push option wait=10 does not count: \"10\" is not a length of \
-             time like \"90s\", \"30m\", \"1h 30m\" or \"2d\"",
+            "deploy-by-code: the push option wait=10 does not count: 10 has no unit; did you mean \
+             wait=10m?",
             "deploy-by-code: unknown push option folow=1m; did you mean follow=1m?",
         ],
         "{said:#?}"
