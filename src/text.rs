@@ -36,18 +36,38 @@ pub fn is_deceptive(c: char) -> bool {
 /// cut. Deceptive characters become `\n` or `\u{202e}`, and bytes that are not UTF-8 become `\xff`.
 #[must_use]
 pub fn escape(bytes: impl AsRef<[u8]>, max: usize) -> String {
+    shorten(bytes.as_ref(), max, is_deceptive, |piece| {
+        piece.chars().count()
+    })
+}
+
+/// As [`escape`], but for what stands in double quotes and is read by a program: a quote and a
+/// backslash get a backslash in front. `max` counts bytes of what is returned, without the `…`.
+#[must_use]
+pub fn escape_quoted(bytes: impl AsRef<[u8]>, max: usize) -> String {
+    let is_special = |c| is_deceptive(c) || matches!(c, '"' | '\\');
+    shorten(bytes.as_ref(), max, is_special, str::len)
+}
+
+/// Escapes what is special, and cuts what does not fit between two characters.
+fn shorten(
+    bytes: &[u8],
+    max: usize,
+    is_special: impl Fn(char) -> bool,
+    size: impl Fn(&str) -> usize,
+) -> String {
     let mut line = String::new();
     let mut count = 0;
     let mut put = |line: &mut String, piece: &str| {
-        let fits = count + piece.len().min(piece.chars().count()) <= max;
-        count += piece.chars().count();
+        count += size(piece);
+        let fits = count <= max;
         line.push_str(if fits { piece } else { "…" });
         fits
     };
 
-    for chunk in bytes.as_ref().utf8_chunks() {
+    for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            let fits = if is_deceptive(c) {
+            let fits = if is_special(c) {
                 put(&mut line, &c.escape_default().to_string())
             } else {
                 put(&mut line, c.encode_utf8(&mut [0; 4]))
@@ -244,6 +264,22 @@ mod tests {
         assert_eq!(escape("abcdef", 3), "abc…");
         assert_eq!(escape("abc", 3), "abc");
         assert_eq!(escape("ab\n", 3), "ab…");
+    }
+
+    #[test]
+    fn quoted_text_does_not_end_before_its_quote() {
+        for (text, expect) in [
+            ("say \"x\"", r#"say \"x\""#),
+            (r#"a\" id=2"#, r#"a\\\" id=2"#),
+            (r"a\", r"a\\"),
+            ("a\nb", r"a\nb"),
+            (r"a\nb", r"a\\nb"),
+        ] {
+            assert_eq!(escape_quoted(text, 80), expect);
+        }
+        assert_eq!(escape_quoted("éé", 4), "éé");
+        assert_eq!(escape_quoted("éé", 3), "é…");
+        assert_eq!(escape_quoted("a\"", 2), "a…");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! `logs` and `wait`, and the push options of the same kind: showing how deployments proceed.
+//! `logs` and `wait`: showing how deployments proceed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use super::context::Context;
@@ -9,31 +9,22 @@ use super::error::Error;
 use super::exit::Exit;
 use super::output;
 use super::output_lines::OutputLines;
-use super::pusher::Pusher;
-use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Target};
 use crate::report::{Tail, outcome_line};
 use crate::status::Status;
 use crate::store::{Deployment, Store};
-use crate::sys::clock::{self, Deadline};
+use crate::sys::clock;
 use crate::text;
 use crate::verbs::{self, Following, News, NoRunner, Starter, Watch, Which};
 
 /// How long to wait before looking again for something new.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// How long a hook that follows something prints nothing: at first, and at most.
-const SILENCE_MIN: Duration = Duration::from_secs(10);
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-
-/// How many deployments are named that have not ended yet.
-const OPEN_MAX: usize = 5;
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest outcome that is shown, in characters.
 const OUTCOME_MAX: usize = 300;
 
 /// A deployment and how it ended, in one line.
-fn end_line(deployment: &Deployment) -> String {
+pub(super) fn end_line(deployment: &Deployment) -> String {
     let (id, target) = (deployment.id, &deployment.target);
     let outcome = text::escape(outcome_line(deployment), OUTCOME_MAX);
     format!("{id} {target} {outcome}")
@@ -172,100 +163,4 @@ fn follow_logs(
         }
     }
     Ok(Exit::of(all_succeeded))
-}
-
-/// Shows the pusher what a push started, until all of it has ended, or the pusher has gone away or
-/// reads nothing.
-pub(super) fn for_pusher(
-    deploy: DeployRepository,
-    ids: &[DeploymentId],
-    watch: Watch,
-    pusher: &mut Pusher,
-) -> Result<(), Error> {
-    let store = deploy.open_store()?;
-    let mut following = Following::new(Starter::Push, deploy, store, ids, watch);
-    let mut lines: BTreeMap<DeploymentId, OutputLines> = BTreeMap::new();
-    let mut silence = Silence::begin();
-
-    while !following.is_over() {
-        let news = following.look()?;
-        if news.is_empty() {
-            // A deployment that prints nothing must not keep the hook of a pusher who has left.
-            if !pusher.listens() {
-                return Ok(());
-            }
-            if silence.is_over() {
-                let line = open_line(&following);
-                pusher.write_all(line.as_bytes()).map_err(Error::Output)?;
-            }
-            clock::sleep(PAUSE);
-            continue;
-        }
-
-        for news in news {
-            match news {
-                News::Output(deployment, bytes) => {
-                    let prefix = if ids.len() > 1 {
-                        prefix(&deployment)
-                    } else {
-                        String::new()
-                    };
-                    lines
-                        .entry(deployment.id)
-                        .or_insert_with(|| OutputLines::escaped(prefix))
-                        .write(pusher, &bytes)?;
-                }
-                News::Waits(deployment) => pusher.complain(&end_line(&deployment), None),
-                News::NoRunner(why) => {
-                    pusher.complain(&text::with_causes(&why), why.hint());
-                }
-                News::Ended(deployment) => {
-                    if let Some(mut lines) = lines.remove(&deployment.id) {
-                        lines.end(pusher)?;
-                    }
-                    let line = format!("deploy-by-code: {}\n", end_line(&deployment));
-                    pusher.write_all(line.as_bytes()).map_err(Error::Output)?;
-                }
-            }
-        }
-        silence = Silence::begin();
-    }
-    Ok(())
-}
-
-/// The line that says what has not ended yet.
-fn open_line(following: &Following) -> String {
-    let (count, shown) = (following.open().count(), following.open().take(OPEN_MAX));
-    let mut names: Vec<String> = shown.map(|id| id.to_string()).collect();
-    if count > names.len() {
-        names.push("…".to_owned());
-    }
-    format!("deploy-by-code: not ended yet: {}\n", names.join(", "))
-}
-
-/// A time in which nothing is printed. After it the hook says that it still waits: the pusher sees
-/// that, and only something that stays unread shows that the pusher has gone.
-struct Silence {
-    length: Duration,
-    end: Deadline,
-}
-
-impl Silence {
-    fn begin() -> Self {
-        Self::of(SILENCE_MIN)
-    }
-
-    fn of(length: Duration) -> Self {
-        let end = Deadline::after(length);
-        Self { length, end }
-    }
-
-    /// Whether it is over. Then a longer one begins.
-    fn is_over(&mut self) -> bool {
-        let is_over = self.end.is_over();
-        if is_over {
-            *self = Self::of((self.length * 2).min(SILENCE_MAX));
-        }
-        is_over
-    }
 }

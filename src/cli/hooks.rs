@@ -8,18 +8,18 @@ use std::path::Path;
 use super::announce::{announcements, verdict};
 use super::error::Error;
 use super::exit::{Exit, fail};
+use super::follow_push::PushFollow;
 use super::kept_hook::KeptHook;
+use super::push_options;
 use super::pusher::Pusher;
-use super::{follow, push_options};
-use crate::deploy_repository::DeployRepository;
 use crate::git::find_repository;
 use crate::hook::environment::HookEnvironment;
-use crate::hook::{self, Received};
+use crate::hook::{self, Announcement, Received};
 use crate::hook_files::HOOKS;
 use crate::id::DeploymentId;
 use crate::sys::environment::hide;
 use crate::text;
-use crate::verbs::{self, Watch};
+use crate::verbs;
 
 /// The hook by whose name the program was called: `hooks/post-receive`, or
 /// `hooks/post-receive.d/…`.
@@ -66,7 +66,7 @@ fn both(
     let Some(kept) = KeptHook::find(hook, program) else {
         let stdin = io::stdin().lock();
         let (own, follow) = own(hook, config, arguments, &environment, stdin, pusher);
-        follow.into_iter().for_each(|follow| follow.follow(pusher));
+        show(follow, pusher);
         return Ok(own);
     };
 
@@ -83,7 +83,7 @@ fn both(
     }
     let kept = kept.run(arguments, &input, pusher);
     // This comes last: it can take as long as a deployment, and the pusher can end it.
-    follow.into_iter().for_each(|follow| follow.follow(pusher));
+    show(follow, pusher);
 
     let kept = kept?;
     Ok(if kept == Exit::Done { own } else { kept })
@@ -98,7 +98,7 @@ fn own(
     environment: &HookEnvironment,
     input: impl BufRead,
     pusher: &mut Pusher,
-) -> (Exit, Option<Follow>) {
+) -> (Exit, Option<PushFollow>) {
     match hook {
         "pre-receive" => {
             let judged = hook::pre_receive(environment, config, input);
@@ -122,18 +122,20 @@ fn post_receive(
     received: Received,
     environment: &HookEnvironment,
     pusher: &mut Pusher,
-) -> (Exit, Option<Follow>) {
+) -> (Exit, Option<PushFollow>) {
     let Received {
         announcements: news,
         failures,
         deploy,
     } = received;
-    let ids: Vec<DeploymentId> = news.iter().filter_map(hook::Announcement::id).collect();
+    let ids: Vec<DeploymentId> = news.iter().filter_map(Announcement::id).collect();
     let mut text = announcements(&news);
 
-    let (watch, remarks) = push_options::read(&environment.push_options);
+    let is_problem = |news: &&Announcement| matches!(news, Announcement::Problem(_));
+    let problems = news.iter().filter(is_problem).count();
+    let (wanted, remarks) = push_options::read(&environment.push_options);
     text.push_str(&remarks);
-    if let (Some(first), None) = (ids.first(), watch) {
+    if let (Some(first), None) = (ids.first(), wanted) {
         text.push_str(&format!(
             "deploy-by-code: follow with: git push -o follow, or on the server: \
              deploy-by-code logs -f {}\n",
@@ -146,26 +148,23 @@ fn post_receive(
     }
     let is_heard = pusher.write_all(text.as_bytes()).is_ok();
 
-    let follow = match (watch, deploy) {
-        (Some(watch), Some(deploy)) if is_heard && !ids.is_empty() => {
-            Some(Follow { deploy, ids, watch })
-        }
+    let follow = match (wanted, deploy) {
+        (Some(wanted), Some(deploy)) if is_heard && !ids.is_empty() => Some(PushFollow {
+            deploy,
+            ids,
+            problems,
+            wanted,
+        }),
         _ => None,
     };
     (Exit::of(failures.is_empty()), follow)
 }
 
-/// What the pusher wants to see of the deployments of a push.
-struct Follow {
-    deploy: DeployRepository,
-    ids: Vec<DeploymentId>,
-    watch: Watch,
-}
-
-impl Follow {
-    fn follow(self, pusher: &mut Pusher) {
-        // Everything is recorded. It makes no difference whether the pusher still reads this.
-        let _ = follow::for_pusher(self.deploy, &self.ids, self.watch, pusher);
+/// Shows the pusher what becomes of the push. Everything is recorded, so it makes no difference to
+/// the push whether the pusher still reads this.
+fn show(follow: Option<PushFollow>, pusher: &mut Pusher) {
+    if let Some(Err(error)) = follow.map(|follow| follow.follow(pusher)) {
+        fail(&error, |message, hint| pusher.complain(message, hint));
     }
 }
 

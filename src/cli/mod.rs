@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod filter;
 mod follow;
+mod follow_push;
 mod help;
 mod history;
 mod hooks;

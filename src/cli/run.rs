@@ -9,7 +9,6 @@ use super::output::{Output, complain};
 use crate::id::Environment;
 use crate::planning::Push;
 use crate::report::refusal_lines;
-use crate::sys::syslog;
 use crate::text;
 use crate::verbs::{self, Reconciled};
 
@@ -111,7 +110,7 @@ pub(super) fn publish(context: &Context) -> Exit {
     match verbs::publish(&context.place) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            syslog::failure("publish", &text::with_causes(&error));
+            verbs::report_failure(&context.place, "publish", &text::with_causes(&error));
             Exit::State
         }
     }

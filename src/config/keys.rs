@@ -54,6 +54,9 @@ const TOP: &[Key<Config>] = &[
         ];
         to.runner = value.choice(&choices).unwrap_or_default();
     }),
+    key("syslog", |to, value| {
+        to.without_syslog = value.boolean() == Some(false);
+    }),
     key("publish", |to, value| {
         to.publish = value.read(values::published_ref);
     }),

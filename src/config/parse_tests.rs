@@ -257,6 +257,7 @@ fn root_is_a_folder_in_the_repository() {
 fn freezes_and_groups_are_read() {
     let text = r#"
 allow_rewind = true
+syslog = false
 [environments.production]
 frozen = ["Fri 16:00 .. Mon 08:00", "2026-12-24 .. 2027-01-02"]
 on_freeze = "hold"
@@ -269,6 +270,7 @@ together = [["a", "b"], ["c", "d"]]
 
     let (config, _) = parse(text);
     assert!(config.allow_rewind);
+    assert!(config.without_syslog);
     let section = |name| config.environment(&Environment::new(name).unwrap());
     let production = section("production");
     assert_eq!(production.frozen.len(), 2);
@@ -471,8 +473,8 @@ runer = "systemd"
 2:1: unknown key "frozen"
     (did you mean "frozen"? It belongs under [environments.NAME])
 3:1: unknown key "xyzzy"
-    (known here: "branch", "root", "state_dir", "allow_rewind", "runner", "publish",
-    "metrics_textfile", "notify", "defaults", "environments", "applications")
+    (known here: "branch", "root", "state_dir", "allow_rewind", "runner", "syslog",
+    "publish", "metrics_textfile", "notify", "defaults", "environments", "applications")
 5:11: defaults.timeout: 30 has no unit (write "30s" or "30m")
 6:14: defaults.kill_after: 10 has no unit (write "10s" or "10m")
 7:13: defaults.log_limit: 16 has no unit (write "16KiB" or "16MiB")

@@ -71,6 +71,8 @@ pub struct Config {
     pub allow_rewind: bool,
     /// Who starts runners.
     pub runner: RunnerKind,
+    /// Whether the system log gets no lines.
+    pub without_syslog: bool,
     /// Where the state is; `None`: `deploy-by-code` in the deploy repository.
     pub state_dir: Option<PathBuf>,
     /// The ref at which the status is published, by its full name; `None`: nowhere.

@@ -1,20 +1,22 @@
 //! Events as lines for syslog: a word and `key=value` pairs.
 
+use std::path::Path;
+
 use super::kinds::Event;
 use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::policy::Exception;
 use crate::text;
 
-/// The longest value of one key, in characters. It keeps a line below 1 kB, which every syslog
-/// daemon accepts.
+/// The longest value of one key, in bytes and without its quotes. It keeps a line below 1 kB, which
+/// every syslog daemon accepts.
 const VALUE_MAX: usize = 200;
 
 impl Event {
-    /// The line for syslog, without the time and the name of the program. Every value is escaped
-    /// and has a limited length.
+    /// The line for syslog of what happened in a deploy repository, without the time and the name
+    /// of the program. Every value is escaped and has a limited length.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn line(&self, repository: &Path) -> String {
         let line = match self {
             Self::Planned {
                 deployment,
@@ -70,17 +72,18 @@ impl Event {
                 .environment(environment)
                 .value("by", &by.name),
         };
-        line.0
+        line.repository(repository).0
     }
 }
 
 /// The line for syslog when a hook or runner could not do its work. It is not an event, because
 /// the state itself can be what failed.
 #[must_use]
-pub fn failure_line(what: &str, message: &str) -> String {
+pub fn failure_line(repository: &Path, what: &str, message: &str) -> String {
     Line::new("failure")
         .value("in", what)
         .value("message", message)
+        .repository(repository)
         .0
 }
 
@@ -110,16 +113,21 @@ impl Line {
         Self(word.to_owned())
     }
 
-    fn value(mut self, key: &str, value: &str) -> Self {
-        let value = text::escape(value, VALUE_MAX);
-        let is_plain = !value.is_empty() && !value.contains([' ', '"', '=', '\\']);
+    fn value(mut self, key: &str, value: impl AsRef<[u8]>) -> Self {
+        let value = text::escape_quoted(value, VALUE_MAX);
+        let is_special = |c: char| c.is_whitespace() || matches!(c, '"' | '=' | '\\');
+        let is_plain = !value.is_empty() && !value.contains(is_special);
 
         self.0.push_str(&if is_plain {
             format!(" {key}={value}")
         } else {
-            format!(" {key}=\"{}\"", value.replace('"', "\\\""))
+            format!(" {key}=\"{value}\"")
         });
         self
+    }
+
+    fn repository(self, repository: &Path) -> Self {
+        self.value("repository", repository.as_os_str().as_encoded_bytes())
     }
 
     fn optional(self, key: &str, value: Option<&str>) -> Self {
@@ -139,7 +147,7 @@ impl Line {
     }
 
     fn deployment(self, id: DeploymentId, target: &Target, revision: &Revision) -> Self {
-        self.value("id", &id.0.to_string())
+        self.value("id", id.0.to_string())
             .target(target)
             .value("revision", revision.as_str())
     }
@@ -157,10 +165,15 @@ mod tests {
     use crate::identity::Evidence;
     use crate::policy::ExceptionKind;
     use crate::status::Status;
+    use crate::time::Timestamp;
 
     const HASH: &str = "60375125abec57111e2eaeac7081f8f45bdfe28b";
     const DEPLOYMENT: &str = "id=42 environment=production application=app \
                               revision=60375125abec57111e2eaeac7081f8f45bdfe28b";
+
+    fn repository() -> &'static Path {
+        Path::new("/srv/git/deploy.git")
+    }
 
     fn target() -> Target {
         Target {
@@ -218,30 +231,101 @@ mod tests {
             ),
         ];
         for (event, severity, line) in table {
-            assert_eq!((event.severity(), event.line()), (severity, line));
+            let line = format!("{line} repository=/srv/git/deploy.git");
+            assert_eq!(
+                (event.severity(), event.line(repository())),
+                (severity, line)
+            );
         }
     }
 
     #[test]
     fn hostile_value_stays_inside_its_quotes() {
-        let refused = Event::Refused {
-            path: "a\nfailed id=1".to_owned(),
-            message: "say \"x\" id=2".to_owned(),
-            pusher: Some(Identity::new("", Evidence::Http)),
-        };
+        for (message, shown) in [
+            ("say \"x\" id=2", r#""say \"x\" id=2""#),
+            (r#"a\" id=2"#, r#""a\\\" id=2""#),
+            (r"a\", r#""a\\""#),
+            (r"C:\", r#""C:\\""#),
+            ("id=2", r#""id=2""#),
+            ("a\u{2003}b", "\"a\u{2003}b\""),
+            ("a\nfailed id=1", r#""a\nfailed id=1""#),
+            ("", r#""""#),
+            ("é", "é"),
+        ] {
+            let problem = Event::Problem {
+                path: "a\nfailed id=1".to_owned(),
+                message: message.to_owned(),
+            };
+            assert_eq!(
+                problem.line(Path::new("/srv/a b\"c.git")),
+                format!(
+                    r#"problem path="a\nfailed id=1" message={shown} repository="/srv/a b\"c.git""#
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn failure_names_the_repository() {
         assert_eq!(
-            refused.line(),
-            "refused path=\"a\\nfailed id=1\" message=\"say \\\"x\\\" id=2\" pusher=\"\""
+            failure_line(repository(), "run", "the disk is full"),
+            "failure in=run message=\"the disk is full\" repository=/srv/git/deploy.git"
         );
     }
 
     #[test]
-    fn long_values_are_cut() {
-        let long = "x".repeat(5000);
-        let problem = Event::Problem {
-            path: long.clone(),
-            message: long,
-        };
-        assert!(problem.line().chars().count() < 500);
+    fn line_of_the_longest_values_is_below_1_kb() {
+        // What a daemon puts before a line has about 50 bytes.
+        const MOST: usize = 1024 - 64;
+
+        for filler in ["x", "\"", "\\", "\n", "\u{202e}", "é", "\u{1f600}"] {
+            let long = filler.repeat(5000);
+            let name = "n".repeat(64);
+            let target = Target {
+                environment: Environment::new(&name).unwrap(),
+                application: Application::new(&name).unwrap(),
+            };
+            let by = Identity::new(long.clone(), Evidence::SshKey);
+            let revision = Revision::new("6".repeat(64)).unwrap();
+            let exception = Exception {
+                kind: ExceptionKind::Override,
+                reason: long.clone(),
+            };
+
+            let events = [
+                Event::Planned {
+                    deployment: DeploymentId(i64::MAX),
+                    target: target.clone(),
+                    revision: revision.clone(),
+                    pusher: Some(by.clone()),
+                    exceptions: vec![exception],
+                    retry_of: Some(DeploymentId(i64::MAX)),
+                },
+                Event::Became {
+                    deployment: DeploymentId(i64::MAX),
+                    target: target.clone(),
+                    revision,
+                    status: Status::Interrupted,
+                    reason: Some(long.clone()),
+                    by: None,
+                },
+                Event::Refused {
+                    path: long.clone(),
+                    message: long.clone(),
+                    pusher: Some(by.clone()),
+                },
+                Event::Frozen {
+                    environment: target.environment,
+                    by,
+                    reason: long.clone(),
+                    until: Some(Timestamp::from_ms(0)),
+                },
+            ];
+            for event in events {
+                let line = event.line(Path::new(&long));
+                assert!(line.len() < MOST, "{} bytes: {line}", line.len());
+            }
+            assert!(failure_line(Path::new(&long), &long, &long).len() < MOST);
+        }
     }
 }

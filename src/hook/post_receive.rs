@@ -116,7 +116,7 @@ pub fn post_receive(
     };
 
     if let Err(error) = received.plan(&deploy, &push) {
-        received.fail(Failure::NotPlanned(error));
+        received.fail(&deploy, Failure::NotPlanned(error));
     }
     received.deploy = Some(deploy);
     received
@@ -172,8 +172,8 @@ fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Pushed {
 
 impl Received {
     /// Notes a failure for the pusher, and sends it to syslog for the administrator.
-    fn fail(&mut self, failure: Failure) {
-        syslog::failure("post-receive", &text::with_causes(&failure));
+    fn fail(&mut self, deploy: &DeployRepository, failure: Failure) {
+        Audience::of(deploy).report_failure("post-receive", &text::with_causes(&failure));
         self.failures.push(failure);
     }
 
@@ -192,7 +192,10 @@ impl Received {
         let touches = touches.map_or(true, |updates| !updates.wanted.is_empty());
 
         if is_unreadable || touches {
-            self.fail(Failure::Unusable(error));
+            let failure = Failure::Unusable(error);
+            let message = text::with_causes(&failure);
+            syslog::failure(&environment.git_dir, "post-receive", &message);
+            self.failures.push(failure);
         }
     }
 
@@ -235,10 +238,10 @@ impl Received {
         for environment in planned.environments() {
             match wake::runner(deploy, environment) {
                 Ok(()) => has_runner = true,
-                Err(error) => self.fail(Failure::NoRunner {
-                    environment: environment.clone(),
-                    error,
-                }),
+                Err(error) => {
+                    let environment = environment.clone();
+                    self.fail(deploy, Failure::NoRunner { environment, error });
+                }
             }
         }
         has_runner

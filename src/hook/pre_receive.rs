@@ -92,26 +92,34 @@ pub fn pre_receive(
     input: impl BufRead,
 ) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut recorder = None;
+    let mut recorder = Recorder::default();
     if let Err(error) = judge(environment, config, input, &mut verdict, &mut recorder) {
         verdict.failure = Some(error);
     }
 
     verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     if !verdict.is_accepted() {
-        record(&verdict, recorder);
+        record(&verdict, recorder, &environment.git_dir);
     }
     verdict
 }
 
+/// Where a refusal is recorded and told, as far as that was found.
+#[derive(Default)]
+struct Recorder {
+    store: Option<Store>,
+    /// `None`: the configuration can't be used.
+    audience: Option<Audience>,
+}
+
 /// Judges what a push does, as far as it touches the deploy branch or replacement objects. The
-/// state, once it is open, is kept in `recorder`.
+/// state, once it is open, is kept in `recorder`, and so is who is told.
 fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,
     input: impl BufRead,
     verdict: &mut Verdict,
-    recorder: &mut Option<(Store, Audience)>,
+    recorder: &mut Recorder,
 ) -> Result<(), Error> {
     let opened = DeployRepository::open_in_quarantine(
         &environment.git_dir,
@@ -140,6 +148,9 @@ fn judge(
     let (updates, refusals) = guarded.sort(updates)?;
     verdict.refusals.extend(refusals);
 
+    let is_judged = !updates.is_empty() || !verdict.refusals.is_empty();
+    let deploy = opened.as_ref().ok().filter(|_| is_judged);
+    recorder.audience = deploy.map(Audience::of);
     let Some(update) = updates.first() else {
         return Ok(());
     };
@@ -147,9 +158,8 @@ fn judge(
     deploy
         .check_as_installed(recorded)
         .map_err(deploy_repository::Error::from)?;
-    *recorder = find_store(&deploy)?.map(|store| (store, Audience::of(&deploy)));
-    let store = recorder.as_mut().map(|(store, _)| store);
-    judge_branch(&deploy, update, store, verdict)
+    recorder.store = find_store(&deploy)?;
+    judge_branch(&deploy, update, recorder.store.as_mut(), verdict)
 }
 
 /// The configuration, as far as it can be read; `None`: it can't be read at all.
@@ -266,21 +276,28 @@ fn catch_up(
 
 /// Records that a push was refused. If the state can't be written to, the lines go to the system
 /// log directly. Neither changes the verdict.
-fn record(verdict: &Verdict, recorder: Option<(Store, Audience)>) {
+fn record(verdict: &Verdict, recorder: Recorder, git_dir: &Path) {
+    let Recorder { store, audience } = recorder;
     if let Some(error) = &verdict.failure {
-        syslog::failure("pre-receive", &failure_message(error));
+        let message = failure_message(error);
+        match &audience {
+            Some(audience) => audience.report_failure("pre-receive", &message),
+            None => syslog::failure(git_dir, "pre-receive", &message),
+        }
     }
     let pusher = pusher();
 
-    let is_recorded = recorder.is_some_and(|(mut store, audience)| {
+    let is_recorded = store.is_some_and(|mut store| {
         let recorded = store.transaction(|transaction| {
             transaction.refuse(&verdict.refusals, Some(&pusher), clock::now())
         });
-        audience.tell(&mut store);
+        audience
+            .iter()
+            .for_each(|audience| audience.tell(&mut store));
         recorded.is_ok()
     });
-    if !is_recorded {
-        send_to_syslog(&verdict.refusals, &pusher);
+    if !is_recorded && audience.as_ref().is_none_or(Audience::has_syslog) {
+        send_to_syslog(git_dir, &verdict.refusals, &pusher);
     }
 }
 
@@ -294,12 +311,15 @@ fn failure_message(error: &Error) -> String {
 }
 
 /// Sends the lines of events that could not be recorded.
-fn send_to_syslog(refusals: &[Refusal], pusher: &Identity) {
+fn send_to_syslog(git_dir: &Path, refusals: &[Refusal], pusher: &Identity) {
     let Ok(mut log) = syslog::SystemLog::open() else {
         return;
     };
+    // git tells a hook that the repository is the current folder.
+    let repository = git_dir.canonicalize();
+    let repository = repository.as_deref().unwrap_or(git_dir);
     for refusal in refusals {
         let event = Event::refused(refusal, Some(pusher));
-        let _ = log.send(Severity::Warning, &event.line());
+        let _ = log.send(Severity::Warning, &event.line(repository));
     }
 }

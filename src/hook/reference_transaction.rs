@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::environment::{HookEnvironment, pusher};
 use crate::deploy_repository::DeployRepository;
+use crate::publish::Audience;
 use crate::refs::{self, RefUpdate};
-use crate::sys::syslog;
 use crate::wake;
 
 /// In the `committed` state, when the deploy branch is among the refs, starts a `reconcile`: git
@@ -44,6 +44,6 @@ pub fn reference_transaction(
     let (old, new) = (old.as_ref(), new.as_ref());
     if let Err(error) = wake::reconcile(&deploy, old, new, Some(&pusher())) {
         let message = format!("no reconcile could be started: {error}");
-        syslog::failure("reference-transaction", &message);
+        Audience::of(&deploy).report_failure("reference-transaction", &message);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use super::syslog::to_syslog;
 use crate::config::{Config, NotifySection};
@@ -43,6 +44,9 @@ pub fn target_of(reader: &str) -> Option<NotifyName> {
 #[derive(Debug, Clone)]
 pub struct Audience {
     call: Call,
+    repository: PathBuf,
+    /// Whether the system log gets lines.
+    has_syslog: bool,
     root: String,
     notify: BTreeMap<NotifyName, NotifySection>,
     /// The other readers of events that the configuration switches on.
@@ -55,6 +59,8 @@ impl Audience {
     pub fn of(deploy: &DeployRepository) -> Self {
         Self {
             call: Call::of(deploy),
+            repository: deploy.repository.path().to_owned(),
+            has_syslog: !deploy.config.without_syslog,
             root: deploy.config.root.clone(),
             notify: deploy.config.notify.clone(),
             publish: publishers(&deploy.config),
@@ -65,16 +71,32 @@ impl Audience {
     /// log, and starts the processes that tell the others where one of these waits for an event. It
     /// waits for none of them and never fails. What can't be told now is told by the next call.
     pub fn tell(&self, store: &mut Store) {
-        to_syslog(store);
+        if self.has_syslog {
+            to_syslog(store, &self.repository);
+        }
 
         for background in Background::ALL {
             // Where the state can't be read, the next call finds what waits.
             if self.is_awaited(background, store).unwrap_or(false)
                 && let Err(error) = self.call.background(background)
             {
-                syslog::failure("notify", &missing(background, &error));
+                self.report_failure("notify", &missing(background, &error));
             }
         }
+    }
+
+    /// Sends a line about a process that could not do its work to the system log, for the
+    /// administrator. It is lost where nobody listens. `what`: the process.
+    pub fn report_failure(&self, what: &str, message: &str) {
+        if self.has_syslog {
+            syslog::failure(&self.repository, what, message);
+        }
+    }
+
+    /// Whether the system log gets lines.
+    #[must_use]
+    pub fn has_syslog(&self) -> bool {
+        self.has_syslog
     }
 
     /// Whether somebody whom a process tells waits for an event.
@@ -139,9 +161,9 @@ pub fn wants(section: &NotifySection, event: &Event, root: &str) -> bool {
 /// Forgets how far those had come whom the configuration does not name any more. If it names one of
 /// them again later, that one is told of nothing that happened in between. What they were told, and
 /// what waits for them, stays on record. Where the state is busy, a later call does it.
-pub fn forget_gone(store: &mut Store, config: &Config) {
-    if let Err(error) = try_to_forget_gone(store, config) {
-        syslog::failure("notify", &error.to_string());
+pub fn forget_gone(store: &mut Store, deploy: &DeployRepository) {
+    if let Err(error) = try_to_forget_gone(store, &deploy.config) {
+        Audience::of(deploy).report_failure("notify", &error.to_string());
     }
 }
 

@@ -21,15 +21,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::audience::MARKS;
+use super::audience::{Audience, MARKS};
 use super::mark_refs::{FOLDERS, NOTES};
 use super::mark_work::{MarkWork, Marks, RepositoryWork};
 use super::tell::{ANSWER_MAX, pause, wait_for_change};
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::store::{self, Attempt, Notification, NotificationStatus, Store, Transaction};
+use crate::sys::clock;
 use crate::sys::lock::try_lock;
-use crate::sys::{clock, syslog};
 use crate::text;
 use crate::time::show_duration;
 
@@ -105,7 +105,7 @@ fn mark_once(store: &mut Store, deploy: &mut DeployRepository) -> Result<bool, s
         let failed = write_in_time(path, marks).err();
         let failed = failed.map(|error| text::escape(error.to_string(), ANSWER_MAX));
         if let Some(why) = failed.as_ref().filter(|_| work.waiting.is_empty()) {
-            syslog::failure("marks", why);
+            Audience::of(deploy).report_failure("marks", why);
         }
         tried.push((work, failed));
     }

@@ -12,6 +12,7 @@
 //!
 //! If the log can't be reached, its lines are kept for later, but not longer than [`AGE_MAX`].
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::store::{self, RecordedEvent, Store, Transaction};
@@ -27,17 +28,17 @@ const BATCH: u32 = 1000;
 /// An event that is older than this, 24 hours, is not sent any more.
 const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Sends the lines of all events that were not sent yet. It never fails. What can't be sent now is
-/// sent by the next call.
-pub(super) fn to_syslog(store: &mut Store) {
-    while matches!(send_batch(store), Ok(true)) {}
+/// Sends the lines of all events of this deploy repository that were not sent yet. It never fails.
+/// What can't be sent now is sent by the next call.
+pub(super) fn to_syslog(store: &mut Store, repository: &Path) {
+    while matches!(send_batch(store, repository), Ok(true)) {}
 }
 
 /// Sends the lines of up to [`BATCH`] events. Returns whether there may be more to send.
 ///
 /// # Errors
 /// The state can't be read or changed.
-fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
+fn send_batch(store: &mut Store, repository: &Path) -> Result<bool, store::Error> {
     let has_news = {
         let state = store.read()?;
         state.last_event()? > state.position(READER)?
@@ -51,10 +52,14 @@ fn send_batch(store: &mut Store) -> Result<bool, store::Error> {
 
     // A process that changes the state now sends these lines afterwards. If a power cut loses the
     // position, lines are sent twice. That is allowed.
-    store.optional_transaction(|transaction| send(transaction, &mut log))
+    store.optional_transaction(|transaction| send(transaction, &mut log, repository))
 }
 
-fn send(transaction: &Transaction<'_>, log: &mut SystemLog) -> Result<bool, store::Error> {
+fn send(
+    transaction: &Transaction<'_>,
+    log: &mut SystemLog,
+    repository: &Path,
+) -> Result<bool, store::Error> {
     let begin = transaction.position(READER)?;
     let events = transaction.events_after(begin, BATCH)?;
     let now = clock::now();
@@ -63,7 +68,7 @@ fn send(transaction: &Transaction<'_>, log: &mut SystemLog) -> Result<bool, stor
     let mut is_heard = true;
     for RecordedEvent { id, at, event } in &events {
         let is_old = now.since(*at) > AGE_MAX;
-        if !is_old && log.send(event.severity(), &event.line()).is_err() {
+        if !is_old && log.send(event.severity(), &event.line(repository)).is_err() {
             is_heard = false;
             break;
         }

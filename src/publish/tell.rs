@@ -24,7 +24,6 @@ use crate::id::{EventId, NotificationId};
 use crate::store::{self, Attempt, NotificationStatus, RecordedEvent, Store};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::lock::try_lock;
-use crate::sys::syslog;
 use crate::time::Timestamp;
 
 /// The first pause before something is tried again. Each further pause is twice as long.
@@ -81,6 +80,9 @@ pub trait Recipient {
     fn obstacle(&self) -> Option<String> {
         None
     }
+
+    /// Sends a line about a failure to the system log.
+    fn report_failure(&self, message: &str);
 
     /// Tells it of an event.
     fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told;
@@ -179,7 +181,8 @@ impl Telling<'_> {
             };
             let tries = next.known.map_or(0, |(_, tries)| tries);
             let pause = pause(tries.max(failures.saturating_sub(1)));
-            self.insist_on_record(store, &next, &attempt(told, pause, is_old))?;
+            let attempt = attempt(told, pause, is_old);
+            self.insist_on_record(store, recipient, &next, &attempt)?;
             all = all.wrapping_add(1);
             if all.is_multiple_of(CHECKPOINT) {
                 store.checkpoint();
@@ -196,6 +199,7 @@ impl Telling<'_> {
     fn insist_on_record(
         &self,
         store: &mut Store,
+        recipient: &dyn Recipient,
         next: &Next,
         attempt: &Attempt,
     ) -> Result<(), store::Error> {
@@ -208,7 +212,7 @@ impl Telling<'_> {
             };
             if !std::mem::replace(&mut is_reported, true) {
                 let why = format!("{}: what was told can't be recorded: {error}", self.reader);
-                syslog::failure("notify", &why);
+                recipient.report_failure(&why);
             }
             clock::sleep(LOOK);
         }

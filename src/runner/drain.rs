@@ -18,7 +18,7 @@ use crate::policy::freeze_of;
 use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, Reader, Store};
-use crate::sys::{clock, syslog};
+use crate::sys::clock;
 
 /// How often to look whether a frozen environment was thawed, the configuration was fixed, or a
 /// thread can be started.
@@ -142,7 +142,7 @@ impl Drain<'_> {
     fn wait_because(&mut self, id: DeploymentId, why: &str) {
         let reason = format!("waits until this is fixed: {why}");
         if !std::mem::replace(&mut self.has_reported, true) {
-            syslog::failure("run", &reason);
+            Audience::of(self.deploy).report_failure("run", &reason);
         }
         // Where this can't be recorded, the system log has it.
         let _ = self

@@ -13,7 +13,6 @@ use crate::id::Revision;
 use crate::publish::Audience;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
 use crate::sys::clock::{self, Deadline};
-use crate::sys::syslog;
 
 /// How long to wait before it is tried again to read or change the state.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -145,7 +144,9 @@ impl Job {
             .store
             .transaction(|transaction| transaction.set_reason(id, &reason));
         if explained.is_err() {
-            syslog::failure("run", &format!("{id} {}: {reason}", self.deployment.target));
+            let target = &self.deployment.target;
+            self.audience
+                .report_failure("run", &format!("{id} {target}: {reason}"));
         }
 
         let end = Deadline::after(pause);
@@ -188,7 +189,8 @@ impl Job {
                 Err(error) if !std::mem::replace(&mut was_told, true) => {
                     let (id, target) = (self.deployment.id, &self.deployment.target);
                     let message = format!("waiting until this is fixed: {id} {target}: {what}");
-                    syslog::failure("run", &format!("{message}: {error}"));
+                    self.audience
+                        .report_failure("run", &format!("{message}: {error}"));
                 }
                 Err(_) => {}
             }

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
@@ -51,10 +52,15 @@ impl SystemLog {
     }
 }
 
-/// Sends one line about a hook or runner that could not do its work. It is lost where nobody
-/// listens: the state, which would keep it, may be what failed.
-pub fn failure(what: &str, message: &str) {
+/// Sends one line about a process that could not do its work for a deploy repository. It is lost
+/// where nobody listens: the state, which would keep it, may be what failed.
+///
+/// Where the configuration is known, `Audience::report_failure` is called instead.
+pub fn failure(repository: &Path, what: &str, message: &str) {
     if let Ok(mut log) = SystemLog::open() {
-        let _ = log.send(Severity::Error, &failure_line(what, message));
+        // git tells a hook that the repository is the current folder.
+        let path = repository.canonicalize();
+        let path = path.as_deref().unwrap_or(repository);
+        let _ = log.send(Severity::Error, &failure_line(path, what, message));
     }
 }

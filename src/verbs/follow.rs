@@ -1,4 +1,5 @@
-//! `logs -f`, `wait` and the push options: watching deployments until they end.
+//! `logs -f`, `wait` and the push options: watching deployments until they end, or until nothing of
+//! them can go on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -10,14 +11,19 @@ use super::place::Place;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::{self, DeployRepository};
 use crate::id::{DeploymentId, Environment};
+use crate::policy::freeze_of;
 use crate::report::Tail;
-use crate::runner::has_runner;
-use crate::store::{Deployment, Store};
-use crate::sys::clock::Deadline;
+use crate::runner::{Unwatched, has_runner, unwatched};
+use crate::status::Status;
+use crate::store::{self, Deployment, Filter, Reader, Store};
+use crate::sys::clock::{self, Deadline};
 
 /// How long a deployment may wait without a runner before one is started, and how long until the
 /// next try.
 const RUNNER_MISSING: Duration = Duration::from_secs(5);
+
+/// How often to look whether an environment is frozen or held.
+const OBSTACLES: Duration = Duration::from_secs(1);
 
 /// How much output one look hands over before the other deployments wait for the next look, in
 /// bytes.
@@ -37,7 +43,8 @@ pub enum Watch {
 pub enum News {
     /// A deployment wrote something: a piece of bounded size that can end inside of a line.
     Output(Deployment, Vec<u8>),
-    /// A deployment can't go on now, for a reason that is recorded with it. Each reason comes once.
+    /// A deployment can't go on now. Its reason is the recorded one, or that its environment is
+    /// frozen or held. Each reason comes once.
     Waits(Deployment),
     /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
@@ -84,6 +91,7 @@ pub struct Following {
     watch: Watch,
     open: VecDeque<Followed>,
     runners: BTreeMap<Environment, RunnerCheck>,
+    obstacles: BTreeMap<Environment, Obstacles>,
 }
 
 impl Following {
@@ -100,6 +108,7 @@ impl Following {
             id: *id,
             tail: Tail::new(store.log_file(*id)),
             told: None,
+            is_blocked: false,
         };
         Self {
             starter,
@@ -108,6 +117,7 @@ impl Following {
             store,
             watch,
             runners: BTreeMap::new(),
+            obstacles: BTreeMap::new(),
         }
     }
 
@@ -117,9 +127,21 @@ impl Following {
         self.open.is_empty()
     }
 
-    /// Those that have not ended.
-    pub fn open(&self) -> impl Iterator<Item = DeploymentId> {
-        self.open.iter().map(|followed| followed.id)
+    /// Those whose end was not handed over yet, as they are now.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn open(&mut self) -> Result<Vec<Deployment>, Error> {
+        let record = self.store.read()?;
+        let open = self.open.iter();
+        open.map(|followed| find(&record, followed.id)).collect()
+    }
+
+    /// Whether nothing goes on: each one that has not ended waits for a thaw, or for what a dead
+    /// runner left running. [`News::Waits`] has said why.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        !self.is_over() && self.open.iter().all(|followed| followed.is_blocked)
     }
 
     /// What is new since the last call. If nothing is, the caller calls again a moment later.
@@ -137,7 +159,8 @@ impl Following {
             let id = followed.id;
             // The status is read before the output. So when the deployment has ended, all that it
             // wrote before its end is read.
-            let deployment = find(&*self.store.read()?, id)?;
+            let mut deployment = find(&*self.store.read()?, id)?;
+            followed.is_blocked = false;
             let bytes = match self.watch {
                 Watch::Output => followed.tail.read().map_err(unreadable_log(id))?,
                 Watch::End => Vec::new(),
@@ -154,6 +177,10 @@ impl Following {
                 news.push(News::Ended(deployment));
             } else {
                 let environment = deployment.target.environment.clone();
+                if let Some(obstacle) = self.obstacle(&deployment)? {
+                    deployment.reason = Some(obstacle);
+                    followed.is_blocked = true;
+                }
                 if followed.has_new_reason(&deployment) {
                     news.push(News::Waits(deployment));
                 }
@@ -162,6 +189,18 @@ impl Following {
             }
         }
         Ok(news)
+    }
+
+    /// What a deployment waits for that can last without end; `None`: nothing is known of.
+    fn obstacle(&mut self, deployment: &Deployment) -> Result<Option<String>, Error> {
+        let environment = &deployment.target.environment;
+        let known = self.obstacles.get(environment);
+        if known.is_none_or(|known| known.next.is_over()) {
+            let found = Obstacles::find(&self.deploy, &*self.store.read()?, environment)?;
+            self.obstacles.insert(environment.clone(), found);
+        }
+        let known = self.obstacles.get(environment);
+        Ok(known.and_then(|known| known.of(deployment)))
     }
 
     /// Starts a runner where none is alive. Returns what is in the way, but only once.
@@ -188,6 +227,8 @@ struct Followed {
     tail: Tail,
     /// The reason to wait that was handed over last.
     told: Option<String>,
+    /// Whether the last look has found that it waits for a thaw or is held.
+    is_blocked: bool,
 }
 
 impl Followed {
@@ -222,6 +263,59 @@ impl Default for RunnerCheck {
             next: Deadline::after(RUNNER_MISSING),
             was_told: false,
         }
+    }
+}
+
+/// What keeps an environment from going on, without end as far as anybody knows.
+struct Obstacles {
+    /// When to look again.
+    next: Deadline,
+    /// Why it is frozen, if it is.
+    freeze: Option<String>,
+    /// The deployments of dead runners that hold it by what they left running.
+    held_by: Vec<DeploymentId>,
+}
+
+impl Obstacles {
+    fn find(
+        deploy: &DeployRepository,
+        record: &Reader<'_>,
+        environment: &Environment,
+    ) -> Result<Self, store::Error> {
+        let now = clock::now();
+        let section = deploy.config.environment(environment);
+        let freeze = freeze_of(&section, record.freezes(now)?.get(environment), now);
+
+        let filter = Filter {
+            environment: Some(environment.clone()),
+            application: None,
+        };
+        // A runner that this process can't see may be alive. The one that has the lock knows: if it
+        // can't see what is left either, it has recorded that it is stuck.
+        let is_stuck = record.is_stuck(environment)?;
+        let holds = |left: &Unwatched| match &left.is_alive {
+            Ok(is_alive) => *is_alive,
+            Err(_) => is_stuck,
+        };
+        let left = unwatched(record, &filter)?;
+        let held_by = left.iter().filter(|left| holds(left));
+
+        Ok(Self {
+            next: Deadline::after(OBSTACLES),
+            freeze: freeze.map(|freeze| freeze.describe()),
+            held_by: held_by.map(|left| left.deployment.id).collect(),
+        })
+    }
+
+    /// What a deployment waits for. One that runs waits for nothing, unless its runner has died.
+    fn of(&self, deployment: &Deployment) -> Option<String> {
+        let is_queued = deployment.status == Status::Queued;
+        let mut held_by = self.held_by.iter();
+        if let Some(id) = held_by.find(|id| is_queued || **id == deployment.id) {
+            return Some(format!("held by what {id} left running"));
+        }
+        let may_wait = is_queued && !deployment.overrides_freeze;
+        self.freeze.clone().filter(|_| may_wait)
     }
 }
 

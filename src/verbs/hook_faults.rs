@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::place::Place;
+use super::report_failure::report_failure;
 use crate::deploy_repository::{DeployRepository, InstallRecord};
 use crate::git::{self, Repository};
 use crate::hook_files::{HookFault, Host, Places, fault};
-use crate::sys::syslog;
 use crate::text;
 
 /// A hook that git does not run as it should.
@@ -97,7 +97,7 @@ pub fn hook_faults(place: &Place) -> Result<Vec<FaultyHook>, Error> {
     }
 
     for hook in &faulty {
-        syslog::failure("hooks", &hook.to_string());
+        report_failure(place, "hooks", &hook.to_string());
     }
     Ok(faulty)
 }

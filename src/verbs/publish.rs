@@ -6,8 +6,8 @@ use super::error::Error;
 use super::metrics::keep_metrics;
 use super::place::Place;
 use super::published_status::PublishedStatus;
+use super::report_failure::report_failure;
 use crate::publish::{MARKS, METRICS, STATUS, mark_all, publishers, tell_all};
-use crate::sys::syslog;
 use crate::text;
 
 /// Lets each reader of events that the configuration switches on do what waits for it, each on a
@@ -19,19 +19,18 @@ pub fn publish(place: &Place) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut threads = Vec::new();
     for reader in publishers(&deploy.config) {
-        let place = place.clone();
+        let own_place = place.clone();
         let work = move || {
-            if let Err(error) = publish_one(&place, reader) {
-                syslog::failure(
-                    "publish",
-                    &format!("{reader}: {}", text::with_causes(&error)),
-                );
+            if let Err(error) = publish_one(&own_place, reader) {
+                let why = format!("{reader}: {}", text::with_causes(&error));
+                report_failure(&own_place, "publish", &why);
             }
         };
         match thread::Builder::new().spawn(work) {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                syslog::failure("publish", &format!("no thread can be started: {error}"));
+                let why = format!("no thread can be started: {error}");
+                report_failure(place, "publish", &why);
             }
         }
     }

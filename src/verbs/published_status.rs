@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
 use crate::id::{EventId, Target};
-use crate::publish::{Recipient, STATUS, Told};
+use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
     Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, last_published,
     published_message,
@@ -217,6 +217,10 @@ impl Recipient for PublishedStatus {
     fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error> {
         let EventId(last) = store.read()?.last_event()?;
         Ok(EventId(last.saturating_sub(BATCH.into()).max(0)))
+    }
+
+    fn report_failure(&self, message: &str) {
+        Audience::of(&self.deploy).report_failure("publish", message);
     }
 
     fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {

@@ -6,13 +6,14 @@ use super::dates::find_dates;
 use super::error::Error;
 use super::metrics::write_metrics;
 use super::place::Place;
+use super::report_failure::report_failure;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
 use crate::publish::{Audience, forget_gone};
 use crate::store::{self, Store};
-use crate::sys::{clock, syslog};
+use crate::sys::clock;
 use crate::text;
 
 /// How long a `reconcile` that was started after a push leaves the work to post-receive.
@@ -40,7 +41,7 @@ pub fn reconcile(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
 
     let done = reconcile_now(place, after_push);
     if let (Err(error), Some(_)) = (&done, after_push) {
-        syslog::failure("reconcile", &text::with_causes(error));
+        report_failure(place, "reconcile", &text::with_causes(error));
     }
     done
 }
@@ -63,11 +64,12 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     }
 
     if after_push.is_none() {
-        forget_gone(&mut store, &deploy.config);
+        forget_gone(&mut store, &deploy);
     }
-    Audience::of(&deploy).tell(&mut store);
+    let audience = Audience::of(&deploy);
+    audience.tell(&mut store);
     if let Err(error) = count(&deploy, &mut store, after_push.is_some()) {
-        syslog::failure("metrics", &text::with_causes(&error));
+        audience.report_failure("metrics", &text::with_causes(&error));
     }
     store.checkpoint();
     Ok(Reconciled { planned, busy })

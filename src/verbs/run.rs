@@ -2,12 +2,12 @@
 
 use super::error::Error;
 use super::place::Place;
+use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::plan_tip;
 use crate::runner;
 use crate::store::Store;
-use crate::sys::syslog;
 use crate::text;
 use crate::wake;
 
@@ -22,7 +22,7 @@ pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
         Ok(runner::run(&mut deploy, environment)?)
     });
     if let Err(error) = &done {
-        syslog::failure("run", &text::with_causes(error));
+        report_failure(place, "run", &text::with_causes(error));
         say_it_is_stuck(place, environment, error);
     }
     done

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::error::Error;
 use super::ownership::{Acts, become_owner, is_owner};
 use super::place::Place;
+use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
-use crate::sys::{clock, syslog};
+use crate::sys::clock;
 use crate::text;
 use crate::wake::{self, Wanted};
 
@@ -34,7 +35,8 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
             Err(error) => {
                 if !std::mem::replace(&mut was_told, true) {
                     let shown = text::with_causes(&error);
-                    syslog::failure("serve", &format!("waiting until this is fixed: {shown}"));
+                    let why = format!("waiting until this is fixed: {shown}");
+                    report_failure(place, "serve", &why);
                     on_error(&error);
                 }
                 clock::sleep(PAUSE);
@@ -51,7 +53,7 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
                     Wanted::Runner(_) => runners.push(child),
                     Wanted::Background(_) => others.push(child),
                 },
-                Err(error) => syslog::failure("serve", &error.to_string()),
+                Err(error) => report_failure(place, "serve", &error.to_string()),
             }
         }
         for children in [&mut runners, &mut others] {

@@ -201,3 +201,120 @@ fn event_of_a_refusal_is_told_also_without_a_state() {
     let lines = log.about("events-stateless");
     assert_eq!(words(&lines), ["refused"], "{lines:#?}");
 }
+
+/// The `key=value` pairs of a line, read as a program that knows the quoting reads them.
+fn pairs(line: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let mut rest = line.chars().skip_while(|c| *c != ' ').peekable();
+    while rest.next().is_some() {
+        let key: String = rest.by_ref().take_while(|c| *c != '=').collect();
+        let mut value = String::new();
+        if rest.next_if_eq(&'"').is_some() {
+            while let Some(c) = rest.next().filter(|c| *c != '"') {
+                value.push(if c == '\\' { rest.next().unwrap() } else { c });
+            }
+        } else {
+            while let Some(c) = rest.next_if(|c| *c != ' ') {
+                value.push(c);
+            }
+        }
+        pairs.push((key, value));
+    }
+    pairs
+}
+
+#[test]
+fn event_line_has_no_key_that_somebody_else_wrote() {
+    let Some(_turn) = Turn::take() else { return };
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    let forged = r#"events-forged\" id=2 by=root repository=/srv/other.git"#;
+    world.deploy("production/app", 1);
+    world.push();
+    world.settled();
+    world
+        .cmd(&["freeze", "production", "--reason", forged])
+        .ok();
+    world.deploy("production/app", 2);
+    world.commit();
+    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+    run(push.env("DEPLOY_BY_CODE_PUSHER", forged), b"").exits(1);
+
+    let lines = log.about("events-forged");
+    assert_eq!(words(&lines), ["frozen", "refused"], "{lines:#?}");
+    let keys = |line: &str| -> Vec<String> { pairs(line).into_iter().map(|pair| pair.0).collect() };
+    assert_eq!(
+        keys(&lines[0]),
+        ["environment", "by", "reason", "repository"]
+    );
+    assert_eq!(keys(&lines[1]), ["path", "message", "pusher", "repository"]);
+
+    assert_eq!(pairs(&lines[0])[2].1, forged);
+    let repository = world.repository().display().to_string();
+    for line in &lines {
+        assert_eq!(pairs(line)[3].1, repository, "{line}");
+    }
+}
+
+#[test]
+fn event_lines_of_failures_name_the_repository() {
+    let Some(_turn) = Turn::take() else { return };
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    world.deploy("production/app", 1);
+    let line = world.push_unseen();
+    world.config_file("events-nonsense = 1\n");
+    world.hook("post-receive", &line).exits(1);
+
+    let lines = log.about("events-nonsense");
+    assert_eq!(words(&lines), ["failure"], "{lines:#?}");
+    let end = format!(" repository={}", world.repository().display());
+    assert!(lines[0].ends_with(&end), "{lines:#?}");
+}
+
+#[test]
+fn event_lines_of_the_push_of_doctor_are_not_sent() {
+    let Some(_turn) = Turn::take() else { return };
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    let temporary = world.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    run(world.binary().arg("doctor").env("TMPDIR", &temporary), b"")
+        .ok()
+        .says("a push: a test push to a scratch repository with these hooks was planned");
+    world.wait_until("its runner left", || {
+        crate::processes::ours(&temporary).is_empty()
+    });
+    assert_eq!(log.about(temporary.to_str().unwrap()), [""; 0]);
+}
+
+#[test]
+fn event_lines_are_not_sent_while_syslog_is_switched_off() {
+    let Some(_turn) = Turn::take() else { return };
+    let mut log = SystemLog::listen();
+    let world = World::installed();
+    world.config_top("syslog = false");
+    world.deploy("events-off/app", 1);
+    world.push();
+    world.settled();
+    world.deploy_file("events-off/bad", "nonsense\n");
+    world.try_push().exits(1);
+    world
+        .cmd(&["doctor"])
+        .ok()
+        .says("syslog: switched off by the configuration");
+    assert_eq!(log.about("events-off"), [""; 0]);
+
+    world.config_file(
+        &world
+            .config_text()
+            .replace("syslog = false", "syslog = true"),
+    );
+    world.cmd(&["reconcile"]).ok();
+    let lines = log.about("events-off");
+    assert_eq!(
+        words(&lines),
+        ["queued", "running", "succeeded", "refused"],
+        "{lines:#?}"
+    );
+}

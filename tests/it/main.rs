@@ -35,6 +35,7 @@ mod answers;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
+mod ci;
 mod commands;
 mod config;
 mod crash;

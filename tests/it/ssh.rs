@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use crate::ci::ci_script;
 use crate::hosts::script;
 use crate::nobody::{unix_user, user};
-use crate::processes::{alive, in_background, kill_one, of};
+use crate::processes::{BINARY, alive, in_background, kill_one, of};
 use crate::pushers::pusher;
 use crate::run::{run, skip};
 use crate::world::World;
@@ -84,7 +85,8 @@ impl<'w> Sshd<'w> {
              PermitRootLogin yes\n\
              PasswordAuthentication no\n\
              AllowTcpForwarding no\n\
-             SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1\n"
+             SetEnv GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 PATH={path}\n",
+            path = path_with_the_program()
         );
 
         fs::write(world.path("sshd_config"), config).unwrap();
@@ -126,17 +128,27 @@ impl<'w> Sshd<'w> {
             self.port,
             self.world.repository().display()
         );
-        let ssh = format!(
+        let mut push = self.world.push_command(options);
+        push.args([url.as_str(), "HEAD:refs/heads/main"])
+            .env("GIT_SSH_COMMAND", self.ssh());
+        push
+    }
+
+    /// The command `ssh` with the options for this sshd.
+    fn ssh(&self) -> String {
+        format!(
             "ssh -F none -i {} -o IdentitiesOnly=yes -o BatchMode=yes \
              -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR",
             self.world.path("client").display()
-        );
-
-        let mut push = self.world.push_command(options);
-        push.args([url.as_str(), "HEAD:refs/heads/main"])
-            .env("GIT_SSH_COMMAND", ssh);
-        push
+        )
     }
+}
+
+/// A search path on which the program under test is found first.
+fn path_with_the_program() -> String {
+    let folder = Path::new(BINARY).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    format!("{}:{path}", folder.display())
 }
 
 /// Kills the client of a push, with the ssh that it started.
@@ -298,4 +310,51 @@ fn ssh_forced_command_alone_names_the_pusher() {
     let mut push = sshd.push(&["--receive-pack=DEPLOY_BY_CODE_PUSHER=bob git-receive-pack"]);
     assert_ne!(run(&mut push, b"").code, Some(0));
     assert_eq!(world.history().len(), 1);
+}
+
+#[test]
+fn ci_script_that_waits_over_ssh_exits_with_the_outcome() {
+    let world = World::installed();
+    let Some(sshd) = Sshd::start(&world) else {
+        return;
+    };
+    // The script has `ssh`, the name of a host and a path. This `ssh` knows how to reach the host.
+    fs::create_dir(world.path("bin")).unwrap();
+    let ssh = format!("{} -p {}", sshd.ssh(), sshd.port);
+    let ssh = ssh.replacen("ssh", "/usr/bin/ssh", 1);
+    script(
+        &world.path("bin/ssh"),
+        &format!("#!/bin/sh\nexec {ssh} \"$@\"\n"),
+    );
+    let as_written = ci_script("Waiting over ssh");
+    let written = as_written
+        .replace("git@server", &format!("{}@127.0.0.1", user()))
+        .replace("/srv/git/deploys.git", world.repository().to_str().unwrap());
+    let run_script = || {
+        world.commit();
+        let mut script = world.command("sh", "work");
+        let path = std::env::var("PATH").unwrap();
+        let bin = world.path("bin");
+        script.env("PATH", format!("{}:{path}", bin.display()));
+        run(script.args(["-c", &written]), b"")
+    };
+
+    world.job("sleep 0.3; test $DEPLOY_APPLICATION != bad");
+    world.deploy("production/a", 1);
+    world.deploy("production/b", 1);
+    run_script()
+        .ok()
+        .says("#1 production/a succeeded in ")
+        .says("#2 production/b succeeded in ");
+
+    world.deploy("production/bad", 1);
+    world.deploy("production/c", 1);
+    run_script()
+        .exits(1)
+        .says("#3 production/bad failed: exit status 1")
+        .says("#4 production/c succeeded in ");
+
+    world.deploy_file("production/a", "nonsense\n");
+    run_script().exits(1);
+    assert_eq!(world.settled().len(), 4, "the push was refused");
 }

@@ -118,8 +118,10 @@ fn syslog_gets_each_event_as_one_clean_line() {
     });
 
     assert!(lines().iter().any(|line| line.contains("forged")));
+    let repository = format!(" repository={}", world.repository().display());
     for line in lines() {
         assert!(line.starts_with("daemon deploy-by-code ["), "{line:?}");
+        assert!(line.ends_with(&repository), "{line:?}");
         assert!(line.len() < 1024, "{line:?}");
         assert!(
             !line.contains(['\u{1b}', '\u{202e}'])

@@ -23,31 +23,33 @@ use std::thread;
 use clap::Parser;
 use deploy_by_code::id::NotifyName;
 use deploy_by_code::publish::{forget_gone, reader_of, tell_all};
-use deploy_by_code::sys::syslog;
 use deploy_by_code::text::with_causes;
-use deploy_by_code::verbs::{self, Acts, Place};
+use deploy_by_code::verbs::{self, Acts, Place, report_failure};
 
 use crate::arguments::Arguments;
 use crate::recipient::Target;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments) {
+    let (repository, config) = (arguments.repository.clone(), arguments.config.clone());
+    let done = Place::find(repository, None, config).and_then(|place| {
+        let failed = |error: &verbs::Error| report_failure(&place, "notify", &with_causes(error));
+        run(&place, &arguments).inspect_err(failed)
+    });
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             arguments::complain(&error);
-            syslog::failure("notify", &with_causes(&error));
             ExitCode::from(4)
         }
     }
 }
 
 /// Tells everybody, or tries one target. Returns whether everything was done.
-fn run(arguments: &Arguments) -> Result<bool, verbs::Error> {
-    let place = Place::find(arguments.repository.clone(), None, arguments.config.clone())?;
+fn run(place: &Place, arguments: &Arguments) -> Result<bool, verbs::Error> {
     if !arguments.is_checked {
-        verbs::become_owner(&place, Acts::Starts)?;
+        verbs::become_owner(place, Acts::Starts)?;
     }
 
     let deploy = place.deploy()?;
@@ -58,9 +60,9 @@ fn run(arguments: &Arguments) -> Result<bool, verbs::Error> {
         check::check(&deploy);
         return Ok(true);
     }
-    forget_gone(&mut deploy.open_store()?, &deploy.config);
+    forget_gone(&mut deploy.open_store()?, &deploy);
     let names: Vec<NotifyName> = deploy.config.notify.keys().cloned().collect();
-    Ok(tell_everybody(&place, names))
+    Ok(tell_everybody(place, names))
 }
 
 /// Tells each target on a thread of its own. Returns whether all were told what waited.
@@ -68,12 +70,13 @@ fn tell_everybody(place: &Place, names: Vec<NotifyName>) -> bool {
     let mut threads = Vec::new();
     let mut is_done = true;
     for name in names {
-        let place = place.clone();
-        let tell = move || tell_one(&place, &name);
+        let own_place = place.clone();
+        let tell = move || tell_one(&own_place, &name);
         match thread::Builder::new().spawn(tell) {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                syslog::failure("notify", &format!("no thread can be started: {error}"));
+                let why = format!("no thread can be started: {error}");
+                report_failure(place, "notify", &why);
                 is_done = false;
             }
         }
@@ -93,7 +96,8 @@ fn tell_one(place: &Place, name: &NotifyName) -> bool {
         Ok(())
     });
     if let Err(error) = &told {
-        syslog::failure("notify", &format!("{name}: {}", with_causes(error)));
+        let why = format!("{name}: {}", with_causes(error));
+        report_failure(place, "notify", &why);
     }
     told.is_ok()
 }

@@ -11,7 +11,7 @@ use deploy_by_code::deploy_repository::DeployRepository;
 use deploy_by_code::event::Event;
 use deploy_by_code::id::{EventId, NotifyName};
 use deploy_by_code::judging::ApplicationRepositories;
-use deploy_by_code::publish::{AGE_MAX, Recipient, Told, target_faults, wants};
+use deploy_by_code::publish::{AGE_MAX, Audience, Recipient, Told, target_faults, wants};
 use deploy_by_code::report::{EventRow, event_row};
 use deploy_by_code::store::{self, RecordedEvent, Store};
 use deploy_by_code::sys::clock;
@@ -83,6 +83,10 @@ impl Recipient for Target {
             "the user {user} can't tell it, and leaves it to others: {}",
             fault.found
         ))
+    }
+
+    fn report_failure(&self, message: &str) {
+        Audience::of(&self.deploy).report_failure("notify", message);
     }
 
     fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {

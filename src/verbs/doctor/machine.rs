@@ -33,7 +33,10 @@ pub(super) fn process_tracking(_: &Installation<'_>) -> Finding {
 }
 
 /// Whether events reach syslog.
-pub(super) fn system_log(_: &Installation<'_>) -> Finding {
+pub(super) fn system_log(installation: &Installation<'_>) -> Finding {
+    if installation.deploy.config.without_syslog {
+        return Finding::ok("switched off by the configuration");
+    }
     match syslog::SystemLog::open() {
         Ok(_) => Finding::ok("reachable"),
         Err(error) => Finding::warning(

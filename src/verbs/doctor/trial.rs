@@ -44,7 +44,7 @@ pub(super) fn push(installation: &Installation<'_>) -> Finding {
             let status = done.status;
             Finding::problem(
                 format!("{what} was planned, but is {status}: {reason}"),
-                "syslog says what its runner did",
+                "look at the check of the runner below, and whether the machine is busy",
             )
         }
         Ok((printed, None)) => {
@@ -132,7 +132,8 @@ impl Scratch {
     fn make_repository(&self, hooks: &Places) -> Result<(), Error> {
         let init = ["init", "-q", "--bare", "-b", "main", "deploy.git"];
         git::scratch(&self.folder, &init)?;
-        let config = "[defaults]\ncommand = [\"true\"]\n";
+        // What happens here is nothing that an administrator has to know.
+        let config = "syslog = false\n[defaults]\ncommand = [\"true\"]\n";
         fs::write(self.repository.join("deploy-by-code.toml"), config)?;
 
         for (hook, place) in hooks {
