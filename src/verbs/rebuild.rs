@@ -5,8 +5,8 @@
 //! above every number that is known, and every environment is frozen, because nobody knows any more
 //! what was frozen, held back or waiting. The locks of all environments are held meanwhile, so that
 //! no runner works with the old database. If the status is published, the deployments that have
-//! ended are recorded again, as far as they are published. A command that still runs is on record in
-//! the new one, as one that a dead runner left, so it holds its environment.
+//! ended are recorded again, as far as they are published. A command that still runs is on record
+//! in the new one, as one that a dead runner left, so it holds its environment.
 //!
 //! It does not promise to know the numbers of deployments that were recorded and never began, if
 //! the old database can't be read: these have no log.
