@@ -117,6 +117,7 @@ fn child_that_outlives_its_record_holds_its_environment() {
     world.deploy("production/a", 1);
     world.push();
     world.wait_for("production/a #1 start");
+    world.wait_until_only_the_runner_is_left();
     world.kill_runner();
     world.open("leader");
     fs::remove_file(world.state().join("state.db")).unwrap();
@@ -167,6 +168,7 @@ fn children_that_outlive_their_record_are_all_waited_for() {
     world.deploy("production/a", 1);
     push_without_cgroups(&world);
     world.wait_for("production/a #1 start");
+    world.wait_until_only_the_runner_is_left();
     world.kill_runner();
     world.open("leader");
     world.wait_until("the first process has ended", || {
@@ -262,6 +264,7 @@ fn state_from_a_backup_is_held_by_what_began_since() {
         world.cmd(&["thaw", "production"]).ok();
         world.push();
         world.wait_for("production/a #1 start");
+        world.wait_until_only_the_runner_is_left();
         world.kill_runner();
         copy(&world, "backup", STATE);
 

@@ -148,7 +148,8 @@ fn server_that_hangs_is_left_after_ten_seconds() {
     assert_eq!(ids(&hangs)[1], ids(&[first])[0]);
     assert_eq!(ids(&slow)[..2], ids(&all)[..2]);
     let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
-    let sql = "SELECT answer FROM notifications WHERE target = 'silent' AND answer IS NOT NULL";
+    let sql =
+        "SELECT answer FROM notifications WHERE target = 'notify:silent' AND answer IS NOT NULL";
     let answer = || database.query_row(sql, [], |row| row.get::<_, String>(0));
     world.wait_until("the silent one is left", || answer().is_ok());
     assert_eq!(answer().unwrap(), "it gave no answer within 10 s");

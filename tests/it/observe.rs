@@ -115,6 +115,14 @@ impl World {
         processes::ours(&self.path(""))
     }
 
+    /// Waits until only the runner is left of what the last push started, so that nothing starts
+    /// another runner after this one was killed.
+    pub fn wait_until_only_the_runner_is_left(&self) {
+        self.wait_until("hooks and `reconcile` have ended", || {
+            self.ours().len() == 1
+        });
+    }
+
     /// Kills them with SIGKILL. There must be at least one.
     #[track_caller]
     pub fn kill_runner(&self) {
