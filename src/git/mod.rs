@@ -57,6 +57,8 @@ pub use place::{find_repository, open_application};
 pub use program::TreeProgram;
 pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
-pub use settings::{config_bool, config_value, hooks_folder, set_config_value, trusts};
+pub use settings::{
+    check_may_write, config_bool, config_value, hooks_folder, set_config_value, trusts,
+};
 pub use survey::{ExportRules, Surveyor};
 pub use trailers::{Bound, DeclaredNeed, Gained};

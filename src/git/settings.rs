@@ -1,5 +1,6 @@
 //! What git's own configuration says about a repository.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use super::command::{
     SHORT_MAX, answer_if_any_within, answer_within, command, failed, git, run_within,
 };
 use super::error::Error;
+use crate::sys::user::User;
+use crate::text;
 
 /// How long git may take to read its configuration. It does so in a moment, unless one of the files
 /// is a pipe or on a file system that hangs.
@@ -57,6 +60,27 @@ pub fn hooks_folder(git_dir: &Path) -> Result<PathBuf, Error> {
     let arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"];
     let folder = answer_within(git_dir, &arguments, SETTING_LIMIT, SHORT_MAX)?;
     Ok(PathBuf::from(folder))
+}
+
+/// Checks that this process may write into a repository. Whose a repository is decides what git
+/// does there: links lead it to other files, alternates let it read other objects, and newer
+/// versions of git run programs that its configuration names. So it must be this user's, or root's,
+/// or one that this machine trusts (git-config(1), `safe.directory`).
+///
+/// # Errors
+/// It is another user's, or that can't be found out.
+pub fn check_may_write(git_dir: &Path) -> Result<(), Error> {
+    let found = git_dir.metadata();
+    let owner = found.map_err(|error| Error::new(git_dir, error))?.uid();
+    if owner == 0 || owner == User::own_number() || trusts(git_dir)? {
+        return Ok(());
+    }
+    let message = format!(
+        "it belongs to user {owner}, and is not written into; if everybody who can change it is \
+         trusted: git config --system --add safe.directory {}",
+        text::escape(git_dir.as_os_str().as_encoded_bytes(), 200)
+    );
+    Err(Error::new(git_dir, message))
 }
 
 /// Whether git treats a repository as safe when this user pushes to it (safe.directory). git is

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::syslog::to_syslog;
 use crate::config::{Config, NotifySection};
@@ -10,8 +11,13 @@ use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::id::NotifyName;
 use crate::store::{self, Reader, Store};
-use crate::sys::syslog;
+use crate::sys::file::last_change;
+use crate::sys::lock::is_taken;
+use crate::sys::{clock, syslog};
 use crate::wake::{Background, Call};
+
+/// How long a configuration must be unchanged before those count as gone whom it does not name.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// How many events are looked at before somebody is taken to wait for one of them.
 const LOOKED_AT_MAX: u32 = 100;
@@ -99,30 +105,48 @@ impl Audience {
         self.has_syslog
     }
 
-    /// Whether somebody whom a process tells waits for an event.
+    /// Whether somebody whom a process tells waits for an event, and no such process is at work for
+    /// them. One that is looks once more before it ends.
     fn is_awaited(&self, background: Background, store: &mut Store) -> Result<bool, store::Error> {
-        match background {
-            Background::Notify if self.notify.is_empty() => return Ok(false),
-            Background::Publish if self.publish.is_empty() => return Ok(false),
-            Background::Notify | Background::Publish => {}
-        }
+        let waiting = match background {
+            Background::Notify => self.waiting_targets(store)?,
+            Background::Publish => self.waiting_publishers(store)?,
+        };
+        // Where that can't be seen, a process too many is better than none.
+        let is_free = |reader: &String| {
+            let taken = is_taken(&store.reader_lock_file(reader));
+            !taken.is_ok_and(|is_taken| is_taken)
+        };
+        Ok(waiting.iter().any(is_free))
+    }
 
-        let record = store.read()?;
-        if background == Background::Publish {
-            for reader in &self.publish {
-                let is_new = record.last_event()? > record.position(reader)?;
-                if is_new || record.next_waiting(reader)?.is_some() {
-                    return Ok(true);
-                }
-            }
-            return Ok(false);
+    fn waiting_publishers(&self, store: &mut Store) -> Result<Vec<String>, store::Error> {
+        let mut waiting = Vec::new();
+        if self.publish.is_empty() {
+            return Ok(waiting);
         }
+        let record = store.read()?;
+        for reader in &self.publish {
+            let is_new = record.last_event()? > record.position(reader)?;
+            if is_new || record.next_waiting(reader)?.is_some() {
+                waiting.push((*reader).to_owned());
+            }
+        }
+        Ok(waiting)
+    }
+
+    fn waiting_targets(&self, store: &mut Store) -> Result<Vec<String>, store::Error> {
+        let mut waiting = Vec::new();
+        if self.notify.is_empty() {
+            return Ok(waiting);
+        }
+        let record = store.read()?;
         for (name, section) in &self.notify {
             if is_waiting(&record, name, section, &self.root)? {
-                return Ok(true);
+                waiting.push(reader_of(name));
             }
         }
-        Ok(false)
+        Ok(waiting)
     }
 }
 
@@ -160,8 +184,15 @@ pub fn wants(section: &NotifySection, event: &Event, root: &str) -> bool {
 
 /// Forgets how far those had come whom the configuration does not name any more. If it names one of
 /// them again later, that one is told of nothing that happened in between. What they were told, and
-/// what waits for them, stays on record. Where the state is busy, a later call does it.
+/// what waits for them, stays on record. Where the state is busy, a later call does it. So it is
+/// where the configuration was changed a moment ago: somebody may be writing the file, and a file
+/// that is cut off can be one without mistakes.
 pub fn forget_gone(store: &mut Store, deploy: &DeployRepository) {
+    let file = deploy.config_file.as_deref();
+    let changed = file.and_then(|file| last_change(file).ok());
+    if changed.is_none_or(|changed| clock::now().since(changed) < SETTLED) {
+        return;
+    }
     if let Err(error) = try_to_forget_gone(store, &deploy.config) {
         Audience::of(deploy).report_failure("notify", &error.to_string());
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::audience::MARKS;
 use super::mark_refs::{MarkRefs, OpenDeployments, note_line};
-use super::tell::AGE_MAX;
+use super::tell::{AGE_MAX, PAUSE_MAX};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::git::NoteLine;
@@ -81,8 +81,10 @@ struct LookFrom {
 }
 
 impl LookFrom {
+    /// Whether the time of a try has come. One that is further ahead than any pause is of a clock
+    /// that was set back since.
     fn has_come(&self, time: Option<Timestamp>) -> bool {
-        time.is_none_or(|time| time <= self.now)
+        time.is_none_or(|time| time <= self.now || time > self.now.after(PAUSE_MAX))
     }
 }
 

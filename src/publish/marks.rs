@@ -29,7 +29,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::store::{self, Attempt, Notification, NotificationStatus, Store, Transaction};
 use crate::sys::clock;
-use crate::sys::lock::try_lock;
+use crate::sys::lock::try_lock_a_moment;
 use crate::text;
 use crate::time::show_duration;
 
@@ -67,7 +67,7 @@ fn shown(path: &Path) -> String {
 pub fn mark_all(store: &mut Store, mut deploy: DeployRepository) -> Result<(), store::Error> {
     let path = store.reader_lock_file(MARKS);
     loop {
-        let taken = try_lock(&path, store.sharing());
+        let taken = try_lock_a_moment(&path, store.sharing());
         let taken = taken.map_err(|error| store::Error::Io(path.clone(), error))?;
         let Some(lock) = taken else {
             return Ok(());
@@ -149,6 +149,7 @@ fn write_in_time(path: PathBuf, marks: Marks) -> Result<(), NotMarked> {
 /// be.
 fn write(path: &Path, marks: &Marks) -> Result<(), git::Error> {
     let repository = git::open_application(path)?;
+    git::check_may_write(repository.path())?;
     let is_ours = |name: &str| marks.refs.has(name);
     let refs = repository.set_refs(&FOLDERS, is_ours, &marks.refs.wanted);
     // What one call has added stays, if the time is over before the last one.

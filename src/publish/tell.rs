@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::id::{EventId, NotificationId};
 use crate::store::{self, Attempt, NotificationStatus, RecordedEvent, Store};
 use crate::sys::clock::{self, Deadline};
-use crate::sys::lock::try_lock;
+use crate::sys::lock::try_lock_a_moment;
 use crate::time::Timestamp;
 
 /// The first pause before something is tried again. Each further pause is twice as long.
@@ -34,6 +34,11 @@ pub const PAUSE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// How old an event becomes while it is tried, 24 hours. Then it is given up.
 pub const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often in a row it must not have worked before an event is given up: with their pauses,
+/// these tries take 17 minutes. So a machine that was off for days, and has no network yet when it
+/// starts, gives nothing up at once.
+const TRIES_MIN: u32 = 10;
 
 /// How often a waiting process looks whether something has changed meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
@@ -112,7 +117,7 @@ pub fn tell_all(
         file: store.file_in_place(),
     };
     loop {
-        let taken = try_lock(&path, store.sharing());
+        let taken = try_lock_a_moment(&path, store.sharing());
         let taken = taken.map_err(|error| store::Error::Io(path.clone(), error))?;
         let Some(lock) = taken else {
             return Ok(());
@@ -157,21 +162,27 @@ impl Telling<'_> {
             let Some(next) = find_next(store, reader, recipient)? else {
                 return Ok(ControlFlow::Continue(()));
             };
-            if next.due.is_some_and(|due| due > clock::now()) {
+            let obstacle = recipient.obstacle();
+            let is_unable = obstacle.is_some();
+            if is_ahead(next.due) {
+                if is_unable {
+                    // Who can tell it must not have to wait for this process.
+                    return Ok(ControlFlow::Break(()));
+                }
                 wait_for_change(store, next.due)?;
                 continue;
             }
 
-            let is_old = |now: Timestamp| now.since(next.event.at) > AGE_MAX;
-            let obstacle = recipient.obstacle();
-            let is_unable = obstacle.is_some();
+            let tries = next.known.map_or(0, |(_, tries)| tries);
+            // How often in a row it did not work, for this event or for those before it.
+            let in_a_row = tries.max(failures);
+            let is_hopeless =
+                |now: Timestamp| now.since(next.event.at) > AGE_MAX && in_a_row >= TRIES_MIN;
             let told = match obstacle {
                 Some(why) => Told::Later(why),
-                None if failures > 0 && next.known.is_none() && is_old(clock::now()) => {
-                    Told::Later(
-                        "it was not tried, because the tries before did not work".to_owned(),
-                    )
-                }
+                None if next.known.is_none() && is_hopeless(clock::now()) => Told::Later(
+                    "it was not tried, because the tries before did not work".to_owned(),
+                ),
                 None => recipient.tell(store, &next.event),
             };
 
@@ -179,9 +190,8 @@ impl Telling<'_> {
                 Told::Later(_) => failures.saturating_add(1),
                 Told::Delivered(_) | Told::Refused(_) => 0,
             };
-            let tries = next.known.map_or(0, |(_, tries)| tries);
             let pause = pause(tries.max(failures.saturating_sub(1)));
-            let attempt = attempt(told, pause, is_old);
+            let attempt = attempt(told, pause, is_hopeless);
             self.insist_on_record(store, recipient, &next, &attempt)?;
             all = all.wrapping_add(1);
             if all.is_multiple_of(CHECKPOINT) {
@@ -225,12 +235,12 @@ impl Telling<'_> {
 }
 
 /// What is recorded of a try. `pause` is how long to wait if it did not work.
-fn attempt(told: Told, pause: Duration, is_old: impl Fn(Timestamp) -> bool) -> Attempt {
+fn attempt(told: Told, pause: Duration, is_hopeless: impl Fn(Timestamp) -> bool) -> Attempt {
     let at = clock::now();
     let (status, next, answer) = match told {
         Told::Delivered(answer) => (NotificationStatus::Delivered, None, answer),
         Told::Refused(why) => (NotificationStatus::Refused, None, why),
-        Told::Later(why) if is_old(at) => (NotificationStatus::GivenUp, None, why),
+        Told::Later(why) if is_hopeless(at) => (NotificationStatus::GivenUp, None, why),
         Told::Later(why) => (NotificationStatus::Waiting, Some(at.after(pause)), why),
     };
     Attempt {
@@ -239,6 +249,13 @@ fn attempt(told: Told, pause: Duration, is_old: impl Fn(Timestamp) -> bool) -> A
         next,
         answer: answer.chars().take(ANSWER_MAX).collect(),
     }
+}
+
+/// Whether a try is due later. No pause is longer than [`PAUSE_MAX`], so a time that is further
+/// ahead is of a clock that was set back since.
+pub(super) fn is_ahead(due: Option<Timestamp>) -> bool {
+    let now = clock::now();
+    due.is_some_and(|due| due > now && due <= now.after(PAUSE_MAX))
 }
 
 /// How long to wait after a try that did not work; `tries` is how many there were before it.
@@ -321,10 +338,7 @@ fn find_next(
 pub(super) fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(), store::Error> {
     let version = store.data_version()?;
     let end = Deadline::after(LOOK_AT_CONFIG);
-    while due.is_some_and(|due| due > clock::now())
-        && store.data_version()? == version
-        && !end.is_over()
-    {
+    while is_ahead(due) && store.data_version()? == version && !end.is_over() {
         clock::sleep(LOOK);
     }
     Ok(())

@@ -15,9 +15,9 @@ pub struct NotificationRow {
     pub id: Option<NotificationId>,
     /// When the event happened.
     pub at: Timestamp,
-    /// Who is told: the name of the section.
+    /// Who is told: the name of the section, or of what publishes: `marks`, `status`.
     pub target: NotifyName,
-    /// Whether the configuration still has that section.
+    /// Whether the configuration still asks for it.
     pub configured: bool,
     /// The event's number. The id that those who are told of it get ends with it.
     pub event_id: EventId,

@@ -6,13 +6,17 @@
 //! 2.54 and fcgiwrap leak further descriptors. Its environment has only the given variables,
 //! because the hook's environment can hold the pusher's password.
 //!
+//! A process that starts many of them reaps those that have ended whenever it starts another one,
+//! so that they do not count against its limits (RLIMIT_NPROC).
+//!
 //! It does not promise that the child survives where its whole cgroup is killed (logind's
 //! KillUserProcesses, a restart of the web server's unit).
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -45,7 +49,19 @@ pub fn spawn(
         command.pre_exec(|| close_on_exec_from(3));
     }
 
-    command.spawn().map(drop)
+    keep(command.spawn()?);
+    Ok(())
+}
+
+/// The detached children that had not ended when they were looked at last.
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// Remembers a child, and reaps those that have ended. A child that can't be asked is one that was
+/// reaped already.
+fn keep(child: Child) {
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    children.push(child);
 }
 
 /// Lets a command run in a session of its own, and so without a terminal. It can write to a
@@ -74,4 +90,39 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     };
 
     Errno::result(result).map(drop).map_err(io::Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock::{self, Deadline};
+    use std::time::Duration;
+
+    /// How many children of this process called `true` have ended and were not reaped.
+    fn zombies() -> usize {
+        let own = format!(" Z {} ", std::process::id());
+        let stats = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let stat = entry.ok()?.path().join("stat");
+            std::fs::read_to_string(stat).ok()
+        });
+        stats
+            .filter(|stat| stat.contains("(true)") && stat.contains(&own))
+            .count()
+    }
+
+    #[test]
+    fn children_that_have_ended_are_reaped_when_another_one_is_started() {
+        let start = || spawn(Path::new("/bin/true"), &[], &[]).unwrap();
+        (0..20).for_each(|_| start());
+        // Each of them has ended a moment later. Then the next one that is started reaps them all.
+        let end = Deadline::after(Duration::from_secs(30));
+        loop {
+            start();
+            clock::sleep(Duration::from_millis(20));
+            if zombies() <= 1 {
+                return;
+            }
+            assert!(!end.is_over(), "{} zombies", zombies());
+        }
+    }
 }

@@ -7,15 +7,17 @@
 //! It does not promise durability where the disk or a file system over the network lies about it.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, RenameFlags, fcntl, renameat2};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::time::Timestamp;
 
 /// Waits until the entries of a folder are on disk.
 ///
@@ -116,6 +118,17 @@ pub fn link_target(path: &Path) -> io::Result<Option<PathBuf>> {
         Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// When a file was changed last, or the link that leads to it: its content, its owner, its mode or
+/// its name (`st_ctime`, inode(7)). Nobody can set that back, except with the clock.
+///
+/// # Errors
+/// It can't be looked at.
+pub fn last_change(file: &Path) -> io::Result<Timestamp> {
+    let of = |found: Metadata| found.ctime() * 1000 + found.ctime_nsec() / 1_000_000;
+    let changed = of(file.metadata()?).max(of(file.symlink_metadata()?));
+    Ok(Timestamp::from_ms(changed))
 }
 
 #[cfg(test)]

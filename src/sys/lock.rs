@@ -11,9 +11,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::libc::O_DIRECTORY;
 
+use super::clock::{self, Deadline};
 use super::file::is_absence;
 use super::open;
 use super::sharing::Sharing;
@@ -37,6 +39,24 @@ impl Drop for Lock {
 /// The file can't be opened or locked.
 pub fn try_lock(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
     lock_now(sharing.open_file(path, OpenOptions::new().read(true).write(true))?)
+}
+
+/// How often a lock that is taken is tried again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Takes the lock of a file as [`try_lock`], and waits for it a moment: somebody may only be asking
+/// whether it is taken.
+///
+/// # Errors
+/// As for [`try_lock`].
+pub fn try_lock_a_moment(path: &Path, sharing: Sharing) -> io::Result<Option<Lock>> {
+    let end = Deadline::after(LOOK * 10);
+    loop {
+        match try_lock(path, sharing)? {
+            None if !end.is_over() => clock::sleep(LOOK),
+            taken => return Ok(taken),
+        }
+    }
 }
 
 /// Takes the lock of a folder itself, which leaves no file behind; otherwise as [`try_lock`].

@@ -40,49 +40,77 @@ pub fn notifications(
     number: u32,
 ) -> Result<Vec<NotificationRow>, Error> {
     let record = store.read()?;
-    let mut targets = known_targets(&deploy.config, &record)?;
+    let mut readers = known_readers(&deploy.config, &record)?;
     if let Some(name) = name {
-        check_name(name, targets.iter())?;
-        targets.retain(|target| target == name);
+        check_name(name, &names_of(&readers))?;
+        readers.retain(|reader| name_of(reader).as_ref() == Some(name));
     }
 
-    let row = |target: NotifyName, event: &_, notification| {
-        let configured = deploy.config.notify.contains_key(&target);
-        NotificationRow::new(target, configured, event, notification)
+    let row = |reader: &str, event: &_, notification| {
+        let name = name_of(reader)?;
+        let configured = is_configured(&deploy.config, reader);
+        Some(NotificationRow::new(name, configured, event, notification))
     };
-    // By event and target, so that what is told next is in the list once.
-    let mut rows: BTreeMap<(EventId, NotifyName), NotificationRow> = BTreeMap::new();
-    let pattern = name.map_or_else(|| "notify:*".to_owned(), reader_of);
-    for notification in record.notifications(&pattern, number)? {
-        if let Some(target) = target_of(&notification.target)
-            && let Some(event) = record.event(notification.event)?
+    // By event and reader, so that what is told next is in the list once.
+    let mut rows: BTreeMap<(EventId, String), NotificationRow> = BTreeMap::new();
+    let newest = match name {
+        None => record.notifications("*", number)?,
+        Some(_) => {
+            let each = readers
+                .iter()
+                .map(|reader| record.notifications(reader, number));
+            each.collect::<Result<Vec<_>, _>>()?.concat()
+        }
+    };
+    for notification in newest {
+        let reader = notification.target.clone();
+        if let Some(event) = record.event(notification.event)?
+            && let Some(row) = row(&reader, &event, Some(notification))
         {
-            let key = (event.id, target.clone());
-            rows.insert(key, row(target, &event, Some(notification)));
+            rows.insert((event.id, reader), row);
         }
     }
-    for target in targets {
-        if let Some(waiting) = backlog_of(deploy, &record, &target)? {
-            let key = (waiting.event.id, target.clone());
-            let mut first = row(target, &waiting.event, waiting.notification);
+    for reader in readers {
+        if let Some(waiting) = backlog_of(deploy, &record, &reader)?
+            && let Some(mut first) = row(&reader, &waiting.event, waiting.notification)
+        {
             first.behind = first.configured.then_some(waiting.behind);
-            rows.insert(key, first);
+            rows.insert((waiting.event.id, reader), first);
         }
     }
     Ok(rows.into_values().rev().collect())
 }
 
-/// The targets that the configuration or the record knows.
-fn known_targets(
-    config: &Config,
-    record: &Reader<'_>,
-) -> Result<BTreeSet<NotifyName>, store::Error> {
+/// The readers of events that the configuration or the record knows: those of the sections
+/// `[notify.NAME]`, and those that publish.
+fn known_readers(config: &Config, record: &Reader<'_>) -> Result<BTreeSet<String>, store::Error> {
+    let sections = config.notify.keys().map(reader_of);
+    let publishers = publishers(config).into_iter().map(str::to_owned);
     let recorded = record.notified_targets()?;
-    let recorded = recorded.iter().filter_map(|reader| target_of(reader));
-    Ok(config.notify.keys().cloned().chain(recorded).collect())
+    Ok(sections.chain(publishers).chain(recorded).collect())
 }
 
-/// The names of the targets that the configuration or the record knows.
+/// Who a reader of events is, by the name of its section, or by that of what publishes.
+fn name_of(reader: &str) -> Option<NotifyName> {
+    target_of(reader).or_else(|| NotifyName::new(reader).ok())
+}
+
+fn names_of(readers: &BTreeSet<String>) -> BTreeSet<NotifyName> {
+    readers
+        .iter()
+        .filter_map(|reader| name_of(reader))
+        .collect()
+}
+
+/// Whether the configuration still asks for a reader of events.
+fn is_configured(config: &Config, reader: &str) -> bool {
+    match target_of(reader) {
+        Some(target) => config.notify.contains_key(&target),
+        None => publishers(config).contains(&reader),
+    }
+}
+
+/// The names of those that the configuration or the record knows.
 ///
 /// # Errors
 /// The state can't be read.
@@ -90,31 +118,30 @@ pub fn notify_names(
     deploy: &DeployRepository,
     store: &mut Store,
 ) -> Result<Vec<NotifyName>, Error> {
-    let known = known_targets(&deploy.config, &*store.read()?)?;
-    Ok(known.into_iter().collect())
+    let known = known_readers(&deploy.config, &*store.read()?)?;
+    Ok(names_of(&known).into_iter().collect())
 }
 
-/// What waits for a target. For one that the configuration does not name, that is what was tried.
+/// What waits for a reader of events. For one that publishes, and for a section that the
+/// configuration does not have, that is what was tried.
 fn backlog_of(
     deploy: &DeployRepository,
     record: &Reader<'_>,
-    target: &NotifyName,
+    reader: &str,
 ) -> Result<Option<Backlog>, store::Error> {
-    let section = deploy.config.notify.get(target);
+    let target = target_of(reader);
+    let section = target.and_then(|target| deploy.config.notify.get(&target));
     let root = &deploy.config.root;
-    backlog(record, &reader_of(target), |event| {
+    backlog(record, reader, |event| {
         section.is_some_and(|section| wants(section, event, root))
     })
 }
 
-fn check_name<'n>(
-    name: &NotifyName,
-    known: impl Iterator<Item = &'n NotifyName> + Clone,
-) -> Result<(), Error> {
-    if known.clone().any(|known| known == name) {
+fn check_name(name: &NotifyName, known: &BTreeSet<NotifyName>) -> Result<(), Error> {
+    if known.contains(name) {
         return Ok(());
     }
-    let near = text::nearest(name.as_str(), known.map(NotifyName::as_str));
+    let near = text::nearest(name.as_str(), known.iter().map(NotifyName::as_str));
     let hint = match near {
         Some(near) => format!("did you mean {near}?"),
         None => SEE_ALL.to_owned(),
@@ -130,7 +157,7 @@ fn check_name<'n>(
 /// No target has that name, or the program can't be started.
 pub fn try_target(place: &Place, name: &NotifyName) -> Result<bool, Error> {
     let deploy = place.deploy()?;
-    check_name(name, deploy.config.notify.keys())?;
+    check_name(name, &deploy.config.notify.keys().cloned().collect())?;
 
     let words = ["--checked".into(), "--test".into(), name.as_str().into()];
     let status = notifier_call(&deploy, &words)
@@ -161,20 +188,26 @@ pub fn notify_again(place: &Place, id: NotificationId) -> Result<NotifyName, Err
     let found = store.read()?.notification(id)?;
     let unknown = || Error::refused(format!("there is no notification {id}"), SEE_ALL);
     let notification = found.ok_or_else(unknown)?;
-    let Some(target) = target_of(&notification.target) else {
-        return Err(unknown());
+    let reader = &notification.target;
+    let name = name_of(reader).ok_or_else(unknown)?;
+    let background = match target_of(reader) {
+        Some(_) => Background::Notify,
+        None => Background::Publish,
     };
-    if !deploy.config.notify.contains_key(&target) {
-        let message = format!("the configuration does not name {target} any more");
-        let hint = format!("write a section [notify.{target}] first");
+    if !is_configured(&deploy.config, reader) {
+        let message = format!("the configuration does not name {name} any more");
+        let hint = match background {
+            Background::Notify => format!("write a section [notify.{name}] first"),
+            Background::Publish => format!("switch {name} on first"),
+        };
         return Err(Error::refused(message, hint));
     }
 
     store.transaction(|transaction| transaction.notify_again(id).map(drop))?;
     Call::of(&deploy)
-        .background(Background::Notify)
+        .background(background)
         .map_err(no_notifier)?;
-    Ok(target)
+    Ok(name)
 }
 
 /// What somebody was not told, and what they wait for.
@@ -228,7 +261,9 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
     let now = clock::now();
     let mut found = Vec::new();
     let mut look = |name: &str, reader: &str, waiting: Option<Backlog>| {
-        let waiting = waiting.filter(|waiting| now.since(waiting.event.at) > WAITING_MIN);
+        // An event of the future is one of a clock that was set back since.
+        let is_late = |at: Timestamp| now.since(at) > WAITING_MIN || at > now.after(WAITING_MIN);
+        let waiting = waiting.filter(|waiting| is_late(waiting.event.at));
         let waiting = waiting.map(|waiting| {
             let answer = waiting.notification.and_then(|tried| tried.answer);
             (waiting.event.at, waiting.behind, answer)
@@ -247,8 +282,9 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
     };
 
     for target in deploy.config.notify.keys() {
-        let waiting = backlog_of(deploy, record, target)?;
-        look(target.as_str(), &reader_of(target), waiting)?;
+        let reader = reader_of(target);
+        let waiting = backlog_of(deploy, record, &reader)?;
+        look(target.as_str(), &reader, waiting)?;
     }
     for reader in publishers(&deploy.config) {
         look(reader, reader, backlog(record, reader, |_| false)?)?;

@@ -2,6 +2,7 @@
 //! kills.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::process::Child;
 use std::sync::mpsc;
@@ -165,24 +166,43 @@ fn marks_run_no_hook_and_move_no_branch() {
     assert!(!world.path("hook").exists(), "a hook ran");
 }
 
+/// Whose a repository is decides to which files links in it lead, and which objects it has.
 #[test]
-fn what_root_marks_belongs_to_the_owner_of_the_application_repository() {
+fn repository_of_another_user_is_not_marked_unless_it_is_trusted() {
     let world = world(&["a"], "marks = true");
-    let Some(nobody) = Nobody::new(&world) else {
+    if Nobody::new(&world).is_none() {
         return;
-    };
+    }
     let commit = commit(&world, "a", "main", "c");
+    let private = world.path("private");
+    fs::write(&private, "private\n").unwrap();
+    let log = world.path("apps/a.git/logs/refs/deployed/production");
+    fs::create_dir_all(&log).unwrap();
+    symlink(&private, log.join("a")).unwrap();
     world.shell_in(".", "chown -R nobody apps/a.git").ok();
 
     deploy(&world, A, &commit);
-    let show = format!("git notes --ref=deployments show {commit}");
-    world.wait_until("the note is written", || {
-        nobody.run("apps/a.git", &show).code == Some(0)
+    world.wait_until("it is told", || {
+        let shown = world.cmd(&["notifications", "marks"]);
+        shown.all().contains("it belongs to user")
     });
-    let deployed = world.path("apps/a.git/refs/deployed").join(A);
-    assert_eq!(fs::read_to_string(deployed).unwrap().trim(), commit);
-    let others = world.shell_in("apps", "find a.git ! -user nobody").ok();
-    assert_eq!(others.stdout, "");
+    assert!(!world.path("apps/a.git/refs/deployed").exists());
+    assert_eq!(fs::read_to_string(&private).unwrap(), "private\n");
+}
+
+#[test]
+fn note_that_is_too_large_holds_up_no_other_mark() {
+    let world = world(&["a"], "marks = true");
+    let [large, next] = ["large", "next"].map(|name| commit(&world, "a", "main", name));
+    fs::write(world.path("note"), "x".repeat(2 * 1024 * 1024)).unwrap();
+    let note = world.path("note").display().to_string();
+    let add = ["notes", "--ref=deployments", "add", "-F", &note, &large];
+    world.git_in("apps/a.git", &add);
+
+    deploy(&world, A, &large);
+    deploy(&world, A, &next);
+    wait_for_notes(&world, "a", &next, 1);
+    assert_eq!(marks(&world, "a")["refs/deployed/production/a"], next);
 }
 
 /// Two deploy repositories write into the same application repository at the same time.

@@ -194,6 +194,29 @@ fn kill_at_any_call_tells_at_most_once_more_and_loses_nothing() {
     assert!(late >= 5, "only {late} kills hit before the event was told");
 }
 
+/// A pause that was recorded by a clock which was set back since is no pause.
+#[test]
+fn clock_that_is_set_back_holds_nothing_up() {
+    let world = world();
+    freeze_while_broken(&world, 1);
+    kill_notifiers(&world);
+    let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
+    database
+        .execute_batch(
+            "UPDATE events SET at_ms = at_ms + 24 * 3600 * 1000;
+             UPDATE notifications SET next_attempt_ms = next_attempt_ms + 24 * 3600 * 1000",
+        )
+        .unwrap();
+    world
+        .cmd(&["status"])
+        .ok()
+        .says("program: 1 event not told yet");
+
+    fs::remove_file(world.path(BROKEN)).unwrap();
+    world.cmd(&["reconcile"]).ok();
+    wait_until_told(&world, &[1]);
+}
+
 #[test]
 fn event_is_given_up_after_a_day_and_told_again_on_demand() {
     let world = world();
@@ -204,8 +227,21 @@ fn event_is_given_up_after_a_day_and_told_again_on_demand() {
         .execute_batch("UPDATE events SET at_ms = at_ms - 25 * 3600 * 1000")
         .unwrap();
 
+    // A machine that was off for a day gives nothing up at its first try.
     world.cmd(&["reconcile"]).ok();
-    let status = || world.json(&["notifications", "program"])[0]["status"].clone();
+    let row = || world.json(&["notifications", "program"])[0].clone();
+    let status = || row()["status"].clone();
+    world.wait_until("it is tried twice", || {
+        row()["attempts"].as_i64() >= Some(2)
+    });
+    assert_eq!(status(), "waiting");
+    kill_notifiers(&world);
+
+    // What did not work for long is given up.
+    database
+        .execute_batch("UPDATE notifications SET attempts = 10, next_attempt_ms = NULL")
+        .unwrap();
+    world.cmd(&["reconcile"]).ok();
     world.wait_until("it is given up", || status() == "given-up");
     world
         .cmd(&["status"])
@@ -276,7 +312,14 @@ fn target_that_is_removed_is_told_of_nothing_that_happens_meanwhile() {
         .exits(1)
         .says("write a section [notify.program] first");
 
-    world.cmd(&["reconcile"]).ok();
+    // The configuration must not have been changed a moment ago.
+    let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
+    let known = "SELECT COUNT(*) FROM event_readers WHERE name = 'notify:program'";
+    world.wait_until("its position is forgotten", || {
+        world.cmd(&["reconcile"]).ok();
+        let count = database.query_row(known, [], |row| row.get::<_, i64>(0));
+        count.unwrap() == 0
+    });
     fs::remove_file(world.path(BROKEN)).unwrap();
     wait_for_the_clock();
     world.config_file(&with);

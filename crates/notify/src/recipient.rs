@@ -1,10 +1,9 @@
 //! Somebody whom a section `[notify.NAME]` names.
 
 use std::fs::Metadata;
-use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::time::Duration;
 
 use deploy_by_code::config::{NotifyKind, NotifySection};
 use deploy_by_code::deploy_repository::DeployRepository;
@@ -15,8 +14,8 @@ use deploy_by_code::publish::{AGE_MAX, Audience, Recipient, Told, target_faults,
 use deploy_by_code::report::{EventRow, event_row};
 use deploy_by_code::store::{self, RecordedEvent, Store};
 use deploy_by_code::sys::clock;
+use deploy_by_code::sys::file::last_change;
 use deploy_by_code::sys::user::User;
-use deploy_by_code::time::Timestamp;
 
 use crate::{cdevents, command, mail, slack, webhook};
 
@@ -63,7 +62,10 @@ impl Recipient for Target {
         // A time in the future says nothing: somebody has set the clock back. Then rather too much
         // is told than too little.
         let since = match changed {
-            Ok(Some(changed)) if changed <= now => changed.max(oldest),
+            // Events of the same millisecond may have come afterwards.
+            Ok(Some(changed)) if changed <= now => {
+                changed.before(Duration::from_millis(1)).max(oldest)
+            }
             _ => oldest,
         };
         store.read()?.last_event_until(since)
@@ -99,15 +101,6 @@ impl Recipient for Target {
             Err(error) => Told::Later(format!("the state can't be read: {error}")),
         }
     }
-}
-
-/// When a file was changed last, or a link that leads to it. Nobody can set this time of an inode,
-/// except with the clock.
-fn last_change(file: &Path) -> io::Result<Timestamp> {
-    let of = |found: Metadata| found.ctime() * 1000 + found.ctime_nsec() / 1_000_000;
-    let changed = of(file.metadata()?).max(of(file.symlink_metadata()?));
-    // Events of the same millisecond may have come afterwards.
-    Ok(Timestamp::from_ms(changed - 1))
 }
 
 /// Sends what is told in the way of a section.

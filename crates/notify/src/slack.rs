@@ -43,8 +43,8 @@ pub(crate) fn send(address: &HttpAddress, row: &EventRow) -> Told {
     post(address, &headers, body.as_bytes())
 }
 
-/// What happened, who, the reason, what was excepted, what the deploy file says, and what comes and
-/// goes.
+/// What happened, who, the reason, what was excepted, what comes and goes, and what the deploy file
+/// says.
 fn text(row: &EventRow) -> String {
     let repository = row.repository.rsplit('/').next().unwrap_or_default();
     let place = row.environment.as_ref();
@@ -69,9 +69,10 @@ fn text(row: &EventRow) -> String {
             }),
         );
     }
-    lines.extend(row.why.iter().map(|line| format!("> {}", plain(line))));
     lines.extend(commits("gained", row.gained.as_ref()));
     lines.extend(commits("lost", row.lost.as_ref()));
+    // The text of others comes last: where it is long, it is what is cut.
+    lines.extend(row.why.iter().map(|line| format!("> {}", plain(line))));
 
     lines.retain(|line| !line.is_empty());
     within(&lines, TEXT_MAX)
