@@ -11,7 +11,7 @@ use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
-use crate::publish::{Audience, forget_gone};
+use crate::publish::{Audience, STATUS, forget_gone};
 use crate::store::{self, Store};
 use crate::sys::clock;
 use crate::text;
@@ -63,16 +63,33 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
         }
     }
 
+    let audience = Audience::of(&deploy);
     if after_push.is_none() {
         forget_gone(&mut store, &deploy);
+        if let Err(error) = publish_anew(&deploy, &mut store) {
+            audience.report_failure("publish", &text::with_causes(&error));
+        }
     }
-    let audience = Audience::of(&deploy);
     audience.tell(&mut store);
     if let Err(error) = count(&deploy, &mut store, after_push.is_some()) {
         audience.report_failure("metrics", &text::with_causes(&error));
     }
     store.checkpoint();
     Ok(Reconciled { planned, busy })
+}
+
+/// Lets the status be published anew where the ref that it is published at is not there: somebody
+/// has removed the ref, or the configuration names another one now.
+fn publish_anew(deploy: &DeployRepository, store: &mut Store) -> Result<(), Error> {
+    let Some(full_name) = &deploy.config.publish else {
+        return Ok(());
+    };
+    if deploy.repository.branch_tip(full_name)?.is_some()
+        || store.read()?.known_position(STATUS)?.is_none()
+    {
+        return Ok(());
+    }
+    Ok(store.transaction(|transaction| transaction.forget_reader(STATUS))?)
 }
 
 /// Finds out what the figures need, and writes them where the configuration says so. After a push

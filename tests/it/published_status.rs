@@ -320,3 +320,25 @@ fn text_of_others_arrives_as_text() {
     );
     world.server_git(&["fsck", "--strict", "--no-dangling"]);
 }
+
+/// The position of what is published is that of one ref.
+#[test]
+fn status_is_published_anew_where_its_ref_is_another_one_or_gone() {
+    let world = publishing();
+    world.deploy("production/web", 1);
+    world.push();
+    wait_for(&world, "production/web 0000001 succeeded (#1)");
+
+    let elsewhere = "refs/heads/deploy-status";
+    let config = world.config_text();
+    world.config_file(&config.replace(REF, elsewhere));
+    world.cmd(&["reconcile"]).ok();
+    let last = |full_name| subjects(&world, full_name).pop().unwrap_or_default();
+    world.wait_until("it is published at the other ref", || {
+        last(elsewhere) == "production/web 0000001 succeeded (#1)"
+    });
+
+    world.server_git(&["update-ref", "-d", elsewhere]);
+    world.cmd(&["reconcile"]).ok();
+    world.wait_until("it is published again", || !last(elsewhere).is_empty());
+}
