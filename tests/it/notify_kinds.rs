@@ -92,11 +92,11 @@ fn hostile_text_arrives_as_text() {
         "[production] a {old} \u{2192} {new} succeeded\n\
          #2 by {by}\n\
          rollback: &lt;@\u{200b}U1&gt; ]\u{200b}: \"reason\" \\n\n\
+         1 commit lost\n\
          > * &lt;!channel&gt; @\u{200b}here [x]\u{200b}(http://e.x) \"q\" \\ $(id) \\u{{1b}}[31m \
          \\u{{202e}}\u{1f600} &amp; \u{e9}\n\
          > X: y\n\
-         > {}\n\
-         1 commit lost",
+         > {}",
         &long[..300]
     );
     assert_eq!(body(request)["text"].as_str().unwrap(), expect);
