@@ -70,8 +70,8 @@ fn queued_lines(queued: &Queued) -> String {
 }
 
 fn exception_lines(id: DeploymentId, exceptions: &[Exception]) -> String {
-    let line = |Exception { kind, reason }: &Exception| {
-        let (kind, reason) = (kind.as_str(), text::escape(reason, 200));
+    let line = |exception: &Exception| {
+        let (kind, reason) = (exception.kind.as_str(), exception.shown(200));
         format!("deploy-by-code: {id} {kind}: {reason}\n")
     };
     exceptions.iter().map(line).collect()

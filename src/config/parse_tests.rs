@@ -315,6 +315,7 @@ fn every_key_is_read_where_it_may_stand() {
             KeyPlace::Top => &[""],
             KeyPlace::Environment => &["environments.e"],
             KeyPlace::Notify => &["notify.n"],
+            KeyPlace::People => &["people"],
             KeyPlace::Settings => &[
                 "defaults",
                 "environments.e",

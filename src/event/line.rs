@@ -41,9 +41,15 @@ impl Event {
             } => Line::new(status.as_str())
                 .deployment(*deployment, target, revision)
                 .optional("reason", reason.as_deref()),
-            Self::Retired { target, pusher } => {
-                Line::new("retired").target(target).pusher(pusher.as_ref())
-            }
+            Self::Retired {
+                target,
+                pusher,
+                exceptions,
+                approvals: _,
+            } => Line::new("retired")
+                .target(target)
+                .pusher(pusher.as_ref())
+                .optional("exception", in_one_line(exceptions).as_deref()),
             Self::Refused {
                 path,
                 message,
@@ -100,7 +106,13 @@ fn retry(of: Option<DeploymentId>, by: Option<&Identity>) -> Option<String> {
 fn in_one_line(exceptions: &[Exception]) -> Option<String> {
     let each: Vec<String> = exceptions
         .iter()
-        .map(|exception| format!("{}: {}", exception.kind.as_str(), exception.reason))
+        .map(|exception| {
+            let (kind, reason) = (exception.kind.as_str(), &exception.reason);
+            match &exception.signed_by {
+                Some(by) => format!("{kind}: {reason} (signed by {by})"),
+                None => format!("{kind}: {reason}"),
+            }
+        })
         .collect();
     Some(each.join("; ")).filter(|all| !all.is_empty())
 }
@@ -195,10 +207,7 @@ mod tests {
 
     #[test]
     fn line_has_a_word_and_the_values_of_its_event() {
-        let rollback = Exception {
-            kind: ExceptionKind::Rollback,
-            reason: "alarms".to_owned(),
-        };
+        let rollback = Exception::new(ExceptionKind::Rollback, "alarms".to_owned());
         let failed = Event::Became {
             deployment: DeploymentId(42),
             target: target(),
@@ -287,10 +296,7 @@ mod tests {
             };
             let by = Identity::new(long.clone(), Evidence::SshKey);
             let revision = Revision::new("6".repeat(64)).unwrap();
-            let exception = Exception {
-                kind: ExceptionKind::Override,
-                reason: long.clone(),
-            };
+            let exception = Exception::new(ExceptionKind::Override, long.clone());
 
             let events = [
                 Event::Planned {

@@ -6,6 +6,7 @@ use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
 use super::obstacle::ExportObstacle;
+use super::reviewed::Review;
 use super::uncounted::UncountedReason;
 use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
@@ -277,6 +278,8 @@ pub struct TargetFacts {
     pub misspelt_sections: Vec<NearSection>,
     /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
+    /// Who changed the deploy file and who approved that; `None`: nobody needs to.
+    pub review: Option<Result<Review, Unknown>>,
     /// The title of the new revision, where it is a gained commit. No rule asks for it.
     pub subject: Option<String>,
     /// What the gained commits need.

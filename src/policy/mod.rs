@@ -1,6 +1,7 @@
 //! The rules. Each rule is one module: a pure function that looks at plain values, and that allows
 //! or refuses with a reason and a hint.
 
+mod approvals;
 mod backwards;
 mod case;
 mod commits;
@@ -19,6 +20,7 @@ mod place;
 mod prepend_only;
 mod promotion;
 mod reachable;
+mod reviewed;
 mod rollback_holds;
 mod rules;
 #[cfg(test)]
@@ -37,6 +39,7 @@ pub use facts::{
 };
 pub use freeze::{Freeze, freeze_of};
 pub use obstacle::{ExportObstacle, ObstacleKind};
+pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
 pub use rules::{Gate, judge, judge_branch};
 pub use uncounted::UncountedReason;
 pub use verdict::{Answer, Objection, Pass, Refusal};

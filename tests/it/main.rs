@@ -24,6 +24,7 @@ mod nobody;
 mod observe;
 mod processes;
 mod run;
+mod signing;
 mod smtp_server;
 mod trailers;
 mod transcript;
@@ -32,6 +33,7 @@ mod world;
 
 // The tests, a file for each feature.
 mod answers;
+mod approvals;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
