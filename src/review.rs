@@ -28,8 +28,8 @@ pub struct ReviewedParent<C> {
     pub file: Option<C>,
 }
 
-/// The places of the commits that change the file. `in_common` finds what the file was in common: in
-/// the best common commits of two parents of a merge, given its place and the places of the two
+/// The places of the commits that change the file. `in_common` finds what the file was in common:
+/// in the best common commits of two parents of a merge, given its place and the places of the two
 /// among its parents.
 ///
 /// # Errors

@@ -124,8 +124,10 @@ const ENVIRONMENT: &[Key<EnvironmentSection>] = &[
         to.approvals = value.number(0..=APPROVALS_MAX).unwrap_or_default();
     }),
     key("approvers", |to, value| {
-        let names = value.strings().unwrap_or_default();
-        to.approvers = Some(names.into_iter().map(|(_, name)| name.to_owned()).collect());
+        to.approvers = value.strings().map(|names| {
+            let names = names.into_iter();
+            names.map(|(_, name)| name.to_owned()).collect()
+        });
     }),
     key("together", |to, value| to.together = together(value)),
     key("applications", |to, value| {

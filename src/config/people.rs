@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::document::DocumentEntry;
 use super::key::{Key, find, key, names};
 use super::mistake::MistakeKind;
-use super::sections::{Config, EnvironmentSection};
 use super::values;
 
 /// Whose signatures count, and what groups of people are called.
@@ -31,28 +30,12 @@ impl People {
     }
 
     /// The people that some names stand for: the members of groups, and each other name itself.
-    fn named(&self, names: &[String]) -> BTreeSet<String> {
+    pub(super) fn named(&self, names: &[String]) -> BTreeSet<String> {
         let members = |name: &String| match self.groups.get(name) {
             Some(members) => members.clone(),
             None => vec![name.clone()],
         };
         names.iter().flat_map(members).collect()
-    }
-}
-
-impl Config {
-    /// The people whose approval counts in an environment; `None`: everybody whose signature
-    /// counts.
-    #[must_use]
-    pub fn approvers(&self, section: &EnvironmentSection) -> Option<BTreeSet<String>> {
-        let names = section.approvers.as_ref()?;
-        Some(self.people.named(names))
-    }
-
-    /// The people whose signature below a `Deploy-Override` counts in an environment.
-    #[must_use]
-    pub fn override_signers(&self, section: &EnvironmentSection) -> BTreeSet<String> {
-        self.people.named(&section.override_by)
     }
 }
 

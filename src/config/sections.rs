@@ -124,6 +124,20 @@ impl Config {
         self.environments.get(environment).or_else(by_pattern)
     }
 
+    /// The people whose approval counts in an environment; `None`: everybody whose signature
+    /// counts.
+    #[must_use]
+    pub fn approvers(&self, section: &EnvironmentSection) -> Option<BTreeSet<String>> {
+        let names = section.approvers.as_ref()?;
+        Some(self.people.named(names))
+    }
+
+    /// The people whose signature below a `Deploy-Override` counts in an environment.
+    #[must_use]
+    pub fn override_signers(&self, section: &EnvironmentSection) -> BTreeSet<String> {
+        self.people.named(&section.override_by)
+    }
+
     /// Whether any section sets `marks`.
     #[must_use]
     pub fn has_marks(&self) -> bool {

@@ -1,10 +1,12 @@
 //! The signature of a commit, and the text that it is about.
 //!
 //! git keeps the signature in a header of the commit: `gpgsig`, or `gpgsig-sha256` where objects
-//! are named by SHA-256. What is signed is the commit without both headers (gitformat-signature(5)).
-//! git is forgiving there: it joins several signatures, and takes the headers out wherever they are.
-//! Here a commit has one signature, and without it, it is the same commit: so nobody can make
-//! another commit to which the signature of this one belongs.
+//! are named by SHA-256. What is signed is the commit without both headers
+//! (gitformat-signature(5)).
+//!
+//! git is forgiving there: it joins several signatures, and takes the headers out wherever they
+//! are. Here a commit has one signature, and says the same without it. Otherwise somebody could
+//! make another commit that has the signature of this one.
 
 use gix::hash::Kind;
 use gix::objs;

@@ -8,15 +8,12 @@ use super::freeze::Freeze;
 use super::obstacle::ExportObstacle;
 use super::reviewed::Review;
 use super::uncounted::UncountedReason;
+use super::unknown::Unknown;
 use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::status::Status;
 use crate::time::Timestamp;
-
-/// Something could not be found out. The text says why, and it is escaped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown(pub String);
 
 /// Whether the deploy branch is about to move, has moved, or stays where it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

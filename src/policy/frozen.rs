@@ -2,8 +2,8 @@
 //!
 //! A push to it is refused, or it is accepted and its deployments wait for the thaw. The people in
 //! `override_by` may still deploy, with the trailer `Deploy-Override: <reason>`. Who pushes is
-//! known from the git host or from the signature of the commit with the trailer, never from a name in
-//! a commit.
+//! known from the git host, or from the signature of the commit with the trailer, and never from a
+//! name in a commit.
 
 use super::reviewed::shown;
 use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage, freeze_of};

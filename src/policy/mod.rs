@@ -27,6 +27,7 @@ mod rules;
 mod testing;
 mod together;
 mod uncounted;
+mod unknown;
 mod verdict;
 
 use case::Case;
@@ -35,11 +36,12 @@ pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, Survey, TargetFacts, Trailers, Unknown,
+    RevisionFact, Stage, Survey, TargetFacts, Trailers,
 };
 pub use freeze::{Freeze, freeze_of};
 pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
 pub use rules::{Gate, judge, judge_branch};
 pub use uncounted::UncountedReason;
+pub use unknown::Unknown;
 pub use verdict::{Answer, Objection, Pass, Refusal};

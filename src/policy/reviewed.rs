@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::Unknown;
+use super::unknown::Unknown;
 use crate::id::Revision;
 use crate::message::WhyUncounted;
 use crate::review::WhyVoid;

@@ -6,6 +6,12 @@ use std::path::PathBuf;
 use crate::sys::output::OutputError;
 use crate::text;
 
+/// The program that looks at SSH signatures.
+pub(super) const SSH_KEYGEN: &str = "ssh-keygen";
+
+/// The program that looks at OpenPGP signatures.
+pub(super) const GPGV: &str = "gpgv";
+
 /// Why nobody can tell whose signature something has. The server is the cause.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -67,7 +73,7 @@ impl Error {
                 Some("let the file and its folders belong to root, and run: chmod go-w on them")
             }
             Self::Program { program, .. } => Some(match *program {
-                super::gpg::PROGRAM => "install gpgv",
+                GPGV => "install gpgv",
                 _ => "install ssh-keygen (package openssh-client)",
             }),
             _ => None,

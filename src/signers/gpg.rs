@@ -7,13 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use super::error::Error;
+use super::error::{Error, GPGV};
 use super::limits::{memory, program, run};
 use crate::policy::SignatureFact;
 use crate::sys::inherited::inherit;
 use crate::text;
-
-pub(super) const PROGRAM: &str = "gpgv";
 
 /// How such a signature begins.
 pub(super) const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
@@ -43,16 +41,16 @@ pub(super) fn signer(
     signature: &[u8],
 ) -> Result<SignatureFact, Error> {
     let (keyring, signature) = (memory(keyring)?, memory(signature)?);
-    let mut command = program(PROGRAM);
+    let mut command = program(GPGV);
     let paths = inherit(&mut command, &[&keyring, &signature]);
     command.args(["--status-fd", "1", "--keyring"]);
     command.arg(&paths[0]).arg(&paths[1]).arg("-");
 
-    let output = run(PROGRAM, command, payload)?;
+    let output = run(GPGV, command, payload)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     let Some(code) = output.status.code() else {
         return Err(Error::Complaint {
-            program: PROGRAM,
+            program: GPGV,
             complaint: format!("{}", output.status),
         });
     };

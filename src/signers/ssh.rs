@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::process::Output;
 
-use super::error::Error;
+use super::error::{Error, SSH_KEYGEN};
 use super::limits::{memory, program, run};
 use crate::policy::SignatureFact;
 use crate::sys::inherited::inherit;
 use crate::text;
-
-pub(super) const PROGRAM: &str = "ssh-keygen";
 
 /// How such a signature begins.
 pub(super) const BEGIN: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
@@ -34,11 +32,11 @@ pub(super) fn signer(
     let (allowed, signature) = (memory(allowed)?, memory(signature)?);
     let revoked = revoked.map(memory).transpose()?;
 
-    let mut command = program(PROGRAM);
+    let mut command = program(SSH_KEYGEN);
     let paths = inherit(&mut command, &[&allowed, &signature]);
     command.args(["-Y", "find-principals", "-n", NAMESPACE, "-f"]);
     command.arg(&paths[0]).arg("-s").arg(&paths[1]);
-    let output = run(PROGRAM, command, b"")?;
+    let output = run(SSH_KEYGEN, command, b"")?;
     let Some(names) = names(&output)? else {
         let why = "allowed_signers does not name its key, or the key is not valid now";
         return Ok(SignatureFact::Invalid(why.to_owned()));
@@ -47,7 +45,7 @@ pub(super) fn signer(
     let mut verified = BTreeSet::new();
     let mut complaint = String::new();
     for name in names {
-        let mut command = program(PROGRAM);
+        let mut command = program(SSH_KEYGEN);
         let mut files = vec![&allowed, &signature];
         files.extend(&revoked);
         let paths = inherit(&mut command, &files);
@@ -57,7 +55,7 @@ pub(super) fn signer(
             command.args([OsStr::new("-r"), revoked.as_os_str()]);
         }
 
-        let output = run(PROGRAM, command, payload)?;
+        let output = run(SSH_KEYGEN, command, payload)?;
         match output.status.code() {
             Some(0) => {
                 verified.insert(name);
@@ -96,7 +94,7 @@ fn is_name(name: &str) -> bool {
 
 fn failed(output: &Output) -> Error {
     Error::Complaint {
-        program: PROGRAM,
+        program: SSH_KEYGEN,
         complaint: format!("{}: {}", output.status, said(output)),
     }
 }
