@@ -30,6 +30,7 @@ pub mod unit_name;
 pub mod sys;
 
 pub mod checkout;
+pub mod clone;
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;

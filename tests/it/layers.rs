@@ -26,7 +26,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("plan", 15), ("event", 15),
     ("sys", 20),
     ("git", 30), ("signers", 30), ("store", 30), ("hook_files", 30), ("timer_list", 30),
-    ("deploy_repository", 31), ("checkout", 31),
+    ("deploy_repository", 31), ("checkout", 31), ("clone", 31),
     ("units", 32), ("wake", 32),
     ("judging", 40), ("publish", 40),
     ("planning", 41), ("runner", 41), ("report", 41),
