@@ -17,8 +17,9 @@ use crate::http::post;
 /// The longest line of somebody else's text, in characters.
 const LINE_MAX: usize = 300;
 
-/// The longest message, in characters, as it is sent. Slack and old versions of Mattermost cut what
-/// is longer than 4,000, and Rocket.Chat refuses what is longer than 5,000.
+/// The longest message, as it is sent, in units of UTF-16: what JavaScript counts. Slack and old
+/// versions of Mattermost cut what is longer than 4,000 characters. Rocket.Chat refuses what is
+/// longer than 5,000 of these units, and most emoji have two.
 const TEXT_MAX: usize = 3500;
 
 /// Separates two characters, and is not seen.
@@ -93,7 +94,7 @@ fn within(lines: &[String], max: usize) -> String {
     let mut text = String::new();
     let mut left = max;
     for line in lines {
-        let Some(rest) = left.checked_sub(line.chars().count() + 1) else {
+        let Some(rest) = left.checked_sub(line.encode_utf16().count() + 1) else {
             text.push('…');
             return text;
         };
@@ -157,6 +158,15 @@ mod tests {
             (7, "one\n…"),
             (0, "…"),
         ];
+        for (max, expect) in table {
+            assert_eq!(within(&lines, max), expect, "{max}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_as_rocket_chat_counts_it() {
+        let lines: Vec<String> = ["ünï", "🚀🚀"].map(str::to_owned).to_vec();
+        let table = [(9, "ünï\n🚀🚀"), (8, "ünï\n…"), (4, "ünï\n…"), (3, "…")];
         for (max, expect) in table {
             assert_eq!(within(&lines, max), expect, "{max}");
         }
