@@ -180,6 +180,29 @@ fn mail_that_is_refused_holds_up_no_other() {
 }
 
 #[test]
+fn server_that_takes_only_ascii_refuses_one_address_and_no_mail() {
+    let (world, server) = told(json!({ "encryption": "starttls", "utf8": false }));
+    let to = "to = [\"team@example.org\", \"jürgen@example.org\"]";
+    section(&world, &server, to);
+    let none = "553 the server has no SMTPUTF8, which this address needs";
+    try_once(&world).exits(1).says(&format!(
+        "team: refused: not to everybody: jürgen@example.org: {none}; to the others: 250 taken",
+    ));
+    let mail = &server.wait_for_mails(&world, 1)[0];
+    assert_eq!(mail.to, ["team@example.org"]);
+    assert!(mail.raw.is_ascii(), "{mail:#?}");
+    assert_eq!(
+        mail.header("To"),
+        Some("team@example.org, j?rgen@example.org")
+    );
+
+    section(&world, &server, "to = [\"jürgen@example.org\"]");
+    try_once(&world)
+        .exits(1)
+        .says(&format!("team: refused: jürgen@example.org: {none}"));
+}
+
+#[test]
 fn server_that_hangs_or_is_away_holds_up_nobody() {
     let (world, mut server) = told(json!({ "encryption": "starttls", "hang": true }));
     let file = world.path("told");

@@ -68,7 +68,7 @@ enum SmtpError {
     NoLogin,
     #[error("the server refuses the login: {0}; see login and password_file")]
     Login(u16),
-    #[error("the server has no SMTPUTF8, which an address needs that is not ASCII")]
+    #[error("the server has no SMTPUTF8, which the address in from needs, as it is not ASCII")]
     NoUtf8,
 }
 
@@ -250,13 +250,18 @@ fn hand_over(
 ) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
     let envelope = message.envelope();
     let from = envelope.from().map_or("", AsRef::as_ref);
-    let all = envelope.to().iter().map(AsRef::<str>::as_ref);
-    let parameters = if all.chain([from]).all(str::is_ascii) {
-        ""
-    } else if offers.iter().any(|offer| offer == "SMTPUTF8") {
-        " BODY=8BITMIME SMTPUTF8"
-    } else {
-        return Err(SmtpError::NoUtf8);
+    let mut message = message.formatted();
+    // Nothing else of a message that was written here is not ASCII.
+    let has_utf8 = !message.is_ascii();
+    let takes_utf8 = offers.iter().any(|offer| offer == "SMTPUTF8");
+    let parameters = match (has_utf8, takes_utf8) {
+        (false, _) => "",
+        (true, true) => " BODY=8BITMIME SMTPUTF8",
+        (true, false) if !from.is_ascii() => return Err(SmtpError::NoUtf8),
+        (true, false) => {
+            message = in_ascii(&message);
+            ""
+        }
     };
     good(
         "MAIL",
@@ -265,7 +270,11 @@ fn hand_over(
 
     let mut refused = Vec::new();
     for to in envelope.to() {
-        let answer = connection.command(&format!("RCPT TO:<{to}>"));
+        let answer = if takes_utf8 || AsRef::<str>::as_ref(to).is_ascii() {
+            connection.command(&format!("RCPT TO:<{to}>"))
+        } else {
+            Ok(no_utf8())
+        };
         let answer = answer.map_err(|error| SmtpError::Io("RCPT", error))?;
         if !answer.is_good() {
             refused.push((to.clone(), answer));
@@ -276,8 +285,24 @@ fn hand_over(
     }
 
     good("DATA", connection.command("DATA"))?;
-    let answer = good("the message", connection.message(&message.formatted()))?;
+    let answer = good("the message", connection.message(&message))?;
     Ok((answer, refused))
+}
+
+/// What a server without SMTPUTF8 would answer to an address that is not ASCII: it can't even be
+/// asked for it (RFC 6531, 3.5).
+fn no_utf8() -> Answer {
+    Answer {
+        code: 553,
+        lines: vec!["the server has no SMTPUTF8, which this address needs".to_owned()],
+    }
+}
+
+/// A message for a server that takes only ASCII: the others in `To` are shown with question marks.
+fn in_ascii(message: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message);
+    let shown = text.chars().map(|c| if c.is_ascii() { c } else { '?' });
+    shown.collect::<String>().into_bytes()
 }
 
 /// The answer to a step of the conversation, if the server did it.
