@@ -68,7 +68,15 @@ grep -Eq '/deploy-by-code\.[0-9]+\.[0-9]+\.2' /var/tmp/ran || fail 'the deployme
 systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is not active'
 until_true 20 idle
 
-say 'an upgrade and a stop of the service do not kill a running deployment'
+say 'an upgrade and a stop of the service kill no running deployment and nobody who waits to tell somebody'
+printf '[notify.broken]\nkind = "command"\ncommand = ["/bin/false"]\n' >>/srv/deploys.git/deploy-by-code.toml
+# freeze and thaw are events that it is told of.
+at freeze production --reason 'to tell somebody'
+at thaw production
+until_true 20 pgrep -u git -f deploy-by-code-notify
+notifier=$(pgrep -u git -f deploy-by-code-notify)
+expect 'deploy-by-code-runner@' cat "/proc/$notifier/cgroup"
+until_true 20 idle
 touch /var/tmp/hold
 deploy work 3
 push >/dev/null
@@ -77,6 +85,8 @@ dpkg --install /deb/new.deb >/dev/null
 systemctl stop deploy-by-code-runner@srv-deploys.git.service
 rm /var/tmp/hold
 at wait 3
+kill "$notifier" || fail 'nobody waits any more'
+sed -i '/notify.broken/,$d' /srv/deploys.git/deploy-by-code.toml
 
 say 'removed and installed again: the path unit watches as before'
 dpkg --remove deploy-by-code >/dev/null 2>&1
@@ -110,7 +120,19 @@ mv /srv/other.git/hooks.away /srv/other.git/hooks
 systemctl start deploy-by-code-reconcile.service
 deploy-by-code -C /srv/other.git wait 1
 grep -q '^start 1 git' /var/tmp/ran || fail 'the deployment did not run as the owner'
-grep -Eq '/deploy-by-code-reconcile-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
+grep -Eq '/deploy-by-code-reconcile-[0-9]+-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
+
+say 'the timer works while what it started still runs'
+touch /var/tmp/hold
+deploy other 2
+mv /srv/other.git/hooks /srv/other.git/hooks.away
+git -C other push -q git@127.0.0.1:/srv/other.git HEAD:refs/heads/main
+mv /srv/other.git/hooks.away /srv/other.git/hooks
+systemctl start deploy-by-code-reconcile.service
+until_true 20 grep -q '^start 2 git' /var/tmp/ran
+systemctl start deploy-by-code-reconcile.service || fail 'the timer waits for a deployment'
+rm /var/tmp/hold
+deploy-by-code -C /srv/other.git wait 2
 deploy-by-code uninstall /srv/other.git >/dev/null
 
 say 'the machine goes down during a deployment, and after a push that no hook saw'
