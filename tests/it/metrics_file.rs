@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::faults::{Fault, strace_or_skip};
 use crate::metrics::{SUCCEEDED, Values, promtool, promtool_or_skip};
+use crate::run::{DEADLINE, skip};
 use crate::timer;
 use crate::world::World;
 
@@ -157,4 +161,62 @@ fn two_repositories_share_a_folder_whatever_they_are_called() {
             promtool(&world, &["check", "metrics"], text);
         }
     }
+
+    let Some(shown) = shown_by_node_exporter(&world, &folder) else {
+        return;
+    };
+    assert!(
+        shown.contains("\nnode_textfile_scrape_error 0\n"),
+        "{shown}"
+    );
+    let samples = |text: &str| {
+        let is_ours = |line: &&str| line.starts_with("deploy_by_code_");
+        text.lines().filter(is_ours).count()
+    };
+    let written: usize = files.values().map(|text| samples(text)).sum();
+    assert_eq!(samples(&shown), written, "{shown}");
+    assert!(shown.contains(escaped), "{shown}");
+}
+
+/// What Debian's node_exporter shows, of the files in a folder alone; `None`: it is not installed.
+#[track_caller]
+fn shown_by_node_exporter(world: &World, folder: &Path) -> Option<String> {
+    let mut exporter = world.command("prometheus-node-exporter", "");
+    exporter
+        .args([
+            "--web.listen-address=127.0.0.1:0",
+            "--collector.disable-defaults",
+        ])
+        .arg("--collector.textfile")
+        .arg(format!(
+            "--collector.textfile.directory={}",
+            folder.display()
+        ))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let Ok(mut exporter) = exporter.spawn() else {
+        skip("prometheus-node-exporter is not installed");
+        return None;
+    };
+
+    // Its log names the port that it was given.
+    let mut log = BufReader::new(exporter.stderr.take().unwrap()).lines();
+    let address = log.by_ref().map(Result::unwrap).find_map(|line| {
+        let (_, address) = line.split_once("msg=\"Listening on\" address=")?;
+        Some(address.to_owned())
+    });
+    let mut shown = String::new();
+    if let Some(address) = &address {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(DEADLINE)).unwrap();
+        connection
+            .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .unwrap();
+        connection.read_to_string(&mut shown).unwrap();
+    }
+    exporter.kill().unwrap();
+    exporter.wait().unwrap();
+    assert!(address.is_some(), "node_exporter did not start");
+    Some(shown)
 }
