@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::faults::{Fault, strace_or_skip};
 use crate::metrics::{SUCCEEDED, Values, promtool, promtool_or_skip};
+use crate::nobody::{NOBODY, Nobody};
+use crate::processes::BINARY;
 use crate::run::{DEADLINE, skip};
 use crate::timer;
 use crate::world::World;
@@ -219,4 +221,50 @@ fn shown_by_node_exporter(world: &World, folder: &Path) -> Option<String> {
     exporter.wait().unwrap();
     assert!(address.is_some(), "node_exporter did not start");
     Some(shown)
+}
+
+#[test]
+fn doctor_says_who_can_write_the_file() {
+    let world = World::installed();
+    let folder = world.path("figures");
+    fs::create_dir(&folder).unwrap();
+    world.config_top(&format!("metrics_textfile = {folder:?}"));
+    world.cmd(&["reconcile"]).ok();
+    let file = only_file(&world, &folder);
+    let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    let doctor = || world.cmd(&["doctor"]);
+
+    mode(0o775);
+    doctor()
+        .says("warning  metrics: written to ")
+        .says(", where other users can put false figures in their place")
+        .says(&format!("chmod +t {}", folder.display()));
+    mode(0o1775);
+    doctor().says("ok       metrics: written to ");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    doctor().exits(1).says(".prom is a folder, so the figures");
+    fs::remove_dir(&file).unwrap();
+
+    // What doctor says of a stranger's file is what happens.
+    let Some(nobody) = Nobody::new(&world) else {
+        return;
+    };
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let new = format!(".{name}.new");
+    for stranger in [name, new.as_str()] {
+        let path = folder.join(stranger);
+        fs::write(&path, "").unwrap();
+        let removed = format!("rm -f 'figures/{stranger}' 2>&1");
+        let said = nobody.run(".", &format!("'{BINARY}' -C deploy.git doctor"));
+        said.says("PROBLEM  metrics: ").says(&format!(
+            "{stranger} belongs to user 0, who alone can replace it"
+        ));
+        assert_ne!(nobody.run(".", &removed).code, Some(0));
+
+        chown(&path, Some(NOBODY), None).unwrap();
+        let said = nobody.run(".", &format!("'{BINARY}' -C deploy.git doctor"));
+        said.says("ok       metrics: written to ");
+        nobody.run(".", &removed).ok();
+    }
 }
