@@ -5,6 +5,7 @@ mod audience;
 mod backlog;
 mod mark_refs;
 mod mark_work;
+mod mark_writers;
 mod marks;
 mod syslog;
 mod target_faults;

@@ -186,21 +186,21 @@ impl Reader<'_> {
         self.query(sql, [], |row| row.get(0))
     }
 
-    /// How many notifications of a target were refused or given up since a time, and the newest of
-    /// them.
+    /// How many notifications of a target were refused or given up, and the newest of them. Those
+    /// that were tried last before `since` are not counted.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn failed_notifications(
         &self,
         target: &str,
-        since: Timestamp,
+        since: Option<Timestamp>,
     ) -> Result<(u64, Option<Notification>), Error> {
         let failed = "FROM notifications WHERE target = ?1 AND status IN ('refused', 'given-up')
              AND last_attempt_ms >= ?2";
         let count = format!("SELECT COUNT(*) {failed}");
         let newest = format!("SELECT {COLUMNS} {failed} ORDER BY id DESC LIMIT 1");
-        let parameters = params![target, since.as_ms()];
+        let parameters = params![target, since.map_or(0, Timestamp::as_ms)];
 
         let count: Option<i64> = self.first(&count, parameters, |row| row.get(0))?;
         let count = u64::try_from(count.unwrap_or(0)).unwrap_or(0);
@@ -265,5 +265,28 @@ impl Transaction<'_> {
         let sql = "UPDATE notifications SET status = 'waiting', attempts = 0,
              last_attempt_ms = NULL, next_attempt_ms = NULL WHERE id = ?";
         Ok(self.execute(sql, [id.0])? > 0)
+    }
+
+    /// Lets what was given up for a target be tried once more. The tries that it had stay counted,
+    /// so that it can be given up again after one.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn try_given_up(&self, target: &str) -> Result<(), Error> {
+        let sql = "UPDATE notifications SET status = 'waiting', next_attempt_ms = NULL
+             WHERE target = ? AND status = 'given-up'";
+        self.execute(sql, [target])?;
+        Ok(())
+    }
+
+    /// Records that what was refused or given up has reached its target after all, up to an event.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn deliver_after_all(&self, target: &str, up_to: EventId) -> Result<(), Error> {
+        let sql = "UPDATE notifications SET status = 'delivered', answer = ''
+             WHERE target = ? AND event <= ? AND status IN ('refused', 'given-up')";
+        self.execute(sql, params![target, up_to.0])?;
+        Ok(())
     }
 }

@@ -23,6 +23,7 @@ mod plan;
 mod programs;
 mod publish;
 mod published_history;
+mod published_lag;
 mod published_status;
 mod rebuild;
 mod reconcile;

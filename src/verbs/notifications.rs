@@ -217,8 +217,11 @@ pub struct Untold {
     pub name: String,
     /// Since when the oldest event waits, how many wait behind it, and what the last try came to.
     pub waiting: Option<(Timestamp, usize, Option<String>)>,
-    /// How many notifications were refused or given up within the last day, and the newest of them.
+    /// How many notifications were refused or given up, and the newest of them: those of a section
+    /// within the last day, and those of what publishes for as long as they are not made good.
     pub failed: Option<(u64, Notification)>,
+    /// Whether each `reconcile` tries once more what was given up.
+    pub is_retried: bool,
 }
 
 impl Untold {
@@ -244,16 +247,19 @@ impl Untold {
         if let Some((count, newest)) = &self.failed {
             let count = counted(*count);
             let answer = said(newest.answer.as_ref());
-            remarks.push(format!(
-                "{count} not told within the last day, and not tried again{answer}"
-            ));
+            remarks.push(match self.is_retried {
+                true => format!("{count} given up, and tried again by each reconcile{answer}"),
+                false => {
+                    format!("{count} not told within the last day, and not tried again{answer}")
+                }
+            });
         }
         remarks
     }
 }
 
-/// Those for whom an event waits for longer than a minute, or who were not told of one within the
-/// last day.
+/// Those for whom an event waits for longer than a minute, who were not told of one within the last
+/// day, or for whom one is given up that each `reconcile` tries again.
 ///
 /// # Errors
 /// The state can't be read.
@@ -268,7 +274,9 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
             let answer = waiting.notification.and_then(|tried| tried.answer);
             (waiting.event.at, waiting.behind, answer)
         });
-        let (count, newest) = record.failed_notifications(reader, now.before(FAILED_MAX))?;
+        let is_retried = target_of(reader).is_none();
+        let since = (!is_retried).then(|| now.before(FAILED_MAX));
+        let (count, newest) = record.failed_notifications(reader, since)?;
         let failed = newest.map(|newest| (count, newest));
         if waiting.is_some() || failed.is_some() {
             let name = name.to_owned();
@@ -276,6 +284,7 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
                 name,
                 waiting,
                 failed,
+                is_retried,
             });
         }
         Ok::<_, store::Error>(())

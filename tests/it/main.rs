@@ -49,6 +49,7 @@ mod exportable;
 mod facts;
 mod faults;
 mod freezing;
+mod given_up;
 mod hangs;
 mod hook_files;
 mod hooks;
