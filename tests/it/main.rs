@@ -20,6 +20,7 @@
 mod applications;
 mod http_server;
 mod names;
+mod no_runner;
 mod nobody;
 mod observe;
 mod processes;
