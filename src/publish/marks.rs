@@ -30,6 +30,7 @@ use crate::git;
 use crate::store::{self, Attempt, Notification, NotificationStatus, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::lock::try_lock_a_moment;
+use crate::sys::own_program::OwnProgram;
 use crate::text;
 use crate::time::show_duration;
 
@@ -66,14 +67,18 @@ fn shown(path: &Path) -> String {
 /// The lock can't be had, or the state can't be read or changed.
 pub fn mark_all(store: &mut Store, mut deploy: DeployRepository) -> Result<(), store::Error> {
     let path = store.reader_lock_file(MARKS);
+    let program = OwnProgram::find();
     loop {
         let taken = try_lock_a_moment(&path, store.sharing());
         let taken = taken.map_err(|error| store::Error::Io(path.clone(), error))?;
         let Some(lock) = taken else {
             return Ok(());
         };
-        while mark_once(store, &mut deploy)? {}
+        while !program.is_replaced() && mark_once(store, &mut deploy)? {}
         drop(lock);
+        if program.is_replaced() {
+            return Ok(());
+        }
 
         // Somebody may have written an event while the lock was held, and left it to this process.
         let record = store.read()?;

@@ -29,7 +29,8 @@ const FAILED_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const WAITING_MIN: Duration = Duration::from_secs(60);
 
 /// The notifications of one target or of all, the newest event first: the newest `number` of them,
-/// and for each target the event that is told next, where one waits.
+/// and for each target the event that is told next, where one waits, and the one that is tried next
+/// of those that only some people have.
 ///
 /// # Errors
 /// No target has that name, or the state can't be read.
@@ -71,6 +72,12 @@ pub fn notifications(
         }
     }
     for reader in readers {
+        if let Some(partial) = record.next_partial(&reader)?
+            && let Some(event) = record.event(partial.event)?
+            && let Some(row) = row(&reader, &event, Some(partial))
+        {
+            rows.insert((event.id, reader.clone()), row);
+        }
         if let Some(waiting) = backlog_of(deploy, &record, &reader)?
             && let Some(mut first) = row(&reader, &waiting.event, waiting.notification)
         {
@@ -217,6 +224,9 @@ pub struct Untold {
     pub name: String,
     /// Since when the oldest event waits, how many wait behind it, and what the last try came to.
     pub waiting: Option<(Timestamp, usize, Option<String>)>,
+    /// How many notifications only some of several people have, and are tried again for the others,
+    /// and what the last try of one of them came to.
+    pub partial: Option<(u64, Option<String>)>,
     /// How many notifications were refused or given up within the last day, and the newest of them.
     pub failed: Option<(u64, Notification)>,
 }
@@ -241,6 +251,11 @@ impl Untold {
             let answer = said(answer.as_ref());
             remarks.push(format!("{count} not told yet, the oldest of {ago}{answer}"));
         }
+        if let Some((count, answer)) = &self.partial {
+            let count = counted(*count);
+            let answer = said(answer.as_ref());
+            remarks.push(format!("{count} not told to everybody yet{answer}"));
+        }
         if let Some((count, newest)) = &self.failed {
             let count = counted(*count);
             let answer = said(newest.answer.as_ref());
@@ -252,8 +267,8 @@ impl Untold {
     }
 }
 
-/// Those for whom an event waits for longer than a minute, or who were not told of one within the
-/// last day.
+/// Those for whom an event waits for longer than a minute, of whom some were not told of one yet,
+/// or who were not told of one within the last day.
 ///
 /// # Errors
 /// The state can't be read.
@@ -268,13 +283,19 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
             let answer = waiting.notification.and_then(|tried| tried.answer);
             (waiting.event.at, waiting.behind, answer)
         });
+        let partial = record.next_partial(reader)?.map(|partial| partial.answer);
+        let partial = match partial {
+            Some(answer) => Some((record.partial_notifications(reader)?, answer)),
+            None => None,
+        };
         let (count, newest) = record.failed_notifications(reader, now.before(FAILED_MAX))?;
         let failed = newest.map(|newest| (count, newest));
-        if waiting.is_some() || failed.is_some() {
+        if waiting.is_some() || partial.is_some() || failed.is_some() {
             let name = name.to_owned();
             found.push(Untold {
                 name,
                 waiting,
+                partial,
                 failed,
             });
         }

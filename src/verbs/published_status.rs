@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::error::Error;
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
@@ -21,7 +21,7 @@ use crate::report::{
     Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, last_published,
     published_message,
 };
-use crate::store::{self, Reader, RecordedEvent, Store};
+use crate::store::{self, Addressees, Reader, RecordedEvent, Store};
 use crate::sys::{clock, host};
 use crate::text;
 
@@ -201,13 +201,12 @@ fn pages(
 }
 
 impl Recipient for PublishedStatus {
-    fn refresh(&mut self) -> ControlFlow<()> {
-        // A configuration with mistakes is not used, and the one from before stays in force.
-        let _ = self.deploy.reload_config();
-        match self.deploy.config.publish {
+    fn refresh(&mut self) -> Result<ControlFlow<()>, ConfigError> {
+        self.deploy.reload_config()?;
+        Ok(match self.deploy.config.publish {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
-        }
+        })
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -223,7 +222,7 @@ impl Recipient for PublishedStatus {
         Audience::of(&self.deploy).report_failure("publish", message);
     }
 
-    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
+    fn tell(&mut self, store: &mut Store, event: &RecordedEvent, _: &mut Addressees) -> Told {
         match self.publish(store, event) {
             Ok(()) => Told::Delivered(String::new()),
             Err(error) => Told::Later(text::with_causes(&error)),
