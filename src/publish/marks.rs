@@ -24,6 +24,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::store::{self, Attempt, Notification, NotificationStatus, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::lock::try_lock_a_moment;
+use crate::sys::own_program::OwnProgram;
 use crate::text;
 
 /// How often a repository is tried that can't be written.
@@ -37,14 +38,18 @@ const TRIES_MAX: u32 = 150;
 pub fn mark_all(store: &mut Store, mut deploy: DeployRepository) -> Result<(), store::Error> {
     let path = store.reader_lock_file(MARKS);
     let mut writers = MarkWriters::new();
+    let program = OwnProgram::find();
     loop {
         let taken = try_lock_a_moment(&path, store.sharing());
         let taken = taken.map_err(|error| store::Error::Io(path.clone(), error))?;
         let Some(lock) = taken else {
             return Ok(());
         };
-        while mark_once(store, &mut deploy, &mut writers)? {}
+        while !program.is_replaced() && mark_once(store, &mut deploy, &mut writers)? {}
         drop(lock);
+        if program.is_replaced() {
+            return Ok(());
+        }
 
         // Somebody may have written an event while the lock was held, and left it to this process.
         let record = store.read()?;

@@ -22,12 +22,20 @@ pub enum NotificationStatus {
     Delivered,
     /// The other side refused it for good.
     Refused,
+    /// Some of those whom it goes to have it, and it is tried again for the others.
+    Partial,
     /// It was tried for so long that nobody tries it any more.
     GivenUp,
 }
 
 impl NotificationStatus {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Refused, Self::GivenUp];
+    const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Delivered,
+        Self::Refused,
+        Self::Partial,
+        Self::GivenUp,
+    ];
 
     /// The word that users see and the store keeps.
     #[must_use]
@@ -36,6 +44,7 @@ impl NotificationStatus {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::Refused => "refused",
+            Self::Partial => "partial",
             Self::GivenUp => "given-up",
         }
     }
@@ -135,6 +144,29 @@ impl Reader<'_> {
              ORDER BY event LIMIT 1"
         );
         self.first(&sql, [target], notification)
+    }
+
+    /// The notification of a target that is to be tried again for some of those whom it goes to,
+    /// while others have it. Of several such ones, the one that is due first.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn next_partial(&self, target: &str) -> Result<Option<Notification>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM notifications WHERE target = ? AND status = 'partial'
+             ORDER BY next_attempt_ms LIMIT 1"
+        );
+        self.first(&sql, [target], notification)
+    }
+
+    /// How many notifications of a target are to be tried again for some of those whom they go to.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn partial_notifications(&self, target: &str) -> Result<u64, Error> {
+        let sql = "SELECT COUNT(*) FROM notifications WHERE target = ? AND status = 'partial'";
+        let count: Option<i64> = self.first(sql, [target], |row| row.get(0))?;
+        Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
     }
 
     /// All notifications of a target that wait to be tried, in the order of their events.
@@ -256,12 +288,17 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Lets a notification be tried again at once, as if it had never been tried. `false`: there is
-    /// none with this number.
+    /// Lets a notification be tried again at once, as if it had never been tried. If some of those
+    /// whom it goes to did not get it, only these get it now. `false`: there is none with this
+    /// number.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn notify_again(&self, id: NotificationId) -> Result<bool, Error> {
+        let sql = "DELETE FROM addressees WHERE notification = ?1 AND (has_it = 0
+             OR EXISTS (SELECT 1 FROM notifications WHERE id = ?1 AND status = 'delivered'))";
+        self.execute(sql, [id.0])?;
+
         let sql = "UPDATE notifications SET status = 'waiting', attempts = 0,
              last_attempt_ms = NULL, next_attempt_ms = NULL WHERE id = ?";
         Ok(self.execute(sql, [id.0])? > 0)

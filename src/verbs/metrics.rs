@@ -151,7 +151,7 @@ fn notifications(
     for (name, section) in &deploy.config.notify {
         let mut of_name = tried(&reader_of(name));
         of_name.waiting += untried(record, name, section, &deploy.config.root)?;
-        figures.insert(name.to_string(), of_name);
+        figures.insert(reader_of(name), of_name);
     }
     Ok(figures)
 }

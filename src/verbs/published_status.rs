@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use super::error::Error;
 use super::published_lag::{BATCH, Published, is_published, published_lag};
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
@@ -22,7 +22,7 @@ use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
     Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, published_message,
 };
-use crate::store::{self, Reader, RecordedEvent, Store};
+use crate::store::{self, Addressees, Reader, RecordedEvent, Store};
 use crate::sys::{clock, host};
 use crate::text;
 
@@ -190,13 +190,12 @@ fn pages(
 }
 
 impl Recipient for PublishedStatus {
-    fn refresh(&mut self) -> ControlFlow<()> {
-        // A configuration with mistakes is not used, and the one from before stays in force.
-        let _ = self.deploy.reload_config();
-        match self.deploy.config.publish {
+    fn refresh(&mut self) -> Result<ControlFlow<()>, ConfigError> {
+        self.deploy.reload_config()?;
+        Ok(match self.deploy.config.publish {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
-        }
+        })
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -218,7 +217,7 @@ impl Recipient for PublishedStatus {
         Audience::of(&self.deploy).report_failure("publish", message);
     }
 
-    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
+    fn tell(&mut self, store: &mut Store, event: &RecordedEvent, _: &mut Addressees) -> Told {
         match self.publish(store, event) {
             Ok(()) => Told::Delivered(String::new()),
             Err(error) => Told::Later(text::with_causes(&error)),

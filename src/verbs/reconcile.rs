@@ -12,7 +12,7 @@ use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
-use crate::publish::{Audience, MARKS, STATUS, forget_gone};
+use crate::publish::{Audience, MARKS, STATUS, give_up_gone};
 use crate::store::{self, Store};
 use crate::sys::clock;
 use crate::text;
@@ -66,7 +66,7 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
 
     let audience = Audience::of(&deploy);
     if after_push.is_none() {
-        forget_gone(&mut store, &deploy);
+        give_up_gone(&mut store, &deploy);
         if let Err(error) = take_up_again(&deploy, &mut store) {
             audience.report_failure("publish", &text::with_causes(&error));
         }

@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::program::{Call, ENVIRONMENT, own_program};
+use super::program::{Call, ENVIRONMENT};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
 use crate::identity::Identity;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::group;
+use crate::sys::own_program::own_program;
 use crate::sys::user::User;
 
 /// How long to wait for the end of a process that was killed.

@@ -77,6 +77,7 @@ mod namespaces;
 mod newcomers;
 mod notifications;
 mod notifier;
+mod notifier_changes;
 mod notify;
 mod notify_http;
 mod notify_kinds;

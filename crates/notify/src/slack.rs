@@ -124,6 +124,8 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use deploy_by_code::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -146,6 +148,44 @@ mod tests {
         for (text, expect) in table {
             assert_eq!(plain(text), expect, "{text:?}");
         }
+    }
+
+    #[test]
+    fn commits_stand_above_the_text_of_others() {
+        let commits = |count| {
+            Some(CommitsRow {
+                count: Some(count),
+                newest: Vec::new(),
+                unknown: None,
+            })
+        };
+        let row = EventRow {
+            id: "x-1".to_owned(),
+            event: "succeeded",
+            at: Timestamp::from_ms(0),
+            test: false,
+            repository: "/srv/git/deploy.git".to_owned(),
+            branch: "refs/heads/main".to_owned(),
+            environment: None,
+            application: None,
+            title: "web succeeded".to_owned(),
+            path: None,
+            by: None,
+            by_known_by: None,
+            reason: None,
+            until: None,
+            deployment: None,
+            why: vec!["x".repeat(LINE_MAX); 20],
+            gained: commits(2),
+            lost: commits(1),
+        };
+        let text = text(&row);
+        let begin = "[deploy.git] web succeeded\n2 commits gained\n1 commit lost\n> x";
+        assert!(text.starts_with(begin), "{text}");
+        assert!(
+            text.ends_with('…'),
+            "what is cut is the text of others: {text}"
+        );
     }
 
     #[test]
