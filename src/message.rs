@@ -33,9 +33,9 @@ const UNCOUNTED_MAX: usize = 10;
 /// In how many lines of one message slips are looked for.
 const SLIP_LINES_MAX: usize = 1000;
 
-/// The names of the trailers that give a reason, in lower case and without `deploy-`. For these it
-/// is said where one stands that does not count.
-const REASONS: [&str; 4] = ["rollback", "release", "override", "alone"];
+/// The names of the trailers that give a reason or an approval, in lower case and without
+/// `deploy-`. For these it is said where one stands that does not count.
+const REASONS: [&str; 5] = ["rollback", "release", "override", "alone", "approve"];
 
 /// The name of the trailer that declares a need, as [`Trailer::name`].
 const NEED: &str = "after";

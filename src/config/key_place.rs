@@ -10,6 +10,8 @@ pub enum KeyPlace {
     /// In `defaults`, and in the section of an environment, of an application, and of an
     /// application in an environment.
     Settings,
+    /// In the section `people`.
+    People,
     /// In the section of somebody who is told of what happens.
     Notify,
 }
@@ -21,6 +23,7 @@ impl KeyPlace {
             Self::Top => "at the top of the file, before the first section",
             Self::Environment => "under [environments.NAME]",
             Self::Notify => "under [notify.NAME]",
+            Self::People => "under [people]",
             Self::Settings => "under [defaults] or in a more specific section",
         }
     }

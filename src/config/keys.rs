@@ -15,6 +15,7 @@ use super::key::{Key, find, key, names};
 use super::key_place::KeyPlace;
 use super::mistake::MistakeKind;
 use super::notify_keys::{NOTIFY, notify};
+use super::people::{PEOPLE, people};
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
@@ -26,11 +27,18 @@ pub fn keys() -> impl Iterator<Item = (&'static str, KeyPlace)> {
     let environment = names(ENVIRONMENT).map(|name| (name, KeyPlace::Environment));
     let settings = names(SETTINGS).map(|name| (name, KeyPlace::Settings));
     let notify = names(NOTIFY).map(|name| (name, KeyPlace::Notify));
-    top.chain(environment).chain(settings).chain(notify)
+    let people = names(PEOPLE).map(|name| (name, KeyPlace::People));
+    top.chain(environment)
+        .chain(settings)
+        .chain(notify)
+        .chain(people)
 }
 
 /// The largest number of applications that may deploy at the same time in one environment.
 const PARALLEL_MAX: i64 = 64;
+
+/// The largest number of approvals that a change can need.
+const APPROVALS_MAX: i64 = 10;
 
 /// The largest number of releases that can be kept.
 const RELEASES_MAX: i64 = 1_000_000;
@@ -70,6 +78,7 @@ const TOP: &[Key<Config>] = &[
             .filter_map(|(name, section)| Some((name, section?)))
             .collect();
     }),
+    key("people", |to, value| to.people = people(value, unknown)),
     key("defaults", |to, value| to.defaults = settings(value)),
     key("environments", |to, value| {
         for (name, section) in named(value, environment) {
@@ -110,6 +119,15 @@ const ENVIRONMENT: &[Key<EnvironmentSection>] = &[
     key("override_by", |to, value| {
         let names = value.strings().unwrap_or_default();
         to.override_by = names.into_iter().map(|(_, name)| name.to_owned()).collect();
+    }),
+    key("approvals", |to, value| {
+        to.approvals = value.number(0..=APPROVALS_MAX).unwrap_or_default();
+    }),
+    key("approvers", |to, value| {
+        to.approvers = value.strings().map(|names| {
+            let names = names.into_iter();
+            names.map(|(_, name)| name.to_owned()).collect()
+        });
     }),
     key("together", |to, value| to.together = together(value)),
     key("applications", |to, value| {

@@ -164,6 +164,26 @@ pub(super) enum MistakeKind {
     /// A variable that this program sets itself.
     ReservedVariable { key: String },
 
+    /// A name of a group that could be a mail address, or that is empty.
+    GroupName { group: String },
+    /// An environment that asks for approvals, although no signature can count; the name of its
+    /// section.
+    ApprovalsWithoutKeys(String),
+    /// An environment that says who approves, but not how many; the name of its section.
+    ApproversAlone(String),
+    /// A name that is neither a mail address nor a group, and the known groups.
+    UnknownPerson {
+        key: String,
+        name: String,
+        known: Vec<String>,
+    },
+    /// An environment that asks for more approvals than there are people who can give one.
+    FewApprovers {
+        section: String,
+        approvals: usize,
+        people: usize,
+    },
+
     /// A ref for the status that is the deploy branch, or that git can't have beside it.
     PublishesAtBranch { publish: String, branch: String },
 
@@ -254,6 +274,32 @@ impl fmt::Display for MistakeKind {
                 write!(f, "{key} is not a valid name of an environment variable")
             }
             Self::ReservedVariable { key } => write!(f, "{key} is set by deploy-by-code itself"),
+
+            Self::GroupName { group } => {
+                write!(f, "{} is not a name of a group", text::quote(group, 64))
+            }
+            Self::ApprovalsWithoutKeys(name) => write!(
+                f,
+                "environments.{name}.approvals is set, but [people] names no file of keys"
+            ),
+            Self::ApproversAlone(name) => {
+                write!(f, "environments.{name}.approvers is set without approvals")
+            }
+            Self::UnknownPerson { key, name, .. } => write!(
+                f,
+                "{key}: {} is neither a mail address nor a group of [people]",
+                text::quote(name, 64)
+            ),
+            Self::FewApprovers {
+                section,
+                approvals,
+                people,
+            } => write!(
+                f,
+                "environments.{section}.approvals is {approvals}, but approvers has only {people} \
+                 {}",
+                if *people == 1 { "person" } else { "people" }
+            ),
 
             Self::PublishesAtBranch { publish, branch } if publish == branch => {
                 write!(
@@ -355,6 +401,24 @@ impl MistakeKind {
             }
             Self::NoGroup { .. } => {
                 "name two or more applications that change in the same push".to_owned()
+            }
+            Self::GroupName { .. } => "write a name without \"@\", such as ops".to_owned(),
+            Self::ApprovalsWithoutKeys(_) => {
+                "add allowed_signers or gpg_keyring under [people]".to_owned()
+            }
+            Self::ApproversAlone(_) => {
+                "say how many of them must approve: approvals = 1".to_owned()
+            }
+            Self::UnknownPerson { name, known, .. } => {
+                let groups: Vec<&str> = known.iter().map(String::as_str).collect();
+                match text::nearest(name, groups.iter().copied()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None if groups.is_empty() => "[people] has no groups".to_owned(),
+                    None => format!("the groups are: \"{}\"", groups.join("\", \"")),
+                }
+            }
+            Self::FewApprovers { .. } => {
+                "name more people, or ask for fewer approvals; nobody could deploy here".to_owned()
             }
             Self::PublishesAtBranch { .. } => {
                 "name a ref that nobody else writes, such as \"refs/deploy-by-code/status\""

@@ -20,6 +20,7 @@ mod names;
 mod notify;
 mod notify_keys;
 mod parse;
+mod people;
 mod references;
 mod sections;
 mod settings;
@@ -35,6 +36,7 @@ pub use notify::{
     HttpAddress, HttpUrl, MailRecipient, MailSettings, MailTransport, NotifyKind, NotifySection,
     SmtpServer,
 };
+pub use people::People;
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

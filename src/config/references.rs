@@ -21,6 +21,7 @@ const PATTERNS_MAX: usize = 100;
 pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
     for (name, section) in config.environment_sections() {
         promotion(config, name, section, document, reader);
+        approvals(config, name, section, document, reader);
     }
     publish(config, document, reader);
     patterns(config, document, reader);
@@ -82,6 +83,50 @@ fn promotion(
             known,
         };
         reader.report(at("promotes_from"), kind);
+    }
+}
+
+/// Checks what an environment says about who must approve a change. `name` is the name of its
+/// section.
+fn approvals(
+    config: &Config,
+    name: &str,
+    section: &EnvironmentSection,
+    document: &DeTable<'_>,
+    reader: &mut DocumentReader<'_>,
+) {
+    let at = |key| find(document, &["environments", name, key]).unwrap_or(0);
+    if section.approvals > 0 && !config.people.has_keys() {
+        let kind = MistakeKind::ApprovalsWithoutKeys(name.to_owned());
+        reader.report(at("approvals"), kind);
+    }
+    let Some(approvers) = &section.approvers else {
+        return;
+    };
+
+    let groups = &config.people.groups;
+    let is_known = |person: &String| groups.contains_key(person) || person.contains('@');
+    if let Some(unknown) = approvers.iter().find(|person| !is_known(person)) {
+        let kind = MistakeKind::UnknownPerson {
+            key: format!("environments.{name}.approvers"),
+            name: unknown.clone(),
+            known: groups.keys().cloned().collect(),
+        };
+        reader.report(at("approvers"), kind);
+        return;
+    }
+    if section.approvals == 0 {
+        let kind = MistakeKind::ApproversAlone(name.to_owned());
+        reader.report(at("approvers"), kind);
+    }
+    let people = config.approvers(section).unwrap_or_default().len();
+    if people < section.approvals {
+        let kind = MistakeKind::FewApprovers {
+            section: name.to_owned(),
+            approvals: section.approvals,
+            people,
+        };
+        reader.report(at("approvals"), kind);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::calendar::{OnFreeze, Window};
 use super::environment_key::EnvironmentPattern;
 use super::notify::NotifySection;
+use super::people::People;
 use super::settings::{self, PartialSettings, RunnerKind, Settings};
 use crate::id::{Application, Environment, NotifyName, Target};
 use crate::order::After;
@@ -26,9 +27,13 @@ pub struct EnvironmentSection {
     pub frozen: Vec<Window>,
     /// What happens to a push to it while it is frozen.
     pub on_freeze: OnFreeze,
-    /// The pushers, by the names under which the host authenticates them, who may deploy while it
-    /// is frozen.
+    /// Who may deploy while it is frozen: pushers, by the names under which the host authenticates
+    /// them, and people who sign. The latter may also deploy without approvals.
     pub override_by: Vec<String>,
+    /// How many people must have approved a change who did not make it; 0: nobody needs to.
+    pub approvals: usize,
+    /// The people and groups whose approval counts; `None`: everybody whose signature counts.
+    pub approvers: Option<Vec<String>>,
     /// Groups of applications that change in the same push.
     pub together: Vec<Vec<Application>>,
     pub(super) settings: PartialSettings,
@@ -45,6 +50,8 @@ impl Default for EnvironmentSection {
             frozen: Vec::new(),
             on_freeze: OnFreeze::Refuse,
             override_by: Vec::new(),
+            approvals: 0,
+            approvers: None,
             together: Vec::new(),
             settings: PartialSettings::default(),
             applications: BTreeMap::new(),
@@ -79,6 +86,8 @@ pub struct Config {
     pub publish: Option<String>,
     /// The folder in which the figures are written for Prometheus; `None`: nowhere.
     pub metrics_textfile: Option<PathBuf>,
+    /// Whose signatures count.
+    pub people: People,
     /// Who is told of what happens.
     pub notify: BTreeMap<NotifyName, NotifySection>,
     pub(super) defaults: PartialSettings,
@@ -113,6 +122,20 @@ impl Config {
             Some(&found.1)
         };
         self.environments.get(environment).or_else(by_pattern)
+    }
+
+    /// The people whose approval counts in an environment; `None`: everybody whose signature
+    /// counts.
+    #[must_use]
+    pub fn approvers(&self, section: &EnvironmentSection) -> Option<BTreeSet<String>> {
+        let names = section.approvers.as_ref()?;
+        Some(self.people.named(names))
+    }
+
+    /// The people whose signature below a `Deploy-Override` counts in an environment.
+    #[must_use]
+    pub fn override_signers(&self, section: &EnvironmentSection) -> BTreeSet<String> {
+        self.people.named(&section.override_by)
     }
 
     /// Whether any section sets `marks`.

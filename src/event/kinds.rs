@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::event_kind::EventKind;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
-use crate::policy::{Exception, ExceptionKind, Refusal};
+use crate::policy::{Approval, Exception, ExceptionKind, Refusal};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -41,6 +41,9 @@ pub enum Event {
         /// The reasons by which it got past rules.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         exceptions: Vec<Exception>,
+        /// Who approved it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvals: Vec<Approval>,
         /// For a retry: the deployment that is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_of: Option<DeploymentId>,
@@ -69,6 +72,12 @@ pub enum Event {
         /// Who pushed the deletion, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pusher: Option<Identity>,
+        /// The reasons by which it got past rules.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exceptions: Vec<Exception>,
+        /// Who approved it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvals: Vec<Approval>,
     },
     /// A push was refused before anything had changed.
     Refused {
@@ -155,12 +164,17 @@ impl Event {
     #[must_use]
     pub fn all_kinds(&self) -> Vec<EventKind> {
         let is_override = |exception: &Exception| exception.kind == ExceptionKind::Override;
-        match self {
-            Self::Planned { exceptions, .. } if exceptions.iter().any(is_override) => {
-                vec![EventKind::Planned, EventKind::Override]
+        let exceptions = match self {
+            Self::Planned { exceptions, .. } | Self::Retired { exceptions, .. } => {
+                exceptions.as_slice()
             }
-            other => vec![other.kind()],
+            _ => &[],
+        };
+        let mut kinds = vec![self.kind()];
+        if exceptions.iter().any(is_override) {
+            kinds.push(EventKind::Override);
         }
+        kinds
     }
 
     /// The deployment that it is about, if it is about one.
@@ -256,6 +270,7 @@ mod tests {
                 revision: Revision::new("60375125abec57111e2eaeac7081f8f45bdfe28b").unwrap(),
                 pusher: Some(Identity::new("alice", Evidence::SshKey)),
                 exceptions: Vec::new(),
+                approvals: Vec::new(),
                 retry_of: None,
             },
             Event::Frozen {

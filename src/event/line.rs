@@ -5,7 +5,7 @@ use std::path::Path;
 use super::kinds::Event;
 use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::text;
 
 /// The longest value of one key, in bytes and without its quotes. It keeps a line below 1 kB, which
@@ -24,11 +24,13 @@ impl Event {
                 revision,
                 pusher,
                 exceptions,
+                approvals,
                 retry_of,
             } => Line::new("queued")
                 .deployment(*deployment, target, revision)
                 .pusher(pusher.as_ref().filter(|_| retry_of.is_none()))
                 .optional("exception", in_one_line(exceptions).as_deref())
+                .optional("approved_by", approved_by(approvals).as_deref())
                 .optional("reason", retry(*retry_of, pusher.as_ref()).as_deref()),
             Self::Became {
                 deployment,
@@ -41,9 +43,16 @@ impl Event {
             } => Line::new(status.as_str())
                 .deployment(*deployment, target, revision)
                 .optional("reason", reason.as_deref()),
-            Self::Retired { target, pusher } => {
-                Line::new("retired").target(target).pusher(pusher.as_ref())
-            }
+            Self::Retired {
+                target,
+                pusher,
+                exceptions,
+                approvals,
+            } => Line::new("retired")
+                .target(target)
+                .pusher(pusher.as_ref())
+                .optional("exception", in_one_line(exceptions).as_deref())
+                .optional("approved_by", approved_by(approvals).as_deref()),
             Self::Refused {
                 path,
                 message,
@@ -97,10 +106,24 @@ fn retry(of: Option<DeploymentId>, by: Option<&Identity>) -> Option<String> {
 }
 
 /// The reasons by which a deployment got past rules, in one line; `None`: there are none.
+fn approved_by(approvals: &[Approval]) -> Option<String> {
+    let names: Vec<&str> = approvals
+        .iter()
+        .map(|approval| approval.by.as_str())
+        .collect();
+    (!names.is_empty()).then(|| names.join("; "))
+}
+
 fn in_one_line(exceptions: &[Exception]) -> Option<String> {
     let each: Vec<String> = exceptions
         .iter()
-        .map(|exception| format!("{}: {}", exception.kind.as_str(), exception.reason))
+        .map(|exception| {
+            let (kind, reason) = (exception.kind.as_str(), &exception.reason);
+            match &exception.signed_by {
+                Some(by) => format!("{kind}: {reason} (signed by {by})"),
+                None => format!("{kind}: {reason}"),
+            }
+        })
         .collect();
     Some(each.join("; ")).filter(|all| !all.is_empty())
 }
@@ -189,16 +212,14 @@ mod tests {
             revision: Revision::new(HASH).unwrap(),
             pusher: Some(Identity::new("alice", Evidence::SshKey)),
             exceptions,
+            approvals: Vec::new(),
             retry_of,
         }
     }
 
     #[test]
     fn line_has_a_word_and_the_values_of_its_event() {
-        let rollback = Exception {
-            kind: ExceptionKind::Rollback,
-            reason: "alarms".to_owned(),
-        };
+        let rollback = Exception::new(ExceptionKind::Rollback, "alarms".to_owned());
         let failed = Event::Became {
             deployment: DeploymentId(42),
             target: target(),
@@ -287,10 +308,7 @@ mod tests {
             };
             let by = Identity::new(long.clone(), Evidence::SshKey);
             let revision = Revision::new("6".repeat(64)).unwrap();
-            let exception = Exception {
-                kind: ExceptionKind::Override,
-                reason: long.clone(),
-            };
+            let exception = Exception::new(ExceptionKind::Override, long.clone());
 
             let events = [
                 Event::Planned {
@@ -299,6 +317,7 @@ mod tests {
                     revision: revision.clone(),
                     pusher: Some(by.clone()),
                     exceptions: vec![exception],
+                    approvals: Vec::new(),
                     retry_of: Some(DeploymentId(i64::MAX)),
                 },
                 Event::Became {

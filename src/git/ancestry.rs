@@ -166,7 +166,11 @@ impl Repository {
     }
 
     /// The best commits that the history of one commit shares with that of some others.
-    fn merge_bases(&self, one: ObjectId, others: &[ObjectId]) -> Result<Vec<ObjectId>, Error> {
+    pub(super) fn merge_bases(
+        &self,
+        one: ObjectId,
+        others: &[ObjectId],
+    ) -> Result<Vec<ObjectId>, Error> {
         let objects = self.objects()?;
 
         // A commit-graph is a cache. Without a readable one the objects themselves are read.

@@ -116,6 +116,15 @@ impl<'d> CommitObject<'d> {
     }
 }
 
+impl CommitObject<'_> {
+    /// Whether another commit object has the same tree, parents, people, date and message.
+    pub(super) fn says_the_same(&self, other: &CommitObject<'_>) -> bool {
+        (self.tree, &self.parents, self.author, self.committed_at)
+            == (other.tree, &other.parents, other.author, other.committed_at)
+            && (self.encoding, self.message) == (other.encoding, other.message)
+    }
+}
+
 /// The header and the message. git takes a commit for text that ends at the first NUL. So where
 /// there is a NUL in the header, it finds no message.
 fn split(data: &[u8]) -> (&[u8], &[u8]) {

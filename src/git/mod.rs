@@ -36,8 +36,10 @@ mod range;
 mod ref_changes;
 mod refs;
 mod repository;
+mod review;
 mod scratch;
 mod settings;
+mod signature;
 mod special_files;
 mod survey;
 mod symbolic;
@@ -60,5 +62,6 @@ pub use scratch::scratch;
 pub use settings::{
     check_may_write, config_bool, config_value, hooks_folder, set_config_value, trusts,
 };
+pub use signature::CommitSignature;
 pub use survey::{ExportRules, Surveyor};
 pub use trailers::{Bound, DeclaredNeed, Gained};

@@ -12,7 +12,7 @@ use crate::message::{Trailer, subject, trailers};
 use crate::policy::{ExceptionKind, Trailers, UncountedReason};
 
 /// How many commits of one push are read for the reasons that they give.
-const DEPLOY_COMMITS_MAX: usize = 1000;
+pub(super) const DEPLOY_COMMITS_MAX: usize = 1000;
 
 /// How many of the commits that a deployment gains are read for what they need.
 const GAINED_MAX: usize = 1000;

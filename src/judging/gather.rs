@@ -138,6 +138,7 @@ fn target_facts(
     let mut known = TargetFacts {
         pusher: pusher(inputs, candidate).cloned(),
         trailers: trailers(inputs, candidate)?,
+        review: inputs.range_facts.reviews.get(target).cloned(),
         newest: newest(inputs, recorded.newest.as_ref())?,
         ..TargetFacts::default()
     };

@@ -48,7 +48,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let Changes { all, touched } = changes(deploy, subject, record)?;
     let candidates = candidates(all);
-    let range_facts = RangeFacts::read(deploy, subject, &touched);
+    let range_facts = RangeFacts::read(deploy, subject, &candidates, &touched);
     Ok(Prepared {
         candidates,
         touched,

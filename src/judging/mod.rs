@@ -19,6 +19,7 @@ mod not_deployed;
 mod questions;
 mod range_facts;
 mod recorded;
+mod reviews;
 mod subject;
 mod unreadable;
 mod wanted;

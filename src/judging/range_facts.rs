@@ -1,8 +1,10 @@
-//! How the deploy branch moves, and the reasons in its commits.
+//! How the deploy branch moves, the reasons in its commits, and who signed them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::reviews::{Reviews, reviews};
 use super::subject::Subject;
+use crate::candidate::Candidate;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Revision;
@@ -15,6 +17,8 @@ pub(super) struct RangeFacts {
     pub(super) branch_move: BranchMove,
     /// The reasons in the commits, by the path of the deploy file that they touch.
     pub(super) reasons: BTreeMap<Vec<u8>, Trailers>,
+    /// Who changed and approved the deploy files, where the rules ask for that.
+    pub(super) reviews: Reviews,
 }
 
 impl RangeFacts {
@@ -24,6 +28,7 @@ impl RangeFacts {
     pub(super) fn read(
         deploy: &DeployRepository,
         subject: &Subject<'_>,
+        candidates: &[Candidate],
         touched: &BTreeSet<Vec<u8>>,
     ) -> Self {
         if subject.stage() == Stage::Look {
@@ -53,6 +58,7 @@ impl RangeFacts {
         }
         Self {
             branch_move: branch_move(deploy, subject),
+            reviews: reviews(deploy, subject, candidates, touched, &reasons),
             reasons,
         }
     }

@@ -94,6 +94,8 @@ fn add(plan: &mut Plan, config: &Config, candidate: &Candidate, judged: &Judgeme
         Intent::Retire => plan.retirements.push(Retirement {
             path: path.clone(),
             target: target.clone(),
+            exceptions: judged.exceptions(),
+            approvals: judged.approvals(),
         }),
         Intent::Nothing | Intent::Unclear => {}
     }
@@ -150,7 +152,6 @@ fn deployment(
     let rolled_back = judged.passes().find_map(|pass| pass.rolled_back.clone());
     let takes_latest = config.settings(target).queue == Queue::Latest;
     let subject = || known.and_then(|known| known.subject.clone());
-    let exceptions = judged.passes().filter_map(|pass| pass.exception.clone());
     let released = judged.passes().flat_map(|pass| pass.released.clone());
     PlannedDeployment {
         path: candidate.change.path.clone(),
@@ -161,7 +162,8 @@ fn deployment(
         supersedes: takes_latest || rolled_back.is_some(),
         rolled_back,
         released: released.collect(),
-        exceptions: exceptions.collect(),
+        exceptions: judged.exceptions(),
+        approvals: judged.approvals(),
         first: judged.first(),
         needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
         waits: judged.passes().find_map(|pass| pass.waits.clone()),

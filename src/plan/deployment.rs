@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{Application, Revision, Target};
-use crate::policy::{Exception, Need};
+use crate::policy::{Approval, Exception, Need};
 
 /// A deployment that every rule allowed. Only [`super::decide`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub struct PlannedDeployment {
     pub(super) rolled_back: Option<Revision>,
     pub(super) released: Vec<Revision>,
     pub(super) exceptions: Vec<Exception>,
+    pub(super) approvals: Vec<Approval>,
     pub(super) first: BTreeSet<Application>,
     pub(super) needs: Vec<Need>,
     pub(super) waits: Option<String>,
@@ -79,6 +80,12 @@ impl PlannedDeployment {
         &self.exceptions
     }
 
+    /// Who approved it.
+    #[must_use]
+    pub fn approvals(&self) -> &[Approval] {
+        &self.approvals
+    }
+
     /// The applications of the same plan that must be deployed first, besides those that the
     /// configuration names.
     #[must_use]
@@ -113,4 +120,8 @@ pub struct Retirement {
     pub path: Vec<u8>,
     /// Which application is retired, and in which environment.
     pub target: Target,
+    /// The reasons by which this got past rules.
+    pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
 }

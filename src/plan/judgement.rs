@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{Application, Environment, Revision, Target};
-use crate::policy::{Exception, ExceptionKind, Gate, Objection, Pass};
+use crate::policy::{Approval, Exception, ExceptionKind, Gate, Objection, Pass};
 
 /// The answers of all rules to one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,24 @@ impl Judgement {
         self.gates
             .iter()
             .filter_map(|gate| gate.answer.as_ref().err())
+    }
+
+    /// The reasons by which it gets past rules, each once: one override gets past several.
+    pub(super) fn exceptions(&self) -> Vec<Exception> {
+        let mut exceptions: Vec<Exception> = Vec::new();
+        for exception in self.passes().filter_map(|pass| pass.exception.clone()) {
+            if !exceptions.contains(&exception) {
+                exceptions.push(exception);
+            }
+        }
+        exceptions
+    }
+
+    /// Who approved it.
+    pub(super) fn approvals(&self) -> Vec<Approval> {
+        self.passes()
+            .flat_map(|pass| pass.approvals.clone())
+            .collect()
     }
 
     pub(super) fn is_refused(&self) -> bool {
@@ -80,10 +98,7 @@ impl Judgement {
 
         for pass in passes.filter(|pass| !pass.first.is_empty()) {
             pass.first.clear();
-            pass.exception = Some(Exception {
-                kind: ExceptionKind::Alone,
-                reason: reason.to_owned(),
-            });
+            pass.exception = Some(Exception::new(ExceptionKind::Alone, reason.to_owned()));
         }
     }
 }

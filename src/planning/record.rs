@@ -8,7 +8,7 @@ use super::planned::{Planned, Queued};
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, Environment, Revision, RolloutId, Target};
 use crate::order;
-use crate::plan::{self, Plan, Retirement};
+use crate::plan::{self, Plan};
 use crate::policy::Refusal;
 use crate::store::{self, Deployment, Enqueued, Transaction};
 use crate::time::Timestamp;
@@ -40,15 +40,15 @@ pub(super) fn record(
             now,
         )?;
     }
-    for Retirement { path, target } in plan.retirements {
-        let source = attribution.source(&path);
+    for retirement in plan.retirements {
+        let source = attribution.source(&retirement.path);
         let commit = source.as_ref().map(|source| &source.deploy_commit);
         let pusher = match &source {
             Some(source) => source.pusher.as_ref(),
             None => attribution.pusher_of_all(),
         };
-        transaction.retire(&target, commit, pusher, now)?;
-        planned.retired.push(target);
+        transaction.retire(&retirement, commit, pusher, now)?;
+        planned.retired.push(retirement.target);
     }
 
     for path in plan.settled {

@@ -271,10 +271,7 @@ mod tests {
         let pass = answer(judge, "", changes, &Facts::default(), facts).unwrap();
 
         assert_eq!(pass.rolled_back, Some(revision(B)));
-        let exception = Exception {
-            kind: ExceptionKind::Rollback,
-            reason: "alarms".into(),
-        };
+        let exception = Exception::new(ExceptionKind::Rollback, "alarms");
         assert_eq!(pass.exception, Some(exception));
         assert_eq!(
             pass.note.as_deref(),
@@ -284,10 +281,7 @@ mod tests {
 
     /// The facts after a rollback to [`A`], with the reason that it had.
     fn after_rollback(reason: Option<&str>) -> TargetFacts {
-        let exception = |reason: &str| Exception {
-            kind: ExceptionKind::Rollback,
-            reason: reason.to_owned(),
-        };
+        let exception = |reason: &str| Exception::new(ExceptionKind::Rollback, reason.to_owned());
         TargetFacts {
             deployed: base(Direction::Behind(commits(1, &["x"]))),
             newest: Some(Newest {

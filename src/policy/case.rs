@@ -1,9 +1,12 @@
 //! All that a rule gets to see.
 
+use std::collections::BTreeSet;
+
 use super::exception::ExceptionKind;
 use super::facts::{Facts, RevisionFact, TargetFacts};
 use crate::candidate::Candidate;
 use crate::config::Config;
+use crate::config::EnvironmentSection;
 use crate::id::{Revision, Target};
 
 /// All that a rule gets to see: one candidate, the push that it belongs to, and the facts.
@@ -41,6 +44,22 @@ impl<'a> Case<'a> {
         let section = self.candidate.target.as_ref().map(section);
         kind != ExceptionKind::Override
             || section.is_some_and(|section| !section.override_by.is_empty())
+    }
+
+    /// A `Deploy-Override` that somebody signed whom `override_by` of the environment names: the
+    /// names of that person, and the reason.
+    pub(super) fn signed_override(
+        &self,
+        section: &EnvironmentSection,
+    ) -> Option<(&'a BTreeSet<String>, &'a str)> {
+        let review = self.target_facts()?.review.as_ref()?.as_ref().ok()?;
+        let may_override = self.config.override_signers(section);
+
+        review.file.overrides.iter().find_map(|(commit, reason)| {
+            let signer = review.signer(commit)?;
+            let is_one = signer.iter().any(|name| may_override.contains(name));
+            is_one.then_some((signer, reason.as_str()))
+        })
     }
 
     /// The facts about the candidate's target, if any are known.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// Which rule a deployment gets past with a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,4 +78,30 @@ pub struct Exception {
     pub kind: ExceptionKind,
     /// The reason, as it was given. It can contain any characters.
     pub reason: String,
+    /// Who signed the commit that gives the reason; `None`: the right to give it does not come from
+    /// a signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
+}
+
+impl Exception {
+    /// A reason that nobody needs to sign.
+    #[must_use]
+    pub fn new(kind: ExceptionKind, reason: impl Into<String>) -> Self {
+        Self {
+            kind,
+            reason: reason.into(),
+            signed_by: None,
+        }
+    }
+
+    /// The reason and who signed it, escaped, with at most so many characters of the reason.
+    #[must_use]
+    pub fn shown(&self, most: usize) -> String {
+        let reason = text::escape(&self.reason, most);
+        match &self.signed_by {
+            Some(by) => format!("{reason} (signed by {})", text::escape(by, 200)),
+            None => reason,
+        }
+    }
 }

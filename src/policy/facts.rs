@@ -6,16 +6,14 @@ use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
 use super::obstacle::ExportObstacle;
+use super::reviewed::Review;
 use super::uncounted::UncountedReason;
+use super::unknown::Unknown;
 use crate::config::NearSection;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::status::Status;
 use crate::time::Timestamp;
-
-/// Something could not be found out. The text says why, and it is escaped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown(pub String);
 
 /// Whether the deploy branch is about to move, has moved, or stays where it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -277,6 +275,8 @@ pub struct TargetFacts {
     pub misspelt_sections: Vec<NearSection>,
     /// The reasons in the commits that change the deploy file.
     pub trailers: Trailers,
+    /// Who changed the deploy file and who approved that; `None`: nobody needs to.
+    pub review: Option<Result<Review, Unknown>>,
     /// The title of the new revision, where it is a gained commit. No rule asks for it.
     pub subject: Option<String>,
     /// What the gained commits need.

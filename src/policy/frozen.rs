@@ -2,8 +2,10 @@
 //!
 //! A push to it is refused, or it is accepted and its deployments wait for the thaw. The people in
 //! `override_by` may still deploy, with the trailer `Deploy-Override: <reason>`. Who pushes is
-//! known from the git host, never from a name in a commit.
+//! known from the git host, or from the signature of the commit with the trailer, and never from a
+//! name in a commit.
 
+use super::reviewed::shown;
 use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage, freeze_of};
 use crate::config::{EnvironmentSection, OnFreeze};
 use crate::identity::Identity;
@@ -23,6 +25,14 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     let facts = case.target_facts();
     let pusher = facts.and_then(|facts| facts.pusher.as_ref());
     let reason = facts.and_then(|facts| facts.trailers.override_reason.as_ref());
+
+    if case.facts.stage != Stage::Look
+        && let Some((by, reason)) = case.signed_override(&section)
+    {
+        let (name, shown_reason) = (shown(by), text::escape(reason, 200));
+        let note = format!("{described}; overridden by {name}: {shown_reason}");
+        return Ok(Pass::overridden_by(by, reason, note));
+    }
 
     match (case.facts.stage, reason) {
         (Stage::Look, _) => Ok(Pass::note(described)),

@@ -1,6 +1,7 @@
 //! The rules. Each rule is one module: a pure function that looks at plain values, and that allows
 //! or refuses with a reason and a hint.
 
+mod approvals;
 mod backwards;
 mod case;
 mod commits;
@@ -19,12 +20,14 @@ mod place;
 mod prepend_only;
 mod promotion;
 mod reachable;
+mod reviewed;
 mod rollback_holds;
 mod rules;
 #[cfg(test)]
 mod testing;
 mod together;
 mod uncounted;
+mod unknown;
 mod verdict;
 
 use case::Case;
@@ -33,10 +36,12 @@ pub use commits::{Commit, Commits};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,
-    RevisionFact, Stage, Survey, TargetFacts, Trailers, Unknown,
+    RevisionFact, Stage, Survey, TargetFacts, Trailers,
 };
 pub use freeze::{Freeze, freeze_of};
 pub use obstacle::{ExportObstacle, ObstacleKind};
+pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
 pub use rules::{Gate, judge, judge_branch};
 pub use uncounted::UncountedReason;
+pub use unknown::Unknown;
 pub use verdict::{Answer, Objection, Pass, Refusal};

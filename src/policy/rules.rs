@@ -5,7 +5,7 @@ use super::exception::ExceptionKind;
 use super::facts::Facts;
 use super::verdict::{Answer, Refusal};
 use super::{
-    backwards, configured, deploy_branch, deploy_file, exportable, frozen, needs, place,
+    approvals, backwards, configured, deploy_branch, deploy_file, exportable, frozen, needs, place,
     prepend_only, promotion, reachable, rollback_holds, together,
 };
 use crate::candidate::{Candidate, Intent};
@@ -89,6 +89,7 @@ const RULES: &[Rule] = &[
     Rule::about_history("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
     Rule::about_history("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
+    Rule::new("approvals", approvals::judge).but_for(ExceptionKind::Override),
     Rule::new("frozen", frozen::judge).but_for(ExceptionKind::Override),
     Rule::new("together", together::judge).but_for(ExceptionKind::Alone),
     Rule::about_history("needs", needs::judge).but_for(ExceptionKind::Alone),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::exception::{Exception, ExceptionKind};
 use super::facts::Trailers;
+use super::reviewed::Approval;
 use crate::id::{Application, Revision};
 use crate::text;
 
@@ -112,6 +113,8 @@ pub struct Pass {
     pub with: BTreeSet<Application>,
     /// Why it is not deployed at once, though it is allowed.
     pub waits: Option<String>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
     /// What the person who merges it should know.
     pub warnings: Vec<String>,
 }
@@ -127,9 +130,18 @@ impl Pass {
 
     /// Allowed because the deploy commit gives a reason.
     pub(super) fn because(kind: ExceptionKind, reason: &str, note: String) -> Self {
+        Self {
+            exception: Some(Exception::new(kind, reason)),
+            ..Self::note(note)
+        }
+    }
+
+    /// Allowed because somebody signed an override who may.
+    pub(super) fn overridden_by(signer: &BTreeSet<String>, reason: &str, note: String) -> Self {
+        let names: Vec<&str> = signer.iter().map(String::as_str).collect();
         let exception = Exception {
-            kind,
-            reason: reason.to_owned(),
+            signed_by: Some(names.join(", ")),
+            ..Exception::new(ExceptionKind::Override, reason)
         };
         Self {
             exception: Some(exception),

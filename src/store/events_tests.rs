@@ -1,6 +1,6 @@
 //! Which changes leave events, and how events are read.
 
-use super::testing::{TestState, alice, now, target};
+use super::testing::{TestState, alice, now, retirement, target};
 use super::*;
 use crate::event::Event;
 use crate::id::EventId;
@@ -25,7 +25,7 @@ fn event_is_recorded_for_every_change() {
     state.enqueue("a", '2');
     state.enqueue("a", '3');
     state.succeed(first, now()).unwrap();
-    state.change(|t| t.retire(&target("a"), None, None, now()));
+    state.change(|t| t.retire(&retirement("a"), None, None, now()));
     state.change(|t| t.freeze(&environment, "incident 7", &alice(), None, now()));
     assert!(state.change(|t| t.thaw(&environment, &alice(), now())));
     assert!(!state.change(|t| t.thaw(&environment, &alice(), now())));

@@ -1,6 +1,6 @@
 //! The way of deployments through their states, and what retires and attributes them.
 
-use super::testing::{TestState, alice, now, revision, target};
+use super::testing::{TestState, alice, now, retirement, revision, target};
 use super::*;
 use crate::id::RolloutId;
 use crate::identity::{Evidence, Identity};
@@ -93,7 +93,7 @@ fn deployed_is_what_succeeded_last_by_order_not_by_clock() {
 fn retirement_cancels_the_queue_until_the_next_deployment() {
     let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
-    state.change(|t| t.retire(&target("a"), None, Some(&alice()), now()));
+    state.change(|t| t.retire(&retirement("a"), None, Some(&alice()), now()));
 
     assert_eq!(state.deployment(id).status, Status::Cancelled);
     let record = state.store.read().unwrap();

@@ -10,6 +10,7 @@ use super::transaction::Transaction;
 use crate::event::Event;
 use crate::id::{Revision, Target};
 use crate::identity::Identity;
+use crate::plan::Retirement;
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -80,11 +81,12 @@ impl Transaction<'_> {
     /// The state can't be changed.
     pub fn retire(
         &self,
-        target: &Target,
+        retirement: &Retirement,
         deploy_commit: Option<&Revision>,
         pusher: Option<&Identity>,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let target = &retirement.target;
         let [environment, application] = names(target);
         self.execute(
             "INSERT INTO retirements (environment, application, deploy_commit, pusher,
@@ -105,6 +107,8 @@ impl Transaction<'_> {
         let event = Event::Retired {
             target: target.clone(),
             pusher: pusher.cloned(),
+            exceptions: retirement.exceptions.clone(),
+            approvals: retirement.approvals.clone(),
         };
         self.record(&event, now)?;
 

@@ -9,7 +9,7 @@ use super::rows::Deployment;
 use super::transaction::Transaction;
 use crate::id::{Application, DeploymentId, Revision, Target};
 use crate::plan;
-use crate::policy::{Exception, ExceptionKind};
+use crate::policy::{Approval, Exception, ExceptionKind};
 
 /// What an application declares to need, as it was recorded with a deployment of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct RecordedNeed {
     pub commit: Revision,
 }
 
-/// Reads `kind, reason`.
+/// Reads `kind, reason, signed_by`.
 fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
     let word: String = row.get(0)?;
     let kind = ExceptionKind::ALL
@@ -31,6 +31,7 @@ fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
     Ok(Exception {
         kind: kind.ok_or_else(|| damaged(0, "kind of exception"))?,
         reason: row.get(1)?,
+        signed_by: row.get(2)?,
     })
 }
 
@@ -50,8 +51,24 @@ impl Reader<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn exceptions(&self, id: DeploymentId) -> Result<Vec<Exception>, Error> {
-        let sql = "SELECT kind, reason FROM exceptions WHERE deployment = ? ORDER BY kind";
+        let sql =
+            "SELECT kind, reason, signed_by FROM exceptions WHERE deployment = ? ORDER BY kind";
         self.query(sql, [id.0], exception)
+    }
+
+    /// Who approved a deployment, in the order of their names.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn approvals(&self, id: DeploymentId) -> Result<Vec<Approval>, Error> {
+        let sql = "SELECT approved_by, commit_id FROM approvals
+             WHERE deployment = ? ORDER BY approved_by";
+        self.query(sql, [id.0], |row| {
+            Ok(Approval {
+                by: row.get(0)?,
+                commit: hash_at(row, 1)?,
+            })
+        })
     }
 
     /// The revisions of an application that rollbacks took away from an environment and that were
@@ -106,9 +123,24 @@ impl Transaction<'_> {
         exception: &Exception,
     ) -> Result<(), Error> {
         self.execute(
-            "INSERT INTO exceptions (deployment, kind, reason) VALUES (?, ?, ?)
+            "INSERT INTO exceptions (deployment, kind, reason, signed_by) VALUES (?, ?, ?, ?)
              ON CONFLICT DO NOTHING",
-            params![id.0, exception.kind.as_str(), exception.reason],
+            params![
+                id.0,
+                exception.kind.as_str(),
+                exception.reason,
+                exception.signed_by
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Records who approved a deployment.
+    pub(super) fn add_approval(&self, id: DeploymentId, approval: &Approval) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO approvals (deployment, approved_by, commit_id) VALUES (?, ?, ?)
+             ON CONFLICT DO NOTHING",
+            params![id.0, approval.by, approval.commit.as_str()],
         )?;
         Ok(())
     }
@@ -163,6 +195,9 @@ impl Transaction<'_> {
         for exception in planned.exceptions() {
             self.add_exception(id, exception)?;
         }
+        for approval in planned.approvals() {
+            self.add_approval(id, approval)?;
+        }
 
         for need in planned.needs() {
             // Where the declared digits did not lead to one commit, there is no need to look for
@@ -195,14 +230,16 @@ impl Transaction<'_> {
             self.hold(to, &from.target, back, reason_to_go_back(&exceptions))?;
         }
 
-        let exceptions = "INSERT INTO exceptions
-             SELECT ?2, kind, reason FROM exceptions
+        let exceptions = "INSERT INTO exceptions (deployment, kind, reason, signed_by)
+             SELECT ?2, kind, reason, signed_by FROM exceptions
              WHERE deployment = ?1 AND kind <> 'override'
              ON CONFLICT DO NOTHING";
         let needs = "INSERT INTO needs
              SELECT ?2, application, commit_id, declared_by, goes_first FROM needs
              WHERE deployment = ?1";
-        for sql in [exceptions, needs] {
+        let approvals = "INSERT INTO approvals
+             SELECT ?2, approved_by, commit_id FROM approvals WHERE deployment = ?1";
+        for sql in [exceptions, needs, approvals] {
             self.execute(sql, [from.id.0, to.0])?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::change::{Change, Depth, Node};
 use crate::config::Config;
 use crate::id::{Application, DeploymentId, Environment, EventId, Revision, Target};
 use crate::identity::{Evidence, Identity};
-use crate::plan;
+use crate::plan::{self, Retirement};
 use crate::policy::Facts;
 use crate::status::Status;
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
@@ -25,6 +25,15 @@ pub(super) fn target(application: &str) -> Target {
     Target {
         environment: Environment::new("production").unwrap(),
         application: Application::new(application).unwrap(),
+    }
+}
+
+pub(super) fn retirement(application: &str) -> Retirement {
+    Retirement {
+        path: format!("production/{application}.deploy").into_bytes(),
+        target: target(application),
+        exceptions: Vec::new(),
+        approvals: Vec::new(),
     }
 }
 

@@ -85,14 +85,14 @@ pub fn allows_programs(folder: &Path) -> io::Result<bool> {
 /// How many symbolic links of a path are followed, as the kernel does (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// The first part of a path that users other than root can change, or replace by something else:
-/// the file, a folder on the way to it, or a link. `None`: only root can. A folder that is sticky,
-/// as /tmp is, protects what root has in it. What is missing is root's, since only root could make
-/// it.
+/// The first part of a path that users other than root and `owner` can change, or replace by
+/// something else: the file, a folder on the way to it, or a link. `None`: only these two can. A
+/// folder that is sticky, as /tmp is, protects what they have in it. What is missing is theirs,
+/// since only they could make it.
 ///
 /// # Errors
 /// A part can't be looked at, or there are too many links.
-pub fn changeable_by_others(path: &Path) -> io::Result<Option<PathBuf>> {
+pub fn changeable_by_others(path: &Path, owner: u32) -> io::Result<Option<PathBuf>> {
     let parts = |path: &Path| -> Vec<OsString> {
         let parts = path.components().rev();
         parts.map(|part| part.as_os_str().to_owned()).collect()
@@ -118,7 +118,7 @@ pub fn changeable_by_others(path: &Path) -> io::Result<Option<PathBuf>> {
             }
             Err(error) => return Err(error),
         };
-        if found.uid() != 0 {
+        if found.uid() != 0 && found.uid() != owner {
             return Ok(Some(here));
         }
 
@@ -205,7 +205,7 @@ mod tests {
         let mode = |path: &str, mode| {
             fs::set_permissions(at(path), Permissions::from_mode(mode)).unwrap();
         };
-        let found = |path: &str| changeable_by_others(&at(path)).unwrap();
+        let found = |path: &str| changeable_by_others(&at(path), 0).unwrap();
         for name in ["a", "a/b", "shared", "sticky", "theirs"] {
             fs::create_dir(at(name)).unwrap();
         }
@@ -247,7 +247,7 @@ mod tests {
         ] {
             assert_eq!(found(path), Some(at(part)), "{path}");
         }
-        changeable_by_others(&at("loop")).unwrap_err();
+        changeable_by_others(&at("loop"), 0).unwrap_err();
 
         mode("a/b/file", 0o620);
         assert_eq!(found("to-file"), Some(at("a/b/file")));

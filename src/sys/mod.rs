@@ -16,6 +16,7 @@ pub mod gated;
 pub mod group;
 pub mod hand_over;
 pub mod host;
+pub mod inherited;
 pub mod listener;
 pub mod lock;
 pub mod marked;

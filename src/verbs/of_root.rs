@@ -113,7 +113,7 @@ fn hooks(deploy: &DeployRepository) -> Result<(), Error> {
 }
 
 fn is_roots(path: &Path) -> Result<(), Error> {
-    let Some(part) = changeable_by_others(path).map_err(unknown(path))? else {
+    let Some(part) = changeable_by_others(path, 0).map_err(unknown(path))? else {
         return Ok(());
     };
     let part = shown(&part);

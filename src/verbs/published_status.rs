@@ -130,11 +130,23 @@ impl PublishedStatus {
     fn happened(&self, record: &Reader<'_>, recorded: &RecordedEvent) -> Result<Happened, Error> {
         let id = recorded.event.deployment();
         let deployment = id.map(|id| record.deployment(id)).transpose()?.flatten();
-        let exceptions = id.map(|id| record.exceptions(id)).transpose()?;
+        let (exceptions, approvals) = match (&recorded.event, id) {
+            (
+                Event::Retired {
+                    exceptions,
+                    approvals,
+                    ..
+                },
+                _,
+            ) => (exceptions.clone(), approvals.clone()),
+            (_, Some(id)) => (record.exceptions(id)?, record.approvals(id)?),
+            (_, None) => (Vec::new(), Vec::new()),
+        };
         Ok(Happened {
             recorded: recorded.clone(),
             deployment,
-            exceptions: exceptions.unwrap_or_default(),
+            exceptions,
+            approvals,
             why: Vec::new(),
         })
     }

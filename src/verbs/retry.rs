@@ -56,9 +56,11 @@ pub fn retry(
             }
             // This can take an application back to an older revision, so the record says who
             // wanted that.
-            let exception = stale.then(|| Exception {
-                kind: ExceptionKind::Stale,
-                reason: format!("retry --stale of {id} by {}", by.name),
+            let exception = stale.then(|| {
+                Exception::new(
+                    ExceptionKind::Stale,
+                    format!("retry --stale of {id} by {}", by.name),
+                )
             });
             let now = clock::now();
             let new = transaction.retry(&deployment, Some(by), exception.as_ref(), now)?;

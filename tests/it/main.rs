@@ -25,6 +25,7 @@ mod nobody;
 mod observe;
 mod processes;
 mod run;
+mod signing;
 mod smtp_server;
 mod trailers;
 mod transcript;
@@ -33,6 +34,7 @@ mod world;
 
 // The tests, a file for each feature.
 mod answers;
+mod approvals;
 mod cgroups;
 mod chained_hooks;
 mod checkout;

@@ -123,10 +123,7 @@ impl Server {
             reason: "why".to_owned(),
             is_contained: Ok(history.contains(push.commit, *from)),
         };
-        let why = || Exception {
-            kind: ExceptionKind::Rollback,
-            reason: "why".to_owned(),
-        };
+        let why = || Exception::new(ExceptionKind::Rollback, "why".to_owned());
         let given = |is_given: bool| is_given.then(|| "why".to_owned());
 
         TargetFacts {

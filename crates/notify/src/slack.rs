@@ -62,14 +62,16 @@ fn text(row: &EventRow) -> String {
         .until
         .map(|until| format!("until {} UTC", until.minute()));
     lines.extend(until);
-    if let Some(deployment) = &row.deployment {
-        let exceptions = deployment.exceptions.iter();
-        lines.extend(
-            exceptions.map(|exception| {
-                format!("{}: {}", exception.kind.as_str(), plain(&exception.reason))
-            }),
-        );
-    }
+    let approvals = row.approvals.iter();
+    lines.extend(approvals.map(|approval| format!("approved by {}", plain(&approval.by))));
+    let exceptions = row.exceptions.iter();
+    lines.extend(exceptions.map(|exception| {
+        let (kind, reason) = (exception.kind.as_str(), plain(&exception.reason));
+        match &exception.signed_by {
+            Some(by) => format!("{kind}: {reason} (signed by {})", plain(by)),
+            None => format!("{kind}: {reason}"),
+        }
+    }));
     lines.extend(commits("gained", row.gained.as_ref()));
     lines.extend(commits("lost", row.lost.as_ref()));
     // The text of others comes last: where it is long, it is what is cut.
@@ -174,6 +176,8 @@ mod tests {
             by_known_by: None,
             reason: None,
             until: None,
+            exceptions: Vec::new(),
+            approvals: Vec::new(),
             deployment: None,
             why: vec!["x".repeat(LINE_MAX); 20],
             gained: commits(2),
