@@ -49,6 +49,7 @@ need flock util-linux
 need setsid util-linux
 need script bsdutils
 need promtool prometheus
+need prometheus-node-exporter prometheus-node-exporter
 need bash bash
 need openssl openssl
 need aiosmtpd python3-aiosmtpd

@@ -3,7 +3,7 @@
 use crate::hook::{Announcement, Verdict};
 use crate::id::{DeploymentId, Revision, Target};
 use crate::planning::Queued;
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::report::{not_deployed_lines, refusal_lines};
 use crate::status::Status;
 use crate::store::Deployment;
@@ -64,9 +64,21 @@ fn queued_lines(queued: &Queued) -> String {
     let (from, to) = (planned.from(), planned.revision());
     let mut lines = change_line(*id, planned.target(), from, to, planned.is_redeploy());
 
+    lines.push_str(&approval_line(*id, planned.approvals()));
     lines.push_str(&exception_lines(*id, planned.exceptions()));
     lines.push_str(&waits_line(*id, planned.target(), planned.waits()));
     lines
+}
+
+fn approval_line(id: DeploymentId, approvals: &[Approval]) -> String {
+    let names: Vec<String> = approvals
+        .iter()
+        .map(|approval| text::escape(&approval.by, 200))
+        .collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("deploy-by-code: {id} approved by {}\n", names.join(", "))
 }
 
 fn exception_lines(id: DeploymentId, exceptions: &[Exception]) -> String {

@@ -35,7 +35,7 @@ fn say_waits(deployment: &Deployment) {
     output::complain(&end_line(deployment), None);
 }
 
-/// Says why nothing carries out what is followed.
+/// Says why nothing carries out what is followed. The commands end when nobody works at all.
 fn say_no_runner(why: &NoRunner) {
     output::complain(&text::with_causes(why), why.hint());
 }
@@ -61,6 +61,9 @@ pub(super) fn wait(context: &Context, which: &Which) -> Result<Exit, Error> {
                 News::NoRunner(why) => say_no_runner(&why),
                 News::Output(..) => {}
             }
+        }
+        if following.is_deserted() {
+            return Ok(Exit::State);
         }
         if is_idle {
             clock::sleep(PAUSE);
@@ -158,6 +161,9 @@ fn follow_logs(
             }
         }
 
+        if following.is_deserted() {
+            return Ok(Exit::State);
+        }
         if is_idle {
             clock::sleep(PAUSE);
         }

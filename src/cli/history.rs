@@ -82,12 +82,16 @@ const HEADING: [&str; 8] = [
 /// The cells of a deployment.
 fn cells(deployment: &Deployment) -> Vec<(String, Colour)> {
     let plain = |text: String| (text, Colour::Plain);
+    let status = match deployment.overrides_freeze {
+        true => format!("{} (override)", deployment.status),
+        false => deployment.status.to_string(),
+    };
     vec![
         plain(deployment.id.to_string()),
         plain(deployment.queued_at.minute()),
         plain(deployment.target.to_string()),
         plain(deployment.revision.short().to_owned()),
-        (deployment.status.to_string(), colour(deployment.status)),
+        (status, colour(deployment.status)),
         plain(who_cell(deployment.pusher.as_ref())),
         plain(duration_cell(duration(deployment))),
         plain(summary_cell(deployment.summary.as_deref())),

@@ -67,7 +67,7 @@ fn cells(row: &NotificationRow) -> Vec<(String, Colour)> {
     let dash = || "-".to_owned();
     let colour = match row.status {
         NotificationStatus::Delivered => Colour::Good,
-        NotificationStatus::Waiting => Colour::Attention,
+        NotificationStatus::Waiting | NotificationStatus::Partial => Colour::Attention,
         NotificationStatus::Refused | NotificationStatus::GivenUp => Colour::Bad,
     };
     let next = row.next_attempt.map(Timestamp::minute);
@@ -89,7 +89,7 @@ fn cells(row: &NotificationRow) -> Vec<(String, Colour)> {
 fn remark(context: &Context, row: &NotificationRow) -> Result<(), Error> {
     let target = &row.target;
     let line = match (row.status, row.configured, row.behind) {
-        (NotificationStatus::Waiting, false, _) => format!(
+        (NotificationStatus::Waiting | NotificationStatus::Partial, false, _) => format!(
             "{target}: the configuration does not name it any more, so nobody tells it what waits"
         ),
         (_, _, Some(1)) => format!("{target}: 1 later event waits behind that"),

@@ -5,6 +5,7 @@ use super::error::Error;
 use super::exit::Exit;
 use crate::id::Revision;
 use crate::identity::{Evidence, Identity};
+use crate::policy::Approval;
 use crate::report::{DeploymentRow, colour, duration, outcome_line, summary_cell, to_json, waited};
 use crate::store::Deployment;
 use crate::text;
@@ -85,6 +86,11 @@ fn show_one(context: &Context, deployment: &Deployment, row: DeploymentRow) -> R
         }
     }
 
+    for Approval { by, commit } in row.approvals {
+        let (by, commit) = (text::escape(by, 200), commit.short());
+        let line = format!("{:<14} {by} ({commit})", "approved by");
+        context.output.line(&line)?;
+    }
     for exception in row.exceptions {
         let (kind, reason) = (exception.kind.as_str(), exception.shown(500));
         context.output.line(&format!("{kind:<14} {reason}"))?;

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use crate::id::Revision;
+use crate::policy::ExceptionKind;
 use crate::report::{
     Colour, Standing, StatusRow, Table, colour, duration, duration_cell, name_cell, refusal_lines,
     summary_cell, to_json,
@@ -193,6 +194,23 @@ fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
         let waits = !newest.is_none_or(|newest| newest.status.has_ended());
         let most = if waits { WAITING_MAX } else { REMARK_MAX };
         let line = format!("{target}: {}", text::escape(remark, most));
+        context.output.line(&line)?;
+    }
+
+    for exception in &row.exceptions {
+        if exception.kind == ExceptionKind::Override {
+            let line = format!("{target}: override: {}", exception.shown(200));
+            let line = context.output.paint(Colour::Attention, &line);
+            context.output.line(&line)?;
+        }
+    }
+    if !row.approvals.is_empty() {
+        let names: Vec<String> = row
+            .approvals
+            .iter()
+            .map(|approval| text::escape(&approval.by, 200))
+            .collect();
+        let line = format!("{target}: approved by {}", names.join(", "));
         context.output.line(&line)?;
     }
 

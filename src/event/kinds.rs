@@ -41,6 +41,9 @@ pub enum Event {
         /// The reasons by which it got past rules.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         exceptions: Vec<Exception>,
+        /// Who approved it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvals: Vec<Approval>,
         /// For a retry: the deployment that is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_of: Option<DeploymentId>,
@@ -267,6 +270,7 @@ mod tests {
                 revision: Revision::new("60375125abec57111e2eaeac7081f8f45bdfe28b").unwrap(),
                 pusher: Some(Identity::new("alice", Evidence::SshKey)),
                 exceptions: Vec::new(),
+                approvals: Vec::new(),
                 retry_of: None,
             },
             Event::Frozen {

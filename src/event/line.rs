@@ -5,7 +5,7 @@ use std::path::Path;
 use super::kinds::Event;
 use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::text;
 
 /// The longest value of one key, in bytes and without its quotes. It keeps a line below 1 kB, which
@@ -24,11 +24,13 @@ impl Event {
                 revision,
                 pusher,
                 exceptions,
+                approvals,
                 retry_of,
             } => Line::new("queued")
                 .deployment(*deployment, target, revision)
                 .pusher(pusher.as_ref().filter(|_| retry_of.is_none()))
                 .optional("exception", in_one_line(exceptions).as_deref())
+                .optional("approved_by", approved_by(approvals).as_deref())
                 .optional("reason", retry(*retry_of, pusher.as_ref()).as_deref()),
             Self::Became {
                 deployment,
@@ -45,11 +47,12 @@ impl Event {
                 target,
                 pusher,
                 exceptions,
-                approvals: _,
+                approvals,
             } => Line::new("retired")
                 .target(target)
                 .pusher(pusher.as_ref())
-                .optional("exception", in_one_line(exceptions).as_deref()),
+                .optional("exception", in_one_line(exceptions).as_deref())
+                .optional("approved_by", approved_by(approvals).as_deref()),
             Self::Refused {
                 path,
                 message,
@@ -103,6 +106,14 @@ fn retry(of: Option<DeploymentId>, by: Option<&Identity>) -> Option<String> {
 }
 
 /// The reasons by which a deployment got past rules, in one line; `None`: there are none.
+fn approved_by(approvals: &[Approval]) -> Option<String> {
+    let names: Vec<&str> = approvals
+        .iter()
+        .map(|approval| approval.by.as_str())
+        .collect();
+    (!names.is_empty()).then(|| names.join("; "))
+}
+
 fn in_one_line(exceptions: &[Exception]) -> Option<String> {
     let each: Vec<String> = exceptions
         .iter()
@@ -201,6 +212,7 @@ mod tests {
             revision: Revision::new(HASH).unwrap(),
             pusher: Some(Identity::new("alice", Evidence::SshKey)),
             exceptions,
+            approvals: Vec::new(),
             retry_of,
         }
     }
@@ -305,6 +317,7 @@ mod tests {
                     revision: revision.clone(),
                     pusher: Some(by.clone()),
                     exceptions: vec![exception],
+                    approvals: Vec::new(),
                     retry_of: Some(DeploymentId(i64::MAX)),
                 },
                 Event::Became {

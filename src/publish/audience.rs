@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::syslog::to_syslog;
 use crate::config::{Config, NotifySection};
@@ -11,13 +10,9 @@ use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::id::NotifyName;
 use crate::store::{self, Reader, Store};
-use crate::sys::file::last_change;
 use crate::sys::lock::is_taken;
-use crate::sys::{clock, syslog};
+use crate::sys::syslog;
 use crate::wake::{Background, Call};
-
-/// How long a configuration must be unchanged before those count as gone whom it does not name.
-const SETTLED: Duration = Duration::from_secs(5);
 
 /// How many events are looked at before somebody is taken to wait for one of them.
 const LOOKED_AT_MAX: u32 = 100;
@@ -158,7 +153,7 @@ fn is_waiting(
     root: &str,
 ) -> Result<bool, store::Error> {
     let reader = reader_of(name);
-    if record.next_waiting(&reader)?.is_some() {
+    if record.next_waiting(&reader)?.is_some() || record.next_partial(&reader)?.is_some() {
         return Ok(true);
     }
     let Some(position) = record.known_position(&reader)? else {
@@ -180,38 +175,6 @@ pub fn wants(section: &NotifySection, event: &Event, root: &str) -> bool {
         event.environment(root).as_ref(),
         event.application(root).as_ref(),
     )
-}
-
-/// Forgets how far those had come whom the configuration does not name any more. If it names one of
-/// them again later, that one is told of nothing that happened in between. What they were told, and
-/// what waits for them, stays on record. Where the state is busy, a later call does it. So it is
-/// where the configuration was changed a moment ago: somebody may be writing the file, and a file
-/// that is cut off can be one without mistakes.
-pub fn forget_gone(store: &mut Store, deploy: &DeployRepository) {
-    let file = deploy.config_file.as_deref();
-    let changed = file.and_then(|file| last_change(file).ok());
-    if changed.is_none_or(|changed| clock::now().since(changed) < SETTLED) {
-        return;
-    }
-    if let Err(error) = try_to_forget_gone(store, &deploy.config) {
-        Audience::of(deploy).report_failure("notify", &error.to_string());
-    }
-}
-
-fn try_to_forget_gone(store: &mut Store, config: &Config) -> Result<(), store::Error> {
-    let is_gone = |reader: &String| {
-        let target = target_of(reader);
-        target.is_some_and(|target| !config.notify.contains_key(&target))
-    };
-    let mut gone = store.read()?.event_readers()?;
-    gone.retain(is_gone);
-    if gone.is_empty() {
-        return Ok(());
-    }
-    store.optional_transaction(|transaction| {
-        let mut gone = gone.iter();
-        gone.try_for_each(|reader| transaction.forget_reader(reader))
-    })
 }
 
 /// The readers of events that a configuration switches on, beside those of `[notify.NAME]`.

@@ -51,6 +51,12 @@ fn name_in(folder: &str, target: &Target) -> String {
     )
 }
 
+/// What has to be in one application repository.
+pub(super) struct Marks {
+    pub(super) refs: MarkRefs,
+    pub(super) notes: Vec<NoteLine>,
+}
+
 /// The refs of some targets: which they are, and what they should be.
 #[derive(Debug, Default)]
 pub(super) struct MarkRefs {

@@ -1,14 +1,14 @@
 //! What is to be marked now, by the events and by the record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::audience::MARKS;
-use super::mark_refs::{MarkRefs, OpenDeployments, note_line};
+use super::mark_refs::{MarkRefs, Marks, OpenDeployments, note_line};
+use super::mark_writers::MarkWriters;
 use super::tell::{AGE_MAX, PAUSE_MAX};
 use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
-use crate::git::NoteLine;
 use crate::id::{DeploymentId, EventId, Target};
 use crate::store::{self, Notification, Reader, RecordedEvent};
 use crate::sys::clock;
@@ -16,12 +16,6 @@ use crate::time::Timestamp;
 
 /// How many events are read at once.
 const BATCH: u32 = 1000;
-
-/// What has to be in one application repository.
-pub(super) struct Marks {
-    pub(super) refs: MarkRefs,
-    pub(super) notes: Vec<NoteLine>,
-}
 
 /// What happened to the applications of one repository.
 #[derive(Default)]
@@ -104,7 +98,7 @@ pub(super) struct MarkWork {
 
 impl MarkWork {
     /// Looks at what happened since the position, and since what waits for another try. `state` is
-    /// the id of the state.
+    /// the id of the state. Where one of the `writers` is at work, everything waits.
     ///
     /// # Errors
     /// The state can't be read.
@@ -112,6 +106,7 @@ impl MarkWork {
         record: &Reader<'_>,
         deploy: &DeployRepository,
         state: &str,
+        writers: &MarkWriters,
     ) -> Result<Self, store::Error> {
         let now = clock::now();
         let known = record.known_position(MARKS)?;
@@ -123,7 +118,7 @@ impl MarkWork {
         };
 
         let mut all = AllRepositories::new(deploy);
-        let moot = all.take_waiting(record)?;
+        let moot = all.take_waiting(record, writers)?;
         let mut after = Some(all.begin(&look));
         while let Some(begin) = after {
             let events = record.events_after(begin, BATCH)?;
@@ -173,25 +168,32 @@ impl<'d> AllRepositories<'d> {
     }
 
     /// The repository that gets the marks of a target.
-    fn of(&mut self, target: &Target) -> Option<&mut RepositoryWork> {
+    fn of(&mut self, target: &Target) -> Option<(&Path, &mut RepositoryWork)> {
         if !self.paths.contains_key(target) {
             let has_marks = self.deploy.config.settings(target).marks;
             let path = self.deploy.application_repository(target);
             self.paths
                 .insert(target.clone(), path.filter(|_| has_marks));
         }
-        let path = self.paths.get(target)?.clone()?;
-        Some(self.work.entry(path).or_default())
+        let path = self.paths.get(target)?.as_ref()?;
+        Some((path, self.work.entry(path.clone()).or_default()))
     }
 
     /// Takes in what waits for another try, and returns what nobody needs any more.
-    fn take_waiting(&mut self, record: &Reader<'_>) -> Result<Vec<Notification>, store::Error> {
+    fn take_waiting(
+        &mut self,
+        record: &Reader<'_>,
+        writers: &MarkWriters,
+    ) -> Result<Vec<Notification>, store::Error> {
         let mut moot = Vec::new();
-        for waiting in record.all_waiting(MARKS)? {
+        for mut waiting in record.all_waiting(MARKS)? {
             let event = record.event(waiting.event)?;
             let subject = event.as_ref().and_then(|event| subject(&event.event));
             match subject.and_then(|(target, _)| self.of(target)) {
-                Some(work) => work.waiting.push(waiting),
+                Some((path, work)) => {
+                    waiting.next_attempt = writers.next_try(path, waiting.next_attempt);
+                    work.waiting.push(waiting);
+                }
                 None => moot.push(waiting),
             }
         }
@@ -212,7 +214,7 @@ impl<'d> AllRepositories<'d> {
         let Some((target, ended)) = subject(&recorded.event) else {
             return;
         };
-        let Some(work) = self.of(target) else {
+        let Some((_, work)) = self.of(target) else {
             return;
         };
         if work.asks_for(recorded.id, look) {

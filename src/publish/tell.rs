@@ -12,18 +12,27 @@
 //! until the event is older than [`AGE_MAX`]. Meanwhile no snapshot of the state is open. The
 //! process ends when nothing waits: it releases the lock, and then looks once more, as a runner
 //! does. It also ends, and leaves what waits to another process, where another user can tell the
-//! recipient and this one can't, and where the state was removed or made anew.
+//! recipient and this one can't, where the state was removed or made anew, and where another
+//! program has taken the place of its own.
 //!
-//! It does not promise that an event is told only once.
+//! Where an event goes to several people and some of them are put off, it holds up no later event,
+//! so that one full mailbox holds up nobody else. For whom nothing is left to try is recorded with
+//! the try.
+//!
+//! It does not promise that an event is told only once, nor that somebody who was put off gets that
+//! event before later ones.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::event::Event;
+use super::recipient::{Recipient, Told};
+use crate::deploy_repository::ConfigError;
 use crate::id::{EventId, NotificationId};
-use crate::store::{self, Attempt, NotificationStatus, RecordedEvent, Store};
+use crate::store::{self, Addressees, Attempt, NotificationStatus, RecordedEvent, Store};
 use crate::sys::clock::{self, Deadline};
 use crate::sys::lock::try_lock_a_moment;
+use crate::sys::own_program::OwnProgram;
+use crate::text;
 use crate::time::Timestamp;
 
 /// The first pause before something is tried again. Each further pause is twice as long.
@@ -55,44 +64,6 @@ const CHECKPOINT: u32 = 200;
 /// The longest answer that is recorded, in characters.
 pub(super) const ANSWER_MAX: usize = 300;
 
-/// What became of one try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// The other side took it. Its answer, which may be empty.
-    Delivered(String),
-    /// It may work later. Why it did not work.
-    Later(String),
-    /// It will never work. Why.
-    Refused(String),
-}
-
-/// Somebody who is told of events.
-pub trait Recipient {
-    /// Looks at the configuration once more. `Break`: this recipient is not told any more.
-    fn refresh(&mut self) -> ControlFlow<()>;
-
-    /// Whether it is told of an event.
-    fn wants(&self, event: &Event) -> bool;
-
-    /// Up to which event a recipient that was never told of anything counts as told.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error>;
-
-    /// Why this process can't tell it anything, though a process of another user can. `None`:
-    /// nothing of that kind is known.
-    fn obstacle(&self) -> Option<String> {
-        None
-    }
-
-    /// Sends a line about a failure to the system log.
-    fn report_failure(&self, message: &str);
-
-    /// Tells it of an event.
-    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told;
-}
-
 /// What is told next.
 struct Next {
     event: RecordedEvent,
@@ -115,6 +86,7 @@ pub fn tell_all(
     let telling = Telling {
         reader,
         file: store.file_in_place(),
+        program: OwnProgram::find(),
     };
     loop {
         let taken = try_lock_a_moment(&path, store.sharing());
@@ -138,6 +110,7 @@ struct Telling<'r> {
     reader: &'r str,
     /// The database that is open.
     file: Option<(u64, u64)>,
+    program: OwnProgram,
 }
 
 impl Telling<'_> {
@@ -155,10 +128,17 @@ impl Telling<'_> {
 
         // How many tries in a row did not work, and how many there were.
         let (mut failures, mut all) = (0_u32, 0_u32);
+        let mut outdated = None;
         loop {
-            if recipient.refresh().is_break() || !self.is_in_place(store) {
+            if self.program.is_replaced() || !self.is_in_place(store) {
                 return Ok(ControlFlow::Break(()));
             }
+            outdated = match (recipient.refresh(), outdated) {
+                (Ok(ControlFlow::Break(())), _) => return Ok(ControlFlow::Break(())),
+                (Ok(ControlFlow::Continue(())), _) => None,
+                (Err(_), Some(said)) => Some(said),
+                (Err(error), None) => Some(self.say_outdated(recipient, &error)),
+            };
             let Some(next) = find_next(store, reader, recipient)? else {
                 return Ok(ControlFlow::Continue(()));
             };
@@ -178,21 +158,30 @@ impl Telling<'_> {
             let in_a_row = tries.max(failures);
             let is_hopeless =
                 |now: Timestamp| now.since(next.event.at) > AGE_MAX && in_a_row >= TRIES_MIN;
+            let mut settled = match next.known {
+                Some((id, _)) => store.read()?.addressees(id)?,
+                None => Addressees::new(),
+            };
             let told = match obstacle {
                 Some(why) => Told::Later(why),
                 None if next.known.is_none() && is_hopeless(clock::now()) => Told::Later(
                     "it was not tried, because the tries before did not work".to_owned(),
                 ),
-                None => recipient.tell(store, &next.event),
+                None => recipient.tell(store, &next.event, &mut settled),
             };
 
             failures = match told {
                 Told::Later(_) => failures.saturating_add(1),
-                Told::Delivered(_) | Told::Refused(_) => 0,
+                Told::Delivered(_) | Told::Refused(_) | Told::Partly { .. } => 0,
             };
             let pause = pause(tries.max(failures.saturating_sub(1)));
-            let attempt = attempt(told, pause, is_hopeless);
-            self.insist_on_record(store, recipient, &next, &attempt)?;
+            let mut attempt = attempt(told, pause, is_hopeless);
+            if let Some(remark) = &outdated {
+                let said = format!("{remark}: {}", attempt.answer);
+                attempt.answer = bounded(said.trim_end_matches(": "));
+            }
+            let tried = (&attempt, &settled);
+            self.insist_on_record(store, recipient, &next, tried)?;
             all = all.wrapping_add(1);
             if all.is_multiple_of(CHECKPOINT) {
                 store.checkpoint();
@@ -203,6 +192,15 @@ impl Telling<'_> {
         }
     }
 
+    /// Says that the configuration can't be used, and returns what is recorded with each try as
+    /// long as that is so.
+    fn say_outdated(&self, recipient: &dyn Recipient, error: &ConfigError) -> String {
+        let remark = "by the configuration as it was before, because it can't be used now";
+        let why = text::with_causes(error);
+        recipient.report_failure(&format!("{}: told {remark}: {why}", self.reader));
+        remark.to_owned()
+    }
+
     /// Records a try, and goes on to try that until the event would be given up: if this process
     /// ended with the try on no record, the next one would tell the event again, and so would each
     /// after it.
@@ -211,12 +209,12 @@ impl Telling<'_> {
         store: &mut Store,
         recipient: &dyn Recipient,
         next: &Next,
-        attempt: &Attempt,
+        tried: (&Attempt, &Addressees),
     ) -> Result<(), store::Error> {
         let end = Deadline::after(AGE_MAX);
         let mut is_reported = false;
         loop {
-            let error = match record(store, self.reader, next, attempt) {
+            let error = match record(store, self.reader, next, tried) {
                 Err(error) if self.is_in_place(store) && !end.is_over() => error,
                 done => return done,
             };
@@ -240,6 +238,14 @@ fn attempt(told: Told, pause: Duration, is_hopeless: impl Fn(Timestamp) -> bool)
     let (status, next, answer) = match told {
         Told::Delivered(answer) => (NotificationStatus::Delivered, None, answer),
         Told::Refused(why) => (NotificationStatus::Refused, None, why),
+        Told::Partly { why, is_enough } if is_hopeless(at) => {
+            let status = match is_enough {
+                true => NotificationStatus::Delivered,
+                false => NotificationStatus::GivenUp,
+            };
+            (status, None, why)
+        }
+        Told::Partly { why, .. } => (NotificationStatus::Partial, Some(at.after(pause)), why),
         Told::Later(why) if is_hopeless(at) => (NotificationStatus::GivenUp, None, why),
         Told::Later(why) => (NotificationStatus::Waiting, Some(at.after(pause)), why),
     };
@@ -247,8 +253,12 @@ fn attempt(told: Told, pause: Duration, is_hopeless: impl Fn(Timestamp) -> bool)
         status,
         at,
         next,
-        answer: answer.chars().take(ANSWER_MAX).collect(),
+        answer: bounded(&answer),
     }
+}
+
+fn bounded(answer: &str) -> String {
+    answer.chars().take(ANSWER_MAX).collect()
 }
 
 /// Whether a try is due later. No pause is longer than [`PAUSE_MAX`], so a time that is further
@@ -269,7 +279,7 @@ fn record(
     store: &mut Store,
     reader: &str,
     next: &Next,
-    attempt: &Attempt,
+    (attempt, settled): (&Attempt, &Addressees),
 ) -> Result<(), store::Error> {
     let event = next.event.id;
     store.optional_transaction(|transaction| {
@@ -278,6 +288,9 @@ fn record(
             None => transaction.await_notification(reader, event)?,
         };
         transaction.record_attempt(id, attempt)?;
+        if attempt.status != NotificationStatus::Delivered {
+            transaction.record_addressees(id, settled)?;
+        }
         if transaction.position(reader)? < event {
             transaction.move_position(reader, event)?;
         }
@@ -313,7 +326,7 @@ fn find_next(
         let events = record.events_after(position.max(passed), batch)?;
         drop(record);
         let Some(last) = events.last().map(|event| event.id) else {
-            return Ok(None);
+            return next_partial(store, reader);
         };
         if let Some(event) = events
             .into_iter()
@@ -333,6 +346,20 @@ fn find_next(
     }
 }
 
+/// What is told next of that which some have already, if nothing else is to be told.
+fn next_partial(store: &mut Store, reader: &str) -> Result<Option<Next>, store::Error> {
+    let record = store.read()?;
+    let Some(known) = record.next_partial(reader)? else {
+        return Ok(None);
+    };
+    let event = record.event(known.event)?;
+    Ok(event.map(|event| Next {
+        event,
+        known: Some((known.id, known.attempts)),
+        due: known.next_attempt,
+    }))
+}
+
 /// Waits until a time has come, another process has changed the state, or the configuration is to
 /// be looked at once more.
 pub(super) fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(), store::Error> {
@@ -342,25 +369,4 @@ pub(super) fn wait_for_change(store: &Store, due: Option<Timestamp>) -> Result<(
         clock::sleep(LOOK);
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_ten_minutes() {
-        let table = [
-            (0, 1),
-            (1, 2),
-            (5, 32),
-            (9, 512),
-            (10, 600),
-            (40, 600),
-            (u32::MAX, 600),
-        ];
-        for (tries, seconds) in table {
-            assert_eq!(pause(tries), Duration::from_secs(seconds), "{tries}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::hold_row::HoldRow;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId};
 use crate::identity::{Evidence, Identity};
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::status::Status;
 use crate::store::{self, Deployment, Reader};
 use crate::time::{Timestamp, show_duration};
@@ -79,6 +79,8 @@ pub struct DeploymentRow {
     pub holds: Vec<HoldRow>,
     /// The reasons for which rules made exceptions.
     pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
 }
 
 impl DeploymentRow {
@@ -133,6 +135,7 @@ impl DeploymentRow {
             rolled_back: deployment.rolled_back.clone(),
             holds: HoldRow::all(holds),
             exceptions: record.exceptions(deployment.id)?,
+            approvals: record.approvals(deployment.id)?,
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::event_kind::EventKind;
 use crate::id::{Application, Environment, Revision};
 use crate::identity::{Evidence, Identity};
 use crate::judging::ApplicationRepositories;
-use crate::policy::{Commits, Unknown};
+use crate::policy::{Approval, Commits, Exception, Unknown};
 use crate::store::{self, Deployment, RecordedEvent, Store};
 use crate::sys::clock;
 use crate::time::Timestamp;
@@ -83,6 +83,10 @@ pub struct EventRow {
     pub reason: Option<String>,
     /// For a freeze: until when.
     pub until: Option<Timestamp>,
+    /// The reasons for which rules made exceptions.
+    pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
     /// The deployment, as it is recorded now.
     pub deployment: Option<DeploymentRow>,
     /// What the newest entry of the deploy file says.
@@ -121,6 +125,7 @@ pub fn event_row(
     let by = person(event).or_else(|| deployment.as_ref()?.pusher.as_ref());
     let evidence = by.map(|by| by.evidence);
     let (path, reason, until) = circumstances(event);
+    let (exceptions, approvals) = permission(event, row.as_ref());
     let mut told = EventRow {
         id: format!("{state}-{}", recorded.id.0),
         event: event.kind().as_str(),
@@ -136,6 +141,8 @@ pub fn event_row(
         by_known_by: evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
         reason,
         until,
+        exceptions,
+        approvals,
         deployment: row,
         why: Vec::new(),
         gained: None,
@@ -167,6 +174,8 @@ impl EventRow {
             by_known_by: None,
             reason: Some("somebody ran deploy-by-code notifications --test".to_owned()),
             until: None,
+            exceptions: Vec::new(),
+            approvals: Vec::new(),
             deployment: None,
             why: Vec::new(),
             gained: None,
@@ -253,6 +262,22 @@ fn circumstances(event: &Event) -> (Option<String>, Option<String>, Option<Times
     }
 }
 
+/// Why rules made exceptions, and who approved it.
+fn permission(event: &Event, row: Option<&DeploymentRow>) -> (Vec<Exception>, Vec<Approval>) {
+    match (event, row) {
+        (
+            Event::Retired {
+                exceptions,
+                approvals,
+                ..
+            },
+            _,
+        ) => (exceptions.clone(), approvals.clone()),
+        (_, Some(row)) => (row.exceptions.clone(), row.approvals.clone()),
+        (_, None) => (Vec::new(), Vec::new()),
+    }
+}
+
 /// What happened, in one line without the environment.
 fn title(event: &Event, deployment: Option<&Deployment>) -> String {
     match event {
@@ -269,7 +294,7 @@ fn title(event: &Event, deployment: Option<&Deployment>) -> String {
             };
             let what = match event.kind() {
                 EventKind::Planned if event.all_kinds().contains(&EventKind::Override) => {
-                    "queued, overrides a freeze"
+                    "queued with an override"
                 }
                 EventKind::Planned => "queued",
                 kind => kind.as_str(),

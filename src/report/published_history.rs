@@ -106,6 +106,7 @@ impl ReadRow {
             exit_status: None,
             rolled_back: None,
             exceptions: Vec::new(),
+            approvals: Vec::new(),
         })
     }
 }
@@ -134,10 +135,10 @@ mod tests {
         let log = format!(
             "[{{\"id\":8,\"rollout\":2,\"environment\":\"e\",\"application\":\"a\",\
              \"revision\":\"{hash}\",\"status\":\"failed\",\
-             \"queued_at\":\"2026-01-01T00:00:00.000Z\",\"exceptions\":[]}},\
+             \"queued_at\":\"2026-01-01T00:00:00.000Z\",\"exceptions\":[],\"approvals\":[]}},\
              {{\"id\":7,\"rollout\":2,\"environment\":\"e\",\"application\":\"b\",\
              \"revision\":\"{hash}\",\"status\":\"succeeded\",\
-             \"queued_at\":\"2026-01-01T00:00:00.000Z\",\"exceptions\":[]}}]"
+             \"queued_at\":\"2026-01-01T00:00:00.000Z\",\"exceptions\":[],\"approvals\":[]}}]"
         );
 
         let found = PublishedHistory::read(status.as_bytes(), log.as_bytes()).unwrap();

@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::id::{EventId, Revision, Target};
 use crate::identity::Identity;
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::store::{Deployment, RecordedEvent};
 use crate::text::escape;
 use crate::time::Timestamp;
@@ -23,6 +23,8 @@ pub struct Happened {
     pub deployment: Option<Deployment>,
     /// The reasons for which rules made exceptions for that.
     pub exceptions: Vec<Exception>,
+    /// Who approved that.
+    pub approvals: Vec<Approval>,
     /// What the newest entry of the deploy file says about it.
     pub why: Vec<String>,
 }
@@ -86,14 +88,17 @@ impl Happened {
             _ => None,
         };
         let exception = |exception: &Exception| {
-            let reason = escape(&exception.reason, VALUE_MAX);
+            let reason = exception.shown(VALUE_MAX);
             format!("Deploy-Exception: {}: {reason}", exception.kind.as_str())
         };
 
         let reason = reason.map(|reason| trailer("Deploy-Reason", reason));
         let until = until.map(|until| format!("Deploy-Until: {until} UTC"));
         let exceptions = self.exceptions.iter().map(exception);
-        reason.into_iter().chain(until).chain(exceptions).collect()
+        let approvals = self.approvals.iter();
+        let approvals = approvals.map(|approval| trailer("Deploy-Approved-By", &approval.by));
+        let reasons = reason.into_iter().chain(until).chain(exceptions);
+        reasons.chain(approvals).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::identity::{Evidence, Identity};
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::status::{Status, UnknownStatus};
 use crate::store::{self, Deployment, Reader};
 use crate::time::Timestamp;
@@ -183,6 +183,9 @@ pub struct PublishedDeployment {
     pub rolled_back: Option<Revision>,
     /// The reasons for which rules made exceptions.
     pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    #[serde(default)]
+    pub approvals: Vec<Approval>,
 }
 
 impl PublishedDeployment {
@@ -193,6 +196,7 @@ impl PublishedDeployment {
     pub fn new(deployment: Deployment, record: &Reader<'_>) -> Result<Self, store::Error> {
         Ok(Self {
             exceptions: record.exceptions(deployment.id)?,
+            approvals: record.approvals(deployment.id)?,
             pusher: pusher(&deployment),
             pusher_known_by: deployment.pusher.map(|pusher| pusher.evidence),
             id: deployment.id,

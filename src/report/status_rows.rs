@@ -12,7 +12,7 @@ use super::refusal::RefusalRow;
 use crate::deploy_repository::DeployRepository;
 use crate::deployfile;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
-use crate::policy::Freeze;
+use crate::policy::{Approval, Exception, Freeze};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Reader};
 use crate::time::Timestamp;
@@ -86,6 +86,10 @@ pub struct StatusRow {
     pub frozen: Option<Freeze>,
     /// The deployment that holds the environment, because its runner died.
     pub held_by: Option<DeploymentId>,
+    /// The reasons for which rules made exceptions for the newest deployment.
+    pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
     /// The newest deployment, unless the application is retired.
     #[serde(skip)]
     pub newest: Option<Deployment>,
@@ -142,12 +146,16 @@ pub fn status_rows(
             holds: Vec::new(),
             frozen: freezes.get(&target.environment).cloned(),
             held_by: None,
+            exceptions: Vec::new(),
+            approvals: Vec::new(),
             newest: None,
         };
         if let Some(newest) = newest.remove(&target) {
             row.deployment = Some(newest.id);
             row.rollout = Some(newest.rollout);
             row.holds = HoldRow::all(record.holds(&target)?);
+            row.exceptions = record.exceptions(newest.id)?;
+            row.approvals = record.approvals(newest.id)?;
             row.rolled_back = row.holds.first().map(|hold| hold.revision.clone());
             row.newest = Some(newest).filter(|_| !retired.contains_key(&target));
         }

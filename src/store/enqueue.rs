@@ -72,6 +72,7 @@ impl Transaction<'_> {
             revision: planned.revision().clone(),
             pusher: source.pusher.clone(),
             exceptions: planned.exceptions().to_vec(),
+            approvals: planned.approvals().to_vec(),
             retry_of: None,
         };
         self.record(&event, now)?;
@@ -221,6 +222,7 @@ impl Transaction<'_> {
             revision: of.revision.clone(),
             pusher: by.cloned(),
             exceptions: self.exceptions(id)?,
+            approvals: self.approvals(id)?,
             retry_of: Some(of.id),
         };
         self.record(&event, now)?;

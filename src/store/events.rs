@@ -61,14 +61,6 @@ impl Reader<'_> {
         let position = self.first(sql, [reader], |row| row.get(0))?;
         Ok(EventId(position.unwrap_or(0)))
     }
-
-    /// The names of all readers that have a position.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn event_readers(&self) -> Result<Vec<String>, Error> {
-        self.query("SELECT name FROM event_readers", [], |row| row.get(0))
-    }
 }
 
 impl Transaction<'_> {

@@ -80,7 +80,8 @@ pub struct DurationFigures {
 /// How many notifications somebody did not get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NotificationFigures {
-    /// They were tried and wait to be tried again, or are to be sent again.
+    /// They were tried and wait to be tried again, perhaps for some of several people, or are to be
+    /// sent again.
     pub waiting: u64,
     /// They were refused or given up.
     pub failed: u64,
@@ -269,7 +270,7 @@ impl Reader<'_> {
         };
 
         let mut figures: BTreeMap<String, NotificationFigures> = BTreeMap::new();
-        for (target, waiting) in count("status = 'waiting'")? {
+        for (target, waiting) in count("status IN ('waiting', 'partial')")? {
             figures.entry(target).or_default().waiting = waiting;
         }
         for (target, failed) in count("status IN ('refused', 'given-up')")? {

@@ -9,6 +9,7 @@
 //!
 //! It does not promise to work on a network file system, where WAL has no shared memory.
 
+mod addressees;
 mod columns;
 mod connection;
 mod create;
@@ -26,6 +27,7 @@ mod figures;
 #[cfg(test)]
 mod figures_tests;
 mod freezes;
+mod gone_readers;
 mod identity_file;
 mod left_running;
 mod notifications;
@@ -50,6 +52,7 @@ mod tests;
 mod transaction;
 mod views;
 
+pub use addressees::{Addressees, Settled};
 pub use connection::Store;
 pub use cursor::Cursor;
 pub use dates::Undated;
@@ -59,6 +62,7 @@ pub use events::RecordedEvent;
 pub use figures::{
     BOUNDS, ChangeFigures, DeploymentFigures, DurationFigures, NotificationFigures, QueueFigures,
 };
+pub use gone_readers::EventReader;
 pub use left_running::LeftRunning;
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;

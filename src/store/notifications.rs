@@ -22,12 +22,20 @@ pub enum NotificationStatus {
     Delivered,
     /// The other side refused it for good.
     Refused,
+    /// Some of those whom it goes to have it, and it is tried again for the others.
+    Partial,
     /// It was tried for so long that nobody tries it any more.
     GivenUp,
 }
 
 impl NotificationStatus {
-    const ALL: [Self; 4] = [Self::Waiting, Self::Delivered, Self::Refused, Self::GivenUp];
+    const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Delivered,
+        Self::Refused,
+        Self::Partial,
+        Self::GivenUp,
+    ];
 
     /// The word that users see and the store keeps.
     #[must_use]
@@ -36,6 +44,7 @@ impl NotificationStatus {
             Self::Waiting => "waiting",
             Self::Delivered => "delivered",
             Self::Refused => "refused",
+            Self::Partial => "partial",
             Self::GivenUp => "given-up",
         }
     }
@@ -137,6 +146,29 @@ impl Reader<'_> {
         self.first(&sql, [target], notification)
     }
 
+    /// The notification of a target that is to be tried again for some of those whom it goes to,
+    /// while others have it. Of several such ones, the one that is due first.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn next_partial(&self, target: &str) -> Result<Option<Notification>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM notifications WHERE target = ? AND status = 'partial'
+             ORDER BY next_attempt_ms LIMIT 1"
+        );
+        self.first(&sql, [target], notification)
+    }
+
+    /// How many notifications of a target are to be tried again for some of those whom they go to.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn partial_notifications(&self, target: &str) -> Result<u64, Error> {
+        let sql = "SELECT COUNT(*) FROM notifications WHERE target = ? AND status = 'partial'";
+        let count: Option<i64> = self.first(sql, [target], |row| row.get(0))?;
+        Ok(u64::try_from(count.unwrap_or(0)).unwrap_or(0))
+    }
+
     /// All notifications of a target that wait to be tried, in the order of their events.
     ///
     /// # Errors
@@ -186,21 +218,21 @@ impl Reader<'_> {
         self.query(sql, [], |row| row.get(0))
     }
 
-    /// How many notifications of a target were refused or given up since a time, and the newest of
-    /// them.
+    /// How many notifications of a target were refused or given up, and the newest of them. Those
+    /// that were tried last before `since` are not counted.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn failed_notifications(
         &self,
         target: &str,
-        since: Timestamp,
+        since: Option<Timestamp>,
     ) -> Result<(u64, Option<Notification>), Error> {
         let failed = "FROM notifications WHERE target = ?1 AND status IN ('refused', 'given-up')
              AND last_attempt_ms >= ?2";
         let count = format!("SELECT COUNT(*) {failed}");
         let newest = format!("SELECT {COLUMNS} {failed} ORDER BY id DESC LIMIT 1");
-        let parameters = params![target, since.as_ms()];
+        let parameters = params![target, since.map_or(0, Timestamp::as_ms)];
 
         let count: Option<i64> = self.first(&count, parameters, |row| row.get(0))?;
         let count = u64::try_from(count.unwrap_or(0)).unwrap_or(0);
@@ -256,14 +288,42 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Lets a notification be tried again at once, as if it had never been tried. `false`: there is
-    /// none with this number.
+    /// Lets a notification be tried again at once, as if it had never been tried. If some of those
+    /// whom it goes to did not get it, only these get it now. `false`: there is none with this
+    /// number.
     ///
     /// # Errors
     /// The state can't be changed.
     pub fn notify_again(&self, id: NotificationId) -> Result<bool, Error> {
+        let sql = "DELETE FROM addressees WHERE notification = ?1 AND (has_it = 0
+             OR EXISTS (SELECT 1 FROM notifications WHERE id = ?1 AND status = 'delivered'))";
+        self.execute(sql, [id.0])?;
+
         let sql = "UPDATE notifications SET status = 'waiting', attempts = 0,
              last_attempt_ms = NULL, next_attempt_ms = NULL WHERE id = ?";
         Ok(self.execute(sql, [id.0])? > 0)
+    }
+
+    /// Lets what was given up for a target be tried once more. The tries that it had stay counted,
+    /// so that it can be given up again after one.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn try_given_up(&self, target: &str) -> Result<(), Error> {
+        let sql = "UPDATE notifications SET status = 'waiting', next_attempt_ms = NULL
+             WHERE target = ? AND status = 'given-up'";
+        self.execute(sql, [target])?;
+        Ok(())
+    }
+
+    /// Records that what was refused or given up has reached its target after all, up to an event.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn deliver_after_all(&self, target: &str, up_to: EventId) -> Result<(), Error> {
+        let sql = "UPDATE notifications SET status = 'delivered', answer = ''
+             WHERE target = ? AND event <= ? AND status IN ('refused', 'given-up')";
+        self.execute(sql, params![target, up_to.0])?;
+        Ok(())
     }
 }

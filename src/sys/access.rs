@@ -47,6 +47,33 @@ pub fn may_create_in(folder: &Path) -> bool {
     may(folder, AccessFlags::W_OK | AccessFlags::X_OK)
 }
 
+/// Whether a file may be removed, or another one be renamed to its name, in a folder in which files
+/// may be made. In a sticky folder, only root and the owners of the two may do that (inode(7)). A
+/// folder is no file. `true`: also where nothing has the name.
+///
+/// # Errors
+/// The file or its folder can't be looked at.
+pub fn may_replace(file: &Path) -> io::Result<bool> {
+    let found = match file.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        found => found?,
+    };
+    let folder = file.parent().unwrap_or(file).metadata()?;
+    let user = nix::unistd::geteuid().as_raw();
+    let owns_one = [found.uid(), folder.uid()].contains(&user);
+    let may_remove = folder.mode() & 0o1000 == 0 || user == 0 || owns_one;
+    Ok(may_remove && !found.is_dir())
+}
+
+/// Whether users other than the owner may remove and replace the files of others in a folder.
+///
+/// # Errors
+/// The folder can't be looked at.
+pub fn lets_others_replace(folder: &Path) -> io::Result<bool> {
+    let mode = folder.metadata()?.mode();
+    Ok(mode & 0o022 != 0 && mode & 0o1000 == 0)
+}
+
 /// Whether programs may be executed that are in a folder's file system (mount(8), `noexec`).
 ///
 /// # Errors
@@ -145,6 +172,29 @@ mod tests {
         assert!(may_create_in(folder.path()));
         assert!(!may_create_in(&folder.path().join("missing")));
     }
+
+    #[test]
+    fn file_of_another_user_in_a_sticky_folder_may_not_be_replaced() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        let [file, below] = ["file", "below"].map(|name| folder.join(name));
+        fs::write(&file, "").unwrap();
+        fs::create_dir(&below).unwrap();
+        for (mode, lets_others) in [
+            (0o755, false),
+            (0o775, true),
+            (0o777, true),
+            (0o1775, false),
+        ] {
+            fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(lets_others_replace(&folder).unwrap(), lets_others);
+            assert!(may_replace(&file).unwrap(), "{mode:o}");
+            assert!(may_replace(&folder.join("missing")).unwrap());
+            assert!(!may_replace(&below).unwrap(), "it is a folder");
+        }
+    }
+
     #[test]
     fn every_part_of_a_path_is_roots_or_is_named() {
         if !nix::unistd::Uid::effective().is_root() {

@@ -57,6 +57,15 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
+/// The name under which [`replace`] writes a file first.
+#[must_use]
+pub fn new_name(file: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
+    name.push(".new");
+    file.with_file_name(name)
+}
+
 /// Gives a file a new content and a mode in one step: it is written beside the old one, under the
 /// name `.NAME.new`, and renamed. What is left under that name after a crash is replaced. So only
 /// one process at a time may do this for a file. No link is followed in the place of either name.
@@ -65,10 +74,7 @@ pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// It can't be written or renamed, and the old file is as it was.
 pub fn replace(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut name = OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(".new");
-    let new = file.with_file_name(name);
+    let new = new_name(file);
     match fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

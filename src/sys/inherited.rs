@@ -44,8 +44,11 @@ pub fn inherit(command: &mut Command, files: &[&File]) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::sys::file::in_memory;
+    use crate::sys::output::output_within;
 
     #[test]
     fn command_reads_an_inherited_file_by_its_path() {
@@ -53,7 +56,8 @@ mod tests {
         let mut command = Command::new("cat");
         let paths = inherit(&mut command, &[&file]);
 
-        let output = command.args(&paths).args(&paths).output().unwrap();
+        command.args(&paths).args(&paths);
+        let output = output_within(command, Duration::from_secs(10), 100).unwrap();
         assert_eq!(output.stdout, b"contentcontent");
     }
 }

@@ -23,6 +23,7 @@ pub mod marked;
 mod on_behalf;
 pub mod open;
 pub mod output;
+pub mod own_program;
 pub mod poll;
 pub mod process;
 pub mod program;

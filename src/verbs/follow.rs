@@ -7,20 +7,15 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::find::find;
-use super::place::Place;
-use super::start::{start_runner, start_runner_of_push};
-use crate::deploy_repository::{self, DeployRepository};
+use super::runner_watch::{NoRunner, RunnerWatch, Starter};
+use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment};
 use crate::policy::freeze_of;
 use crate::report::Tail;
-use crate::runner::{Unwatched, has_runner, unwatched};
+use crate::runner::{Unwatched, unwatched};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Reader, Store};
 use crate::sys::clock::{self, Deadline};
-
-/// How long a deployment may wait without a runner before one is started, and how long until the
-/// next try.
-const RUNNER_MISSING: Duration = Duration::from_secs(5);
 
 /// How often to look whether an environment is frozen or held.
 const OBSTACLES: Duration = Duration::from_secs(1);
@@ -48,39 +43,9 @@ pub enum News {
     Waits(Deployment),
     /// A deployment has ended, and all its output was handed over.
     Ended(Deployment),
-    /// The deployments of an environment can't continue now. This comes once for an environment.
+    /// The deployments of an environment can't continue now, or nobody knows whether they can. Each
+    /// reason comes once for an environment.
     NoRunner(NoRunner),
-}
-
-/// Why an environment that needs a runner has none.
-#[derive(Debug, thiserror::Error)]
-pub enum NoRunner {
-    /// The deploy repository or its configuration can't be used.
-    #[error("{0}\nwhat is queued waits until this is fixed")]
-    Unusable(deploy_repository::Error),
-    /// The runner's process can't be started, or this user may not start one.
-    #[error("no runner carries it out, and none can be started from here")]
-    NotStarted(#[source] Error),
-}
-
-impl NoRunner {
-    /// What to do, where the message does not say it.
-    #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::NotStarted(error) => error.hint(),
-            Self::Unusable(_) => None,
-        }
-    }
-}
-
-/// By which right runners are started for what is followed.
-#[derive(Debug)]
-pub enum Starter {
-    /// The push of this user, which git has let in.
-    Push,
-    /// The right of the person who typed a command about this place.
-    Person(Place),
 }
 
 /// Deployments that are watched until they have ended.
@@ -90,7 +55,7 @@ pub struct Following {
     store: Store,
     watch: Watch,
     open: VecDeque<Followed>,
-    runners: BTreeMap<Environment, RunnerCheck>,
+    runners: BTreeMap<Environment, RunnerWatch>,
     obstacles: BTreeMap<Environment, Obstacles>,
 }
 
@@ -108,7 +73,7 @@ impl Following {
             id: *id,
             tail: Tail::new(store.log_file(*id)),
             told: None,
-            is_blocked: false,
+            outlook: Outlook::Open,
         };
         Self {
             starter,
@@ -137,11 +102,21 @@ impl Following {
         open.map(|followed| find(&record, followed.id)).collect()
     }
 
-    /// Whether nothing goes on: each one that has not ended waits for a thaw, or for what a dead
-    /// runner left running. [`News::Waits`] has said why.
+    /// Whether nothing goes on: each one that has not ended waits for a thaw, for what a dead
+    /// runner left running, or for a runner where none works. [`News::Waits`] or
+    /// [`News::NoRunner`] has said why.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
-        !self.is_over() && self.open.iter().all(|followed| followed.is_blocked)
+        let mut open = self.open.iter();
+        !self.is_over() && open.all(|followed| followed.outlook != Outlook::Open)
+    }
+
+    /// Whether each one that has not ended waits for a runner where none works.
+    /// [`News::NoRunner`] has said so.
+    #[must_use]
+    pub fn is_deserted(&self) -> bool {
+        let mut open = self.open.iter();
+        !self.is_over() && open.all(|followed| followed.outlook == Outlook::Deserted)
     }
 
     /// What is new since the last call. If nothing is, the caller calls again a moment later.
@@ -160,7 +135,7 @@ impl Following {
             // The status is read before the output. So when the deployment has ended, all that it
             // wrote before its end is read.
             let mut deployment = find(&*self.store.read()?, id)?;
-            followed.is_blocked = false;
+            followed.outlook = Outlook::Open;
             let bytes = match self.watch {
                 Watch::Output => followed.tail.read().map_err(unreadable_log(id))?,
                 Watch::End => Vec::new(),
@@ -177,14 +152,18 @@ impl Following {
                 news.push(News::Ended(deployment));
             } else {
                 let environment = deployment.target.environment.clone();
+                let (why, is_deserted) = self.ensure_runner(environment)?;
+                if is_deserted {
+                    followed.outlook = Outlook::Deserted;
+                }
                 if let Some(obstacle) = self.obstacle(&deployment)? {
                     deployment.reason = Some(obstacle);
-                    followed.is_blocked = true;
+                    followed.outlook = Outlook::Blocked;
                 }
                 if followed.has_new_reason(&deployment) {
                     news.push(News::Waits(deployment));
                 }
-                news.extend(self.ensure_runner(environment).map(News::NoRunner));
+                news.extend(why.map(News::NoRunner));
                 self.open.push_back(followed);
             }
         }
@@ -203,21 +182,16 @@ impl Following {
         Ok(known.and_then(|known| known.of(deployment)))
     }
 
-    /// Starts a runner where none is alive. Returns what is in the way, but only once.
-    fn ensure_runner(&mut self, environment: Environment) -> Option<NoRunner> {
-        let check = self.runners.entry(environment.clone()).or_default();
-        if !check.next.is_over() {
-            return None;
-        }
-        check.next = Deadline::after(RUNNER_MISSING);
-
-        // If the state can't be read now, the next look tries again.
-        let record = self.store.read().ok()?;
-        if has_runner(&record, &environment).unwrap_or(true) {
-            return None;
-        }
-        let why = start(&self.starter, &self.deploy, &environment).err()?;
-        (!std::mem::replace(&mut check.was_told, true)).then_some(why)
+    /// Starts a runner where none works. Returns what is to be said about it, and whether nobody is
+    /// expected to work.
+    fn ensure_runner(
+        &mut self,
+        environment: Environment,
+    ) -> Result<(Option<NoRunner>, bool), store::Error> {
+        let record = self.store.read()?;
+        let watch = self.runners.entry(environment.clone()).or_default();
+        let why = watch.look(&self.starter, &self.deploy, &record, &environment);
+        Ok((why, watch.is_deserted()))
     }
 }
 
@@ -227,8 +201,19 @@ struct Followed {
     tail: Tail,
     /// The reason to wait that was handed over last.
     told: Option<String>,
-    /// Whether the last look has found that it waits for a thaw or is held.
-    is_blocked: bool,
+    /// What the last look has found.
+    outlook: Outlook,
+}
+
+/// Whether a deployment can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    /// As far as anybody knows.
+    Open,
+    /// It waits for a thaw, or for what a dead runner left running.
+    Blocked,
+    /// It waits for a runner, and nobody works.
+    Deserted,
 }
 
 impl Followed {
@@ -248,22 +233,6 @@ pub fn unreadable_log(id: DeploymentId) -> impl FnOnce(io::Error) -> Error {
         format!("the log of {id} can't be read"),
         "make sure that this user can read the state directory",
     )
-}
-
-/// When to check next whether a runner is alive. It can have died, or ended because of the
-/// configuration.
-struct RunnerCheck {
-    next: Deadline,
-    was_told: bool,
-}
-
-impl Default for RunnerCheck {
-    fn default() -> Self {
-        Self {
-            next: Deadline::after(RUNNER_MISSING),
-            was_told: false,
-        }
-    }
 }
 
 /// What keeps an environment from going on, without end as far as anybody knows.
@@ -317,21 +286,4 @@ impl Obstacles {
         let may_wait = is_queued && !deployment.overrides_freeze;
         self.freeze.clone().filter(|_| may_wait)
     }
-}
-
-/// Starts a runner by the configuration as it is now. A runner that finds the lock taken ends
-/// again.
-fn start(
-    starter: &Starter,
-    deploy: &DeployRepository,
-    environment: &Environment,
-) -> Result<(), NoRunner> {
-    let config_file = deploy.config_file.as_deref();
-    let deploy = DeployRepository::open(deploy.repository.path(), config_file)
-        .map_err(NoRunner::Unusable)?;
-    let started = match starter {
-        Starter::Push => start_runner_of_push(&deploy, environment),
-        Starter::Person(place) => start_runner(place, &deploy, environment),
-    };
-    started.map_err(NoRunner::NotStarted)
 }

@@ -10,7 +10,7 @@
 //! all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dates::find_dates;
@@ -151,7 +151,7 @@ fn notifications(
     for (name, section) in &deploy.config.notify {
         let mut of_name = tried(&reader_of(name));
         of_name.waiting += untried(record, name, section, &deploy.config.root)?;
-        figures.insert(name.to_string(), of_name);
+        figures.insert(reader_of(name), of_name);
     }
     Ok(figures)
 }
@@ -244,10 +244,15 @@ fn write(deploy: &DeployRepository, store: &mut Store, folder: &Path) -> Result<
     find_dates(deploy, store)?;
     let figures = metrics(deploy, store)?;
 
-    let name = unit_name::file_name(deploy.repository.path());
-    let file = folder.join(format!("deploy-by-code-{name}.prom"));
+    let file = metrics_file(deploy, folder);
     let shown = text::escape(file.as_os_str().as_encoded_bytes(), 300);
     let what = format!("the figures can't be written to {shown}");
     let hint = "make the folder, and let the repository's owner write to it";
     replace(&file, figures.as_bytes(), MODE).map_err(Error::system(what, hint))
+}
+
+/// The file of a deploy repository in a folder.
+pub(super) fn metrics_file(deploy: &DeployRepository, folder: &Path) -> PathBuf {
+    let name = unit_name::file_name(deploy.repository.path());
+    folder.join(format!("deploy-by-code-{name}.prom"))
 }

@@ -29,7 +29,8 @@ const FAILED_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const WAITING_MIN: Duration = Duration::from_secs(60);
 
 /// The notifications of one target or of all, the newest event first: the newest `number` of them,
-/// and for each target the event that is told next, where one waits.
+/// and for each target the event that is told next, where one waits, and the one that is tried next
+/// of those that only some people have.
 ///
 /// # Errors
 /// No target has that name, or the state can't be read.
@@ -71,6 +72,12 @@ pub fn notifications(
         }
     }
     for reader in readers {
+        if let Some(partial) = record.next_partial(&reader)?
+            && let Some(event) = record.event(partial.event)?
+            && let Some(row) = row(&reader, &event, Some(partial))
+        {
+            rows.insert((event.id, reader.clone()), row);
+        }
         if let Some(waiting) = backlog_of(deploy, &record, &reader)?
             && let Some(mut first) = row(&reader, &waiting.event, waiting.notification)
         {
@@ -217,8 +224,14 @@ pub struct Untold {
     pub name: String,
     /// Since when the oldest event waits, how many wait behind it, and what the last try came to.
     pub waiting: Option<(Timestamp, usize, Option<String>)>,
-    /// How many notifications were refused or given up within the last day, and the newest of them.
+    /// How many notifications only some of several people have, and are tried again for the others,
+    /// and what the last try of one of them came to.
+    pub partial: Option<(u64, Option<String>)>,
+    /// How many notifications were refused or given up, and the newest of them: those of a section
+    /// within the last day, and those of what publishes for as long as they are not made good.
     pub failed: Option<(u64, Notification)>,
+    /// Whether each `reconcile` tries once more what was given up.
+    pub is_retried: bool,
 }
 
 impl Untold {
@@ -241,19 +254,28 @@ impl Untold {
             let answer = said(answer.as_ref());
             remarks.push(format!("{count} not told yet, the oldest of {ago}{answer}"));
         }
+        if let Some((count, answer)) = &self.partial {
+            let count = counted(*count);
+            let answer = said(answer.as_ref());
+            remarks.push(format!("{count} not told to everybody yet{answer}"));
+        }
         if let Some((count, newest)) = &self.failed {
             let count = counted(*count);
             let answer = said(newest.answer.as_ref());
-            remarks.push(format!(
-                "{count} not told within the last day, and not tried again{answer}"
-            ));
+            remarks.push(match self.is_retried {
+                true => format!("{count} given up, and tried again by each reconcile{answer}"),
+                false => {
+                    format!("{count} not told within the last day, and not tried again{answer}")
+                }
+            });
         }
         remarks
     }
 }
 
-/// Those for whom an event waits for longer than a minute, or who were not told of one within the
-/// last day.
+/// Those for whom an event waits for longer than a minute, of whom some were not told of one yet,
+/// who were not told of one within the last day, or for whom one is given up that each `reconcile`
+/// tries again.
 ///
 /// # Errors
 /// The state can't be read.
@@ -268,14 +290,23 @@ pub fn untold(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Vec<Unto
             let answer = waiting.notification.and_then(|tried| tried.answer);
             (waiting.event.at, waiting.behind, answer)
         });
-        let (count, newest) = record.failed_notifications(reader, now.before(FAILED_MAX))?;
+        let partial = record.next_partial(reader)?.map(|partial| partial.answer);
+        let partial = match partial {
+            Some(answer) => Some((record.partial_notifications(reader)?, answer)),
+            None => None,
+        };
+        let is_retried = target_of(reader).is_none();
+        let since = (!is_retried).then(|| now.before(FAILED_MAX));
+        let (count, newest) = record.failed_notifications(reader, since)?;
         let failed = newest.map(|newest| (count, newest));
-        if waiting.is_some() || failed.is_some() {
+        if waiting.is_some() || partial.is_some() || failed.is_some() {
             let name = name.to_owned();
             found.push(Untold {
                 name,
                 waiting,
+                partial,
                 failed,
+                is_retried,
             });
         }
         Ok::<_, store::Error>(())

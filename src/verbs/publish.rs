@@ -8,14 +8,29 @@ use super::place::Place;
 use super::published_status::PublishedStatus;
 use super::report_failure::report_failure;
 use crate::publish::{MARKS, METRICS, STATUS, mark_all, publishers, tell_all};
+use crate::sys::own_program::OwnProgram;
 use crate::text;
 
 /// Lets each reader of events that the configuration switches on do what waits for it, each on a
-/// thread of its own, and returns when nothing waits. What goes wrong goes to the system log.
+/// thread of its own, and returns when nothing waits. Where a new program has taken the place of
+/// this one, the process goes on as that one. What goes wrong goes to the system log.
 ///
 /// # Errors
 /// The deploy repository or its configuration can't be used.
 pub fn publish(place: &Place) -> Result<(), Error> {
+    loop {
+        let program = OwnProgram::find();
+        publish_all(place)?;
+        if !program.is_replaced() {
+            return Ok(());
+        }
+        let error = program.go_on_as_it();
+        let why = format!("the new program can't be started, so this one goes on: {error}");
+        report_failure(place, "publish", &why);
+    }
+}
+
+fn publish_all(place: &Place) -> Result<(), Error> {
     let deploy = place.deploy()?;
     let mut threads = Vec::new();
     for reader in publishers(&deploy.config) {

@@ -5,42 +5,26 @@
 //! each other change gets a commit of its own, and those that were planned one after the other
 //! share one. The files are those of the present state, and change with the last of these commits.
 //! git adds all of them in one step. So a process that dies leaves the old status or the new one,
-//! and an event that is told once more is found published.
+//! and an event that is told once more is found published. A reader that begins anew is told of the
+//! newest event alone.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::error::Error;
-use crate::deploy_repository::DeployRepository;
+use super::published_lag::{BATCH, Published, is_published, published_lag};
+use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
 use crate::id::{EventId, Target};
 use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
-    Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, last_published,
-    published_message,
+    Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, published_message,
 };
-use crate::store::{self, Reader, RecordedEvent, Store};
+use crate::store::{self, Addressees, Reader, RecordedEvent, Store};
 use crate::sys::{clock, host};
 use crate::text;
-
-/// The kinds of events that change what is published.
-const KINDS: [EventKind; 10] = [
-    EventKind::Planned,
-    EventKind::Succeeded,
-    EventKind::Failed,
-    EventKind::Cancelled,
-    EventKind::Superseded,
-    EventKind::Skipped,
-    EventKind::Interrupted,
-    EventKind::Retired,
-    EventKind::Frozen,
-    EventKind::Thawed,
-];
-
-/// How many events one step publishes. So many events of the past also get commits at first.
-const BATCH: u32 = 1_000;
 
 /// How many applications in their environments are published.
 const ROWS_MAX: usize = 10_000;
@@ -66,20 +50,16 @@ impl PublishedStatus {
         let identity = store.identity()?;
         let state = identity.split(' ').next().unwrap_or_default();
         loop {
-            let tip = self.deploy.repository.branch_tip(full_name)?;
-            let message = tip
-                .as_ref()
-                .map(|tip| self.deploy.repository.commit_message(tip));
-            let published = message.transpose()?;
-            let published = published.and_then(|message| last_published(&message, state));
-
             let record = store.read()?;
-            // A number that no event has yet is that of a database before this one.
-            let newest = record.last_event()?;
-            let published = published.filter(|published| *published <= newest);
-            let after = published.unwrap_or(EventId(event.id.0.saturating_sub(1)));
+            let published = Published::at(full_name, &self.deploy, &record, state)?;
+            // The events of an earlier record have commits already, under these numbers.
+            let after = match published.is_ahead() {
+                true => EventId(event.id.0.saturating_sub(1)),
+                false => published.up_to(),
+            };
             if after >= event.id {
-                return Ok(());
+                drop(record);
+                return settle(store, after);
             }
 
             let events = self.events(&record, after)?;
@@ -90,7 +70,7 @@ impl PublishedStatus {
             drop(record);
             let committer = format!("deploy-by-code <deploy-by-code@{}>", host::mail_name());
             let repository = &self.deploy.repository;
-            repository.append(full_name, tip.as_ref(), &commits, &committer)?;
+            repository.append(full_name, published.tip.as_ref(), &commits, &committer)?;
             // Otherwise each of these events would be looked at once more, one after the other.
             store.transaction(|transaction| transaction.move_position(STATUS, last.id))?;
         }
@@ -140,7 +120,7 @@ impl PublishedStatus {
                 Some(last) => after = last.id,
                 None => return Ok(events),
             }
-            events.retain(|event| self.wants(&event.event));
+            events.retain(|event| is_published(&event.event));
             if !events.is_empty() {
                 return Ok(events);
             }
@@ -150,11 +130,23 @@ impl PublishedStatus {
     fn happened(&self, record: &Reader<'_>, recorded: &RecordedEvent) -> Result<Happened, Error> {
         let id = recorded.event.deployment();
         let deployment = id.map(|id| record.deployment(id)).transpose()?.flatten();
-        let exceptions = id.map(|id| record.exceptions(id)).transpose()?;
+        let (exceptions, approvals) = match (&recorded.event, id) {
+            (
+                Event::Retired {
+                    exceptions,
+                    approvals,
+                    ..
+                },
+                _,
+            ) => (exceptions.clone(), approvals.clone()),
+            (_, Some(id)) => (record.exceptions(id)?, record.approvals(id)?),
+            (_, None) => (Vec::new(), Vec::new()),
+        };
         Ok(Happened {
             recorded: recorded.clone(),
             deployment,
-            exceptions: exceptions.unwrap_or_default(),
+            exceptions,
+            approvals,
             why: Vec::new(),
         })
     }
@@ -167,6 +159,15 @@ impl PublishedStatus {
         let lines = lines.map(|(deployment, commit)| entry_lines(&self.deploy, commit, deployment));
         lines.unwrap_or_default()
     }
+}
+
+/// Records that everything up to an event is published, also what was given up before.
+fn settle(store: &mut Store, up_to: EventId) -> Result<(), Error> {
+    let (given_up, _) = store.read()?.failed_notifications(STATUS, None)?;
+    if given_up > 0 {
+        store.transaction(|transaction| transaction.deliver_after_all(STATUS, up_to))?;
+    }
+    Ok(())
 }
 
 /// Everything that is published, as it is recorded now. `event` is the last event of which a
@@ -201,29 +202,34 @@ fn pages(
 }
 
 impl Recipient for PublishedStatus {
-    fn refresh(&mut self) -> ControlFlow<()> {
-        // A configuration with mistakes is not used, and the one from before stays in force.
-        let _ = self.deploy.reload_config();
-        match self.deploy.config.publish {
+    fn refresh(&mut self) -> Result<ControlFlow<()>, ConfigError> {
+        self.deploy.reload_config()?;
+        Ok(match self.deploy.config.publish {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
-        }
+        })
     }
 
     fn wants(&self, event: &Event) -> bool {
-        KINDS.contains(&event.kind())
+        is_published(event)
     }
 
     fn begins_after(&self, store: &mut Store) -> Result<EventId, store::Error> {
         let EventId(last) = store.read()?.last_event()?;
-        Ok(EventId(last.saturating_sub(BATCH.into()).max(0)))
+        Ok(match published_lag(&self.deploy, store) {
+            // To be told of one event publishes all that are not published yet.
+            Ok(Some(lag)) => EventId(lag.newest.id.0.saturating_sub(1)),
+            Ok(None) => EventId(last),
+            // The first event that is told says why the ref can't be read.
+            Err(_) => EventId(last.saturating_sub(BATCH.into()).max(0)),
+        })
     }
 
     fn report_failure(&self, message: &str) {
         Audience::of(&self.deploy).report_failure("publish", message);
     }
 
-    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
+    fn tell(&mut self, store: &mut Store, event: &RecordedEvent, _: &mut Addressees) -> Told {
         match self.publish(store, event) {
             Ok(()) => Told::Delivered(String::new()),
             Err(error) => Told::Later(text::with_causes(&error)),

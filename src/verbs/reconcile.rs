@@ -6,12 +6,13 @@ use super::dates::find_dates;
 use super::error::Error;
 use super::metrics::write_metrics;
 use super::place::Place;
+use super::published_lag::published_lag;
 use super::report_failure::report_failure;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
 use crate::planning::{Planned, Push, plan_tip};
-use crate::publish::{Audience, STATUS, forget_gone};
+use crate::publish::{Audience, MARKS, STATUS, give_up_gone};
 use crate::store::{self, Store};
 use crate::sys::clock;
 use crate::text;
@@ -65,8 +66,8 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
 
     let audience = Audience::of(&deploy);
     if after_push.is_none() {
-        forget_gone(&mut store, &deploy);
-        if let Err(error) = publish_anew(&deploy, &mut store) {
+        give_up_gone(&mut store, &deploy);
+        if let Err(error) = take_up_again(&deploy, &mut store) {
             audience.report_failure("publish", &text::with_causes(&error));
         }
     }
@@ -78,18 +79,28 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     Ok(Reconciled { planned, busy })
 }
 
-/// Lets the status be published anew where the ref that it is published at is not there: somebody
-/// has removed the ref, or the configuration names another one now.
-fn publish_anew(deploy: &DeployRepository, store: &mut Store) -> Result<(), Error> {
-    let Some(full_name) = &deploy.config.publish else {
-        return Ok(());
-    };
-    if deploy.repository.branch_tip(full_name)?.is_some()
-        || store.read()?.known_position(STATUS)?.is_none()
-    {
-        return Ok(());
+/// Lets what is published be made what the record says where nobody works on that any more: where
+/// it was given up, or the ref of the status was set back, removed or changed in the configuration.
+/// The figures are written by each call.
+fn take_up_again(deploy: &DeployRepository, store: &mut Store) -> Result<(), Error> {
+    let record = store.read()?;
+    let (given_up, _) = record.failed_notifications(MARKS, None)?;
+    let position = record.known_position(STATUS)?;
+    let is_tried = record.next_waiting(STATUS)?.is_some();
+    drop(record);
+
+    if given_up > 0 && deploy.config.has_marks() {
+        store.optional_transaction(|transaction| transaction.try_given_up(MARKS))?;
     }
-    Ok(store.transaction(|transaction| transaction.forget_reader(STATUS))?)
+    // The position was read before the ref is: an event up to there was published before that.
+    let is_told = |event| position.is_some_and(|position| position >= event);
+    if let Some(lag) = published_lag(deploy, store)?
+        && is_told(lag.newest.id)
+        && !is_tried
+    {
+        store.optional_transaction(|transaction| transaction.forget_reader(STATUS))?;
+    }
+    Ok(())
 }
 
 /// Finds out what the figures need, and writes them where the configuration says so. After a push

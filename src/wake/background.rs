@@ -5,9 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::program::{Call, ENVIRONMENT, own_program};
+use super::program::{Call, ENVIRONMENT};
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
+use crate::sys::own_program::own_program;
 
 /// A process that tells others what happened, and ends when nothing waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

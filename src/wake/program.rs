@@ -1,30 +1,18 @@
 //! This program as a process of its own, for the same repository and by the same configuration.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::RunnerKind;
 use crate::deploy_repository::DeployRepository;
 use crate::sys::detach;
+use crate::sys::own_program::own_program;
 use crate::sys::surroundings::PATH;
 
 /// The environment of the processes that are started. They get nothing of the hook's environment,
 /// which can hold the pusher's password.
 pub(super) const ENVIRONMENT: &[(&str, &str)] = &[("PATH", PATH), ("LANG", "C.UTF-8")];
-
-/// The path of this program, even if a newer file has replaced it meanwhile.
-pub(super) fn own_program() -> io::Result<PathBuf> {
-    let program = env::current_exe()?;
-    let path = program.as_os_str().as_bytes();
-    Ok(path
-        .strip_suffix(b" (deleted)")
-        .map_or(program.clone(), |path| {
-            PathBuf::from(OsStr::from_bytes(path))
-        }))
-}
 
 /// What a process needs to work on the same repository with the same configuration file.
 #[derive(Debug, Clone)]

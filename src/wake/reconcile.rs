@@ -7,12 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::program::{Call, ENVIRONMENT, own_program};
+use super::program::{Call, ENVIRONMENT};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
 use crate::identity::Identity;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::group;
+use crate::sys::own_program::own_program;
 use crate::sys::user::User;
 
 /// How long to wait for the end of a process that was killed.
@@ -61,13 +62,15 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
 }
 
 /// Lets systemd run `reconcile --registered` as a user, in a unit of its own, and waits for it. The
-/// runners that it starts are in that unit's control group, which the user may divide, and only the
-/// limits of that unit count for them. If the unit of an earlier call still runs, it is left alone.
+/// processes that it starts are in that unit's control group, which the user may divide, and only
+/// the limits of that unit count for them.
 ///
 /// # Errors
 /// It can't be run, or it failed.
 pub fn reconcile_in_unit(user: u32, registry: &Path, patience: Duration) -> io::Result<()> {
-    let unit = format!("deploy-by-code-reconcile-{user}");
+    // The name of a unit is taken as long as any of its processes lives. A runner can live for
+    // hours, and a process that tells others for a day, and the next call must not wait for them.
+    let unit = format!("deploy-by-code-reconcile-{user}-{}", clock::now().as_ms());
 
     let mut command = Command::new("systemd-run");
     command.args([

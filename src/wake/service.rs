@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::{Child, Command, Stdio};
 
 use super::background::Background;
-use super::program::{Call, ENVIRONMENT, own_program};
+use super::program::{Call, ENVIRONMENT};
 use super::runner::run;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
+use crate::sys::own_program::own_program;
 
 /// What a wake file asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

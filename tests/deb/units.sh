@@ -35,6 +35,7 @@ push() { git -C work push origin HEAD:refs/heads/main 2>&1; }
 at() { deploy-by-code -C /srv/deploys.git "$@"; }
 ended() { [[ $(at show --json "$1") != *'"queued"'* && $(at show --json "$1") != *'"running"'* ]]; }
 no_runner() { ! pgrep -u git -f 'run production' >/dev/null; }
+one_notifier() { [ "$(pgrep -u git -c -f deploy-by-code-notify)" -eq 1 ]; }
 idle() { ! systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.service; }
 
 say 'control: with the default runner, logind kills the deployment with the session'
@@ -68,7 +69,16 @@ grep -Eq '/deploy-by-code\.[0-9]+\.[0-9]+\.2' /var/tmp/ran || fail 'the deployme
 systemctl is-active --quiet deploy-by-code-runner@srv-deploys.git.path || fail 'the path unit is not active'
 until_true 20 idle
 
-say 'an upgrade and a stop of the service do not kill a running deployment'
+say 'an upgrade and a stop of the service kill no running deployment and nobody who waits to tell somebody'
+printf '[notify.broken]\nkind = "command"\ncommand = ["/bin/false"]\n' >>/srv/deploys.git/deploy-by-code.toml
+# freeze and thaw are events that it is told of.
+at freeze production --reason 'to tell somebody'
+at thaw production
+until_true 20 idle
+# The one that came first tells, and the others end.
+until_true 20 one_notifier
+notifier=$(pgrep -u git -o -f deploy-by-code-notify)
+expect 'deploy-by-code-runner@' cat "/proc/$notifier/cgroup"
 touch /var/tmp/hold
 deploy work 3
 push >/dev/null
@@ -77,6 +87,8 @@ dpkg --install /deb/new.deb >/dev/null
 systemctl stop deploy-by-code-runner@srv-deploys.git.service
 rm /var/tmp/hold
 at wait 3
+kill "$notifier" || fail 'nobody waits any more'
+sed -i '/notify.broken/,$d' /srv/deploys.git/deploy-by-code.toml
 
 say 'removed and installed again: the path unit watches as before'
 dpkg --remove deploy-by-code >/dev/null 2>&1
@@ -110,7 +122,19 @@ mv /srv/other.git/hooks.away /srv/other.git/hooks
 systemctl start deploy-by-code-reconcile.service
 deploy-by-code -C /srv/other.git wait 1
 grep -q '^start 1 git' /var/tmp/ran || fail 'the deployment did not run as the owner'
-grep -Eq '/deploy-by-code-reconcile-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
+grep -Eq '/deploy-by-code-reconcile-[0-9]+-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
+
+say 'the timer works while what it started still runs'
+touch /var/tmp/hold
+deploy other 2
+mv /srv/other.git/hooks /srv/other.git/hooks.away
+git -C other push -q git@127.0.0.1:/srv/other.git HEAD:refs/heads/main
+mv /srv/other.git/hooks.away /srv/other.git/hooks
+systemctl start deploy-by-code-reconcile.service
+until_true 20 grep -q '^start 2 git' /var/tmp/ran
+systemctl start deploy-by-code-reconcile.service || fail 'the timer waits for a deployment'
+rm /var/tmp/hold
+deploy-by-code -C /srv/other.git wait 2
 deploy-by-code uninstall /srv/other.git >/dev/null
 
 say 'the machine goes down during a deployment, and after a push that no hook saw'

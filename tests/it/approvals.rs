@@ -24,6 +24,15 @@ fn signed_change_is_deployed_after_somebody_else_approved_it() {
     approve(&world, "bob", A);
     push_commits(&world).ok();
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+
+    let by_bob = "approved by    bob@example.org (";
+    assert!(world.cmd(&["show", "1"]).ok().stdout.contains(by_bob));
+    world
+        .cmd(&["status"])
+        .ok()
+        .says("production/a: approved by bob@example.org");
+    let row = &world.json(&["log"])[0];
+    assert_eq!(row["approvals"][0]["by"], "bob@example.org", "{row}");
 }
 
 #[test]

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use crate::faults::{Fault, strace_or_skip};
 use crate::metrics::{SUCCEEDED, Values, promtool, promtool_or_skip};
+use crate::nobody::{NOBODY, Nobody};
+use crate::processes::BINARY;
+use crate::run::{DEADLINE, skip};
 use crate::timer;
 use crate::world::World;
 
@@ -156,5 +162,109 @@ fn two_repositories_share_a_folder_whatever_they_are_called() {
         for text in files.values() {
             promtool(&world, &["check", "metrics"], text);
         }
+    }
+
+    let Some(shown) = shown_by_node_exporter(&world, &folder) else {
+        return;
+    };
+    assert!(
+        shown.contains("\nnode_textfile_scrape_error 0\n"),
+        "{shown}"
+    );
+    let samples = |text: &str| {
+        let is_ours = |line: &&str| line.starts_with("deploy_by_code_");
+        text.lines().filter(is_ours).count()
+    };
+    let written: usize = files.values().map(|text| samples(text)).sum();
+    assert_eq!(samples(&shown), written, "{shown}");
+    assert!(shown.contains(escaped), "{shown}");
+}
+
+/// What Debian's node_exporter shows, of the files in a folder alone; `None`: it is not installed.
+#[track_caller]
+fn shown_by_node_exporter(world: &World, folder: &Path) -> Option<String> {
+    let mut exporter = world.command("prometheus-node-exporter", "");
+    exporter
+        .args([
+            "--web.listen-address=127.0.0.1:0",
+            "--collector.disable-defaults",
+        ])
+        .arg("--collector.textfile")
+        .arg(format!(
+            "--collector.textfile.directory={}",
+            folder.display()
+        ))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let Ok(mut exporter) = exporter.spawn() else {
+        skip("prometheus-node-exporter is not installed");
+        return None;
+    };
+
+    // Its log names the port that it was given.
+    let mut log = BufReader::new(exporter.stderr.take().unwrap()).lines();
+    let address = log.by_ref().map(Result::unwrap).find_map(|line| {
+        let (_, address) = line.split_once("msg=\"Listening on\" address=")?;
+        Some(address.to_owned())
+    });
+    let mut shown = String::new();
+    if let Some(address) = &address {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(DEADLINE)).unwrap();
+        connection
+            .write_all(b"GET /metrics HTTP/1.0\r\n\r\n")
+            .unwrap();
+        connection.read_to_string(&mut shown).unwrap();
+    }
+    exporter.kill().unwrap();
+    exporter.wait().unwrap();
+    assert!(address.is_some(), "node_exporter did not start");
+    Some(shown)
+}
+
+#[test]
+fn doctor_says_who_can_write_the_file() {
+    let world = World::installed();
+    let folder = world.path("figures");
+    fs::create_dir(&folder).unwrap();
+    world.config_top(&format!("metrics_textfile = {folder:?}"));
+    world.cmd(&["reconcile"]).ok();
+    let file = only_file(&world, &folder);
+    let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+    let doctor = || world.cmd(&["doctor"]);
+
+    mode(0o775);
+    doctor()
+        .says("warning  metrics: written to ")
+        .says(", where other users can put false figures in their place")
+        .says(&format!("chmod +t {}", folder.display()));
+    mode(0o1775);
+    doctor().says("ok       metrics: written to ");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    doctor().exits(1).says(".prom is a folder, so the figures");
+    fs::remove_dir(&file).unwrap();
+
+    // What doctor says of a stranger's file is what happens.
+    let Some(nobody) = Nobody::new(&world) else {
+        return;
+    };
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let new = format!(".{name}.new");
+    for stranger in [name, new.as_str()] {
+        let path = folder.join(stranger);
+        fs::write(&path, "").unwrap();
+        let removed = format!("rm -f 'figures/{stranger}' 2>&1");
+        let said = nobody.run(".", &format!("'{BINARY}' -C deploy.git doctor"));
+        said.says("PROBLEM  metrics: ").says(&format!(
+            "{stranger} belongs to user 0, who alone can replace it"
+        ));
+        assert_ne!(nobody.run(".", &removed).code, Some(0));
+
+        chown(&path, Some(NOBODY), None).unwrap();
+        let said = nobody.run(".", &format!("'{BINARY}' -C deploy.git doctor"));
+        said.says("ok       metrics: written to ");
+        nobody.run(".", &removed).ok();
     }
 }

@@ -18,15 +18,15 @@ use crate::run::{Run, run};
 use crate::world::World;
 
 /// The program that tells others.
-fn notifier() -> PathBuf {
+pub fn notifier() -> PathBuf {
     PathBuf::from(BINARY).with_file_name("deploy-by-code-notify")
 }
 
 /// Where telling the program fails as long as this file is there.
-const BROKEN: &str = "broken";
+pub const BROKEN: &str = "broken";
 
 /// A world in which a program is told of each freeze of the environment `production`.
-fn world() -> World {
+pub fn world() -> World {
     let world = told("\"frozen\"");
     let text = world.config_text();
     world.config_file(&format!("{text}\n[environments.production]\n"));
@@ -35,7 +35,7 @@ fn world() -> World {
 
 /// Makes an event that has a number as its reason.
 #[track_caller]
-fn freeze(world: &World, n: u32) {
+pub fn freeze(world: &World, n: u32) {
     let reason = n.to_string();
     world
         .cmd(&["freeze", "production", "--reason", &reason])
@@ -49,12 +49,12 @@ fn numbers(world: &World) -> Vec<u32> {
 }
 
 /// The processes that tell others.
-fn notifiers(world: &World) -> Vec<i32> {
+pub fn notifiers(world: &World) -> Vec<i32> {
     of_program(&world.path(""), &notifier())
 }
 
 #[track_caller]
-fn wait_until_told(world: &World, expected: &[u32]) {
+pub fn wait_until_told(world: &World, expected: &[u32]) {
     world.wait_until(&format!("the program got {expected:?}"), || {
         numbers(world) == expected
     });
@@ -62,7 +62,7 @@ fn wait_until_told(world: &World, expected: &[u32]) {
 
 /// Breaks the program, makes an event, and waits until a try has failed.
 #[track_caller]
-fn freeze_while_broken(world: &World, n: u32) {
+pub fn freeze_while_broken(world: &World, n: u32) {
     fs::write(world.path(BROKEN), "").unwrap();
     freeze(world, n);
     world.wait_until("a try has failed", || {
@@ -76,7 +76,7 @@ fn freeze_while_broken(world: &World, n: u32) {
 
 /// The process that tells others, once those have ended that found its lock taken.
 #[track_caller]
-fn the_one_that_waits(world: &World) -> i32 {
+pub fn the_one_that_waits(world: &World) -> i32 {
     world.wait_until("one process waits", || notifiers(world).len() == 1);
     notifiers(world)[0]
 }
@@ -286,49 +286,8 @@ fn corrected_configuration_counts_from_the_next_try_on() {
     wait_until_told(&world, &[1]);
 }
 
-#[test]
-fn target_that_is_removed_is_told_of_nothing_that_happens_meanwhile() {
-    let world = world();
-    let with = world.config_text();
-    let (before, after) = with.split_once("[notify.program]").unwrap();
-    let without = format!("{before}[environments.production]\n");
-    assert!(after.contains("[environments.production]"));
-
-    freeze_while_broken(&world, 1);
-    world.config_file(&without);
-    freeze(&world, 2);
-    world.wait_until("its process ends", || notifiers(&world).is_empty());
-    world
-        .cmd(&["notifications"])
-        .ok()
-        .says("the configuration does not name it any more");
-    let row = &world.json(&["notifications"])[0];
-    assert_eq!(
-        (&row["configured"], &row["behind"]),
-        (&Value::Bool(false), &Value::Null)
-    );
-    world
-        .cmd(&["notifications", "--again", "1"])
-        .exits(1)
-        .says("write a section [notify.program] first");
-
-    // The configuration must not have been changed a moment ago.
-    let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
-    let known = "SELECT COUNT(*) FROM event_readers WHERE name = 'notify:program'";
-    world.wait_until("its position is forgotten", || {
-        world.cmd(&["reconcile"]).ok();
-        let count = database.query_row(known, [], |row| row.get::<_, i64>(0));
-        count.unwrap() == 0
-    });
-    fs::remove_file(world.path(BROKEN)).unwrap();
-    wait_for_the_clock();
-    world.config_file(&with);
-    freeze(&world, 3);
-    wait_until_told(&world, &[1, 3]);
-}
-
 /// The kernel's time of a change can be a tick behind the clock, which is 10 ms at most.
-fn wait_for_the_clock() {
+pub fn wait_for_the_clock() {
     std::thread::sleep(Duration::from_millis(20));
 }
 

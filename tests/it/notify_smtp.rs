@@ -5,17 +5,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::notify_mail::{PASSWORD, deploy, section, starttls, subjects, told};
-use crate::processes::BINARY;
+use crate::processes::{BINARY, kill_one, of_program};
 use crate::run::{Run, run};
 use crate::world::{World, rev};
 
+/// The program that sends mails.
+fn notifier() -> PathBuf {
+    PathBuf::from(BINARY).with_file_name("deploy-by-code-notify")
+}
+
 /// Sends a test event to the section.
 fn try_once(world: &World) -> Run {
-    let notify = PathBuf::from(BINARY).with_file_name("deploy-by-code-notify");
-    let mut command = world.command(notify.to_str().unwrap(), ".");
+    let mut command = world.command(notifier().to_str().unwrap(), ".");
     command.arg("-C").arg(world.repository());
     run(command.args(["--test", "team"]), b"")
 }
@@ -173,10 +177,140 @@ fn mail_that_is_refused_holds_up_no_other() {
         json!({ "encryption": "starttls", "commands": commands }),
     );
     try_once(&world).exits(1).says(
-        "team: refused: not to everybody: gone@example.org: 550 no such user; \
+        "team: partly delivered: not to everybody: gone@example.org: 550 no such user; \
          full@example.org: 452 mailbox full; to the others: 250 taken",
     );
     assert_eq!(server.wait_for_mails(&world, 2)[1].to, ["team@example.org"]);
+}
+
+/// The notifications of the section, the newest first.
+fn rows(world: &World) -> Vec<Value> {
+    world.json(&["notifications"]).as_array().unwrap().clone()
+}
+
+#[test]
+fn recipient_who_is_put_off_gets_it_later_and_nobody_gets_it_twice() {
+    let (world, server) = told(json!({
+        "encryption": "starttls",
+        "commands": {
+            "RCPT late@example.org": ["450 greylisted", "ok", "450 greylisted", "ok"],
+            "RCPT gone@example.org": ["550 no such user"],
+        },
+    }));
+    let to = "to = [\"team@example.org\", \"late@example.org\", \"gone@example.org\"]";
+    section(&world, &server, to);
+    deploy(&world, "production/website", 1);
+    world.wait_until("one is put off", || {
+        rows(&world)
+            .first()
+            .is_some_and(|row| row["status"] == "partial")
+    });
+    world
+        .cmd(&["notifications"])
+        .ok()
+        .says("not to everybody: gone@example.org: 550 no such user; ");
+    world
+        .cmd(&["status"])
+        .ok()
+        .says("team: 1 event not told to everybody yet: not to everybody: gone@example.org");
+
+    // Another process goes on with it.
+    let of_program = || of_program(&world.path(""), &notifier());
+    of_program().into_iter().for_each(kill_one);
+    world.wait_until("it is gone", || of_program().is_empty());
+    world.cmd(&["reconcile"]).ok();
+    world.wait_until("nothing is left to try", || {
+        rows(&world)[0]["status"] == "refused"
+    });
+    let answer = "not to everybody: gone@example.org: 550 no such user; to the others: 250 taken";
+    assert_eq!(rows(&world)[0]["answer"], answer);
+    let mails = server.wait_for_mails(&world, 2);
+    let whom: Vec<&[String]> = mails.iter().map(|mail| &*mail.to).collect();
+    assert_eq!(whom, [["team@example.org"], ["late@example.org"]]);
+    assert_eq!(mails[0].raw, mails[1].raw);
+
+    // Who was refused can be added again. Those who have it do not get it again.
+    world.cmd(&["notifications", "--again", "1"]).ok();
+    world.wait_until("it was tried again", || {
+        rows(&world)[0]["attempts"] == 1 && rows(&world)[0]["status"] == "refused"
+    });
+    assert_eq!(server.mails().len(), 2);
+}
+
+#[test]
+fn recipient_who_is_put_off_holds_up_no_later_event() {
+    let (world, mut server) = told(json!({
+        "encryption": "starttls",
+        "commands": { "RCPT full@example.org": ["452 mailbox full"] },
+    }));
+    let to = "to = [\"team@example.org\", \"full@example.org\"]";
+    section(&world, &server, to);
+    deploy(&world, "production/website", 1);
+    deploy(&world, "production/website", 2);
+    let mails = server.wait_for_mails(&world, 2);
+    assert!(mails.iter().all(|mail| mail.to == ["team@example.org"]));
+    world.wait_until("both are recorded", || {
+        rows(&world).iter().all(|row| row["status"] == "partial")
+    });
+
+    // What could not be sent for a day is given up.
+    let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
+    database
+        .execute_batch(
+            "UPDATE events SET at_ms = at_ms - 25 * 3600 * 1000;
+             UPDATE notifications SET attempts = 10, next_attempt_ms = 0 WHERE id = 1",
+        )
+        .unwrap();
+    world.wait_until("it is given up", || {
+        rows(&world).iter().any(|row| row["status"] == "given-up")
+    });
+
+    server.behave(&world, starttls());
+    database
+        .execute_batch("UPDATE notifications SET next_attempt_ms = 0")
+        .unwrap();
+    let mails = server.wait_for_mails(&world, 3);
+    assert_eq!(mails[2].to, ["full@example.org"]);
+    assert_eq!(mails[2].header("Message-ID"), mails[1].header("Message-ID"));
+}
+
+#[test]
+fn author_who_is_put_off_gets_it_later() {
+    let (world, server) = told(json!({
+        "encryption": "starttls",
+        "commands": { "RCPT ada@example.org": ["450 greylisted", "ok"] },
+    }));
+    section(&world, &server, "to = [\"team@example.org\", \"{author}\"]");
+    deploy(&world, "production/website", 1);
+    let mails = server.wait_for_mails(&world, 2);
+    assert_eq!(mails[0].to, ["team@example.org"]);
+    assert_eq!(mails[1].to, ["ada@example.org"]);
+    world.wait_until("the record says so", || {
+        rows(&world)[0]["status"] == "delivered"
+    });
+}
+
+#[test]
+fn server_that_takes_only_ascii_refuses_one_address_and_no_mail() {
+    let (world, server) = told(json!({ "encryption": "starttls", "utf8": false }));
+    let to = "to = [\"team@example.org\", \"jürgen@example.org\"]";
+    section(&world, &server, to);
+    let none = "553 the server has no SMTPUTF8, which this address needs";
+    try_once(&world).exits(1).says(&format!(
+        "team: refused: not to everybody: jürgen@example.org: {none}; to the others: 250 taken",
+    ));
+    let mail = &server.wait_for_mails(&world, 1)[0];
+    assert_eq!(mail.to, ["team@example.org"]);
+    assert!(mail.raw.is_ascii(), "{mail:#?}");
+    assert_eq!(
+        mail.header("To"),
+        Some("team@example.org, j?rgen@example.org")
+    );
+
+    section(&world, &server, "to = [\"jürgen@example.org\"]");
+    try_once(&world)
+        .exits(1)
+        .says(&format!("team: refused: jürgen@example.org: {none}"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::statvfs::{FsFlags, statvfs};
 use tempfile::TempDir;
 
 use crate::processes::{self, BINARY};
@@ -16,12 +17,40 @@ use crate::run::{Run, run};
 /// The object name that git writes where there is no object.
 pub const NULL: &str = "0000000000000000000000000000000000000000";
 
+/// What the clone has in its configuration. Without `maintenance`, git would start one more process
+/// after each commit.
+const CLONE: &str = r#"
+[remote "origin"]
+    url = ../deploy.git
+    fetch = +refs/heads/*:refs/remotes/origin/*
+[maintenance]
+    auto = false
+"#;
+
 /// The functions that a job script can call: `note` appends a line to the file `ran`, and
 /// `hold NAME` waits until the test opens the gate of that name.
 const PROLOGUE: &str = r#"
 note() { echo "$DEPLOY_ENVIRONMENT/$DEPLOY_APPLICATION #$DEPLOY_ID $*" >> "$W/ran"; }
 hold() { while [ -d "$W" ] && [ ! -e "$W/gate.$1" ]; do sleep 0.03; done; }
 "#;
+
+/// The folder in which worlds are made: TMPDIR if it is set, otherwise memory if there is enough of
+/// it and programs may be started there. Nobody cuts the power in a test, so a disk shows no more
+/// than memory does, and every push waits for it: git, SQLite and the program under test have to be
+/// sure that what they wrote is on it.
+fn parent() -> PathBuf {
+    const MEMORY: &str = "/dev/shm";
+    const ENOUGH: u64 = 1 << 30;
+
+    let is_fit = statvfs(MEMORY).is_ok_and(|stat| {
+        stat.blocks_available() * stat.fragment_size() >= ENOUGH
+            && !stat.flags().contains(FsFlags::ST_NOEXEC)
+    });
+    match std::env::var_os("TMPDIR") {
+        None if is_fit => MEMORY.into(),
+        _ => std::env::temp_dir(),
+    }
+}
 
 /// The n-th revision: 40 digits, of which the first seven are the number. It exists in no
 /// application repository.
@@ -44,7 +73,7 @@ impl World {
     pub fn with_init(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("dbc-it.")
-            .tempdir()
+            .tempdir_in(parent())
             .unwrap();
         let world = Self { folder };
         fs::create_dir(world.path("home")).unwrap();
@@ -57,7 +86,9 @@ impl World {
             world.git_in(Path::new("."), &init);
         }
 
-        world.git(&["remote", "add", "origin", "../deploy.git"]);
+        let config = world.path("work/.git/config");
+        let settings = fs::read_to_string(&config).unwrap() + CLONE;
+        fs::write(config, settings).unwrap();
         world.config("");
         world.job("note start; note end");
         world
@@ -283,9 +314,12 @@ impl World {
     #[track_caller]
     pub fn commit(&self) -> String {
         self.git(&["add", "-A"]);
-        if !self.git(&["status", "--porcelain"]).is_empty() {
-            self.git(&["commit", "-q", "-m", "Deploy"]);
-        }
+        let mut commit = self.command("git", "work");
+        let commit = run(commit.args(["commit", "-q", "-m", "Deploy"]), b"");
+        assert!(
+            commit.code == Some(0) || commit.stdout.contains("nothing to commit"),
+            "{commit:?}"
+        );
 
         let mut head = self.command("git", "work");
         head.args(["rev-parse", "-q", "--verify", "HEAD"]);

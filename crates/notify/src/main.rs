@@ -22,7 +22,8 @@ use std::thread;
 
 use clap::Parser;
 use deploy_by_code::id::NotifyName;
-use deploy_by_code::publish::{forget_gone, reader_of, tell_all};
+use deploy_by_code::publish::{give_up_gone, reader_of, tell_all};
+use deploy_by_code::sys::own_program::OwnProgram;
 use deploy_by_code::text::with_causes;
 use deploy_by_code::verbs::{self, Acts, Place, report_failure};
 
@@ -60,9 +61,19 @@ fn run(place: &Place, arguments: &Arguments) -> Result<bool, verbs::Error> {
         check::check(&deploy);
         return Ok(true);
     }
-    forget_gone(&mut deploy.open_store()?, &deploy);
+    give_up_gone(&mut deploy.open_store()?, &deploy);
     let names: Vec<NotifyName> = deploy.config.notify.keys().cloned().collect();
-    Ok(tell_everybody(place, names))
+    loop {
+        let program = OwnProgram::find();
+        let is_done = tell_everybody(place, names.clone());
+        if !program.is_replaced() {
+            return Ok(is_done);
+        }
+        // Every try is on record, and no lock is held.
+        let error = program.go_on_as_it();
+        let why = format!("the new program can't be started, so this one goes on: {error}");
+        report_failure(place, "notify", &why);
+    }
 }
 
 /// Tells each target on a thread of its own. Returns whether all were told what waited.

@@ -6,13 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use deploy_by_code::config::{NotifyKind, NotifySection};
-use deploy_by_code::deploy_repository::DeployRepository;
+use deploy_by_code::deploy_repository::{ConfigError, DeployRepository};
 use deploy_by_code::event::Event;
 use deploy_by_code::id::{EventId, NotifyName};
 use deploy_by_code::judging::ApplicationRepositories;
 use deploy_by_code::publish::{AGE_MAX, Audience, Recipient, Told, target_faults, wants};
 use deploy_by_code::report::{EventRow, event_row};
-use deploy_by_code::store::{self, RecordedEvent, Store};
+use deploy_by_code::store::{self, Addressees, RecordedEvent, Store};
 use deploy_by_code::sys::clock;
 use deploy_by_code::sys::file::last_change;
 use deploy_by_code::sys::user::User;
@@ -37,13 +37,12 @@ impl Target {
 }
 
 impl Recipient for Target {
-    fn refresh(&mut self) -> ControlFlow<()> {
-        // A configuration with mistakes is not used, and the one from before stays in force.
-        let _ = self.deploy.reload_config();
-        match self.section() {
+    fn refresh(&mut self) -> Result<ControlFlow<()>, ConfigError> {
+        self.deploy.reload_config()?;
+        Ok(match self.section() {
             Some(_) => ControlFlow::Continue(()),
             None => ControlFlow::Break(()),
-        }
+        })
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -91,22 +90,28 @@ impl Recipient for Target {
         Audience::of(&self.deploy).report_failure("notify", message);
     }
 
-    fn tell(&mut self, store: &mut Store, event: &RecordedEvent) -> Told {
+    fn tell(&mut self, store: &mut Store, event: &RecordedEvent, settled: &mut Addressees) -> Told {
         let Some(section) = self.section() else {
             return Told::Later("the configuration does not name it any more".to_owned());
         };
         let mut applications = ApplicationRepositories::default();
         match event_row(&self.deploy, store, &mut applications, event) {
-            Ok(row) => send(store, section, &row),
+            Ok(row) => send(store, section, &row, settled),
             Err(error) => Told::Later(format!("the state can't be read: {error}")),
         }
     }
 }
 
-/// Sends what is told in the way of a section.
-pub(crate) fn send(store: &Store, section: &NotifySection, row: &EventRow) -> Told {
+/// Sends what is told in the way of a section, except to those of several people for whom nothing
+/// is left to try. To these it adds those for whom that is so now.
+pub(crate) fn send(
+    store: &Store,
+    section: &NotifySection,
+    row: &EventRow,
+    settled: &mut Addressees,
+) -> Told {
     match &section.kind {
-        NotifyKind::Mail(settings) => mail::send(store, settings, row),
+        NotifyKind::Mail(settings) => mail::send(store, settings, row, settled),
         NotifyKind::Webhook {
             address,
             secret_file,

@@ -17,8 +17,9 @@ use crate::http::post;
 /// The longest line of somebody else's text, in characters.
 const LINE_MAX: usize = 300;
 
-/// The longest message, in characters, as it is sent. Slack and old versions of Mattermost cut what
-/// is longer than 4,000, and Rocket.Chat refuses what is longer than 5,000.
+/// The longest message, as it is sent, in units of UTF-16: what JavaScript counts. Slack and old
+/// versions of Mattermost cut what is longer than 4,000 characters. Rocket.Chat refuses what is
+/// longer than 5,000 of these units, and most emoji have two.
 const TEXT_MAX: usize = 3500;
 
 /// Separates two characters, and is not seen.
@@ -61,14 +62,16 @@ fn text(row: &EventRow) -> String {
         .until
         .map(|until| format!("until {} UTC", until.minute()));
     lines.extend(until);
-    if let Some(deployment) = &row.deployment {
-        let exceptions = deployment.exceptions.iter();
-        lines.extend(
-            exceptions.map(|exception| {
-                format!("{}: {}", exception.kind.as_str(), plain(&exception.reason))
-            }),
-        );
-    }
+    let approvals = row.approvals.iter();
+    lines.extend(approvals.map(|approval| format!("approved by {}", plain(&approval.by))));
+    let exceptions = row.exceptions.iter();
+    lines.extend(exceptions.map(|exception| {
+        let (kind, reason) = (exception.kind.as_str(), plain(&exception.reason));
+        match &exception.signed_by {
+            Some(by) => format!("{kind}: {reason} (signed by {})", plain(by)),
+            None => format!("{kind}: {reason}"),
+        }
+    }));
     lines.extend(commits("gained", row.gained.as_ref()));
     lines.extend(commits("lost", row.lost.as_ref()));
     // The text of others comes last: where it is long, it is what is cut.
@@ -93,7 +96,7 @@ fn within(lines: &[String], max: usize) -> String {
     let mut text = String::new();
     let mut left = max;
     for line in lines {
-        let Some(rest) = left.checked_sub(line.chars().count() + 1) else {
+        let Some(rest) = left.checked_sub(line.encode_utf16().count() + 1) else {
             text.push('…');
             return text;
         };
@@ -123,6 +126,8 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use deploy_by_code::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -148,6 +153,46 @@ mod tests {
     }
 
     #[test]
+    fn commits_stand_above_the_text_of_others() {
+        let commits = |count| {
+            Some(CommitsRow {
+                count: Some(count),
+                newest: Vec::new(),
+                unknown: None,
+            })
+        };
+        let row = EventRow {
+            id: "x-1".to_owned(),
+            event: "succeeded",
+            at: Timestamp::from_ms(0),
+            test: false,
+            repository: "/srv/git/deploy.git".to_owned(),
+            branch: "refs/heads/main".to_owned(),
+            environment: None,
+            application: None,
+            title: "web succeeded".to_owned(),
+            path: None,
+            by: None,
+            by_known_by: None,
+            reason: None,
+            until: None,
+            exceptions: Vec::new(),
+            approvals: Vec::new(),
+            deployment: None,
+            why: vec!["x".repeat(LINE_MAX); 20],
+            gained: commits(2),
+            lost: commits(1),
+        };
+        let text = text(&row);
+        let begin = "[deploy.git] web succeeded\n2 commits gained\n1 commit lost\n> x";
+        assert!(text.starts_with(begin), "{text}");
+        assert!(
+            text.ends_with('…'),
+            "what is cut is the text of others: {text}"
+        );
+    }
+
+    #[test]
     fn long_message_is_cut_between_lines() {
         let lines: Vec<String> = ["one", "two", "three"].map(str::to_owned).to_vec();
         let table = [
@@ -157,6 +202,15 @@ mod tests {
             (7, "one\n…"),
             (0, "…"),
         ];
+        for (max, expect) in table {
+            assert_eq!(within(&lines, max), expect, "{max}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_as_rocket_chat_counts_it() {
+        let lines: Vec<String> = ["ünï", "🚀🚀"].map(str::to_owned).to_vec();
+        let table = [(9, "ünï\n🚀🚀"), (8, "ünï\n…"), (4, "ünï\n…"), (3, "…")];
         for (max, expect) in table {
             assert_eq!(within(&lines, max), expect, "{max}");
         }

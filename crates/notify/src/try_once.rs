@@ -4,6 +4,7 @@ use deploy_by_code::deploy_repository::DeployRepository;
 use deploy_by_code::id::NotifyName;
 use deploy_by_code::publish::Told;
 use deploy_by_code::report::EventRow;
+use deploy_by_code::store::Addressees;
 use deploy_by_code::text::nearest;
 
 use crate::arguments::print;
@@ -26,10 +27,12 @@ pub(crate) fn try_once(deploy: &DeployRepository, name: &NotifyName) -> bool {
         }
     };
 
-    let told = send(&store, section, &EventRow::test(deploy, name.as_str()));
+    let row = EventRow::test(deploy, name.as_str());
+    let told = send(&store, section, &row, &mut Addressees::new());
     let (word, answer) = match &told {
         Told::Delivered(answer) => ("delivered", answer),
         Told::Later(why) => ("not delivered", why),
+        Told::Partly { why, .. } => ("partly delivered", why),
         Told::Refused(why) => ("refused", why),
     };
     print(&format!("{name}: {word}: {answer}"));

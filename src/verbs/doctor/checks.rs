@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::finding::Finding;
 use super::installation::{Installation, Request};
 use super::{
-    configuration, deployments, hooks, machine, notifications, permissions, published, repository,
-    runners, state, trial,
+    configuration, deployments, figures, hooks, machine, notifications, permissions, published,
+    repository, runners, state, trial,
 };
 use crate::store::{self, Store};
 
@@ -121,7 +121,7 @@ const CHECKS: &[Check] = &[
     each("notify", notifications::targets),
     of_state("notifications", notifications::delivery),
     one("time zones", machine::time_zones),
-    each("metrics", configuration::metrics),
+    each("metrics", figures::metrics),
 ];
 
 const fn one(name: &'static str, look: fn(&Installation<'_>) -> Finding) -> Check {

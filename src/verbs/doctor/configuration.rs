@@ -1,12 +1,9 @@
 //! The configuration file.
 
-use std::path::PathBuf;
-
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::deploy_repository::InstallRecord;
 use crate::store::Store;
-use crate::sys::access::may_create_in;
 
 /// Whether there is a configuration file without mistakes.
 pub(super) fn file(installation: &Installation<'_>) -> Finding {
@@ -75,22 +72,4 @@ pub(super) fn names(installation: &Installation<'_>, store: &mut Store) -> Findi
     };
     let messages: Vec<&str> = unknown.iter().map(|name| name.message.as_str()).collect();
     Finding::warning(messages.join("; "), first.hint.clone())
-}
-
-/// Whether the figures can be written where the configuration wants them.
-pub(super) fn metrics(installation: &Installation<'_>) -> Vec<Finding> {
-    let folder = installation.deploy.config.metrics_textfile.as_ref();
-    let finding = |folder: &PathBuf| {
-        let folder_shown = shown(folder);
-        if !folder.is_dir() {
-            let found = format!("{folder_shown}, which metrics_textfile names, is not a folder");
-            return Finding::problem(found, "make it, or correct metrics_textfile");
-        }
-        if !may_create_in(folder) {
-            let found = format!("this user can't write to {folder_shown} (metrics_textfile)");
-            return Finding::problem(found, "give the folder to a group that this user is in");
-        }
-        Finding::ok(format!("written to {folder_shown}"))
-    };
-    folder.map(finding).into_iter().collect()
 }

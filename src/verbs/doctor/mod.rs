@@ -8,6 +8,7 @@
 mod checks;
 mod configuration;
 mod deployments;
+mod figures;
 mod finding;
 mod hooks;
 mod installation;

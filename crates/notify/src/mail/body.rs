@@ -27,13 +27,14 @@ pub(super) fn body(row: &EventRow, log: &[String]) -> String {
     text.paragraph("Why", row.why.iter().map(String::as_str));
     text.commits("gained", row.gained.as_ref());
     text.commits("lost", row.lost.as_ref());
-    if let Some(deployment) = &row.deployment {
-        let exceptions = deployment.exceptions.iter();
-        let lines: Vec<String> = exceptions
-            .map(|exception| format!("{}: {}", exception.kind.as_str(), exception.reason))
-            .collect();
-        text.paragraph("Exceptions from rules", lines.iter().map(String::as_str));
-    }
+    let exceptions = row.exceptions.iter();
+    let lines: Vec<String> = exceptions
+        .map(|exception| {
+            let (kind, reason) = (exception.kind.as_str(), exception.shown(LINE_MAX));
+            format!("{kind}: {reason}")
+        })
+        .collect();
+    text.paragraph("Exceptions from rules", lines.iter().map(String::as_str));
 
     let more = more(row);
     text.paragraph("See more, on the server", more.as_deref());
@@ -118,6 +119,9 @@ impl Text {
         }
         if let Some(author) = deployment.and_then(|row| row.author.as_ref()) {
             self.line(&format!("Written by {author}"));
+        }
+        for approval in &row.approvals {
+            self.line(&format!("Approved by {}", approval.by));
         }
     }
 

@@ -12,6 +12,7 @@ use deploy_by_code::report::EventRow;
 use deploy_by_code::sys::host::mail_name;
 use deploy_by_code::sys::user::User;
 use deploy_by_code::text::escape;
+use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::{Address, Message};
@@ -36,12 +37,14 @@ pub(super) enum ComposeError {
     Mail(#[from] lettre::error::Error),
 }
 
-/// Writes the mail about an event. `log`: the end of its log.
+/// Writes the mail about an event. `log`: the end of its log. `to`: whom the mail names.
+/// `envelope`: those of them who get it; at least one.
 pub(super) fn compose(
     settings: &MailSettings,
     row: &EventRow,
     log: &[String],
     to: &[Address],
+    envelope: &[Address],
 ) -> Result<Message, ComposeError> {
     let host = mail_name();
     let from = settings.from.clone().unwrap_or_else(|| {
@@ -49,10 +52,12 @@ pub(super) fn compose(
         let user = user.map_or_else(|_| "deploy-by-code".to_owned(), |user| user.name);
         format!("{user}@{host}")
     });
+    let from = address(&from)?;
 
     let at = UNIX_EPOCH + Duration::from_millis(row.at.as_ms().try_into().unwrap_or(0));
     let mut builder = Message::builder()
-        .from(mailbox(address(&from)?))
+        .envelope(Envelope::new(Some(from.clone()), envelope.to_vec())?)
+        .from(mailbox(from))
         .subject(header_text(&subject(row), SUBJECT_MAX))
         .date(at)
         .message_id(Some(format!("<{}@{host}>", row.id)));

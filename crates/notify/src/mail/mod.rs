@@ -2,6 +2,7 @@
 
 mod address;
 mod body;
+mod fate;
 mod log_end;
 mod message;
 mod send;

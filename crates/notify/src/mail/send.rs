@@ -2,20 +2,30 @@
 //!
 //! The author's address comes from a commit, so it can be anything. It gets a mail of its own: a
 //! server that refuses the address refuses nothing else, and nobody else's mail shows it.
+//!
+//! A server takes, refuses or puts off each recipient by itself. Those who are put off get the mail
+//! at a later try, and the others do not get it again: `settled` says for whom nothing is left to
+//! try. All tries send the same mail.
 
 use deploy_by_code::config::{MailRecipient, MailSettings, MailTransport};
 use deploy_by_code::publish::Told;
 use deploy_by_code::report::EventRow;
-use deploy_by_code::store::Store;
+use deploy_by_code::store::{Addressees, Settled, Store};
 use lettre::Address;
 
 use super::address::{NotAnAddress, address, author};
+use super::fate::{Fate, Fates, all, told};
 use super::log_end::log_end;
 use super::message::compose;
 use super::{sendmail, smtp};
 
-/// Sends an event.
-pub(crate) fn send(store: &Store, settings: &MailSettings, row: &EventRow) -> Told {
+/// Sends an event to those who are not settled, and adds those who are settled now.
+pub(crate) fn send(
+    store: &Store,
+    settings: &MailSettings,
+    row: &EventRow,
+    settled: &mut Addressees,
+) -> Told {
     let listed = match listed(settings) {
         Ok(listed) => listed,
         Err(error) => return Told::Refused(format!("to: {error}")),
@@ -29,26 +39,36 @@ pub(crate) fn send(store: &Store, settings: &MailSettings, row: &EventRow) -> To
     let deployment = row.deployment.as_ref().filter(|_| is_failure);
     let log = deployment.map(|row| log_end(&store.log_file(row.id)));
     let log = log.unwrap_or_default();
+    // What became of a mail for each of those whom it names, now or at an earlier try.
+    let mut deliver = |to: &[Address]| -> Fates {
+        let is_open = |to: &&Address| !settled.contains_key(&to.to_string());
+        let open: Vec<Address> = to.iter().filter(is_open).cloned().collect();
+        let fates = match compose(settings, row, &log, to, &open) {
+            _ if open.is_empty() => Fates::new(),
+            Ok(message) => match &settings.transport {
+                MailTransport::Sendmail => all(&open, &sendmail::send(&message)),
+                MailTransport::Smtp(server) => smtp::send(server, &message),
+            },
+            Err(error) => all(&open, &Fate::Refused(error.to_string())),
+        };
+        let earlier = to.iter().filter_map(|to| earlier(settled, to));
+        let both = fates.iter().cloned().chain(earlier).collect();
+        settle(settled, fates);
+        both
+    };
 
-    let deliver = |to: &[Address]| match compose(settings, row, &log, to) {
-        Ok(message) => match &settings.transport {
-            MailTransport::Sendmail => sendmail::send(&message),
-            MailTransport::Smtp(server) => smtp::send(server, &message),
-        },
-        Err(error) => Told::Refused(error.to_string()),
-    };
-    let to_author = |author: Result<Address, NotAnAddress>| match author {
-        Ok(author) => deliver(&[author]),
-        Err(error) => Told::Refused(error.to_string()),
-    };
-    match (listed.is_empty(), author) {
-        (true, None) => Told::Delivered(
-            "nothing was sent: this is about no commit, or its author is not known".to_owned(),
-        ),
-        (true, Some(author)) => to_author(author),
-        (false, None) => deliver(&listed),
-        (false, Some(author)) => and_to_author(deliver(&listed), || to_author(author)),
-    }
+    let listed = deliver(&listed);
+    // What keeps the mail from everybody would keep it from the author too.
+    let is_stuck = listed
+        .iter()
+        .any(|(_, fate)| matches!(fate, Fate::Failed(_)));
+    let author = author
+        .filter(|_| !is_stuck)
+        .and_then(|author| match author {
+            Ok(author) => deliver(&[author]).pop().map(|(_, fate)| fate),
+            Err(error) => Some(Fate::Refused(error.to_string())),
+        });
+    told(&listed, author.as_ref())
 }
 
 /// The addresses that the configuration names.
@@ -60,56 +80,25 @@ fn listed(settings: &MailSettings) -> Result<Vec<Address>, NotAnAddress> {
     named.collect()
 }
 
-/// What became of both mails. What becomes of the author's changes nothing: anybody can write any
-/// address into a commit. It is not tried again, because the others would be told once more.
-fn and_to_author(told: Told, to_author: impl FnOnce() -> Told) -> Told {
-    let with_author = |answer: String| match to_author() {
-        Told::Delivered(_) => answer,
-        Told::Later(why) | Told::Refused(why) => format!("{answer}; not to the author: {why}"),
+/// What became of an earlier try for somebody, for good.
+fn earlier(settled: &Addressees, to: &Address) -> Option<(Address, Fate)> {
+    let Settled { has_it, answer } = settled.get(&to.to_string())?.clone();
+    let fate = if has_it {
+        Fate::Taken(answer)
+    } else {
+        Fate::Refused(answer)
     };
-    match told {
-        Told::Later(why) => Told::Later(why),
-        Told::Delivered(answer) => Told::Delivered(with_author(answer)),
-        Told::Refused(why) => Told::Refused(with_author(why)),
-    }
+    Some((to.clone(), fate))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn author_decides_nothing_about_the_others() {
-        let [delivered, later, refused] =
-            [Told::Delivered, Told::Later, Told::Refused].map(|told| told("x".to_owned()));
-        let is = |told: fn(String) -> Told, text: &str| told(text.to_owned());
-
-        let table = [
-            (&delivered, &delivered, is(Told::Delivered, "x")),
-            (
-                &delivered,
-                &later,
-                is(Told::Delivered, "x; not to the author: x"),
-            ),
-            (
-                &delivered,
-                &refused,
-                is(Told::Delivered, "x; not to the author: x"),
-            ),
-            (&refused, &delivered, is(Told::Refused, "x")),
-            (
-                &refused,
-                &later,
-                is(Told::Refused, "x; not to the author: x"),
-            ),
-        ];
-        for (told, author, expect) in table {
-            let found = and_to_author(told.clone(), || author.clone());
-            assert_eq!(found, expect, "{told:?} {author:?}");
-        }
-
-        // Everything is tried again, so the author is not told yet.
-        let found = and_to_author(later.clone(), || panic!("the author is told too early"));
-        assert_eq!(found, later);
+/// Adds those for whom nothing is left to try.
+fn settle(settled: &mut Addressees, fates: Fates) {
+    for (to, fate) in fates {
+        let (has_it, answer) = match fate {
+            Fate::Taken(answer) => (true, answer),
+            Fate::Refused(answer) => (false, answer),
+            Fate::PutOff(_) | Fate::Failed(_) => continue,
+        };
+        settled.insert(to.to_string(), Settled { has_it, answer });
     }
 }

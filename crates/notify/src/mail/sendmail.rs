@@ -9,12 +9,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use deploy_by_code::publish::Told;
 use deploy_by_code::sys::file::in_memory;
 use deploy_by_code::sys::output::output_of_input;
 use deploy_by_code::sys::surroundings::PATH;
 use deploy_by_code::text::escape;
 use lettre::Message;
+
+use super::fate::Fate;
 
 /// How long the program may take.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -30,11 +31,11 @@ const SHOWN_MAX: usize = 200;
 const REFUSED: &[i32] = &[65, 67, 68];
 
 /// Hands a message over.
-pub(super) fn send(message: &Message) -> Told {
+pub(super) fn send(message: &Message) -> Fate {
     send_by("sendmail", TIME_MAX, message)
 }
 
-fn send_by(program: &str, limit: Duration, message: &Message) -> Told {
+fn send_by(program: &str, limit: Duration, message: &Message) -> Fate {
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -54,14 +55,14 @@ fn send_by(program: &str, limit: Duration, message: &Message) -> Told {
     input.retain(|byte| *byte != b'\r');
     let output = match in_memory(&input) {
         Ok(input) => output_of_input(command, input, limit, OUTPUT_MAX),
-        Err(error) => return Told::Later(format!("sendmail: no input: {error}")),
+        Err(error) => return Fate::Failed(format!("sendmail: no input: {error}")),
     };
     let output = match output {
         Ok(output) => output,
-        Err(error) => return Told::Later(format!("sendmail: {error}")),
+        Err(error) => return Fate::Failed(format!("sendmail: {error}")),
     };
     if output.status.success() {
-        return Told::Delivered("sendmail has taken it".to_owned());
+        return Fate::Taken("sendmail has taken it".to_owned());
     }
 
     let said = String::from_utf8_lossy(&output.stderr);
@@ -72,8 +73,8 @@ fn send_by(program: &str, limit: Duration, message: &Message) -> Told {
         why.push_str(&escape(line.trim(), SHOWN_MAX));
     }
     match output.status.code() {
-        Some(code) if REFUSED.contains(&code) => Told::Refused(why),
-        _ => Told::Later(why),
+        Some(code) if REFUSED.contains(&code) => Fate::Refused(why),
+        _ => Fate::Failed(why),
     }
 }
 
@@ -96,7 +97,7 @@ mod tests {
     }
 
     /// Sends it by a program with this script.
-    fn sent_by(script: &str, limit: Duration) -> (Told, String) {
+    fn sent_by(script: &str, limit: Duration) -> (Fate, String) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("sendmail");
         let took = folder.path().join("took");
@@ -115,7 +116,7 @@ mod tests {
     fn program_gets_addresses_as_arguments_and_the_message_as_its_input() {
         let script = "{ printf '%s\\n' \"$@\"; echo; cat; } >\"$took\"";
         let (told, took) = sent_by(script, TIME_MAX);
-        assert_eq!(told, Told::Delivered("sendmail has taken it".to_owned()));
+        assert_eq!(told, Fate::Taken("sendmail has taken it".to_owned()));
 
         let (arguments, mail) = took.split_once("\n\n").unwrap();
         let expect = "-i\n-f\ndeploys@example.org\n--\nada@example.org\nbob@example.org";
@@ -144,9 +145,9 @@ mod tests {
             let (told, _) = sent_by(script, TIME_MAX);
             let why = why.to_owned();
             let expect = if is_refused {
-                Told::Refused(why)
+                Fate::Refused(why)
             } else {
-                Told::Later(why)
+                Fate::Failed(why)
             };
             assert_eq!(told, expect, "{script}");
         }
@@ -163,7 +164,7 @@ mod tests {
             (endless, "sendmail: the command wrote more than 65536 bytes"),
         ];
         for (told, expect) in table {
-            let Told::Later(why) = told else {
+            let Fate::Failed(why) = told else {
                 panic!("{told:?}")
             };
             assert!(why.starts_with(expect), "{why}");

@@ -5,8 +5,8 @@
 //! is sent only over an encrypted connection, and what a server says about it is not repeated: it
 //! could repeat the password. The whole takes [`TIME_MAX`] at most.
 //!
-//! Recipients are taken or refused one by one: if the server takes some of them, these get the
-//! mail, and the others are named. An answer of 5xx about the mail is for good, and one of 4xx is
+//! Recipients are taken, refused or put off one by one: if the server takes some of them, these get
+//! the mail. An answer of 5xx about the mail is for good, and one of 4xx is
 //! not. An answer about the connection or the login is never for good: an administrator can mend
 //! it.
 //!
@@ -19,13 +19,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use deploy_by_code::config::SmtpServer;
-use deploy_by_code::publish::Told;
 use deploy_by_code::sys::clock::Deadline;
 use deploy_by_code::sys::host::mail_name;
 use deploy_by_code::sys::secret::{self, Secret};
-use lettre::{Address, Message};
+use lettre::Message;
 use rustls::ClientConfig;
 
+use super::fate::{Fate, Fates, all};
 use super::smtp_connection::{Answer, SmtpConnection};
 use crate::authorities::{AuthorityError, tls_client};
 
@@ -40,9 +40,6 @@ const PORT_PLAIN: u16 = 25;
 /// Answers that are about the login (RFC 4954, 6).
 const LOGIN_CODES: &[u16] = &[530, 534, 535, 538];
 
-/// How many of those who were refused are named.
-const NAMED_MAX: usize = 3;
-
 /// Why a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 enum SmtpError {
@@ -56,8 +53,6 @@ enum SmtpError {
     Io(&'static str, #[source] io::Error),
     #[error("{0}: {1}")]
     Answer(&'static str, Answer),
-    #[error("{}", refusals(.0))]
-    NobodyTaken(Vec<(Address, Answer)>),
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     #[error("password_file {}: {error}", file.display())]
@@ -68,7 +63,7 @@ enum SmtpError {
     NoLogin,
     #[error("the server refuses the login: {0}; see login and password_file")]
     Login(u16),
-    #[error("the server has no SMTPUTF8, which an address needs that is not ASCII")]
+    #[error("the server has no SMTPUTF8, which the address in from needs, as it is not ASCII")]
     NoUtf8,
 }
 
@@ -77,7 +72,6 @@ impl SmtpError {
     fn is_final(&self) -> bool {
         match self {
             Self::Answer("MAIL" | "DATA" | "the message", answer) => is_final(answer),
-            Self::NobodyTaken(refused) => refused.iter().all(|(_, answer)| is_final(answer)),
             Self::NoUtf8 => true,
             _ => false,
         }
@@ -90,26 +84,19 @@ fn is_final(answer: &Answer) -> bool {
 }
 
 /// Hands a message over.
-pub(super) fn send(server: &SmtpServer, message: &Message) -> Told {
-    match try_send(server, message) {
-        Ok((answer, refused)) if refused.is_empty() => Told::Delivered(answer.to_string()),
-        Ok((answer, refused)) => {
-            let refused = refusals(&refused);
-            Told::Refused(format!(
-                "not to everybody: {refused}; to the others: {answer}"
-            ))
-        }
-        Err(error) if error.is_final() => Told::Refused(error.to_string()),
-        Err(error) => Told::Later(error.to_string()),
-    }
+pub(super) fn send(server: &SmtpServer, message: &Message) -> Fates {
+    try_send(server, message).unwrap_or_else(|error| {
+        let why = error.to_string();
+        let fate = match error.is_final() {
+            true => Fate::Refused(why),
+            false => Fate::Failed(why),
+        };
+        all(message.envelope().to(), &fate)
+    })
 }
 
-/// Sends a message to those whom the server takes. Returns its last answer, and those whom it
-/// refused.
-fn try_send(
-    server: &SmtpServer,
-    message: &Message,
-) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
+/// Sends a message to those whom the server takes.
+fn try_send(server: &SmtpServer, message: &Message) -> Result<Fates, SmtpError> {
     let end = Deadline::after(TIME_MAX);
     let host = server.host.trim_start_matches('[').trim_end_matches(']');
     let encryption = Encryption::of(server)?;
@@ -247,37 +234,74 @@ fn hand_over(
     connection: &mut SmtpConnection,
     offers: &[String],
     message: &Message,
-) -> Result<(Answer, Vec<(Address, Answer)>), SmtpError> {
+) -> Result<Fates, SmtpError> {
     let envelope = message.envelope();
     let from = envelope.from().map_or("", AsRef::as_ref);
-    let all = envelope.to().iter().map(AsRef::<str>::as_ref);
-    let parameters = if all.chain([from]).all(str::is_ascii) {
-        ""
-    } else if offers.iter().any(|offer| offer == "SMTPUTF8") {
-        " BODY=8BITMIME SMTPUTF8"
-    } else {
-        return Err(SmtpError::NoUtf8);
+    let mut message = message.formatted();
+    // Nothing else of a message that was written here is not ASCII.
+    let has_utf8 = !message.is_ascii();
+    let takes_utf8 = offers.iter().any(|offer| offer == "SMTPUTF8");
+    let parameters = match (has_utf8, takes_utf8) {
+        (false, _) => "",
+        (true, true) => " BODY=8BITMIME SMTPUTF8",
+        (true, false) if !from.is_ascii() => return Err(SmtpError::NoUtf8),
+        (true, false) => {
+            message = in_ascii(&message);
+            ""
+        }
     };
     good(
         "MAIL",
         connection.command(&format!("MAIL FROM:<{from}>{parameters}")),
     )?;
 
-    let mut refused = Vec::new();
+    let mut taken = Vec::new();
+    let mut fates = Fates::new();
     for to in envelope.to() {
-        let answer = connection.command(&format!("RCPT TO:<{to}>"));
+        let answer = if takes_utf8 || AsRef::<str>::as_ref(to).is_ascii() {
+            connection.command(&format!("RCPT TO:<{to}>"))
+        } else {
+            Ok(no_utf8())
+        };
         let answer = answer.map_err(|error| SmtpError::Io("RCPT", error))?;
-        if !answer.is_good() {
-            refused.push((to.clone(), answer));
+        match fate(&answer) {
+            None => taken.push(to.clone()),
+            Some(fate) => fates.push((to.clone(), fate)),
         }
     }
-    if refused.len() == envelope.to().len() {
-        return Err(SmtpError::NobodyTaken(refused));
+    if taken.is_empty() {
+        return Ok(fates);
     }
 
     good("DATA", connection.command("DATA"))?;
-    let answer = good("the message", connection.message(&message.formatted()))?;
-    Ok((answer, refused))
+    let answer = good("the message", connection.message(&message))?;
+    fates.extend(all(&taken, &Fate::Taken(answer.to_string())));
+    Ok(fates)
+}
+
+/// What an answer to a recipient means for them; `None`: the server takes them.
+fn fate(answer: &Answer) -> Option<Fate> {
+    match answer {
+        answer if answer.is_good() => None,
+        answer if is_final(answer) => Some(Fate::Refused(answer.to_string())),
+        answer => Some(Fate::PutOff(answer.to_string())),
+    }
+}
+
+/// What a server without SMTPUTF8 would answer to an address that is not ASCII: it can't even be
+/// asked for it (RFC 6531, 3.5).
+fn no_utf8() -> Answer {
+    Answer {
+        code: 553,
+        lines: vec!["the server has no SMTPUTF8, which this address needs".to_owned()],
+    }
+}
+
+/// A message for a server that takes only ASCII: the others in `To` are shown with question marks.
+fn in_ascii(message: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message);
+    let shown = text.chars().map(|c| if c.is_ascii() { c } else { '?' });
+    shown.collect::<String>().into_bytes()
 }
 
 /// The answer to a step of the conversation, if the server did it.
@@ -290,19 +314,6 @@ fn good(step: &'static str, answer: io::Result<Answer>) -> Result<Answer, SmtpEr
     }
 }
 
-/// Who was refused, and why.
-fn refusals(refused: &[(Address, Answer)]) -> String {
-    let named = refused.iter().take(NAMED_MAX);
-    let mut words: Vec<String> = named
-        .map(|(address, answer)| format!("{address}: {answer}"))
-        .collect();
-    let others = refused.len().saturating_sub(words.len());
-    if others > 0 {
-        words.push(format!("and {others} more"));
-    }
-    words.join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,11 +323,6 @@ mod tests {
         let answer = |code| Answer {
             code,
             lines: Vec::new(),
-        };
-        let nobody = |codes: &[u16]| {
-            let to: Address = "ada@example.org".parse().unwrap();
-            let refused = codes.iter().map(|code| (to.clone(), answer(*code)));
-            SmtpError::NobodyTaken(refused.collect())
         };
         let table = [
             (SmtpError::Answer("the greeting", answer(554)), false),
@@ -329,9 +335,6 @@ mod tests {
             (SmtpError::Answer("DATA", answer(554)), true),
             (SmtpError::Answer("the message", answer(452)), false),
             (SmtpError::Answer("the message", answer(552)), true),
-            (nobody(&[550, 551]), true),
-            (nobody(&[550, 450]), false),
-            (nobody(&[530]), false),
             (SmtpError::NoUtf8, true),
             (SmtpError::NoEncryption, false),
         ];
@@ -341,19 +344,17 @@ mod tests {
     }
 
     #[test]
-    fn some_of_those_who_are_refused_are_named() {
-        let refused = |count: usize| {
-            let answer = Answer {
-                code: 550,
-                lines: vec!["no\u{1b}[2J".to_owned(), "more".to_owned()],
-            };
-            let to = (0..count).map(|number| format!("a{number}@example.org"));
-            let refused = to.map(|to| (to.parse().unwrap(), answer.clone()));
-            refusals(&refused.collect::<Vec<_>>())
-        };
-        let one = "a0@example.org: 550 no\\u{1b}[2J more";
-        assert_eq!(refused(1), one);
-        assert!(refused(5).starts_with(&format!("{one}; a1@")));
-        assert!(refused(5).ends_with("; and 2 more"));
+    fn recipient_is_refused_or_put_off_as_the_server_says() {
+        let table = [
+            (250, None),
+            (251, None),
+            (450, Some(Fate::PutOff("450 x\\u{1b} y".to_owned()))),
+            (530, Some(Fate::PutOff("530 x\\u{1b} y".to_owned()))),
+            (550, Some(Fate::Refused("550 x\\u{1b} y".to_owned()))),
+        ];
+        for (code, expect) in table {
+            let lines = vec!["x\u{1b}".to_owned(), "y".to_owned()];
+            assert_eq!(fate(&Answer { code, lines }), expect, "{code}");
+        }
     }
 }
