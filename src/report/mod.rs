@@ -44,7 +44,7 @@ pub use published_message::{Happened, last_published, published_message};
 pub use published_pages::PublishedPages;
 pub use published_row::{PublishedDeployment, PublishedRow, PublishedState};
 pub use refusal::{RefusalRow, refusal_lines};
-pub use status_file::{PublishedFreeze, StatusFile};
+pub use status_file::{PublishedEnvironment, PublishedFreeze, StatusFile};
 pub use status_rows::{Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;

@@ -8,7 +8,7 @@ use super::badge::badge;
 use super::json::to_json;
 use super::markdown::plain;
 use super::published_row::{PublishedDeployment, PublishedRow, PublishedState};
-use super::status_file::{PublishedFreeze, StatusFile};
+use super::status_file::{PublishedEnvironment, PublishedFreeze, StatusFile};
 use crate::id::{Application, Environment, Revision};
 use crate::policy::Freeze;
 use crate::text::escape;
@@ -29,6 +29,8 @@ pub struct PublishedPages {
     pub event: String,
     /// When that happened.
     pub at: Timestamp,
+    /// What a change needs in each environment of these rows.
+    pub environments: Vec<PublishedEnvironment>,
     /// Each application in each environment, in the order of their names.
     pub rows: Vec<PublishedRow>,
     /// How many more there are.
@@ -75,6 +77,7 @@ impl PublishedPages {
             event: self.event.clone(),
             at: self.at,
             frozen: frozen.collect(),
+            environments: Cow::Borrowed(&self.environments),
             applications: Cow::Borrowed(&self.rows),
             left_out: self.left_out,
         }

@@ -5,8 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::published_row::{PublishedRow, PublishedState};
+use crate::config::Config;
 use crate::id::{Environment, Target};
+use crate::text;
 use crate::time::Timestamp;
+
+/// How many approvers are shown.
+const APPROVERS_SHOWN: usize = 10;
 
 /// The content of status.json. The keys are stable.
 ///
@@ -20,6 +25,10 @@ pub struct StatusFile<'p> {
     pub at: Timestamp,
     /// The environments that somebody froze.
     pub frozen: Vec<PublishedFreeze>,
+    /// What a change needs in the environments of these applications. A server of an earlier
+    /// version does not publish it.
+    #[serde(default)]
+    pub environments: Cow<'p, [PublishedEnvironment]>,
     /// Each application in each environment, in the order of their names.
     pub applications: Cow<'p, [PublishedRow]>,
     /// How many more there are.
@@ -39,6 +48,59 @@ pub struct PublishedFreeze {
     pub since: Option<Timestamp>,
     /// Until when; null: until somebody thaws it.
     pub until: Option<Timestamp>,
+}
+
+/// What a change needs in an environment, as the configuration said when this was published. The
+/// keys are stable.
+///
+/// Who is in a group is not published, and neither is anybody where no approval is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedEnvironment {
+    /// The environment.
+    pub environment: Environment,
+    /// How many people must have approved a change who did not make it.
+    pub approvals: usize,
+    /// The people and groups whose approval counts, as the configuration names them; null:
+    /// everybody whose signature counts.
+    pub approvers: Option<Vec<String>>,
+}
+
+impl PublishedEnvironment {
+    /// What the configuration says of an environment.
+    #[must_use]
+    pub fn of(config: &Config, environment: &Environment) -> Self {
+        let section = config.environment(environment);
+        let approvers = section.approvers.filter(|_| section.approvals > 0);
+        Self {
+            environment: environment.clone(),
+            approvals: section.approvals,
+            approvers,
+        }
+    }
+
+    /// The same, in words that are safe to show.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let environment = &self.environment;
+        let needs = match self.approvals {
+            0 => return format!("{environment} needs no approval"),
+            1 => format!("{environment} needs 1 approval"),
+            count => format!("{environment} needs {count} approvals"),
+        };
+        let Some(approvers) = &self.approvers else {
+            return format!("{needs} by people whose signatures the server knows");
+        };
+        let named = approvers.iter().take(APPROVERS_SHOWN);
+        let mut named: Vec<String> = named.map(|name| text::escape(name, 100)).collect();
+        let more = approvers.len() - named.len();
+        if more > 0 {
+            named.push(format!("{more} more"));
+        }
+        match named.is_empty() {
+            true => format!("{needs}, and nobody may give one"),
+            false => format!("{needs} out of: {}", named.join(", ")),
+        }
+    }
 }
 
 impl StatusFile<'static> {
@@ -61,6 +123,13 @@ impl StatusFile<'_> {
                 && row.application == target.application
                 && row.state != PublishedState::Retired
         })
+    }
+
+    /// What a change needs in an environment; `None`: that is not published.
+    #[must_use]
+    pub fn environment(&self, environment: &Environment) -> Option<&PublishedEnvironment> {
+        let mut environments = self.environments.iter();
+        environments.find(|published| published.environment == *environment)
     }
 
     /// The freeze of an environment; `None`: nobody froze it.
@@ -101,6 +170,41 @@ mod tests {
         let deployed = again.of(&target("web")).unwrap().deployed.clone();
         assert_eq!(deployed.unwrap().as_str(), REVISION);
         assert!(again.of(&target("other")).is_none());
+    }
+
+    #[test]
+    fn what_an_environment_needs_is_said_in_words() {
+        let table: [(usize, Option<&[&str]>, &str); 5] = [
+            (0, Some(&["a"]), "production needs no approval"),
+            (
+                1,
+                None,
+                "production needs 1 approval by people whose signatures the server knows",
+            ),
+            (
+                2,
+                Some(&["a", "b\n"]),
+                "production needs 2 approvals out of: a, b\\n",
+            ),
+            (
+                1,
+                Some(&[]),
+                "production needs 1 approval, and nobody may give one",
+            ),
+            (
+                1,
+                Some(&["x"; 12]),
+                "production needs 1 approval out of: x, x, x, x, x, x, x, x, x, x, 2 more",
+            ),
+        ];
+        for (approvals, approvers, expected) in table {
+            let published = PublishedEnvironment {
+                environment: Environment::new("production").unwrap(),
+                approvals,
+                approvers: approvers.map(|names| names.iter().map(ToString::to_string).collect()),
+            };
+            assert_eq!(published.in_words(), expected);
+        }
     }
 
     #[test]

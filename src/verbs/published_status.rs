@@ -17,10 +17,11 @@ use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
-use crate::id::{EventId, Target};
+use crate::id::{Environment, EventId, Target};
 use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
-    Happened, PublishedDeployment, PublishedPages, PublishedRow, entry_lines, published_message,
+    Happened, PublishedDeployment, PublishedEnvironment, PublishedPages, PublishedRow, entry_lines,
+    published_message,
 };
 use crate::store::{self, Addressees, Reader, RecordedEvent, Store};
 use crate::sys::{clock, host};
@@ -103,7 +104,7 @@ impl PublishedStatus {
             });
         }
         if let (Some(commit), Some(event)) = (commits.last_mut(), events.last()) {
-            commit.files = Some(pages(record, event, state)?.files());
+            commit.files = Some(self.pages(record, event, state)?.files());
         }
         Ok(commits)
     }
@@ -159,6 +160,46 @@ impl PublishedStatus {
         let lines = lines.map(|(deployment, commit)| entry_lines(&self.deploy, commit, deployment));
         lines.unwrap_or_default()
     }
+
+    /// Everything that is published, as it is recorded now. `event` is the last event of which a
+    /// commit tells.
+    fn pages(
+        &self,
+        record: &Reader<'_>,
+        event: &RecordedEvent,
+        state: &str,
+    ) -> Result<PublishedPages, store::Error> {
+        let retired = record.retirements()?.into_iter();
+        let retired: BTreeSet<Target> = retired.map(|retired| retired.target).collect();
+        let mut newest: Vec<_> = record.newest()?.into_iter().collect();
+        let all = newest.len();
+        if all > ROWS_MAX {
+            newest.retain(|(target, _)| !retired.contains(target));
+            newest.truncate(ROWS_MAX);
+        }
+        let row = |(target, newest)| PublishedRow::new(newest, retired.contains(&target), record);
+        let rows: Result<Vec<PublishedRow>, store::Error> = newest.into_iter().map(row).collect();
+        let rows = rows?;
+
+        let environments: BTreeSet<&Environment> =
+            rows.iter().map(|row| &row.environment).collect();
+        let environments = environments.into_iter();
+        let config = &self.deploy.config;
+        let environments = environments.map(|name| PublishedEnvironment::of(config, name));
+        let environments = environments.collect();
+
+        let log = record.ended(LOG_MAX)?.into_iter();
+        let log = log.map(|deployment| PublishedDeployment::new(deployment, record));
+        Ok(PublishedPages {
+            event: format!("{state}-{}", event.id.0),
+            at: event.at,
+            left_out: all - rows.len(),
+            environments,
+            rows,
+            frozen: record.freezes(clock::now())?,
+            log: log.collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Records that everything up to an event is published, also what was given up before.
@@ -168,37 +209,6 @@ fn settle(store: &mut Store, up_to: EventId) -> Result<(), Error> {
         store.transaction(|transaction| transaction.deliver_after_all(STATUS, up_to))?;
     }
     Ok(())
-}
-
-/// Everything that is published, as it is recorded now. `event` is the last event of which a
-/// commit tells.
-fn pages(
-    record: &Reader<'_>,
-    event: &RecordedEvent,
-    state: &str,
-) -> Result<PublishedPages, store::Error> {
-    let retired = record.retirements()?.into_iter();
-    let retired: BTreeSet<Target> = retired.map(|retired| retired.target).collect();
-    let mut newest: Vec<_> = record.newest()?.into_iter().collect();
-    let all = newest.len();
-    if all > ROWS_MAX {
-        newest.retain(|(target, _)| !retired.contains(target));
-        newest.truncate(ROWS_MAX);
-    }
-    let row = |(target, newest)| PublishedRow::new(newest, retired.contains(&target), record);
-    let rows: Result<Vec<PublishedRow>, store::Error> = newest.into_iter().map(row).collect();
-    let rows = rows?;
-
-    let log = record.ended(LOG_MAX)?.into_iter();
-    let log = log.map(|deployment| PublishedDeployment::new(deployment, record));
-    Ok(PublishedPages {
-        event: format!("{state}-{}", event.id.0),
-        at: event.at,
-        left_out: all - rows.len(),
-        rows,
-        frozen: record.freezes(clock::now())?,
-        log: log.collect::<Result<_, _>>()?,
-    })
 }
 
 impl Recipient for PublishedStatus {
