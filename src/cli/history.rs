@@ -4,6 +4,7 @@ use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::look_commands::LogArguments;
+use super::output::Output;
 use crate::report::{
     Colour, DeploymentRow, Table, colour, duration, duration_cell, summary_cell, to_json,
     to_json_line, who_cell,
@@ -13,7 +14,7 @@ use crate::sys::clock;
 use crate::verbs::{self, History};
 
 /// How many deployments are shown where nobody says how many.
-const NUMBER: u32 = 20;
+pub(super) const NUMBER: u32 = 20;
 
 /// `log [ENV[/APP]] [-n N] [--since TIME] [--until TIME]`.
 pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Error> {
@@ -46,14 +47,21 @@ pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Er
         return Ok(Exit::Done);
     }
 
-    let mut table = Table::with_details(&HEADING, 2);
-    deployments.iter().for_each(|row| table.row(cells(row)));
-    match (table.is_empty(), since.or(until)) {
-        (false, _) => context.output.table(&table)?,
-        (true, None) => context.output.line("nothing was deployed yet")?,
+    match (deployments.is_empty(), since.or(until)) {
         (true, Some(_)) => context.output.line("nothing was deployed in this period")?,
+        _ => table(&context.output, &deployments)?,
     }
     Ok(Exit::Done)
+}
+
+/// Prints the table of deployments.
+pub(super) fn table(output: &Output, deployments: &[Deployment]) -> Result<(), Error> {
+    let mut table = Table::with_details(&HEADING, 2);
+    deployments.iter().for_each(|row| table.row(cells(row)));
+    if table.is_empty() {
+        return output.line("nothing was deployed yet");
+    }
+    output.table(&table)
 }
 
 /// Prints each deployment as JSON in a line of its own.

@@ -3,11 +3,12 @@
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
+use super::output::Output;
 use crate::id::Revision;
 use crate::policy::ExceptionKind;
 use crate::report::{
-    Colour, Standing, StatusRow, Table, colour, duration, duration_cell, name_cell, refusal_lines,
-    summary_cell, to_json,
+    Colour, Standing, StatusLine, StatusRow, Table, colour, duration_cell, name_cell,
+    refusal_lines, summary_cell, to_json,
 };
 use crate::runner::Unwatched;
 use crate::store::Filter;
@@ -32,7 +33,8 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
         return Ok(Exit::Done);
     }
 
-    table(context, &overview.rows)?;
+    let lines: Vec<StatusLine> = overview.rows.iter().map(StatusLine::of).collect();
+    table(&context.output, &lines)?;
     for hook in &overview.hooks {
         let line = context.output.paint(Colour::Bad, &hook.to_string());
         let hint = "to see how to fix it: deploy-by-code doctor";
@@ -40,8 +42,9 @@ pub(super) fn status(context: &Context, filter: &Filter, json: bool) -> Result<E
     }
     in_the_way(context, &overview)?;
     untold(context, &overview.untold)?;
-    for row in &overview.rows {
-        remarks(context, row)?;
+    for (row, line) in overview.rows.iter().zip(&lines) {
+        remarks(&context.output, line)?;
+        holds(context, row)?;
     }
     for problem in &overview.problems {
         let lines = refusal_lines("problem", &problem.refusal);
@@ -81,25 +84,25 @@ fn untold(context: &Context, untold: &[Untold]) -> Result<(), Error> {
 }
 
 /// Prints the table of applications.
-fn table(context: &Context, rows: &[StatusRow]) -> Result<(), Error> {
+pub(super) fn table(output: &Output, lines: &[StatusLine]) -> Result<(), Error> {
     let mut table = Table::with_details(&HEADING, 2);
-    for row in rows {
-        table.row(cells(row));
+    for line in lines {
+        table.row(cells(line));
     }
 
     if table.is_empty() {
-        context.output.line("nothing is wanted or deployed yet")?;
+        output.line("nothing is wanted or deployed yet")?;
     } else {
-        context.output.table(&table)?;
+        output.table(&table)?;
     }
-    if rows.iter().any(StatusRow::is_due) {
-        context.output.line("* wanted, but not deployed")?;
+    if lines.iter().any(StatusLine::is_due) {
+        output.line("* wanted, but not deployed")?;
     }
     Ok(())
 }
 
 /// The cells of an application.
-fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
+fn cells(row: &StatusLine) -> Vec<(String, Colour)> {
     let hash = |hash: &Option<Revision>| hash.as_ref().map_or("-", Revision::short).to_owned();
     let plain = |text: String| (text, Colour::Plain);
 
@@ -108,12 +111,13 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     } else {
         plain(hash(&row.wanted))
     };
-    let status = match (row.status, row.deployment) {
+    let status = match (row.standing, row.deployment) {
         (None, _) => plain("-".to_owned()),
         (Some(Standing::Retired), _) => plain("retired".to_owned()),
         (Some(standing), id) => {
             let colour = match standing {
                 Standing::Deployment(status) => colour(status),
+                Standing::Pending => Colour::Attention,
                 _ => Colour::Bad,
             };
             let text = match id {
@@ -126,13 +130,13 @@ fn cells(row: &StatusRow) -> Vec<(String, Colour)> {
     let since = row.since.map(|since| show_ago(clock::now().since(since)));
 
     vec![
-        plain(row.target().to_string()),
+        plain(row.target.to_string()),
         plain(hash(&row.deployed)),
         wanted,
         status,
         plain(since.unwrap_or_else(|| "-".to_owned())),
         plain(name_cell(row.pusher.as_deref())),
-        plain(duration_cell(row.newest.as_ref().and_then(duration))),
+        plain(duration_cell(row.took)),
         plain(summary_cell(row.summary.as_deref())),
     ]
 }
@@ -185,35 +189,33 @@ fn in_the_way(context: &Context, overview: &Overview) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints why the newest deployment has its status, and what rollbacks hold back.
-fn remarks(context: &Context, row: &StatusRow) -> Result<(), Error> {
-    let target = row.target();
-    let newest = row.newest.as_ref();
-
-    if let Some(remark) = &row.remark {
-        let waits = !newest.is_none_or(|newest| newest.status.has_ended());
-        let most = if waits { WAITING_MAX } else { REMARK_MAX };
-        let line = format!("{target}: {}", text::escape(remark, most));
-        context.output.line(&line)?;
+/// Prints why the newest deployment has its status, and who made or approved an exception.
+pub(super) fn remarks(output: &Output, line: &StatusLine) -> Result<(), Error> {
+    let target = &line.target;
+    if let Some(remark) = &line.remark {
+        let most = if line.waits { WAITING_MAX } else { REMARK_MAX };
+        output.line(&format!("{target}: {}", text::escape(remark, most)))?;
     }
 
-    for exception in &row.exceptions {
+    for exception in &line.exceptions {
         if exception.kind == ExceptionKind::Override {
             let line = format!("{target}: override: {}", exception.shown(200));
-            let line = context.output.paint(Colour::Attention, &line);
-            context.output.line(&line)?;
+            output.line(&output.paint(Colour::Attention, &line))?;
         }
     }
-    if !row.approvals.is_empty() {
-        let names: Vec<String> = row
-            .approvals
-            .iter()
+    if !line.approvals.is_empty() {
+        let approvals = line.approvals.iter();
+        let names: Vec<String> = approvals
             .map(|approval| text::escape(&approval.by, 200))
             .collect();
-        let line = format!("{target}: approved by {}", names.join(", "));
-        context.output.line(&line)?;
+        output.line(&format!("{target}: approved by {}", names.join(", ")))?;
     }
+    Ok(())
+}
 
+/// Prints what rollbacks hold back.
+fn holds(context: &Context, row: &StatusRow) -> Result<(), Error> {
+    let target = row.target();
     for hold in &row.holds {
         let hold = format!(
             "{} was rolled back by {}: {}",

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::published_row::{PublishedRow, PublishedState};
 use crate::config::Config;
 use crate::id::{Environment, Target};
+use crate::identity::{Evidence, Identity};
+use crate::policy::Freeze;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -99,6 +101,20 @@ impl PublishedEnvironment {
         match named.is_empty() {
             true => format!("{needs}, and nobody may give one"),
             false => format!("{needs} out of: {}", named.join(", ")),
+        }
+    }
+}
+
+impl PublishedFreeze {
+    /// The freeze, as far as it is published.
+    #[must_use]
+    pub fn as_recorded(&self) -> Freeze {
+        let by = self.by.as_ref();
+        Freeze {
+            by: by.map(|name| Identity::new(name, Evidence::Unrecorded)),
+            reason: self.reason.clone(),
+            since: self.since,
+            until: self.until,
         }
     }
 }

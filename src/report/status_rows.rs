@@ -26,6 +26,8 @@ pub enum Standing {
     Retired,
     /// Its deploy file can't be deployed.
     Problem,
+    /// Its newest deployment has not ended. More than that is not published.
+    Pending,
 }
 
 impl fmt::Display for Standing {
@@ -34,6 +36,7 @@ impl fmt::Display for Standing {
             Self::Deployment(status) => status.fmt(f),
             Self::Retired => f.pad("retired"),
             Self::Problem => f.pad("problem"),
+            Self::Pending => f.pad("pending"),
         }
     }
 }
@@ -181,7 +184,7 @@ impl StatusRow {
     /// Whether the wanted revision is not the deployed one.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.wanted.is_some() && self.wanted != self.deployed
+        is_due(self.wanted.as_ref(), self.deployed.as_ref())
     }
 
     /// The application and its environment.
@@ -206,6 +209,11 @@ impl StatusRow {
         self.pusher = newest.pusher.as_ref().map(|pusher| pusher.name.clone());
         self.remark = remark(newest);
     }
+}
+
+/// Whether a wanted revision is not the deployed one.
+pub(super) fn is_due(wanted: Option<&Revision>, deployed: Option<&Revision>) -> bool {
+    wanted.is_some() && wanted != deployed
 }
 
 /// Whether a problem is about the deploy file of an application.
