@@ -20,6 +20,7 @@ pub mod near_miss;
 pub mod order;
 pub mod plan;
 pub mod policy;
+pub mod proposal;
 pub mod refs;
 pub mod review;
 pub mod status;

@@ -14,6 +14,7 @@
 //! is not asked of what a remote sends: names, files, subjects and hashes are bounded and validated
 //! here or where they are used.
 
+mod application;
 mod deploy_clone;
 mod error;
 mod local_clone;

@@ -82,6 +82,12 @@ impl Error {
         Self::advised(Kind::Refused, message, hint)
     }
 
+    /// The question itself is wrong: what was found, and what to do.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::advised(Kind::Usage, message, hint)
+    }
+
     /// An error that says what to do.
     pub(super) fn advised(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Advised {
@@ -105,6 +111,7 @@ impl Error {
             Self::Install(install::Error::UnitsNeedRoot | install::Error::CheckedOut { .. }) => {
                 Kind::Refused
             }
+            Self::Clone(clone::Error::Unnamed { .. }) => Kind::Refused,
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,
             Self::Deploy(deploy_repository::Error::Git(_))

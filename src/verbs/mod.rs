@@ -21,6 +21,7 @@ mod ownership;
 mod place;
 mod plan;
 mod programs;
+mod propose;
 mod publish;
 mod published_history;
 mod published_lag;
@@ -53,6 +54,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
+pub use propose::{LeftOut, Proposal, ProposeRequest, propose};
 pub use publish::publish;
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};

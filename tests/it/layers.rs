@@ -23,7 +23,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("change", 12), ("config", 12), ("near_miss", 12), ("message", 12),
     ("candidate", 13),
     ("policy", 14),
-    ("plan", 15), ("event", 15),
+    ("plan", 15), ("event", 15), ("proposal", 15),
     ("sys", 20),
     ("git", 30), ("signers", 30), ("store", 30), ("hook_files", 30), ("timer_list", 30),
     ("deploy_repository", 31), ("checkout", 31), ("clone", 31),

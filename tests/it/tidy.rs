@@ -12,6 +12,7 @@ use crate::world::World;
 const PURE: &[&str] = &[
     "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
     "candidate", "policy", "plan", "event", "unit_name", "near_miss", "message",
+    "proposal",
 ];
 
 fn root() -> &'static Path {
