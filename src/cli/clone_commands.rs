@@ -17,6 +17,31 @@ pub(super) enum CloneCommand {
         deploy-by-code propose production/website --rollback \"alarms since noon\""
     )]
     Propose(Box<ProposeArguments>),
+
+    /// In a clone: show what a branch deploys, ask, and approve it with a signed commit
+    #[command(
+        after_help = "Examples:\n  deploy-by-code approve origin/deploy-website --push\n  \
+        deploy-by-code approve origin/deploy-website --merge --push"
+    )]
+    Approve(ApproveArguments),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct ApproveArguments {
+    /// The branch to approve [default: the upstream of the current branch]
+    #[arg(value_name = "REV")]
+    pub(super) revision: Option<String>,
+    /// Approve it by merging it into the deploy branch
+    #[arg(long = "merge")]
+    pub(super) is_merge: bool,
+    /// Push the approval to the branch that it belongs to
+    #[arg(long = "push")]
+    pub(super) is_pushed: bool,
+    /// Do not ask
+    #[arg(long = "yes", short = 'y')]
+    pub(super) is_agreed: bool,
+    #[command(flatten)]
+    pub(super) clone: CloneArguments,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -18,8 +18,8 @@ use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
-    check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics,
-    notifications, plan, propose, rebuild, run, show, status,
+    approve, check, checkout, complete, doctor, follow, git_deploy, history, hooks, install,
+    intervene, metrics, notifications, plan, propose, rebuild, run, show, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -41,6 +41,10 @@ pub fn main() -> ExitCode {
     let mut words = words.peekable();
     if words.next_if(|word| word == AS_HOOK).is_some() {
         program = words.next().unwrap_or_default();
+    }
+
+    if git_deploy::is_called(&program) {
+        return git_deploy::main();
     }
 
     let result = match hooks::called_as(&program) {
@@ -84,9 +88,7 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
             intervene(&context, command)
         }
         // These work as the person who typed them, in a clone of that person.
-        Command::Clone(CloneCommand::Propose(arguments)) => {
-            propose::propose(*arguments, repository)
-        }
+        Command::Clone(command) => in_clone(command, repository),
         Command::Reconcile(arguments) => reconcile(arguments, repository, config),
         Command::Complete { words } => complete::complete(&words),
 
@@ -110,6 +112,14 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
             }
             run::run(&context, &environment)
         }
+    }
+}
+
+/// Runs a command in the clone of the person who typed it.
+pub(super) fn in_clone(command: CloneCommand, folder: Option<PathBuf>) -> Result<Exit, Error> {
+    match command {
+        CloneCommand::Propose(arguments) => propose::propose(*arguments, folder),
+        CloneCommand::Approve(arguments) => approve::approve(arguments, folder),
     }
 }
 
@@ -231,7 +241,7 @@ fn reconcile(
 
 /// Prints what the parser of the command line says: the help, the version, or what is wrong with
 /// the words. The words can be hostile, so they are escaped.
-fn usage(error: &clap::Error) -> Result<Exit, Error> {
+pub(super) fn usage(error: &clap::Error) -> Result<Exit, Error> {
     let mut shown = String::new();
     for line in error.render().to_string().lines() {
         shown.push_str(&text::escape(line, usize::MAX));

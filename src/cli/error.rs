@@ -19,7 +19,7 @@ pub(super) enum Error {
     /// Nothing can be written to standard output.
     #[error("the output can't be written")]
     Output(#[source] io::Error),
-    /// The lines that git writes to a hook can't be read.
+    /// Standard input can't be read: what git writes to a hook, or what a person answers.
     #[error("standard input can't be read")]
     Input(#[source] io::Error),
     /// The hook that was there before can't be run.

@@ -1,6 +1,7 @@
 //! The command line: arguments, terminal, exit codes. The only place that prints.
 
 mod announce;
+mod approve;
 mod arguments;
 mod check;
 mod checkout;
@@ -15,6 +16,7 @@ mod exit;
 mod filter;
 mod follow;
 mod follow_push;
+mod git_deploy;
 mod help;
 mod history;
 mod hooks;
@@ -38,3 +40,4 @@ mod show;
 mod status;
 
 pub use dispatch::{command, main};
+pub use git_deploy::git_deploy_command;

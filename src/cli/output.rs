@@ -70,12 +70,18 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
 
 /// The lines that say what went wrong and what to do. Further lines of the message are indented.
 pub(super) fn complaint(message: &str, hint: Option<&str>) -> String {
+    complaint_of("deploy-by-code", message, hint)
+}
+
+/// The same, of a program that is called by another name.
+pub(super) fn complaint_of(program: &str, message: &str, hint: Option<&str>) -> String {
     let mut text = String::new();
 
     for (index, line) in message.lines().enumerate() {
-        text.push_str(if index == 0 { "deploy-by-code: " } else { "  " });
-        text.push_str(line);
-        text.push('\n');
+        match index {
+            0 => text.push_str(&format!("{program}: {line}\n")),
+            _ => text.push_str(&format!("  {line}\n")),
+        }
     }
     if let Some(hint) = hint {
         text.push_str(&format!("  hint: {hint}\n"));

@@ -48,6 +48,8 @@ pub struct DeployClone {
     pub status: Option<Revision>,
     /// The full name of the ref with the published status, on the remote.
     pub status_ref: String,
+    /// Whether no remote may be asked.
+    pub is_offline: bool,
 }
 
 impl DeployClone {
@@ -97,6 +99,7 @@ impl DeployClone {
             tip,
             status,
             status_ref,
+            is_offline: chosen.is_offline,
         })
     }
 

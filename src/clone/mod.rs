@@ -15,14 +15,18 @@
 //! here or where they are used.
 
 mod application;
+mod branch;
 mod deploy_clone;
 mod error;
 mod local_clone;
 mod remote;
+mod signing;
 mod users_git;
 
+pub use branch::{Branch, NamedCommit, Upstream};
 pub use deploy_clone::{Chosen, DeployClone};
 pub use error::Error;
 pub use local_clone::LocalClone;
 pub use remote::{Remote, RemoteTip};
+pub use signing::SignatureHint;
 pub use users_git::UsersGit;

@@ -47,7 +47,8 @@ pub enum VoidReason {
 
 impl VoidReason {
     /// The reason, as the end of a sentence.
-    pub(super) fn words(&self) -> String {
+    #[must_use]
+    pub fn words(&self) -> String {
         match self {
             Self::Commit(WhyVoid::ChangesFiles) => {
                 "it changes files itself; an approval is a commit that changes nothing, or a merge"

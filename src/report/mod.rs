@@ -1,6 +1,7 @@
 //! What is shown of the state: rows for people and for programs. Values keep their types up to the
 //! last step, in which they become text. Nothing here prints.
 
+mod approval_text;
 mod badge;
 mod cells;
 mod deployment_row;
@@ -29,6 +30,7 @@ mod table;
 mod tail;
 mod wrap;
 
+pub use approval_text::{CommitsUnseen, FileToApprove, approval_lines, shown_entry};
 pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
 pub use deployment_row::{DeploymentRow, duration, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};

@@ -42,12 +42,19 @@ pub fn proposal_text(step: &ProposedStep) -> String {
 
 /// How many commits are gained and lost, after a comma.
 fn counts(step: &ProposedStep) -> String {
+    match step.source {
+        Source::Again => String::new(),
+        _ => gained_and_lost(&step.gained, &step.lost),
+    }
+}
+
+/// How many commits are gained and lost, after a comma.
+pub(super) fn gained_and_lost(gained: &Commits, lost: &Commits) -> String {
     let of = |count: u64| match count {
         1 => "1 commit".to_owned(),
         _ => format!("{count} commits"),
     };
-    match (step.gained.count, step.lost.count) {
-        _ if step.source == Source::Again => String::new(),
+    match (gained.count, lost.count) {
         (gained, 0) => format!(", {} gained", of(gained)),
         (0, lost) => format!(", {} lost", of(lost)),
         (gained, lost) => format!(", {} gained, {lost} lost", of(gained)),
@@ -68,7 +75,8 @@ fn source(source: &Source) -> Option<String> {
     })
 }
 
-fn lines(commits: &Commits) -> Vec<String> {
+/// A line for each of the newest commits, and one about the others.
+pub(super) fn lines(commits: &Commits) -> Vec<String> {
     let newest = commits.newest.iter().take(NAMED_MAX);
     let rows: Vec<CommitRow> = newest.map(CommitRow::of).collect();
     commit_lines(&rows, Some(commits.count))

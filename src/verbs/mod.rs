@@ -1,5 +1,6 @@
 //! What a person, a hook, a page or an agent can ask for. Verbs return values and print nothing.
 
+mod approve;
 mod cancel;
 mod check;
 mod dates;
@@ -24,6 +25,7 @@ mod programs;
 mod propose;
 mod publish;
 mod published_history;
+mod published_in_clone;
 mod published_lag;
 mod published_status;
 mod rebuild;
@@ -38,6 +40,7 @@ mod start;
 mod status;
 mod timer;
 
+pub use approve::{ApprovalDraft, ApproveRequest, draft_approval};
 pub use cancel::{Cancelled, cancel};
 pub use check::{Checked, check};
 pub use error::{Error, Kind};
@@ -56,6 +59,7 @@ pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
 pub use propose::{LeftOut, Proposal, ProposeRequest, propose};
 pub use publish::publish;
+pub use published_in_clone::{PublishedInClone, published_in_clone};
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};
 pub use release::release;

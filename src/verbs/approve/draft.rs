@@ -1,0 +1,109 @@
+//! From what a person names to what would be approved, and where. Nothing is changed but what is
+//! fetched.
+
+use super::super::error::Error;
+use super::super::published_in_clone::status_in_clone;
+use super::files::{FilesOfBranch, files};
+use super::place::ApprovalPlace;
+use crate::clone::{Chosen, DeployClone, NamedCommit};
+use crate::id::Revision;
+use crate::report::{FileToApprove, PublishedEnvironment};
+use crate::text;
+use crate::time::Timestamp;
+
+/// The branch that is approved where nobody names one.
+const UPSTREAM: &str = "@{upstream}";
+
+/// What a person asks for.
+#[derive(Debug, Clone)]
+pub struct ApproveRequest {
+    /// The clone.
+    pub chosen: Chosen,
+    /// What to approve, as git knows it; `None`: the upstream of the current branch.
+    pub revision: Option<String>,
+    /// Whether the approval is the merge into the deploy branch.
+    pub is_merge: bool,
+}
+
+/// What would be approved, and where.
+pub struct ApprovalDraft {
+    /// The clone.
+    pub deploy: DeployClone,
+    /// What is approved.
+    pub named: NamedCommit,
+    /// The deploy files that it changes.
+    pub files: Vec<FileToApprove>,
+    /// What the person should know besides.
+    pub warnings: Vec<String>,
+    /// When the server said how many approvals are needed; `None`: it publishes nothing.
+    pub published_at: Option<Timestamp>,
+    /// The commit at the tip of the deploy branch.
+    pub(super) tip: Revision,
+    /// Whether the approval is the merge into the deploy branch.
+    pub(super) is_merge: bool,
+    /// Where the approval goes.
+    pub(super) place: ApprovalPlace,
+}
+
+/// Finds out what would be approved.
+///
+/// # Errors
+/// There is nothing to approve, or it can't be approved.
+pub fn draft_approval(request: &ApproveRequest) -> Result<ApprovalDraft, Error> {
+    let deploy = DeployClone::open(&request.chosen)?;
+    if !request.chosen.is_offline
+        && let Some(remote) = deploy.clone.remote(Some(&deploy.remote))?
+    {
+        remote.fetch(&[])?;
+    }
+    let Some(tip) = deploy.tip.clone() else {
+        return Err(Error::refused(
+            format!("there is no branch {}", deploy.shown_branch()),
+            "name the deploy branch: --branch BRANCH",
+        ));
+    };
+    let named = named(&deploy, request.revision.as_deref())?;
+    let place = ApprovalPlace::find(&deploy, &named, &tip, request.is_merge)?;
+
+    let status = status_in_clone(&deploy)?;
+    let FilesOfBranch { files, warnings } = files(&deploy, &named, &tip, |environment| {
+        let published = status.as_ref()?.environment(environment);
+        published.map(PublishedEnvironment::clone)
+    })?;
+    deploy.clone.check_can_sign()?;
+    Ok(ApprovalDraft {
+        deploy,
+        named,
+        files,
+        warnings,
+        published_at: status.map(|status| status.at),
+        tip,
+        is_merge: request.is_merge,
+        place,
+    })
+}
+
+/// What a person means.
+fn named(deploy: &DeployClone, revision: Option<&str>) -> Result<NamedCommit, Error> {
+    let found = deploy.clone.named_commit(revision.unwrap_or(UPSTREAM))?;
+    found.ok_or_else(|| match revision {
+        Some(revision) => Error::refused(
+            format!(
+                "{} names no commit in {}",
+                text::quote(revision, 100),
+                deploy.clone
+            ),
+            format!(
+                "write a branch of the remote as {}/BRANCH",
+                text::escape(&deploy.remote, 80)
+            ),
+        ),
+        None => Error::refused(
+            "the current branch has no upstream branch that could be approved",
+            format!(
+                "name what to approve: {}/BRANCH",
+                text::escape(&deploy.remote, 80)
+            ),
+        ),
+    })
+}

@@ -1,0 +1,122 @@
+//! The published status, as a clone of the deploy repository has it.
+
+use super::error::{Error, Kind};
+use crate::clone::{Chosen, DeployClone};
+use crate::id::Target;
+use crate::report::{PublishedDeployment, StatusFile};
+use crate::store::Filter;
+use crate::text::escape;
+
+/// What is published.
+pub struct PublishedInClone {
+    /// The content of status.json.
+    pub status: StatusFile<'static>,
+    /// The content of log.json: the deployments that ended last, newest first.
+    pub log: Vec<PublishedDeployment>,
+    /// Where it is published, for a message.
+    pub shown_place: String,
+}
+
+/// Fetches and reads what is published.
+///
+/// # Errors
+/// Nothing is published, or it can't be fetched or understood.
+pub fn published_in_clone(chosen: &Chosen) -> Result<PublishedInClone, Error> {
+    let deploy = DeployClone::open(chosen)?;
+    let (remote, full_name) = (escape(&deploy.remote, 80), escape(&deploy.status_ref, 200));
+    let missing = || {
+        let known = match chosen.is_offline {
+            true => format!("no status of {remote} was fetched from {full_name}"),
+            false => format!("{remote} publishes no status at {full_name}"),
+        };
+        Error::refused(
+            known,
+            format!(
+                "whoever looks after the server can set publish = \"{full_name}\" in its \
+                 configuration; if it is published at another ref: --status-ref REF"
+            ),
+        )
+    };
+    let status = status_in_clone(&deploy)?.ok_or_else(missing)?;
+    let log = read(&deploy, "log.json", |content| {
+        serde_json::from_slice(content)
+    })?
+    .ok_or_else(missing)?;
+    Ok(PublishedInClone {
+        status,
+        log,
+        shown_place: format!("{full_name} of {remote}"),
+    })
+}
+
+impl PublishedInClone {
+    /// Leaves out what is not asked for.
+    ///
+    /// # Errors
+    /// Nothing is published about what is asked for.
+    pub fn keep(&mut self, filter: &Filter) -> Result<(), Error> {
+        let applications = self.status.applications.to_mut();
+        applications.retain(|row| {
+            filter.lets_through(&Target {
+                environment: row.environment.clone(),
+                application: row.application.clone(),
+            })
+        });
+        self.status.frozen.retain(|freeze| {
+            let mut asked = filter.environment.iter();
+            asked.all(|environment| *environment == freeze.environment)
+        });
+        self.log.retain(|row| {
+            filter.lets_through(&Target {
+                environment: row.environment.clone(),
+                application: row.application.clone(),
+            })
+        });
+
+        let is_empty = self.status.applications.is_empty() && self.log.is_empty();
+        let Some(environment) = filter.environment.as_ref().filter(|_| is_empty) else {
+            return Ok(());
+        };
+        let asked = match &filter.application {
+            Some(application) => format!("{environment}/{application}"),
+            None => environment.to_string(),
+        };
+        Err(Error::refused(
+            format!("nothing is published about {asked}"),
+            "without a name, all that is published is listed",
+        ))
+    }
+}
+
+/// The published status; `None`: nothing is published.
+///
+/// # Errors
+/// It can't be read or understood.
+pub(super) fn status_in_clone(deploy: &DeployClone) -> Result<Option<StatusFile<'static>>, Error> {
+    read(deploy, "status.json", StatusFile::read)
+}
+
+/// A file of what is published, as JSON; `None`: nothing is published.
+fn read<T>(
+    deploy: &DeployClone,
+    name: &str,
+    parse: fn(&[u8]) -> Result<T, serde_json::Error>,
+) -> Result<Option<T>, Error> {
+    let Some(commit) = &deploy.status else {
+        return Ok(None);
+    };
+    let content = deploy.published_file(name)?.unwrap_or_default();
+    parse(&content).map(Some).map_err(|error| {
+        Error::advised(
+            Kind::State,
+            format!(
+                "{name} at {} ({}) can't be understood: {}",
+                escape(&deploy.status_ref, 200),
+                commit.short(),
+                escape(error.to_string(), 200)
+            ),
+            "ask who looks after the server; if the status is published at another ref: \
+                 --status-ref REF",
+        )
+    })
+}

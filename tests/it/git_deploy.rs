@@ -1,0 +1,1 @@
+//! `git deploy`: the commands for a clone, as git calls them.
