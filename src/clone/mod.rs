@@ -21,7 +21,7 @@ mod local_clone;
 mod remote;
 mod users_git;
 
-pub use deploy_clone::{Chosen, DeployClone};
+pub use deploy_clone::{Chosen, DeployClone, root};
 pub use error::Error;
 pub use local_clone::LocalClone;
 pub use remote::{Remote, RemoteTip};

@@ -52,7 +52,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
-pub use propose::{LeftOut, Proposal, ProposeRequest, propose};
+pub use propose::{LeftOut, Proposal, ProposeRequest, propose, targets_in_clone};
 pub use publish::publish;
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};
