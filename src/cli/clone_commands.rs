@@ -12,7 +12,7 @@ use crate::id::Environment;
 pub(super) enum CloneCommand {
     /// In a clone: put the next revision on top of a deploy file, and commit it
     #[command(
-        after_help = "Examples:\n  deploy-by-code propose production/website\n  \
+        after_help = "Example:\n  deploy-by-code propose production/website\n  \
         deploy-by-code propose production --from staging --push\n  \
         deploy-by-code propose production/website --rollback \"alarms since noon\""
     )]
@@ -20,7 +20,7 @@ pub(super) enum CloneCommand {
 
     /// In a clone: show what a branch deploys, ask, and approve it with a signed commit
     #[command(
-        after_help = "Examples:\n  deploy-by-code approve origin/deploy-website --push\n  \
+        after_help = "Example:\n  deploy-by-code approve origin/deploy-website --push\n  \
         deploy-by-code approve origin/deploy-website --merge --push"
     )]
     Approve(ApproveArguments),

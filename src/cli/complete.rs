@@ -6,9 +6,10 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Subcommand};
 
 use super::arguments::Arguments;
+use super::clone_commands::CloneCommand;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
@@ -26,6 +27,10 @@ enum Expected {
     Repository,
     Other,
 }
+
+/// Finds the known values of an argument of a command, by the name that it has in the usage, for a
+/// repository that is named.
+pub(super) type Values = fn(&clap::Command, &str, Option<PathBuf>) -> Result<Vec<String>, Error>;
 
 /// What the words before the current one say.
 struct Before<'c> {
@@ -64,17 +69,25 @@ fn expected(command: &clap::Command, option: &str) -> Expected {
 
 /// Prints what can stand in the place of the last word. It prints nothing where that is a file.
 pub(super) fn complete(words: &[String]) -> Result<Exit, Error> {
+    complete_of(Arguments::command(), words, values)
+}
+
+/// The same, for any description of a command line. `values` finds the known values of an argument.
+pub(super) fn complete_of(
+    mut whole: clap::Command,
+    words: &[String],
+    values: Values,
+) -> Result<Exit, Error> {
     let Some((current, before)) = words.split_last() else {
         return Ok(Exit::Done);
     };
-    let mut whole = Arguments::command();
     whole.build();
     let before = Before::read(&whole, before);
     if before.expected != Expected::None {
         return Ok(Exit::Done);
     }
 
-    let mut found = candidates(before, current.starts_with('-'));
+    let mut found = candidates(before, current.starts_with('-'), values);
     found.retain(|candidate| candidate.starts_with(current.as_str()));
     found.sort_unstable_by_key(|candidate| (candidate.len(), candidate.clone()));
     found.dedup();
@@ -111,7 +124,7 @@ impl<'c> Before<'c> {
 }
 
 /// Everything that can come next: options, commands, or values of the next argument.
-fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
+fn candidates(before: Before<'_>, is_option: bool, values: Values) -> Vec<String> {
     let command = before.command;
     if is_option {
         let options = command.get_arguments();
@@ -131,12 +144,37 @@ fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
     argument
         .or_else(|| command.get_positionals().last().filter(takes_several))
         .and_then(|argument| argument.get_value_names()?.first())
-        .and_then(|name| values(name, before.repository).ok())
+        .and_then(|name| values(command, name, before.repository).ok())
         .unwrap_or_default()
 }
 
+/// The same, of a command that works in a clone. Nothing is fetched.
+pub(super) fn values_in_clone(
+    _: &clap::Command,
+    name: &str,
+    folder: Option<PathBuf>,
+) -> Result<Vec<String>, Error> {
+    Ok(match name {
+        "ENV[/APP]" => {
+            let targets = verbs::targets_in_clone(folder)?;
+            let environments = targets.iter().map(|target| target.environment.to_string());
+            let targets = targets.iter().map(ToString::to_string);
+            environments.chain(targets).collect()
+        }
+        "REV" => verbs::remote_branches(folder)?,
+        _ => Vec::new(),
+    })
+}
+
 /// The known values of an argument, by the name that it has in the usage.
-fn values(name: &str, repository: Option<PathBuf>) -> Result<Vec<String>, Error> {
+fn values(
+    command: &clap::Command,
+    name: &str,
+    repository: Option<PathBuf>,
+) -> Result<Vec<String>, Error> {
+    if CloneCommand::has_subcommand(command.get_name()) {
+        return values_in_clone(command, name, repository);
+    }
     let context = Context::find(repository, None)?;
     context.become_owner(Acts::Reads)?;
     let (deploy, mut store) = context.look()?;

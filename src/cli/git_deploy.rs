@@ -100,10 +100,8 @@ impl PublishedArguments {
     }
 }
 
-/// The description of `git deploy`, from which its manual page is made. Its commands are described
-/// with the words that are typed here.
-#[must_use]
-pub fn git_deploy_command() -> clap::Command {
+/// The description of `git deploy`. The commands are described with the words that are typed here.
+fn git_deploy_command() -> clap::Command {
     let command = GitDeployArguments::command();
     command.mut_subcommands(|command| {
         let help = command.get_after_help().map(ToString::to_string);
@@ -138,7 +136,9 @@ fn dispatch() -> Result<Exit, Error> {
         GitDeployCommand::Clone(command) => in_clone(command, None),
         GitDeployCommand::Status(arguments) => published_status(arguments),
         GitDeployCommand::Log { number, published } => published_log(number, published),
-        GitDeployCommand::Complete { words } => complete::complete(&words),
+        GitDeployCommand::Complete { words } => {
+            complete::complete_of(git_deploy_command(), &words, complete::values_in_clone)
+        }
     }
 }
 

@@ -40,4 +40,3 @@ mod show;
 mod status;
 
 pub use dispatch::{command, main};
-pub use git_deploy::git_deploy_command;

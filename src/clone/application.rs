@@ -50,23 +50,20 @@ impl LocalClone {
             }
         }
 
-        let shown = shown(beside);
+        let message = format!("there is no clone of {application} in {}", shown(beside));
         let Some(known) = known else {
-            let message = format!("there is no clone of {application} in {shown}");
             return Err(unnamed(message));
         };
+        let short = known.short();
         match self.siblings_with(beside, known).as_slice() {
             [(folder, _)] => Self::open(folder),
             [] => Err(unnamed(format!(
-                "there is no clone of {application} in {shown}, and no other repository that has {}",
-                known.short()
+                "{message}, and no other repository that has {short}"
             ))),
             [(one, _), (other, _), ..] => Err(unnamed(format!(
-                "there is no clone of {application} in {shown}, and more than one repository has {}: \
-                 {}, {}",
-                known.short(),
-                self::shown(one),
-                self::shown(other)
+                "{message}, and more than one repository has {short}: {}, {}",
+                shown(one),
+                shown(other)
             ))),
         }
     }

@@ -92,6 +92,18 @@ impl LocalClone {
         Ok(remotes.lines().find_map(branch))
     }
 
+    /// The branches of remotes that the clone knows, as `REMOTE/BRANCH`, escaped.
+    ///
+    /// # Errors
+    /// git can't be asked.
+    pub fn remote_branches(&self) -> Result<Vec<String>, Error> {
+        let form = "--format=%(if)%(symref)%(then)%(else)%(refname:lstrip=2)%(end)";
+        let printed = self.git.answer(&["for-each-ref", form, "refs/remotes/"])?;
+        let names = printed.split(|byte| *byte == b'\n');
+        let names = names.filter(|name| !name.is_empty());
+        Ok(names.map(|name| text::escape(name, 200)).collect())
+    }
+
     /// The upstream of a branch of the clone. `None`: it has none in a remote.
     ///
     /// # Errors

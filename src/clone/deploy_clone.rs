@@ -70,8 +70,7 @@ impl DeployClone {
             Some(chosen) => Ok(Some(chosen.clone())),
             None => clone.setting(&format!("deploy-by-code.{key}")),
         };
-        let root = setting(&chosen.root, "root")?.unwrap_or_default();
-        let root = root.trim_matches('/').to_owned();
+        let root = root(&clone, chosen.root.as_deref())?;
         let branch = setting(&chosen.branch, "branch")?;
         let status_ref = setting(&chosen.status_ref, "statusRef")?;
         let status_ref = status_ref.unwrap_or_else(|| STATUS_REF.to_owned());
@@ -121,6 +120,19 @@ impl DeployClone {
             None => Ok(None),
         }
     }
+}
+
+/// The folder above the environments' folders of a clone: the one that is named, or else that of
+/// git's configuration. It has no slash at its end.
+///
+/// # Errors
+/// git can't be asked.
+pub fn root(clone: &LocalClone, named: Option<&str>) -> Result<String, Error> {
+    let root = match named {
+        Some(named) => Some(named.to_owned()),
+        None => clone.setting("deploy-by-code.root")?,
+    };
+    Ok(root.unwrap_or_default().trim_matches('/').to_owned())
 }
 
 /// A branch, its tip and the commit with the published status.

@@ -24,7 +24,7 @@ mod signing;
 mod users_git;
 
 pub use branch::{Branch, NamedCommit, Upstream};
-pub use deploy_clone::{Chosen, DeployClone};
+pub use deploy_clone::{Chosen, DeployClone, root};
 pub use error::Error;
 pub use local_clone::LocalClone;
 pub use remote::{Remote, RemoteTip};

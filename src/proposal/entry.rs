@@ -71,11 +71,11 @@ pub fn commit_lines(commits: &Commits, most: usize) -> Vec<String> {
 }
 
 /// An entry as a file has it: its revision, and the lines with text, without their ends.
-type Written<'c> = (Revision, Vec<&'c [u8]>);
+type WrittenEntry<'c> = (Revision, Vec<&'c [u8]>);
 
 /// The entries of a deploy file. Text in front of the first one belongs to none.
-fn entries(content: &[u8]) -> Vec<Written<'_>> {
-    let mut entries: Vec<Written<'_>> = Vec::new();
+fn entries(content: &[u8]) -> Vec<WrittenEntry<'_>> {
+    let mut entries: Vec<WrittenEntry<'_>> = Vec::new();
     for line in content.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii_end();
         match (deployfile::revision(line), entries.last_mut()) {

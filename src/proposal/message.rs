@@ -1,6 +1,6 @@
 //! The message of the commit that proposes something.
 
-use super::step::{ProposedStep, Source};
+use super::step::{ProposalSource, ProposedStep};
 use crate::id::{Environment, Revision};
 use crate::text::escape;
 
@@ -58,7 +58,7 @@ fn title(environment: &Environment, steps: &[ProposedStep], is_rollback: bool) -
     let (application, to) = (&step.target.application, step.to.short());
     if is_rollback {
         format!("Roll {application} back to {to} in {environment}")
-    } else if step.source == Source::Again {
+    } else if step.source == ProposalSource::Again {
         format!("Deploy {application} {to} to {environment} again")
     } else {
         format!("Deploy {application} {to} to {environment}")
@@ -78,13 +78,13 @@ fn list(steps: &[ProposedStep]) -> String {
 /// From where to where, how many commits that are, and why.
 fn change(step: &ProposedStep) -> String {
     let mut words = match (&step.source, &step.from) {
-        (Source::Again, _) => format!("{} again", step.to.short()),
+        (ProposalSource::Again, _) => format!("{} again", step.to.short()),
         (_, from) => {
             let from = from.as_ref().map_or("new", Revision::short);
             format!("{from} -> {}", step.to.short())
         }
     };
-    if step.source != Source::Again && (step.gained.count > 0 || step.lost.count == 0) {
+    if step.source != ProposalSource::Again && (step.gained.count > 0 || step.lost.count == 0) {
         words.push_str(&format!(", {} gained", commits(step.gained.count)));
     }
     if step.lost.count > 0 {
@@ -92,18 +92,18 @@ fn change(step: &ProposedStep) -> String {
     }
 
     match &step.source {
-        Source::Named(name) => words.push_str(&format!(", {}", escape(name, 100))),
-        Source::Deployed(environment, Some(id)) => {
+        ProposalSource::Named(name) => words.push_str(&format!(", {}", escape(name, 100))),
+        ProposalSource::Deployed(environment, Some(id)) => {
             words.push_str(&format!(", as deployed in {environment} ({id})"));
         }
-        Source::Deployed(environment, None) => {
+        ProposalSource::Deployed(environment, None) => {
             words.push_str(&format!(", as deployed in {environment}"));
         }
-        Source::Wanted(environment) => {
+        ProposalSource::Wanted(environment) => {
             words.push_str(&format!(", as wanted in {environment}"));
         }
-        Source::Before => words.push_str(", as before"),
-        Source::Again => {}
+        ProposalSource::Before => words.push_str(", as before"),
+        ProposalSource::Again => {}
     }
     words
 }
@@ -124,7 +124,7 @@ mod tests {
     use crate::policy::Commits;
     use crate::proposal::ProposedFile;
 
-    fn step(application: &str, source: Source, counts: (u64, u64)) -> ProposedStep {
+    fn step(application: &str, source: ProposalSource, counts: (u64, u64)) -> ProposedStep {
         let revision = |digit: &str| Revision::new(digit.repeat(40)).unwrap();
         let commits = |count| Commits {
             count,
@@ -157,11 +157,15 @@ mod tests {
             proposal_message(&production, steps, rollback).text()
         };
 
-        let named = step("web", Source::Named("origin/ma\x07in".to_owned()), (1, 0));
-        let deployed = Source::Deployed(staging.clone(), Some(DeploymentId(7)));
+        let named = step(
+            "web",
+            ProposalSource::Named("origin/ma\x07in".to_owned()),
+            (1, 0),
+        );
+        let deployed = ProposalSource::Deployed(staging.clone(), Some(DeploymentId(7)));
         let deployed = step("api", deployed, (3, 0));
-        let before = step("web", Source::Before, (0, 2));
-        let again = step("web", Source::Again, (0, 0));
+        let before = step("web", ProposalSource::Before, (0, 2));
+        let again = step("web", ProposalSource::Again, (0, 0));
         let table = [
             (
                 message(std::slice::from_ref(&named), None),
@@ -189,7 +193,7 @@ mod tests {
             assert_eq!(found, expect);
         }
 
-        let wanted = step("web", Source::Wanted(staging), (0, 0));
+        let wanted = step("web", ProposalSource::Wanted(staging), (0, 0));
         let text = message(&[wanted], Some("alarms"));
         let declared = trailers(text.as_bytes(), None).counted;
         assert_eq!(declared.len(), 1);

@@ -6,4 +6,4 @@ mod step;
 
 pub use entry::{Entry, commit_lines, lines_between, revisions_below};
 pub use message::{ProposalMessage, proposal_message};
-pub use step::{ProposedFile, ProposedStep, Source};
+pub use step::{ProposalSource, ProposedFile, ProposedStep};

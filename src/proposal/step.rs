@@ -5,7 +5,7 @@ use crate::policy::Commits;
 
 /// Why this revision is proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum ProposalSource {
     /// It was named, or is where the application's deploy branch is. The name is as git knows it.
     Named(String),
     /// It is deployed in another environment.
@@ -48,7 +48,7 @@ pub struct ProposedStep {
     /// The revision to deploy.
     pub to: Revision,
     /// Why this one.
-    pub source: Source,
+    pub source: ProposalSource,
     /// The commits that it has and `from` does not have. Without `from`, all commits that it has.
     pub gained: Commits,
     /// The commits that it does not have, of `from` or of what is deployed.

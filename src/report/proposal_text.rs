@@ -3,7 +3,7 @@
 use super::plan_rows::CommitRow;
 use super::plan_words::commit_lines;
 use crate::policy::Commits;
-use crate::proposal::{ProposedFile, ProposedStep, Source};
+use crate::proposal::{ProposalSource, ProposedFile, ProposedStep};
 use crate::text::escape;
 
 /// How many commits are named of those gained, and of those lost.
@@ -17,7 +17,7 @@ const CONTEXT: usize = 3;
 pub fn proposal_text(step: &ProposedStep) -> String {
     let to = step.to.short();
     let change = match (&step.source, &step.from) {
-        (Source::Again, _) => format!("{to} again"),
+        (ProposalSource::Again, _) => format!("{to} again"),
         (_, Some(from)) => format!("{} -> {to}", from.short()),
         (_, None) => format!("new -> {to}"),
     };
@@ -43,7 +43,7 @@ pub fn proposal_text(step: &ProposedStep) -> String {
 /// How many commits are gained and lost, after a comma.
 fn counts(step: &ProposedStep) -> String {
     match step.source {
-        Source::Again => String::new(),
+        ProposalSource::Again => String::new(),
         _ => gained_and_lost(&step.gained, &step.lost),
     }
 }
@@ -61,17 +61,19 @@ pub(super) fn gained_and_lost(gained: &Commits, lost: &Commits) -> String {
     }
 }
 
-fn source(source: &Source) -> Option<String> {
+fn source(source: &ProposalSource) -> Option<String> {
     Some(match source {
-        Source::Named(name) => escape(name, 100),
-        Source::Deployed(environment, Some(id)) => format!("deployed in {environment} ({id})"),
-        Source::Deployed(environment, None) => format!("deployed in {environment}"),
-        Source::Wanted(environment) => format!(
+        ProposalSource::Named(name) => escape(name, 100),
+        ProposalSource::Deployed(environment, Some(id)) => {
+            format!("deployed in {environment} ({id})")
+        }
+        ProposalSource::Deployed(environment, None) => format!("deployed in {environment}"),
+        ProposalSource::Wanted(environment) => format!(
             "what the deploy file of {environment} asks for; no status is published that says \
              what is deployed there"
         ),
-        Source::Before => "what the deploy file asked for before".to_owned(),
-        Source::Again => return None,
+        ProposalSource::Before => "what the deploy file asked for before".to_owned(),
+        ProposalSource::Again => return None,
     })
 }
 

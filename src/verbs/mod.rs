@@ -40,7 +40,7 @@ mod start;
 mod status;
 mod timer;
 
-pub use approve::{ApprovalDraft, ApproveRequest, draft_approval};
+pub use approve::{ApprovalDraft, ApproveRequest, draft_approval, remote_branches};
 pub use cancel::{Cancelled, cancel};
 pub use check::{Checked, check};
 pub use error::{Error, Kind};
@@ -57,7 +57,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
-pub use propose::{LeftOut, Proposal, ProposeRequest, propose};
+pub use propose::{LeftOut, Proposal, ProposeRequest, propose, targets_in_clone};
 pub use publish::publish;
 pub use published_in_clone::{PublishedInClone, published_in_clone};
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};

@@ -1,7 +1,7 @@
 //! `approve`: a person looks at a change in a clone, and signs that it may be deployed.
 
 use crate::applications::{commits, refused};
-use crate::clones::{change, clone, git, git_deploy, world_of_clones};
+use crate::approvers::{change, clone, git, git_deploy, world_of_clones};
 use crate::signing::ONE_APPROVAL;
 use crate::world::World;
 
@@ -14,7 +14,7 @@ fn world() -> (World, Vec<String>) {
     world.deploy_rev(A, &main[0]);
     world.push();
     world.settled();
-    crate::clones::configure(&world, ONE_APPROVAL);
+    crate::approvers::configure(&world, ONE_APPROVAL);
     for person in ["alice", "bob"] {
         clone(&world, person);
     }

@@ -1,96 +1,87 @@
-//! People who work in clones of the deploy repository, each with a key of their own.
+//! Clones of the deploy repository and of applications side by side, as people have them.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::Command;
 
 use crate::applications;
 use crate::processes::BINARY;
 use crate::run::{Run, run};
-use crate::signing::allowed_signer;
 use crate::world::World;
 
-/// A server that publishes its status and knows the keys of `alice`, `bob` and `carol`. Its
-/// applications `a` and `b` have repositories. `section` is that of `[environments.production]`.
-pub fn world_of_clones(section: &str) -> World {
-    let world = applications::world(&["a", "b"], "");
-    let allowed = ["alice", "bob", "carol"].map(|name| allowed_signer(&world, name, name));
-    fs::write(world.path("signers"), allowed.concat()).unwrap();
-    configure(&world, section);
-
-    fs::create_dir(world.path("bin")).unwrap();
-    symlink(BINARY, world.path("bin/git-deploy")).unwrap();
-    world
+/// A deploy repository without hooks, a clone of it in `work`, and beside it a clone of each
+/// application, whose `main` has three commits `c1`, `c2` and `c3`. Returns the commits of the
+/// first application; those of the others are the same.
+pub fn desk(names: &[&str]) -> (World, Vec<String>) {
+    let world = World::new();
+    applications::make(&world, names);
+    let commits = commits_and_clones(&world, names);
+    (world, commits)
 }
 
-/// Replaces the configuration of such a server.
-pub fn configure(world: &World, section: &str) {
-    applications::configure(world, section);
-    let signers = world.path("signers");
-    world.config_top(&format!(
-        "publish = \"refs/deploy-by-code/status\"\n[people]\nallowed_signers = \"{}\"",
-        signers.display()
-    ));
+/// The same with the hooks.
+pub fn served_desk(names: &[&str]) -> (World, Vec<String>) {
+    let world = applications::world(names, "");
+    let commits = commits_and_clones(&world, names);
+    (world, commits)
 }
 
-/// Makes the clone of a person, who signs with a key.
-pub fn clone(world: &World, person: &str) {
-    world.git_in(".", &["clone", "-q", "deploy.git", person]);
-    let key = world.path(&format!("key.{person}"));
-    let settings = [
-        ("gpg.format", "ssh"),
-        ("user.signingKey", key.to_str().unwrap()),
-        ("maintenance.auto", "false"),
-    ];
-    for (name, value) in settings {
-        world.git_in(person, &["config", name, value]);
-    }
+/// Makes the commits and the clones of a [`desk`].
+pub fn commits_and_clones(world: &World, names: &[&str]) -> Vec<String> {
+    let all = names.iter().map(|name| {
+        let commits = applications::commits(world, name, 3);
+        world.git_in(".", &["clone", "-q", &format!("apps/{name}.git"), name]);
+        commits
+    });
+    all.collect::<Vec<_>>().swap_remove(0)
 }
 
-/// A program that a person calls in the clone. `git deploy` is the program under test.
-pub fn command_of(world: &World, person: &str, program: &str) -> Command {
-    let mut command = world.command(program, person);
-    let path = std::env::var_os("PATH").unwrap();
-    let folders = [world.path("bin")]
-        .into_iter()
-        .chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(folders).unwrap());
-    for who in ["AUTHOR", "COMMITTER"] {
-        command
-            .env(format!("GIT_{who}_NAME"), person)
-            .env(format!("GIT_{who}_EMAIL"), format!("{person}@example.org"));
-    }
-    command
-}
-
-/// Runs git as a person in the clone.
+/// Prepends a commit by hand, and pushes it to the deploy branch.
 #[track_caller]
-pub fn git(world: &World, person: &str, arguments: &[&str]) -> Run {
-    run(command_of(world, person, "git").args(arguments), b"")
+pub fn pushed(world: &World, target: &str, commit: &str) {
+    world.deploy_rev(target, commit);
+    world.push();
 }
 
-/// Runs `git deploy` as a person in the clone.
+/// The same, and waits until it is deployed.
 #[track_caller]
-pub fn git_deploy(world: &World, person: &str, arguments: &[&str]) -> Run {
-    git(world, person, &[&["deploy"], arguments].concat())
+pub fn deployed(world: &World, target: &str, commit: &str) {
+    pushed(world, target, commit);
+    world.settled();
 }
 
-/// A person makes a signed commit on a branch that begins at the deploy branch, and pushes it. The
-/// commit puts an entry on top of a deploy file.
+/// Asserts what is deployed at last.
 #[track_caller]
-pub fn change(world: &World, person: &str, branch: &str, target: &str, entry: &str) {
-    git(world, person, &["fetch", "-q", "origin"]).ok();
-    let start = ["checkout", "-q", "--no-track", "-B", branch, "origin/main"];
-    git(world, person, &start).ok();
-    let path = format!("{target}.deploy");
-    let file = world.path(person).join(&path);
-    fs::create_dir_all(file.parent().unwrap_or(Path::new("/"))).unwrap();
-    let old = fs::read(&file).unwrap_or_default();
-    fs::write(&file, [entry.as_bytes(), &old].concat()).unwrap();
+pub fn is_deployed(world: &World, target: &str, commit: &str) {
+    world.settled();
+    let row = world.status(target);
+    assert_eq!(row["deployed"], commit, "{row:#}");
+}
 
-    git(world, person, &["add", "-A"]).ok();
-    git(world, person, &["commit", "-q", "-S", "-m", "Deploy"]).ok();
-    let refspec = format!("HEAD:refs/heads/{branch}");
-    git(world, person, &["push", "-q", "origin", &refspec]).ok();
+/// Runs `propose` in the clone of the deploy repository.
+#[track_caller]
+pub fn propose(world: &World, arguments: &[&str]) -> Run {
+    let mut command = world.command(BINARY, "work");
+    run(command.arg("propose").args(arguments), b"")
+}
+
+/// The content of a deploy file in the clone.
+#[track_caller]
+pub fn content(world: &World, target: &str) -> String {
+    fs::read_to_string(world.path(&format!("work/{target}.deploy"))).unwrap()
+}
+
+/// Everything that a command must not change when it refuses: the commit, the index and the files.
+pub fn state(world: &World) -> String {
+    let head = world.git(&["for-each-ref", "refs/heads"]);
+    let status = world.git(&["status", "--porcelain", "--untracked-files=all"]);
+    let diff = world.git(&["diff", "HEAD"]);
+    format!("{head}\n{status}\n{diff}")
+}
+
+/// Runs `propose`, which has to refuse, and asserts that nothing has changed.
+#[track_caller]
+pub fn refuses(world: &World, arguments: &[&str]) -> Run {
+    let before = state(world);
+    let run = propose(world, arguments).exits(1);
+    assert_eq!(state(world), before, "{run:#?}");
+    run
 }

@@ -17,6 +17,7 @@ pub const COMMANDS: &[&str] = &[
     "doctor",
     "check",
     "plan",
+    "propose",
     "status",
     "log",
     "show",

@@ -18,6 +18,8 @@
 
 // What the tests share.
 mod applications;
+mod approvers;
+mod clones;
 mod http_server;
 mod names;
 mod no_runner;
@@ -40,7 +42,6 @@ mod cgroups;
 mod chained_hooks;
 mod checkout;
 mod ci;
-mod clones;
 mod commands;
 mod config;
 mod crash;
@@ -93,6 +94,9 @@ mod plan;
 mod planning;
 mod promotion;
 mod properties;
+mod propose;
+mod propose_faults;
+mod propose_trains;
 mod published_crashes;
 mod published_refs;
 mod published_status;

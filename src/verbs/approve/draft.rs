@@ -1,11 +1,13 @@
 //! From what a person names to what would be approved, and where. Nothing is changed but what is
 //! fetched.
 
+use std::path::PathBuf;
+
 use super::super::error::Error;
 use super::super::published_in_clone::status_in_clone;
 use super::files::{FilesOfBranch, files};
 use super::place::ApprovalPlace;
-use crate::clone::{Chosen, DeployClone, NamedCommit};
+use crate::clone::{Chosen, DeployClone, LocalClone, NamedCommit};
 use crate::id::Revision;
 use crate::report::{FileToApprove, PublishedEnvironment};
 use crate::text;
@@ -81,6 +83,16 @@ pub fn draft_approval(request: &ApproveRequest) -> Result<ApprovalDraft, Error> 
         is_merge: request.is_merge,
         place,
     })
+}
+
+/// The branches of remotes in a clone; for completion, so nothing is fetched. `folder` is in the
+/// clone; otherwise the current one is.
+///
+/// # Errors
+/// There is no clone, or it can't be read.
+pub fn remote_branches(folder: Option<PathBuf>) -> Result<Vec<String>, Error> {
+    let clone = LocalClone::open(&folder.unwrap_or_else(|| PathBuf::from(".")))?;
+    Ok(clone.remote_branches()?)
 }
 
 /// What a person means.

@@ -155,9 +155,12 @@ fn commits(
         ))
     };
     between().map_err(|error| {
-        let mut why = format!("its commits can't be shown: {}", text::with_causes(&error));
-        why.extend(error.hint().map(|hint| format!("\n  {hint}")));
-        CommitsUnseen(Some(why))
+        CommitsUnseen(Some(format!(
+            "its commits can't be shown: {}\n  to name its clone: git config \
+             deploy-by-code.{}.repository FOLDER",
+            text::with_causes(&error),
+            target.application
+        )))
     })
 }
 

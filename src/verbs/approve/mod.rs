@@ -5,4 +5,4 @@ mod files;
 mod make;
 mod place;
 
-pub use draft::{ApprovalDraft, ApproveRequest, draft_approval};
+pub use draft::{ApprovalDraft, ApproveRequest, draft_approval, remote_branches};

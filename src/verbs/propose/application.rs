@@ -6,7 +6,7 @@ use crate::clone::{DeployClone, LocalClone, RemoteTip};
 use crate::git::newest_commits;
 use crate::id::{Application, Revision};
 use crate::policy::{Commits, Direction};
-use crate::proposal::Source;
+use crate::proposal::ProposalSource;
 use crate::text;
 
 /// The clone of an application, after it was fetched.
@@ -52,7 +52,7 @@ impl ApplicationClone {
     ///
     /// # Errors
     /// There is no such branch, or the remote can't be asked.
-    pub(super) fn deploy_branch(&self) -> Result<(Revision, Source), Error> {
+    pub(super) fn deploy_branch(&self) -> Result<(Revision, ProposalSource), Error> {
         let remote = match &self.remote {
             Some(name) => self.clone.remote(Some(name))?,
             None => None,
@@ -78,7 +78,7 @@ impl ApplicationClone {
     }
 
     /// The commit at HEAD of a bare repository that is no copy of another one.
-    fn own_head(&self) -> Result<(Revision, Source), Error> {
+    fn own_head(&self) -> Result<(Revision, ProposalSource), Error> {
         if self.clone.has_work_tree {
             return Err(Error::refused(
                 format!(
@@ -97,7 +97,7 @@ impl ApplicationClone {
     ///
     /// # Errors
     /// There is no such commit, or the name has two meanings.
-    pub(super) fn resolve(&self, name: &str) -> Result<(Revision, Source), Error> {
+    pub(super) fn resolve(&self, name: &str) -> Result<(Revision, ProposalSource), Error> {
         let of_remote = self
             .remote
             .as_ref()
@@ -201,8 +201,8 @@ impl ApplicationClone {
         Ok(newest_commits(folder, from, to, most as u64)?)
     }
 
-    fn named(&self, name: &str) -> Source {
-        Source::Named(format!("{name} of {}", self.application))
+    fn named(&self, name: &str) -> ProposalSource {
+        ProposalSource::Named(format!("{name} of {}", self.application))
     }
 
     fn no_commit(&self, name: &str) -> Error {

@@ -9,5 +9,6 @@ mod request;
 mod situation;
 mod step;
 
+pub use names::targets_in_clone;
 pub use prepare::{LeftOut, Proposal, propose};
 pub use request::ProposeRequest;

@@ -1,10 +1,13 @@
 //! The names of environments and applications, as far as a clone knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::super::error::Error;
 use super::request::ProposeRequest;
+use crate::clone::{LocalClone, root};
 use crate::id::{Environment, Revision, Target};
+use crate::judging::deploy_files_at;
 use crate::text;
 
 /// What to do where a new name is meant.
@@ -12,6 +15,20 @@ const NEW: &str = "if it is new: --new";
 
 /// Every deploy file of a commit, with what it asks for.
 pub(super) type DeployFiles = BTreeMap<Target, Option<Revision>>;
+
+/// The applications in their environments that have a deploy file in a clone; for completion, so
+/// nothing is fetched. `folder` is in the clone; otherwise the current one is.
+///
+/// # Errors
+/// There is no clone, or it can't be read.
+pub fn targets_in_clone(folder: Option<PathBuf>) -> Result<Vec<Target>, Error> {
+    let folder = folder.unwrap_or_else(|| PathBuf::from("."));
+    let clone = LocalClone::open(&folder)?;
+    let root = root(&clone, None)?;
+    let head = clone.head()?;
+    let files = deploy_files_at(&clone.repository, &root, head.as_ref())?;
+    Ok(files.into_keys().collect())
+}
 
 /// Checks that what is asked for is known, or is said to be new.
 ///

@@ -177,11 +177,11 @@ impl Situation<'_> {
             let folder = self.deploy.clone.repository.path();
             let own = newest_commits(folder, Some(tip), head, 0)?.count;
             if own > 0 {
+                let branch = self.deploy.shown_branch();
                 notices.push(format!(
                     "warning: {own} earlier commit{} of this branch would be pushed too, which \
-                     {} does not have",
+                     {branch} does not have; to begin without: git switch -c NAME {branch}",
                     if own == 1 { "" } else { "s" },
-                    self.deploy.shown_branch()
                 ));
             }
         }

@@ -8,7 +8,7 @@ use crate::deployfile::{self, ContentError, SIZE_MAX};
 use crate::id::{Environment, Revision, Target};
 use crate::policy::Commits;
 use crate::proposal::{
-    Entry, ProposedFile, ProposedStep, Source, commit_lines, lines_between, revisions_below,
+    Entry, ProposalSource, ProposedFile, ProposedStep, commit_lines, lines_between, revisions_below,
 };
 use crate::report::PublishedRow;
 use crate::text::escape;
@@ -79,7 +79,7 @@ impl Situation<'_> {
             }
             (None, Some(name)) => clone.resolve(name)?,
             (None, None) if request.rollback.is_some() => {
-                (before(&present, &clone)?, Source::Before)
+                (before(&present, &clone)?, ProposalSource::Before)
             }
             (None, None) => clone.deploy_branch()?,
         };
@@ -124,13 +124,13 @@ impl Situation<'_> {
         &self,
         environment: &Environment,
         target: &Target,
-    ) -> Result<(Revision, Source), NotProposed> {
+    ) -> Result<(Revision, ProposalSource), NotProposed> {
         let there = target_in(environment, target);
         if let Some(status) = &self.status {
             let row = status.of(&there);
             if let Some(deployed) = row.and_then(|row| row.deployed.clone()) {
                 let id = row.and_then(|row| row.deployment);
-                return Ok((deployed, Source::Deployed(environment.clone(), id)));
+                return Ok((deployed, ProposalSource::Deployed(environment.clone(), id)));
             }
             let why = format!(
                 "by {}, nothing is deployed of {there}",
@@ -139,7 +139,7 @@ impl Situation<'_> {
             return Err(NotProposed::left(why, "deploy it there first"));
         }
         match self.at_branch.get(&there) {
-            Some(Some(wanted)) => Ok((wanted.clone(), Source::Wanted(environment.clone()))),
+            Some(Some(wanted)) => Ok((wanted.clone(), ProposalSource::Wanted(environment.clone()))),
             Some(None) => {
                 let why = format!("the deploy file of {there} asks for no revision");
                 Err(NotProposed::left(why, "correct it first"))
@@ -185,12 +185,15 @@ impl Situation<'_> {
         &self,
         present: &Present<'_>,
         to: &Revision,
-        source: &Source,
+        source: &ProposalSource,
         gained: &Commits,
     ) -> Result<Vec<String>, Error> {
         let most = self.request.lines_max;
         if let Some(environment) = &self.request.from
-            && matches!(source, Source::Deployed(..) | Source::Wanted(_))
+            && matches!(
+                source,
+                ProposalSource::Deployed(..) | ProposalSource::Wanted(_)
+            )
             && let Some(tip) = &self.deploy.tip
         {
             let there = target_in(environment, &present.target);
@@ -227,7 +230,7 @@ fn redeploy(present: Present<'_>) -> Result<ProposedStep, NotProposed> {
     };
     let lines = vec!["* Deploy again".to_owned()];
     let commits = (Commits::default(), Commits::default());
-    Ok(present.propose(to, Source::Again, commits, lines, Vec::new())?)
+    Ok(present.propose(to, ProposalSource::Again, commits, lines, Vec::new())?)
 }
 
 /// Refuses what the file asks for already.
@@ -304,12 +307,22 @@ impl Present<'_> {
     fn propose(
         self,
         to: Revision,
-        source: Source,
+        source: ProposalSource,
         (gained, lost): (Commits, Commits),
         lines: Vec<String>,
         mut remarks: Vec<String>,
     ) -> Result<ProposedStep, Error> {
         remarks.extend(self.deployed());
+        if self
+            .row
+            .is_some_and(|row| row.rolled_back.as_ref() == Some(&to))
+        {
+            remarks.push(format!(
+                "warning: {} was rolled back, and is held back until a commit says \
+                 Deploy-Release: REASON",
+                to.short()
+            ));
+        }
         let entry = Entry {
             revision: to.clone(),
             lines,
