@@ -17,7 +17,8 @@ notifier = $(binary)-notify
 hooks = pre-receive post-receive reference-transaction
 # Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
 pages = target/man
-man1 = packaging/man/deploy-by-code.1 packaging/man/deploy-by-code-notify.1
+man1 = packaging/man/deploy-by-code.1 packaging/man/deploy-by-code-notify.1 \
+	packaging/man/git-deploy.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 oldest_rust = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -101,12 +102,19 @@ install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTD
 	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
 	$(INSTALL) -m 644 docs/*.md '$(DESTDIR)$(docdir)/docs'
 	$(INSTALL) -m 644 docs/hosts/*.md '$(DESTDIR)$(docdir)/docs/hosts'
+	ln -sfn deploy-by-code '$(DESTDIR)$(bindir)/git-deploy'
 	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash \
 		'$(DESTDIR)$(datadir)/bash-completion/completions/deploy-by-code'
 	$(INSTALL) -D -m 644 packaging/completions/_deploy-by-code \
 		'$(DESTDIR)$(datadir)/zsh/site-functions/_deploy-by-code'
 	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.fish \
 		'$(DESTDIR)$(datadir)/fish/vendor_completions.d/deploy-by-code.fish'
+	$(INSTALL) -m 644 packaging/completions/git-deploy.bash \
+		'$(DESTDIR)$(datadir)/bash-completion/completions/git-deploy'
+	$(INSTALL) -m 644 packaging/completions/_git-deploy \
+		'$(DESTDIR)$(datadir)/zsh/site-functions/_git-deploy'
+	$(INSTALL) -m 644 packaging/completions/git-deploy.fish \
+		'$(DESTDIR)$(datadir)/fish/vendor_completions.d/git-deploy.fish'
 
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in
 # the folder of another user.

@@ -11,7 +11,7 @@ pages=(packaging/man/*.[1-8])
 mapfile -t scripts < <(
     grep -rlE '^#!/(usr/)?bin/(env )?(ba)?sh' .ci benches packaging scripts tests/deb | sort
 )
-scripts+=(packaging/completions/deploy-by-code.bash)
+scripts+=(packaging/completions/*.bash)
 
 failed=()
 left_out=()

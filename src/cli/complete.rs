@@ -30,7 +30,8 @@ enum Expected {
 
 /// Finds the known values of an argument of a command, by the name that it has in the usage, for a
 /// repository that is named.
-pub(super) type Values = fn(&clap::Command, &str, Option<PathBuf>) -> Result<Vec<String>, Error>;
+pub(super) type FindValues =
+    fn(&clap::Command, &str, Option<PathBuf>) -> Result<Vec<String>, Error>;
 
 /// What the words before the current one say.
 struct Before<'c> {
@@ -76,7 +77,7 @@ pub(super) fn complete(words: &[String]) -> Result<Exit, Error> {
 pub(super) fn complete_of(
     mut whole: clap::Command,
     words: &[String],
-    values: Values,
+    values: FindValues,
 ) -> Result<Exit, Error> {
     let Some((current, before)) = words.split_last() else {
         return Ok(Exit::Done);
@@ -124,7 +125,7 @@ impl<'c> Before<'c> {
 }
 
 /// Everything that can come next: options, commands, or values of the next argument.
-fn candidates(before: Before<'_>, is_option: bool, values: Values) -> Vec<String> {
+fn candidates(before: Before<'_>, is_option: bool, values: FindValues) -> Vec<String> {
     let command = before.command;
     if is_option {
         let options = command.get_arguments();
@@ -150,7 +151,7 @@ fn candidates(before: Before<'_>, is_option: bool, values: Values) -> Vec<String
 
 /// The same, of a command that works in a clone. Nothing is fetched.
 pub(super) fn values_in_clone(
-    _: &clap::Command,
+    command: &clap::Command,
     name: &str,
     folder: Option<PathBuf>,
 ) -> Result<Vec<String>, Error> {
@@ -161,7 +162,7 @@ pub(super) fn values_in_clone(
             let targets = targets.iter().map(ToString::to_string);
             environments.chain(targets).collect()
         }
-        "REV" => verbs::remote_branches(folder)?,
+        "REV" if command.get_name() == "approve" => verbs::remote_branches(folder)?,
         _ => Vec::new(),
     })
 }

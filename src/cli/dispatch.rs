@@ -8,21 +8,21 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 
 use super::arguments::Arguments;
-use super::clone_commands::CloneCommand;
 use super::commands::{Command, HookCommand, InstallCommand, ReconcileArguments};
 use super::context::Context;
 use super::error::Error;
 use super::exit::{Exit, fail};
 use super::help::with_groups;
+use super::in_clone::in_clone;
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
-use super::output::{self, Output};
+use super::output;
+use super::usage::usage;
 use super::{
-    approve, check, checkout, complete, doctor, follow, git_deploy, history, hooks, install,
-    intervene, metrics, notifications, plan, propose, rebuild, run, show, status,
+    check, checkout, complete, doctor, follow, git_deploy, history, hooks, install, intervene,
+    metrics, notifications, plan, rebuild, run, show, status,
 };
 use crate::hook_files::AS_HOOK;
-use crate::text;
 use crate::verbs::{self, Acts};
 
 /// The description of the command line, from which the manual pages are made.
@@ -112,14 +112,6 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
             }
             run::run(&context, &environment)
         }
-    }
-}
-
-/// Runs a command in the clone of the person who typed it.
-pub(super) fn in_clone(command: CloneCommand, folder: Option<PathBuf>) -> Result<Exit, Error> {
-    match command {
-        CloneCommand::Propose(arguments) => propose::propose(*arguments, folder),
-        CloneCommand::Approve(arguments) => approve::approve(arguments, folder),
     }
 }
 
@@ -237,21 +229,4 @@ fn reconcile(
         context.become_owner(Acts::Starts)?;
     }
     run::reconcile(&context, push.as_ref(), check_hooks)
-}
-
-/// Prints what the parser of the command line says: the help, the version, or what is wrong with
-/// the words. The words can be hostile, so they are escaped.
-pub(super) fn usage(error: &clap::Error) -> Result<Exit, Error> {
-    let mut shown = String::new();
-    for line in error.render().to_string().lines() {
-        shown.push_str(&text::escape(line, usize::MAX));
-        shown.push('\n');
-    }
-
-    if error.use_stderr() {
-        output::print_error(&shown);
-        return Ok(Exit::Usage);
-    }
-    Output::new().print(&shown)?;
-    Ok(Exit::Done)
 }

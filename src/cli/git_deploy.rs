@@ -9,11 +9,12 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::clone_commands::{CloneArguments, CloneCommand};
-use super::dispatch::{in_clone, usage};
 use super::error::Error;
 use super::exit::{Exit, fail};
 use super::filter::FilterArgument;
+use super::in_clone::in_clone;
 use super::output::{self, Output};
+use super::usage::usage;
 use super::{complete, history, status};
 use crate::clone::Chosen;
 use crate::id::DeploymentId;

@@ -20,6 +20,7 @@ mod git_deploy;
 mod help;
 mod history;
 mod hooks;
+mod in_clone;
 mod install;
 mod intervene;
 mod intervene_commands;
@@ -38,5 +39,6 @@ mod rebuild;
 mod run;
 mod show;
 mod status;
+mod usage;
 
 pub use dispatch::{command, main};

@@ -45,7 +45,9 @@ pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
 pub use proposal_text::{proposal_diff, proposal_text};
 pub use published_history::PublishedHistory;
-pub use published_message::{Happened, last_published, published_message};
+pub use published_message::{
+    Happened, last_published, message_of_configuration, published_message,
+};
 pub use published_pages::PublishedPages;
 pub use published_row::{PublishedDeployment, PublishedRow, PublishedState};
 pub use refusal::{RefusalRow, refusal_lines};

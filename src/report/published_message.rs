@@ -136,6 +136,16 @@ pub fn published_message(happened: &[Happened], state: &str) -> String {
     format!("{}\n", paragraphs.join("\n\n"))
 }
 
+/// The message of the commit that publishes what the configuration asks for by now. Nothing has
+/// happened after the event that was published last.
+#[must_use]
+pub fn message_of_configuration(event: EventId, state: &str) -> String {
+    format!(
+        "The configuration asks for other approvals\n\n{EVENT}{state}-{}\n",
+        event.0
+    )
+}
+
 /// The event that a message of [`published_message`] is about; `None`: it is about none of this
 /// state.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The content of `status.json`: what is deployed where, as it is written and as it is read. Pure.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -139,6 +140,17 @@ impl StatusFile<'_> {
                 && row.application == target.application
                 && row.state != PublishedState::Retired
         })
+    }
+
+    /// Whether it says what the configuration says of the environments of its applications.
+    #[must_use]
+    pub fn is_as_configured(&self, config: &Config) -> bool {
+        let rows = self.applications.iter();
+        let named: BTreeSet<&Environment> = rows.map(|row| &row.environment).collect();
+        let configured = named
+            .iter()
+            .map(|name| PublishedEnvironment::of(config, name));
+        configured.eq(self.environments.iter().cloned())
     }
 
     /// What a change needs in an environment; `None`: that is not published.

@@ -9,7 +9,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::id::{EventId, Revision};
-use crate::report::last_published;
+use crate::report::{StatusFile, last_published};
 use crate::store::{Reader, RecordedEvent, Store};
 
 /// The kinds of events that change what is published.
@@ -25,6 +25,9 @@ const KINDS: [EventKind; 10] = [
     EventKind::Frozen,
     EventKind::Thawed,
 ];
+
+/// The file with what a change needs.
+const STATUS_FILE: &str = "status.json";
 
 /// How many events one step publishes. So many events of the past also get commits where the ref
 /// tells of none.
@@ -70,6 +73,19 @@ impl Published {
         })
     }
 
+    /// Whether it says what the configuration asks for. What nobody can read does not.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub(super) fn is_as_configured(&self, deploy: &DeployRepository) -> Result<bool, Error> {
+        let Some(tip) = &self.tip else {
+            return Ok(true);
+        };
+        let content = deploy.repository.file(tip, STATUS_FILE)?;
+        let status = StatusFile::read(&content.unwrap_or_default());
+        Ok(status.is_ok_and(|status| status.is_as_configured(&deploy.config)))
+    }
+
     /// Whether it tells of an event that the record does not have: the record is an earlier one,
     /// from a backup.
     pub(super) fn is_ahead(&self) -> bool {
@@ -90,6 +106,8 @@ pub(super) struct Lag {
     pub(super) published: Published,
     /// The newest event of which it should tell.
     pub(super) newest: RecordedEvent,
+    /// Whether it tells of that, and only what the configuration asks for is another thing by now.
+    pub(super) is_of_configuration: bool,
 }
 
 /// How what is published is behind the record; `None`: it is not, or nothing is to be published.
@@ -117,5 +135,13 @@ pub(super) fn published_lag(
         events.retain(|event| is_published(&event.event));
         newest = events.pop().or(newest);
     }
-    Ok(newest.map(|newest| Lag { published, newest }))
+    let is_of_configuration = newest.is_none() && !published.is_as_configured(deploy)?;
+    if is_of_configuration && let Some(EventId(event)) = published.event {
+        newest = record.events_after(EventId(event - 1), 1)?.pop();
+    }
+    Ok(newest.map(|newest| Lag {
+        published,
+        newest,
+        is_of_configuration,
+    }))
 }

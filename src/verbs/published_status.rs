@@ -7,6 +7,9 @@
 //! git adds all of them in one step. So a process that dies leaves the old status or the new one,
 //! and an event that is told once more is found published. A reader that begins anew is told of the
 //! newest event alone.
+//!
+//! What a change needs is the configuration's, which can change without an event. Whoever tells of
+//! an event that is published already compares that too, and adds a commit where it differs.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -17,15 +20,16 @@ use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
-use crate::id::{Environment, EventId, Target};
+use crate::id::{Environment, EventId, Revision, Target};
 use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
     Happened, PublishedDeployment, PublishedEnvironment, PublishedPages, PublishedRow, entry_lines,
-    published_message,
+    message_of_configuration, published_message,
 };
 use crate::store::{self, Addressees, Reader, RecordedEvent, Store};
 use crate::sys::{clock, host};
 use crate::text;
+use crate::time::Timestamp;
 
 /// How many applications in their environments are published.
 const ROWS_MAX: usize = 10_000;
@@ -59,6 +63,10 @@ impl PublishedStatus {
                 false => published.up_to(),
             };
             if after >= event.id {
+                if !published.is_as_configured(&self.deploy)? {
+                    let commit = self.commit_of_configuration(&record, after, state)?;
+                    self.append(full_name, published.tip.as_ref(), &[commit])?;
+                }
                 drop(record);
                 return settle(store, after);
             }
@@ -69,12 +77,37 @@ impl PublishedStatus {
             };
             let commits = self.commits(&record, &events, state)?;
             drop(record);
-            let committer = format!("deploy-by-code <deploy-by-code@{}>", host::mail_name());
-            let repository = &self.deploy.repository;
-            repository.append(full_name, published.tip.as_ref(), &commits, &committer)?;
+            self.append(full_name, published.tip.as_ref(), &commits)?;
             // Otherwise each of these events would be looked at once more, one after the other.
             store.transaction(|transaction| transaction.move_position(STATUS, last.id))?;
         }
+    }
+
+    fn append(
+        &self,
+        full_name: &str,
+        tip: Option<&Revision>,
+        commits: &[NewCommit],
+    ) -> Result<(), Error> {
+        let committer = format!("deploy-by-code <deploy-by-code@{}>", host::mail_name());
+        let repository = &self.deploy.repository;
+        Ok(repository.append(full_name, tip, commits, &committer)?)
+    }
+
+    /// The commit for what the configuration asks for by now. `event` was published last.
+    fn commit_of_configuration(
+        &self,
+        record: &Reader<'_>,
+        event: EventId,
+        state: &str,
+    ) -> Result<NewCommit, Error> {
+        let now = clock::now();
+        Ok(NewCommit {
+            author: None,
+            at: now,
+            message: message_of_configuration(event, state),
+            files: Some(self.pages(record, event, now, state)?.files()),
+        })
     }
 
     /// The commits for some events. The last of them has the files.
@@ -104,7 +137,7 @@ impl PublishedStatus {
             });
         }
         if let (Some(commit), Some(event)) = (commits.last_mut(), events.last()) {
-            commit.files = Some(self.pages(record, event, state)?.files());
+            commit.files = Some(self.pages(record, event.id, event.at, state)?.files());
         }
         Ok(commits)
     }
@@ -166,7 +199,8 @@ impl PublishedStatus {
     fn pages(
         &self,
         record: &Reader<'_>,
-        event: &RecordedEvent,
+        event: EventId,
+        at: Timestamp,
         state: &str,
     ) -> Result<PublishedPages, store::Error> {
         let retired = record.retirements()?.into_iter();
@@ -191,8 +225,8 @@ impl PublishedStatus {
         let log = record.ended(LOG_MAX)?.into_iter();
         let log = log.map(|deployment| PublishedDeployment::new(deployment, record));
         Ok(PublishedPages {
-            event: format!("{state}-{}", event.id.0),
-            at: event.at,
+            event: format!("{state}-{}", event.0),
+            at,
             left_out: all - rows.len(),
             environments,
             rows,

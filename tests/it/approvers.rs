@@ -6,15 +6,18 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::applications;
+use crate::clones::commits_and_clones;
 use crate::processes::BINARY;
 use crate::run::{Run, run};
 use crate::signing::allowed_signer;
 use crate::world::World;
 
 /// A server that publishes its status and knows the keys of `alice`, `bob` and `carol`. Its
-/// applications `a` and `b` have repositories. `section` is that of `[environments.production]`.
+/// applications `a` and `b` have repositories with three commits, and clones. `section` is that of
+/// `[environments.production]`.
 pub fn world_of_clones(section: &str) -> World {
     let world = applications::world(&["a", "b"], "");
+    commits_and_clones(&world, &["a", "b"]);
     let allowed = ["alice", "bob", "carol"].map(|name| allowed_signer(&world, name, name));
     fs::write(world.path("signers"), allowed.concat()).unwrap();
     configure(&world, section);

@@ -18,6 +18,7 @@ pub const COMMANDS: &[&str] = &[
     "check",
     "plan",
     "propose",
+    "approve",
     "status",
     "log",
     "show",

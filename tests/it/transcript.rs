@@ -94,6 +94,13 @@ impl<'w> Transcript<'w> {
         self.end(&run, run.stderr.lines().filter(own));
     }
 
+    /// Adds a command that was run, and what it printed.
+    pub fn add(&mut self, shown: &str, run: &Run) {
+        let _ = writeln!(self.text, "$ {shown}");
+        self.text.push_str(&run.stdout);
+        self.end(run, run.stderr.lines());
+    }
+
     /// Commits and pushes, and adds what the hooks print. A commit that is refused is removed from
     /// the clone.
     #[track_caller]

@@ -9,7 +9,7 @@ use super::files::{FilesOfBranch, files};
 use super::place::ApprovalPlace;
 use crate::clone::{Chosen, DeployClone, LocalClone, NamedCommit};
 use crate::id::Revision;
-use crate::report::{FileToApprove, PublishedEnvironment};
+use crate::report::FileToApprove;
 use crate::text;
 use crate::time::Timestamp;
 
@@ -70,7 +70,7 @@ pub fn draft_approval(request: &ApproveRequest) -> Result<ApprovalDraft, Error> 
     let status = status_in_clone(&deploy)?;
     let FilesOfBranch { files, warnings } = files(&deploy, &named, &tip, |environment| {
         let published = status.as_ref()?.environment(environment);
-        published.map(PublishedEnvironment::clone)
+        published.cloned()
     })?;
     deploy.clone.check_can_sign()?;
     Ok(ApprovalDraft {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::error::Error;
 use super::draft::ApprovalDraft;
-use super::place::Way;
+use super::place::ApprovalWay;
 use crate::clone::Upstream;
 use crate::id::{Revision, Target};
 use crate::text::escape;
@@ -24,13 +24,15 @@ impl ApprovalDraft {
         };
         let upstream = shown(&self.place.upstream);
         match &self.place.way {
-            Way::Current => format!("the approval is a signed {what} on the current branch"),
-            Way::Local(name) => format!(
+            ApprovalWay::Current => {
+                format!("the approval is a signed {what} on the current branch")
+            }
+            ApprovalWay::Local(name) => format!(
                 "the approval is a signed {what} on the branch {}; your work tree and your hooks \
                  have no part in it",
                 escape(name, 200)
             ),
-            Way::Remote => format!(
+            ApprovalWay::Remote => format!(
                 "the approval is a signed {what} for {upstream}; your work tree and your hooks \
                  have no part in it"
             ),
@@ -43,8 +45,8 @@ impl ApprovalDraft {
     /// git can't make it, or a hook has made something else of it.
     pub fn make(&self) -> Result<Revision, Error> {
         let commit = match &self.place.way {
-            Way::Current => self.make_in_work_tree()?,
-            Way::Local(name) => {
+            ApprovalWay::Current => self.make_in_work_tree()?,
+            ApprovalWay::Local(name) => {
                 let commit = self.make_beside()?;
                 let full_name = format!("refs/heads/{name}");
                 let old = self.named.commit.as_str();
@@ -59,7 +61,7 @@ impl ApprovalDraft {
                 ])?;
                 commit
             }
-            Way::Remote => self.make_beside()?,
+            ApprovalWay::Remote => self.make_beside()?,
         };
         self.check(&commit)?;
         Ok(commit)

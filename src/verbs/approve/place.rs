@@ -8,7 +8,7 @@ use crate::id::Revision;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApprovalPlace {
     /// How the commit is made.
-    pub(super) way: Way,
+    pub(super) way: ApprovalWay,
     /// The branch of a remote that it belongs to.
     pub(super) upstream: Upstream,
     /// Where that branch is, as far as the clone knows it; `None`: the branch is also one of the
@@ -18,7 +18,7 @@ pub(super) struct ApprovalPlace {
 
 /// How an approval is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ApprovalWay {
     /// As a commit of the current branch, as git makes each commit there: with its hooks.
     Current,
     /// Beside the work tree, for a branch of the clone.
@@ -75,8 +75,8 @@ impl ApprovalPlace {
             None => false,
         };
         let way = match is_current && is_clean_at(deploy, commit)? {
-            true => Way::Current,
-            false => Way::Remote,
+            true => ApprovalWay::Current,
+            false => ApprovalWay::Remote,
         };
         Ok(Self {
             way,
@@ -89,8 +89,8 @@ impl ApprovalPlace {
     fn of_local(deploy: &DeployClone, name: &str, commit: &Revision) -> Result<Self, Error> {
         let is_current = deploy.clone.branch()?.as_deref() == Some(name);
         let way = match is_current && is_clean_at(deploy, commit)? {
-            true => Way::Current,
-            false => Way::Local(name.to_owned()),
+            true => ApprovalWay::Current,
+            false => ApprovalWay::Local(name.to_owned()),
         };
         let upstream = deploy.clone.upstream(name)?;
         let own = Upstream {

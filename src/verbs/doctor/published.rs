@@ -59,6 +59,9 @@ fn last_failure(store: &mut Store) -> Result<Option<String>, store::Error> {
 
 /// How what is published is behind the record.
 fn behind(full_name: &str, lag: &Lag) -> String {
+    if lag.is_of_configuration {
+        return format!("{full_name} tells of other approvals than the configuration asks for");
+    }
     let published = match (lag.published.event, &lag.published.tip) {
         (Some(EventId(event)), _) if lag.published.is_ahead() => {
             format!("{full_name} tells of event {event}, which is not in the record")

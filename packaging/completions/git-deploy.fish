@@ -1,0 +1,4 @@
+# fish completion for git deploy: the program itself says what can come next. fish's completion of
+# git asks for what git-deploy completes.
+
+complete -c git-deploy -f -a '(git-deploy complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
