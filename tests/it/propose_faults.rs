@@ -323,6 +323,18 @@ fn remote_that_can_not_be_reached_is_an_error_with_the_words_of_git() {
 }
 
 #[test]
+fn strange_branch_that_the_remote_names_is_not_taken_by_itself() {
+    let (world, _) = one_deployed();
+    let strange = "refs/heads/x;y";
+    world.server_git(&["update-ref", strange, "refs/heads/main"]);
+    world.server_git(&["symbolic-ref", "HEAD", strange]);
+    propose(&world, &[A])
+        .exits(1)
+        .says("names the branch \"x;y\"");
+    propose(&world, &[A, "--branch", "main"]).ok();
+}
+
+#[test]
 fn place_that_is_no_clone_is_an_error() {
     let (world, _) = one_deployed();
     let at = |folder: &str| world.cmd_in(folder, &["propose", A]);

@@ -168,6 +168,14 @@ fn what_is_not_deployed_there_is_not_taken() {
     let (world, _) = trains();
     publish(&world, &[(A, &"7".repeat(40))]);
     refuses(&world, &[B, "--from", "staging"]).says("nothing is deployed of staging/b");
+
+    publish_text(
+        &world,
+        r#"{"event": "x-1", "at": "2026-01-02T03:04:05Z", "frozen": [], "left_out": 1,
+            "applications": []}"#,
+    );
+    refuses(&world, &[B, "--from", "staging"])
+        .says("the published status does not say what is deployed of staging/b");
 }
 
 #[test]

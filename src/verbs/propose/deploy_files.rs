@@ -25,6 +25,12 @@ pub(super) fn path_of(root: &str, target: &Target) -> String {
     }
 }
 
+/// A path as git takes it for nothing else, whatever characters it has (gitglossary(7),
+/// "pathspec").
+pub(super) fn pathspec(path: &str) -> String {
+    format!(":(literal){path}")
+}
+
 /// Checks that nothing is staged: it would be unclear what the commit is about.
 ///
 /// # Errors
@@ -52,8 +58,9 @@ pub(super) fn read(
 ) -> Result<Option<Vec<u8>>, Error> {
     let path = path_of(&deploy.root, target);
     let shown = text::escape(&path, 300);
-    let status = ["status", "--porcelain", "-z", "--untracked-files=all", "--"];
-    let status = deploy.clone.git.answer(&[&status[..], &[&path]].concat())?;
+    let own = pathspec(&path);
+    let changes = ["status", "--porcelain", "-z", "--untracked-files=all", "--", &own];
+    let status = deploy.clone.git.answer(&changes)?;
     if !status.is_empty() {
         return Err(Error::refused(
             format!("{shown} has changes that are not committed"),

@@ -152,7 +152,7 @@ impl Situation<'_> {
                     "there is nothing to propose in {environment}{}",
                     lines.collect::<String>()
                 ),
-                "name one application to see more: propose ENV/APP",
+                "name one application to see more: deploy-by-code propose ENV/APP",
             ));
         }
         Ok((steps, left_out))
@@ -173,7 +173,9 @@ impl Situation<'_> {
         });
         let missing = own.filter(|target| !here.contains_key(target));
         let left_out = |target: Target| LeftOut {
-            why: format!("it is not there yet; to add it: propose {target} --from {from}"),
+            why: format!(
+                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}"
+            ),
             target,
         };
         missing.map(left_out).collect()
