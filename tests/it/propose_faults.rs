@@ -41,7 +41,7 @@ fn clone_with_changes_is_refused() {
     world.git(&["checkout", "-q", "--", "."]);
 
     world.deploy_file("production/b", "mine\n");
-    refuses(&world, &["production/b"]).says("has changes that are not committed");
+    refuses(&world, &["production/b"]).says("it is in no commit yet");
 }
 
 #[test]

@@ -59,13 +59,23 @@ pub(super) fn read(
     let path = path_of(&deploy.root, target);
     let shown = text::escape(&path, 300);
     let own = pathspec(&path);
-    let changes = ["status", "--porcelain", "-z", "--untracked-files=all", "--", &own];
+    let changes = [
+        "status",
+        "--porcelain",
+        "-z",
+        "--untracked-files=all",
+        "--",
+        &own,
+    ];
     let status = deploy.clone.git.answer(&changes)?;
     if !status.is_empty() {
-        return Err(Error::refused(
-            format!("{shown} has changes that are not committed"),
-            format!("commit them, or look at them and give them up: git restore -SW {shown}"),
-        ));
+        let hint = if status.starts_with(b"??") {
+            "it is in no commit yet: commit it, or remove it".to_owned()
+        } else {
+            format!("commit them, or look at them and give them up: git restore -SW {shown}")
+        };
+        let message = format!("{shown} has changes that are not committed");
+        return Err(Error::refused(message, hint));
     }
 
     let repository = &deploy.clone.repository;

@@ -69,8 +69,14 @@ impl Situation<'_> {
             check_is_new(&present, to)?;
         }
 
-        let expected = present.from.as_ref();
-        let expected = expected.or(known.as_ref().map(|(to, _)| to));
+        let named = request.revision.as_ref();
+        let named = named.and_then(|name| Revision::new(name).ok());
+        let expected = [
+            present.from.as_ref(),
+            known.as_ref().map(|(to, _)| to),
+            named.as_ref(),
+        ];
+        let expected = expected.into_iter().flatten().next();
         let clone = ApplicationClone::find(self.deploy, &target.application, request, expected)?;
         let (to, source) = match (known, &request.revision) {
             (Some((to, source)), _) => {
