@@ -2,6 +2,7 @@
 
 mod cancel;
 mod check;
+mod clone_status;
 mod dates;
 pub mod doctor;
 mod error;
@@ -38,6 +39,7 @@ mod timer;
 
 pub use cancel::{Cancelled, cancel};
 pub use check::{Checked, check};
+pub use clone_status::clone_status;
 pub use error::{Error, Kind};
 pub use find::{Which, find, find_all};
 pub use follow::{Following, News, NoRunner, Starter, Watch, unreadable_log};

@@ -1,5 +1,6 @@
 //! From what a person asks for to the whole proposal. Nothing is changed but what is fetched.
 
+use super::super::clone_status::clone_status;
 use super::super::error::{Error, Kind};
 use super::deploy_files::check_nothing_staged;
 use super::names::{DeployFiles, check_names};
@@ -11,7 +12,6 @@ use crate::git::newest_commits;
 use crate::id::{Revision, Target};
 use crate::judging::deploy_files_at;
 use crate::proposal::{ProposalMessage, ProposedStep, proposal_message};
-use crate::report::StatusFile;
 use crate::text::{self, escape};
 
 /// An application for which nothing is proposed.
@@ -62,7 +62,7 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
         deploy: &deploy,
         head,
         at_branch,
-        status: published(&deploy)?,
+        status: clone_status(&deploy)?,
     };
     let (steps, left_out) = situation.steps(&here)?;
     let notices = situation.notices()?;
@@ -75,27 +75,6 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
         branch: branch(request, &steps),
         steps,
         deploy,
-    })
-}
-
-/// The published status; `None`: nothing is published.
-fn published(deploy: &DeployClone) -> Result<Option<StatusFile<'static>>, Error> {
-    let Some(commit) = &deploy.status else {
-        return Ok(None);
-    };
-    let content = deploy.published_file("status.json")?.unwrap_or_default();
-    StatusFile::read(&content).map(Some).map_err(|error| {
-        Error::advised(
-            Kind::State,
-            format!(
-                "status.json at {} ({}) can't be understood: {}",
-                escape(&deploy.status_ref, 200),
-                commit.short(),
-                escape(error.to_string(), 200)
-            ),
-            "ask who looks after the server; if the status is published at another ref: \
-             --status-ref REF",
-        )
     })
 }
 
