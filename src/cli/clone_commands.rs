@@ -85,6 +85,9 @@ pub(super) struct ProposeArguments {
     #[arg(long, value_name = "BRANCH", num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "the option can have no value")]
     pub(super) push: Option<Option<String>>,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) clone: CloneArguments,
 }

@@ -5,78 +5,98 @@ use std::path::PathBuf;
 use super::clone_commands::ProposeArguments;
 use super::error::Error;
 use super::exit::Exit;
-use super::output::Output;
-use crate::report::{proposal_diff, proposal_text};
+use super::output::{self, Output};
+use crate::id::Revision;
+use crate::report::{ProposalRow, proposal_diff, proposal_text, to_json};
 use crate::text::escape;
 use crate::verbs::{self, Proposal, ProposeRequest};
 
 /// `propose ENV[/APP] [REV]`.
 pub(super) fn propose(arguments: ProposeArguments, folder: Option<PathBuf>) -> Result<Exit, Error> {
-    let (is_dry_run, edit, push) = (arguments.dry_run, arguments.edit, arguments.push.clone());
+    let (is_dry_run, edit, json) = (arguments.dry_run, arguments.edit, arguments.json);
+    let push = arguments.push.clone();
     let proposal = verbs::propose(&request(arguments, folder)?)?;
-    let branch = push.clone().flatten();
-    let branch = branch.unwrap_or_else(|| proposal.branch.clone());
-    if push.is_some() {
-        proposal.check_branch(&branch)?;
+    let push = push.map(|named| named.unwrap_or_else(|| proposal.branch.clone()));
+    if let Some(branch) = &push {
+        proposal.check_branch(branch)?;
     }
 
     let output = Output::new();
-    show(&output, &proposal)?;
-    if is_dry_run {
-        for step in &proposal.steps {
-            output.print(&format!("\n{}", proposal_diff(&step.file)))?;
+    if json {
+        for notice in &proposal.notices {
+            output::complain(notice, None);
         }
-        output.line("\nthe message of the commit:")?;
-        let message = proposal.message.text();
-        let lines = message.lines().map(|line| format!("    {line}"));
-        let lines: Vec<String> = lines.collect();
-        for line in &lines {
-            output.line(line.trim_end())?;
+    } else {
+        show(&output, &proposal)?;
+    }
+    let commit = if is_dry_run {
+        None
+    } else {
+        Some(proposal.commit(edit)?)
+    };
+    match &commit {
+        _ if json => output.line(&to_json(&rows(&proposal, commit.as_ref())))?,
+        None => show_content(&output, &proposal)?,
+        Some(commit) => {
+            let (short, title) = (commit.short(), &proposal.message.title);
+            output.line(&format!("committed {short}: {title}"))?;
         }
-        output.line("nothing is written (--dry-run)")?;
-        return Ok(Exit::Done);
     }
 
-    let commit = proposal.commit(edit)?;
-    output.line(&format!(
-        "committed {}: {}",
-        commit.short(),
-        proposal.message.title
-    ))?;
-    let (remote, branch_shown) = (escape(&proposal.deploy.remote, 80), escape(&branch, 200));
-    if push.is_none() {
-        let next = format!(
-            "to push it: git push {remote} {}:refs/heads/{branch_shown}",
-            commit.short()
-        );
-        output.line(&next)?;
-        return Ok(Exit::Done);
+    let remote = escape(&proposal.deploy.remote, 80);
+    let said = match (&commit, &push) {
+        (None, _) => return Ok(Exit::Done),
+        (Some(commit), Some(branch)) => {
+            proposal.push(commit, branch)?;
+            let branch = escape(branch, 200);
+            format!(
+                "pushed {} to the branch {branch} of {remote}",
+                commit.short()
+            )
+        }
+        (Some(commit), None) => {
+            let refspec = format!("{}:refs/heads/{}", commit.short(), proposal.branch);
+            format!("to push it: git push {remote} {refspec}")
+        }
+    };
+    if !json {
+        output.line(&said)?;
     }
-    proposal.push(&commit, &branch)?;
-    output.line(&format!(
-        "pushed {} to the branch {branch_shown} of {remote}",
-        commit.short()
-    ))?;
     Ok(Exit::Done)
+}
+
+/// The rows for programs.
+fn rows(proposal: &Proposal, commit: Option<&Revision>) -> Vec<ProposalRow> {
+    let steps = proposal.steps.iter();
+    let steps = steps.map(|step| ProposalRow::proposed(step, commit));
+    let left_out = proposal.left_out.iter();
+    let left_out = left_out.map(|left| ProposalRow::left_out(&left.target, Some(&left.why)));
+    steps.chain(left_out).collect()
+}
+
+/// Shows what would be committed.
+fn show_content(output: &Output, proposal: &Proposal) -> Result<(), Error> {
+    for step in &proposal.steps {
+        output.print(&format!("\n{}", proposal_diff(&step.file)))?;
+    }
+    output.line("\nthe message of the commit:")?;
+    for line in proposal.message.text().lines() {
+        output.line(format!("    {line}").trim_end())?;
+    }
+    output.line("nothing is written (--dry-run)")
 }
 
 /// What a person asks for.
 fn request(arguments: ProposeArguments, folder: Option<PathBuf>) -> Result<ProposeRequest, Error> {
     let target = arguments.target.0;
-    let wrong = |message: &str, hint: &str| verbs::Error::usage(message, hint);
-    let environment = target.environment;
-    let environment =
-        environment.ok_or_else(|| wrong("no environment is named", "write ENV/APP"))?;
+    let missing = || verbs::Error::usage("no environment is named", "write ENV/APP");
+    let environment = target.environment.ok_or_else(missing)?;
     let of_one = arguments.revision.is_some()
         || arguments.rollback.is_some()
         || arguments.application_repository.is_some();
     if of_one && target.application.is_none() {
-        let hint = format!("write {environment}/APP");
-        return Err(wrong(
-            "a revision, a rollback and a repository are those of one application",
-            &hint,
-        )
-        .into());
+        let message = "a revision, a rollback and a repository are those of one application";
+        return Err(verbs::Error::usage(message, format!("write {environment}/APP")).into());
     }
 
     Ok(ProposeRequest {

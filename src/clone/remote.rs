@@ -81,6 +81,14 @@ fn known(remotes: &[&str]) -> String {
     }
 }
 
+/// Whether the name of a branch, as a remote says it, can become a part of what git and people
+/// type: in a refspec or a shell, other characters could mean something.
+fn is_plain(branch: &str) -> bool {
+    let mut characters = branch.chars();
+    !branch.starts_with('-')
+        && characters.all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | '+' | '#'))
+}
+
 impl Remote<'_> {
     /// Asks the remote where a branch is; `None`: the branch that its HEAD names. It is also asked
     /// for some other refs by their full names.
@@ -116,11 +124,24 @@ impl Remote<'_> {
             tips.insert(found.to_owned(), revision);
         }
         let commit = tips.remove(name);
-        if commit.is_some() && branch.is_none() && head_branch.is_none() {
-            return Err(Error::unnamed(
-                format!("HEAD of the remote {} names no branch", self.shown()),
-                "name the branch",
-            ));
+        match &head_branch {
+            Some(strange) if !is_plain(strange) => {
+                let strange = text::quote(strange, 100);
+                return Err(Error::unnamed(
+                    format!(
+                        "HEAD of the remote {} names the branch {strange}",
+                        self.shown()
+                    ),
+                    "if this is the right one, name it yourself",
+                ));
+            }
+            None if commit.is_some() && branch.is_none() => {
+                return Err(Error::unnamed(
+                    format!("HEAD of the remote {} names no branch", self.shown()),
+                    "name the branch",
+                ));
+            }
+            _ => {}
         }
         Ok(RemoteTip {
             branch: branch.map(str::to_owned).or(head_branch),

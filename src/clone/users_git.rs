@@ -56,8 +56,6 @@ impl UsersGit {
         for name in ELSEWHERE {
             command.env_remove(name);
         }
-        // A path is a path, whatever characters it has.
-        command.env("GIT_LITERAL_PATHSPECS", "1");
         command.arg("-C").arg(&self.folder).args(arguments);
         command
     }

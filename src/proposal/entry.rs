@@ -130,6 +130,9 @@ pub fn lines_between(
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::deployfile::compare;
     use crate::policy::Commit;
@@ -173,6 +176,23 @@ mod tests {
             assert_eq!(text, format!("{b}{end}* new{end}"), "{old:?}");
             let new = format!("{text}{old}");
             assert_eq!(compare(old.as_bytes(), new.as_bytes()).changed_line, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn entry_is_on_top_whatever_is_below(
+            old in vec(any::<u8>(), 0..200),
+            lines in vec(any::<String>(), 0..4),
+        ) {
+            let [a, b] = ['a', 'b'].map(revision);
+            let lines = lines.iter().map(|line| escape(line, LINE_MAX)).collect();
+            let entry = Entry { revision: b.clone(), lines };
+            for old in [old.clone(), [a.as_str().as_bytes(), b" ", &old].concat()] {
+                let new = [entry.text(&old), old.clone()].concat();
+                prop_assert_eq!(deployfile::revision(&new), Ok(b.clone()));
+                prop_assert_eq!(compare(&old, &new).changed_line, None);
+            }
         }
     }
 

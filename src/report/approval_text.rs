@@ -3,7 +3,6 @@
 use super::proposal_text::{gained_and_lost, lines};
 use super::status_file::PublishedEnvironment;
 use crate::candidate::Intent;
-use crate::clone::SignatureHint;
 use crate::id::{Revision, Target};
 use crate::policy::Commits;
 use crate::text::escape;
@@ -25,10 +24,10 @@ pub struct FileToApprove {
     pub commits: Result<(Commits, Commits), CommitsUnseen>,
     /// The lines of the newest entry.
     pub entry: Vec<String>,
-    /// The commits that change the file.
-    pub changes: Vec<(Revision, SignatureHint)>,
-    /// The commits that approve it.
-    pub approvals: Vec<(Revision, SignatureHint)>,
+    /// The commits that change the file, and what can be said of their signatures: `is not signed`.
+    pub changes: Vec<(Revision, String)>,
+    /// The commits that approve it, likewise.
+    pub approvals: Vec<(Revision, String)>,
     /// What looks like an approval and is none, and why.
     pub void: Vec<(Revision, String)>,
     /// What the environment needs; `None`: that is not published.
@@ -66,9 +65,9 @@ pub fn approval_lines(file: &FileToApprove) -> Vec<String> {
     }
     for (word, commits) in [("changed", &file.changes), ("approved", &file.approvals)] {
         let commits = commits.iter();
-        text.extend(commits.map(|(id, signature)| {
-            format!("  {word} in {}, which {}", id.short(), signature.words)
-        }));
+        text.extend(
+            commits.map(|(id, signature)| format!("  {word} in {}, which {signature}", id.short())),
+        );
     }
     let void = file.void.iter();
     text.extend(void.map(|(id, why)| format!("  {} does not approve it: {why}", id.short())));

@@ -17,6 +17,7 @@ mod plan_markdown;
 mod plan_rows;
 mod plan_text;
 mod plan_words;
+mod proposal_rows;
 mod proposal_text;
 mod published_history;
 mod published_message;
@@ -43,6 +44,7 @@ pub use outcome_summary::{outcome_summary, some_names};
 pub use plan_markdown::plan_markdown;
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
+pub use proposal_rows::ProposalRow;
 pub use proposal_text::{proposal_diff, proposal_text};
 pub use published_history::PublishedHistory;
 pub use published_message::{

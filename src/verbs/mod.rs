@@ -3,6 +3,7 @@
 mod approve;
 mod cancel;
 mod check;
+mod clone_status;
 mod dates;
 pub mod doctor;
 mod error;
@@ -43,6 +44,7 @@ mod timer;
 pub use approve::{ApprovalDraft, ApproveRequest, draft_approval, remote_branches};
 pub use cancel::{Cancelled, cancel};
 pub use check::{Checked, check};
+pub use clone_status::clone_status;
 pub use error::{Error, Kind};
 pub use find::{Which, find, find_all};
 pub use follow::{Following, News, Watch, unreadable_log};

@@ -1,6 +1,7 @@
 //! The published status, as a clone of the deploy repository has it.
 
-use super::error::{Error, Kind};
+use super::clone_status::{clone_log, clone_status};
+use super::error::Error;
 use crate::clone::{Chosen, DeployClone};
 use crate::id::Target;
 use crate::report::{PublishedDeployment, StatusFile};
@@ -37,11 +38,8 @@ pub fn published_in_clone(chosen: &Chosen) -> Result<PublishedInClone, Error> {
             ),
         )
     };
-    let status = status_in_clone(&deploy)?.ok_or_else(missing)?;
-    let log = read(&deploy, "log.json", |content| {
-        serde_json::from_slice(content)
-    })?
-    .ok_or_else(missing)?;
+    let status = clone_status(&deploy)?.ok_or_else(missing)?;
+    let log = clone_log(&deploy)?.ok_or_else(missing)?;
     Ok(PublishedInClone {
         status,
         log,
@@ -86,37 +84,4 @@ impl PublishedInClone {
             "without a name, all that is published is listed",
         ))
     }
-}
-
-/// The published status; `None`: nothing is published.
-///
-/// # Errors
-/// It can't be read or understood.
-pub(super) fn status_in_clone(deploy: &DeployClone) -> Result<Option<StatusFile<'static>>, Error> {
-    read(deploy, "status.json", StatusFile::read)
-}
-
-/// A file of what is published, as JSON; `None`: nothing is published.
-fn read<T>(
-    deploy: &DeployClone,
-    name: &str,
-    parse: fn(&[u8]) -> Result<T, serde_json::Error>,
-) -> Result<Option<T>, Error> {
-    let Some(commit) = &deploy.status else {
-        return Ok(None);
-    };
-    let content = deploy.published_file(name)?.unwrap_or_default();
-    parse(&content).map(Some).map_err(|error| {
-        Error::advised(
-            Kind::State,
-            format!(
-                "{name} at {} ({}) can't be understood: {}",
-                escape(&deploy.status_ref, 200),
-                commit.short(),
-                escape(error.to_string(), 200)
-            ),
-            "ask who looks after the server; if the status is published at another ref: \
-                 --status-ref REF",
-        )
-    })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::expect_file;
 
 use crate::approvers::{clone, command_of, git, git_deploy, world_of_clones};
-use crate::published_status::REF;
+use crate::published_status::{REF, subjects};
 use crate::run::run;
 use crate::transcript::Transcript;
 use crate::world::World;
@@ -21,6 +21,10 @@ fn world() -> (World, Vec<String>) {
     t.deploy("production/a", &commits[0], "");
     t.deploy("staging/a", &commits[1], "");
     t.deploy("production/b", &commits[2], "");
+    world.wait_until("all of it is published", || {
+        let last = subjects(&world, REF).pop();
+        last.is_some_and(|last| last.ends_with(" failed (#3)"))
+    });
     clone(&world, "bob");
     (world, commits)
 }

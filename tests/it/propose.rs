@@ -3,12 +3,14 @@
 use std::fs;
 
 use expect_test::expect_file;
+use serde_json::Value;
 
 use crate::applications;
 use crate::clones::{
     commits_and_clones, content, deployed, desk, is_deployed, propose, pushed, refuses,
     served_desk, state,
 };
+use crate::commands::{documented_keys, keys};
 use crate::run::run;
 use crate::signing::{allowed_signer, make_key};
 use crate::transcript::Transcript;
@@ -340,6 +342,25 @@ fn completion_offers_what_the_clone_has() {
     };
     assert_eq!(complete(&["propose", "prod"]), "production\nproduction/a\n");
     assert_eq!(complete(&["propose", "--roll"]), "--rollback\n");
+}
+
+#[test]
+fn json_has_the_documented_keys_and_nothing_else_on_standard_output() {
+    let (world, main) = desk(&["a"]);
+    for target in [A, "production/b"] {
+        world.deploy_rev(target, &main[0]);
+    }
+    pushed(&world, "staging/a", &main[2]);
+
+    let run = propose(&world, &["production", "--from", "staging", "--json"]).ok();
+
+    let rows: Value = serde_json::from_str(&run.stdout).unwrap();
+    let expect = documented_keys(".Cm propose\nhas the keys\n");
+    let found = rows.as_array().unwrap().iter().map(keys);
+    assert_eq!(found.collect::<Vec<_>>(), [expect.clone(), expect]);
+    assert_eq!(rows[0]["to"], main[2]);
+    assert_eq!(rows[0]["commit"], world.git(&["rev-parse", "HEAD"]));
+    assert_eq!(rows[1]["left_out"], "there is no deploy file of staging/b");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn clone_with_changes_is_refused() {
     world.git(&["checkout", "-q", "--", "."]);
 
     world.deploy_file("production/b", "mine\n");
-    refuses(&world, &["production/b"]).says("has changes that are not committed");
+    refuses(&world, &["production/b"]).says("it is in no commit yet");
 }
 
 #[test]
@@ -320,6 +320,18 @@ fn remote_that_can_not_be_reached_is_an_error_with_the_words_of_git() {
         .exits(1)
         .says("git remote set-head origin --auto");
     propose(&world, &[A, "--no-fetch", "--branch", "main", "--dry-run"]).ok();
+}
+
+#[test]
+fn strange_branch_that_the_remote_names_is_not_taken_by_itself() {
+    let (world, _) = one_deployed();
+    let strange = "refs/heads/x;y";
+    world.server_git(&["update-ref", strange, "refs/heads/main"]);
+    world.server_git(&["symbolic-ref", "HEAD", strange]);
+    propose(&world, &[A])
+        .exits(1)
+        .says("names the branch \"x;y\"");
+    propose(&world, &[A, "--branch", "main"]).ok();
 }
 
 #[test]

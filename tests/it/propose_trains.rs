@@ -164,10 +164,38 @@ fn without_a_published_status_the_deploy_file_decides() {
 }
 
 #[test]
+fn what_was_fetched_before_is_used_without_the_remote() {
+    let (world, main) = trains();
+    publish(&world, &[("staging/a", &main[1])]);
+    propose(&world, &[A, "--dry-run"]).ok();
+    world.git(&["remote", "set-head", "origin", "main"]);
+    for clone in ["work", "a"] {
+        world.git_in(clone, &["remote", "set-url", "origin", "../gone.git"]);
+    }
+
+    propose(&world, &[A, "--from", "staging", "--no-fetch"])
+        .ok()
+        .says("is deployed in staging (#7)");
+    assert!(content(&world, A).starts_with(&main[1]));
+    propose(&world, &[A, "--no-fetch"])
+        .ok()
+        .says("origin/main of a");
+    assert!(content(&world, A).starts_with(&main[2]));
+}
+
+#[test]
 fn what_is_not_deployed_there_is_not_taken() {
     let (world, _) = trains();
     publish(&world, &[(A, &"7".repeat(40))]);
     refuses(&world, &[B, "--from", "staging"]).says("nothing is deployed of staging/b");
+
+    publish_text(
+        &world,
+        r#"{"event": "x-1", "at": "2026-01-02T03:04:05Z", "frozen": [], "left_out": 1,
+            "applications": []}"#,
+    );
+    refuses(&world, &[B, "--from", "staging"])
+        .says("the published status does not say what is deployed of staging/b");
 }
 
 #[test]

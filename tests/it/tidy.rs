@@ -179,6 +179,11 @@ fn one_outside_thing_each() {
     never(&["rusqlite::", "use rusqlite"], |path| {
         !path.starts_with("src/store")
     });
+    // git with a person's settings and without limits is for commands that people type in a clone.
+    never(&["clone::", "{clone,"], |path| {
+        let in_a_clone = ["src/clone/", "src/cli/", "src/verbs/"];
+        !in_a_clone.iter().any(|place| path.starts_with(place))
+    });
     // Each name includes the character before it, because `nix::` alone is also the end of
     // `std::os::unix::`.
     let kernel = [

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use super::super::clone_status::clone_status;
 use super::super::error::Error;
-use super::super::published_in_clone::status_in_clone;
 use super::files::{FilesOfBranch, files};
 use super::place::ApprovalPlace;
 use crate::clone::{Chosen, DeployClone, LocalClone, NamedCommit};
@@ -67,7 +67,7 @@ pub fn draft_approval(request: &ApproveRequest) -> Result<ApprovalDraft, Error> 
     let named = named(&deploy, request.revision.as_deref())?;
     let place = ApprovalPlace::find(&deploy, &named, &tip, request.is_merge)?;
 
-    let status = status_in_clone(&deploy)?;
+    let status = clone_status(&deploy)?;
     let FilesOfBranch { files, warnings } = files(&deploy, &named, &tip, |environment| {
         let published = status.as_ref()?.environment(environment);
         published.cloned()

@@ -83,7 +83,7 @@ pub(super) fn files(
         };
         files.push(file);
     }
-    warnings.extend(warnings_about(&files));
+    warnings.extend(warnings_about(&files, &hints));
     Ok(FilesOfBranch { files, warnings })
 }
 
@@ -189,9 +189,10 @@ fn hints<'t>(
 fn with_hints(
     commits: &[Revision],
     hints: &BTreeMap<Revision, SignatureHint>,
-) -> Vec<(Revision, SignatureHint)> {
+) -> Vec<(Revision, String)> {
     let commits = commits.iter();
-    let known = commits.filter_map(|commit| Some((commit.clone(), hints.get(commit)?.clone())));
+    let known =
+        commits.filter_map(|commit| Some((commit.clone(), hints.get(commit)?.words.clone())));
     known.collect()
 }
 
@@ -202,14 +203,18 @@ fn void(traced: &TracedFile) -> Vec<(Revision, String)> {
 }
 
 /// What will keep the server from counting the approval, as far as it can be seen here.
-fn warnings_about(files: &[FileToApprove]) -> Vec<String> {
+fn warnings_about(
+    files: &[FileToApprove],
+    hints: &BTreeMap<Revision, SignatureHint>,
+) -> Vec<String> {
     let (mut own, mut unsigned) = (BTreeSet::new(), BTreeSet::new());
     for file in files {
         let needs_none = file
             .needs
             .as_ref()
             .is_some_and(|needs| needs.approvals == 0);
-        for (commit, hint) in &file.changes {
+        let changes = file.changes.iter().map(|(commit, _)| commit);
+        for (commit, hint) in changes.filter_map(|commit| hints.get_key_value(commit)) {
             if hint.is_own {
                 own.insert(commit.short());
             }

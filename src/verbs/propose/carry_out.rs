@@ -1,7 +1,7 @@
 //! Committing and pushing a proposal, with the person's own git.
 
 use super::super::error::Error;
-use super::deploy_files::Written;
+use super::deploy_files::{WrittenFiles, pathspec};
 use super::prepare::Proposal;
 use crate::deployfile;
 use crate::id::Revision;
@@ -19,7 +19,7 @@ impl Proposal {
         let clone = &self.deploy.clone;
         let hold = Error::system("signals can't be held back", "run the command again");
         let interrupts = Interrupts::hold().map_err(hold)?;
-        let mut written = Written::new(clone.folder());
+        let mut written = WrittenFiles::new(clone.folder());
         let done = self.write_and_commit(&mut written, edit, &interrupts);
 
         if let Err(error) = done {
@@ -38,7 +38,7 @@ impl Proposal {
 
     fn write_and_commit<'p>(
         &'p self,
-        written: &mut Written<'p>,
+        written: &mut WrittenFiles<'p>,
         edit: bool,
         interrupts: &Interrupts,
     ) -> Result<(), Error> {
@@ -69,9 +69,10 @@ impl Proposal {
     }
 
     /// Some arguments, and the paths of the deploy files.
-    fn with_paths<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
-        let paths = self.steps.iter().map(|step| step.file.path.as_str());
-        arguments.iter().copied().chain(paths).collect()
+    fn with_paths(&self, arguments: &[&str]) -> Vec<String> {
+        let paths = self.steps.iter().map(|step| pathspec(&step.file.path));
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+        arguments.chain(paths).collect()
     }
 
     /// Takes the files out of the index again. Files that were new are in no commit.

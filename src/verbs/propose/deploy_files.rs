@@ -25,6 +25,12 @@ pub(super) fn path_of(root: &str, target: &Target) -> String {
     }
 }
 
+/// A path as git takes it for nothing else, whatever characters it has (gitglossary(7),
+/// "pathspec").
+pub(super) fn pathspec(path: &str) -> String {
+    format!(":(literal){path}")
+}
+
 /// Checks that nothing is staged: it would be unclear what the commit is about.
 ///
 /// # Errors
@@ -52,13 +58,24 @@ pub(super) fn read(
 ) -> Result<Option<Vec<u8>>, Error> {
     let path = path_of(&deploy.root, target);
     let shown = text::escape(&path, 300);
-    let status = ["status", "--porcelain", "-z", "--untracked-files=all", "--"];
-    let status = deploy.clone.git.answer(&[&status[..], &[&path]].concat())?;
+    let own = pathspec(&path);
+    let changes = [
+        "status",
+        "--porcelain",
+        "-z",
+        "--untracked-files=all",
+        "--",
+        &own,
+    ];
+    let status = deploy.clone.git.answer(&changes)?;
     if !status.is_empty() {
-        return Err(Error::refused(
-            format!("{shown} has changes that are not committed"),
-            format!("commit them, or look at them and give them up: git restore -SW {shown}"),
-        ));
+        let hint = if status.starts_with(b"??") {
+            "it is in no commit yet: commit it, or remove it".to_owned()
+        } else {
+            format!("commit them, or look at them and give them up: git restore -SW {shown}")
+        };
+        let message = format!("{shown} has changes that are not committed");
+        return Err(Error::refused(message, hint));
     }
 
     let repository = &deploy.clone.repository;
@@ -142,14 +159,14 @@ fn content(file: &Path, shown: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Deploy files that were changed, and can be put back.
-pub(super) struct Written<'p> {
+pub(super) struct WrittenFiles<'p> {
     top: PathBuf,
     files: Vec<&'p ProposedFile>,
     /// The folders that were made, the outer ones first.
     folders: Vec<PathBuf>,
 }
 
-impl<'p> Written<'p> {
+impl<'p> WrittenFiles<'p> {
     /// Nothing is changed yet.
     pub(super) fn new(top: &Path) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! From what a person asks for to the whole proposal. Nothing is changed but what is fetched.
 
+use super::super::clone_status::clone_status;
 use super::super::error::{Error, Kind};
-use super::super::published_in_clone::status_in_clone;
 use super::deploy_files::check_nothing_staged;
 use super::names::{DeployFiles, check_names};
 use super::request::ProposeRequest;
@@ -62,7 +62,7 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
         deploy: &deploy,
         head,
         at_branch,
-        status: status_in_clone(&deploy)?,
+        status: clone_status(&deploy)?,
     };
     let (steps, left_out) = situation.steps(&here)?;
     let notices = situation.notices()?;
@@ -131,7 +131,7 @@ impl Situation<'_> {
                     "there is nothing to propose in {environment}{}",
                     lines.collect::<String>()
                 ),
-                "name one application to see more: propose ENV/APP",
+                "name one application to see more: deploy-by-code propose ENV/APP",
             ));
         }
         Ok((steps, left_out))
@@ -152,7 +152,9 @@ impl Situation<'_> {
         });
         let missing = own.filter(|target| !here.contains_key(target));
         let left_out = |target: Target| LeftOut {
-            why: format!("it is not there yet; to add it: propose {target} --from {from}"),
+            why: format!(
+                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}"
+            ),
             target,
         };
         missing.map(left_out).collect()

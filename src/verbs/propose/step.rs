@@ -69,8 +69,14 @@ impl Situation<'_> {
             check_is_new(&present, to)?;
         }
 
-        let expected = present.from.as_ref();
-        let expected = expected.or(known.as_ref().map(|(to, _)| to));
+        let named = request.revision.as_ref();
+        let named = named.and_then(|name| Revision::new(name).ok());
+        let expected = [
+            present.from.as_ref(),
+            known.as_ref().map(|(to, _)| to),
+            named.as_ref(),
+        ];
+        let expected = expected.into_iter().flatten().next();
         let clone = ApplicationClone::find(self.deploy, &target.application, request, expected)?;
         let (to, source) = match (known, &request.revision) {
             (Some((to, source)), _) => {
@@ -128,6 +134,11 @@ impl Situation<'_> {
         let there = target_in(environment, target);
         if let Some(status) = &self.status {
             let row = status.of(&there);
+            if row.is_none() && status.left_out > 0 {
+                let what = format!("the published status does not say what is deployed of {there}");
+                let hint = "it has only a part of the applications; name the revision";
+                return Err(Error::refused(what, hint).into());
+            }
             if let Some(deployed) = row.and_then(|row| row.deployed.clone()) {
                 let id = row.and_then(|row| row.deployment);
                 return Ok((deployed, ProposalSource::Deployed(environment.clone(), id)));
@@ -173,8 +184,8 @@ impl Situation<'_> {
                 ),
                 format!(
                     "propose a revision that has them; if going back is intended: \
-                     propose {target} --rollback REASON {short}, which gives the commit the \
-                     trailer Deploy-Rollback: REASON"
+                     deploy-by-code propose {target} --rollback REASON {short}, which gives the \
+                     commit the trailer Deploy-Rollback: REASON"
                 ),
             )),
         }
