@@ -5,7 +5,7 @@ use std::path::Path;
 use expect_test::expect_file;
 
 use crate::approvers::{clone, command_of, git, git_deploy, world_of_clones};
-use crate::published_status::{REF, subjects};
+use crate::published_status::{REF, subjects, wait_for};
 use crate::run::run;
 use crate::transcript::Transcript;
 use crate::world::World;
@@ -35,7 +35,7 @@ fn status_and_log_of_the_server_are_seen_in_a_clone() {
     world
         .cmd(&["freeze", "staging", "--reason", "incident 7"])
         .ok();
-    world.wait_until_idle();
+    wait_for(&world, "staging frozen");
 
     let mut t = Transcript::new(&world);
     t.name_all(&commits);
