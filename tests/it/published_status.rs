@@ -2,10 +2,12 @@
 //! it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
 use crate::nobody::Nobody;
+use crate::processes::BINARY;
 use crate::run::run;
 use crate::world::{World, rev};
 
@@ -236,7 +238,12 @@ fn whoever_may_fetch_sees_it_by_the_recipes_of_the_documentation() {
         .ok();
 
     let text = fs::read_to_string("docs/published-status.md").unwrap();
-    let mut recipes = "set -e; export PAGER=cat\n".to_owned();
+    symlink(BINARY, world.path("git-deploy")).unwrap();
+    let folder = world.path("");
+    let mut recipes = format!(
+        "set -e; export PAGER=cat PATH='{}':$PATH\n",
+        folder.display()
+    );
     for block in text.split("```").skip(1).step_by(2) {
         recipes.push_str(block.strip_prefix("sh\n").unwrap_or_default());
     }
