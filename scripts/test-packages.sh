@@ -43,6 +43,8 @@ need ssh-keygen openssh-client
 need sshd openssh-server
 need rsyslogd rsyslog
 need strace strace
+need gpg gnupg
+need gpgv gpgv
 need ps procps
 need pgrep procps
 need flock util-linux
