@@ -13,11 +13,13 @@
 
 mod attribution;
 mod error;
+mod head_start;
 mod plan_tip;
 mod planned;
 mod push_effect;
 mod record;
 
 pub use error::Error;
+pub use head_start::{HEAD_START, is_behind, is_left_behind};
 pub use plan_tip::plan_tip;
 pub use planned::{Planned, PlannedByOthers, Push, Queued};

@@ -2,6 +2,7 @@
 
 use super::attribution::Attribution;
 use super::error::Error;
+use super::head_start::check_branch;
 use super::planned::{Planned, PlannedByOthers, Push};
 use super::push_effect::PushEffect;
 use super::record::record;
@@ -252,11 +253,10 @@ fn range_start(
     push: Option<&Push>,
 ) -> Result<Option<Revision>, Error> {
     match cursor {
-        Some(cursor) if cursor.branch != deploy.branch => Err(Error::OtherBranch {
-            state: cursor.branch.clone(),
-            config: deploy.branch.clone(),
-        }),
-        Some(cursor) => Ok(cursor.commit.clone()),
+        Some(cursor) => {
+            check_branch(deploy, cursor)?;
+            Ok(cursor.commit.clone())
+        }
         // Somebody linked the hooks by hand. The first push says where to begin.
         None => Ok(push.ok_or(Error::NotInstalled)?.old.clone()),
     }
