@@ -12,8 +12,11 @@
 //! these answers do not suffice, everything begins again.
 
 mod attribution;
+mod by_others;
 mod error;
 mod head_start;
+mod judged_range;
+mod own_range;
 mod plan_tip;
 mod planned;
 mod push_effect;
