@@ -63,6 +63,7 @@ mod install;
 mod install_steps;
 mod installed;
 mod late;
+mod late_pusher;
 mod layers;
 mod left_running;
 mod limits;
