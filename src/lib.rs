@@ -20,6 +20,7 @@ pub mod near_miss;
 pub mod order;
 pub mod plan;
 pub mod policy;
+pub mod proposal;
 pub mod refs;
 pub mod review;
 pub mod status;
@@ -30,6 +31,7 @@ pub mod unit_name;
 pub mod sys;
 
 pub mod checkout;
+pub mod clone;
 pub mod deploy_repository;
 pub mod git;
 pub mod hook_files;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::clone_commands::CloneCommand;
 use super::intervene_commands::InterveneCommand;
 use super::look_commands::LookCommand;
 use crate::checkout::CheckoutStep;
@@ -25,6 +26,8 @@ pub(super) enum Command {
     Look(LookCommand),
     #[command(flatten)]
     Intervene(InterveneCommand),
+    #[command(flatten)]
+    Clone(CloneCommand),
 
     /// Plan what hooks missed, mark dead runs interrupted, start runners where something waits
     #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git reconcile")]

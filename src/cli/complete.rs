@@ -6,9 +6,10 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Subcommand};
 
 use super::arguments::Arguments;
+use super::clone_commands::CloneCommand;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
@@ -131,12 +132,25 @@ fn candidates(before: Before<'_>, is_option: bool) -> Vec<String> {
     argument
         .or_else(|| command.get_positionals().last().filter(takes_several))
         .and_then(|argument| argument.get_value_names()?.first())
-        .and_then(|name| values(name, before.repository).ok())
+        .and_then(|name| values(command, name, before.repository).ok())
         .unwrap_or_default()
 }
 
 /// The known values of an argument, by the name that it has in the usage.
-fn values(name: &str, repository: Option<PathBuf>) -> Result<Vec<String>, Error> {
+fn values(
+    command: &clap::Command,
+    name: &str,
+    repository: Option<PathBuf>,
+) -> Result<Vec<String>, Error> {
+    if CloneCommand::has_subcommand(command.get_name()) {
+        let targets = verbs::targets_in_clone(repository)?;
+        let environments = targets.iter().map(|target| target.environment.to_string());
+        let targets = targets.iter().map(ToString::to_string);
+        return Ok(match name {
+            "ENV[/APP]" => environments.chain(targets).collect(),
+            _ => Vec::new(),
+        });
+    }
     let context = Context::find(repository, None)?;
     context.become_owner(Acts::Reads)?;
     let (deploy, mut store) = context.look()?;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches;
 
 use super::arguments::Arguments;
+use super::clone_commands::CloneCommand;
 use super::commands::{Command, HookCommand, InstallCommand, ReconcileArguments};
 use super::context::Context;
 use super::error::Error;
@@ -18,7 +19,7 @@ use super::look_commands::LookCommand;
 use super::output::{self, Output};
 use super::{
     check, checkout, complete, doctor, follow, history, hooks, install, intervene, metrics,
-    notifications, plan, rebuild, run, show, status,
+    notifications, plan, propose, rebuild, run, show, status,
 };
 use crate::hook_files::AS_HOOK;
 use crate::text;
@@ -81,6 +82,10 @@ fn dispatch(program: &OsStr) -> Result<Exit, Error> {
             let context = Context::find(repository, config)?;
             context.become_owner(command.acts())?;
             intervene(&context, command)
+        }
+        // These work as the person who typed them, in a clone of that person.
+        Command::Clone(CloneCommand::Propose(arguments)) => {
+            propose::propose(*arguments, repository)
         }
         Command::Reconcile(arguments) => reconcile(arguments, repository, config),
         Command::Complete { words } => complete::complete(&words),

@@ -64,7 +64,7 @@ mod tests {
     use crate::deploy_repository::{self, ConfigError};
     use crate::git::Repository;
     use crate::verbs::install;
-    use crate::{git, judging, planning, runner, store, verbs};
+    use crate::{clone, git, judging, planning, runner, store, verbs};
 
     fn io() -> io::Error {
         io::Error::other("the disk is full")
@@ -115,6 +115,15 @@ mod tests {
         ];
         let read = "make sure that this user can read the repository";
         check(git, Exit::State, Some(read));
+
+        let start = clone::Error::Start(io()).into();
+        let install = "install git, and make sure that PATH names its folder";
+        check([start], Exit::State, Some(install));
+        let unnamed = clone::Error::Unnamed {
+            message: "there is no remote".to_owned(),
+            hint: "add one".to_owned(),
+        };
+        check([unnamed.into()], Exit::Refused, Some("add one"));
 
         let overtaken = [
             planning::Error::Overtaken(100).into(),

@@ -7,6 +7,7 @@ use crate::report::wrap;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Set up", &["install", "uninstall", "doctor"]),
     ("Before a push", &["check", "plan"]),
+    ("In a clone", &["propose"]),
     (
         "Look",
         &[

@@ -21,17 +21,36 @@ pub fn commits_between(
     without: &Revision,
     to: &Revision,
 ) -> Result<Commits, Error> {
-    let range = format!("{without}..{to}");
+    newest_commits(git_dir, Some(without), to, NAMED_MAX)
+}
+
+/// The same, with at most `most` of them by name. `without` is `None`: all commits that `to` has.
+///
+/// # Errors
+/// git gave no answer.
+pub fn newest_commits(
+    git_dir: &Path,
+    without: Option<&Revision>,
+    to: &Revision,
+    most: u64,
+) -> Result<Commits, Error> {
+    let range = match without {
+        Some(without) => format!("{without}..{to}"),
+        None => to.to_string(),
+    };
     let count = ["rev-list", "--count", &range, "--"];
     let count: u64 = answer(git_dir, &count, SHORT_MAX)?
         .parse()
         .map_err(|_| Error::new(git_dir, format!("git rev-list {range} gave no count")))?;
-    if count == 0 {
-        return Ok(Commits::default());
+    if count == 0 || most == 0 {
+        return Ok(Commits {
+            count,
+            newest: Vec::new(),
+        });
     }
 
-    let newest = newest_of(git_dir, &range)?;
-    if u64::try_from(newest.len()).ok() != Some(count.min(NAMED_MAX)) {
+    let newest = newest_of(git_dir, &range, most)?;
+    if u64::try_from(newest.len()).ok() != Some(count.min(most)) {
         let message = format!("git rev-list {range} did not list what it counted");
         return Err(Error::new(git_dir, message));
     }
@@ -57,9 +76,9 @@ pub fn commit_dates(
     Ok(text.lines().filter_map(|date| date.parse().ok()).collect())
 }
 
-/// The newest commits of a range, [`NAMED_MAX`] at most.
-fn newest_of(git_dir: &Path, range: &str) -> Result<Vec<Commit>, Error> {
-    let most = format!("--max-count={NAMED_MAX}");
+/// The newest commits of a range, at most so many.
+fn newest_of(git_dir: &Path, range: &str, most: u64) -> Result<Vec<Commit>, Error> {
+    let most = format!("--max-count={most}");
     // A NUL ends each field, so that no subject can be mistaken for another commit. Names and
     // subjects are cut: each can be as long as a push may be.
     let form = "--format=%H%x00%<(200,trunc)%an%x00%ct%x00%<(500,trunc)%s%x00";

@@ -49,7 +49,7 @@ mod tree;
 
 pub use append::NewCommit;
 pub use changes::DeepScan;
-pub use commits::{commit_dates, commits_between};
+pub use commits::{commit_dates, commits_between, newest_commits};
 pub use error::Error;
 pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};

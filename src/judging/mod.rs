@@ -30,4 +30,4 @@ pub use judge::{Judged, Prepared, judge, prepare};
 pub use not_deployed::{NotDeployed, near_misses, not_deployed};
 pub use subject::Subject;
 pub use unreadable::unreadable_tip;
-pub use wanted::{deploy_files, wanted};
+pub use wanted::{deploy_files, deploy_files_at, wanted};

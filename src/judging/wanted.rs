@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::candidate::candidates;
 use crate::deploy_repository::DeployRepository;
-use crate::git::{self, DeepScan};
+use crate::git::{self, DeepScan, Repository};
 use crate::id::{Revision, Target};
 
 /// The revision that each deploy file of a commit asks for. Files that ask for none are left out.
@@ -29,13 +29,19 @@ pub fn deploy_files(
     deploy: &DeployRepository,
     commit: Option<&Revision>,
 ) -> Result<BTreeMap<Target, Option<Revision>>, git::Error> {
-    let changes = deploy.repository.changes(
-        &deploy.config.root,
-        None,
-        commit,
-        DeepScan::EnvironmentFolders,
-    )?;
+    deploy_files_at(&deploy.repository, &deploy.config.root, commit)
+}
 
+/// The same, in any repository. `root` is the folder above the environments' folders.
+///
+/// # Errors
+/// As for [`deploy_files`].
+pub fn deploy_files_at(
+    repository: &Repository,
+    root: &str,
+    commit: Option<&Revision>,
+) -> Result<BTreeMap<Target, Option<Revision>>, git::Error> {
+    let changes = repository.changes(root, None, commit, DeepScan::EnvironmentFolders)?;
     let files = candidates(changes).into_iter().filter_map(|candidate| {
         let revision = candidate.revision().cloned();
         Some((candidate.target?, revision))

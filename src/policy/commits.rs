@@ -41,7 +41,8 @@ impl Commits {
 
     /// One line for each of the newest commits, and one line that counts the others. Each line
     /// begins with a newline, so the text can follow a message.
-    pub(super) fn lines(&self) -> String {
+    #[must_use]
+    pub fn lines(&self) -> String {
         let mut lines = String::new();
         for commit in self.newest.iter().take(NAMED_MAX) {
             let subject = text::escape(&commit.subject, 80);

@@ -1,14 +1,14 @@
 //! The files of the published status. Pure.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Serialize;
 
 use super::badge::badge;
 use super::json::to_json;
 use super::markdown::plain;
 use super::published_row::{PublishedDeployment, PublishedRow, PublishedState};
+use super::status_file::{PublishedFreeze, StatusFile};
 use crate::id::{Application, Environment, Revision};
 use crate::policy::Freeze;
 use crate::text::escape;
@@ -39,26 +39,6 @@ pub struct PublishedPages {
     pub log: Vec<PublishedDeployment>,
 }
 
-/// The content of status.json. The keys are stable.
-#[derive(Serialize)]
-struct StatusFile<'p> {
-    event: &'p str,
-    at: Timestamp,
-    frozen: Vec<FrozenRow<'p>>,
-    applications: &'p [PublishedRow],
-    left_out: usize,
-}
-
-/// An environment that somebody froze. The keys are stable.
-#[derive(Serialize)]
-struct FrozenRow<'p> {
-    environment: &'p Environment,
-    by: Option<&'p str>,
-    reason: &'p str,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-}
-
 impl PublishedPages {
     /// The files, by their paths.
     #[must_use]
@@ -84,18 +64,18 @@ impl PublishedPages {
 
     fn status(&self) -> StatusFile<'_> {
         let frozen = self.frozen.iter();
-        let frozen = frozen.map(|(environment, freeze)| FrozenRow {
-            environment,
-            by: freeze.by.as_ref().map(|by| by.name.as_str()),
-            reason: &freeze.reason,
+        let frozen = frozen.map(|(environment, freeze)| PublishedFreeze {
+            environment: environment.clone(),
+            by: freeze.by.as_ref().map(|by| by.name.clone()),
+            reason: freeze.reason.clone(),
             since: freeze.since,
             until: freeze.until,
         });
         StatusFile {
-            event: &self.event,
+            event: self.event.clone(),
             at: self.at,
             frozen: frozen.collect(),
-            applications: &self.rows,
+            applications: Cow::Borrowed(&self.rows),
             left_out: self.left_out,
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::identity::{Evidence, Identity};
 use crate::policy::{Approval, Exception};
-use crate::status::Status;
+use crate::status::{Status, UnknownStatus};
 use crate::store::{self, Deployment, Reader};
 use crate::time::Timestamp;
 
@@ -17,7 +17,8 @@ use crate::time::Timestamp;
 const TEXT_MAX: usize = 500;
 
 /// What became of the newest deployment of an application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum PublishedState {
     /// It has not ended.
     Pending,
@@ -39,6 +40,19 @@ impl PublishedState {
     }
 }
 
+impl TryFrom<String> for PublishedState {
+    type Error = UnknownStatus;
+
+    fn try_from(word: String) -> Result<Self, UnknownStatus> {
+        let special = [Self::Pending, Self::Retired];
+        let mut special = special.into_iter();
+        match special.find(|state| state.as_str() == word) {
+            Some(state) => Ok(state),
+            None => word.parse().map(Self::Ended),
+        }
+    }
+}
+
 impl Serialize for PublishedState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
@@ -46,7 +60,7 @@ impl Serialize for PublishedState {
 }
 
 /// One application in one environment, as it is published. The keys are stable.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PublishedRow {
     /// The environment.
     pub environment: Environment,

@@ -17,6 +17,7 @@ pub mod group;
 pub mod hand_over;
 pub mod host;
 pub mod inherited;
+pub mod interrupts;
 pub mod listener;
 pub mod lock;
 pub mod marked;

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use super::install;
-use crate::{deploy_repository, git, judging, planning, runner, store};
+use crate::{clone, deploy_repository, git, judging, planning, runner, store};
 
 /// What to do where a lock can't be taken.
 const LOCK_HINT: &str = "if it is root's, run as root: deploy-by-code install; if it is another \
@@ -45,6 +45,9 @@ pub enum Error {
     /// A repository can't be read.
     #[error(transparent)]
     Git(#[from] git::Error),
+    /// A clone can't be used.
+    #[error(transparent)]
+    Clone(#[from] clone::Error),
     /// The state can't be read or changed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -79,6 +82,12 @@ impl Error {
         Self::advised(Kind::Refused, message, hint)
     }
 
+    /// The question itself is wrong: what was found, and what to do.
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::advised(Kind::Usage, message, hint)
+    }
+
     /// An error that says what to do.
     pub(super) fn advised(kind: Kind, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Advised {
@@ -102,10 +111,12 @@ impl Error {
             Self::Install(install::Error::UnitsNeedRoot | install::Error::CheckedOut { .. }) => {
                 Kind::Refused
             }
+            Self::Clone(clone::Error::Unnamed { .. }) => Kind::Refused,
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,
             Self::Deploy(deploy_repository::Error::Git(_))
             | Self::Git(_)
+            | Self::Clone(_)
             | Self::Store(_)
             | Self::Planning(_)
             | Self::Judging(_)
@@ -121,6 +132,8 @@ impl Error {
         match self {
             Self::Advised { hint, .. } => Some(hint),
             Self::System { hint, .. } => Some(hint),
+
+            Self::Clone(error) => error.hint(),
 
             Self::Store(error)
             | Self::Planning(planning::Error::Store(error))

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod check;
+mod clone_status;
 mod dates;
 pub mod doctor;
 mod error;
@@ -21,6 +22,7 @@ mod ownership;
 mod place;
 mod plan;
 mod programs;
+mod propose;
 mod publish;
 mod published_history;
 mod published_lag;
@@ -39,6 +41,7 @@ mod timer;
 
 pub use cancel::{Cancelled, cancel};
 pub use check::{Checked, check};
+pub use clone_status::clone_status;
 pub use error::{Error, Kind};
 pub use find::{Which, find, find_all};
 pub use follow::{Following, News, Watch, unreadable_log};
@@ -53,6 +56,7 @@ pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_becom
 pub use place::{Place, is_repository};
 pub use plan::{CommonCommit, PlannedChange, plan, two_commits};
 pub use programs::ProgramFault;
+pub use propose::{LeftOut, Proposal, ProposeRequest, propose, targets_in_clone};
 pub use publish::publish;
 pub use rebuild::{NewNumbers, NewState, Rebuilt, rebuild};
 pub use reconcile::{Reconciled, reconcile};

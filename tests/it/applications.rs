@@ -10,6 +10,13 @@ use crate::world::{NULL, World};
 /// `[defaults]` of the configuration.
 pub fn world(applications: &[&str], text: &str) -> World {
     let world = World::installed();
+    make(&world, applications);
+    configure(&world, text);
+    world
+}
+
+/// Makes the repositories `apps/NAME.git`.
+pub fn make(world: &World, applications: &[&str]) {
     fs::create_dir(world.path("apps")).unwrap();
     for name in applications {
         world.git_in(
@@ -17,8 +24,6 @@ pub fn world(applications: &[&str], text: &str) -> World {
             &["init", "-q", "--bare", "-b", "main", &format!("{name}.git")],
         );
     }
-    configure(&world, text);
-    world
 }
 
 /// Replaces the configuration. `text` continues the section `[defaults]`.

@@ -17,6 +17,7 @@ pub const COMMANDS: &[&str] = &[
     "doctor",
     "check",
     "plan",
+    "propose",
     "status",
     "log",
     "show",
@@ -56,7 +57,7 @@ pub fn with_history() -> World {
 
 /// The keys that the man page names behind some words, up to the end of the paragraph. What stands
 /// in parentheses is about values.
-fn documented_keys(begin: &str) -> BTreeSet<String> {
+pub fn documented_keys(begin: &str) -> BTreeSet<String> {
     let page = include_str!("../../packaging/man/deploy-by-code.1");
     let (_, json) = page.split_once(".Ss JSON\n").unwrap();
     let (_, list) = json.split_once(begin).unwrap();
@@ -109,7 +110,7 @@ fn every_key_of_json_is_in_the_man_page() {
     }
 }
 
-fn keys(value: &Value) -> BTreeSet<String> {
+pub fn keys(value: &Value) -> BTreeSet<String> {
     let object = value.as_object().unwrap();
     object.keys().cloned().collect()
 }

@@ -18,6 +18,7 @@
 
 // What the tests share.
 mod applications;
+mod clones;
 mod http_server;
 mod names;
 mod no_runner;
@@ -91,6 +92,9 @@ mod plan;
 mod planning;
 mod promotion;
 mod properties;
+mod propose;
+mod propose_faults;
+mod propose_trains;
 mod published_crashes;
 mod published_refs;
 mod published_status;

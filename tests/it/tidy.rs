@@ -12,6 +12,7 @@ use crate::world::World;
 const PURE: &[&str] = &[
     "id", "time", "text", "change", "refs", "status", "identity", "order", "deployfile", "config",
     "candidate", "policy", "plan", "event", "unit_name", "near_miss", "message",
+    "proposal",
 ];
 
 fn root() -> &'static Path {
@@ -177,6 +178,11 @@ fn one_outside_thing_each() {
     never(&["gix::", "use gix"], |path| !path.starts_with("src/git"));
     never(&["rusqlite::", "use rusqlite"], |path| {
         !path.starts_with("src/store")
+    });
+    // git with a person's settings and without limits is for commands that people type in a clone.
+    never(&["clone::", "{clone,"], |path| {
+        let in_a_clone = ["src/clone/", "src/cli/", "src/verbs/"];
+        !in_a_clone.iter().any(|place| path.starts_with(place))
     });
     // Each name includes the character before it, because `nix::` alone is also the end of
     // `std::os::unix::`.

@@ -78,6 +78,22 @@ impl<'w> Transcript<'w> {
         self.end(&run, run.stderr.lines());
     }
 
+    /// Runs the binary under test in the clone, and adds what it prints.
+    #[track_caller]
+    pub fn in_clone(&mut self, arguments: &[&str]) {
+        let run = self.world.cmd_in("work", arguments);
+        let quote = |word: &&str| match word.contains(' ') {
+            true => format!("'{word}'"),
+            false => (*word).to_owned(),
+        };
+        let words: Vec<_> = arguments.iter().map(quote).collect();
+        let _ = writeln!(self.text, "$ deploy-by-code {}", words.join(" "));
+        self.text.push_str(&run.stdout);
+        // What git says depends on its version.
+        let own = |line: &&str| line.starts_with("deploy-by-code: ") || line.starts_with("  ");
+        self.end(&run, run.stderr.lines().filter(own));
+    }
+
     /// Commits and pushes, and adds what the hooks print. A commit that is refused is removed from
     /// the clone.
     #[track_caller]
