@@ -49,6 +49,9 @@ need flock util-linux
 need setsid util-linux
 need script bsdutils
 need promtool prometheus
+need gpg gpg
+need gpgv gpgv
+need gpg-agent gpg-agent
 need bash bash
 need openssl openssl
 need aiosmtpd python3-aiosmtpd
