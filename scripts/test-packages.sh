@@ -43,7 +43,6 @@ need ssh-keygen openssh-client
 need sshd openssh-server
 need rsyslogd rsyslog
 need strace strace
-need gpg gnupg
 need gpgv gpgv
 need ps procps
 need pgrep procps
@@ -52,6 +51,8 @@ need setsid util-linux
 need script bsdutils
 need promtool prometheus
 need prometheus-node-exporter prometheus-node-exporter
+need gpg gpg
+need gpg-agent gpg-agent
 need bash bash
 need openssl openssl
 need aiosmtpd python3-aiosmtpd

@@ -16,6 +16,7 @@ mod gpg;
 mod key_files;
 mod limits;
 mod lookup;
+mod people;
 mod ssh;
 
 pub use error::Error;

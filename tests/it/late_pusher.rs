@@ -101,7 +101,10 @@ fn override_counts_although_another_process_plans_the_push_first() {
         .collect();
     assert_eq!(
         titles,
-        ["a 0000001 queued", "a 0000001 queued with an override"]
+        [
+            "a 0000001 queued",
+            "a 0000001 queued, overrides a safeguard"
+        ]
     );
 }
 

@@ -36,6 +36,14 @@ mod world;
 // The tests, a file for each feature.
 mod answers;
 mod approvals;
+mod approvals_gpg;
+mod approvals_keys;
+mod approvals_merges;
+mod approvals_overrides;
+mod approvals_property;
+mod approvals_scope;
+mod approvals_signatures;
+mod approvals_signers;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
