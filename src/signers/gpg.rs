@@ -84,13 +84,15 @@ fn read(status: &str, has_succeeded: bool) -> SignatureFact {
         of("GOODSIG").as_slice(),
         of("VALIDSIG").as_slice(),
     ) {
-        ([_], [good], [_]) if has_succeeded => match address(good) {
-            Some(address) => SignatureFact::By(BTreeSet::from([address])),
-            None => SignatureFact::Invalid(format!(
-                "its key names no mail address: {}",
-                text::escape(*good, 100)
-            )),
-        },
+        ([_], [good], [_]) if has_succeeded => {
+            match good.split_once(' ').and_then(|(_, user)| address(user)) {
+                Some(address) => SignatureFact::By(BTreeSet::from([address])),
+                None => SignatureFact::Invalid(format!(
+                    "its key names no mail address: {}",
+                    text::escape(*good, 100)
+                )),
+            }
+        }
         (signatures, ..) if signatures.len() > 1 => {
             SignatureFact::Invalid("it is more than one signature".to_owned())
         }
@@ -98,9 +100,8 @@ fn read(status: &str, has_succeeded: bool) -> SignatureFact {
     }
 }
 
-/// The mail address in `KEYID Name <address>`.
-fn address(good: &str) -> Option<String> {
-    let (_, user) = good.split_once(' ')?;
+/// The mail address in `Name <address>`.
+pub(super) fn address(user: &str) -> Option<String> {
     let address = match user.rsplit_once('<') {
         Some((_, rest)) => rest.strip_suffix('>')?,
         None => user,

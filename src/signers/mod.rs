@@ -11,12 +11,19 @@
 //!
 //! It does not promise that the right person has the key, nor that a revoked key is known to be.
 
+mod allowed_signers;
 mod error;
+mod examine;
 mod gpg;
 mod key_files;
+mod keyring;
+mod known;
 mod limits;
 mod lookup;
+mod proof;
 mod ssh;
 
 pub use error::Error;
+pub use examine::{ExaminedKeys, KeyFault, examine};
+pub use known::KnownPeople;
 pub use lookup::Signers;

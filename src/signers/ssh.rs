@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::process::Output;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use super::error::{Error, SSH_KEYGEN};
 use super::limits::{memory, program, run};
@@ -32,10 +34,7 @@ pub(super) fn signer(
     let (allowed, signature) = (memory(allowed)?, memory(signature)?);
     let revoked = revoked.map(memory).transpose()?;
 
-    let mut command = program(SSH_KEYGEN);
-    let paths = inherit(&mut command, &[&allowed, &signature]);
-    command.args(["-Y", "find-principals", "-n", NAMESPACE, "-f"]);
-    command.arg(&paths[0]).arg("-s").arg(&paths[1]);
+    let (command, _) = find_principals(&allowed, &signature);
     let output = run(SSH_KEYGEN, command, b"")?;
     let Some(names) = names(&output)? else {
         let why = "allowed_signers does not name its key, or the key is not valid now";
@@ -68,6 +67,33 @@ pub(super) fn signer(
         return Ok(SignatureFact::Invalid(complaint));
     }
     Ok(SignatureFact::By(verified))
+}
+
+/// The command that finds the names of a signature's key, and the path by which it reads the
+/// allowed signers.
+fn find_principals(allowed: &File, signature: &File) -> (Command, PathBuf) {
+    let mut command = program(SSH_KEYGEN);
+    let mut paths = inherit(&mut command, &[allowed, signature]);
+    command.args(["-Y", "find-principals", "-n", NAMESPACE, "-f"]);
+    command.arg(&paths[0]).arg("-s").arg(&paths[1]);
+    (command, paths.swap_remove(0))
+}
+
+/// What ssh-keygen says about the lines of a file of allowed signers that it can't use, in the
+/// order of the lines: `line 3: invalid key`. `signature` is one whose key no line has.
+///
+/// # Errors
+/// It can't be found out.
+pub(super) fn complaints(allowed: &[u8], signature: &[u8]) -> Result<Vec<String>, Error> {
+    let (allowed, signature) = (memory(allowed)?, memory(signature)?);
+    let (command, path) = find_principals(&allowed, &signature);
+    let output = run(SSH_KEYGEN, command, b"")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let about = format!("{}:", path.display());
+    let lines = stderr.lines().filter_map(|line| line.strip_prefix(&about));
+    let lines = lines.filter_map(|line| line.split_once(": "));
+    let lines = lines.map(|(line, why)| format!("line {line}: {}", text::escape(why.trim(), 100)));
+    Ok(lines.collect())
 }
 
 /// The names of the people whose key made a signature; `None`: no such key is allowed.

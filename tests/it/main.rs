@@ -108,6 +108,7 @@ mod safeguards;
 mod secrets;
 mod service;
 mod shortages;
+mod signatures;
 mod silence;
 mod snapshots;
 mod ssh;
