@@ -34,6 +34,7 @@ mod world;
 // The tests, a file for each feature.
 mod answers;
 mod approvals;
+mod approvals_page;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
@@ -70,6 +71,7 @@ mod lost_state;
 mod many_rows;
 mod marks;
 mod marks_faults;
+mod merge_requests;
 mod metrics;
 mod metrics_file;
 mod missing_facts;

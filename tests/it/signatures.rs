@@ -270,6 +270,14 @@ fn files_of_keys_that_cannot_be_used_are_an_error() {
     fails("can change");
     fs::remove_file(&signers).unwrap();
     fails("signers: No such file");
+
+    // Nothing is refused where nothing has to be signed.
+    let section = "[environments.production]\noverride_by = [\"alice@example.org\"]\n";
+    configure_signers(&world, &format!("[environments.staging]\n{section}"));
+    let check = world.cmd(&["check"]).ok();
+    check
+        .says("warning: people: allowed_signers")
+        .says("No such file");
 }
 
 #[test]
