@@ -1,6 +1,8 @@
 //! The lines of a file of allowed signers (ssh-keygen(1), ALLOWED SIGNERS), as far as one needs
 //! them to find slips. This decides nothing about a signature: ssh-keygen does that.
 
+use std::ops::RangeInclusive;
+
 /// A line that gives names to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AllowedLine {
@@ -12,6 +14,9 @@ pub(super) struct AllowedLine {
     pub(super) is_authority: bool,
     /// Whether the key may sign what git signs.
     pub(super) is_for_git: bool,
+    /// The days before and after which the key is not valid, as numbers: 20271231. They can be days
+    /// of any time zone.
+    pub(super) days: RangeInclusive<u32>,
     /// The text of the key.
     pub(super) key: String,
 }
@@ -56,12 +61,18 @@ fn read(line: &str, number: usize) -> Option<AllowedLine> {
     let namespaces = options
         .iter()
         .find_map(|option| value(option, "namespaces"));
+    let day = |name: &str| {
+        let time = options.iter().find_map(|option| value(option, name))?;
+        time.get(..8)?.parse().ok()
+    };
+    let days = day("valid-after").unwrap_or(0)..=day("valid-before").unwrap_or(u32::MAX);
     let names = names.split(',').filter(|name| !name.is_empty());
     Some(AllowedLine {
         number,
         names: names.map(str::to_owned).collect(),
         is_authority: options.iter().any(is_authority),
         is_for_git: namespaces.is_none_or(has_git),
+        days,
         key,
     })
 }
@@ -199,6 +210,23 @@ mod tests {
                 (names.to_vec(), is_authority, is_for_git)
             });
             assert_eq!(found, expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn days_of_validity_are_read() {
+        for (options, days) in [
+            ("valid-before=\"20271231\"", 0..=20_271_231),
+            ("Valid-After=\"202601010930Z\"", 20_260_101..=u32::MAX),
+            (
+                "valid-after=\"20260101\",valid-before=\"20271231235959\"",
+                20_260_101..=20_271_231,
+            ),
+            ("valid-before=\"soon\"", 0..=u32::MAX),
+            ("cert-authority", 0..=u32::MAX),
+        ] {
+            let lines = parse(format!("a@x {options} ssh-rsa AAAAB3").as_bytes());
+            assert_eq!(lines[0].days, days, "{options}");
         }
     }
 

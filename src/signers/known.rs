@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::allowed_signers::{AllowedLine, matches_pattern};
 
-/// The people that the files of keys name, and whom certificates can name. Whether their keys are
-/// valid now is not looked at.
+/// The people that the files of keys name, and whom certificates can name. Whether a key was
+/// revoked, or whether one of OpenPGP is valid now, is not looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownPeople {
     /// The names of each person. No name is one of two people.
@@ -15,10 +15,11 @@ pub struct KnownPeople {
 }
 
 impl KnownPeople {
-    /// The people of the lines of a file of allowed signers, and of the keys of a keyring.
+    /// The people of the lines of a file of allowed signers that count, and of the keys of a
+    /// keyring.
     pub(super) fn of(lines: &[AllowedLine], keyring: Vec<Vec<String>>) -> Self {
         let mut known = Self::default();
-        for line in lines.iter().filter(|line| line.is_for_git) {
+        for line in lines {
             if line.is_authority {
                 known.certified.push(line.names.clone());
             } else {
@@ -115,7 +116,7 @@ mod tests {
         let key = "ssh-rsa AAAAB3";
         let file = format!(
             "a@x {key}1\na@x,aa@x {key}2\nb@x {key}3\nB@x,c@x {key}4\n*@y {key}5\n\
-             d@x namespaces=\"file\" {key}6\n*@z,!bad@z cert-authority {key}7\n"
+             *@z,!bad@z cert-authority {key}7\n"
         );
         let known = KnownPeople::of(
             &parse(file.as_bytes()),
@@ -128,7 +129,6 @@ mod tests {
             ("A@x", false),
             ("b@x", true),
             ("any@y", false),
-            ("d@x", false),
             ("e@x", true),
             ("any@z", true),
             ("bad@z", false),

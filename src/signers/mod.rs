@@ -14,6 +14,7 @@
 mod allowed_signers;
 mod error;
 mod examine;
+mod examined;
 mod gpg;
 mod key_files;
 mod keyring;
@@ -22,8 +23,10 @@ mod limits;
 mod lookup;
 mod proof;
 mod ssh;
+mod usable_lines;
 
 pub use error::Error;
-pub use examine::{ExaminedKeys, KeyFault, examine};
+pub use examine::examine;
+pub use examined::{ExaminedKeys, KeyFault};
 pub use known::KnownPeople;
 pub use lookup::Signers;

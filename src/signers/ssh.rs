@@ -80,19 +80,20 @@ fn find_principals(allowed: &File, signature: &File) -> (Command, PathBuf) {
 }
 
 /// What ssh-keygen says about the lines of a file of allowed signers that it can't use, in the
-/// order of the lines: `line 3: invalid key`. `signature` is one whose key no line has.
+/// order of the lines, each with the number of the line. `signature` is one whose key no line has.
 ///
 /// # Errors
 /// It can't be found out.
-pub(super) fn complaints(allowed: &[u8], signature: &[u8]) -> Result<Vec<String>, Error> {
+pub(super) fn complaints(allowed: &[u8], signature: &[u8]) -> Result<Vec<(usize, String)>, Error> {
     let (allowed, signature) = (memory(allowed)?, memory(signature)?);
     let (command, path) = find_principals(&allowed, &signature);
     let output = run(SSH_KEYGEN, command, b"")?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let about = format!("{}:", path.display());
-    let lines = stderr.lines().filter_map(|line| line.strip_prefix(&about));
-    let lines = lines.filter_map(|line| line.split_once(": "));
-    let lines = lines.map(|(line, why)| format!("line {line}: {}", text::escape(why.trim(), 100)));
+    let lines = stderr.lines().filter_map(|line| {
+        let (number, why) = line.strip_prefix(&about)?.split_once(": ")?;
+        Some((number.parse().ok()?, text::escape(why.trim(), 100)))
+    });
     Ok(lines.collect())
 }
 

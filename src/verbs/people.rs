@@ -48,20 +48,18 @@ pub fn examine_people(deploy: &DeployRepository) -> ExaminedPeople {
         // Then signatures only override something.
         faults.iter_mut().for_each(|fault| fault.is_error = false);
     }
+    let mut good = examined.good;
     // Where a file can't be read, nobody knows who is missing in it.
     if !is_unreadable {
         faults.extend(without_key(deploy, &examined.people));
         faults.extend(too_few(deploy, &examined.people));
-    }
-
-    let mut good = examined.good;
-    good.push(
-        match (examined.people.count(), examined.people.has_authority()) {
+        let people = &examined.people;
+        good.push(match (people.count(), people.has_authority()) {
             (1, false) => "1 person can sign".to_owned(),
             (count, false) => format!("{count} people can sign"),
             (count, true) => format!("{count} people can sign, and all who have a certificate"),
-        },
-    );
+        });
+    }
     ExaminedPeople { good, faults }
 }
 

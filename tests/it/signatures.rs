@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::run::run;
 use crate::signing::{
-    ONE_APPROVAL, approve, commit_signed, configure_signers, public_key, push_commits,
+    ONE_APPROVAL, approve, commit_signed, configure_signers, make_key, public_key, push_commits,
     world_of_signers,
 };
 use crate::world::World;
@@ -146,7 +146,8 @@ fn keys_and_people_that_are_as_they_should_be_are_counted() {
 #[test]
 fn lines_of_allowed_signers_that_do_not_count_are_named() {
     let world = started();
-    let [alice, carol] = ["alice", "carol"].map(|name| public_key(&world, name));
+    make_key(&world, "grace");
+    let [alice, carol, grace] = ["alice", "carol", "grace"].map(|name| public_key(&world, name));
     add_signers(
         &world,
         &format!(
@@ -155,7 +156,9 @@ fn lines_of_allowed_signers_that_do_not_count_are_named() {
              *@example.org {alice}\n\
              erin@example.org {carol}\n\
              alice@example.org namespaces=\"file\" {alice}\n\
-             {alice} frank@example.org\n"
+             {alice} frank@example.org\n\
+             grace@example.org valid-before=\"20260101\" {grace}\n\
+             grace@example.org valid-after=\"29990101Z\" {grace}\n"
         ),
     );
 
@@ -166,11 +169,13 @@ fn lines_of_allowed_signers_that_do_not_count_are_named() {
         "a pattern gives a key to nobody: line 6: \\\"*@example.org\\\"",
         "so it counts for the first: lines 1 and 6, lines 3 and 7",
         "namespaces does not allow signatures of git: line 8",
+        "the key is not valid now: line 10, line 11",
     ] {
         assert!(found.contains(expected), "{expected}: {found}");
         let expected = expected.replace("\\\"", "\"");
         assert!(check.stderr.contains(&expected), "{expected}: {check:?}");
     }
+    assert!(found.contains("3 people can sign"), "{found}");
 }
 
 #[test]
