@@ -17,7 +17,10 @@ impl Config {
         knows: impl Fn(&str) -> bool,
     ) -> Vec<(String, UnknownName)> {
         let groups = self.people.groups.iter();
-        let groups = groups.map(|(name, members)| (format!("people.groups.{name}"), members));
+        let groups = groups.map(|(name, members)| {
+            let name = text::escape(name, 100);
+            (format!("people.groups.{name}"), members)
+        });
         let sections = self.environment_sections().flat_map(|(name, section)| {
             let key = |key| format!("environments.{name}.{key}");
             let approvers = section.approvers.as_ref();
