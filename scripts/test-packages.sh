@@ -55,6 +55,11 @@ need gpg gpg
 need gpg-agent gpg-agent
 need bash bash
 need openssl openssl
+need gpg gpg
+need gpg-agent gpg-agent
+need gpgv gpgv
+need curl curl
+need jq jq
 need aiosmtpd python3-aiosmtpd
 need_module ssl python3
 need_module ensurepip python3-venv

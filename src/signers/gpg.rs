@@ -122,7 +122,7 @@ fn other_user(line: &str) -> Option<&str> {
 }
 
 /// The mail address in the user id `Name <address>`.
-fn address(user: &str) -> Option<String> {
+pub(super) fn address(user: &str) -> Option<String> {
     let address = match user.rsplit_once('<') {
         Some((_, rest)) => rest.strip_suffix('>')?,
         None => user,

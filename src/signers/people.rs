@@ -6,45 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a key begins in base64: the first two bytes of the length of its type, which are zero.
-const KEY_BEGIN: &str = "AAAA";
+use super::allowed_signers::parse;
 
-/// The names of each key that has more than one.
+/// The names of each key that has more than one. The key of an authority is nobody's own, and its
+/// names are patterns.
 pub(super) fn same_people(allowed_signers: &[u8]) -> Vec<BTreeSet<String>> {
-    let text = String::from_utf8_lossy(allowed_signers);
-    let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('#') {
-            continue;
-        }
-        let Some((principals, rest)) = split(line) else {
-            continue;
-        };
-        // The key of an authority is nobody's own, and its names are patterns.
-        let words = || rest.split_whitespace();
-        let is_authority = |word: &str| {
-            let word = word.to_ascii_lowercase();
-            word.split(',').any(|option| option == "cert-authority")
-        };
-        let before_key = words().take_while(|word| !word.starts_with(KEY_BEGIN));
-        let Some(key) = words().find(|word| word.starts_with(KEY_BEGIN)) else {
-            continue;
-        };
-        if !before_key.into_iter().any(is_authority) {
-            let own = principals.split(',').filter(|name| is_name(name));
-            names.entry(key).or_default().extend(own.map(str::to_owned));
-        }
+    let lines = parse(allowed_signers).into_iter();
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in lines.filter(|line| !line.is_authority) {
+        let own = line.names.into_iter().filter(|name| is_name(name));
+        names.entry(line.key).or_default().extend(own);
     }
     let names = names.into_values();
     names.filter(|names| names.len() > 1).collect()
-}
-
-/// The names at the beginning of a line, and what is behind them.
-fn split(line: &str) -> Option<(&str, &str)> {
-    match line.strip_prefix('"') {
-        Some(quoted) => quoted.split_once('"'),
-        None => line.split_once(char::is_whitespace),
-    }
 }
 
 /// Whether a name is that of one person, and not a pattern for many.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::process::Output;
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use super::error::{Error, SSH_KEYGEN};
 use super::limits::{inherit, memory, program, run};
@@ -32,10 +34,7 @@ pub(super) fn signer(
     let (allowed, signature) = (memory(allowed)?, memory(signature)?);
     let revoked = revoked.map(memory).transpose()?;
 
-    let mut command = program(SSH_KEYGEN);
-    let paths = inherit(&mut command, &[&allowed, &signature])?;
-    command.args(["-Y", "find-principals", "-n", NAMESPACE, "-f"]);
-    command.arg(&paths[0]).arg("-s").arg(&paths[1]);
+    let (command, _) = find_principals(&allowed, &signature)?;
     let output = run(SSH_KEYGEN, command, b"")?;
     let names = match names(&output)? {
         Ok(names) => names,
@@ -68,6 +67,34 @@ pub(super) fn signer(
         return Ok(SignatureFact::Invalid(complaint));
     }
     Ok(SignatureFact::By(verified))
+}
+
+/// The command that finds the names of a signature's key, and the path by which it reads the
+/// allowed signers.
+fn find_principals(allowed: &File, signature: &File) -> Result<(Command, PathBuf), Error> {
+    let mut command = program(SSH_KEYGEN);
+    let mut paths = inherit(&mut command, &[allowed, signature])?;
+    command.args(["-Y", "find-principals", "-n", NAMESPACE, "-f"]);
+    command.arg(&paths[0]).arg("-s").arg(&paths[1]);
+    Ok((command, paths.swap_remove(0)))
+}
+
+/// What ssh-keygen says about the lines of a file of allowed signers that it can't use, in the
+/// order of the lines, each with the number of the line. `signature` is one whose key no line has.
+///
+/// # Errors
+/// It can't be found out.
+pub(super) fn complaints(allowed: &[u8], signature: &[u8]) -> Result<Vec<(usize, String)>, Error> {
+    let (allowed, signature) = (memory(allowed)?, memory(signature)?);
+    let (command, path) = find_principals(&allowed, &signature)?;
+    let output = run(SSH_KEYGEN, command, b"")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let about = format!("{}:", path.display());
+    let lines = stderr.lines().filter_map(|line| {
+        let (number, why) = line.strip_prefix(&about)?.split_once(": ")?;
+        Some((number.parse().ok()?, text::escape(why.trim(), 100)))
+    });
+    Ok(lines.collect())
 }
 
 /// All names of the person whose key made a signature, or why the key does not say who that is. A
