@@ -115,6 +115,8 @@ install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTD
 		'$(DESTDIR)$(datadir)/zsh/site-functions/_git-deploy'
 	$(INSTALL) -m 644 packaging/completions/git-deploy.fish \
 		'$(DESTDIR)$(datadir)/fish/vendor_completions.d/git-deploy.fish'
+	$(INSTALL) -D -m 644 packaging/completions/git-deploy.conf.fish \
+		'$(DESTDIR)$(datadir)/fish/vendor_conf.d/git-deploy.fish'
 
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in
 # the folder of another user.

@@ -43,6 +43,7 @@ need ssh-keygen openssh-client
 need sshd openssh-server
 need rsyslogd rsyslog
 need strace strace
+need gpgv gpgv
 need ps procps
 need pgrep procps
 need flock util-linux
@@ -50,8 +51,15 @@ need setsid util-linux
 need script bsdutils
 need promtool prometheus
 need prometheus-node-exporter prometheus-node-exporter
+need gpg gpg
+need gpg-agent gpg-agent
 need bash bash
 need openssl openssl
+need gpg gpg
+need gpg-agent gpg-agent
+need gpgv gpgv
+need curl curl
+need jq jq
 need aiosmtpd python3-aiosmtpd
 need_module ssl python3
 need_module ensurepip python3-venv

@@ -3,12 +3,16 @@
 //! A commit changes a file if the file differs from that of each parent. A merge that takes the
 //! file from one parent does not change it, as long as this is what a merge does by itself: where
 //! the file differs in another parent, that parent must have it as the two had it in common before.
-//! A merge that drops what another side made of the file changes it: somebody decided that.
+//! A merge that drops what another side made of the file changes it: somebody decided that. So does
+//! a merge of more sides than anybody merges, unless they all have the file as the merge has it.
 //!
 //! A commit can approve what is the file's content at the tip, if it contains every commit that
 //! changes the file. So each change makes the approvals void that were given before.
 
 use std::collections::BTreeSet;
+
+/// The most parents of a merge that are compared with each other.
+const SIDES_MAX: usize = 16;
 
 /// A commit of a push, and what one file is there. `None`: the commit does not have the file.
 #[derive(Debug, Clone)]
@@ -17,6 +21,15 @@ pub struct ReviewedCommit<C> {
     pub file: Option<C>,
     /// The parents, in their order.
     pub parents: Vec<ReviewedParent<C>>,
+}
+
+impl<C: PartialEq> ReviewedCommit<C> {
+    /// Whether the file differs from that of the first parent.
+    #[must_use]
+    pub fn brings_the_file(&self) -> bool {
+        let before = self.parents.first().and_then(|parent| parent.file.as_ref());
+        before != self.file.as_ref()
+    }
 }
 
 /// A parent of a commit, and what the file is there.
@@ -58,6 +71,9 @@ fn is_merged<C: PartialEq, E>(
     merge: &ReviewedCommit<C>,
     in_common: &mut impl FnMut(usize, usize, usize) -> Result<Vec<Option<C>>, E>,
 ) -> Result<bool, E> {
+    if merge.parents.len() > SIDES_MAX {
+        return Ok(merge.parents.iter().all(|parent| parent.file == merge.file));
+    }
     'sources: for (source, parent) in merge.parents.iter().enumerate() {
         if parent.file != merge.file {
             continue;
@@ -81,13 +97,14 @@ fn is_merged<C: PartialEq, E>(
     Ok(false)
 }
 
-/// The places of all commits of the push that a commit contains, itself included.
-#[must_use]
-pub fn contained<C>(commits: &[ReviewedCommit<C>], place: usize) -> BTreeSet<usize> {
-    let mut contained = BTreeSet::new();
+/// For each commit of the push, whether the one at this place contains it. A commit contains
+/// itself.
+fn contained<C>(commits: &[ReviewedCommit<C>], place: usize) -> Vec<bool> {
+    let mut contained = vec![false; commits.len()];
     let mut next = vec![place];
     while let Some(place) = next.pop() {
-        if contained.insert(place) {
+        if !contained[place] {
+            contained[place] = true;
             let parents = commits[place].parents.iter();
             next.extend(parents.filter_map(|parent| parent.place));
         }
@@ -122,7 +139,7 @@ pub fn check_approval<C: PartialEq>(
     let commit = &commits[place];
     match commit.parents.as_slice() {
         [] | [_] if !is_empty => return Err(WhyVoid::ChangesFiles),
-        [first, _, ..] if first.file == commit.file => return Err(WhyVoid::BringsNothing),
+        [_, _, ..] if !commit.brings_the_file() => return Err(WhyVoid::BringsNothing),
         _ => {}
     }
     if is_latest(commits, changing, tip, place) {
@@ -140,7 +157,11 @@ pub fn is_latest<C: PartialEq>(
     tip: Option<&C>,
     place: usize,
 ) -> bool {
-    commits[place].file.as_ref() == tip && changing.is_subset(&contained(commits, place))
+    if commits[place].file.as_ref() != tip {
+        return false;
+    }
+    let contained = contained(commits, place);
+    changing.iter().all(|change| contained[*change])
 }
 
 #[cfg(test)]

@@ -1,4 +1,3 @@
-# fish completion for git deploy: the program itself says what can come next. fish's completion of
-# git asks for what git-deploy completes.
+# fish completion for git-deploy: the program itself says what can come next.
 
 complete -c git-deploy -f -a '(git-deploy complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'

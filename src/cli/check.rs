@@ -38,6 +38,10 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
     for ProgramFault { found, fix } in &checked.programs {
         output::complain(&format!("warning: {found}"), Some(fix));
     }
+    for fault in &checked.key_faults {
+        let message = format!("warning: {}: {}", fault.key, fault.found);
+        output::complain(&message, Some(&fault.fix));
+    }
     for (name, TargetFault { found, fix }) in &checked.target_faults {
         output::complain(&format!("warning: notify.{name}: {found}"), Some(fix));
     }

@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::report::{NotDeployedRow, PlanRow, RefusalRow, plan_markdown, plan_text, to_json};
+use crate::report::{
+    NotDeployedRow, PLAN_MARKER, PlanRow, RefusalRow, plan_markdown, plan_text, to_json,
+};
 use crate::verbs;
 
 /// An element of the JSON of a plan: first the applications, then what would be refused, then what
@@ -52,6 +54,9 @@ pub(super) fn plan(
         compared_from,
     } = verbs::plan(&context.place, verbs::two_commits(old, new)?)?;
 
+    if form == Form::Markdown {
+        context.output.line(&format!("{PLAN_MARKER}\n"))?;
+    }
     if let (Some(common), true) = (compared_from, form != Form::Json) {
         let request = common.request.short();
         let (branch, base) = (common.branch.short(), common.base.short());

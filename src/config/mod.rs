@@ -24,6 +24,7 @@ mod people;
 mod references;
 mod sections;
 mod settings;
+mod signers;
 mod template;
 mod values;
 

@@ -1,6 +1,7 @@
 //! Which commits of a push change the deploy files that need approvals, and what they declare about
 //! them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -65,8 +66,9 @@ impl Repository {
         }
 
         let tip = self.own_id(new)?;
+        let mut bases = HashMap::new();
         let traced = targets.iter().map(|target| {
-            let traced = self.traced(target, &declared, &tip, &mut trees)?;
+            let traced = self.traced(target, &declared, &tip, &mut trees, &mut bases)?;
             Ok((target.clone(), traced))
         });
         traced.collect()
@@ -87,13 +89,14 @@ impl Repository {
         })
     }
 
-    /// What the commits do to one deploy file.
+    /// What the commits do to one deploy file. `bases` are the merge bases that are known.
     fn traced(
         &self,
         target: &Target,
         declared: &[Declared],
         tip: &ObjectId,
         trees: &mut FileReader<'_>,
+        bases: &mut HashMap<[ObjectId; 2], Vec<ObjectId>>,
     ) -> Result<TracedFile, Error> {
         let places = declared.iter().enumerate();
         let places: HashMap<ObjectId, usize> =
@@ -114,7 +117,12 @@ impl Repository {
 
         let changing = review::changing(&commits, |place, one, other| {
             let parents = &declared[place].commit.parents;
-            let common = self.merge_bases(parents[one], &[parents[other]])?;
+            let common = match bases.entry([parents[one], parents[other]]) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    new.insert(self.merge_bases(parents[one], &[parents[other]])?)
+                }
+            };
             common.iter().map(|id| trees.file(id, target)).collect()
         })?;
         let tip = trees.file(tip, target)?;
@@ -127,28 +135,25 @@ impl Repository {
         }
         for (place, one) in declared.iter().enumerate() {
             let id = self.revision(&one.commit.id)?;
-            for trailer in &one.trailers.counted {
-                match trailer.name.as_str() {
-                    "approve" if approves(&trailer.value, target) => {
-                        let is_empty = one.is_empty;
-                        match review::check_approval(&commits, &changing, tip, place, is_empty) {
-                            Ok(()) => traced.approvals.push(id.clone()),
-                            Err(why) => traced.void.push(VoidApproval {
-                                commit: id.clone(),
-                                why: VoidReason::Commit(why),
-                            }),
-                        }
-                    }
-                    "override" if review::is_latest(&commits, &changing, tip, place) => {
-                        let parents = &commits[place].parents;
-                        let before = parents.first().and_then(|parent| parent.file.as_ref());
-                        if before != commits[place].file.as_ref() {
-                            let reason = trailer.value.clone();
-                            traced.overrides.push((id.clone(), reason));
-                        }
-                    }
-                    _ => {}
+            // A commit says something once, however often it says it.
+            let declares = |name: &str, counts: fn(&str, &Target) -> bool| {
+                let mut trailers = one.trailers.counted.iter();
+                trailers.find(|trailer| trailer.name == name && counts(&trailer.value, target))
+            };
+            if declares("approve", approves).is_some() {
+                match review::check_approval(&commits, &changing, tip, place, one.is_empty) {
+                    Ok(()) => traced.approvals.push(id.clone()),
+                    Err(why) => traced.void.push(VoidApproval {
+                        commit: id.clone(),
+                        why: VoidReason::Commit(why),
+                    }),
                 }
+            }
+            if let Some(reason) = declares("override", |_, _| true)
+                && commits[place].brings_the_file()
+                && review::is_latest(&commits, &changing, tip, place)
+            {
+                traced.overrides.push((id.clone(), reason.value.clone()));
             }
             let missed = one.trailers.uncounted.iter();
             let missed = missed.filter(|missed| missed.name == "approve");
@@ -157,7 +162,6 @@ impl Repository {
                 why: VoidReason::Line(missed.line, missed.why.clone()),
             }));
         }
-        traced.approvals.dedup();
         Ok(traced)
     }
 }

@@ -13,11 +13,11 @@ use crate::git::{self, Repository};
 use crate::id::Revision;
 use crate::identity::Identity;
 use crate::judging::{self, Subject};
-use crate::planning::{self, Queued, plan_tip};
+use crate::planning::{self, Queued, is_behind, is_left_behind, plan_tip};
 use crate::policy::Refusal;
 use crate::publish::Audience;
 use crate::refs::{self, RefUpdate};
-use crate::store::{self, Store};
+use crate::store::{self, Cursor, Store};
 use crate::sys::{clock, syslog};
 use crate::text;
 use crate::wake;
@@ -253,15 +253,18 @@ fn damaged(deploy: &DeployRepository, commit: &Revision, error: &git::Error) -> 
 
 /// Plans what earlier pushes brought and was not planned yet. Otherwise this push would be judged
 /// as if they had never happened, and afterwards be joined with them. What is on the branch is
-/// wanted, even if this push is refused.
+/// wanted, even if this push is refused. The hooks of those pushes go first, since they know who
+/// pushed.
 fn catch_up(
     deploy: &DeployRepository,
     store: &mut Store,
     old: Option<&Revision>,
 ) -> Result<Vec<Queued>, planning::Error> {
     let cursor = store.read()?.cursor()?;
-    // If the state belongs to another branch, planning says so.
-    if cursor.is_none_or(|cursor| cursor.branch == deploy.branch && cursor.commit.as_ref() == old) {
+    // If the state belongs to another branch, this is said below.
+    let is_planned =
+        |cursor: Cursor| cursor.branch == deploy.branch && cursor.commit.as_ref() == old;
+    if cursor.is_none_or(is_planned) || !is_left_behind(|| is_behind(deploy, store))? {
         return Ok(Vec::new());
     }
 

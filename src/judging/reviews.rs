@@ -114,8 +114,13 @@ fn review(
     let mut reviews = BTreeMap::new();
     for target in targets {
         let file = traced.get(target).cloned().unwrap_or_default();
-        let signatures = signatures.of_file(deploy, &file)?;
-        reviews.insert(target.clone(), Review { file, signatures });
+        let facts = signatures.of_file(deploy, &file)?;
+        let review = Review {
+            file,
+            signatures: facts,
+            same_people: signatures.same_people.clone(),
+        };
+        reviews.insert(target.clone(), review);
     }
     Ok(reviews)
 }
@@ -125,6 +130,7 @@ fn review(
 struct Signatures {
     signers: Option<Signers>,
     known: BTreeMap<Revision, SignatureFact>,
+    same_people: Vec<BTreeSet<String>>,
 }
 
 impl Signatures {
@@ -178,7 +184,9 @@ impl Signatures {
             Some(signers) => signers,
             None => {
                 let repository = deploy.repository.path().metadata().map_err(Error::Owner)?;
-                Signers::read(&deploy.config.people, repository.uid())?
+                let signers = Signers::read(&deploy.config.people, repository.uid())?;
+                self.same_people = signers.same_people();
+                signers
             }
         };
         Ok(self.signers.insert(signers))

@@ -62,6 +62,13 @@ impl Judgement {
         self.objections().any(|objection| objection.is_fault)
     }
 
+    /// The exception by which it is deployed although its environment is frozen.
+    #[must_use]
+    pub fn override_of_freeze(&self) -> Option<&Exception> {
+        let mut exceptions = self.passes().filter_map(|pass| pass.exception.as_ref());
+        exceptions.find(|exception| exception.kind == ExceptionKind::Override)
+    }
+
     pub(super) fn is_in(&self, environment: &Environment) -> bool {
         let target = self.target.as_ref();
         target.is_some_and(|target| target.environment == *environment)

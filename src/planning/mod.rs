@@ -12,12 +12,17 @@
 //! these answers do not suffice, everything begins again.
 
 mod attribution;
+mod by_others;
 mod error;
+mod head_start;
+mod judged_range;
+mod own_range;
 mod plan_tip;
 mod planned;
 mod push_effect;
 mod record;
 
 pub use error::Error;
+pub use head_start::{HEAD_START, is_behind, is_left_behind};
 pub use plan_tip::plan_tip;
 pub use planned::{Planned, PlannedByOthers, Push, Queued};

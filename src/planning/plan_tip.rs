@@ -1,16 +1,20 @@
 //! Plans what lies between the cursor and the tip of the deploy branch.
 
 use super::attribution::Attribution;
+use super::by_others::add_others;
 use super::error::Error;
-use super::planned::{Planned, PlannedByOthers, Push};
+use super::head_start::check_branch;
+use super::judged_range::JudgedRange;
+use super::own_range::{Overrides, OwnRange};
+use super::planned::{Planned, Push};
 use super::push_effect::PushEffect;
 use super::record::record;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{EventId, Revision};
-use crate::judging::{self, ApplicationRepositories, Prepared, Subject, unreadable_tip};
+use crate::judging::{self, ApplicationRepositories, Subject, unreadable_tip};
 use crate::plan::Plan;
-use crate::policy::{Exception, Refusal};
-use crate::store::{self, Cursor, Deployment, Fault, Reader, Store, Transaction};
+use crate::policy::Refusal;
+use crate::store::{Cursor, Fault, Reader, Store, Transaction};
 use crate::sys::clock;
 
 /// How many times everything is begun again because other processes changed the state. The answers
@@ -62,12 +66,13 @@ struct Preparation {
     unreadable: Option<Refusal>,
     /// What the push changed; `None`: there is no push, or it is exactly the range.
     push_effect: Option<PushEffect>,
+    /// What the push asks for by itself; `None`: nothing depends on who pushed it.
+    own: Option<OwnRange>,
 }
 
 /// What the range between cursor and tip asks for, and the decision about it.
 struct Range {
-    prepared: Prepared,
-    plan: Plan,
+    judged: JudgedRange,
     attribution: Attribution,
 }
 
@@ -92,6 +97,7 @@ impl Preparation {
             range: None,
             unreadable: None,
             push_effect: None,
+            own: None,
         };
 
         if preparation.old != preparation.new || !preparation.faults.is_empty() {
@@ -113,6 +119,12 @@ impl Preparation {
         let other = preparation.push.as_ref().filter(|push| !is_the_range(push));
         let effect = other.map(|push| PushEffect::of(deploy, push));
         preparation.push_effect = effect.transpose()?;
+        if let (Some(push), Some(effect)) = (&preparation.push, &preparation.push_effect) {
+            let range = preparation.range.iter();
+            let candidates = range.flat_map(|range| &range.judged.prepared.candidates);
+            preparation.own =
+                OwnRange::judge(deploy, (push, effect), candidates, &state, repositories)?;
+        }
         Ok(preparation)
     }
 
@@ -128,18 +140,16 @@ impl Preparation {
         repositories: &mut ApplicationRepositories,
     ) -> Result<Range, judging::Error> {
         let subject = self.subject();
-        let prepared = judging::prepare(deploy, &subject, Some(state))?;
-        let judged = prepared.judge(deploy, &subject, Some(state), repositories)?;
+        let judged = JudgedRange::of(deploy, &subject, state, repositories)?;
         let attribution = Attribution::find(
             deploy,
             subject.range(),
-            (&prepared.candidates, &prepared.touched),
+            (&judged.prepared.candidates, &judged.prepared.touched),
             self.push.as_ref(),
             &self.faults,
         )?;
         Ok(Range {
-            prepared,
-            plan: judged.plan,
+            judged,
             attribution,
         })
     }
@@ -174,10 +184,18 @@ impl Preparation {
             return Err(Error::Overtaken(1));
         }
 
+        // By the state as it is before it is changed here.
+        let overrides = match &self.own {
+            Some(own) => own.overrides_now(deploy, self.last_event, transaction, repositories)?,
+            None => Overrides::default(),
+        };
         let mut planned = match (&self.range, &self.unreadable) {
             (_, Some(problem)) => return self.record_unreadable(transaction, problem),
             (Some(range), None) => {
-                let plan = self.plan_now(deploy, range, transaction, repositories)?;
+                let (subject, last_event) = (self.subject(), self.last_event);
+                let judged = &range.judged;
+                let plan =
+                    judged.plan_now(deploy, &subject, last_event, transaction, repositories)?;
                 self.record_range(deploy, transaction, range, plan)?
             }
             (None, None) => Planned::default(),
@@ -187,7 +205,7 @@ impl Preparation {
         }
 
         if let (Some(effect), Some(push)) = (&self.push_effect, &self.push) {
-            planned.others = planned_by_others(transaction, effect, push, &planned)?;
+            add_others(transaction, effect, push, &overrides, &mut planned)?;
         }
         Ok(planned)
     }
@@ -208,24 +226,6 @@ impl Preparation {
         })
     }
 
-    /// The plan by the state as it is inside of the transaction.
-    fn plan_now(
-        &self,
-        deploy: &DeployRepository,
-        range: &Range,
-        transaction: &Transaction<'_>,
-        repositories: &mut ApplicationRepositories,
-    ) -> Result<Plan, Error> {
-        if transaction.last_event()? == self.last_event {
-            return Ok(range.plan.clone());
-        }
-        let judged =
-            range
-                .prepared
-                .judge(deploy, &self.subject(), Some(transaction), repositories)?;
-        Ok(judged.plan)
-    }
-
     fn record_range(
         &self,
         deploy: &DeployRepository,
@@ -239,7 +239,7 @@ impl Preparation {
             (self.old.as_ref(), self.new.as_ref()),
             plan,
             &range.attribution,
-            &range.prepared.touched,
+            &range.judged.prepared.touched,
             clock::now(),
         )
     }
@@ -252,11 +252,10 @@ fn range_start(
     push: Option<&Push>,
 ) -> Result<Option<Revision>, Error> {
     match cursor {
-        Some(cursor) if cursor.branch != deploy.branch => Err(Error::OtherBranch {
-            state: cursor.branch.clone(),
-            config: deploy.branch.clone(),
-        }),
-        Some(cursor) => Ok(cursor.commit.clone()),
+        Some(cursor) => {
+            check_branch(deploy, cursor)?;
+            Ok(cursor.commit.clone())
+        }
         // Somebody linked the hooks by hand. The first push says where to begin.
         None => Ok(push.ok_or(Error::NotInstalled)?.old.clone()),
     }
@@ -272,60 +271,4 @@ fn with_old_tip(push: &Push, cursor: Option<&Revision>) -> Push {
         },
         _ => push.clone(),
     }
-}
-
-/// What other processes planned of a push, by the record. Where they did not know who pushed it,
-/// the pusher is recorded now.
-fn planned_by_others(
-    transaction: &Transaction<'_>,
-    effect: &PushEffect,
-    push: &Push,
-    planned: &Planned,
-) -> Result<PlannedByOthers, store::Error> {
-    let mut others = match effect {
-        PushEffect::Deletion => PlannedByOthers {
-            retired: transaction.retirements_of(None)?,
-            ..PlannedByOthers::default()
-        },
-        PushEffect::Commits(commits) => PlannedByOthers {
-            queued: with_exceptions(transaction, transaction.deployments_of(commits)?)?,
-            retired: transaction.retirements_of(Some(commits))?,
-            problems: Vec::new(),
-        },
-        PushEffect::Range { old, new } => PlannedByOthers {
-            queued: with_exceptions(
-                transaction,
-                transaction.deployments_of_range(old.as_ref(), new)?,
-            )?,
-            ..PlannedByOthers::default()
-        },
-    };
-    if let Some(new) = &push.new {
-        others.problems = transaction.problems_of(new)?;
-    }
-
-    if let Some(pusher) = &push.pusher {
-        let ids: Vec<_> = others.queued.iter().map(|(other, _)| other.id).collect();
-        transaction.claim(&ids, pusher)?;
-        // What a deletion of the branch retired has no commit that says by which deletion.
-        if let PushEffect::Commits(_) = effect {
-            transaction.claim_retirements(&others.retired, pusher)?;
-        }
-    }
-    planned.remove_own(&mut others);
-    Ok(others)
-}
-
-/// Deployments, each with the reasons for which rules made exceptions.
-fn with_exceptions(
-    reader: &Reader<'_>,
-    deployments: Vec<Deployment>,
-) -> Result<Vec<(Deployment, Vec<Exception>)>, store::Error> {
-    let deployments = deployments.into_iter();
-    deployments
-        .map(|deployment| {
-            let exceptions = reader.exceptions(deployment.id)?;
-            Ok((deployment, exceptions))
-        })
-        .collect()
 }

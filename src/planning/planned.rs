@@ -6,6 +6,7 @@ use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::plan;
 use crate::policy::{Exception, Refusal};
+use crate::status::Status;
 use crate::store::Deployment;
 
 /// A push to the deploy branch, as far as a hook knows it.
@@ -42,7 +43,8 @@ pub struct Planned {
     pub retired: Vec<Target>,
     /// What can't be deployed.
     pub problems: Vec<Refusal>,
-    /// What other processes had planned of the push.
+    /// What other processes had planned of the push, and what of it does not wait for the thaw any
+    /// more now that its pusher is known.
     pub others: PlannedByOthers,
 }
 
@@ -59,13 +61,16 @@ pub struct PlannedByOthers {
 }
 
 impl Planned {
-    /// The environments that have something new to deploy.
+    /// The environments that have something new to deploy, or something that does not wait for the
+    /// thaw any more.
     #[must_use]
     pub fn environments(&self) -> BTreeSet<&Environment> {
-        self.queued
-            .iter()
-            .map(|queued| &queued.planned.target().environment)
-            .collect()
+        let new = self.queued.iter().map(|queued| queued.planned.target());
+        let others = self.others.queued.iter().map(|(other, _)| other);
+        let overriding =
+            others.filter(|other| other.status == Status::Queued && other.overrides_freeze);
+        let targets = new.chain(overriding.map(|other| &other.target));
+        targets.map(|target| &target.environment).collect()
     }
 
     /// Removes from `others` what this run recorded itself.

@@ -5,6 +5,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::git;
 use crate::id::Revision;
 use crate::policy::BranchMove;
+use crate::store::{self, Deployment, Reader};
 
 /// What a push changed on the deploy branch. With it, one finds what other processes planned of the
 /// push.
@@ -43,6 +44,18 @@ impl PushEffect {
                 new: new.clone(),
             }
         })
+    }
+
+    /// The deployments of the push, by the record. After a deletion of the branch there are none.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub(super) fn deployments(&self, reader: &Reader<'_>) -> Result<Vec<Deployment>, store::Error> {
+        match self {
+            Self::Deletion => Ok(Vec::new()),
+            Self::Commits(commits) => reader.deployments_of(commits),
+            Self::Range { old, new } => reader.deployments_of_range(old.as_ref(), new),
+        }
     }
 }
 

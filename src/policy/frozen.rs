@@ -36,7 +36,7 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
     match (case.facts.stage, reason) {
         (Stage::Look, _) => Ok(Pass::note(described)),
-        (_, Some(reason)) if may_override(&section, pusher) => {
+        (_, Some(reason)) if may_override(case, &section, pusher) => {
             let note = format!("{described}; overridden: {}", text::escape(reason, 200));
             Ok(Pass::because(ExceptionKind::Override, reason, note))
         }
@@ -58,8 +58,13 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     }
 }
 
-fn may_override(section: &EnvironmentSection, pusher: Option<&Identity>) -> bool {
-    pusher.is_some_and(|pusher| section.override_by.contains(&pusher.name))
+/// Whether somebody who pushes is one of the people in `override_by`. The name of a group is
+/// nobody's name.
+fn may_override(case: &Case<'_>, section: &EnvironmentSection, pusher: Option<&Identity>) -> bool {
+    pusher.is_some_and(|pusher| {
+        let people = case.config.override_signers(section);
+        people.contains(&pusher.name)
+    })
 }
 
 /// The people in `override_by`, for a sentence; empty where there are none.
@@ -177,6 +182,21 @@ mod tests {
         assert_eq!(ask_push(ALICE, "alice", None), refused);
         assert_eq!(
             ask_push(ALICE, "alice", Some("fire")),
+            format!("{FROZEN}; overridden: fire")
+        );
+    }
+
+    #[test]
+    fn name_of_a_group_is_nobodys_name() {
+        let config = "[people]\ngroups = { ops = [\"alice@x\"] }\n\
+                      [environments.production]\noverride_by = [\"ops\"]\n";
+
+        assert_eq!(
+            ask_push(config, "ops", Some("fire")),
+            format!("refused: production is {FROZEN}")
+        );
+        assert_eq!(
+            ask_push(config, "alice@x", Some("fire")),
             format!("{FROZEN}; overridden: fire")
         );
     }

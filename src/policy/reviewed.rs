@@ -87,6 +87,8 @@ pub struct Review {
     pub file: TracedFile,
     /// What their signatures say.
     pub signatures: BTreeMap<Revision, SignatureFact>,
+    /// The names that are of one person, for each key that has several.
+    pub same_people: Vec<BTreeSet<String>>,
 }
 
 /// The approval of a deployment, as it is recorded.
@@ -116,27 +118,28 @@ impl Review {
 
     /// The names of everybody who changed the file. A person can be known by several names: those
     /// that one key stands for are of one person, and so are those of two keys with a name in
-    /// common.
+    /// common, whether these keys signed something or not.
     pub(super) fn authors(&self) -> BTreeSet<String> {
         let signers = self.file.changes.iter().filter_map(|id| self.signer(id));
         let authors = signers.flatten().map(|name| same_name(name)).collect();
         self.all_names(authors)
     }
 
-    /// All names of the people who have some of these, as the signatures of the push show them.
+    /// All names of the people who have some of these.
     pub(super) fn all_names(&self, mut names: BTreeSet<String>) -> BTreeSet<String> {
-        let signers = || {
+        let people = || {
             let facts = self.signatures.values();
-            facts.filter_map(|fact| match fact {
+            let signers = facts.filter_map(|fact| match fact {
                 SignatureFact::By(names) => Some(names),
                 _ => None,
-            })
+            });
+            signers.chain(&self.same_people)
         };
         loop {
             let before = names.len();
-            for signer in signers() {
-                if signer.iter().any(|name| names.contains(&same_name(name))) {
-                    names.extend(signer.iter().map(|name| same_name(name)));
+            for person in people() {
+                if person.iter().any(|name| names.contains(&same_name(name))) {
+                    names.extend(person.iter().map(|name| same_name(name)));
                 }
             }
             if names.len() == before {

@@ -20,6 +20,9 @@ pub struct Gate {
     pub answer: Answer,
 }
 
+/// The name of the rule about approvals.
+pub const APPROVALS: &str = "approvals";
+
 struct Rule {
     name: &'static str,
     judge: fn(&Case<'_>) -> Answer,
@@ -89,7 +92,7 @@ const RULES: &[Rule] = &[
     Rule::about_history("rollback holds", rollback_holds::judge).but_for(ExceptionKind::Release),
     Rule::about_history("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
-    Rule::new("approvals", approvals::judge).but_for(ExceptionKind::Override),
+    Rule::new(APPROVALS, approvals::judge).but_for(ExceptionKind::Override),
     Rule::new("frozen", frozen::judge).but_for(ExceptionKind::Override),
     Rule::new("together", together::judge).but_for(ExceptionKind::Alone),
     Rule::about_history("needs", needs::judge).but_for(ExceptionKind::Alone),

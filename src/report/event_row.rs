@@ -11,7 +11,7 @@ use crate::event_kind::EventKind;
 use crate::id::{Application, Environment, Revision};
 use crate::identity::{Evidence, Identity};
 use crate::judging::ApplicationRepositories;
-use crate::policy::{Approval, Commits, Exception, Unknown};
+use crate::policy::{Approval, Commits, Exception, ExceptionKind, Unknown};
 use crate::store::{self, Deployment, RecordedEvent, Store};
 use crate::sys::clock;
 use crate::time::Timestamp;
@@ -21,6 +21,9 @@ const LINES_MAX: usize = 20;
 
 /// The longest of these lines, in characters.
 const LINE_MAX: usize = 300;
+
+/// How much is told of a reason, in characters.
+const REASON_MAX: usize = 300;
 
 /// Commits that a deployment gained or lost. The keys are stable.
 #[derive(Debug, Serialize)]
@@ -255,10 +258,13 @@ fn circumstances(event: &Event) -> (Option<String>, Option<String>, Option<Times
             (Some(path.clone()), Some(message.clone()), None)
         }
         Event::Frozen { reason, until, .. } => (None, Some(reason.clone()), *until),
-        Event::Planned { .. }
-        | Event::Retired { .. }
-        | Event::Thawed { .. }
-        | Event::Released { .. } => (None, None, None),
+        // A deployment's row has its exceptions; nothing else says why a file went that may not.
+        Event::Retired { exceptions, .. } => {
+            let is_override = |one: &&Exception| one.kind == ExceptionKind::Override;
+            let reason = exceptions.iter().find(is_override);
+            (None, reason.map(|one| one.shown(REASON_MAX)), None)
+        }
+        Event::Planned { .. } | Event::Thawed { .. } | Event::Released { .. } => (None, None, None),
     }
 }
 
@@ -280,6 +286,10 @@ fn permission(event: &Event, row: Option<&DeploymentRow>) -> (Vec<Exception>, Ve
 
 /// What happened, in one line without the environment.
 fn title(event: &Event, deployment: Option<&Deployment>) -> String {
+    let overrides = match event.all_kinds().contains(&EventKind::Override) {
+        true => ", overrides a safeguard",
+        false => "",
+    };
     match event {
         Event::Planned {
             target, revision, ..
@@ -293,15 +303,12 @@ fn title(event: &Event, deployment: Option<&Deployment>) -> String {
                 None => revision.short().to_owned(),
             };
             let what = match event.kind() {
-                EventKind::Planned if event.all_kinds().contains(&EventKind::Override) => {
-                    "queued with an override"
-                }
                 EventKind::Planned => "queued",
                 kind => kind.as_str(),
             };
-            format!("{} {change} {what}", target.application)
+            format!("{} {change} {what}{overrides}", target.application)
         }
-        Event::Retired { target, .. } => format!("{} retired", target.application),
+        Event::Retired { target, .. } => format!("{} retired{overrides}", target.application),
         Event::Refused { path, .. } => format!("push refused: {path}"),
         Event::Problem { path, .. } => format!("problem: {path}"),
         Event::Frozen { .. } | Event::Thawed { .. } | Event::Released { .. } => {

@@ -41,7 +41,7 @@ pub use metrics::{ApplicationFigures, EnvironmentFigures, Figures, metrics_text}
 pub use not_deployed::{NotDeployedRow, not_deployed_lines};
 pub use notification_row::NotificationRow;
 pub use outcome_summary::{outcome_summary, some_names};
-pub use plan_markdown::plan_markdown;
+pub use plan_markdown::{PLAN_MARKER, plan_markdown};
 pub use plan_rows::{Action, CommitRow, PlanRow, plan_rows};
 pub use plan_text::plan_text;
 pub use proposal_rows::ProposalRow;

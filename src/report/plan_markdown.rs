@@ -8,6 +8,10 @@ use crate::judging::NotDeployed;
 use crate::plan::Plan;
 use crate::policy::Refusal;
 
+/// The first line of every plan in Markdown. It can't be seen, and a script finds the comment by it
+/// that it wrote before.
+pub const PLAN_MARKER: &str = "<!-- deploy-by-code plan -->";
+
 /// The head of the table of applications.
 const HEAD: &str = "| Application | Change | Gained | Lost | Verdict |\n\
                     | --- | --- | --- | --- | --- |\n";
@@ -87,7 +91,7 @@ fn gate_item(gate: &GateRow) -> String {
     let message = plain_lines(gate.message.as_deref().unwrap_or_default());
     let refused = if gate.allowed { "" } else { "**refused:** " };
     let hint = gate.hint.as_deref().map(plain);
-    let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+    let hint = hint.map_or_else(String::new, |hint| format!("\n  - hint: {hint}"));
     format!("- {}: {refused}{message}{hint}", gate.rule)
 }
 

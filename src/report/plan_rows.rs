@@ -10,7 +10,7 @@ use crate::git;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::plan::{Judgement, Plan};
 use crate::policy::{
-    Commit, Commits, Facts, Freeze, Gate, Objection, Pass, UncountedReason, freeze_of,
+    Approval, Commit, Commits, Facts, Freeze, Gate, Objection, Pass, UncountedReason, freeze_of,
 };
 use crate::status::Status;
 use crate::store::{self, Reader};
@@ -93,6 +93,8 @@ pub struct PlanRow {
     pub lost_commits: Vec<CommitRow>,
     /// What the rules say, as far as they have something to say.
     pub gates: Vec<GateRow>,
+    /// Who approved it, as far as these approvals are enough.
+    pub approvals: Vec<Approval>,
     /// Why the environment is frozen, if it is.
     #[serde(serialize_with = "freeze_as_text")]
     pub frozen: Option<Freeze>,
@@ -236,6 +238,9 @@ impl Sources<'_> {
             gained_commits: newest(gained.as_ref()),
             lost_commits: newest(lost.as_ref()),
             gates: judged.gates.iter().filter_map(GateRow::of).collect(),
+            approvals: passes(judged)
+                .flat_map(|pass| pass.approvals.clone())
+                .collect(),
             frozen,
             waits_for: open.iter().map(WaitingRow::of).collect(),
             after: self.goes_after(judged, target),

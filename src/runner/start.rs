@@ -142,6 +142,7 @@ pub(super) fn start_step(
 /// Forks a process in a cgroup of this name, or in none if it can't join that one.
 fn spawn(job: &mut Job, command: Command, name: &str, user: Option<User>) -> io::Result<Gated> {
     let (folder, procs) = cgroup::create(name).unzip();
+    let could_be_made = folder.is_some();
     let spawned = spawn_gated(command, procs, user);
 
     let is_in_cgroup = spawned.as_ref().is_ok_and(|gated| gated.is_in_cgroup);
@@ -151,6 +152,11 @@ fn spawn(job: &mut Job, command: Command, name: &str, user: Option<User>) -> io:
         }
         is_in_cgroup
     });
+    // systemd removes empty groups of a unit whose main process has ended. If this one was among
+    // them, the process is still at its gate, and can be moved into another one.
+    if let (Ok(gated), true, false) = (&spawned, could_be_made, is_in_cgroup) {
+        job.run.cgroup = cgroup::create_around(gated.identity.pid, name);
+    }
     spawned
 }
 

@@ -59,8 +59,8 @@ pub enum Error {
         complaint: String,
     },
 
-    /// There is no memory for a file that a program reads.
-    #[error("no file in memory can be made: {0}")]
+    /// There is no memory for a file that a program reads, or the program could not find it.
+    #[error("no file in memory can be made and found: {0}")]
     Memory(#[source] io::Error),
 }
 

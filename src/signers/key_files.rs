@@ -37,7 +37,11 @@ impl KeyFiles {
     }
 }
 
-fn read(key: &'static str, path: &Path, owner: u32) -> Result<Vec<u8>, Error> {
+/// Reads one of them.
+///
+/// # Errors
+/// It can't be read, or others can change it.
+pub(super) fn read(key: &'static str, path: &Path, owner: u32) -> Result<Vec<u8>, Error> {
     let unreadable = |source| Error::Read {
         key,
         path: path.to_owned(),

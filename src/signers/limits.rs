@@ -1,13 +1,14 @@
 //! How the programs are run that look at signatures.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::error::Error;
 use crate::sys::file::in_memory;
 use crate::sys::output::output_of_input;
-use crate::sys::{detach, environment};
+use crate::sys::{detach, environment, inherited};
 
 /// How long one look at a signature may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -38,6 +39,14 @@ pub(super) fn run(program: &'static str, command: Command, input: &[u8]) -> Resu
     let input = memory(input)?;
     output_of_input(command, input, LIMIT, PRINTED_MAX)
         .map_err(|source| Error::Program { program, source })
+}
+
+/// Lets a program read files in memory, and returns the paths by which it finds them.
+///
+/// # Errors
+/// It can't find them.
+pub(super) fn inherit(command: &mut Command, files: &[&File]) -> Result<Vec<PathBuf>, Error> {
+    inherited::inherit(command, files).map_err(Error::Memory)
 }
 
 /// A file in memory.

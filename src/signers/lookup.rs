@@ -1,7 +1,10 @@
 //! The people whose signatures count.
 
+use std::collections::BTreeSet;
+
 use super::error::Error;
 use super::key_files::KeyFiles;
+use super::people::same_people;
 use super::{gpg, ssh};
 use crate::config::People;
 use crate::policy::SignatureFact;
@@ -21,6 +24,13 @@ impl Signers {
         Ok(Self {
             files: KeyFiles::read(people, owner)?,
         })
+    }
+
+    /// The names that are of one person, where a key has several.
+    #[must_use]
+    pub fn same_people(&self) -> Vec<BTreeSet<String>> {
+        let allowed = self.files.allowed_signers.as_deref();
+        same_people(allowed.unwrap_or_default())
     }
 
     /// Whose signature of a text it is.

@@ -11,12 +11,23 @@
 //!
 //! It does not promise that the right person has the key, nor that a revoked key is known to be.
 
+mod allowed_signers;
 mod error;
+mod examine;
+mod examined;
 mod gpg;
 mod key_files;
+mod keyring;
+mod known;
 mod limits;
 mod lookup;
+mod people;
+mod proof;
 mod ssh;
+mod usable_lines;
 
 pub use error::Error;
+pub use examine::examine;
+pub use examined::{ExaminedKeys, KeyFault};
+pub use known::KnownPeople;
 pub use lookup::Signers;

@@ -1,5 +1,7 @@
 //! Recording new deployments: those that were planned, and those that retry an earlier one.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 
 use super::columns::{names, text};
@@ -230,18 +232,26 @@ impl Transaction<'_> {
     }
 
     /// Records who pushed the commits that some deployments carry out, where these were planned
-    /// before that was known.
+    /// before that was known. Returns for which ones it is known only now.
     ///
     /// # Errors
     /// The state can't be changed.
-    pub fn claim(&self, ids: &[DeploymentId], pusher: &Identity) -> Result<(), Error> {
+    pub fn claim(
+        &self,
+        ids: &[DeploymentId],
+        pusher: &Identity,
+    ) -> Result<BTreeSet<DeploymentId>, Error> {
+        let mut claimed = BTreeSet::new();
         for id in ids {
-            self.execute(
+            let changed = self.execute(
                 "UPDATE deployments SET pusher = ?, pusher_known_by = ?
                  WHERE id = ? AND pusher IS NULL AND retry_of IS NULL",
                 params![pusher.name, pusher.evidence.as_str(), id.0],
             )?;
+            if changed > 0 {
+                claimed.insert(*id);
+            }
         }
-        Ok(())
+        Ok(claimed)
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::columns::damaged;
+use super::columns::{damaged, identity_at, names};
 use super::error::Error;
 use super::reader::Reader;
 use super::transaction::Transaction;
@@ -36,20 +36,55 @@ impl Reader<'_> {
         Ok(EventId(self.first(sql, [], |row| row.get(0))?.unwrap_or(0)))
     }
 
-    /// The events after one, in their order, at most `most`.
+    /// The events after one, in their order, at most `most`. An event names the pusher also where
+    /// that became known only after it was recorded.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn events_after(&self, id: EventId, most: u32) -> Result<Vec<RecordedEvent>, Error> {
         let sql = "SELECT id, at_ms, data FROM events WHERE id > ? ORDER BY id LIMIT ?";
-        self.query(sql, params![id.0, most], |row| {
+        let mut events = self.query(sql, params![id.0, most], |row| {
             let data: String = row.get(2)?;
             Ok(RecordedEvent {
                 id: EventId(row.get(0)?),
                 at: Timestamp::from_ms(row.get(1)?),
                 event: serde_json::from_str(&data).map_err(|_| damaged(2, "event"))?,
             })
-        })
+        })?;
+        for recorded in &mut events {
+            self.add_pusher(recorded)?;
+        }
+        Ok(events)
+    }
+
+    /// Adds to an event who pushed, by the record of what it is about.
+    fn add_pusher(&self, recorded: &mut RecordedEvent) -> Result<(), Error> {
+        match &mut recorded.event {
+            Event::Planned {
+                deployment,
+                pusher: pusher @ None,
+                ..
+            } => {
+                let sql = "SELECT pusher, pusher_known_by FROM deployments WHERE id = ?";
+                let known = self.first(sql, [deployment.0], |row| identity_at(row, 0, 1))?;
+                *pusher = known.flatten();
+            }
+            Event::Retired {
+                target,
+                pusher: pusher @ None,
+                ..
+            } => {
+                let [environment, application] = names(target);
+                // Since then, somebody else may have retired it again.
+                let sql = "SELECT pusher, pusher_known_by FROM retirements
+                     WHERE environment = ? AND application = ? AND retired_at_ms = ?";
+                let retirement = params![environment, application, recorded.at.as_ms()];
+                let known = self.first(sql, retirement, |row| identity_at(row, 0, 1))?;
+                *pusher = known.flatten();
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The last event that a reader has read; 0 where it has read none.

@@ -1,10 +1,12 @@
 //! Which changes leave events, and how events are read.
 
-use super::testing::{TestState, alice, now, retirement, target};
+use super::testing::{TestState, alice, now, retirement, revision, target};
 use super::*;
 use crate::event::Event;
 use crate::id::EventId;
+use crate::identity::Identity;
 use crate::policy::Refusal;
+use crate::time::Timestamp;
 
 /// Whatever happens to deployments, environments and files leaves an event of its kind.
 #[test]
@@ -105,4 +107,30 @@ fn event_readers_have_positions_of_their_own() {
         [EventId(2)]
     );
     assert_eq!(record.events_after(EventId(0), 1).unwrap().len(), 1);
+}
+
+#[test]
+fn event_names_a_pusher_who_was_known_only_later() {
+    let mut state = TestState::new();
+    let id = state.enqueue("a", '1').id;
+    let again = Timestamp::from_ms(2_000);
+    for at in [now(), again] {
+        state.change(|t| t.retire(&retirement("b"), Some(&revision('c')), None, at));
+    }
+    let pushers = |state: &mut TestState| -> Vec<Option<Identity>> {
+        let record = state.store.read().unwrap();
+        let events = record.events_after(EventId(0), 100).unwrap();
+        let pusher = |recorded: RecordedEvent| match recorded.event {
+            Event::Planned { pusher, .. } | Event::Retired { pusher, .. } => pusher,
+            other => panic!("{other:?}"),
+        };
+        events.into_iter().map(pusher).collect()
+    };
+    assert_eq!(pushers(&mut state), [None, None, None]);
+
+    state.change(|t| t.claim(&[id], &alice()));
+    state.change(|t| t.claim_retirements(&[target("b")], &alice()));
+
+    // Nobody knows who retired it the first time.
+    assert_eq!(pushers(&mut state), [Some(alice()), None, Some(alice())]);
 }

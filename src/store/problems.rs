@@ -95,7 +95,9 @@ impl Reader<'_> {
 impl Transaction<'_> {
     /// Records a problem, in place of what was recorded for its path. Returns whether it is news:
     /// the same problem was not recorded yet, or the range touches the path. `since` is where the
-    /// branch was before the change; it is kept where it is known from before.
+    /// branch was before the change. Of a fault that is known from before it is kept, and so is who
+    /// pushed the change. If somebody else changes the path too, nobody has pushed all of it, so
+    /// that a reason in the commits of one person makes no use of a right of the other.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -112,11 +114,18 @@ impl Transaction<'_> {
         self.execute(
             "INSERT INTO problems (path, message, hint, commit_id, found_at_ms, is_fault,
                  since_commit, pusher, pusher_known_by)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT DO UPDATE SET message = excluded.message, hint = excluded.hint,
                  commit_id = excluded.commit_id, found_at_ms = excluded.found_at_ms,
-                 is_fault = excluded.is_fault, pusher = COALESCE(excluded.pusher, pusher),
-                 pusher_known_by = COALESCE(excluded.pusher_known_by, pusher_known_by),
+                 is_fault = excluded.is_fault,
+                 pusher = CASE
+                     WHEN NOT is_fault THEN excluded.pusher
+                     WHEN ?10 AND pusher IS NOT excluded.pusher THEN NULL
+                     ELSE pusher END,
+                 pusher_known_by = CASE
+                     WHEN NOT is_fault THEN excluded.pusher_known_by
+                     WHEN ?10 AND pusher IS NOT excluded.pusher THEN NULL
+                     ELSE pusher_known_by END,
                  since_commit =
                      CASE WHEN is_fault THEN since_commit ELSE excluded.since_commit END",
             params![
@@ -128,7 +137,8 @@ impl Transaction<'_> {
                 refusal.is_fault,
                 text(since),
                 pusher.map(|pusher| &pusher.name),
-                pusher.map(|pusher| pusher.evidence.as_str())
+                pusher.map(|pusher| pusher.evidence.as_str()),
+                is_touched
             ],
         )?;
 
@@ -141,6 +151,29 @@ impl Transaction<'_> {
             self.record(&event, now)?;
         }
         Ok(is_news)
+    }
+
+    /// Records who pushed what could not be deployed because of faults of the server, where other
+    /// processes planned exactly the range of that push before its pusher was known.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn claim_faults(
+        &self,
+        (since, commit): (Option<&Revision>, Option<&Revision>),
+        pusher: &Identity,
+    ) -> Result<(), Error> {
+        self.execute(
+            "UPDATE problems SET pusher = ?, pusher_known_by = ?
+             WHERE is_fault = 1 AND pusher IS NULL AND since_commit IS ? AND commit_id IS ?",
+            params![
+                pusher.name,
+                pusher.evidence.as_str(),
+                text(since),
+                text(commit)
+            ],
+        )?;
+        Ok(())
     }
 
     /// Records that there is no problem with a path any more.

@@ -2,8 +2,9 @@
 
 use super::testing::{TestState, alice, now, retirement, revision, target};
 use super::*;
-use crate::id::RolloutId;
+use crate::id::{Revision, RolloutId};
 use crate::identity::{Evidence, Identity};
+use crate::policy::{Exception, ExceptionKind, Refusal};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -111,11 +112,56 @@ fn retirement_cancels_the_queue_until_the_next_deployment() {
 fn claim_fills_in_only_a_pusher_that_is_unknown() {
     let mut state = TestState::new();
     let id = state.enqueue("a", '1').id;
-    for name in ["alice", "mallory"] {
+    for (name, is_news) in [("alice", true), ("mallory", false)] {
         let pusher = Identity::new(name, Evidence::SshKey);
-        state.change(|t| t.claim(&[id], &pusher));
+        let claimed = state.change(|t| t.claim(&[id], &pusher));
+        assert_eq!(claimed.contains(&id), is_news);
         assert_eq!(state.deployment(id).pusher, Some(alice()));
     }
+}
+
+fn override_reason() -> Exception {
+    Exception::new(ExceptionKind::Override, "fire".to_owned())
+}
+
+#[test]
+fn freeze_is_overridden_once_and_only_for_what_is_queued() {
+    let mut state = TestState::new();
+    let (id, other) = (state.enqueue("a", '1').id, state.enqueue("b", '1').id);
+    state.begin(other, now()).unwrap();
+    state.change(|t| t.set_waiting(&target("a").environment, "frozen by bob"));
+    let exception = override_reason();
+
+    for (id, is_news) in [(id, true), (id, false), (other, false)] {
+        assert_eq!(
+            state.change(|t| t.override_freeze(id, &exception, now())),
+            is_news
+        );
+    }
+
+    let overriding = state.deployment(id);
+    assert!(overriding.overrides_freeze && overriding.reason.is_none());
+    assert!(!state.deployment(other).overrides_freeze);
+    assert_eq!(
+        state.events(),
+        ["planned", "planned", "started", "planned"],
+        "it is told once more, with the exception"
+    );
+    let record = state.store.read().unwrap();
+    assert_eq!(record.exceptions(id).unwrap(), [exception]);
+}
+
+#[test]
+fn freeze_that_is_overridden_leaves_what_else_stands_in_the_way() {
+    let mut state = TestState::new();
+    let id = state.enqueue("a", '1').id;
+    state.change(|t| t.set_stuck(&target("a").environment, Some("no lock")));
+    let exception = override_reason();
+
+    state.change(|t| t.override_freeze(id, &exception, now()));
+
+    let reason = state.deployment(id).reason;
+    assert!(reason.is_some_and(|reason| reason.ends_with("no lock")));
 }
 
 #[test]
@@ -128,4 +174,46 @@ fn deployments_are_found_by_their_commit_and_their_rollout() {
     let member = |rollout| record.member(RolloutId(rollout), &target("a")).unwrap();
     assert_eq!(member(1).map(|member| member.id), Some(id));
     assert_eq!(member(2), None);
+}
+
+#[test]
+fn fault_keeps_the_pusher_of_the_whole_change_or_none() {
+    let [ann, bob] = ["ann", "bob"].map(|name| Identity::new(name, Evidence::SshKey));
+    let fault = Refusal {
+        path: b"production/a.deploy".to_vec(),
+        message: "x".to_owned(),
+        hint: "y".to_owned(),
+        is_fault: true,
+    };
+    let range = |since: char, commit: char| (revision(since), revision(commit));
+    let find = |state: &mut TestState, (since, commit): (Revision, Revision), pusher, touched| {
+        let range = (Some(&since), Some(&commit));
+        state.change(|t| t.set_problem(&fault, range, pusher, touched, now()));
+    };
+    let claim = |state: &mut TestState, (since, commit): (Revision, Revision), pusher| {
+        state.change(|t| t.claim_faults((Some(&since), Some(&commit)), pusher));
+    };
+    let pusher = |state: &mut TestState| {
+        let record = state.store.read().unwrap();
+        record.faults().unwrap()[0].pusher.clone()
+    };
+
+    let mut state = TestState::new();
+    find(&mut state, range('1', '2'), None, true);
+    claim(&mut state, range('2', '2'), &bob);
+    assert_eq!(pusher(&mut state), None, "the range of another push");
+    claim(&mut state, range('1', '2'), &ann);
+    claim(&mut state, range('1', '2'), &bob);
+    assert_eq!(pusher(&mut state), Some(ann.clone()));
+
+    find(&mut state, range('2', '3'), Some(&bob), false);
+    assert_eq!(
+        pusher(&mut state),
+        Some(ann.clone()),
+        "bob did not touch it"
+    );
+    find(&mut state, range('3', '4'), Some(&ann), true);
+    assert_eq!(pusher(&mut state).as_ref(), Some(&ann), "the same person");
+    find(&mut state, range('4', '5'), Some(&bob), true);
+    assert_eq!(pusher(&mut state), None, "two persons");
 }

@@ -7,7 +7,10 @@ use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
 use super::transaction::Transaction;
+use crate::event::Event;
 use crate::id::{DeploymentId, Environment, RolloutId};
+use crate::policy::Exception;
+use crate::time::Timestamp;
 
 /// How the reason of what no runner can carry out begins.
 const STUCK: &str = "no runner can carry it out: ";
@@ -94,6 +97,43 @@ impl Transaction<'_> {
             params![rollout.0, id.0],
         )?;
         Ok(())
+    }
+
+    /// Lets a deployment begin although its environment is frozen, by an exception that was made
+    /// after it had been planned. Returns whether it was queued and did not override a freeze yet.
+    /// Only then this is recorded, and it is an event: it is planned once more, with the exception.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn override_freeze(
+        &self,
+        id: DeploymentId,
+        exception: &Exception,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let changed = self.execute(
+            "UPDATE deployments SET overrides_freeze = 1,
+                 reason = CASE WHEN instr(reason, ?2) = 1 THEN reason END
+             WHERE id = ?1 AND status = 'queued' AND overrides_freeze = 0",
+            params![id.0, STUCK],
+        )?;
+        let deployment = self.deployment(id)?.filter(|_| changed > 0);
+        let Some(deployment) = deployment else {
+            return Ok(false);
+        };
+
+        self.add_exception(id, exception)?;
+        let event = Event::Planned {
+            deployment: id,
+            target: deployment.target,
+            revision: deployment.revision,
+            pusher: deployment.pusher,
+            exceptions: self.exceptions(id)?,
+            approvals: self.approvals(id)?,
+            retry_of: deployment.retry_of,
+        };
+        self.record(&event, now)?;
+        Ok(true)
     }
 
     /// Records that no runner can carry out what is queued in an environment, and why; `None`: a

@@ -11,6 +11,8 @@
 //! The kernel keeps this lock for all namespaces, and releases it when its holder dies. So an empty
 //! group that can be locked is one that nobody is about to use, and only such a group is swept.
 //! Between making a group and locking it, another process can sweep it; then it is made once more.
+//! systemd knows nothing of the lock: it removes empty groups of a unit whose main process has
+//! ended. A process that found its group gone is moved into another one before it begins.
 //!
 //! It does not promise that there is a cgroup: without permission, or with cgroup v1 alone,
 //! [`create`] gives none. A process of root can move itself to another cgroup, and then it is not
@@ -51,6 +53,25 @@ pub fn create(name: &str) -> Option<(PathBuf, File)> {
         match opened {
             Ok(procs) if has_locked(&folder, &procs) => return Some((folder, procs)),
             Ok(_) => {}
+            Err(error) if is_gone(&error) || error.raw_os_error() == Some(ENODEV) => {}
+            Err(_) => {
+                remove(&folder);
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// Makes a cgroup as [`create`] does, and moves a process into it that this process has started.
+/// `None`: it is not allowed here, there is no cgroup v2, or the process has ended.
+#[must_use]
+pub fn create_around(pid: i32, name: &str) -> Option<PathBuf> {
+    for _ in 0..TRIES {
+        let (folder, mut procs) = create(name)?;
+        match procs.write_all(pid.to_string().as_bytes()) {
+            Ok(()) => return Some(folder),
+            // Somebody removed the group, because it was still empty.
             Err(error) if is_gone(&error) || error.raw_os_error() == Some(ENODEV) => {}
             Err(_) => {
                 remove(&folder);
@@ -232,7 +253,30 @@ pub fn remove(folder: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn process_that_is_in_no_group_can_be_moved_into_one() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let folder = create_around(pid, "around");
+
+        let is_in_it = folder
+            .as_ref()
+            .map(|folder| (made_for(pid).unwrap(), folder));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let Some((found, folder)) = is_in_it else {
+            eprintln!("no cgroup can be made here");
+            return;
+        };
+        assert_eq!(found.as_ref(), Some(folder));
+        remove(folder);
+        assert!(!folder.exists());
+        assert_eq!(create_around(pid, "around"), None, "the process has ended");
+    }
 
     #[test]
     fn only_groups_without_a_maker_are_swept() {

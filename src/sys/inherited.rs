@@ -4,7 +4,8 @@
 //! under this number. So what it reads is what this process has read or made itself, and nobody can
 //! put another file in its place.
 //!
-//! It does not work where /proc is not mounted; then the command finds no such file.
+//! It does not work where /proc is not mounted. That is an error here, and is not left to the
+//! command, which could take it for an answer that it finds no such file.
 
 use std::fs::File;
 use std::io;
@@ -18,11 +19,21 @@ use nix::libc;
 
 /// Lets a command inherit files, and returns the paths by which it finds them. The files must stay
 /// open until it was started.
-pub fn inherit(command: &mut Command, files: &[&File]) -> Vec<PathBuf> {
+///
+/// # Errors
+/// There are no such paths.
+pub fn inherit(command: &mut Command, files: &[&File]) -> io::Result<Vec<PathBuf>> {
     let numbers: Vec<libc::c_int> = files.iter().map(|file| file.as_raw_fd()).collect();
     let paths = numbers.iter();
-    let paths = paths.map(|number| PathBuf::from(format!("/proc/self/fd/{number}")));
-    let paths = paths.collect();
+    let paths: Vec<PathBuf> = paths
+        .map(|number| PathBuf::from(format!("/proc/self/fd/{number}")))
+        .collect();
+    for path in &paths {
+        path.metadata().map_err(|error| {
+            let path = path.display();
+            io::Error::new(error.kind(), format!("{path}: {error}; mount /proc"))
+        })?;
+    }
 
     let keep = move || {
         for number in &numbers {
@@ -39,7 +50,7 @@ pub fn inherit(command: &mut Command, files: &[&File]) -> Vec<PathBuf> {
     unsafe {
         command.pre_exec(keep);
     }
-    paths
+    Ok(paths)
 }
 
 #[cfg(test)]
@@ -54,10 +65,10 @@ mod tests {
     fn command_reads_an_inherited_file_by_its_path() {
         let file = in_memory(b"content").unwrap();
         let mut command = Command::new("cat");
-        let paths = inherit(&mut command, &[&file]);
+        let paths = inherit(&mut command, &[&file]).unwrap();
 
         command.args(&paths).args(&paths);
-        let output = output_within(command, Duration::from_secs(10), 100).unwrap();
+        let output = output_within(command, Duration::from_secs(60), 100).unwrap();
         assert_eq!(output.stdout, b"contentcontent");
     }
 }

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Error;
 use super::ownership::owner;
+use super::people::examine_people;
 use super::place::Place;
-use super::plan::unknown;
+use super::plan::{common_commit, unknown};
 use super::programs::{ProgramFault, check_program};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::id::{NotifyName, Target};
+use crate::id::{NotifyName, Revision, Target};
 use crate::judging::{self, NotDeployed, Subject};
-use crate::policy::{Facts, Refusal};
+use crate::policy::{APPROVALS, BranchMove, Facts, Objection, Refusal};
 use crate::publish::{TargetFault, target_faults};
+use crate::signers::KeyFault;
 use crate::store::{Reader, Store};
 use crate::sys::user::User;
 
@@ -33,6 +35,8 @@ pub struct Checked {
     pub without_repository: Vec<Target>,
     /// The programs of commands that can't be executed.
     pub programs: BTreeSet<ProgramFault>,
+    /// What keeps some people from signing.
+    pub key_faults: Vec<KeyFault>,
     /// What keeps those from being told who are told of what happens.
     pub target_faults: Vec<(NotifyName, TargetFault)>,
     /// The files that may have been meant to be deploy files.
@@ -71,7 +75,25 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
             is_fault: true,
         }));
     }
+    if let Some(commit) = commit.as_ref().filter(|_| revision.is_some()) {
+        refusals.extend(missing_approvals(
+            &deploy,
+            tip.as_ref(),
+            commit,
+            record.as_deref(),
+        )?);
+    }
     refusals.extend(broken_repositories(&deploy, &judged.facts));
+    let is_owner = owner(place)? == User::own_number();
+    let mut key_faults = Vec::new();
+    if is_owner {
+        let (errors, others) = examine_people(&deploy)
+            .faults
+            .into_iter()
+            .partition(|fault| fault.is_error);
+        key_faults = others;
+        refusals.extend(errors.into_iter().map(refusal_of));
+    }
 
     let recorded = record.as_deref().map(Reader::newest).transpose()?;
     let recorded = recorded.into_iter().flat_map(BTreeMap::into_keys);
@@ -103,26 +125,65 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         unknown_names,
         without_repository: without_repository.map(|(target, _)| target).collect(),
         programs,
-        target_faults: target_faults_of(place, &deploy)?,
+        key_faults,
+        target_faults: if is_owner {
+            target_faults_of(&deploy)
+        } else {
+            Vec::new()
+        },
         near_misses,
     })
 }
 
-/// What keeps those from being told who are told of what happens. Only the repository's owner can
-/// see this: the files with secrets are for nobody else.
-fn target_faults_of(
-    place: &Place,
+/// The approvals that are missing for what a commit changes that is not on the deploy branch.
+fn missing_approvals(
     deploy: &DeployRepository,
-) -> Result<Vec<(NotifyName, TargetFault)>, Error> {
-    if owner(place)? != User::own_number() {
+    tip: Option<&Revision>,
+    commit: &Revision,
+    record: Option<&Reader<'_>>,
+) -> Result<Vec<Refusal>, Error> {
+    let common = common_commit(deploy, tip, Some(commit))?;
+    let old = common.as_ref().map_or(tip, |common| Some(&common.base));
+    if deploy.repository.branch_move(old, Some(commit))? != BranchMove::Forward {
+        // The branch has it already: nothing is missing that could be given.
         return Ok(Vec::new());
     }
+    let subject = Subject::Push {
+        old,
+        new: Some(commit),
+        pusher: None,
+    };
+    let (_, judged) = judging::judge(deploy, &subject, record)?;
+
+    let judgements = judged.plan.judgements.iter();
+    let refusals = judgements.flat_map(|judgement| {
+        let gates = judgement.gates.iter();
+        let gates = gates.filter(|gate| gate.rule == APPROVALS);
+        let objections = gates.filter_map(|gate| gate.answer.as_ref().err());
+        objections.map(|objection: &Objection| objection.at(&judgement.path))
+    });
+    Ok(refusals.collect())
+}
+
+/// A fault because of which nobody can deploy somewhere.
+fn refusal_of(fault: KeyFault) -> Refusal {
+    Refusal {
+        path: fault.key.into_bytes(),
+        message: fault.found,
+        hint: fault.fix,
+        is_fault: true,
+    }
+}
+
+/// What keeps those from being told who are told of what happens. Only the repository's owner can
+/// see this: the files with secrets are for nobody else.
+fn target_faults_of(deploy: &DeployRepository) -> Vec<(NotifyName, TargetFault)> {
     let sections = deploy.config.notify.iter();
     let faults = sections.flat_map(|(name, section)| {
         let faults = target_faults(&section.kind).into_iter();
         faults.map(|fault| (name.clone(), fault))
     });
-    Ok(faults.collect())
+    faults.collect()
 }
 
 /// The repositories that can't be read, of the applications that the configuration names and that

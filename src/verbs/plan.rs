@@ -113,7 +113,7 @@ pub(super) fn unknown(name: &str) -> Error {
 /// The commit from which a merge request is compared that is behind the deploy branch. Compared
 /// with the branch's tip, what others deployed meanwhile would look like something that the merge
 /// request takes back. `None`: it is not behind.
-fn common_commit(
+pub(super) fn common_commit(
     deploy: &DeployRepository,
     old: Option<&Revision>,
     new: Option<&Revision>,

@@ -1,7 +1,5 @@
 //! `reconcile`: plans what hooks missed, and starts runners where something waits.
 
-use std::time::Duration;
-
 use super::dates::find_dates;
 use super::error::Error;
 use super::metrics::write_metrics;
@@ -11,14 +9,11 @@ use super::report_failure::report_failure;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
-use crate::planning::{Planned, Push, plan_tip};
+use crate::planning::{HEAD_START, Planned, Push, is_behind, is_left_behind, plan_tip};
 use crate::publish::{Audience, MARKS, STATUS, give_up_gone};
 use crate::store::{self, Store};
 use crate::sys::clock;
 use crate::text;
-
-/// How long a `reconcile` that was started after a push leaves the work to post-receive.
-const HEAD_START: Duration = Duration::from_secs(1);
 
 /// What `reconcile` did.
 #[derive(Debug, Default)]
@@ -55,6 +50,13 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
         other => other?,
     };
 
+    if let Some(push) = after_push
+        && deploy.repository.branch_tip(&deploy.branch)? != push.new
+    {
+        // A later push has moved the branch, and its hooks go first. Whatever they do, all is
+        // planned now.
+        is_left_behind(|| is_behind(&deploy, &mut store))?;
+    }
     let planned = plan_tip(&deploy, &mut store, after_push)?;
     let busy = store.read()?.busy_environments()?;
     for environment in &busy {

@@ -5,9 +5,8 @@ use super::place::Place;
 use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
-use crate::planning::plan_tip;
+use crate::planning::{is_behind, is_left_behind, plan_tip};
 use crate::runner;
-use crate::store::Store;
 use crate::text;
 use crate::wake;
 
@@ -49,7 +48,7 @@ fn plan_missed(deploy: &DeployRepository, own: &Environment) {
     let Ok(mut store) = deploy.open_store() else {
         return;
     };
-    if is_behind(deploy, &mut store) != Some(true) {
+    if !is_left_behind(|| is_behind(deploy, &mut store)).is_ok_and(|is_behind| is_behind) {
         return;
     }
 
@@ -63,11 +62,4 @@ fn plan_missed(deploy: &DeployRepository, own: &Environment) {
             let _ = wake::runner(deploy, environment);
         }
     }
-}
-
-/// Whether the branch's tip has moved since the last planning; `None`: this is unknown.
-fn is_behind(deploy: &DeployRepository, store: &mut Store) -> Option<bool> {
-    let tip = deploy.repository.branch_tip(&deploy.branch).ok()?;
-    let cursor = store.read().ok()?.cursor().ok()??;
-    Some(cursor.branch == deploy.branch && cursor.commit != tip)
 }

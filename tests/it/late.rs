@@ -103,7 +103,7 @@ fn unreadable_application_repository_delays_a_deployment_only() {
 }
 
 /// Pushes a change as a person whom the git host authenticates.
-fn push_as(world: &World, person: &str) -> Run {
+pub fn push_as(world: &World, person: &str) -> Run {
     world.commit();
     let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
     run(push.env("GL_USER", person), b"")

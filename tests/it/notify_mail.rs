@@ -229,7 +229,7 @@ fn each_kind_of_event_reads_well() {
         [
             "[production] frozen".to_owned(),
             "[production] push refused: production/website.deploy".to_owned(),
-            format!("[production] website {old} -> {new} queued with an override"),
+            format!("[production] website {old} -> {new} queued, overrides a safeguard"),
             "[production] thawed".to_owned(),
             "[production] website retired".to_owned(),
             "[production] problem: production/broken.deploy".to_owned(),

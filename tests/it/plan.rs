@@ -87,7 +87,8 @@ fn plan_in_markdown_is_a_table_with_escaped_subjects() {
 
     let plan = world.cmd(&["plan", "--markdown", "main", "topic"]).exits(1);
 
-    let table = "| Application | Change | Gained | Lost | Verdict |\n| --- |";
+    let table = "<!-- deploy-by-code plan -->\n\n\
+                 | Application | Change | Gained | Lost | Verdict |\n| --- |";
     assert!(plan.stdout.starts_with(table), "{plan:#?}");
     for expected in [
         "| production/a | ",

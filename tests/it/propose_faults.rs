@@ -361,3 +361,24 @@ fn folder_above_the_environments_is_respected() {
     assert!(content(&world, "deploys/production/a").starts_with(&main[2]));
     is_deployed(&world, A, &main[2]);
 }
+
+/// git can be ended between the move of HEAD and its own end.
+#[test]
+fn commit_that_was_made_is_kept_although_git_is_ended() {
+    let (world, main) = one_deployed();
+    let hook = world.path("work/.git/hooks/post-commit");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\nkill -9 $PPID\n").unwrap();
+    world
+        .shell_in("work", "chmod +x .git/hooks/post-commit")
+        .ok();
+
+    propose(&world, &[A]).ok().says("committed ");
+
+    assert!(content(&world, A).starts_with(&main[2]));
+    assert_eq!(
+        world.git(&["log", "-1", "--format=%s"]),
+        format!("Deploy a {} to production", applications::short(&main[2]))
+    );
+    assert_eq!(world.git(&["diff", "HEAD"]), "");
+}

@@ -109,6 +109,7 @@ const CHECKS: &[Check] = &[
     of_state("queue", state::queue),
     of_state("clock", state::clock),
     of_state("published status", published::status),
+    each("signatures", configuration::signatures),
     each("application repository", deployments::repositories),
     each("command", deployments::programs),
     each("deploy user", deployments::users),

@@ -4,6 +4,7 @@ use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::deploy_repository::InstallRecord;
 use crate::store::Store;
+use crate::verbs::people::examine_people;
 
 /// Whether there is a configuration file without mistakes.
 pub(super) fn file(installation: &Installation<'_>) -> Finding {
@@ -72,4 +73,19 @@ pub(super) fn names(installation: &Installation<'_>, store: &mut Store) -> Findi
     };
     let messages: Vec<&str> = unknown.iter().map(|name| name.message.as_str()).collect();
     Finding::warning(messages.join("; "), first.hint.clone())
+}
+
+/// Whether those who must sign can do so; nothing where nobody must.
+pub(super) fn signatures(installation: &Installation<'_>) -> Vec<Finding> {
+    let examined = examine_people(installation.deploy);
+    let faults = examined.faults.into_iter().map(|fault| {
+        let found = format!("{}: {}", fault.key, fault.found);
+        if fault.is_error {
+            Finding::problem(found, fault.fix)
+        } else {
+            Finding::warning(found, fault.fix)
+        }
+    });
+    let good = (!examined.good.is_empty()).then(|| Finding::ok(examined.good.join(", ")));
+    good.into_iter().chain(faults).collect()
 }

@@ -22,18 +22,21 @@ impl Proposal {
         let mut written = WrittenFiles::new(clone.folder());
         let done = self.write_and_commit(&mut written, edit, &interrupts);
 
-        if let Err(error) = done {
-            let unstaged = self.unstage();
-            written.put_back()?;
-            unstaged?;
-            return Err(error);
+        // Whether there is a commit is known by HEAD alone: git can be ended after it moved HEAD.
+        match clone.head()? {
+            Some(commit) if Some(&commit) != self.head.as_ref() => {
+                self.check(&commit)?;
+                Ok(commit)
+            }
+            _ => {
+                let unstaged = self.unstage();
+                written.put_back()?;
+                unstaged?;
+                let no_commit =
+                    Error::refused("git made no commit", "look at the hooks of the clone");
+                Err(done.err().unwrap_or(no_commit))
+            }
         }
-
-        let commit = clone.head()?;
-        let missing = || Error::refused("git made no commit", "look at the hooks of the clone");
-        let commit = commit.ok_or_else(missing)?;
-        self.check(&commit)?;
-        Ok(commit)
     }
 
     fn write_and_commit<'p>(
