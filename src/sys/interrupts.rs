@@ -83,6 +83,12 @@ mod tests {
 
     #[test]
     fn signal_is_noted_and_ends_nothing() {
+        // nohup(1) may have started the tests.
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: no handler is involved.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        unsafe { sigaction(Signal::SIGHUP, &default) }.unwrap();
+
         let held = Interrupts::hold().unwrap();
         assert!(!held.has_come());
         nix::sys::signal::raise(Signal::SIGHUP).unwrap();
