@@ -70,6 +70,9 @@ pub fn bearing(mark: &OsStr) -> Result<Vec<Marked>, Unseen> {
 mod tests {
     use std::process::Command;
 
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use nix::unistd::Pid;
+
     use super::*;
 
     #[test]
@@ -97,6 +100,9 @@ mod tests {
         );
 
         child.kill().unwrap();
+        // It is not waited for, so it stays a zombie.
+        let pid = Pid::from_raw(child.id().cast_signed());
+        waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
         assert!(
             bearing(OsStr::new(&mark)).unwrap().is_empty(),
             "a zombie runs"

@@ -448,3 +448,28 @@ fn what_is_needed_is_known_only_where_it_is_published() {
         .ok()
         .says("how many approvals production needs, and from whom, is not published");
 }
+
+#[test]
+fn proposal_is_signed_where_the_server_asks_for_approvals() {
+    let (world, commits) = world();
+    let propose = |person: &str| git_deploy(&world, person, &["propose", A, &commits[1]]).ok();
+
+    git(&world, "alice", &["config", "commit.gpgSign", "false"]).ok();
+    propose("alice").says("production needs 1 approval by people whose signatures the server knows, and the commit is signed for that");
+    let made = world.git_in("alice", &["cat-file", "commit", "HEAD"]);
+    assert!(
+        made.contains("\ngpgsig -----BEGIN SSH SIGNATURE-----"),
+        "{made}"
+    );
+
+    // Somebody without a key can still propose, and somebody else signs that later.
+    for key in ["commit.gpgSign", "user.signingKey"] {
+        git(&world, "bob", &["config", key, ""]).ok();
+    }
+    git(&world, "bob", &["config", "commit.gpgSign", "false"]).ok();
+    propose("bob")
+        .says("and the server refuses a commit that is not signed; git has no key to sign with")
+        .says("hint: to sign with an SSH key");
+    let made = world.git_in("bob", &["cat-file", "commit", "HEAD"]);
+    assert!(!made.contains("\ngpgsig "), "{made}");
+}

@@ -56,6 +56,7 @@ impl Proposal {
 
         let mut arguments = vec!["commit", "--quiet", "--only"];
         arguments.extend(edit.then_some("--edit"));
+        arguments.extend(self.must_sign.then_some("--gpg-sign"));
         arguments.extend(self.message.paragraphs().flat_map(|text| ["-m", text]));
         arguments.push("--");
         let status = git.show(&self.with_paths(&arguments))?;

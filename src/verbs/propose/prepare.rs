@@ -35,6 +35,8 @@ pub struct Proposal {
     pub left_out: Vec<LeftOut>,
     /// What the person should know besides.
     pub notices: Vec<String>,
+    /// Whether the commit is signed whatever git's settings say, because the environment needs it.
+    pub(super) must_sign: bool,
     /// The message of the commit.
     pub message: ProposalMessage,
     /// The name of the branch to push to, unless the person names one.
@@ -65,12 +67,14 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
         status: clone_status(&deploy)?,
     };
     let (steps, left_out) = situation.steps(&here)?;
-    let notices = situation.notices()?;
+    let mut notices = situation.notices()?;
+    let must_sign = situation.must_sign(&mut notices);
     let head = situation.head;
     Ok(Proposal {
         head,
         left_out,
         notices,
+        must_sign,
         message: proposal_message(&request.environment, &steps, request.rollback.as_deref()),
         branch: branch(request, &steps),
         steps,
@@ -158,6 +162,32 @@ impl Situation<'_> {
             target,
         };
         missing.map(left_out).collect()
+    }
+
+    /// Whether the commit must be signed: the server refuses a change without a signature where it
+    /// needs approvals. A person without a key can still propose, and is told so.
+    fn must_sign(&self, notices: &mut Vec<String>) -> bool {
+        let status = self.status.as_ref();
+        let published = status.and_then(|status| status.environment(&self.request.environment));
+        let Some(published) = published.filter(|published| published.approvals > 0) else {
+            return false;
+        };
+
+        let needs = published.in_words();
+        match self.deploy.clone.check_can_sign() {
+            Ok(()) => {
+                notices.push(format!("{needs}, and the commit is signed for that"));
+                true
+            }
+            Err(error) => {
+                let hint = error.hint().unwrap_or_default();
+                notices.push(format!(
+                    "warning: {needs}, and the server refuses a commit that is not signed; {error}\n  \
+                     hint: {hint}"
+                ));
+                false
+            }
+        }
     }
 
     /// What the person should know besides.
