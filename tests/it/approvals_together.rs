@@ -241,3 +241,87 @@ fn hook_that_may_open_few_files_loses_nothing() {
     world.cmd(&["reconcile"]).ok().says("#3 production/a");
     assert_eq!(world.settled()[2], "#3 production/a succeeded");
 }
+
+/// `plan`, `check` and the hook say the same of one range, whoever pushes it.
+#[test]
+fn plan_check_and_hook_agree_about_approvals() {
+    let world = world_with_deployments(CAROL_OVERRIDES);
+    let agree = |accepted: bool| {
+        world.git(&["push", "-q", "-f", "origin", "HEAD:refs/heads/next"]);
+        let plan = world.cmd(&["plan", "main..next"]);
+        let check = world.cmd(&["check", "next"]);
+        let expected = if accepted { Some(0) } else { Some(1) };
+        assert_eq!(plan.code, expected, "{plan:?}");
+        assert_eq!(check.code, expected, "{check:?}");
+        let pushed = push_commits(&world);
+        assert_eq!(pushed.code, expected, "{pushed:?}");
+        world.settled();
+    };
+    world.deploy(A, 2);
+    world.commit();
+    agree(false);
+    start_over(&world);
+    world.deploy(A, 2);
+    commit_signed(&world, "alice", &["Deploy", OVERRIDE]);
+    agree(false);
+    approve(&world, "bob", A);
+    agree(true);
+    world.deploy(A, 3);
+    commit_signed(&world, "carol", &["Deploy", OVERRIDE]);
+    agree(true);
+    world.retire(A);
+    commit_signed(&world, "alice", &["Retire"]);
+    agree(false);
+    approve(&world, "carol", "production");
+    agree(true);
+}
+
+/// What was approved once needs no approval to be tried again, and the record says who approved it.
+#[test]
+fn retry_keeps_who_approved_and_who_overrode() {
+    let world = world_with_deployments(CAROL_OVERRIDES);
+    world.job("exit 1");
+    approved_change(&world, 2);
+    push_commits(&world).ok();
+    world.settled();
+    world.deploy(B, 2);
+    commit_signed(&world, "carol", &["Deploy", OVERRIDE]);
+    push_commits(&world).ok();
+    world.settled();
+    world.job("true");
+    fs::remove_file(world.path("signers")).unwrap();
+    for id in ["3", "4"] {
+        world.cmd(&["retry", id]).ok();
+    }
+    world.settled();
+
+    for (id, of) in [(5, 3), (6, 4)] {
+        for key in ["approvals", "exceptions"] {
+            assert_eq!(world.show(id)[key], world.show(of)[key], "{id} {key}");
+        }
+        assert_eq!(world.show(id)["status"], "succeeded");
+    }
+    assert_eq!(world.show(5)["approvals"][0]["by"], "bob@example.org");
+    assert_eq!(
+        world.show(6)["exceptions"][0]["signed_by"],
+        "carol@example.org"
+    );
+}
+
+/// The other rules stay, whoever approved a change.
+#[test]
+fn approval_goes_past_no_other_rule() {
+    let world = world_with_deployments(
+        "[environments.production]\napprovals = 1\npromotes_from = \"staging\"\n\
+         override_by = [\"carol@example.org\"]\n",
+    );
+    approved_change(&world, 2);
+    let said = refused(push_commits(&world));
+    assert!(said.contains("staging"), "{said}");
+    assert!(!said.contains("needs 1 approval"), "{said}");
+    start_over(&world);
+    world.deploy(A, 2);
+    commit_signed(&world, "carol", &["Deploy", OVERRIDE]);
+    let said = refused(push_commits(&world));
+    assert!(said.contains("staging"), "{said}");
+}
