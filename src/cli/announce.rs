@@ -2,7 +2,7 @@
 
 use crate::hook::{Announcement, Verdict};
 use crate::id::{DeploymentId, Revision, Target};
-use crate::planning::Queued;
+use crate::planning::{Queued, QueuedByOther};
 use crate::policy::{Approval, Exception};
 use crate::report::{not_deployed_lines, refusal_lines};
 use crate::status::Status;
@@ -89,7 +89,12 @@ fn exception_lines(id: DeploymentId, exceptions: &[Exception]) -> String {
     exceptions.iter().map(line).collect()
 }
 
-fn queued_by_other_lines((deployment, exceptions): &(Deployment, Vec<Exception>)) -> String {
+fn queued_by_other_lines(queued: &QueuedByOther) -> String {
+    let QueuedByOther {
+        deployment,
+        exceptions,
+        approvals,
+    } = queued;
     let Deployment {
         id,
         target,
@@ -99,7 +104,7 @@ fn queued_by_other_lines((deployment, exceptions): &(Deployment, Vec<Exception>)
     } = deployment;
     let again = previous_revision.as_ref() == Some(revision);
     let line = change_line(*id, target, previous_revision.as_ref(), revision, again);
-    let line = line + &exception_lines(*id, exceptions);
+    let line = line + &approval_line(*id, approvals) + &exception_lines(*id, exceptions);
 
     let reason = deployment.reason.as_deref();
     let waits = reason.filter(|_| deployment.status == Status::Queued);

@@ -8,11 +8,10 @@ use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository, MissingBranch};
 use crate::id::{DeploymentId, Environment, Target};
 use crate::judging::{NotDeployed, near_misses, not_deployed};
-use crate::planning::{self, Planned, Push, Queued, plan_tip};
-use crate::policy::{Exception, Refusal};
+use crate::planning::{self, Planned, Push, Queued, QueuedByOther, plan_tip};
+use crate::policy::Refusal;
 use crate::publish::Audience;
 use crate::refs::{self, RefUpdate};
-use crate::store::Deployment;
 use crate::sys::syslog;
 use crate::text;
 use crate::wake;
@@ -23,7 +22,7 @@ pub enum Announcement {
     /// A deployment is recorded.
     Queued(Box<Queued>),
     /// A deployment of this push was recorded by another process.
-    QueuedByOther(Box<(Deployment, Vec<Exception>)>),
+    QueuedByOther(Box<QueuedByOther>),
     /// An application is no longer wanted.
     Retired(Target),
     /// Something on the branch can't be deployed.
@@ -40,7 +39,7 @@ impl Announcement {
     pub fn id(&self) -> Option<DeploymentId> {
         match self {
             Self::Queued(queued) => Some(queued.id),
-            Self::QueuedByOther(queued) => Some(queued.0.id),
+            Self::QueuedByOther(queued) => Some(queued.deployment.id),
             Self::Retired(_) | Self::Problem(_) | Self::MissingBranch(_) | Self::NotDeployed(_) => {
                 None
             }

@@ -163,6 +163,7 @@ fn deployment(
         rolled_back,
         released: released.collect(),
         exceptions: judged.exceptions(),
+        overrides_freeze: judged.override_of_freeze().is_some(),
         approvals: judged.approvals(),
         first: judged.first(),
         needs: known.map(|known| known.needs.clone()).unwrap_or_default(),

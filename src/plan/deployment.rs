@@ -17,6 +17,7 @@ pub struct PlannedDeployment {
     pub(super) rolled_back: Option<Revision>,
     pub(super) released: Vec<Revision>,
     pub(super) exceptions: Vec<Exception>,
+    pub(super) overrides_freeze: bool,
     pub(super) approvals: Vec<Approval>,
     pub(super) first: BTreeSet<Application>,
     pub(super) needs: Vec<Need>,
@@ -78,6 +79,12 @@ impl PlannedDeployment {
     #[must_use]
     pub fn exceptions(&self) -> &[Exception] {
         &self.exceptions
+    }
+
+    /// Whether one of these reasons is an override of a freeze.
+    #[must_use]
+    pub fn overrides_freeze(&self) -> bool {
+        self.overrides_freeze
     }
 
     /// Who approved it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{Application, Environment, Revision, Target};
-use crate::policy::{Approval, Exception, ExceptionKind, Gate, Objection, Pass};
+use crate::policy::{Approval, Exception, ExceptionKind, FROZEN, Gate, Objection, Pass};
 
 /// The answers of all rules to one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +62,12 @@ impl Judgement {
         self.objections().any(|objection| objection.is_fault)
     }
 
-    /// The exception by which it is deployed although its environment is frozen.
+    /// The exception by which it is deployed although its environment is frozen. An override of
+    /// something else goes past no freeze that begins later.
     #[must_use]
     pub fn override_of_freeze(&self) -> Option<&Exception> {
-        let mut exceptions = self.passes().filter_map(|pass| pass.exception.as_ref());
-        exceptions.find(|exception| exception.kind == ExceptionKind::Override)
+        let frozen = self.gates.iter().find(|gate| gate.rule == FROZEN)?;
+        frozen.answer.as_ref().ok()?.exception.as_ref()
     }
 
     pub(super) fn is_in(&self, environment: &Environment) -> bool {

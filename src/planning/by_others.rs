@@ -7,11 +7,10 @@
 use std::collections::BTreeSet;
 
 use super::own_range::Overrides;
-use super::planned::{Planned, PlannedByOthers, Push};
+use super::planned::{Planned, PlannedByOthers, Push, QueuedByOther};
 use super::push_effect::PushEffect;
 use crate::id::DeploymentId;
 use crate::identity::Identity;
-use crate::policy::Exception;
 use crate::store::{self, Deployment, Reader, Transaction};
 use crate::sys::clock;
 
@@ -48,7 +47,7 @@ pub(super) fn add_others(
         None => Vec::new(),
     };
     let mut others = PlannedByOthers {
-        queued: with_exceptions(transaction, effect.deployments(transaction)?)?,
+        queued: queued_by_others(transaction, effect)?,
         retired,
         problems,
     };
@@ -89,16 +88,19 @@ fn claim(
     Ok(overridden)
 }
 
-/// Deployments, each with the reasons for which rules made exceptions.
-fn with_exceptions(
+/// The deployments of a push, as they are on record.
+fn queued_by_others(
     reader: &Reader<'_>,
-    deployments: Vec<Deployment>,
-) -> Result<Vec<(Deployment, Vec<Exception>)>, store::Error> {
-    let deployments = deployments.into_iter();
+    effect: &PushEffect,
+) -> Result<Vec<QueuedByOther>, store::Error> {
+    let deployments = effect.deployments(reader)?.into_iter();
     deployments
         .map(|deployment| {
-            let exceptions = reader.exceptions(deployment.id)?;
-            Ok((deployment, exceptions))
+            Ok(QueuedByOther {
+                exceptions: reader.exceptions(deployment.id)?,
+                approvals: reader.approvals(deployment.id)?,
+                deployment,
+            })
         })
         .collect()
 }

@@ -25,4 +25,4 @@ mod record;
 pub use error::Error;
 pub use head_start::{HEAD_START, is_behind, is_left_behind};
 pub use plan_tip::plan_tip;
-pub use planned::{Planned, PlannedByOthers, Push, Queued};
+pub use planned::{Planned, PlannedByOthers, Push, Queued, QueuedByOther};

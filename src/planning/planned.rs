@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::plan;
-use crate::policy::{Exception, Refusal};
+use crate::policy::{Approval, Exception, Refusal};
 use crate::status::Status;
 use crate::store::Deployment;
 
@@ -32,6 +32,17 @@ pub struct Queued {
     pub planned: plan::PlannedDeployment,
 }
 
+/// A deployment of a push that another process recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedByOther {
+    /// The deployment, as it is now.
+    pub deployment: Deployment,
+    /// The reasons for which rules made exceptions.
+    pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
+}
+
 /// What one run of the planner recorded.
 #[derive(Debug, Clone, Default)]
 pub struct Planned {
@@ -52,8 +63,8 @@ pub struct Planned {
 /// again.
 #[derive(Debug, Clone, Default)]
 pub struct PlannedByOthers {
-    /// The deployments, each with the reasons for which rules made exceptions.
-    pub queued: Vec<(Deployment, Vec<Exception>)>,
+    /// The deployments.
+    pub queued: Vec<QueuedByOther>,
     /// The applications that were retired.
     pub retired: Vec<Target>,
     /// What can't be deployed.
@@ -66,7 +77,7 @@ impl Planned {
     #[must_use]
     pub fn environments(&self) -> BTreeSet<&Environment> {
         let new = self.queued.iter().map(|queued| queued.planned.target());
-        let others = self.others.queued.iter().map(|(other, _)| other);
+        let others = self.others.queued.iter().map(|other| &other.deployment);
         let overriding =
             others.filter(|other| other.status == Status::Queued && other.overrides_freeze);
         let targets = new.chain(overriding.map(|other| &other.target));
@@ -75,9 +86,10 @@ impl Planned {
 
     /// Removes from `others` what this run recorded itself.
     pub(super) fn remove_own(&self, others: &mut PlannedByOthers) {
-        others
-            .queued
-            .retain(|(other, _)| self.queued.iter().all(|queued| queued.id != other.id));
+        others.queued.retain(|other| {
+            let mut own = self.queued.iter();
+            own.all(|queued| queued.id != other.deployment.id)
+        });
         others
             .retired
             .retain(|target| !self.retired.contains(target));

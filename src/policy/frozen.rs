@@ -6,7 +6,7 @@
 //! name in a commit.
 
 use super::reviewed::shown;
-use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage, freeze_of};
+use super::{Answer, Case, ExceptionKind, Objection, Pass, Stage, Unknown, freeze_of};
 use crate::config::{EnvironmentSection, OnFreeze};
 use crate::identity::Identity;
 use crate::text;
@@ -32,6 +32,22 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         let (name, shown_reason) = (shown(by), text::escape(reason, 200));
         let note = format!("{described}; overridden by {name}: {shown_reason}");
         return Ok(Pass::overridden_by(by, reason, note));
+    }
+
+    // What the server can't find out is judged again, and does not wait for the thaw.
+    if case.facts.stage != Stage::Look
+        && reason.is_some()
+        && !may_override(case, &section, pusher)
+        && let Some(unknown) = unknown_signer(case, &section)
+    {
+        let name = &target.environment;
+        return Err(Objection::fault(
+            format!(
+                "{name} is {described}, and nobody knows who signed the Deploy-Override: {}",
+                unknown.0
+            ),
+            "see what the message says, and push again",
+        ));
     }
 
     match (case.facts.stage, reason) {
@@ -65,6 +81,15 @@ fn may_override(case: &Case<'_>, section: &EnvironmentSection, pusher: Option<&I
         let people = case.config.override_signers(section);
         people.contains(&pusher.name)
     })
+}
+
+/// Why nobody knows whether somebody signed an override who may; `None`: that is known.
+fn unknown_signer<'a>(case: &Case<'a>, section: &EnvironmentSection) -> Option<&'a Unknown> {
+    let review = case.target_facts()?.review.as_ref()?;
+    review
+        .as_ref()
+        .err()
+        .filter(|_| !section.override_by.is_empty())
 }
 
 /// The people in `override_by`, for a sentence; empty where there are none.
@@ -210,6 +235,35 @@ mod tests {
         assert_eq!(
             ask_deploy(judge, ALICE, &facts(Stage::Before, None), nobody),
             format!("{FROZEN}; overridden if alice pushes it: fire")
+        );
+    }
+
+    #[test]
+    fn override_whose_signer_is_not_known_does_not_wait_for_the_thaw() {
+        let ask = |stage, pusher: &str, config| {
+            let known = TargetFacts {
+                review: Some(Err(Unknown("no file of keys".to_owned()))),
+                ..pushed(pusher, Some("fire"))
+            };
+            ask_deploy(judge, config, &facts(stage, None), known)
+        };
+        for stage in [Stage::Before, Stage::After] {
+            assert_eq!(
+                ask(stage, "bob", ALICE),
+                format!(
+                    "refused: production is {FROZEN}, and nobody knows who signed the \
+                     Deploy-Override: no file of keys"
+                )
+            );
+            assert_eq!(
+                ask(stage, "alice", ALICE),
+                format!("{FROZEN}; overridden: fire")
+            );
+        }
+        assert_eq!(ask(Stage::Look, "bob", ALICE), FROZEN);
+        assert_eq!(
+            ask(Stage::Before, "bob", ""),
+            format!("refused: production is {FROZEN}")
         );
     }
 

@@ -41,7 +41,7 @@ pub use facts::{
 pub use freeze::{Freeze, freeze_of};
 pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
-pub use rules::{APPROVALS, Gate, judge, judge_branch};
+pub use rules::{APPROVALS, FROZEN, Gate, judge, judge_branch};
 pub use uncounted::UncountedReason;
 pub use unknown::Unknown;
 pub use verdict::{Answer, Objection, Pass, Refusal};

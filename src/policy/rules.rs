@@ -23,6 +23,9 @@ pub struct Gate {
 /// The name of the rule about approvals.
 pub const APPROVALS: &str = "approvals";
 
+/// The name of the rule about freezes.
+pub const FROZEN: &str = "frozen";
+
 struct Rule {
     name: &'static str,
     judge: fn(&Case<'_>) -> Answer,
@@ -93,7 +96,7 @@ const RULES: &[Rule] = &[
     Rule::about_history("promotion", promotion::judge),
     Rule::new("prepend only", prepend_only::judge),
     Rule::new(APPROVALS, approvals::judge).but_for(ExceptionKind::Override),
-    Rule::new("frozen", frozen::judge).but_for(ExceptionKind::Override),
+    Rule::new(FROZEN, frozen::judge).but_for(ExceptionKind::Override),
     Rule::new("together", together::judge).but_for(ExceptionKind::Alone),
     Rule::about_history("needs", needs::judge).but_for(ExceptionKind::Alone),
 ];

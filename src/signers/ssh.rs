@@ -18,6 +18,11 @@ pub(super) const BEGIN: &[u8] = b"-----BEGIN SSH SIGNATURE-----";
 /// The namespace of what git signs.
 const NAMESPACE: &str = "git";
 
+/// The exit status with which ssh-keygen says that a signature does not count. With any other one
+/// it says nothing: 1 is that of a program too old to know what it is asked, and 127 that of one
+/// that can't load its libraries.
+const DOES_NOT_COUNT: i32 = 255;
+
 /// How many names a key can have.
 const NAMES_MAX: usize = 5;
 
@@ -59,8 +64,8 @@ pub(super) fn signer(
             Some(0) => {
                 verified.insert(name);
             }
-            Some(_) => complaint = said(&output),
-            None => return Err(failed(&output)),
+            Some(DOES_NOT_COUNT) => complaint = said(&output),
+            _ => return Err(failed(&output)),
         }
     }
     if verified.is_empty() {
@@ -103,11 +108,11 @@ fn names(output: &Output) -> Result<Result<Vec<String>, SignatureFact>, Error> {
     let nobody = |why: String| Ok(Err(SignatureFact::Invalid(why)));
     match output.status.code() {
         Some(0) => {}
-        Some(_) => {
+        Some(DOES_NOT_COUNT) => {
             let why = "allowed_signers does not name its key, or the key is not valid now";
             return nobody(why.to_owned());
         }
-        None => return Err(failed(output)),
+        _ => return Err(failed(output)),
     }
     let names = std::str::from_utf8(&output.stdout).map_err(|_| failed(output))?;
     let names: Vec<String> = names.lines().map(str::to_owned).collect();
@@ -192,11 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn ssh_keygen_that_was_killed_says_nothing_about_a_key() {
+    fn ssh_keygen_that_gave_no_answer_says_nothing_about_a_key() {
         assert_eq!(
             read(255 << 8, b"a@x\n"),
             "invalid: allowed_signers does not name its key, or the key is not valid now"
         );
         assert!(read(9, b"a@x\n").starts_with("fault: ssh-keygen: signal: 9"));
+        for code in [1, 127] {
+            let expect = format!("fault: ssh-keygen: exit status: {code}: last");
+            assert_eq!(read(code << 8, b"a@x\n"), expect);
+        }
     }
 }

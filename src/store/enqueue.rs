@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
 use crate::plan;
-use crate::policy::{Exception, ExceptionKind};
+use crate::policy::Exception;
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -100,8 +100,6 @@ impl Transaction<'_> {
         let deployed = self.deployed(planned.target())?;
         let deployed = deployed.map(|deployed| deployed.revision);
         let pusher = source.pusher.as_ref();
-        let mut kinds = planned.exceptions().iter().map(|exception| exception.kind);
-        let overrides_freeze = kinds.any(|kind| kind == ExceptionKind::Override);
         let summary = match planned.summary() {
             Some(summary) => Some(summary.to_owned()),
             None => self.earlier_summary(planned)?,
@@ -123,7 +121,7 @@ impl Transaction<'_> {
                 source.author,
                 now.as_ms(),
                 text(planned.rolled_back()),
-                overrides_freeze,
+                planned.overrides_freeze(),
                 planned.waits(),
                 pusher.map(|pusher| pusher.evidence.as_str()),
                 summary

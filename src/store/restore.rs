@@ -10,7 +10,7 @@ use super::error::Error;
 use super::rows::Deployment;
 use super::transaction::Transaction;
 use crate::id::Target;
-use crate::policy::Exception;
+use crate::policy::{Approval, Exception};
 use crate::time::Timestamp;
 
 impl Transaction<'_> {
@@ -18,7 +18,12 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// It has not ended, or the state can't be changed.
-    pub fn restore(&self, ended: &Deployment, exceptions: &[Exception]) -> Result<(), Error> {
+    pub fn restore(
+        &self,
+        ended: &Deployment,
+        exceptions: &[Exception],
+        approvals: &[Approval],
+    ) -> Result<(), Error> {
         if !ended.status.has_ended() {
             let what = format!("{} has not ended, so it can't be recorded again", ended.id);
             return Err(Error::Damaged(what));
@@ -58,7 +63,10 @@ impl Transaction<'_> {
         )?;
         exceptions
             .iter()
-            .try_for_each(|exception| self.add_exception(ended.id, exception))
+            .try_for_each(|exception| self.add_exception(ended.id, exception))?;
+        approvals
+            .iter()
+            .try_for_each(|approval| self.add_approval(ended.id, approval))
     }
 
     /// Records again that an application is retired.

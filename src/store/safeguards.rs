@@ -224,6 +224,8 @@ impl Transaction<'_> {
 
     /// Records for a retry what was recorded for the deployment that it retries. The exception that
     /// let that one begin while its environment was frozen is left out, because it was made once.
+    /// An override that somebody signed stays: it can be what the deployment has in the place of
+    /// approvals. It goes past no freeze for the retry.
     pub(super) fn copy_details(&self, from: &Deployment, to: DeploymentId) -> Result<(), Error> {
         if let Some(back) = &from.rolled_back {
             let exceptions = self.exceptions(from.id)?;
@@ -232,7 +234,7 @@ impl Transaction<'_> {
 
         let exceptions = "INSERT INTO exceptions (deployment, kind, reason, signed_by)
              SELECT ?2, kind, reason, signed_by FROM exceptions
-             WHERE deployment = ?1 AND kind <> 'override'
+             WHERE deployment = ?1 AND (kind <> 'override' OR signed_by IS NOT NULL)
              ON CONFLICT DO NOTHING";
         let needs = "INSERT INTO needs
              SELECT ?2, application, commit_id, declared_by, goes_first FROM needs

@@ -360,7 +360,7 @@ fn make(
         transaction.skip_numbers(new.highest)?;
         transaction.skip_events(now)?;
         for ended in &published.deployments {
-            transaction.restore(&ended.as_recorded(), &ended.exceptions)?;
+            transaction.restore(&ended.as_recorded(), &ended.exceptions, &ended.approvals)?;
         }
         for (target, at) in &published.retired {
             transaction.restore_retirement(target, *at)?;

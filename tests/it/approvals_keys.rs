@@ -144,6 +144,16 @@ fn ssh_keygen_that_gives_no_answer_is_a_fault() {
     for (script, expected) in [
         ("kill -9 $$", "ssh-keygen: signal: 9"),
         ("head -c 100000 /dev/zero", "ssh-keygen: "),
+        // One that is too old, and one that can't load its libraries.
+        (
+            "echo usage >&2; exit 1",
+            "ssh-keygen: exit status: 1: usage",
+        ),
+        ("exit 127", "ssh-keygen: exit status: 127"),
+        (
+            "[ \"$2\" = verify ] && exit 127; echo bob@example.org",
+            "ssh-keygen: exit status: 127",
+        ),
     ] {
         let path = programs_with(&world, Some(("ssh-keygen", script)));
         let said = refused(&push_with_programs(&world, &path));
@@ -153,7 +163,7 @@ fn ssh_keygen_that_gives_no_answer_is_a_fault() {
         );
         assert!(said.contains(expected), "{script}: {said}");
     }
-    for script in ["exit 1", "exit 0", "echo bob@example.org; exit 1"] {
+    for script in ["exit 255", "exit 0", "echo bob@example.org; exit 255"] {
         let path = programs_with(&world, Some(("ssh-keygen", script)));
         let said = refused(&push_with_programs(&world, &path));
         assert!(

@@ -46,6 +46,7 @@ mod approvals_property;
 mod approvals_scope;
 mod approvals_signatures;
 mod approvals_signers;
+mod approvals_together;
 mod approve;
 mod cgroups;
 mod chained_hooks;
