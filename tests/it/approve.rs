@@ -195,6 +195,29 @@ fn hook(world: &World, name: &str, script: &str) {
 }
 
 #[test]
+fn approval_on_top_of_another_commit_than_the_shown_one_is_refused() {
+    let (world, commits) = world();
+    change(&world, "alice", "next", A, &entry(&commits[1]));
+    let next = hash(&world, "deploy.git", "next");
+    git(&world, "bob", &["fetch", "-q", "origin"]).ok();
+    git(&world, "bob", &["checkout", "-q", "next"]).ok();
+    // The branch gets another change below the approval.
+    let script = format!(
+        "test -e .git/done && exit\ntouch .git/done\nmessage=$(git log -1 --format=%B)\n\
+         git reset -q --hard HEAD~1\nprintf '{}\\n' >production/a.deploy\n\
+         git commit -q -a -S -m Other\n\
+         git commit -q -S --allow-empty --cleanup=verbatim -m \"$message\"",
+        commits[2]
+    );
+    hook(&world, "post-commit", &script);
+
+    git_deploy(&world, "bob", &["approve", "--yes", "--push"])
+        .exits(1)
+        .says(" is not on top of what was shown");
+    assert_eq!(hash(&world, "deploy.git", "next"), next);
+}
+
+#[test]
 fn what_can_not_be_approved_is_refused() {
     let (world, commits) = world();
     change(&world, "alice", "next", A, &entry(&commits[1]));

@@ -98,24 +98,31 @@ pub fn remote_branches(folder: Option<PathBuf>) -> Result<Vec<String>, Error> {
 /// What a person means.
 fn named(deploy: &DeployClone, revision: Option<&str>) -> Result<NamedCommit, Error> {
     let found = deploy.clone.named_commit(revision.unwrap_or(UPSTREAM))?;
-    found.ok_or_else(|| match revision {
-        Some(revision) => Error::refused(
-            format!(
-                "{} names no commit in {}",
-                text::quote(revision, 100),
-                deploy.clone
-            ),
-            format!(
-                "write a branch of the remote as {}/BRANCH",
-                text::escape(&deploy.remote, 80)
-            ),
-        ),
+    let remote = text::escape(&deploy.remote, 80);
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    Err(match revision {
+        Some(revision) => {
+            let of_remote = format!("{}/{revision}", deploy.remote);
+            let hint = match deploy.clone.named_commit(&of_remote)? {
+                Some(branch) => format!("did you mean the branch {}?", branch.shown),
+                None => format!(
+                    "write a branch of the remote as {remote}/BRANCH; to see them: git branch -r"
+                ),
+            };
+            Error::refused(
+                format!(
+                    "{} names no commit in {}",
+                    text::quote(revision, 100),
+                    deploy.clone
+                ),
+                hint,
+            )
+        }
         None => Error::refused(
             "the current branch has no upstream branch that could be approved",
-            format!(
-                "name what to approve: {}/BRANCH",
-                text::escape(&deploy.remote, 80)
-            ),
+            format!("name what to approve: {remote}/BRANCH; to see them: git branch -r"),
         ),
     })
 }
