@@ -39,6 +39,9 @@ pub struct Proposal {
     pub message: ProposalMessage,
     /// The name of the branch to push to, unless the person names one.
     pub branch: String,
+    /// Whether it is published that the environment needs approvals. Then the commit must be
+    /// signed, and somebody else has to approve it.
+    pub needs_approval: bool,
 }
 
 /// Finds out what to propose.
@@ -66,8 +69,12 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
     };
     let (steps, left_out) = situation.steps(&here)?;
     let notices = situation.notices()?;
+    let status = situation.status.as_ref();
+    let needs = status.and_then(|status| status.environment(&request.environment));
+    let needs_approval = needs.is_some_and(|needs| needs.approvals > 0);
     let head = situation.head;
     Ok(Proposal {
+        needs_approval,
         head,
         left_out,
         notices,
@@ -131,7 +138,9 @@ impl Situation<'_> {
                     "there is nothing to propose in {environment}{}",
                     lines.collect::<String>()
                 ),
-                "name one application to see more: deploy-by-code propose ENV/APP",
+                format!(
+                    "name one application to see more: deploy-by-code propose {environment}/APP"
+                ),
             ));
         }
         Ok((steps, left_out))
@@ -151,9 +160,11 @@ impl Situation<'_> {
             application: target.application.clone(),
         });
         let missing = own.filter(|target| !here.contains_key(target));
+        // The environment itself can be new.
+        let new = if self.request.is_new { " --new" } else { "" };
         let left_out = |target: Target| LeftOut {
             why: format!(
-                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}"
+                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}{new}"
             ),
             target,
         };
