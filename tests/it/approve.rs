@@ -218,6 +218,27 @@ fn approval_on_top_of_another_commit_than_the_shown_one_is_refused() {
 }
 
 #[test]
+fn tag_with_the_name_of_a_branch_is_not_taken_for_it() {
+    let (world, commits) = world();
+    change(&world, "alice", "next", A, &entry(&commits[1]));
+    change(&world, "alice", "other", A, &entry(&commits[2]));
+    let tag = ["push", "-q", "origin", "other:refs/tags/origin/next"];
+    git(&world, "alice", &tag).ok();
+
+    for merge in [[].as_slice(), &["--merge"]] {
+        let arguments = [&["approve", "origin/next", "--yes"], merge].concat();
+        git_deploy(&world, "bob", &arguments)
+            .exits(1)
+            .says("\"origin/next\" has two meanings")
+            .says("write the full name: refs/remotes/origin/next");
+    }
+    let full_name = ["approve", "refs/remotes/origin/next", "--yes", "--push"];
+    git_deploy(&world, "bob", &full_name).ok();
+    let next = hash(&world, "alice", "next");
+    assert_eq!(hash(&world, "deploy.git", "refs/heads/next^"), next);
+}
+
+#[test]
 fn what_can_not_be_approved_is_refused() {
     let (world, commits) = world();
     change(&world, "alice", "next", A, &entry(&commits[1]));

@@ -100,6 +100,9 @@ fn named(deploy: &DeployClone, revision: Option<&str>) -> Result<NamedCommit, Er
     let found = deploy.clone.named_commit(revision.unwrap_or(UPSTREAM))?;
     let remote = text::escape(&deploy.remote, 80);
     if let Some(found) = found {
+        if let Some(name) = revision {
+            check_one_meaning(deploy, name, &found)?;
+        }
         return Ok(found);
     }
     Err(match revision {
@@ -125,4 +128,23 @@ fn named(deploy: &DeployClone, revision: Option<&str>) -> Result<NamedCommit, Er
             format!("name what to approve: {remote}/BRANCH; to see them: git branch -r"),
         ),
     })
+}
+
+/// Checks that a name which git takes for one thing is not that of a branch too: whoever may push a
+/// tag could give it the name of the branch.
+fn check_one_meaning(deploy: &DeployClone, name: &str, found: &NamedCommit) -> Result<(), Error> {
+    for prefix in ["refs/heads/", "refs/remotes/"] {
+        let full_name = format!("{prefix}{name}");
+        let branch = deploy.clone.named_commit(&full_name)?;
+        if branch.is_some_and(|branch| branch.branch != found.branch) {
+            return Err(Error::refused(
+                format!(
+                    "{} has two meanings: it names a branch, and a tag or another branch",
+                    text::quote(name, 200)
+                ),
+                format!("write the full name: {}", text::escape(&full_name, 300)),
+            ));
+        }
+    }
+    Ok(())
 }
