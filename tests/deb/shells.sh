@@ -25,18 +25,21 @@ printf 'autoload -Uz compinit\ncompinit -u\n' >/root/.zshrc
 # file has the text.
 tab() {
     rm -f "$3"
-    zsh /test/tab.zsh "$1" "deploy-by-code -C /srv/deploys.git $2 >$3 2>&1" || fail "$1 did not run: $2"
+    zsh /test/tab.zsh "$1" "$2 >$3 2>&1" || fail "$1 did not run: $2"
     expect "$4" cat "$3"
     printf 'ok: %-5s %s\n' "${1%% *}" "$2"
 }
 
+server='deploy-by-code -C /srv/deploys.git'
 for shell in 'bash --rcfile /usr/share/bash-completion/bash_completion -i' 'zsh -i' 'fish -i'; do
     say "$shell"
-    tab "$shell" 'freeze st^ --reason x' /tmp/freeze 'staging: frozen by root'
-    tab "$shell" 'thaw st^' /tmp/thaw 'staging is thawed'
-    tab "$shell" 'status production/a^' /tmp/status $'BY\nproduction/app'
-    tab "$shell" 'show ^' /tmp/show '#1'
-    tab "$shell" 'stat^' /tmp/command 'APPLICATION'
+    tab "$shell" "$server freeze st^ --reason x" /tmp/freeze 'staging: frozen by root'
+    tab "$shell" "$server thaw st^" /tmp/thaw 'staging is thawed'
+    tab "$shell" "$server status production/a^" /tmp/status $'BY\nproduction/app'
+    tab "$shell" "$server show ^" /tmp/show '#1'
+    tab "$shell" "$server stat^" /tmp/command 'APPLICATION'
+    tab "$shell" 'git -C /root/work deploy stat^ -h' /tmp/git 'git deploy status'
+    tab "$shell" 'git -C /root/work deploy propose production/a^ -h' /tmp/git 'git deploy propose'
 done
 
 say 'all of it worked'

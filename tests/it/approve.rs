@@ -320,7 +320,20 @@ fn each_file_that_was_shown_is_approved_and_no_other() {
     let path = world.path("alice/production/b.deploy");
     fs::write(path, entry(&commits[0])).unwrap();
     git(&world, "alice", &["add", "-A"]).ok();
-    git(&world, "alice", &["commit", "-q", "-S", "-m", "Deploy b"]).ok();
+    git(
+        &world,
+        "alice",
+        &[
+            "commit",
+            "-q",
+            "-S",
+            "-m",
+            "Deploy b",
+            "-m",
+            "Deploy-Override: incident 7",
+        ],
+    )
+    .ok();
     git(&world, "alice", &["push", "-q", "origin", "next"]).ok();
 
     git_deploy(
@@ -330,7 +343,8 @@ fn each_file_that_was_shown_is_approved_and_no_other() {
     )
     .ok()
     .says("production/a: ")
-    .says("production/b: new -> ");
+    .says("production/b: new -> ")
+    .says(" asks to override for production/b: incident 7");
     let message = world.server_git(&["log", "-1", "--format=%B", "next"]);
     let trailers = format!("Approve 2 deploy files\n\nDeploy-Approve: {A}\nDeploy-Approve: {B}");
     assert_eq!(message.trim_end(), trailers);

@@ -152,6 +152,7 @@ fn completion_works_in_bash() {
     let complete = |words: &str, cword: usize| {
         let script = format!(
             "__git() {{ git \"$@\"; }}\n\
+             __gitcomp_nl() {{ mapfile -t COMPREPLY <<<\"$1\"; }}\n\
              . '{}'\n\
              words=(git {words}) cword={cword} __git_cmd_idx=1\n\
              _git_deploy\n\

@@ -74,6 +74,16 @@ pub(super) fn files(
     let mut files = Vec::new();
     for (target, candidate) in targets {
         let traced = traced.remove(&target).unwrap_or_default();
+        warnings.extend(
+            traced
+                .overrides
+                .iter()
+                .take(COMMITS_MAX)
+                .map(|(commit, reason)| {
+                    let reason = text::escape(reason, 200);
+                    format!("{} asks to override for {target}: {reason}", commit.short())
+                }),
+        );
         let file = FileToApprove {
             commits: commits(deploy, &target, &candidate),
             entry: entry(deploy, &named.commit, &target)?,

@@ -46,24 +46,16 @@ impl ApprovalDraft {
     pub fn make(&self) -> Result<Revision, Error> {
         let commit = match &self.place.way {
             ApprovalWay::Current => self.make_in_work_tree()?,
-            ApprovalWay::Local(name) => {
-                let commit = self.make_beside()?;
-                let full_name = format!("refs/heads/{name}");
-                let old = self.named.commit.as_str();
-                let git = &self.deploy.clone.git;
-                git.run(&[
-                    "update-ref",
-                    "-m",
-                    "approve",
-                    &full_name,
-                    commit.as_str(),
-                    old,
-                ])?;
-                commit
-            }
-            ApprovalWay::Remote => self.make_beside()?,
+            ApprovalWay::Local(_) | ApprovalWay::Remote => self.make_beside()?,
         };
         self.check(&commit)?;
+
+        if let ApprovalWay::Local(name) = &self.place.way {
+            let full_name = format!("refs/heads/{name}");
+            let (new, old) = (commit.as_str(), self.named.commit.as_str());
+            let git = &self.deploy.clone.git;
+            git.run(&["update-ref", "-m", "approve", &full_name, new, old])?;
+        }
         Ok(commit)
     }
 

@@ -1,7 +1,7 @@
 //! Committing and pushing a proposal, with the person's own git.
 
 use super::super::error::Error;
-use super::deploy_files::{WrittenFiles, pathspec};
+use super::deploy_files::{WrittenFile, pathspec};
 use super::prepare::Proposal;
 use crate::deployfile;
 use crate::id::Revision;
@@ -22,7 +22,7 @@ impl Proposal {
         }
         let hold = Error::system("signals can't be held back", "run the command again");
         let interrupts = Interrupts::hold().map_err(hold)?;
-        let mut written = WrittenFiles::new(clone.folder());
+        let mut written = WrittenFile::new(clone.folder());
         let done = self.write_and_commit(&mut written, edit, &interrupts);
 
         // Whether there is a commit is known by HEAD alone: git can be ended after it moved HEAD.
@@ -44,7 +44,7 @@ impl Proposal {
 
     fn write_and_commit<'p>(
         &'p self,
-        written: &mut WrittenFiles<'p>,
+        written: &mut WrittenFile<'p>,
         edit: bool,
         interrupts: &Interrupts,
     ) -> Result<(), Error> {

@@ -168,14 +168,14 @@ fn content(file: &Path, shown: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// Deploy files that were changed, and can be put back.
-pub(super) struct WrittenFiles<'p> {
+pub(super) struct WrittenFile<'p> {
     top: PathBuf,
     files: Vec<&'p ProposedFile>,
     /// The folders that were made, the outer ones first.
     folders: Vec<PathBuf>,
 }
 
-impl<'p> WrittenFiles<'p> {
+impl<'p> WrittenFile<'p> {
     /// Nothing is changed yet.
     pub(super) fn new(top: &Path) -> Self {
         Self {
