@@ -124,6 +124,18 @@ pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
     format!("\"{}\"", escape(bytes, max))
 }
 
+/// [`escape`], as one word of a command that a person can copy into a shell: in single quotes
+/// where the shell could take a character for something else.
+#[must_use]
+pub fn shell_word(bytes: impl AsRef<[u8]>, max: usize) -> String {
+    let escaped = escape(bytes, max);
+    let is_plain = |c: char| c.is_alphanumeric() || "._/-+:@%,^=".contains(c);
+    match !escaped.is_empty() && escaped.chars().all(is_plain) {
+        true => escaped,
+        false => format!("'{}'", escaped.replace('\'', "'\\''")),
+    }
+}
+
 /// Appends one line of a command's output, for a terminal. Colours (SGR sequences) are removed. A
 /// carriage return begins a new line, so that each step of a progress bar can be read. Tabs stay,
 /// and all other deceptive characters are escaped.
@@ -264,6 +276,21 @@ mod tests {
         assert_eq!(escape("abcdef", 3), "abc…");
         assert_eq!(escape("abc", 3), "abc");
         assert_eq!(escape("ab\n", 3), "ab…");
+    }
+
+    #[test]
+    fn word_for_a_shell_is_one_word_and_no_command() {
+        let table = [
+            ("deploy/web-6037512", "deploy/web-6037512"),
+            ("x;reboot", "'x;reboot'"),
+            ("$(reboot)`x`", "'$(reboot)`x`'"),
+            ("it's", "'it'\\''s'"),
+            ("a\u{202e}b", "'a\\u{202e}b'"),
+            ("", "''"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(shell_word(name, 80), expected, "{name:?}");
+        }
     }
 
     #[test]

@@ -37,12 +37,19 @@ pub(super) fn approve(arguments: ApproveArguments, folder: Option<PathBuf>) -> R
 
     let commit = draft.make()?;
     output.line(&format!("approved with {}", commit.short()))?;
-    if !arguments.is_pushed {
+    if arguments.is_pushed {
+        let branch = draft.push(&commit)?;
+        output.line(&format!("pushed {} to {branch}", commit.short()))?;
+    } else {
         output.line(&format!("to push it: {}", draft.push_command(&commit)))?;
-        return Ok(Exit::Done);
     }
-    let branch = draft.push(&commit)?;
-    output.line(&format!("pushed {} to {branch}", commit.short()))?;
+    if let Some(command) = draft.deploy_command(&commit) {
+        let branch = draft.deploy.shown_branch();
+        output.line(&format!(
+            "when it has all of its approvals, merge it into {branch} to deploy it, for example: \
+             {command}"
+        ))?;
+    }
     Ok(Exit::Done)
 }
 

@@ -65,7 +65,7 @@ pub(super) struct ProposeArguments {
     /// Deploy once more what the file asks for
     #[arg(long = "redeploy")]
     pub(super) is_redeploy: bool,
-    /// The environment or application is new, though its name is like another one
+    /// The environment is new, or the application is, though its name is like another one
     #[arg(long = "new")]
     pub(super) is_new: bool,
     /// How many commits the entry names at most

@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::output::{self, Output};
 use crate::id::Revision;
 use crate::report::{ProposalRow, proposal_diff, proposal_text, to_json};
-use crate::text::escape;
+use crate::text::{escape, shell_word};
 use crate::verbs::{self, Proposal, ProposeRequest};
 
 /// `propose ENV[/APP] [REV]`.
@@ -59,8 +59,16 @@ pub(super) fn propose(arguments: ProposeArguments, folder: Option<PathBuf>) -> R
             format!("to push it: git push {remote} {refspec}")
         }
     };
-    if !json {
-        output.line(&said)?;
+    if json {
+        return Ok(Exit::Done);
+    }
+    output.line(&said)?;
+    if proposal.needs_approval {
+        let branch = push.as_ref().unwrap_or(&proposal.branch);
+        let branch = shell_word(format!("{}/{branch}", proposal.deploy.remote), 300);
+        output.line(&format!(
+            "somebody else has to approve it: git deploy approve {branch} --push"
+        ))?;
     }
     Ok(Exit::Done)
 }

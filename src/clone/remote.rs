@@ -11,6 +11,10 @@ use crate::text;
 /// The remote that a clone has by default (git-clone(1)).
 const DEFAULT: &str = "origin";
 
+/// What to do where HEAD of a remote can't be followed.
+const NAME_ONE: &str = "name the right one: --branch BRANCH for the deploy repository, or a \
+                        revision for an application";
+
 /// A remote of a clone.
 pub struct Remote<'c> {
     clone: &'c LocalClone,
@@ -132,13 +136,13 @@ impl Remote<'_> {
                         "HEAD of the remote {} names the branch {strange}",
                         self.shown()
                     ),
-                    "if this is the right one, name it yourself",
+                    NAME_ONE,
                 ));
             }
             None if commit.is_some() && branch.is_none() => {
                 return Err(Error::unnamed(
                     format!("HEAD of the remote {} names no branch", self.shown()),
-                    "name the branch",
+                    NAME_ONE,
                 ));
             }
             _ => {}

@@ -65,6 +65,16 @@ impl Repository {
             .map_err(|why| self.unacceptable(format!("commit {id} can't be understood: {why}")))
     }
 
+    /// The parents of a commit, in their order.
+    ///
+    /// # Errors
+    /// The commit can't be read.
+    pub fn parents(&self, commit: &Revision) -> Result<Vec<Revision>, Error> {
+        let mut buffer = Vec::new();
+        let object = self.commit(&self.own_id(commit)?, &mut buffer)?;
+        object.parents.iter().map(|id| self.revision(id)).collect()
+    }
+
     /// The error of something in this repository that is more or other than what is accepted.
     pub(super) fn unacceptable(&self, what: impl AsRef<str>) -> Error {
         Error::about_content(self.path(), what.as_ref())

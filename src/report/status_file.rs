@@ -28,8 +28,8 @@ pub struct StatusFile<'p> {
     pub at: Timestamp,
     /// The environments that somebody froze.
     pub frozen: Vec<PublishedFreeze>,
-    /// What a change needs in the environments of these applications. A server of an earlier
-    /// version does not publish it.
+    /// What a change needs in the environments of these applications, and in those that have a
+    /// section of the configuration. A server of an earlier version does not publish it.
     #[serde(default)]
     pub environments: Cow<'p, [PublishedEnvironment]>,
     /// Each application in each environment, in the order of their names.
@@ -79,6 +79,19 @@ impl PublishedEnvironment {
             approvals: section.approvals,
             approvers,
         }
+    }
+
+    /// What the configuration says of the environments that it has a section for, and of those of
+    /// some applications: the first change of an environment needs its approvals too.
+    #[must_use]
+    pub fn all(config: &Config, rows: &[PublishedRow]) -> Vec<Self> {
+        let own = config.environments().map(|(environment, _)| environment);
+        let names: BTreeSet<&Environment> =
+            own.chain(rows.iter().map(|row| &row.environment)).collect();
+        names
+            .into_iter()
+            .map(|name| Self::of(config, name))
+            .collect()
     }
 
     /// The same, in words that are safe to show.
@@ -142,15 +155,10 @@ impl StatusFile<'_> {
         })
     }
 
-    /// Whether it says what the configuration says of the environments of its applications.
+    /// Whether it says what the configuration says of the environments.
     #[must_use]
     pub fn is_as_configured(&self, config: &Config) -> bool {
-        let rows = self.applications.iter();
-        let named: BTreeSet<&Environment> = rows.map(|row| &row.environment).collect();
-        let configured = named
-            .iter()
-            .map(|name| PublishedEnvironment::of(config, name));
-        configured.eq(self.environments.iter().cloned())
+        PublishedEnvironment::all(config, &self.applications) == *self.environments
     }
 
     /// What a change needs in an environment; `None`: that is not published.

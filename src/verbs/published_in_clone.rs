@@ -6,7 +6,7 @@ use crate::clone::{Chosen, DeployClone};
 use crate::id::Target;
 use crate::report::{PublishedDeployment, StatusFile};
 use crate::store::Filter;
-use crate::text::escape;
+use crate::text::{escape, nearest};
 
 /// What is published.
 pub struct PublishedInClone {
@@ -53,6 +53,7 @@ impl PublishedInClone {
     /// # Errors
     /// Nothing is published about what is asked for.
     pub fn keep(&mut self, filter: &Filter) -> Result<(), Error> {
+        let all: Vec<Target> = self.targets().collect();
         let applications = self.status.applications.to_mut();
         applications.retain(|row| {
             filter.lets_through(&Target {
@@ -79,9 +80,37 @@ impl PublishedInClone {
             Some(application) => format!("{environment}/{application}"),
             None => environment.to_string(),
         };
+        let near = match &filter.application {
+            Some(_) => {
+                let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+                nearest(&asked, names.iter().map(String::as_str)).map(str::to_owned)
+            }
+            None => {
+                let names = all.iter().map(|target| target.environment.as_str());
+                nearest(&asked, names).map(str::to_owned)
+            }
+        };
+        let hint = "without a name, all that is published is listed";
         Err(Error::refused(
             format!("nothing is published about {asked}"),
-            "without a name, all that is published is listed",
+            match near {
+                Some(near) => format!("did you mean {near}? {hint}"),
+                None => hint.to_owned(),
+            },
         ))
+    }
+
+    /// The applications in their environments about which something is published.
+    fn targets(&self) -> impl Iterator<Item = Target> {
+        let deployed = self.status.applications.iter();
+        let deployed = deployed.map(|row| (&row.environment, &row.application));
+        let log = self.log.iter();
+        let log = log.map(|row| (&row.environment, &row.application));
+        deployed
+            .chain(log)
+            .map(|(environment, application)| Target {
+                environment: environment.clone(),
+                application: application.clone(),
+            })
     }
 }

@@ -20,7 +20,7 @@ use crate::deploy_repository::{ConfigError, DeployRepository};
 use crate::event::Event;
 use crate::event_kind::EventKind;
 use crate::git::NewCommit;
-use crate::id::{Environment, EventId, Revision, Target};
+use crate::id::{EventId, Revision, Target};
 use crate::publish::{Audience, Recipient, STATUS, Told};
 use crate::report::{
     Happened, PublishedDeployment, PublishedEnvironment, PublishedPages, PublishedRow, entry_lines,
@@ -215,20 +215,13 @@ impl PublishedStatus {
         let rows: Result<Vec<PublishedRow>, store::Error> = newest.into_iter().map(row).collect();
         let rows = rows?;
 
-        let environments: BTreeSet<&Environment> =
-            rows.iter().map(|row| &row.environment).collect();
-        let environments = environments.into_iter();
-        let config = &self.deploy.config;
-        let environments = environments.map(|name| PublishedEnvironment::of(config, name));
-        let environments = environments.collect();
-
         let log = record.ended(LOG_MAX)?.into_iter();
         let log = log.map(|deployment| PublishedDeployment::new(deployment, record));
         Ok(PublishedPages {
             event: format!("{state}-{}", event.0),
             at,
             left_out: all - rows.len(),
-            environments,
+            environments: PublishedEnvironment::all(&self.deploy.config, &rows),
             rows,
             frozen: record.freezes(clock::now())?,
             log: log.collect::<Result<_, _>>()?,

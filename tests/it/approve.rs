@@ -195,6 +195,50 @@ fn hook(world: &World, name: &str, script: &str) {
 }
 
 #[test]
+fn approval_on_top_of_another_commit_than_the_shown_one_is_refused() {
+    let (world, commits) = world();
+    change(&world, "alice", "next", A, &entry(&commits[1]));
+    let next = hash(&world, "deploy.git", "next");
+    git(&world, "bob", &["fetch", "-q", "origin"]).ok();
+    git(&world, "bob", &["checkout", "-q", "next"]).ok();
+    // The branch gets another change below the approval.
+    let script = format!(
+        "test -e .git/done && exit\ntouch .git/done\nmessage=$(git log -1 --format=%B)\n\
+         git reset -q --hard HEAD~1\nprintf '{}\\n' >production/a.deploy\n\
+         git commit -q -a -S -m Other\n\
+         git commit -q -S --allow-empty --cleanup=verbatim -m \"$message\"",
+        commits[2]
+    );
+    hook(&world, "post-commit", &script);
+
+    git_deploy(&world, "bob", &["approve", "--yes", "--push"])
+        .exits(1)
+        .says(" is not on top of what was shown");
+    assert_eq!(hash(&world, "deploy.git", "next"), next);
+}
+
+#[test]
+fn tag_with_the_name_of_a_branch_is_not_taken_for_it() {
+    let (world, commits) = world();
+    change(&world, "alice", "next", A, &entry(&commits[1]));
+    change(&world, "alice", "other", A, &entry(&commits[2]));
+    let tag = ["push", "-q", "origin", "other:refs/tags/origin/next"];
+    git(&world, "alice", &tag).ok();
+
+    for merge in [[].as_slice(), &["--merge"]] {
+        let arguments = [&["approve", "origin/next", "--yes"], merge].concat();
+        git_deploy(&world, "bob", &arguments)
+            .exits(1)
+            .says("\"origin/next\" has two meanings")
+            .says("write the full name: refs/remotes/origin/next");
+    }
+    let full_name = ["approve", "refs/remotes/origin/next", "--yes", "--push"];
+    git_deploy(&world, "bob", &full_name).ok();
+    let next = hash(&world, "alice", "next");
+    assert_eq!(hash(&world, "deploy.git", "refs/heads/next^"), next);
+}
+
+#[test]
 fn what_can_not_be_approved_is_refused() {
     let (world, commits) = world();
     change(&world, "alice", "next", A, &entry(&commits[1]));
@@ -447,29 +491,4 @@ fn what_is_needed_is_known_only_where_it_is_published() {
     git_deploy(&world, "bob", &arguments)
         .ok()
         .says("how many approvals production needs, and from whom, is not published");
-}
-
-#[test]
-fn proposal_is_signed_where_the_server_asks_for_approvals() {
-    let (world, commits) = world();
-    let propose = |person: &str| git_deploy(&world, person, &["propose", A, &commits[1]]).ok();
-
-    git(&world, "alice", &["config", "commit.gpgSign", "false"]).ok();
-    propose("alice").says("production needs 1 approval by people whose signatures the server knows, and the commit is signed for that");
-    let made = world.git_in("alice", &["cat-file", "commit", "HEAD"]);
-    assert!(
-        made.contains("\ngpgsig -----BEGIN SSH SIGNATURE-----"),
-        "{made}"
-    );
-
-    // Somebody without a key can still propose, and somebody else signs that later.
-    for key in ["commit.gpgSign", "user.signingKey"] {
-        git(&world, "bob", &["config", key, ""]).ok();
-    }
-    git(&world, "bob", &["config", "commit.gpgSign", "false"]).ok();
-    propose("bob")
-        .says("and the server refuses a commit that is not signed; git has no key to sign with")
-        .says("hint: to sign with an SSH key");
-    let made = world.git_in("bob", &["cat-file", "commit", "HEAD"]);
-    assert!(!made.contains("\ngpgsig "), "{made}");
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use expect_test::expect_file;
 
-use crate::approvers::{clone, command_of, git, git_deploy, world_of_clones};
+use crate::approvers::{change, clone, command_of, git, git_deploy, world_of_clones};
 use crate::published_status::{REF, subjects, wait_for};
-use crate::run::run;
+use crate::run::{Run, run};
+use crate::signing::ONE_APPROVAL;
 use crate::transcript::Transcript;
 use crate::world::World;
 
@@ -167,4 +168,119 @@ fn completion_works_in_bash() {
     assert_eq!(complete("deploy approve ori", 3), "origin/main\n");
     assert_eq!(complete("deploy approve --me", 3), "--merge\n");
     assert_eq!(complete("deploy propose production/a ''", 4), "\n");
+}
+
+/// A server on which `a` is deployed in staging and nothing in production, which needs an approval.
+fn world_before_production() -> (World, Vec<String>) {
+    let section = format!("[environments.staging]\n{ONE_APPROVAL}");
+    let world = world_of_clones(&section);
+    let log = world.git_in("a", &["log", "--reverse", "--format=%H"]);
+    let commits: Vec<String> = log.lines().map(str::to_owned).collect();
+    Transcript::new(&world).deploy("staging/a", &commits[1], "");
+    world.wait_until("it is published", || {
+        let last = subjects(&world, REF).pop();
+        last.is_some_and(|last| last.ends_with(" succeeded (#1)"))
+    });
+    for person in ["alice", "bob"] {
+        clone(&world, person);
+    }
+    (world, commits)
+}
+
+/// The command at the end of a line that begins like this.
+fn command_in(run: &Run, begin: &str) -> Vec<String> {
+    let mut lines = run.stdout.lines();
+    let line = lines.find(|line| line.starts_with(begin));
+    let (_, command) = line.expect(begin).rsplit_once(": git ").unwrap();
+    command.split(' ').map(str::to_owned).collect()
+}
+
+fn git_as_printed(world: &World, person: &str, run: &Run, begin: &str) -> Run {
+    let words = command_in(run, begin);
+    git(
+        world,
+        person,
+        &words.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
+}
+
+#[test]
+fn first_deploy_of_an_environment_is_signed_and_approved_as_it_is_said() {
+    let (world, _) = world_before_production();
+    let train = ["propose", "production", "--from", "staging", "--new"];
+    let refused = git_deploy(&world, "alice", &train).exits(1);
+    refused.says("deploy-by-code propose production/a --from staging --new\n");
+
+    // git of alice signs nothing by itself.
+    let arguments = [
+        "propose",
+        "production/a",
+        "--from",
+        "staging",
+        "--new",
+        "--push",
+    ];
+    let keyless = [&["-c", "user.signingKey=", "deploy"], arguments.as_slice()].concat();
+    git(&world, "alice", &keyless)
+        .exits(1)
+        .says("git has no key to sign with");
+    assert_eq!(world.git_in("alice", &["status", "--porcelain"]), "");
+
+    let proposed = git_deploy(&world, "alice", &arguments).ok();
+    let mut approve = command_in(&proposed, "somebody else has to approve it: ");
+    approve.push("--yes".to_owned());
+    let approve: Vec<&str> = approve.iter().map(String::as_str).collect();
+    let approved = git(&world, "bob", &approve)
+        .ok()
+        .says("production needs 1 approval by people whose signatures the server knows");
+    git_as_printed(&world, "bob", &approved, "when it has all of its approvals").ok();
+    world.settled();
+    assert_eq!(world.status("production/a")["status"], "succeeded");
+}
+
+#[test]
+fn branch_that_somebody_named_is_one_word_of_the_printed_command() {
+    let (world, commits) = world();
+    clone(&world, "alice");
+    let branch = "next;touch${IFS}x";
+    let entry = format!("{}\n* Deploy alarms\n", commits[2]);
+    change(&world, "alice", branch, "staging/a", &entry);
+    let name = format!("origin/{branch}");
+    let approved = git_deploy(&world, "bob", &["approve", &name, "--yes"]).ok();
+    let line = approved
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("to push it: "));
+    let (_, command) = line.unwrap().split_once(": ").unwrap();
+
+    let mut shell = command_of(&world, "bob", "sh");
+    run(shell.args(["-c", command]), b"").ok();
+
+    assert!(!world.path("bob/x").exists());
+    let pushed = world.server_git(&["log", "-1", "--format=%s", &format!("refs/heads/{branch}")]);
+    assert_eq!(pushed, "Approve staging/a");
+}
+
+#[test]
+fn name_that_was_mistyped_gets_the_nearest_one() {
+    let (world, commits) = world();
+    clone(&world, "alice");
+    let entry = format!("{}\n* Deploy alarms\n", commits[2]);
+    change(&world, "alice", "next", "staging/a", &entry);
+    let table: [(&[&str], &str); 5] = [
+        (&["status", "prodction"], "did you mean production? "),
+        (&["log", "stagin/a"], "did you mean staging/a? "),
+        (
+            &["approve", "next", "--yes"],
+            "did you mean the branch origin/next?",
+        ),
+        (&["approve", "nxt", "--yes"], "to see them: git branch -r\n"),
+        (
+            &["approve", "--yes"],
+            "git branch -r --no-merged origin/main\n",
+        ),
+    ];
+    for (arguments, said) in table {
+        git_deploy(&world, "bob", arguments).exits(1).says(said);
+    }
 }

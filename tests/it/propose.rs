@@ -62,7 +62,7 @@ fn first_entry_makes_the_file_and_the_folder() {
     );
     propose(&world, &["staging/a"])
         .exits(1)
-        .says("there is no environment staging")
+        .says("there is no deploy file in an environment staging")
         .says("if it is new: --new");
     propose(&world, &["staging/a", "--new", "--lines=0"]).ok();
     assert_eq!(

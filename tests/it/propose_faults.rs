@@ -382,3 +382,25 @@ fn commit_that_was_made_is_kept_although_git_is_ended() {
     );
     assert_eq!(world.git(&["diff", "HEAD"]), "");
 }
+
+#[test]
+fn file_that_is_too_large_is_named_so() {
+    let (world, main) = one_deployed();
+    let content = format!("{}\n{}", main[0], "* x\n".repeat(300_000));
+    fs::write(world.path("work/production/a.deploy"), content).unwrap();
+    world.git(&["commit", "-q", "-a", "-m", "Much"]);
+    refuses(&world, &[A, &main[2]])
+        .says("production/a.deploy is larger than 1048576 bytes")
+        .says("remove its oldest entries first");
+}
+
+#[test]
+fn application_whose_remote_names_no_branch_wants_a_revision() {
+    let (world, main) = one_deployed();
+    let head = ["symbolic-ref", "HEAD", "refs/heads/none"];
+    world.git_in("apps/a.git", &head);
+    refuses(&world, &[A])
+        .says("names no branch that is there")
+        .says("name a revision of a, for example origin/BRANCH");
+    propose(&world, &[A, &main[2]]).ok();
+}

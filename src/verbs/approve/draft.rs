@@ -98,24 +98,53 @@ pub fn remote_branches(folder: Option<PathBuf>) -> Result<Vec<String>, Error> {
 /// What a person means.
 fn named(deploy: &DeployClone, revision: Option<&str>) -> Result<NamedCommit, Error> {
     let found = deploy.clone.named_commit(revision.unwrap_or(UPSTREAM))?;
-    found.ok_or_else(|| match revision {
-        Some(revision) => Error::refused(
-            format!(
-                "{} names no commit in {}",
-                text::quote(revision, 100),
-                deploy.clone
-            ),
-            format!(
-                "write a branch of the remote as {}/BRANCH",
-                text::escape(&deploy.remote, 80)
-            ),
-        ),
+    let remote = text::escape(&deploy.remote, 80);
+    if let Some(found) = found {
+        if let Some(name) = revision {
+            check_one_meaning(deploy, name, &found)?;
+        }
+        return Ok(found);
+    }
+    Err(match revision {
+        Some(revision) => {
+            let of_remote = format!("{}/{revision}", deploy.remote);
+            let hint = match deploy.clone.named_commit(&of_remote)? {
+                Some(branch) => format!("did you mean the branch {}?", branch.shown),
+                None => format!(
+                    "write a branch of the remote as {remote}/BRANCH; to see them: git branch -r"
+                ),
+            };
+            Error::refused(
+                format!(
+                    "{} names no commit in {}",
+                    text::quote(revision, 100),
+                    deploy.clone
+                ),
+                hint,
+            )
+        }
         None => Error::refused(
             "the current branch has no upstream branch that could be approved",
-            format!(
-                "name what to approve: {}/BRANCH",
-                text::escape(&deploy.remote, 80)
-            ),
+            format!("name what to approve: {remote}/BRANCH; to see them: git branch -r"),
         ),
     })
+}
+
+/// Checks that a name which git takes for one thing is not that of a branch too: whoever may push a
+/// tag could give it the name of the branch.
+fn check_one_meaning(deploy: &DeployClone, name: &str, found: &NamedCommit) -> Result<(), Error> {
+    for prefix in ["refs/heads/", "refs/remotes/"] {
+        let full_name = format!("{prefix}{name}");
+        let branch = deploy.clone.named_commit(&full_name)?;
+        if branch.is_some_and(|branch| branch.branch != found.branch) {
+            return Err(Error::refused(
+                format!(
+                    "{} has two meanings: it names a branch, and a tag or another branch",
+                    text::quote(name, 200)
+                ),
+                format!("write the full name: {}", text::escape(&full_name, 300)),
+            ));
+        }
+    }
+    Ok(())
 }

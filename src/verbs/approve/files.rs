@@ -53,7 +53,11 @@ pub(super) fn files(
     if targets.is_empty() {
         return Err(Error::refused(
             format!("{} changes no deploy file of {branch}", named.shown),
-            "name the branch with the change",
+            format!(
+                "name the branch with the change; to see those with something new: \
+                 git branch -r --no-merged {}",
+                text::shell_word(&branch, 200)
+            ),
         ));
     }
     if targets.len() > FILES_MAX {

@@ -7,7 +7,7 @@ use super::draft::ApprovalDraft;
 use super::place::ApprovalWay;
 use crate::clone::Upstream;
 use crate::id::{Revision, Target};
-use crate::text::escape;
+use crate::text::{escape, shell_word};
 
 impl ApprovalDraft {
     /// The applications that are approved, in their environments.
@@ -169,6 +169,22 @@ impl ApprovalDraft {
 
     /// Checks that a commit approves what was shown, by the rules of the server.
     fn check(&self, commit: &Revision) -> Result<(), Error> {
+        let other = |why: String| {
+            Error::refused(
+                why,
+                "look at the hooks of the clone, which may have changed the commit; to give a \
+                 commit of the current branch up: git reset --keep HEAD~1",
+            )
+        };
+        let merged = self.is_merge.then_some(&self.named.commit);
+        let expected: Vec<&Revision> = [self.base()].into_iter().chain(merged).collect();
+        let parents = self.deploy.clone.repository.parents(commit)?;
+        if !parents.iter().eq(expected) {
+            return Err(other(format!(
+                "the commit {} is not on top of what was shown",
+                commit.short()
+            )));
+        }
         let targets: BTreeSet<Target> = self.targets().cloned().collect();
         let (root, repository) = (&self.deploy.root, &self.deploy.clone.repository);
         let traced = repository.trace(root, Some(&self.tip), commit, &targets)?;
@@ -182,14 +198,10 @@ impl ApprovalDraft {
                 || "its message does not say so".to_owned(),
                 |void| void.why.words(),
             );
-            return Err(Error::refused(
-                format!(
-                    "the commit {} does not approve {target}: {why}",
-                    commit.short()
-                ),
-                "look at the hooks of the clone, which may have changed the commit; to give a \
-                 commit of the current branch up: git reset --keep HEAD~1",
-            ));
+            return Err(other(format!(
+                "the commit {} does not approve {target}: {why}",
+                commit.short()
+            )));
         }
         Ok(())
     }
@@ -198,8 +210,14 @@ impl ApprovalDraft {
     #[must_use]
     pub fn push_command(&self, commit: &Revision) -> String {
         let Upstream { remote, branch } = &self.place.upstream;
-        let (remote, branch) = (escape(remote, 80), escape(branch, 200));
-        format!("git push {remote} {}:refs/heads/{branch}", commit.short())
+        push_command(remote, commit, branch)
+    }
+
+    /// The command that deploys what is approved; `None`: the approval itself is the merge.
+    #[must_use]
+    pub fn deploy_command(&self, commit: &Revision) -> Option<String> {
+        let branch = self.deploy.branch.as_ref().filter(|_| !self.is_merge)?;
+        Some(push_command(&self.deploy.remote, commit, branch))
     }
 
     /// Pushes the approval to the branch that it belongs to. git shows what the remote answers.
@@ -228,11 +246,30 @@ impl ApprovalDraft {
                     escape(remote, 80),
                     commit.short()
                 ),
-                "the lines above say why; if the branch has moved, look at it and approve it again",
+                match self.place.way {
+                    ApprovalWay::Current => {
+                        "the lines above say why; to give the commit up: git reset --keep HEAD~1; \
+                         if the branch has moved, look at it and approve it again"
+                    }
+                    _ => {
+                        "the lines above say why; if the branch has moved, look at it and approve \
+                         it again"
+                    }
+                },
             )),
             _ => Err(git.failed(&arguments, status).into()),
         }
     }
+}
+
+/// The command that pushes a commit to a branch. Somebody else may have named the branch.
+fn push_command(remote: &str, commit: &Revision, branch: &str) -> String {
+    let refspec = format!("{}:refs/heads/{branch}", commit.short());
+    format!(
+        "git push {} {}",
+        shell_word(remote, 80),
+        shell_word(refspec, 300)
+    )
 }
 
 /// A branch of a remote, for a message.

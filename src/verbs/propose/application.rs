@@ -71,7 +71,17 @@ impl ApplicationClone {
             ..
         } = tip
         else {
-            return Err(self.no_commit(&format!("HEAD of {}", remote.shown())));
+            let shown = remote.shown();
+            return Err(Error::refused(
+                format!(
+                    "HEAD of the remote {shown} of {} names no branch that is there",
+                    self.clone
+                ),
+                format!(
+                    "name a revision of {}, for example {shown}/BRANCH",
+                    self.application
+                ),
+            ));
         };
         let name = self.named(&format!("{}/{branch}", remote.name));
         Ok((commit, name))

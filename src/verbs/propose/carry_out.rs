@@ -7,7 +7,7 @@ use crate::deployfile;
 use crate::id::Revision;
 use crate::message::trailers;
 use crate::sys::interrupts::Interrupts;
-use crate::text::escape;
+use crate::text::{escape, shell_word};
 
 impl Proposal {
     /// Writes the files and commits them, so that the person's hooks, signing key and identity
@@ -17,6 +17,9 @@ impl Proposal {
     /// There is no commit. Then the files are as they were before.
     pub fn commit(&self, edit: bool) -> Result<Revision, Error> {
         let clone = &self.deploy.clone;
+        if self.needs_approval {
+            clone.check_can_sign()?;
+        }
         let hold = Error::system("signals can't be held back", "run the command again");
         let interrupts = Interrupts::hold().map_err(hold)?;
         let mut written = WrittenFile::new(clone.folder());
@@ -56,7 +59,8 @@ impl Proposal {
 
         let mut arguments = vec!["commit", "--quiet", "--only"];
         arguments.extend(edit.then_some("--edit"));
-        arguments.extend(self.must_sign.then_some("--gpg-sign"));
+        // Where approvals are needed, the server refuses a change that nobody signed.
+        arguments.extend(self.needs_approval.then_some("-S"));
         arguments.extend(self.message.paragraphs().flat_map(|text| ["-m", text]));
         arguments.push("--");
         let status = git.show(&self.with_paths(&arguments))?;
@@ -165,7 +169,13 @@ impl Proposal {
                     escape(&self.deploy.remote, 80),
                     commit.short()
                 ),
-                "the lines above say why; to give the commit up: git reset --keep HEAD~1",
+                format!(
+                    "the lines above say why; if the branch is there already, another one: \
+                     git push {} {}:refs/heads/BRANCH; to give the commit up: \
+                     git reset --keep HEAD~1",
+                    shell_word(&self.deploy.remote, 80),
+                    commit.short()
+                ),
             ),
             _ => git.failed(&arguments, status).into(),
         })

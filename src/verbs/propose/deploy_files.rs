@@ -91,6 +91,15 @@ pub(super) fn read(
     let file = deploy.clone.folder().join(&path);
     check_no_links(deploy.clone.folder(), &file)?;
     let content = content(&file, &shown)?;
+    if content
+        .as_ref()
+        .is_some_and(|content| content.len() as u64 > SIZE_MAX)
+    {
+        return Err(Error::refused(
+            format!("{shown} is larger than {SIZE_MAX} bytes"),
+            "remove its oldest entries first, in a commit of their own",
+        ));
+    }
     if content.is_some() != committed.is_some() {
         return Err(Error::refused(
             format!("{shown} is not in the work tree as it is in the last commit"),

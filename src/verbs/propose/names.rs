@@ -38,7 +38,7 @@ pub(super) fn check_names(request: &ProposeRequest, known: &DeployFiles) -> Resu
     let environments: BTreeSet<&Environment> =
         known.keys().map(|target| &target.environment).collect();
     if let Some(from) = &request.from {
-        check_environment(from, &environments, "there is no deploy file of it")?;
+        check_environment(from, &environments, "name one that has deploy files")?;
         if *from == request.environment {
             return Err(Error::refused(
                 format!("{from} can't be proposed from itself"),
@@ -80,6 +80,6 @@ fn check_environment(
         Some(near) => format!("did you mean {near}? {otherwise}"),
         None => otherwise.to_owned(),
     };
-    let message = format!("there is no environment {environment}");
+    let message = format!("there is no deploy file in an environment {environment}");
     Err(Error::refused(message, hint))
 }

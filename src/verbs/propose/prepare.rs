@@ -35,12 +35,13 @@ pub struct Proposal {
     pub left_out: Vec<LeftOut>,
     /// What the person should know besides.
     pub notices: Vec<String>,
-    /// Whether the commit is signed whatever git's settings say, because the environment needs it.
-    pub(super) must_sign: bool,
     /// The message of the commit.
     pub message: ProposalMessage,
     /// The name of the branch to push to, unless the person names one.
     pub branch: String,
+    /// Whether it is published that the environment needs approvals. Then the commit must be
+    /// signed, and somebody else has to approve it.
+    pub needs_approval: bool,
 }
 
 /// Finds out what to propose.
@@ -67,14 +68,16 @@ pub fn propose(request: &ProposeRequest) -> Result<Proposal, Error> {
         status: clone_status(&deploy)?,
     };
     let (steps, left_out) = situation.steps(&here)?;
-    let mut notices = situation.notices()?;
-    let must_sign = situation.must_sign(&mut notices);
+    let notices = situation.notices()?;
+    let status = situation.status.as_ref();
+    let needs = status.and_then(|status| status.environment(&request.environment));
+    let needs_approval = needs.is_some_and(|needs| needs.approvals > 0);
     let head = situation.head;
     Ok(Proposal {
+        needs_approval,
         head,
         left_out,
         notices,
-        must_sign,
         message: proposal_message(&request.environment, &steps, request.rollback.as_deref()),
         branch: branch(request, &steps),
         steps,
@@ -135,7 +138,9 @@ impl Situation<'_> {
                     "there is nothing to propose in {environment}{}",
                     lines.collect::<String>()
                 ),
-                "name one application to see more: deploy-by-code propose ENV/APP",
+                format!(
+                    "name one application to see more: deploy-by-code propose {environment}/APP"
+                ),
             ));
         }
         Ok((steps, left_out))
@@ -155,39 +160,15 @@ impl Situation<'_> {
             application: target.application.clone(),
         });
         let missing = own.filter(|target| !here.contains_key(target));
+        // The environment itself can be new.
+        let new = if self.request.is_new { " --new" } else { "" };
         let left_out = |target: Target| LeftOut {
             why: format!(
-                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}"
+                "it is not there yet; to add it: deploy-by-code propose {target} --from {from}{new}"
             ),
             target,
         };
         missing.map(left_out).collect()
-    }
-
-    /// Whether the commit must be signed: the server refuses a change without a signature where it
-    /// needs approvals. A person without a key can still propose, and is told so.
-    fn must_sign(&self, notices: &mut Vec<String>) -> bool {
-        let status = self.status.as_ref();
-        let published = status.and_then(|status| status.environment(&self.request.environment));
-        let Some(published) = published.filter(|published| published.approvals > 0) else {
-            return false;
-        };
-
-        let needs = published.in_words();
-        match self.deploy.clone.check_can_sign() {
-            Ok(()) => {
-                notices.push(format!("{needs}, and the commit is signed for that"));
-                true
-            }
-            Err(error) => {
-                let hint = error.hint().unwrap_or_default();
-                notices.push(format!(
-                    "warning: {needs}, and the server refuses a commit that is not signed; {error}\n  \
-                     hint: {hint}"
-                ));
-                false
-            }
-        }
     }
 
     /// What the person should know besides.
