@@ -34,6 +34,9 @@ pub(super) struct Tips {
     pub(super) unread: Option<Error>,
 }
 
+/// How often a branch is looked for that git's commands do not agree about.
+const LOOKS: usize = 3;
+
 impl Repository {
     /// Whether refs are kept in a reftable, which gix can't read.
     pub(super) fn has_reftable(&self) -> Result<bool, Error> {
@@ -113,6 +116,21 @@ impl Repository {
 
     /// [`Repository::branch_tip`], as git has it.
     fn tip_from_git(&self, full_name: &str) -> Result<Option<Revision>, Error> {
+        for _ in 0..LOOKS {
+            if let Some(tip) = self.listed_tip(full_name)? {
+                return Ok(Some(tip));
+            }
+            // An empty list is no answer yet: git exits with 0 even if it could not write it.
+            if !self.yes_or_no(&["show-ref", "--verify", "--quiet", "--", full_name])? {
+                return Ok(None);
+            }
+            // A push may have created it between the two looks.
+        }
+        Err(self.error(format!("{full_name} is there, but git does not list it")))
+    }
+
+    /// What git lists under exactly this full name; `None`: it lists nothing.
+    fn listed_tip(&self, full_name: &str) -> Result<Option<Revision>, Error> {
         let form = "--format=%(refname)%00%(objectname)";
         let arguments = ["for-each-ref", form, "--", full_name];
         let output = git(self.path(), &arguments, LIST_MAX)?;
@@ -128,18 +146,12 @@ impl Repository {
             .lines()
             .filter_map(|line| line.split_once('\0'))
             .find(|(name, _)| *name == full_name);
-        if let Some((_, hash)) = own {
-            let tip = Revision::new(hash);
-            return tip.map(Some).map_err(|_| {
+        let tip = own.map(|(_, hash)| {
+            Revision::new(hash).map_err(|_| {
                 self.error(format!("{full_name} is {hash}, which is not a commit hash"))
-            });
-        }
-
-        // An empty list is no answer yet: git exits with 0 even if it could not write it.
-        if self.yes_or_no(&["show-ref", "--verify", "--quiet", "--", full_name])? {
-            return Err(self.error(format!("{full_name} is there, but git does not list it")));
-        }
-        Ok(None)
+            })
+        });
+        tip.transpose()
     }
 
     /// The commit that a person means by a name: a whole hash, the full name of a ref, a branch,

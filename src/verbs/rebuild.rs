@@ -29,7 +29,7 @@ use crate::report::PublishedHistory;
 use crate::store::{self, LeftRunning, Store, Transaction};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
-use crate::sys::lock::{Lock, try_lock};
+use crate::sys::lock::{Lock, try_lock_a_moment};
 use crate::sys::sharing::Sharing;
 use crate::text;
 use crate::time::Timestamp;
@@ -334,7 +334,8 @@ fn lock_all(folder: &Path, environments: &BTreeSet<Environment>) -> Result<Vec<L
     let mut held = Vec::new();
     for environment in environments {
         let file = locks.join(format!("{environment}.lock"));
-        match try_lock(&file, sharing).map_err(unreadable(&file))? {
+        // The kernel may not have ended a killed runner yet.
+        match try_lock_a_moment(&file, sharing).map_err(unreadable(&file))? {
             Some(lock) => held.push(lock),
             None => {
                 return Err(Error::refused(

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::thread;
 
-use crate::processes::BINARY;
+use crate::processes::{BINARY, copy_program};
 use crate::run::{Run, run};
 use crate::world::World;
 
@@ -63,7 +64,7 @@ fn configuration_that_broke_after_the_push() {
 /// The runner has died, and its successors can't be executed.
 fn runner_that_cannot_be_executed() {
     let world = World::new();
-    fs::copy(BINARY, world.path("program")).unwrap();
+    copy_program(Path::new(BINARY), &world.path("program"));
     let mut install = world.command(world.path("program").to_str().unwrap(), ".");
     run(install.args(["-C", "deploy.git", "install"]), b"").ok();
     world.job("chmod a-x \"$W/program\"; kill -9 $PPID");

@@ -11,13 +11,13 @@ use crate::notifier::{
     BROKEN, freeze, freeze_while_broken, notifier, notifiers, the_one_that_waits,
     wait_for_the_clock, wait_until_told, world,
 };
-use crate::processes::in_background;
+use crate::processes::{copy_program, in_background};
 use crate::world::World;
 
 /// Puts a program into its place in one step, as a package does.
 fn put(program: &Path, place: &Path) {
     let new = place.with_extension("new");
-    fs::copy(program, &new).unwrap();
+    copy_program(program, &new);
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&new, place).unwrap();
 }

@@ -89,6 +89,18 @@ pub fn in_background(command: &mut Command) -> Child {
         .unwrap()
 }
 
+/// Copies a program. Another process does that: a process that another test starts at the same
+/// moment would inherit the file that is written to, and then it can't be executed (ETXTBSY,
+/// execve(2)).
+pub fn copy_program(from: &Path, to: &Path) {
+    let status = Command::new("cp").args([from, to]).status();
+    assert!(
+        status.unwrap().success(),
+        "{} can't be copied",
+        from.display()
+    );
+}
+
 /// Kills a process that a test started, with SIGKILL.
 pub fn kill_one(pid: i32) {
     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
