@@ -35,7 +35,7 @@ for shell in 'bash --rcfile /usr/share/bash-completion/bash_completion -i' 'zsh 
     say "$shell"
     tab "$shell" "$server freeze st^ --reason x" /tmp/freeze 'staging: frozen by root'
     tab "$shell" "$server thaw st^" /tmp/thaw 'staging is thawed'
-    tab "$shell" "$server status production/a^" /tmp/status $'BY\nproduction/app'
+    tab "$shell" "$server status production/a^" /tmp/status $'SUMMARY\nproduction/app'
     tab "$shell" "$server show ^" /tmp/show '#1'
     tab "$shell" "$server stat^" /tmp/command 'APPLICATION'
     tab "$shell" 'git -C /root/work deploy stat^ -h' /tmp/git 'git deploy status'
