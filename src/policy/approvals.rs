@@ -151,6 +151,9 @@ impl Count {
     /// Why the signature of a commit does not count; `None`: it does.
     fn why_invalid(&mut self, review: &Review, commit: &Revision) -> Option<String> {
         match review.signature(commit) {
+            SignatureFact::By(names) if names.is_empty() => {
+                Some("its signature names nobody".to_owned())
+            }
             SignatureFact::By(_) => None,
             SignatureFact::Missing => Some("it is not signed".to_owned()),
             SignatureFact::Invalid(why) => Some(format!("its signature does not count: {why}")),

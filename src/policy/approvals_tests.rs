@@ -263,3 +263,17 @@ fn looking_refuses_nothing() {
     let said = ask_deploy(judge, ONE, &facts, TargetFacts::default());
     assert_eq!(said, "a change needs 1 approval");
 }
+
+/// No program gives such an answer today. Without the check, nobody would count as somebody else.
+#[test]
+fn signature_that_names_nobody_counts_for_nobody() {
+    for place in [0, 1] {
+        let mut review = review(&["alice"], &["bob"]);
+        review
+            .signatures
+            .insert(id(place), SignatureFact::By(BTreeSet::new()));
+        let said = ask(ONE, review);
+        assert!(said.starts_with("refused: "), "{said}");
+        assert!(said.contains("its signature names nobody"), "{said}");
+    }
+}
