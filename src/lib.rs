@@ -18,6 +18,7 @@ pub mod identity;
 pub mod message;
 pub mod near_miss;
 pub mod order;
+pub mod phase;
 pub mod plan;
 pub mod policy;
 pub mod proposal;

@@ -2,7 +2,8 @@
 //!
 //! The first line names the environment and the application, and the state that records their
 //! deployments. Then there is a line for each release that became the current one, the newest of
-//! these first: its folder, the deployment, and the fingerprint of its files at that moment.
+//! these first: its folder, the deployment, and the fingerprint of its files at that moment. The
+//! last line says which release was the current one before the newest deployment changed that.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -24,6 +25,9 @@ const SIZE_MAX: u64 = 16 * 1024 * 1024;
 /// What stands in the place of a fingerprint that is unknown.
 const NO_FINGERPRINT: &str = "-";
 
+/// What stands in the place of a release where there was none.
+const NO_RELEASE: &str = "-";
+
 /// A release that became the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GoodRelease {
@@ -34,12 +38,23 @@ pub(super) struct GoodRelease {
     pub(super) fingerprint: Option<u64>,
 }
 
+/// Where `current` led before a deployment moved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LedBefore {
+    /// The deployment that moved it, or was about to.
+    pub(super) deployment: DeploymentId,
+    /// `None`: there was no link, or it led to no release.
+    pub(super) release: Option<ReleaseName>,
+}
+
 /// What the file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Claim {
     /// The first line; empty where there is no file yet.
     pub(super) owner: Vec<u8>,
     pub(super) releases: Vec<GoodRelease>,
+    /// `None`: no deployment of this version of the program has moved `current` yet.
+    pub(super) before: Option<LedBefore>,
 }
 
 impl Claim {
@@ -62,9 +77,11 @@ impl Claim {
         let owner = lines.next().unwrap_or_default();
         // An editor may have added this. Spaces belong to the path of the state.
         let owner = owner.strip_suffix(b"\r").unwrap_or(owner);
+        let lines: Vec<&[u8]> = lines.collect();
         Self {
             owner: owner.to_vec(),
-            releases: lines.filter_map(release).collect(),
+            releases: lines.iter().filter_map(|line| release(line)).collect(),
+            before: lines.iter().find_map(|line| before(line)),
         }
     }
 
@@ -85,6 +102,16 @@ impl Claim {
                 format!("{fingerprint:016x}")
             });
             writeln!(text, "release {name} {} {fingerprint}", deployment.0)?;
+        }
+        if let Some(LedBefore {
+            deployment,
+            release,
+        }) = &self.before
+        {
+            let name = release
+                .as_ref()
+                .map_or(NO_RELEASE.to_owned(), std::string::ToString::to_string);
+            writeln!(text, "before {} {name}", deployment.0)?;
         }
 
         let unfinished = OsStr::new(UNFINISHED);
@@ -123,6 +150,22 @@ fn release(line: &[u8]) -> Option<GoodRelease> {
         },
     };
     words.next().is_none().then_some(release)
+}
+
+/// A line about what was current before; `None`: it is something else.
+fn before(line: &[u8]) -> Option<LedBefore> {
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    if words.next()? != "before" {
+        return None;
+    }
+    let before = LedBefore {
+        deployment: DeploymentId(words.next()?.parse().ok()?),
+        release: match words.next()? {
+            NO_RELEASE => None,
+            name => Some(ReleaseName::parse(OsStr::new(name))?),
+        },
+    };
+    words.next().is_none().then_some(before)
 }
 
 #[cfg(test)]
@@ -185,8 +228,18 @@ mod tests {
                     fingerprint,
                 })
                 .to_vec(),
+            before: None,
         };
-        for _ in 0..2 {
+        let release = claim.releases.first().map(|release| release.name.clone());
+        for release in [None, release] {
+            let before = Some(LedBefore {
+                deployment: DeploymentId(7),
+                release,
+            });
+            let claim = Claim {
+                before,
+                ..claim.clone()
+            };
             claim.write(&folder).unwrap();
             assert_eq!(Claim::read(&folder).unwrap(), claim);
         }
@@ -194,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_releases_are_passed_over() {
+    fn lines_that_say_something_else_are_passed_over() {
         let hash = "a".repeat(40);
         for line in [
             "",
@@ -206,6 +259,16 @@ mod tests {
             &format!("later {hash} 1 0"),
         ] {
             assert_eq!(release(line.as_bytes()), None, "{line}");
+        }
+        for line in [
+            "before",
+            "before 1",
+            "before x -",
+            "before 1 ..",
+            "before 1 - more",
+            &format!("later 1 {hash}"),
+        ] {
+            assert_eq!(before(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -5,10 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::PathBuf;
 
-use super::claim::{Claim, GoodRelease};
+use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
 use super::order::CheckoutOrder;
 use super::release_name::ReleaseName;
+use super::went_back::WentBack;
 use crate::id::DeploymentId;
 use crate::sys::folder::{FileKind, OpenFolder};
 
@@ -220,12 +221,13 @@ impl<'o> Checkout<'o> {
         let _ = self.releases.remove(&self.unfinished(name));
     }
 
-    /// Makes `current` lead to a release. Before that the release is noted as a good one.
+    /// Makes `current` lead to a release. Before that the release is noted as a good one, and it is
+    /// noted where `current` leads now.
     ///
     /// # Errors
     /// There is no such release, or the link can't be written.
     pub(super) fn make_current(&mut self, name: &ReleaseName) -> Result<(), CheckoutError> {
-        self.current()?;
+        let before = self.current()?;
         let release = self.releases.folder(name.as_ref());
         release.map_err(at(self.release_path(name)))?;
         // A command may have made files that only another user can look at. Such a release is good,
@@ -239,17 +241,61 @@ impl<'o> Checkout<'o> {
             fingerprint,
         };
         self.claim.releases.insert(0, good);
+        self.claim.before = Some(LedBefore {
+            deployment: self.order.id,
+            release: before.as_deref().and_then(ReleaseName::parse),
+        });
         self.write_claim()?;
+        self.switch(name).map_err(at(self.path(CURRENT)))
+    }
 
-        let flip = || -> io::Result<()> {
-            let new = OsString::from(format!("{UNFINISHED}{CURRENT}"));
-            self.folder.remove(&new)?;
-            let target = format!("releases/{name}");
-            self.folder.new_link(&new, OsStr::new(&target))?;
-            self.folder.rename(&new, OsStr::new(CURRENT))?;
-            self.folder.sync()
+    /// Makes `current` lead to a release, in one step.
+    fn switch(&self, name: &ReleaseName) -> io::Result<()> {
+        let new = OsString::from(format!("{UNFINISHED}{CURRENT}"));
+        self.folder.remove(&new)?;
+        let target = format!("releases/{name}");
+        self.folder.new_link(&new, OsStr::new(&target))?;
+        self.folder.rename(&new, OsStr::new(CURRENT))?;
+        self.folder.sync()
+    }
+
+    /// Makes `current` lead again to where it led before this deployment moved it. It is no
+    /// difference if it does so already.
+    ///
+    /// # Errors
+    /// The link can't be read or written.
+    pub(super) fn go_back(&mut self) -> Result<WentBack, CheckoutError> {
+        let id = self.order.id;
+        let mut releases = self.claim.releases.iter();
+        let failed = releases.find(|release| release.deployment == id);
+        let failed = failed.map(|release| release.name.clone());
+        let current = self.current()?;
+
+        let before = self.claim.before.clone();
+        let Some(before) = before.filter(|before| before.deployment == id) else {
+            return Ok(WentBack::NotMoved);
         };
-        flip().map_err(at(self.path(CURRENT)))
+        let Some(before) = before.release else {
+            return Ok(WentBack::NothingBefore);
+        };
+        if failed.as_ref() == Some(&before) {
+            return Ok(WentBack::Same);
+        }
+        if !self.exists(&before)? {
+            return Ok(WentBack::NothingBefore);
+        }
+
+        let leads_to = |name: &ReleaseName| current.as_deref() == Some(name.as_ref());
+        if failed.as_ref().is_some_and(leads_to) {
+            self.switch(&before).map_err(at(self.path(CURRENT)))?;
+        } else if !leads_to(&before) {
+            return Ok(WentBack::Elsewhere);
+        }
+        self.claim
+            .releases
+            .retain(|release| Some(&release.name) != failed.as_ref());
+        self.write_claim()?;
+        Ok(WentBack::To(before))
     }
 
     /// Removes every release but the newest good ones, according to the record, and those that

@@ -4,7 +4,7 @@
 //! of the deployment: a reader, which may read the application's repository, sends the files to a
 //! writer. A tree is written into a folder of another name, synced, and renamed. So a release under
 //! its final name is complete, also after a power cut. `current` is replaced by renaming a new link
-//! over it, and no command ever runs in the folder that it leads to. The file
+//! over it, and the command never runs in the folder that it leads to. The file
 //! `<checkout>/.deploy-by-code` says to whom the folder belongs and which of the releases are good.
 //!
 //! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
@@ -18,10 +18,12 @@ mod read;
 mod release_name;
 mod steps;
 mod stream;
+mod went_back;
 mod write;
 
 pub use error::CheckoutError;
 pub use order::{CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, TRY_AGAIN, UnknownStep};
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;
-pub use steps::{make_current, prune, write};
+pub use steps::{go_back, make_current, prune, write};
+pub use went_back::WentBack;

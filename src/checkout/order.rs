@@ -29,6 +29,8 @@ pub enum CheckoutStep {
     Write,
     /// Make a release the current one.
     MakeCurrent,
+    /// Make the release the current one that was it before.
+    GoBack,
     /// Remove old releases.
     Prune,
 }
@@ -46,6 +48,7 @@ impl CheckoutStep {
             Self::Export => "export",
             Self::Write => "write",
             Self::MakeCurrent => "make-current",
+            Self::GoBack => "switch-back",
             Self::Prune => "prune",
         }
     }
@@ -55,7 +58,13 @@ impl FromStr for CheckoutStep {
     type Err = UnknownStep;
 
     fn from_str(word: &str) -> Result<Self, UnknownStep> {
-        let steps = [Self::Export, Self::Write, Self::MakeCurrent, Self::Prune];
+        let steps = [
+            Self::Export,
+            Self::Write,
+            Self::MakeCurrent,
+            Self::GoBack,
+            Self::Prune,
+        ];
         let step = steps.into_iter().find(|step| step.as_str() == word);
         step.ok_or(UnknownStep)
     }

@@ -8,6 +8,7 @@ use super::folder::{Checkout, ReleaseChoice};
 use super::order::CheckoutOrder;
 use super::read::{ERROR, NEEDS_FILES};
 use super::release_name::ReleaseName;
+use super::went_back::WentBack;
 use super::write::write_tree;
 use crate::sys::surroundings::set_umask;
 use crate::text;
@@ -70,6 +71,19 @@ pub fn make_current(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<
     let missing = || at(order.folder.join("releases"))(io::ErrorKind::NotFound.into());
     let name = name.and_then(ReleaseName::parse).ok_or_else(missing)?;
     Checkout::open(order, say)?.make_current(&name)
+}
+
+/// Makes `current` lead again to the release that it led to before the deployment of an order moved
+/// it.
+///
+/// # Errors
+/// `current` can't be read or written.
+pub fn go_back(
+    order: &CheckoutOrder,
+    say: &mut dyn FnMut(&str),
+) -> Result<WentBack, CheckoutError> {
+    set_umask(order.is_shared);
+    Checkout::open(order, say)?.go_back()
 }
 
 /// Removes the releases that an order does not keep, and what was left unfinished.

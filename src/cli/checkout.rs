@@ -32,6 +32,7 @@ pub(super) fn step(step: CheckoutStep) -> Result<Exit, Error> {
         CheckoutStep::MakeCurrent => {
             checkout::make_current(&order, &mut say).map(|()| String::new())
         }
+        CheckoutStep::GoBack => checkout::go_back(&order, &mut say).map(|came| came.to_string()),
         CheckoutStep::Prune => checkout::prune(&order, &mut say).map(|()| String::new()),
     });
     match done {

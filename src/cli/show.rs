@@ -1,12 +1,17 @@
 //! `show`: everything about deployments.
 
+use std::time::Duration;
+
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use crate::id::Revision;
 use crate::identity::{Evidence, Identity};
 use crate::policy::Approval;
-use crate::report::{DeploymentRow, colour, duration, outcome_line, summary_cell, to_json, waited};
+use crate::report::{
+    DeploymentRow, PhaseRow, colour, duration, outcome_line, summary_cell, to_json, waited,
+};
+use crate::status::Status;
 use crate::store::Deployment;
 use crate::text;
 use crate::time::{Timestamp, show_duration};
@@ -86,6 +91,15 @@ fn show_one(context: &Context, deployment: &Deployment, row: DeploymentRow) -> R
         }
     }
 
+    // One phase alone is the deployment itself.
+    let is_worth_showing = row.phases.len() > 1;
+    let phases = row.phases.into_iter().filter(|_| is_worth_showing);
+    for (number, phase) in phases.enumerate() {
+        let name = if number == 0 { "phases" } else { "" };
+        context
+            .output
+            .line(&format!("{name:<14} {}", phase_line(&phase)))?;
+    }
     for Approval { by, commit } in row.approvals {
         let (by, commit) = (text::escape(by, 200), commit.short());
         let line = format!("{:<14} {by} ({commit})", "approved by");
@@ -102,6 +116,23 @@ fn show_one(context: &Context, deployment: &Deployment, row: DeploymentRow) -> R
             .line(&format!("{:<14} {revision}", "holds back"))?;
     }
     Ok(())
+}
+
+/// A phase in one line: `verify    5 s  failed: exit status 22`.
+fn phase_line(row: &PhaseRow) -> String {
+    let lasted = row
+        .duration_ms
+        .map(Duration::from_millis)
+        .map(show_duration);
+    let lasted = lasted.unwrap_or_default();
+    let end = match (&row.reason, row.status) {
+        (Some(reason), Status::Succeeded) => text::escape(reason, 300),
+        (Some(reason), status) => text::escape(format!("{status}: {reason}"), 300),
+        (None, Status::Succeeded) => String::new(),
+        (None, status) => status.to_string(),
+    };
+    let line = format!("{:<9} {lasted:<9} {end}", row.phase);
+    line.trim_end().to_owned()
 }
 
 /// The name of a person, and how it is known.

@@ -40,6 +40,9 @@ const PARALLEL_MAX: i64 = 64;
 /// The largest number of approvals that a change can need.
 const APPROVALS_MAX: i64 = 10;
 
+/// How often a check can be tried again.
+const RETRIES_MAX: i64 = 1000;
+
 /// The largest number of releases that can be kept.
 const RELEASES_MAX: i64 = 1_000_000;
 
@@ -139,6 +142,14 @@ const ENVIRONMENT: &[Key<EnvironmentSection>] = &[
 const SETTINGS: &[Key<PartialSettings>] = &[
     key("command", |to, value| to.command = command(value)),
     key("checkout", |to, value| to.checkout = folder(value)),
+    key("activate", |to, value| to.activate = command(value)),
+    key("verify", |to, value| to.verify = command(value)),
+    key("verify_timeout", |to, value| {
+        to.verify_timeout = value.duration();
+    }),
+    key("verify_retries", |to, value| {
+        to.verify_retries = value.number(0..=RETRIES_MAX);
+    }),
     key("repository", |to, value| to.repository = folder(value)),
     key("allowed_refs", |to, value| {
         to.allowed_refs = value.read_each(values::full_ref);

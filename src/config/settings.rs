@@ -39,6 +39,10 @@ pub enum OnInterrupt {
 pub(super) struct PartialSettings {
     pub(super) command: Option<Vec<Template>>,
     pub(super) checkout: Option<Template>,
+    pub(super) activate: Option<Vec<Template>>,
+    pub(super) verify: Option<Vec<Template>>,
+    pub(super) verify_timeout: Option<Duration>,
+    pub(super) verify_retries: Option<usize>,
     pub(super) repository: Option<Template>,
     pub(super) allowed_refs: Option<Vec<String>>,
     pub(super) after: Option<Vec<Application>>,
@@ -78,6 +82,14 @@ pub struct Settings {
     pub command: Option<Vec<Template>>,
     /// The folder of `releases` and `current`; absolute.
     pub checkout: Option<Template>,
+    /// The program that runs when `current` has moved, and its arguments.
+    pub activate: Option<Vec<Template>>,
+    /// The program that checks what is active, and its arguments.
+    pub verify: Option<Vec<Template>>,
+    /// How long the check may take, with all of its tries.
+    pub verify_timeout: Duration,
+    /// How often the check is tried again.
+    pub verify_retries: usize,
     /// The application repository; absolute.
     pub repository: Option<Template>,
     /// The refs of the application repository from which a revision may be deployed.
@@ -129,6 +141,10 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
     Settings {
         command: first!(command),
         checkout: first!(checkout),
+        activate: first!(activate),
+        verify: first!(verify),
+        verify_timeout: first!(verify_timeout).unwrap_or(Duration::from_secs(30)),
+        verify_retries: first!(verify_retries).unwrap_or(10),
         repository: first!(repository),
         allowed_refs: first!(allowed_refs).unwrap_or_else(|| vec!["refs/heads/main".to_owned()]),
         after: first!(after).unwrap_or_default(),

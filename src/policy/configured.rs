@@ -28,6 +28,19 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
             format!("set repository {section}"),
         ));
     }
+    let needs_checkout = [
+        ("activate", &settings.activate),
+        ("verify", &settings.verify),
+    ];
+    let needs_checkout = needs_checkout
+        .into_iter()
+        .find(|(_, value)| value.is_some());
+    if let (Some((key, _)), None) = (needs_checkout, &settings.checkout) {
+        return Err(Objection::fault(
+            format!("{key} is configured for {target}, but checkout is not"),
+            format!("set checkout {section}, or remove {key} there"),
+        ));
+    }
     let slips = case.target_facts().map(|facts| facts.slips.as_slice());
     if let Some((named, meant)) = slips.and_then(<[_]>::first) {
         return Err(Objection::fault(
@@ -96,6 +109,14 @@ mod tests {
             (
                 "[defaults]\ncheckout = \"/srv\"\nrepository = \"/git\"\n",
                 "",
+            ),
+            (
+                "[defaults]\ncommand = [\"x\"]\nverify = [\"x\"]\n",
+                "verify is configured for production/app, but checkout is not",
+            ),
+            (
+                "[defaults]\ncommand = [\"x\"]\nactivate = [\"x\"]\n",
+                "activate is configured for production/app, but checkout is not",
             ),
         ];
 

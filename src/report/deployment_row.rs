@@ -8,9 +8,10 @@ use super::hold_row::HoldRow;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId};
 use crate::identity::{Evidence, Identity};
+use crate::phase::Phase;
 use crate::policy::{Approval, Exception};
 use crate::status::Status;
-use crate::store::{self, Deployment, Reader};
+use crate::store::{self, Deployment, Reader, RecordedPhase};
 use crate::time::{Timestamp, show_duration};
 
 /// A deployment for programs. The keys are stable.
@@ -81,6 +82,40 @@ pub struct DeploymentRow {
     pub exceptions: Vec<Exception>,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// The phases that it came to, in their order.
+    pub phases: Vec<PhaseRow>,
+}
+
+/// A phase of a deployment, for programs. The keys are stable.
+#[derive(Debug, Serialize)]
+pub struct PhaseRow {
+    /// Which one it is.
+    pub phase: Phase,
+    /// `running`, or how it ended.
+    pub status: Status,
+    /// Why it ended like this, or a remark.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+}
+
+impl From<RecordedPhase> for PhaseRow {
+    fn from(recorded: RecordedPhase) -> Self {
+        let finished = recorded.finished_at;
+        let lasted = finished.map(|finished| finished.since(recorded.started_at));
+        Self {
+            phase: recorded.phase,
+            status: recorded.status,
+            reason: recorded.reason,
+            started_at: recorded.started_at,
+            finished_at: finished,
+            duration_ms: lasted.map(ms),
+        }
+    }
 }
 
 impl DeploymentRow {
@@ -103,6 +138,7 @@ impl DeploymentRow {
             holds.retain(|(by, ..)| *by == deployment.id);
         }
 
+        let phases = record.phases(deployment.id)?;
         Ok(Self {
             id: deployment.id,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
@@ -136,6 +172,7 @@ impl DeploymentRow {
             holds: HoldRow::all(holds),
             exceptions: record.exceptions(deployment.id)?,
             approvals: record.approvals(deployment.id)?,
+            phases: phases.into_iter().map(PhaseRow::from).collect(),
         })
     }
 }

@@ -13,7 +13,9 @@ use super::outcome::{JobEnd, ended, failed};
 use super::start::{NotStarted, remove_cgroup, start_step};
 use super::supervise::tidies_in_time;
 use super::tries::{Try, persist, run_gated};
-use crate::checkout::{CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN};
+use crate::checkout::{
+    CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN, WentBack,
+};
 use crate::git::ExportRules;
 use crate::id::{DeploymentId, Revision};
 use crate::status::Status;
@@ -123,6 +125,26 @@ pub(super) fn make_current(
     Ok(())
 }
 
+/// Lets `current` lead again to where it led before the deployment moved it.
+pub(super) fn go_back(
+    job: &mut Job,
+    log: &mut Log,
+    order: &CheckoutOrder,
+) -> Result<WentBack, JobEnd> {
+    let said = run_step(job, log, CheckoutStep::GoBack, order)?;
+
+    // The last word came from a process of the user's.
+    let Ok(came) = said.parse() else {
+        let said = text::quote(said, 100);
+        let outcome = failed(format!("checkout: the step that goes back said {said}"));
+        return Err(JobEnd::Outcome(outcome));
+    };
+    if let WentBack::To(release) = &came {
+        log.say(&format!("current -> releases/{release}"));
+    }
+    Ok(came)
+}
+
 /// Runs a step to its end, and returns what it has said. What never began is tried again.
 fn run_step(
     job: &mut Job,
@@ -169,7 +191,7 @@ fn try_step(
         Ok(status) if supervised.stop.is_none() => status,
         // It was ended, or nobody knows how it ended.
         exit => {
-            let outcome = ended(&job.settings, exit, supervised);
+            let outcome = ended(exit, supervised);
             // The exit status of a deployment is its command's.
             let exit_status = None;
             return Try::End(JobEnd::Outcome(Outcome {

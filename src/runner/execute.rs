@@ -1,20 +1,22 @@
 //! One deployment, from its turn to its end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::activation::{activate, enter, go_back};
 use super::checkout;
 use super::error::Error;
 use super::job::Job;
 use super::log::Log;
-use super::outcome::{JobEnd, ended, failed, succeeded};
+use super::outcome::{JobEnd, failed, succeeded, with_remark};
 use super::patience::Patience;
-use super::start::{NotStarted, remove_cgroup, start};
-use super::tries::{Try, persist, run_gated};
+use super::phase_program::PhaseProgram;
+use super::programs::run_program;
+use super::tries::{Try, persist};
 use crate::checkout::CheckoutOrder;
 use crate::deploy_repository::folder_values;
+use crate::phase::Phase;
 use crate::status::Status;
 use crate::store::Outcome;
-use crate::sys::gated::ChildExit;
 use crate::text;
 
 /// Carries a deployment out, and records its end. Where a fault of the server prevents its
@@ -64,15 +66,15 @@ fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
 
 /// Carries a deployment out.
 fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
-    let Some(folder) = job.settings.checkout.clone() else {
-        return match job.settings.command {
-            Some(_) => run_command(job, log, None),
-            None => Ok(failed("neither command nor checkout is configured")),
+    let Some(folder) = checkout_folder(job) else {
+        let Some(arguments) = job.settings.command.clone() else {
+            return Ok(failed("neither command nor checkout is configured"));
         };
+        let program = PhaseProgram::new(job, Phase::Command, arguments, None);
+        return run_program(job, log, &program);
     };
 
-    let folder = folder.fill(&folder_values(&job.deployment.target));
-    let mut order = checkout::order(job, PathBuf::from(folder))?;
+    let mut order = checkout::order(job, folder)?;
     let outcome = match check_out_and_run(job, log, &mut order) {
         Ok(outcome) | Err(JobEnd::Outcome(outcome)) => outcome,
         Err(end) => return Err(end),
@@ -81,54 +83,58 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
     Ok(outcome)
 }
 
-/// Writes the revision's release, runs the command in it, where there is one, and makes the release
-/// the current one.
+/// The folder of the checkout, if one is configured.
+fn checkout_folder(job: &Job) -> Option<PathBuf> {
+    let folder = job.settings.checkout.as_ref()?;
+    let folder = folder.fill(&folder_values(&job.deployment.target));
+    Some(PathBuf::from(folder))
+}
+
+/// Writes the revision's release, runs the command in it, where there is one, and puts the release
+/// into force.
 fn check_out_and_run(
     job: &mut Job,
     log: &mut Log,
     order: &mut CheckoutOrder,
 ) -> Result<Outcome, JobEnd> {
+    enter(job, log, Phase::Export);
     let release = checkout::export(job, log, order)?;
-    let outcome = match job.settings.command {
-        Some(_) => run_command(job, log, Some(&release))?,
-        None => succeeded(),
-    };
+
+    let mut outcome = succeeded();
+    if let Some(arguments) = job.settings.command.clone() {
+        enter(job, log, Phase::Command);
+        let folder = Some(release.clone());
+        let program = PhaseProgram::new(job, Phase::Command, arguments, folder);
+        outcome = run_program(job, log, &program)?;
+    }
     if outcome.status == Status::Succeeded {
-        checkout::make_current(job, log, order)?;
+        return activate(job, log, order, &release, outcome);
     }
     Ok(outcome)
 }
 
-/// Runs the command to its end. What never began is tried again.
-fn run_command(job: &mut Job, log: &mut Log, release: Option<&Path>) -> Result<Outcome, JobEnd> {
-    persist(job, |job| {
-        let tried = try_command(job, log, release);
-        remove_cgroup(job);
-        tried
-    })
-}
+/// Completes the going back of a deployment whose runner died meanwhile, and records its end.
+/// `failed` is how the deployment ended before that. The job has taken the deployment over.
+pub(super) fn complete_going_back(mut job: Job, failed: &Outcome) {
+    let completed = open_log(&mut job).and_then(|mut log| {
+        let Some(folder) = checkout_folder(&job) else {
+            let why = "could not go back: the runner died, and checkout is not configured any more";
+            return Ok((with_remark(failed.clone(), Some(why.to_owned())), log));
+        };
+        let mut order = checkout::order(&mut job, folder)?;
+        let outcome = go_back(&mut job, &mut log, &order, failed)?;
+        let outcome = with_remark(outcome, Some("the first runner died meanwhile".to_owned()));
+        checkout::prune(&mut job, &mut log, &mut order, &outcome);
+        Ok((outcome, log))
+    });
 
-fn try_command(job: &mut Job, log: &mut Log, release: Option<&Path>) -> Try<Outcome> {
-    let gated = match start(job, log, release) {
-        Ok(gated) => gated,
-        Err(not_started) => return not_started.into(),
-    };
-    let tree = |job: &Job| job.run.own_tree(job.deployment.id, job.store.folder());
-    let (exit, supervised) = match run_gated(job, log, gated, tree) {
-        Try::Done(ended) => ended,
-        Try::End(end) => return Try::End(end),
-        Try::Fault(why) => return Try::Fault(why),
-    };
-
-    let exit = match exit {
-        ChildExit::Ended(status) => Ok(status),
-        ChildExit::Unknown(error) => Err(error),
-        ChildExit::NotExecuted(error) => {
-            return match NotStarted::of_command(job, release, &error) {
-                NotStarted::Fault(why) if supervised.stop.is_some() => Try::Done(failed(why)),
-                not_started => not_started.into(),
-            };
+    let outcome = match completed {
+        Ok((outcome, log)) => {
+            let _ = log.close(job.store.sharing());
+            outcome
         }
+        Err(JobEnd::Outcome(outcome)) => with_remark(failed.clone(), outcome.reason),
+        Err(JobEnd::NotOurs | JobEnd::Later) => return,
     };
-    Try::Done(ended(&job.settings, exit, supervised))
+    job.record(&outcome);
 }

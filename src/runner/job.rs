@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::error::Error;
 use super::outcome::{JobEnd, Wait, cancelled, describe, failed};
 use super::patience::Patience;
+use super::phases::Phases;
 use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::DeployRepository;
 use crate::id::Revision;
+use crate::phase::Phase;
 use crate::publish::Audience;
-use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
+use crate::status::Status;
+use crate::store::{self, Deployment, Outcome, RecordedPhase, Run, Stale, Store};
 use crate::sys::clock::{self, Deadline};
 
 /// How long to wait before it is tried again to read or change the state.
@@ -34,6 +37,16 @@ pub(super) struct Job {
     pub(super) time_left: Duration,
     /// Whether this job, and no other, made the deployment `running`.
     pub(super) has_begun: bool,
+    /// Which phase it is in.
+    pub(super) phases: Phases,
+    /// When what runs in this phase has to end, and how long that is after the phase began; `None`:
+    /// only `timeout` limits it.
+    pub(super) phase_limit: Option<(Deadline, Duration)>,
+    /// Whether the wish that it ends is heeded. Somebody who has cancelled a deployment wants it to
+    /// go back.
+    pub(super) heeds_cancel: bool,
+    /// How many of its processes were started.
+    pub(super) started: usize,
     /// Who is told of it.
     audience: Audience,
     /// How often it was tried.
@@ -56,6 +69,10 @@ impl Job {
         let previous = store.read()?.deployed(&deployment.target)?;
 
         let settings = deploy.config.settings(&deployment.target);
+        let first = match settings.checkout {
+            Some(_) => Phase::Export,
+            None => Phase::Command,
+        };
         Ok(Self {
             store,
             time_left: settings.timeout,
@@ -70,6 +87,10 @@ impl Job {
             previous: previous.map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
+            phases: Phases::beginning_with(first),
+            phase_limit: None,
+            heeds_cancel: true,
+            started: 0,
             audience: Audience::of(deploy),
             patience,
         })
@@ -82,12 +103,19 @@ impl Job {
     /// The state can't be changed.
     pub(super) fn begin(&mut self) -> Result<Result<(), Stale>, store::Error> {
         let (id, run, previous) = (self.deployment.id, &self.run, self.previous.as_ref());
-        let begun = self
-            .store
-            .transaction(|transaction| transaction.begin(id, run, previous, clock::now()))?;
+        let phases = &self.phases;
+        let begun = self.store.transaction(|transaction| {
+            let now = clock::now();
+            let begun = transaction.begin(id, run, previous, now)?;
+            if begun.is_ok() {
+                phases.record(transaction, id, now)?;
+            }
+            Ok::<_, store::Error>(begun)
+        })?;
 
         if begun.is_ok() {
             self.has_begun = true;
+            self.phases.is_recorded();
             self.audience.tell(&mut self.store);
         }
         Ok(begun)
@@ -103,9 +131,45 @@ impl Job {
             return self.begin();
         }
         let (id, run) = (self.deployment.id, self.run.clone());
-        Ok(self.insist("its first process can't be recorded", |store| {
-            store.transaction(|transaction| transaction.set_leader(id, &run))
-        }))
+        let set = self.insist("its first process can't be recorded", |store, phases| {
+            store.transaction(|transaction| {
+                let set = transaction.set_leader(id, &run)?;
+                if set.is_ok() {
+                    phases.record(transaction, id, clock::now())?;
+                }
+                Ok(set)
+            })
+        });
+        if set.is_ok() {
+            self.phases.is_recorded();
+        }
+        Ok(set)
+    }
+
+    /// Lets the job begin with going back, after a phase that failed and is on record.
+    pub(super) fn goes_back_after(&mut self, failed: &RecordedPhase) {
+        self.phases = Phases::going_back_after(failed.phase);
+    }
+
+    /// Goes on with what a runner that died has begun: it is this runner's now, and has no process
+    /// yet. [`Stale`]: it is not what that runner left.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub(super) fn take_over(&mut self, dead: &Run) -> Result<Result<(), Stale>, store::Error> {
+        let (id, run, phases) = (self.deployment.id, &self.run, &self.phases);
+        let taken = self.store.transaction(|transaction| {
+            let taken = transaction.take_over(id, dead, run)?;
+            if taken.is_ok() {
+                phases.record(transaction, id, clock::now())?;
+            }
+            Ok::<_, store::Error>(taken)
+        })?;
+        if taken.is_ok() {
+            self.has_begun = true;
+            self.phases.is_recorded();
+        }
+        Ok(taken)
     }
 
     /// The name of the user who asked for the deployment to end, if anybody did.
@@ -123,8 +187,15 @@ impl Job {
         let id = self.deployment.id;
         let what = format!("its end can't be recorded: {}", describe(outcome));
         // If an end is recorded already, another process did that, with the record as it is now.
-        let (Ok(()) | Err(Stale)) = self.insist(&what, |store| {
-            store.transaction(|transaction| transaction.finish(id, outcome, clock::now()))
+        let (Ok(()) | Err(Stale)) = self.insist(&what, |store, phases| {
+            store.transaction(|transaction| {
+                let now = clock::now();
+                let recorded = transaction.deployment(id)?;
+                if recorded.is_some_and(|recorded| recorded.status == Status::Running) {
+                    phases.record(transaction, id, now)?;
+                }
+                transaction.finish(id, outcome, now)
+            })
         });
         self.audience.tell(&mut self.store);
     }
@@ -170,8 +241,8 @@ impl Job {
         let now = now.ok().flatten()?;
         match now.cancelled_by {
             _ if now.status.has_ended() => Some(JobEnd::NotOurs),
-            Some(by) => Some(JobEnd::Outcome(cancelled(&by.name))),
-            None => None,
+            Some(by) if self.heeds_cancel => Some(JobEnd::Outcome(cancelled(&by.name))),
+            Some(_) | None => None,
         }
     }
 
@@ -180,11 +251,11 @@ impl Job {
     fn insist<T>(
         &mut self,
         what: &str,
-        mut work: impl FnMut(&mut Store) -> Result<T, store::Error>,
+        mut work: impl FnMut(&mut Store, &Phases) -> Result<T, store::Error>,
     ) -> T {
         let mut was_told = false;
         loop {
-            match work(&mut self.store) {
+            match work(&mut self.store, &self.phases) {
                 Ok(done) => return done,
                 Err(error) if !std::mem::replace(&mut was_told, true) => {
                     let (id, target) = (self.deployment.id, &self.deployment.target);

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
+use crate::phase::Phase;
 use crate::store::{LeftRunning, Run, state_mark};
 use crate::sys::marked::{self, Marked};
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
@@ -70,6 +71,11 @@ fn asked_for(process: &Marked) -> Option<(Target, Revision)> {
         environment: Environment::new(process.variable("DEPLOY_ENVIRONMENT")?).ok()?,
         application: Application::new(process.variable("DEPLOY_APPLICATION")?).ok()?,
     };
-    let revision = Revision::new(process.variable("DEPLOY_REVISION")?).ok()?;
+    // A program that activates again what was active before knows that as its revision.
+    let revision = match process.variable("DEPLOY_PHASE") {
+        Some(phase) if phase == Phase::GoBack.as_str() => "DEPLOY_PREVIOUS_REVISION",
+        _ => "DEPLOY_REVISION",
+    };
+    let revision = Revision::new(process.variable(revision)?).ok()?;
     Some((target, revision))
 }

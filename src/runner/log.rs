@@ -14,6 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::phase::Phase;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::sharing::Sharing;
 use crate::sys::sparse::punch_hole;
@@ -85,6 +86,11 @@ impl Log {
     pub(super) fn say(&mut self, line: &str) {
         let unfinished = if self.ends_its_line() { "" } else { "\n" };
         let _ = writeln!(self.file, "{unfinished}deploy-by-code: {line}");
+    }
+
+    /// Writes the heading of a phase.
+    pub(super) fn heading(&mut self, phase: Phase) {
+        self.say(&format!("== {phase}"));
     }
 
     /// Whether what was written last ends with a line break.

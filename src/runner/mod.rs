@@ -9,6 +9,7 @@
 //! It does not promise to begin anything by itself: hooks, `reconcile`, the boot unit and the timer
 //! start it.
 
+mod activation;
 mod checkout;
 mod drain;
 mod error;
@@ -18,6 +19,9 @@ mod left_running;
 mod log;
 mod outcome;
 mod patience;
+mod phase_program;
+mod phases;
+mod programs;
 mod recover;
 mod run;
 mod schedule;

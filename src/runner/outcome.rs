@@ -4,12 +4,12 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use crate::config::Settings;
-use crate::deploy_repository::folder_values;
-use crate::id::Target;
+use crate::phase::Phase;
 use crate::status::Status;
-use crate::store::Outcome;
+use crate::store::{Outcome, PhaseEnd};
 use crate::sys::program::{Obstacle, find};
 use crate::sys::surroundings;
 use crate::sys::unseen::Unseen;
@@ -37,8 +37,8 @@ pub(super) enum Wait {
 
 /// Why the runner ended a command.
 pub(super) enum Stop {
-    /// It took longer than `timeout`.
-    Timeout,
+    /// It took longer than it may, which is this long.
+    Timeout(Duration),
     /// A user of this name cancelled it.
     Cancelled(String),
 }
@@ -75,6 +75,28 @@ pub(super) fn failed(reason: impl Into<String>) -> Outcome {
     Outcome::new(Status::Failed, reason)
 }
 
+/// What is said of a phase, in a sentence about the whole deployment.
+pub(super) fn in_phase(phase: Phase, what: &str) -> String {
+    format!("{phase}: {what}")
+}
+
+/// An outcome with one more remark in its reason.
+pub(super) fn with_remark(outcome: Outcome, remark: Option<String>) -> Outcome {
+    let reason: Vec<String> = outcome.reason.into_iter().chain(remark).collect();
+    Outcome {
+        reason: (!reason.is_empty()).then(|| reason.join("; ")),
+        ..outcome
+    }
+}
+
+/// How the phase ended in which a deployment came to an outcome.
+pub(super) fn end_of(outcome: &Outcome) -> PhaseEnd {
+    PhaseEnd {
+        status: outcome.status,
+        reason: outcome.reason.clone(),
+    }
+}
+
 /// An end in words, for the system log.
 pub(super) fn describe(outcome: &Outcome) -> String {
     match &outcome.reason {
@@ -88,51 +110,37 @@ pub(super) fn cancelled(by: &str) -> Outcome {
     Outcome::new(Status::Cancelled, format!("by {by}"))
 }
 
-/// The end of a deployment whose command can't be executed. `folder`: where it would have begun.
+/// The end of a deployment of which a program can't be executed. `folder`: where it would have
+/// begun.
 pub(super) fn not_started(
     settings: &Settings,
-    target: &Target,
+    program: &str,
     folder: &Path,
     error: &io::Error,
 ) -> Outcome {
-    let [environment, application] = folder_values(target);
-    let values = [
-        environment,
-        application,
-        ("checkout", &folder.to_string_lossy()),
-    ];
-    let program = settings.command.iter().flatten().next();
-    let program = program
-        .map(|program| program.fill(&values))
-        .unwrap_or_default();
-
     // The kernel says the same for a missing program as for a missing interpreter of a script.
     let path = settings.env.get("PATH");
     let path = path.map_or(surroundings::PATH, String::as_str);
-    let obstacle = find(&program, folder, path).and_then(|file| {
+    let obstacle = find(program, folder, path).and_then(|file| {
         let obstacle = Obstacle::of(&file)?;
         let file = text::quote(file.as_os_str().as_encoded_bytes(), 200);
         Some(format!("; {file} {obstacle}"))
     });
     let obstacle = obstacle.unwrap_or_default();
-    let program = text::quote(&program, 100);
+    let program = text::quote(program, 100);
     failed(format!(
         "could not start the command {program}: {error}{obstacle}"
     ))
 }
 
 /// The end of a deployment whose command was executed.
-pub(super) fn ended(
-    settings: &Settings,
-    exit: io::Result<ExitStatus>,
-    supervised: Supervised,
-) -> Outcome {
+pub(super) fn ended(exit: io::Result<ExitStatus>, supervised: Supervised) -> Outcome {
     let code = exit.as_ref().ok().and_then(ExitStatus::code);
     let (status, reason) = match (supervised.stop, exit) {
         (Some(Stop::Cancelled(by)), _) => (Status::Cancelled, Some(format!("by {by}"))),
-        (Some(Stop::Timeout), _) => {
-            let timeout = show_duration(settings.timeout);
-            (Status::Failed, Some(format!("timeout after {timeout}")))
+        (Some(Stop::Timeout(limit)), _) => {
+            let limit = show_duration(limit);
+            (Status::Failed, Some(format!("timeout after {limit}")))
         }
         (None, Ok(exit)) => by_exit(exit),
         (None, Err(error)) => {

@@ -6,16 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::error::Error;
+use super::execute::complete_going_back;
+use super::job::Job;
+use super::patience::Patience;
 use super::this_runner::Runner;
 use crate::config::OnInterrupt;
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
+use crate::phase::Phase;
 use crate::publish::Audience;
 use crate::status::Status;
-use crate::store::{self, Deployment, Outcome, Reader, Store, Transaction};
+use crate::store::{self, Deployment, Outcome, Reader, RecordedPhase, Run, Store, Transaction};
 use crate::sys::cgroup;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::tree::Tree;
@@ -28,6 +33,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How many times in a row a deployment is retried without being asked for. Without a limit, a
 /// deployment that takes the machine down would do so for ever.
 const RETRIES_MAX: usize = 3;
+
+/// How often it is tried to go back after a deployment. What is activated again may take the
+/// machine down.
+const GO_BACK_MAX: usize = 3;
 
 /// What came of looking after what dead runners left.
 pub(super) enum Recovered {
@@ -65,7 +74,7 @@ pub(super) fn recover(
         let mut unseen = None;
         for deployment in &left {
             match fate(store, runner, deployment) {
-                Ok(Fate::Ended(reason)) => interrupt(deploy, store, deployment, &reason)?,
+                Ok(Fate::Ended(end)) => settle(runner, deploy, store, deployment, &end)?,
                 Ok(Fate::Alive(tree)) => {
                     is_held = true;
                     if deployment.cancelled_by.is_some() {
@@ -104,16 +113,26 @@ fn say_it_goes_on(runner: &Runner, store: &mut Store) -> Result<(), store::Error
 
 /// What became of a dead runner's deployment.
 enum Fate {
-    /// It need not be waited for any more: why.
-    Ended(String),
+    /// It need not be waited for any more.
+    Ended(Interruption),
     /// Something that it started still runs.
     Alive(Tree),
 }
 
+/// Why a deployment was interrupted.
+struct Interruption {
+    /// What happened, for a sentence that can go on with when it happened.
+    what: &'static str,
+    /// The user who released it, if one did.
+    released_by: Option<String>,
+}
+
 fn fate(store: &Store, runner: &Runner, deployment: &Deployment) -> Result<Fate, Unseen> {
-    let ended = |reason: &str| Ok(Fate::Ended(reason.to_owned()));
-    if let Some(by) = &deployment.released_by {
-        return ended(&format!("the runner died; released by {}", by.name));
+    let released_by = deployment.released_by.as_ref().map(|by| by.name.clone());
+    let is_released = released_by.is_some();
+    let ended = |what| Ok(Fate::Ended(Interruption { what, released_by }));
+    if is_released {
+        return ended("the runner died");
     }
     let Some(run) = &deployment.run else {
         return ended("the runner died");
@@ -142,6 +161,86 @@ fn end(tree: &Tree, ending: Entry<'_, DeploymentId, Deadline>, kill_after: Durat
         Entry::Occupied(kill_at) if kill_at.get().is_over() => tree.kill(),
         Entry::Occupied(_) => {}
     }
+}
+
+/// Records the end of a deployment of which nothing runs any more. If it was going back when its
+/// runner died, that is completed first.
+fn settle(
+    runner: &Runner,
+    deploy: &DeployRepository,
+    store: &mut Store,
+    deployment: &Deployment,
+    end: &Interruption,
+) -> Result<(), Error> {
+    let phases = store.read()?.phases(deployment.id)?;
+    let goes_back = phases.last().map(|last| last.phase) == Some(Phase::GoBack);
+    let times = phases
+        .iter()
+        .filter(|phase| phase.phase == Phase::GoBack)
+        .count();
+    if goes_back && times < GO_BACK_MAX && end.released_by.is_none() {
+        let failed = phases.iter().rfind(|phase| phase.phase != Phase::GoBack);
+        if let (Some(failed), Some(dead)) = (failed, &deployment.run) {
+            return complete(runner, deploy, store, deployment, failed, dead);
+        }
+    }
+    let reason = end.describe(deployment, &phases);
+    interrupt(deploy, store, deployment, &reason)
+}
+
+impl Interruption {
+    /// It in words, with the phase in which it came where the deployment had several.
+    fn describe(&self, deployment: &Deployment, phases: &[RecordedPhase]) -> String {
+        let released = self.released_by.as_ref();
+        let released = released.map(|by| format!("released by {by}"));
+        let revision = deployment.revision.short();
+        let (when, current) = match phases.last().map(|last| last.phase) {
+            None => (String::new(), None),
+            Some(Phase::Command) if phases.len() == 1 => (String::new(), None),
+            Some(phase) => (format!(" during {phase}"), where_current(phase, &revision)),
+        };
+
+        let happened = format!("{}{when}", self.what);
+        let parts = [Some(happened), current, released];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        parts.join("; ")
+    }
+}
+
+/// Where `current` leads after a phase was interrupted; `None`: it did not move.
+fn where_current(phase: Phase, revision: &impl Display) -> Option<String> {
+    match phase {
+        Phase::Fetch | Phase::Export | Phase::Command => None,
+        Phase::Activate => Some(format!("current may lead to {revision} already")),
+        Phase::Verify => Some(format!(
+            "current leads to {revision}, and nobody knows whether that works"
+        )),
+        Phase::GoBack => Some(format!("current may still lead to {revision}")),
+    }
+}
+
+/// Lets this runner complete what a dead one had begun: to go back. `failed` is the phase that
+/// failed before.
+fn complete(
+    runner: &Runner,
+    deploy: &DeployRepository,
+    store: &Store,
+    deployment: &Deployment,
+    failed: &RecordedPhase,
+    dead: &Run,
+) -> Result<(), Error> {
+    let (folder, patience) = (store.folder(), Patience::default());
+    let mut job = Job::new(runner, deploy, folder, deployment.clone(), patience)?;
+    job.goes_back_after(failed);
+    if job.take_over(dead)?.is_ok() {
+        let outcome = Outcome {
+            status: failed.status,
+            reason: failed.reason.clone(),
+            exit_status: None,
+        };
+        complete_going_back(job, &outcome);
+    }
+    Ok(())
 }
 
 /// Records that a deployment was interrupted, and retries it where the configuration says so. Both

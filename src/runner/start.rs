@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, failed, not_started};
+use super::phase_program::PhaseProgram;
 use super::tries::Try;
 use crate::checkout::{CheckoutOrder, CheckoutStep, OWN_PROGRAM, STEP_COMMAND};
-use crate::id::Revision;
 use crate::store::Outcome;
 use crate::sys::cgroup;
 use crate::sys::exec::is_momentary;
@@ -29,10 +29,10 @@ pub(super) enum NotStarted {
 }
 
 impl NotStarted {
-    /// By what the kernel answered when the command was to be executed.
-    pub(super) fn of_command(job: &Job, release: Option<&Path>, error: &io::Error) -> Self {
-        let folder = folder_of(job, release);
-        let outcome = not_started(&job.settings, &job.deployment.target, &folder, error);
+    /// By what the kernel answered when the program of a phase was to be executed.
+    pub(super) fn of_program(job: &Job, program: &PhaseProgram, error: &io::Error) -> Self {
+        let folder = program.folder(job);
+        let outcome = not_started(&job.settings, &program.name(job), &folder, error);
         Self::of(outcome, error)
     }
 
@@ -69,27 +69,26 @@ impl<T> From<NotStarted> for Try<T> {
     }
 }
 
-/// Forks the command's first process, which waits at its gate until it is recorded. `release`: the
-/// folder of the revision that was checked out.
+/// Forks the first process of a phase's program, which waits at its gate until it is recorded.
 ///
 /// # Errors
 /// [`NotStarted`]: the user does not exist, the log or the folder can't be used, or the process
 /// can't be forked or set up.
-pub(super) fn start(job: &mut Job, log: &Log, release: Option<&Path>) -> Result<Gated, NotStarted> {
-    let not_started = |error: io::Error| NotStarted::of_command(job, release, &error);
+pub(super) fn start(job: &mut Job, log: &Log, program: &PhaseProgram) -> Result<Gated, NotStarted> {
+    let not_started = |error: io::Error| NotStarted::of_program(job, program, &error);
     let user = user_of(job).map_err(not_started)?;
     let other = user.clone().filter(|user| !user.is_current());
 
-    let mut command = command(job, release, user.as_ref()).map_err(not_started)?;
+    let mut command = program.command(job, user.as_ref()).map_err(not_started)?;
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
     let errors = output.try_clone().map_err(not_started)?;
     command.stdin(Stdio::null()).stdout(output).stderr(errors);
-    command.current_dir(folder(job, release)?);
+    command.current_dir(folder(job, program)?);
 
-    let name = job.deployment.id.0.to_string();
-    spawn(job, command, &name, other).map_err(|error| NotStarted::of_command(job, release, &error))
+    spawn(job, command, program.phase.as_str(), other)
+        .map_err(|error| NotStarted::of_program(job, program, &error))
 }
 
 /// Forks the first process of one step of a checkout, which waits at its gate. What it says at its
@@ -134,14 +133,16 @@ pub(super) fn start_step(
         .stdout(report.try_clone().map_err(not_started)?)
         .stderr(output);
 
-    let name = format!("{}.{}", job.deployment.id.0, step.as_str());
     let other = user.filter(|user| !user.is_current());
-    spawn(job, command, &name, other).map_err(not_started)
+    spawn(job, command, step.as_str(), other).map_err(not_started)
 }
 
-/// Forks a process in a cgroup of this name, or in none if it can't join that one.
-fn spawn(job: &mut Job, command: Command, name: &str, user: Option<User>) -> io::Result<Gated> {
-    let (folder, procs) = cgroup::create(name).unzip();
+/// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
+/// process has left in its cgroup stays there. `what` is for the group's name.
+fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+    job.started += 1;
+    let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
+    let (folder, procs) = cgroup::create(&name).unzip();
     let could_be_made = folder.is_some();
     let spawned = spawn_gated(command, procs, user);
 
@@ -155,7 +156,7 @@ fn spawn(job: &mut Job, command: Command, name: &str, user: Option<User>) -> io:
     // systemd removes empty groups of a unit whose main process has ended. If this one was among
     // them, the process is still at its gate, and can be moved into another one.
     if let (Ok(gated), true, false) = (&spawned, could_be_made, is_in_cgroup) {
-        job.run.cgroup = cgroup::create_around(gated.identity.pid, name);
+        job.run.cgroup = cgroup::create_around(gated.identity.pid, &name);
     }
     spawned
 }
@@ -178,79 +179,12 @@ fn user_of(job: &Job) -> io::Result<Option<User>> {
     }
 }
 
-/// The command with its arguments, environment and folder. It gets nothing of the runner's own
-/// environment.
-fn command(job: &Job, release: Option<&Path>, user: Option<&User>) -> io::Result<Command> {
-    let values = values(job, release);
-    let by_name: Vec<(&str, &str)> = values
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let arguments = job.settings.command.iter().flatten();
-    let arguments: Vec<String> = arguments.map(|argument| argument.fill(&by_name)).collect();
-    let (program, arguments) = arguments
-        .split_first()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no command is configured"))?;
-
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LANG", "C.UTF-8");
-    if let Some(user) = user {
-        command
-            .env("HOME", &user.home)
-            .env("USER", &user.name)
-            .env("LOGNAME", &user.name);
-    }
-
-    // These come last: the configuration can't replace them.
-    command.envs(&job.settings.env);
-    for (name, value) in &values {
-        command.env(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
-    }
-    command.env("DEPLOY_STATE_DIR", job.store.folder());
-    Ok(command)
-}
-
-/// The folder that the command begins in. It is looked at here, because the kernel answers the same
+/// The folder that a program begins in. It is looked at here, because the kernel answers the same
 /// for a folder that is missing as for a program that is.
-fn folder(job: &Job, release: Option<&Path>) -> Result<PathBuf, NotStarted> {
-    let folder = folder_of(job, release);
+fn folder(job: &Job, program: &PhaseProgram) -> Result<PathBuf, NotStarted> {
+    let folder = program.folder(job);
     match fs::metadata(folder.join(".")) {
         Ok(_) => Ok(folder),
         Err(error) => Err(NotStarted::at(&folder, &error)),
     }
-}
-
-fn folder_of(job: &Job, release: Option<&Path>) -> PathBuf {
-    let work = || job.store.folder().join("work");
-    release.map_or_else(work, Path::to_owned)
-}
-
-/// What the command gets to know about its deployment: in its arguments in place of `{name}`, and
-/// in its environment as `DEPLOY_NAME`. A value that does not apply is empty.
-fn values(job: &Job, release: Option<&Path>) -> [(&'static str, String); 9] {
-    let path = |path: Option<&Path>| {
-        let path = path.map(Path::to_string_lossy);
-        path.unwrap_or_default().into_owned()
-    };
-    // Neither an argument nor a variable can have a NUL.
-    let text = |text: Option<&str>| text.unwrap_or_default().replace('\0', "");
-    let hash = |hash: Option<&Revision>| text(hash.map(Revision::as_str));
-
-    let deployment = &job.deployment;
-    let pusher = deployment.pusher.as_ref();
-    [
-        ("id", deployment.id.0.to_string()),
-        ("environment", deployment.target.environment.to_string()),
-        ("application", deployment.target.application.to_string()),
-        ("revision", deployment.revision.to_string()),
-        ("previous_revision", hash(job.previous.as_ref())),
-        ("commit", hash(deployment.deploy_commit.as_ref())),
-        ("pusher", text(pusher.map(|pusher| pusher.name.as_str()))),
-        ("repository", path(job.repository.as_deref())),
-        ("checkout", path(release)),
-    ]
 }

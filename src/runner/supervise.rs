@@ -16,6 +16,14 @@ const TICK: Duration = Duration::from_millis(100);
 /// process, and it can do that for ever.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
+/// When a command has to end.
+#[derive(Clone, Copy)]
+struct Limit {
+    end: Deadline,
+    /// How long it may take according to the configuration.
+    length: Duration,
+}
+
 /// A command that was asked to end (SIGTERM).
 struct Ending {
     stop: Stop,
@@ -43,13 +51,22 @@ pub(super) fn supervise(
     command: &Running,
 ) -> (ChildExit, Supervised) {
     let timeout = Deadline::after(job.time_left);
+    let mut limit = Limit {
+        end: timeout,
+        length: job.settings.timeout,
+    };
+    if let Some((end, length)) = job.phase_limit
+        && end.left() < timeout.left()
+    {
+        limit = Limit { end, length };
+    }
     let mut seen_version = None;
     let mut ending: Option<Ending> = None;
 
     let exit = loop {
         match &mut ending {
             None => {
-                let stop = reason_to_stop(job, &mut seen_version, timeout);
+                let stop = reason_to_stop(job, &mut seen_version, limit);
                 ending = stop.map(|stop| Ending::begin(job, tree, stop));
             }
             Some(ending) if ending.kill_at.is_over() => {
@@ -62,7 +79,7 @@ pub(super) fn supervise(
 
         let patience = match ending {
             Some(_) => TICK,
-            None => TICK.min(timeout.left()),
+            None => TICK.min(limit.end.left()),
         };
         let (log_grows, patience) = log.next_look(patience);
         let exit = command.wait(log_grows, patience);
@@ -82,29 +99,27 @@ pub(super) fn supervise(
 }
 
 /// Why a running command has to end, if it has to.
-fn reason_to_stop(
-    job: &mut Job,
-    seen_version: &mut Option<i64>,
-    timeout: Deadline,
-) -> Option<Stop> {
+fn reason_to_stop(job: &mut Job, seen_version: &mut Option<i64>, limit: Limit) -> Option<Stop> {
     // The record is only read after another process changed the state. A state that can't be read
     // now is read at the next look.
     let version = job.store.data_version().ok();
-    if version.is_none() || version != *seen_version {
+    if job.heeds_cancel && (version.is_none() || version != *seen_version) {
         match job.look_for_cancel() {
             Ok(Some(by)) => return Some(Stop::Cancelled(by)),
             Ok(None) => *seen_version = version,
             Err(_) => *seen_version = None,
         }
     }
-    timeout.is_over().then_some(Stop::Timeout)
+    limit.end.is_over().then_some(Stop::Timeout(limit.length))
 }
 
 /// Waits for the end of a process that tidies up after a deployment, and returns whether it has
 /// ended. It may take `timeout`. If somebody cancels the deployment, or has done so already, it may
 /// take `kill_after` more.
 pub(super) fn tidies_in_time(job: &mut Job, process: &Running) -> bool {
-    let mut end = Deadline::after(job.settings.timeout);
+    let length = job.settings.timeout;
+    let mut end = Deadline::after(length);
+    let limit = Limit { end, length };
     let mut seen_version = None;
     let mut is_cancelled = false;
 
@@ -113,7 +128,7 @@ pub(super) fn tidies_in_time(job: &mut Job, process: &Running) -> bool {
             return true;
         }
         if !is_cancelled
-            && let Some(Stop::Cancelled(_)) = reason_to_stop(job, &mut seen_version, end)
+            && let Some(Stop::Cancelled(_)) = reason_to_stop(job, &mut seen_version, limit)
         {
             is_cancelled = true;
             end = Deadline::after(job.settings.kill_after.min(end.left()));

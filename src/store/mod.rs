@@ -33,6 +33,7 @@ mod left_running;
 mod notifications;
 mod numbers;
 mod open;
+mod phases;
 mod problems;
 mod progress;
 #[cfg(test)]
@@ -66,6 +67,7 @@ pub use gone_readers::EventReader;
 pub use left_running::LeftRunning;
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
+pub use phases::{PhaseEnd, RecordedPhase};
 pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;

@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use super::columns::{hash_at, target_at, text};
 use super::error::Error;
+use super::phases::PhaseEnd;
 use super::rows::{Deployment, Outcome, Run, Stale};
 use super::transaction::Transaction;
 use crate::event::Event;
@@ -70,6 +71,36 @@ impl Transaction<'_> {
         Ok(if changed == 1 { Ok(()) } else { Err(Stale) })
     }
 
+    /// Records that another runner goes on with what the runner of `dead` began, and has no process
+    /// of it yet. [`Stale`]: the deployment is not one that this runner left.
+    ///
+    /// # Errors
+    /// The state can't be changed.
+    pub fn take_over(
+        &self,
+        id: DeploymentId,
+        dead: &Run,
+        run: &Run,
+    ) -> Result<Result<(), Stale>, Error> {
+        let changed = self.execute(
+            "UPDATE deployments SET boot_id = ?, namespaces = ?, runner_pid = ?, runner_ticks = ?,
+                 leader_pid = NULL, leader_ticks = NULL, cgroup = NULL
+             WHERE id = ? AND status = 'running'
+                 AND boot_id IS ? AND runner_pid IS ? AND runner_ticks IS ?",
+            params![
+                run.space.boot_id,
+                run.space.namespaces,
+                run.runner.pid,
+                run.runner.start_ticks,
+                id.0,
+                dead.space.boot_id,
+                dead.runner.pid,
+                dead.runner.start_ticks
+            ],
+        )?;
+        Ok(if changed == 1 { Ok(()) } else { Err(Stale) })
+    }
+
     /// Records why an open deployment can't go on now. Once it goes on, that is forgotten.
     ///
     /// # Errors
@@ -118,6 +149,11 @@ impl Transaction<'_> {
             ],
         )?;
 
+        let end = PhaseEnd {
+            status: outcome.status,
+            reason: outcome.reason.clone(),
+        };
+        self.end_phase(id, &end, now)?;
         let by = found
             .cancelled_by
             .filter(|_| outcome.status == Status::Cancelled);

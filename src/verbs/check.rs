@@ -7,7 +7,7 @@ use super::ownership::owner;
 use super::people::examine_people;
 use super::place::Place;
 use super::plan::{common_commit, unknown};
-use super::programs::{ProgramFault, check_program};
+use super::programs::{ProgramFault, check_programs};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
@@ -109,7 +109,8 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
     let wanted = judging::wanted(&deploy, commit.as_ref())?;
     let programs: BTreeSet<ProgramFault> = wanted
         .iter()
-        .filter_map(|(target, revision)| check_program(&deploy, target, revision).err())
+        .flat_map(|(target, revision)| check_programs(&deploy, target, revision))
+        .filter_map(Result::err)
         .collect();
     let near_misses = match &commit {
         // This only warns. What can't be read is an error of the judgement above.

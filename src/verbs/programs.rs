@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path};
 
+use crate::config::Template;
 use crate::deploy_repository::{DeployRepository, folder_values};
 use crate::git::{self, TreeProgram};
 use crate::id::{Revision, Target};
@@ -24,20 +25,34 @@ pub struct ProgramFault {
     pub fix: String,
 }
 
-/// Why the program of a target's command can't be executed, with the revision that its deploy file
-/// asks for. `Ok`: nothing shows that it can't; the program's name, if there is one.
-///
-/// # Errors
-/// It can't be executed.
-pub(super) fn check_program(
+/// For each program that a target's settings name, with the revision that its deploy file asks for:
+/// its name, if nothing shows that it can't be executed; otherwise why it can't be.
+pub(super) fn check_programs(
     deploy: &DeployRepository,
     target: &Target,
     revision: &Revision,
+) -> Vec<Result<String, ProgramFault>> {
+    let settings = deploy.config.settings(target);
+    let named = [
+        ("command", &settings.command),
+        ("activate", &settings.activate),
+        ("verify", &settings.verify),
+    ];
+    let named = named.into_iter().filter_map(|(key, arguments)| {
+        let program = arguments.as_deref()?.first()?;
+        check_program(deploy, target, revision, (key, program)).transpose()
+    });
+    named.collect()
+}
+
+/// The same for one program, with the key that names it. `None`: its name is not known yet.
+fn check_program(
+    deploy: &DeployRepository,
+    target: &Target,
+    revision: &Revision,
+    (key, program): (&str, &Template),
 ) -> Result<Option<String>, ProgramFault> {
     let settings = deploy.config.settings(target);
-    let Some(program) = settings.command.as_deref().and_then(<[_]>::first) else {
-        return Ok(None);
-    };
     let [environment, application] = folder_values(target);
     let program = program.fill(&[
         environment,
@@ -57,7 +72,8 @@ pub(super) fn check_program(
 
     if program.contains('/') && !program.starts_with('/') {
         if settings.checkout.is_some() {
-            return check_in_revision(deploy, target, revision, &program).map(|()| Some(shown));
+            return check_in_revision(deploy, target, revision, (key, &program))
+                .map(|()| Some(shown));
         }
         let work = deploy.state_dir().join("work");
         let folder = text::escape(work.as_os_str().as_encoded_bytes(), 200);
@@ -67,9 +83,10 @@ pub(super) fn check_program(
                 found: format!(
                     "{shown} is a relative path, and without checkout a command starts in {folder}"
                 ),
-                fix: "write the whole path in command, or set checkout if the program is a file \
-                      of the application"
-                    .to_owned(),
+                fix: format!(
+                    "write the whole path in {key}, or set checkout if the program is a file of \
+                     the application"
+                ),
             }),
         };
     }
@@ -79,7 +96,7 @@ pub(super) fn check_program(
     let Some(file) = find(&program, Path::new("/"), path) else {
         return Err(ProgramFault {
             found: format!("{shown} is in no folder of PATH, which is {path}"),
-            fix: "install it, or write its whole path in command".to_owned(),
+            fix: format!("install it, or write its whole path in {key}"),
         });
     };
     match Obstacle::of(&file) {
@@ -87,6 +104,7 @@ pub(super) fn check_program(
         Some(obstacle) => Err(ProgramFault {
             fix: fix(
                 &obstacle,
+                key,
                 &text::escape(file.to_string_lossy().as_ref(), 200),
             ),
             found: format!("{shown} {obstacle}"),
@@ -99,7 +117,7 @@ fn check_in_revision(
     deploy: &DeployRepository,
     target: &Target,
     revision: &Revision,
-    program: &str,
+    (key, program): (&str, &str),
 ) -> Result<(), ProgramFault> {
     let Some(path) = inside(program) else {
         return Ok(());
@@ -134,7 +152,7 @@ fn check_in_revision(
             "in the clone of {application}: echo '{shown} text eol=lf' >>.gitattributes; \
              git add --renormalize {shown}"
         ),
-        _ => fix(&obstacle, &shown),
+        _ => fix(&obstacle, key, &shown),
     };
     Err(ProgramFault {
         found: format!("{shown} of {application} at {short} {obstacle}"),
@@ -156,10 +174,10 @@ fn inside(path: &str) -> Option<String> {
 }
 
 /// What to do about an obstacle.
-fn fix(obstacle: &Obstacle, file: &str) -> String {
+fn fix(obstacle: &Obstacle, key: &str, file: &str) -> String {
     match obstacle {
         Obstacle::Missing | Obstacle::NotAFile => {
-            "put the program there, or correct command in the configuration".to_owned()
+            format!("put the program there, or correct {key} in the configuration")
         }
         Obstacle::NotExecutable => format!("chmod +x {file}"),
         Obstacle::CarriageReturn => format!("sed -i 's/\\r$//' {file}"),

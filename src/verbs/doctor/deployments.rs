@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::super::programs::{ProgramFault, check_program};
+use super::super::programs::{ProgramFault, check_programs};
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::config::Settings;
@@ -59,18 +59,18 @@ pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
     targets.iter().filter_map(look_at).collect()
 }
 
-/// Whether the programs of commands can be executed, each once.
+/// Whether the programs of the settings can be executed, each once.
 pub(super) fn programs(installation: &Installation<'_>) -> Vec<Finding> {
     let wanted = installation.wanted.iter().flatten();
-    let found: BTreeSet<Result<Option<String>, ProgramFault>> = wanted
-        .map(|(target, revision)| check_program(installation.deploy, target, revision))
+    let found: BTreeSet<Result<String, ProgramFault>> = wanted
+        .flat_map(|(target, revision)| check_programs(installation.deploy, target, revision))
         .collect();
 
-    let finding = |found: Result<Option<String>, ProgramFault>| match found {
-        Ok(program) => program.map(Finding::ok),
-        Err(ProgramFault { found, fix }) => Some(Finding::problem(found, fix)),
+    let finding = |found: Result<String, ProgramFault>| match found {
+        Ok(program) => Finding::ok(program),
+        Err(ProgramFault { found, fix }) => Finding::problem(found, fix),
     };
-    found.into_iter().filter_map(finding).collect()
+    found.into_iter().map(finding).collect()
 }
 
 /// Whether this user can run commands as the users that the configuration names.
