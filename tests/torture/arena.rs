@@ -85,8 +85,12 @@ impl Arena {
             Program::Recovery => self.recovery(strace, target.sabotage),
             Program::Retry => self.retry(strace),
             Program::Freeze => self.freeze(strace),
-            Program::Install | Program::Uninstall | Program::Notifier => {
-                unreachable!("they need no deployments")
+            Program::Install
+            | Program::Uninstall
+            | Program::Notifier
+            | Program::Phases
+            | Program::GoBack => {
+                unreachable!("they have worlds of their own")
             }
         };
         if run.all().contains("panicked at") {
@@ -100,7 +104,7 @@ impl Arena {
                 return findings;
             }
             Sabotage::CursorIsNotUsed => self.set_cursor_back(&old),
-            Sabotage::None | Sabotage::UnknownCountsAsEnded => {}
+            Sabotage::None | Sabotage::UnknownCountsAsEnded | Sabotage::CurrentIsRemoved => {}
         }
         self.clean_up(&mut findings);
         self.look(strace, &mut findings);

@@ -45,6 +45,7 @@ mod arena;
 mod fault;
 mod installation;
 mod notifier;
+mod releases;
 mod sweep;
 mod table;
 mod target;

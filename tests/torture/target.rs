@@ -4,6 +4,7 @@ use crate::arena::Arena;
 use crate::fault::{Fault, Strace, points};
 use crate::installation;
 use crate::notifier;
+use crate::releases::Releases;
 use crate::table::Findings;
 
 /// The calls that start another process.
@@ -36,6 +37,10 @@ pub enum Program {
     Uninstall,
     /// The process that tells others what happened.
     Notifier,
+    /// A runner of a deployment with all phases.
+    Phases,
+    /// The same where the check fails, so that it goes back.
+    GoBack,
 }
 
 /// What a sweep breaks on purpose, so that it shows that it can find something.
@@ -49,6 +54,8 @@ pub enum Sabotage {
     CursorIsNotUsed,
     /// The record says that the machine restarted, so that what still runs counts as ended.
     UnknownCountsAsEnded,
+    /// `current` is removed and made again, and not replaced.
+    CurrentIsRemoved,
 }
 
 /// A program and the faults that it is tried with.
@@ -74,6 +81,7 @@ impl Target {
             Sabotage::NobodyPicksUp => Some("lost"),
             Sabotage::CursorIsNotUsed => Some("doubled"),
             Sabotage::UnknownCountsAsEnded => Some("overlapped"),
+            Sabotage::CurrentIsRemoved => Some("wrong"),
         }
     }
 }
@@ -120,6 +128,8 @@ pub fn targets() -> Vec<Target> {
             target("install", Install, is_kill, false),
             target("uninstall", Uninstall, is_kill, false),
             target("notifier", Notifier, is_kill, true),
+            target("all phases of a checkout", Phases, is_kill, true),
+            target("going back", GoBack, is_kill, true),
         ]);
     }
     targets.extend([
@@ -130,6 +140,7 @@ pub fn targets() -> Vec<Target> {
             Recovery,
             Sabotage::UnknownCountsAsEnded,
         ),
+        control("current removed", Phases, Sabotage::CurrentIsRemoved),
     ]);
     targets
 }
@@ -137,6 +148,7 @@ pub fn targets() -> Vec<Target> {
 /// Somebody who tries the points of one target, in a world that is used again for each of them.
 pub enum Worker {
     Deployments(Arena),
+    Releases(Releases),
     /// Each point needs a repository of its own.
     Installation,
     /// The same.
@@ -148,6 +160,7 @@ impl Worker {
         match target.program {
             Program::Install | Program::Uninstall => Self::Installation,
             Program::Notifier => Self::Notifier,
+            Program::Phases | Program::GoBack => Self::Releases(Releases::new()),
             _ => Self::Deployments(Arena::new()),
         }
     }
@@ -171,6 +184,7 @@ impl Worker {
     pub fn go(&mut self, target: &Target, strace: &Strace<'_>) -> Findings {
         match self {
             Self::Deployments(arena) => arena.go(target, strace),
+            Self::Releases(releases) => releases.go(target, strace),
             Self::Installation => installation::go(target.program, strace),
             Self::Notifier => notifier::go(strace),
         }
