@@ -61,8 +61,15 @@ deploy() {
     git -C "$1" commit -q -m "Deploy $2"
 }
 
-# block PAGE N: prints the n-th block of code of a page in docs/hosts.
-block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/hosts/$1.md"; }
+# block PAGE N: prints the n-th block of code of a page in docs. A page without a folder is in
+# docs/hosts.
+block() { awk -v wanted="$2" '/^```/ { inside = !inside; if (inside) number++; next } inside && number == wanted' "/test/$(page "$1").md"; }
+page() {
+    case $1 in
+    */*) echo "$1" ;;
+    *) echo "hosts/$1" ;;
+    esac
+}
 
 # as_written PAGE N: runs the n-th block of code of a page.
 as_written() {
