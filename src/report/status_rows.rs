@@ -12,6 +12,7 @@ use super::refusal::RefusalRow;
 use crate::deploy_repository::DeployRepository;
 use crate::deployfile;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
+use crate::phase::Phase;
 use crate::policy::{Approval, Exception, Freeze};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Problem, Reader};
@@ -75,6 +76,8 @@ pub struct StatusRow {
     pub duration_ms: Option<u64>,
     /// Who pushed it.
     pub pusher: Option<String>,
+    /// The phase that it is in, while it runs.
+    pub phase: Option<Phase>,
     /// What people should know in addition to its status, in words.
     pub remark: Option<String>,
     /// Why the deploy file can't be deployed.
@@ -143,6 +146,7 @@ pub fn status_rows(
             since: None,
             duration_ms: None,
             pusher: None,
+            phase: None,
             remark: None,
             problem: None,
             rolled_back: None,
@@ -160,6 +164,9 @@ pub fn status_rows(
             row.exceptions = record.exceptions(newest.id)?;
             row.approvals = record.approvals(newest.id)?;
             row.rolled_back = row.holds.first().map(|hold| hold.revision.clone());
+            if newest.status == Status::Running {
+                row.phase = record.phases(newest.id)?.last().map(|last| last.phase);
+            }
             row.newest = Some(newest).filter(|_| !retired.contains_key(&target));
         }
 
@@ -208,6 +215,11 @@ impl StatusRow {
         self.duration_ms = duration(newest).map(ms);
         self.pusher = newest.pusher.as_ref().map(|pusher| pusher.name.clone());
         self.remark = remark(newest);
+        if let (None, Some(phase)) = (&self.remark, self.phase)
+            && phase != Phase::Command
+        {
+            self.remark = Some(format!("{}: {phase}", newest.status));
+        }
     }
 }
 

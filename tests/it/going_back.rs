@@ -153,6 +153,12 @@ fn cancelled_deployment_goes_back_too() {
     world.deploy_rev("production/a", &two);
     world.push();
     world.wait_for("production/a #2 verify in two, current is two");
+    let row = world.status("production/a");
+    assert_eq!(
+        (&row["phase"], &row["remark"]),
+        (&"verify".into(), &"running: verify".into())
+    );
+    world.cmd(&["status"]).ok().says("running: verify");
     world.cmd(&["cancel", "2"]).ok();
 
     let expected = format!(
