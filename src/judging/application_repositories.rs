@@ -283,15 +283,17 @@ impl ApplicationRepositories {
         }
     }
 
-    /// What a checkout of a revision would write.
+    /// What a checkout of a revision, or of one folder of it, would write.
     pub(super) fn survey(
         &mut self,
         path: &Path,
         revision: &Revision,
+        subdirectory: Option<String>,
         rules: ExportRules,
     ) -> Result<Result<Survey, Unknown>, Error> {
         let question = Question::Survey {
             revision: revision.clone(),
+            subdirectory,
             rules,
         };
         match self.ask(path, question)? {

@@ -208,7 +208,9 @@ fn survey(
         lfs_pointers: settings.lfs_pointers,
         empty_submodules: settings.empty_submodules,
     };
-    repositories.survey(&path, revision, rules).map(Some)
+    let subdirectory = inputs.deploy.subdirectory(target);
+    let survey = repositories.survey(&path, revision, subdirectory, rules)?;
+    Ok(Some(survey))
 }
 
 /// Who pushed the change that a candidate is about. If it is only judged again, this is the person

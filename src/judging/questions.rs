@@ -46,6 +46,7 @@ pub(super) enum Question {
     /// What would a checkout of a revision write?
     Survey {
         revision: Revision,
+        subdirectory: Option<String>,
         rules: ExportRules,
     },
 }
@@ -109,9 +110,14 @@ impl RepositoryAnswer {
                 let gained = repository.gained(base.as_ref(), revision);
                 Self::Gained(gained.map_err(unknown))
             }
-            Question::Survey { revision, rules } => {
+            Question::Survey {
+                revision,
+                subdirectory,
+                rules,
+            } => {
                 let end = Deadline::after(*left);
-                let survey = surveyor.survey(repository, revision, *rules, end);
+                let subdirectory = subdirectory.as_deref();
+                let survey = surveyor.survey(repository, revision, subdirectory, *rules, end);
                 *left = end.left();
                 Self::Survey(survey.map_err(unknown))
             }
