@@ -149,13 +149,14 @@ fn target_facts(
 
     if let Some(path) = inputs.deploy.application_repository(target) {
         let allowed_refs = inputs.deploy.config.settings(target).allowed_refs;
+        let folder = inputs.deploy.subdirectory(target);
         known.revision = Some(repositories.find(&path, revision, &allowed_refs)?);
 
         let mut base = |from: Option<&Revision>| -> Result<Option<Base>, Error> {
             let Some(from) = from else { return Ok(None) };
             Ok(Some(Base {
                 revision: from.clone(),
-                direction: repositories.direction(&path, from, revision)?,
+                direction: repositories.direction(&path, from, revision, folder.clone())?,
             }))
         };
         known.wanted = base(recorded.wanted.as_ref())?;

@@ -140,6 +140,7 @@ mod state_files;
 mod stopping;
 mod strangers;
 mod subdirectory;
+mod subdirectory_commits;
 mod surroundings;
 mod syslog;
 mod tidy;
