@@ -37,6 +37,37 @@ pub enum CheckoutError {
         shown(.0)
     )]
     CurrentIsNoLink(PathBuf),
+    /// Something in the revision or in `shared` is in the way of a path that is shared.
+    #[error("{} is {found}, so {path} can't be shared; {advice}", shown(.place))]
+    NotShareable {
+        /// Where it is.
+        place: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// The path that is shared.
+        path: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file that is shared is missing.
+    #[error(
+        "{} is missing, which is shared and which the revision does not have; put the file there \
+         first, or write \"{path}/\" in shared if a folder is meant",
+        shown(.place)
+    )]
+    NoSharedFile {
+        /// Where it has to be.
+        place: PathBuf,
+        /// The path that is shared.
+        path: String,
+    },
+    /// What the revision has can't be moved to `shared`.
+    #[error(
+        "{} is missing, which is shared and on another file system than the releases; copy what \
+         the revision has there first",
+        shown(.0)
+    )]
+    SharedElsewhere(PathBuf),
     /// The application's repository can't be read.
     #[error(transparent)]
     Git(#[from] git::Error),

@@ -2,14 +2,16 @@
 
 use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
 use super::order::CheckoutOrder;
 use super::release_name::ReleaseName;
+use super::shared;
 use super::went_back::WentBack;
+use crate::config::REVISION_FILE;
 use crate::id::DeploymentId;
 use crate::sys::folder::{FileKind, OpenFolder};
 
@@ -109,9 +111,10 @@ impl<'o> Checkout<'o> {
     }
 
     /// Decides which release the deployment gets. One that is there is used again if the record
-    /// says that its last deployment succeeded, and if nothing changed it since then. A command is
-    /// never run in the folder that `current` leads to: if it failed there, it would have changed
-    /// what is deployed.
+    /// says that its last deployment succeeded, and if nothing changed it since then: neither its
+    /// files, nor what it is to consist of, nor what it shares with others. A command is never run
+    /// in the folder that `current` leads to: if it failed there, it would have changed what is
+    /// deployed.
     ///
     /// # Errors
     /// The folder can't be read or written, or a folder is in the place of `current`.
@@ -127,6 +130,7 @@ impl<'o> Checkout<'o> {
         }) = good.cloned()
             && fingerprint.is_some()
             && self.fingerprint(&name).ok() == fingerprint
+            && shared::is_all_there(&self.folder, &order.shared)
         {
             // Until the deployment has succeeded, nobody knows whether it is good.
             self.claim.releases.retain(|release| release.name != name);
@@ -154,15 +158,24 @@ impl<'o> Checkout<'o> {
         Ok(status.map_err(at(self.release_path(name)))?.is_some())
     }
 
-    /// A number that changes when anything in a release changes. It is made of what the kernel says
-    /// about each file, and no file is read. It may differ after an upgrade of this program; then
-    /// the release is exported anew.
+    /// A number that changes when anything in a release changes, or when a release is to consist of
+    /// something else. It is made of what the kernel says about each file, and no file is read. It
+    /// may differ after an upgrade of this program; then the release is exported anew.
     ///
     /// # Errors
     /// There is no such release, or not everything in it can be looked at.
     fn fingerprint(&self, name: &ReleaseName) -> io::Result<u64> {
+        let CheckoutOrder {
+            subdirectory,
+            shared,
+            rules,
+            ..
+        } = self.order;
+        let mut layout = DefaultHasher::new();
+        (subdirectory, shared, rules).hash(&mut layout);
+
         // A sum, because names come in any order.
-        let mut sum = 0_u64;
+        let mut sum = layout.finish();
         self.releases.folder(name.as_ref())?.walk(|path, status| {
             let mut hasher = DefaultHasher::new();
             (path, status).hash(&mut hasher);
@@ -190,6 +203,30 @@ impl<'o> Checkout<'o> {
         let unfinished = self.unfinished(name);
         let path = self.release_path(&unfinished);
         self.releases.new_folder(&unfinished).map_err(at(path))
+    }
+
+    /// Adds to the files of the revision what this program itself puts into a release: the links to
+    /// what is shared, and the file with the revision, unless the tree has something of its name.
+    ///
+    /// # Errors
+    /// It can't be written, or something is in its way.
+    pub(super) fn add_own_files(
+        &self,
+        name: &ReleaseName,
+        written: &OpenFolder,
+    ) -> Result<(), CheckoutError> {
+        let place = self.release_path(name);
+        shared::link_shared(self.order, &self.folder, written, &place)?;
+
+        let add = || -> io::Result<()> {
+            let file = OsStr::new(REVISION_FILE);
+            if written.status(file)?.is_none() {
+                let mut file = written.new_file(file, false)?;
+                writeln!(file, "{}", self.order.revision)?;
+            }
+            Ok(())
+        };
+        add().map_err(at(place.join(REVISION_FILE)))
     }
 
     /// Gives a release that is completely written its name. What has the name already gets another

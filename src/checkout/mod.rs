@@ -6,6 +6,7 @@
 //! its final name is complete, also after a power cut. `current` is replaced by renaming a new link
 //! over it, and the command never runs in the folder that it leads to. The file
 //! `<checkout>/.deploy-by-code` says to whom the folder belongs and which of the releases are good.
+//! What releases share is in `<checkout>/shared`; a release has its links to it before its name.
 //!
 //! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
 //! change is noticed before the release is used again.
@@ -16,6 +17,7 @@ mod folder;
 mod order;
 mod read;
 mod release_name;
+mod shared;
 mod steps;
 mod stream;
 mod went_back;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::SharedPath;
 use crate::git::ExportRules;
 use crate::id::{DeploymentId, Revision};
 
@@ -106,6 +107,10 @@ pub struct CheckoutOrder {
     pub user: Option<String>,
     /// Whether the group may change what is written.
     pub is_shared: bool,
+    /// The folder of the revision that the release is made of; `None`: it is all of it.
+    pub subdirectory: Option<String>,
+    /// What the release has in common with all others of the folder.
+    pub shared: Vec<SharedPath>,
     /// What the revision may have that can't be written.
     pub rules: ExportRules,
     /// The folder in `releases` that is to become the current one.

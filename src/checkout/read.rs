@@ -60,7 +60,8 @@ fn read(
     say: &mut dyn FnMut(&str),
 ) -> Result<(), CheckoutError> {
     let repository = git::open_application(&order.repository)?.to_export();
-    let tree = ReleaseTree::open(&repository, &order.revision, order.rules)?;
+    let subdirectory = order.subdirectory.as_deref();
+    let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
 
     let mut done = 0_u64;
     let mut report = Deadline::after(REPORT);

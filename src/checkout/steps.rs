@@ -53,7 +53,9 @@ fn write_release(
     answer(NEEDS_FILES).map_err(|error| CheckoutError::Gone("reader", error.to_string()))?;
     let root = checkout.begin(&name)?;
     let path = checkout.release_path(&name);
-    let written = write_tree(input, &root, &path).and_then(|()| checkout.complete(&name, &root));
+    let written = write_tree(input, &root, &path)
+        .and_then(|()| checkout.add_own_files(&name, &root))
+        .and_then(|()| checkout.complete(&name, &root));
     if let Err(error) = written {
         checkout.give_up(&name);
         return Err(error);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{DocumentEntry, Value};
 use super::mistake::MistakeKind;
+use super::release_path::{self, SharedPath, shared_path};
 use super::template::{COMMAND_NAMES, FOLDER_NAMES, Template};
 use super::values;
 use crate::id::Application;
@@ -13,6 +14,27 @@ use crate::text;
 pub(super) fn folder(value: &mut DocumentEntry<'_, '_>) -> Option<Template> {
     let path = value.read(values::absolute)?;
     template(value, value.value.span().start, &path, FOLDER_NAMES)
+}
+
+/// A folder of the revision, which may name what stays the same from one deployment to the next.
+pub(super) fn subdirectory(value: &mut DocumentEntry<'_, '_>) -> Option<Template> {
+    let path = value.read(release_path::subdirectory)?;
+    template(value, value.value.span().start, &path, FOLDER_NAMES)
+}
+
+/// The paths that all releases share, without those that are wrong.
+pub(super) fn shared(value: &mut DocumentEntry<'_, '_>) -> Option<Vec<SharedPath>> {
+    let mut paths = Vec::new();
+    for (at, text) in value.strings()? {
+        match shared_path(text, &paths) {
+            Ok(path) => paths.push(path),
+            Err(error) => {
+                let (key, error) = (value.key.clone(), error.into());
+                value.reader.report(at, MistakeKind::Value { key, error });
+            }
+        }
+    }
+    Some(paths)
 }
 
 /// A program and its arguments.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use toml::de::DeTable;
 
 use super::calendar::{OnFreeze, Window};
-use super::compound::{command, folder, together, variables};
+use super::compound::{command, folder, shared, subdirectory, together, variables};
 use super::document::{DocumentEntry, DocumentReader};
 use super::environment_key::EnvironmentKey;
 use super::key::{Key, find, key, names};
@@ -169,6 +169,10 @@ const SETTINGS: &[Key<PartialSettings>] = &[
     }),
     key("env", |to, value| to.env = variables(value)),
     key("user", |to, value| to.user = value.read(values::user)),
+    key("subdirectory", |to, value| {
+        to.subdirectory = subdirectory(value);
+    }),
+    key("shared", |to, value| to.shared = shared(value)),
     key("keep_releases", |to, value| {
         to.keep_releases = value.number(1..=RELEASES_MAX);
     }),

@@ -22,6 +22,7 @@ mod notify_keys;
 mod parse;
 mod people;
 mod references;
+mod release_path;
 mod sections;
 mod settings;
 mod signers;
@@ -38,6 +39,7 @@ pub use notify::{
     SmtpServer,
 };
 pub use people::People;
+pub use release_path::{REVISION_FILE, SharedPath};
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::release_path::SharedPath;
 use super::template::Template;
 use crate::id::Application;
 
@@ -52,6 +53,8 @@ pub(super) struct PartialSettings {
     pub(super) queue: Option<Queue>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) user: Option<String>,
+    pub(super) subdirectory: Option<Template>,
+    pub(super) shared: Option<Vec<SharedPath>>,
     pub(super) keep_releases: Option<usize>,
     pub(super) lfs_pointers: Option<bool>,
     pub(super) empty_submodules: Option<bool>,
@@ -108,6 +111,10 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// The user that the command runs as; `None`: the runner's.
     pub user: Option<String>,
+    /// The folder of the revision that is deployed; empty: the whole revision.
+    pub subdirectory: Option<Template>,
+    /// What all releases of a checkout share.
+    pub shared: Vec<SharedPath>,
     /// How many releases of a checkout are kept, at least 1.
     pub keep_releases: usize,
     /// Whether a checkout may have the pointers of Git LFS in place of the files.
@@ -154,6 +161,8 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         queue: first!(queue).unwrap_or(Queue::Latest),
         env,
         user: first!(user),
+        subdirectory: first!(subdirectory),
+        shared: first!(shared).unwrap_or_default(),
         keep_releases: first!(keep_releases).unwrap_or(5),
         lfs_pointers: first!(lfs_pointers).unwrap_or_default(),
         empty_submodules: first!(empty_submodules).unwrap_or_default(),

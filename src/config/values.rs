@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::calendar::WindowError;
 use super::environment_key::EnvironmentKey;
 use super::notify::SmtpServer;
+use super::release_path::ReleasePathError;
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::{self, NotADuration};
@@ -59,6 +60,8 @@ pub(super) enum ValueError {
     UrlWithLogin,
     /// A text that is not a window of the calendar.
     Window(WindowError),
+    /// A text that is not a path in a release.
+    ReleasePath(ReleasePathError),
 }
 
 impl fmt::Display for ValueError {
@@ -99,6 +102,7 @@ impl fmt::Display for ValueError {
             Self::HttpUrl => f.write_str("the value is not like \"https://example.org/path\""),
             Self::UrlWithLogin => f.write_str("the URL has a user or a password in it"),
             Self::Window(error) => error.fmt(f),
+            Self::ReleasePath(error) => error.fmt(f),
         }
     }
 }
@@ -119,6 +123,12 @@ impl From<WindowError> for ValueError {
     }
 }
 
+impl From<ReleasePathError> for ValueError {
+    fn from(error: ReleasePathError) -> Self {
+        Self::ReleasePath(error)
+    }
+}
+
 impl ValueError {
     /// What to write instead, where the message does not say so already.
     pub(super) fn hint(&self) -> Option<String> {
@@ -134,6 +144,7 @@ impl ValueError {
             Self::MailAddress(text) if text.starts_with('{') => {
                 Some("\"{author}\" is the only name for one".to_owned())
             }
+            Self::ReleasePath(error) => Some(error.hint().to_owned()),
             Self::UrlWithLogin => Some(
                 concat!(
                     "put the whole URL into a file that only this user can read,",

@@ -320,6 +320,13 @@ impl DeployRepository {
         let template = self.config.settings(target).repository?;
         Some(PathBuf::from(template.fill(&folder_values(target))))
     }
+
+    /// The folder of its revisions that a target is deployed from; `None`: it is all of them.
+    #[must_use]
+    pub fn subdirectory(&self, target: &Target) -> Option<String> {
+        let template = self.config.settings(target).subdirectory?;
+        Some(template.fill(&folder_values(target))).filter(|folder| !folder.is_empty())
+    }
 }
 
 fn none_if_missing(opened: Result<Store, store::Error>) -> Result<Option<Store>, store::Error> {
@@ -329,7 +336,7 @@ fn none_if_missing(opened: Result<Store, store::Error>) -> Result<Option<Store>,
     }
 }
 
-/// The values that the settings `checkout` and `repository` may name as `{name}`.
+/// The values that the settings `checkout`, `repository` and `subdirectory` may name as `{name}`.
 #[must_use]
 pub fn folder_values(target: &Target) -> [(&'static str, &str); 2] {
     [

@@ -238,14 +238,20 @@ impl Repository {
         walked.map(drop).map_err(|error| self.broken(&error))
     }
 
-    /// In which direction the history goes from one revision to another.
+    /// In which direction the history goes from one revision to another. With a `folder`, of the
+    /// commits that make the difference, those that change something in it are counted too.
     #[must_use]
-    pub fn direction(&self, from: &Revision, to: &Revision) -> Direction {
-        self.find_direction(from, to)
+    pub fn direction(&self, from: &Revision, to: &Revision, folder: Option<&str>) -> Direction {
+        self.find_direction(from, to, folder)
             .unwrap_or_else(|error| Direction::Unknown(error.to_string()))
     }
 
-    fn find_direction(&self, from: &Revision, to: &Revision) -> Result<Direction, Error> {
+    fn find_direction(
+        &self,
+        from: &Revision,
+        to: &Revision,
+        folder: Option<&str>,
+    ) -> Result<Direction, Error> {
         if from == to {
             return Ok(Direction::Same);
         }
@@ -259,11 +265,11 @@ impl Repository {
             return Ok(Direction::Ahead);
         }
 
-        let lost = commits_between(self.path(), to, from)?;
+        let lost = commits_between(self.path(), to, from, folder)?;
         if self.is_reachable(new, &[old])? {
             return Ok(Direction::Behind(lost));
         }
-        let gained = commits_between(self.path(), from, to)?;
+        let gained = commits_between(self.path(), from, to, folder)?;
         Ok(Direction::Diverged { gained, lost })
     }
 

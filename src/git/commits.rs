@@ -5,14 +5,15 @@ use std::path::Path;
 use super::command::{LIST_MAX, SHORT_MAX, answer, list};
 use super::error::Error;
 use crate::id::Revision;
-use crate::policy::{Commit, Commits};
+use crate::policy::{Commit, Commits, CommitsInFolder};
 use crate::time::Timestamp;
 
 /// How many commits of a range are named.
 const NAMED_MAX: u64 = 20;
 
 /// The commits that `to` has and `without` does not have, newest first: how many there are, and the
-/// newest of them by name.
+/// newest of them by name. With a `folder`, these are the newest of those that change something in
+/// it, as git-rev-list(1) simplifies a history.
 ///
 /// # Errors
 /// git gave no answer.
@@ -20,8 +21,9 @@ pub fn commits_between(
     git_dir: &Path,
     without: &Revision,
     to: &Revision,
+    folder: Option<&str>,
 ) -> Result<Commits, Error> {
-    newest_commits(git_dir, Some(without), to, NAMED_MAX)
+    newest_of_range(git_dir, &format!("{without}..{to}"), NAMED_MAX, folder)
 }
 
 /// The same, with at most `most` of them by name. `without` is `None`: all commits that `to` has.
@@ -38,23 +40,58 @@ pub fn newest_commits(
         Some(without) => format!("{without}..{to}"),
         None => to.to_string(),
     };
-    let count = ["rev-list", "--count", &range, "--"];
-    let count: u64 = answer(git_dir, &count, SHORT_MAX)?
-        .parse()
-        .map_err(|_| Error::new(git_dir, format!("git rev-list {range} gave no count")))?;
-    if count == 0 || most == 0 {
-        return Ok(Commits {
-            count,
-            newest: Vec::new(),
-        });
+    newest_of_range(git_dir, &range, most, None)
+}
+
+fn newest_of_range(
+    git_dir: &Path,
+    range: &str,
+    most: u64,
+    folder: Option<&str>,
+) -> Result<Commits, Error> {
+    let count = count(git_dir, range, None)?;
+    let in_folder = match folder {
+        None => None,
+        Some(folder) => Some(CommitsInFolder {
+            folder: folder.to_owned(),
+            count: match count {
+                0 => 0,
+                _ => self::count(git_dir, range, Some(&literal(folder)))?,
+            },
+        }),
+    };
+    let mut commits = Commits {
+        count,
+        in_folder,
+        newest: Vec::new(),
+    };
+    let listed = commits.listed().min(most);
+    if listed == 0 {
+        return Ok(commits);
     }
 
-    let newest = newest_of(git_dir, &range, most)?;
-    if u64::try_from(newest.len()).ok() != Some(count.min(most)) {
+    let folder = folder.map(literal);
+    commits.newest = newest_of(git_dir, range, most, folder.as_deref())?;
+    if commits.newest.len() as u64 != listed {
         let message = format!("git rev-list {range} did not list what it counted");
         return Err(Error::new(git_dir, message));
     }
-    Ok(Commits { count, newest })
+    Ok(commits)
+}
+
+/// A folder as git's commands take it (gitglossary(7), pathspec): nothing in it is a pattern.
+fn literal(folder: &str) -> String {
+    format!(":(top,literal){folder}")
+}
+
+/// How many commits a range has, or how many of them change something at a path.
+fn count(git_dir: &Path, range: &str, path: Option<&str>) -> Result<u64, Error> {
+    let mut arguments = vec!["rev-list", "--count", range, "--"];
+    arguments.extend(path);
+    let count = answer(git_dir, &arguments, SHORT_MAX)?;
+    count
+        .parse()
+        .map_err(|_| Error::new(git_dir, format!("git rev-list {range} gave no count")))
 }
 
 /// When the commits were committed that `to` has and `without` does not have, by their own word, in
@@ -76,13 +113,18 @@ pub fn commit_dates(
     Ok(text.lines().filter_map(|date| date.parse().ok()).collect())
 }
 
-/// The newest commits of a range, at most so many.
-fn newest_of(git_dir: &Path, range: &str, most: u64) -> Result<Vec<Commit>, Error> {
+/// The newest commits of a range, or of those that change something at a path, at most so many.
+fn newest_of(
+    git_dir: &Path,
+    range: &str,
+    most: u64,
+    path: Option<&str>,
+) -> Result<Vec<Commit>, Error> {
     let most = format!("--max-count={most}");
     // A NUL ends each field, so that no subject can be mistaken for another commit. Names and
     // subjects are cut: each can be as long as a push may be.
     let form = "--format=%H%x00%<(200,trunc)%an%x00%ct%x00%<(500,trunc)%s%x00";
-    let arguments = [
+    let mut arguments = vec![
         "rev-list",
         &most,
         "--no-commit-header",
@@ -91,6 +133,7 @@ fn newest_of(git_dir: &Path, range: &str, most: u64) -> Result<Vec<Commit>, Erro
         range,
         "--",
     ];
+    arguments.extend(path);
     let text = answer(git_dir, &arguments, LIST_MAX)?;
 
     // What comes after the last NUL is the end of the last line.

@@ -13,7 +13,7 @@ use gix::objs::tree::EntryKind;
 use super::error::Error;
 use super::repository::Repository;
 use super::special_files::{is_lfs_pointer, is_link_target};
-use super::survey::{ExportRules, Surveyor, TreeItem, tree_items};
+use super::survey::{ExportRules, Surveyor, TreeItem, find_root, join, tree_items};
 use crate::id::Revision;
 use crate::policy::{ExportObstacle, ObstacleKind};
 use crate::sys::clock::Deadline;
@@ -55,6 +55,8 @@ pub enum ExportItem<'a> {
 pub struct ReleaseTree<'r> {
     repository: &'r Repository,
     tree: ObjectId,
+    /// Where the tree is in the revision; empty: it is all of it.
+    place: Vec<u8>,
     rules: ExportRules,
     /// How many files and folders it has.
     pub entries: u64,
@@ -67,22 +69,29 @@ struct ShownFolder {
 }
 
 impl<'r> ReleaseTree<'r> {
-    /// Looks at the whole tree of a revision, and at the content of few files only.
+    /// Looks at the whole tree of a revision, or of one `subdirectory` of it, and at the content of
+    /// few files only.
     ///
     /// # Errors
     /// An object can't be read, or the revision passes a limit or breaks the rules.
     pub fn open(
         repository: &'r Repository,
         revision: &Revision,
+        subdirectory: Option<&str>,
         rules: ExportRules,
     ) -> Result<Self, Error> {
+        let root = find_root(repository, revision, subdirectory, rules)?;
+        let root = root.map_err(|obstacle| error(repository, &obstacle))?;
+
         let never = Deadline::after(Duration::MAX);
-        let survey = Surveyor::default().survey(repository, revision, rules, never)?;
+        let mut surveyor = Surveyor::default();
+        let survey = surveyor.survey(repository, revision, subdirectory, rules, never)?;
         match survey.obstacles.first() {
             Some(obstacle) => Err(error(repository, obstacle)),
             None => Ok(Self {
                 repository,
-                tree: repository.commit_tree(revision)?,
+                tree: root.tree,
+                place: subdirectory.unwrap_or_default().as_bytes().to_vec(),
                 rules,
                 entries: survey.entries,
             }),
@@ -100,7 +109,7 @@ impl<'r> ReleaseTree<'r> {
         let repository = self.repository;
         let mut buffer = Vec::new();
         let mut total = 0_u64;
-        let mut open = vec![ShownFolder::new(repository, Vec::new(), self.tree)?];
+        let mut open = vec![ShownFolder::new(repository, self.place.clone(), self.tree)?];
         while let Some(folder) = open.last_mut() {
             let Some(item) = folder.left.pop() else {
                 open.pop();
@@ -175,9 +184,8 @@ fn file<'a>(
 
 /// The path of something in the folders that are open.
 fn path(open: &[ShownFolder], name: &[u8]) -> Vec<u8> {
-    let folders = open.iter().skip(1).map(|open| open.name.as_slice());
-    let parts: Vec<&[u8]> = folders.chain([name]).collect();
-    parts.join(&b'/')
+    let folders = open.iter().map(|open| open.name.as_slice());
+    join(folders.chain([name]))
 }
 
 /// The error of a revision that can't be exported.

@@ -63,8 +63,8 @@ pub(super) struct TreeItem {
 
 /// What decides what is found in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct FolderKey {
-    tree: ObjectId,
+pub(super) struct FolderKey {
+    pub(super) tree: ObjectId,
     /// Whether Git LFS may keep files of the folder that it is in.
     may_use_lfs: bool,
     rules: ExportRules,
@@ -95,8 +95,8 @@ pub struct Surveyor {
 }
 
 impl Surveyor {
-    /// Looks at everything that a revision stands for. When `end` has come, what is left is not
-    /// looked at any more, and the survey says so.
+    /// Looks at everything that a revision stands for, or one `subdirectory` of it. When `end` has
+    /// come, what is left is not looked at any more, and the survey says so.
     ///
     /// # Errors
     /// An object can't be read.
@@ -104,17 +104,39 @@ impl Surveyor {
         &mut self,
         repository: &Repository,
         revision: &Revision,
+        subdirectory: Option<&str>,
         rules: ExportRules,
         end: Deadline,
     ) -> Result<Survey, Error> {
         if self.known.len() > KNOWN_MAX {
             self.known.clear();
         }
-        let root = FolderKey {
-            tree: repository.commit_tree(revision)?,
-            may_use_lfs: false,
-            rules,
+        let root = match find_root(repository, revision, subdirectory, rules)? {
+            Ok(root) => root,
+            Err(obstacle) => {
+                return Ok(Survey {
+                    entries: 0,
+                    obstacles: vec![obstacle],
+                    is_whole: true,
+                });
+            }
         };
+
+        let mut survey = self.survey_folder(repository, root, end)?;
+        for obstacle in &mut survey.obstacles {
+            let parts = [subdirectory.unwrap_or_default().as_bytes(), &obstacle.path];
+            obstacle.path = join(parts.into_iter());
+        }
+        Ok(survey)
+    }
+
+    /// Looks at everything in a folder and below it. The paths begin in this folder.
+    fn survey_folder(
+        &mut self,
+        repository: &Repository,
+        root: FolderKey,
+        end: Deadline,
+    ) -> Result<Survey, Error> {
         let mut above: Vec<LookedAt> = Vec::new();
         let Some(mut here) = open_folder(repository, Vec::new(), root, end)? else {
             return Ok(too_large(&above, b"", folder_limit()));
@@ -153,6 +175,61 @@ impl Surveyor {
             }
         }
     }
+}
+
+/// The folder of a revision that a release is made of; otherwise why there is none.
+///
+/// # Errors
+/// An object can't be read.
+pub(super) fn find_root(
+    repository: &Repository,
+    revision: &Revision,
+    subdirectory: Option<&str>,
+    rules: ExportRules,
+) -> Result<Result<FolderKey, ExportObstacle>, Error> {
+    let mut root = FolderKey {
+        tree: repository.commit_tree(revision)?,
+        may_use_lfs: false,
+        rules,
+    };
+    let mut path: Vec<&[u8]> = Vec::new();
+    for part in subdirectory.iter().flat_map(|path| path.split('/')) {
+        let obstacle = |path: &[&[u8]], kind| {
+            let path = join(path.iter().copied());
+            Ok(Err(ExportObstacle { path, kind }))
+        };
+        if repository.size(&root.tree)? > FOLDER_MAX {
+            return obstacle(&path, ObstacleKind::TooLarge(folder_limit()));
+        }
+        let items = tree_items(repository, root.tree)?;
+        root.may_use_lfs |= !rules.lfs_pointers && names_lfs(repository, &items)?;
+
+        path.push(part.as_bytes());
+        let mut named = items.iter().filter(|item| item.name == part.as_bytes());
+        let Some(item) = named.next() else {
+            return obstacle(&path, ObstacleKind::NoFolder(None));
+        };
+        if named.next().is_some() {
+            return obstacle(&path, ObstacleKind::Twice);
+        }
+        let found = match item.kind {
+            EntryKind::Tree => {
+                root.tree = item.id;
+                continue;
+            }
+            EntryKind::Commit => "a submodule",
+            EntryKind::Link => "a symbolic link",
+            EntryKind::Blob | EntryKind::BlobExecutable => "a file",
+        };
+        return obstacle(&path, ObstacleKind::NoFolder(Some(found)));
+    }
+    Ok(Ok(root))
+}
+
+/// A path of some parts, without the empty ones.
+pub(super) fn join<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let parts: Vec<&[u8]> = parts.filter(|part| !part.is_empty()).collect();
+    parts.join(&b'/')
 }
 
 fn passes_a_limit(totals: &Totals) -> bool {

@@ -61,20 +61,24 @@ fn of_the_next_revision_only_what_differs_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (repository, one, two) = two_revisions(folder.path());
     let mut surveyor = Surveyor::default();
-    let first = surveyor.survey(&repository, &one, REFUSE, never()).unwrap();
+    let first = surveyor
+        .survey(&repository, &one, None, REFUSE, never())
+        .unwrap();
 
     let same = git(folder.path(), &["rev-parse", "HEAD:same"]);
     let (start, rest) = same.split_at(2);
     fs::remove_file(folder.path().join(".git/objects").join(start).join(rest)).unwrap();
 
-    let second = surveyor.survey(&repository, &two, REFUSE, never()).unwrap();
+    let second = surveyor
+        .survey(&repository, &two, None, REFUSE, never())
+        .unwrap();
     assert_eq!(first, second);
     assert_eq!(
         (second.entries, second.is_whole, second.obstacles),
         (6, true, vec![submodule()])
     );
     // The control: whoever does not know the folder has to read it.
-    let unknowing = Surveyor::default().survey(&repository, &two, REFUSE, never());
+    let unknowing = Surveyor::default().survey(&repository, &two, None, REFUSE, never());
     assert!(unknowing.is_err());
 }
 
@@ -85,10 +89,14 @@ fn what_there_was_no_time_for_is_looked_at_the_next_time() {
     let mut surveyor = Surveyor::default();
 
     let over = Deadline::after(Duration::ZERO);
-    let partial = surveyor.survey(&repository, &one, REFUSE, over).unwrap();
+    let partial = surveyor
+        .survey(&repository, &one, None, REFUSE, over)
+        .unwrap();
     assert_eq!((partial.is_whole, partial.obstacles), (false, vec![]));
 
-    let whole = surveyor.survey(&repository, &one, REFUSE, never()).unwrap();
+    let whole = surveyor
+        .survey(&repository, &one, None, REFUSE, never())
+        .unwrap();
     assert_eq!((whole.is_whole, whole.obstacles), (true, vec![submodule()]));
 }
 
@@ -103,7 +111,9 @@ fn each_of_the_rules_has_an_answer_of_its_own() {
                 empty_submodules,
                 ..REFUSE
             };
-            let survey = surveyor.survey(&repository, &one, rules, never()).unwrap();
+            let survey = surveyor
+                .survey(&repository, &one, None, rules, never())
+                .unwrap();
             assert_eq!(survey.obstacles.is_empty(), empty_submodules);
         }
     }

@@ -177,16 +177,18 @@ impl ApplicationRepositories {
         }
     }
 
-    /// How one revision is related to another.
+    /// How one revision is related to another; with a `folder`, the commits in it are counted too.
     pub(super) fn direction(
         &mut self,
         path: &Path,
         from: &Revision,
         to: &Revision,
+        folder: Option<String>,
     ) -> Result<Direction, Error> {
         let question = Question::Direction {
             from: from.clone(),
             to: to.clone(),
+            folder,
         };
         match self.ask(path, question)? {
             RepositoryAnswer::Direction(direction) => Ok(direction),
@@ -194,7 +196,8 @@ impl ApplicationRepositories {
         }
     }
 
-    /// The commits that `to` has and `without` does not have.
+    /// The commits that `to` has and `without` does not have, as
+    /// [`git::commits_between`](crate::git::commits_between) says.
     ///
     /// # Errors
     /// The repository can't tell, or gave no answer in time.
@@ -203,10 +206,12 @@ impl ApplicationRepositories {
         path: &Path,
         without: &Revision,
         to: &Revision,
+        folder: Option<String>,
     ) -> Result<Commits, Unknown> {
         let question = Question::Between {
             without: without.clone(),
             to: to.clone(),
+            folder,
         };
         match self.ask(path, question) {
             Ok(RepositoryAnswer::Between(commits)) => commits,
@@ -283,15 +288,17 @@ impl ApplicationRepositories {
         }
     }
 
-    /// What a checkout of a revision would write.
+    /// What a checkout of a revision, or of one folder of it, would write.
     pub(super) fn survey(
         &mut self,
         path: &Path,
         revision: &Revision,
+        subdirectory: Option<String>,
         rules: ExportRules,
     ) -> Result<Result<Survey, Unknown>, Error> {
         let question = Question::Survey {
             revision: revision.clone(),
+            subdirectory,
             rules,
         };
         match self.ask(path, question)? {

@@ -149,13 +149,14 @@ fn target_facts(
 
     if let Some(path) = inputs.deploy.application_repository(target) {
         let allowed_refs = inputs.deploy.config.settings(target).allowed_refs;
+        let folder = inputs.deploy.subdirectory(target);
         known.revision = Some(repositories.find(&path, revision, &allowed_refs)?);
 
         let mut base = |from: Option<&Revision>| -> Result<Option<Base>, Error> {
             let Some(from) = from else { return Ok(None) };
             Ok(Some(Base {
                 revision: from.clone(),
-                direction: repositories.direction(&path, from, revision)?,
+                direction: repositories.direction(&path, from, revision, folder.clone())?,
             }))
         };
         known.wanted = base(recorded.wanted.as_ref())?;
@@ -208,7 +209,9 @@ fn survey(
         lfs_pointers: settings.lfs_pointers,
         empty_submodules: settings.empty_submodules,
     };
-    repositories.survey(&path, revision, rules).map(Some)
+    let subdirectory = inputs.deploy.subdirectory(target);
+    let survey = repositories.survey(&path, revision, subdirectory, rules)?;
+    Ok(Some(survey))
 }
 
 /// Who pushed the change that a candidate is about. If it is only judged again, this is the person

@@ -25,9 +25,17 @@ pub(super) enum Question {
         allowed_refs: Vec<String>,
     },
     /// How is one revision related to another?
-    Direction { from: Revision, to: Revision },
+    Direction {
+        from: Revision,
+        to: Revision,
+        folder: Option<String>,
+    },
     /// Which commits does `to` have that `without` does not have?
-    Between { without: Revision, to: Revision },
+    Between {
+        without: Revision,
+        to: Revision,
+        folder: Option<String>,
+    },
     /// When were the commits committed that `to` has and `without` does not have?
     Dates {
         without: Revision,
@@ -46,6 +54,7 @@ pub(super) enum Question {
     /// What would a checkout of a revision write?
     Survey {
         revision: Revision,
+        subdirectory: Option<String>,
         rules: ExportRules,
     },
 }
@@ -90,9 +99,16 @@ impl RepositoryAnswer {
                 revision,
                 allowed_refs,
             } => Self::Find(repository.find_revision(revision, allowed_refs)),
-            Question::Direction { from, to } => Self::Direction(repository.direction(from, to)),
-            Question::Between { without, to } => {
-                let commits = git::commits_between(repository.path(), without, to);
+            Question::Direction { from, to, folder } => {
+                Self::Direction(repository.direction(from, to, folder.as_deref()))
+            }
+            Question::Between {
+                without,
+                to,
+                folder,
+            } => {
+                let folder = folder.as_deref();
+                let commits = git::commits_between(repository.path(), without, to, folder);
                 Self::Between(commits.map_err(unknown))
             }
             Question::Dates { without, to, most } => {
@@ -109,9 +125,14 @@ impl RepositoryAnswer {
                 let gained = repository.gained(base.as_ref(), revision);
                 Self::Gained(gained.map_err(unknown))
             }
-            Question::Survey { revision, rules } => {
+            Question::Survey {
+                revision,
+                subdirectory,
+                rules,
+            } => {
                 let end = Deadline::after(*left);
-                let survey = surveyor.survey(repository, revision, *rules, end);
+                let subdirectory = subdirectory.as_deref();
+                let survey = surveyor.survey(repository, revision, subdirectory, *rules, end);
                 *left = end.left();
                 Self::Survey(survey.map_err(unknown))
             }

@@ -86,9 +86,11 @@ impl Recorded {
             self.deployed.as_ref(),
             self.under_way(revision),
         ];
+        let folder = inputs.deploy.subdirectory(target);
         let directions = bases.into_iter().flatten().map(|from| Question::Direction {
             from: from.clone(),
             to: revision.clone(),
+            folder: folder.clone(),
         });
 
         [find]

@@ -108,7 +108,7 @@ fn objection(revision: &Revision, base: &Base, role: &str) -> Option<Objection> 
     Some(match &base.direction {
         Direction::Same | Direction::Ahead => return None,
         Direction::Behind(lost) => {
-            let count = lost.count_in_words();
+            let count = lost.count_in_sentence();
             let lines = lost.lines();
             Objection::new(
                 format!("{new} would go back {count} from {old}, {role}, and would lose:{lines}"),
@@ -118,7 +118,7 @@ fn objection(revision: &Revision, base: &Base, role: &str) -> Option<Objection> 
         Direction::Diverged { gained, lost } => {
             let message = format!(
                 "{new} has diverged from {old}, {role}: it would gain {} and lose {}:{}",
-                gained.count_in_words(),
+                gained.count_in_sentence(),
                 lost.count_in_words(),
                 lost.lines()
             );
@@ -149,7 +149,7 @@ mod tests {
     use super::super::testing::{
         A, B, PATH, added, answer, ask, ask_deploy, changed, file, revision,
     };
-    use super::super::{Commit, Commits, Exception, Facts, Newest, Trailers};
+    use super::super::{Commit, Commits, CommitsInFolder, Exception, Facts, Newest, Trailers};
     use super::*;
     use crate::id::DeploymentId;
     use crate::time::Timestamp;
@@ -163,6 +163,7 @@ mod tests {
         };
         Commits {
             count,
+            in_folder: None,
             newest: subjects.iter().map(commit).collect(),
         }
     }
@@ -232,6 +233,32 @@ mod tests {
             ask_bases(None, base(diverged)),
             "refused: 6037512 has diverged from 0170b60, which is deployed: \
              it would gain 2 commits and lose 1 commit:\n0170b60 old"
+        );
+    }
+
+    #[test]
+    fn commits_of_the_folder_that_is_deployed_are_counted_too() {
+        let in_folder = |commits: Commits, count| Commits {
+            in_folder: Some(CommitsInFolder {
+                folder: "web".to_owned(),
+                count,
+            }),
+            ..commits
+        };
+        let behind = Direction::Behind(in_folder(commits(12, &["x"]), 3));
+        assert_eq!(
+            ask_bases(None, base(behind)),
+            "refused: 6037512 would go back 12 commits, 3 of them in web, from 0170b60, which is \
+             deployed, and would lose:\n0170b60 x\n… and 2 more"
+        );
+        let diverged = Direction::Diverged {
+            gained: in_folder(commits(2, &[]), 1),
+            lost: in_folder(commits(2, &[]), 0),
+        };
+        assert_eq!(
+            ask_bases(None, base(diverged)),
+            "refused: 6037512 has diverged from 0170b60, which is deployed: it would gain 2 \
+             commits, 1 of them in web, and lose 2 commits, none of them in web:\nnothing in web"
         );
     }
 

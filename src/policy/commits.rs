@@ -12,8 +12,19 @@ const NAMED_MAX: usize = 5;
 pub struct Commits {
     /// How many there are.
     pub count: u64,
-    /// The newest of them.
+    /// Those that change something in a folder; `None`: no folder was asked about.
+    pub in_folder: Option<CommitsInFolder>,
+    /// The newest of them. If a folder was asked about, they are the newest of those in it.
     pub newest: Vec<Commit>,
+}
+
+/// How many of some commits change something in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitsInFolder {
+    /// The path of the folder.
+    pub folder: String,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// A commit, as people are shown it. Everything except the hash can contain any characters.
@@ -30,13 +41,29 @@ pub struct Commit {
 }
 
 impl Commits {
-    /// `1 commit`, `37 commits`.
-    pub(super) fn count_in_words(&self) -> String {
-        if self.count == 1 {
-            "1 commit".to_owned()
-        } else {
-            format!("{} commits", self.count)
-        }
+    /// `1 commit`, `37 commits`, `37 commits, 3 of them in services/web`.
+    #[must_use]
+    pub fn count_in_words(&self) -> String {
+        let in_folder = self.in_folder.as_ref();
+        let in_folder = in_folder.map(|found| found.in_words(self.count));
+        format!(
+            "{}{}",
+            count_in_words(self.count),
+            in_folder.unwrap_or_default()
+        )
+    }
+
+    /// The same in the middle of a sentence, with the comma that is needed then.
+    pub(super) fn count_in_sentence(&self) -> String {
+        let comma = self.in_folder.as_ref().map_or("", |_| ",");
+        format!("{}{comma}", self.count_in_words())
+    }
+
+    /// How many there are of which [`Commits::newest`] has the newest.
+    #[must_use]
+    pub fn listed(&self) -> u64 {
+        let in_folder = self.in_folder.as_ref();
+        in_folder.map_or(self.count, |found| found.count)
     }
 
     /// One line for each of the newest commits, and one line that counts the others. Each line
@@ -50,10 +77,66 @@ impl Commits {
         }
 
         let named = self.newest.len().min(NAMED_MAX) as u64;
-        let others = self.count.saturating_sub(named);
+        let others = self.listed().saturating_sub(named);
         if others > 0 {
             lines.push_str(&format!("\n… and {others} more"));
         }
+        if let (0, Some(found)) = (self.listed(), &self.in_folder) {
+            let folder = text::escape(&found.folder, 80);
+            lines.push_str(&format!("\nnothing in {folder}"));
+        }
         lines
+    }
+}
+
+impl CommitsInFolder {
+    /// What follows the number of all commits: `, 3 of them in services/web`. Empty: there are no
+    /// commits.
+    #[must_use]
+    pub fn in_words(&self, all: u64) -> String {
+        let folder = text::escape(&self.folder, 80);
+        match (all, self.count) {
+            (0, _) => String::new(),
+            (1, 0) => format!(", which is not in {folder}"),
+            (1, _) => format!(", which is in {folder}"),
+            (_, 0) => format!(", none of them in {folder}"),
+            (_, count) => format!(", {count} of them in {folder}"),
+        }
+    }
+}
+
+/// `1 commit`, `37 commits`.
+#[must_use]
+pub fn count_in_words(count: u64) -> String {
+    match count {
+        1 => "1 commit".to_owned(),
+        count => format!("{count} commits"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_of_a_folder_are_counted_beside_all() {
+        let table = [
+            (0, 0, "0 commits"),
+            (1, 0, "1 commit, which is not in services/web"),
+            (1, 1, "1 commit, which is in services/web"),
+            (12, 0, "12 commits, none of them in services/web"),
+            (12, 3, "12 commits, 3 of them in services/web"),
+        ];
+        for (all, count, expect) in table {
+            let commits = Commits {
+                count: all,
+                in_folder: Some(CommitsInFolder {
+                    folder: "services/web".to_owned(),
+                    count,
+                }),
+                newest: Vec::new(),
+            };
+            assert_eq!(commits.count_in_words(), expect);
+        }
     }
 }

@@ -103,6 +103,16 @@ mod tests {
             ),
             (b"x", Twice, "\"x\" is in its folder more than once"),
             (
+                b"services/web",
+                NoFolder(None),
+                "\"services/web\" is missing, and subdirectory leads there",
+            ),
+            (
+                b"services",
+                NoFolder(Some("a symbolic link")),
+                "\"services\" is a symbolic link and no folder, and subdirectory leads there",
+            ),
+            (
                 b"",
                 TooLarge("at most 3".to_owned()),
                 "it is too large: at most 3",

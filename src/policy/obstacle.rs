@@ -19,6 +19,8 @@ pub enum ObstacleKind {
     Twice,
     /// It passes this limit.
     TooLarge(String),
+    /// It is this, or is missing, where `subdirectory` needs a folder.
+    NoFolder(Option<&'static str>),
 }
 
 /// Something in a revision because of which the revision can't be checked out.
@@ -47,6 +49,10 @@ impl ExportObstacle {
             | ObstacleKind::Name(_)
             | ObstacleKind::Twice
             | ObstacleKind::TooLarge(_) => "deploy a revision without it",
+            ObstacleKind::NoFolder(_) => {
+                "deploy a revision that has this folder, or correct subdirectory in the server's \
+                 configuration"
+            }
         }
     }
 }
@@ -68,6 +74,10 @@ impl fmt::Display for ExportObstacle {
             ObstacleKind::Name(why) => write!(f, "has a name that is not allowed: {why}"),
             ObstacleKind::Twice => f.write_str("is in its folder more than once"),
             ObstacleKind::TooLarge(limit) => write!(f, "is too large: {limit}"),
+            ObstacleKind::NoFolder(None) => f.write_str("is missing, and subdirectory leads there"),
+            ObstacleKind::NoFolder(Some(what)) => {
+                write!(f, "is {what} and no folder, and subdirectory leads there")
+            }
         }
     }
 }

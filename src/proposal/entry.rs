@@ -67,7 +67,7 @@ pub fn commit_lines(commits: &Commits, most: usize) -> Vec<String> {
         subject => marked(subject.as_bytes()),
     };
     let lines = commits.newest.iter().map(line).collect();
-    at_most(lines, commits.count, most)
+    at_most(lines, commits.listed(), most)
 }
 
 /// An entry as a file has it: its revision, and the lines with text, without their ends.
@@ -151,6 +151,7 @@ mod tests {
         };
         Commits {
             count,
+            in_folder: None,
             newest: subjects.iter().map(commit).collect(),
         }
     }

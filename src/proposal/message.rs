@@ -128,6 +128,7 @@ mod tests {
         let revision = |digit: &str| Revision::new(digit.repeat(40)).unwrap();
         let commits = |count| Commits {
             count,
+            in_folder: None,
             newest: Vec::new(),
         };
         ProposedStep {

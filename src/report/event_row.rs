@@ -11,7 +11,9 @@ use crate::event_kind::EventKind;
 use crate::id::{Application, Environment, Revision};
 use crate::identity::{Evidence, Identity};
 use crate::judging::ApplicationRepositories;
-use crate::policy::{Approval, Commits, Exception, ExceptionKind, Unknown};
+use crate::policy::{
+    Approval, Commits, CommitsInFolder, Exception, ExceptionKind, Unknown, count_in_words,
+};
 use crate::store::{self, Deployment, RecordedEvent, Store};
 use crate::sys::clock;
 use crate::time::Timestamp;
@@ -30,26 +32,57 @@ const REASON_MAX: usize = 300;
 pub struct CommitsRow {
     /// How many there are; null where the repository could not tell.
     pub count: Option<u64>,
-    /// The newest of them.
+    /// The folder of the repository that is deployed; null: it is all of it.
+    pub subdirectory: Option<String>,
+    /// How many of them change something in this folder.
+    pub in_subdirectory: Option<u64>,
+    /// The newest of them. Where a folder is deployed, they are the newest of those in it.
     pub newest: Vec<CommitRow>,
     /// Why the repository could not tell.
     pub unknown: Option<String>,
 }
 
 impl CommitsRow {
-    fn of(commits: Result<Commits, Unknown>) -> Self {
+    fn of(commits: Result<Commits, Unknown>, subdirectory: Option<String>) -> Self {
         match commits {
             Ok(commits) => Self {
                 count: Some(commits.count),
+                subdirectory,
+                in_subdirectory: commits.in_folder.map(|found| found.count),
                 newest: commits.newest.iter().map(CommitRow::of).collect(),
                 unknown: None,
             },
             Err(Unknown(why)) => Self {
                 count: None,
+                subdirectory,
+                in_subdirectory: None,
                 newest: Vec::new(),
                 unknown: Some(why),
             },
         }
+    }
+
+    /// How many there are, in words: `12 commits gained, 3 of them in services/web`, where `what`
+    /// is `gained`. `None`: the repository could not tell.
+    #[must_use]
+    pub fn in_words(&self, what: &str) -> Option<String> {
+        let count = self.count?;
+        let in_folder = self.in_folder().map(|found| found.in_words(count));
+        let in_folder = in_folder.unwrap_or_default();
+        Some(format!("{} {what}{in_folder}", count_in_words(count)))
+    }
+
+    /// How many there are of which the newest are named.
+    #[must_use]
+    pub fn listed(&self) -> u64 {
+        self.in_subdirectory.or(self.count).unwrap_or_default()
+    }
+
+    fn in_folder(&self) -> Option<CommitsInFolder> {
+        Some(CommitsInFolder {
+            folder: self.subdirectory.clone()?,
+            count: self.in_subdirectory?,
+        })
     }
 }
 
@@ -200,8 +233,11 @@ impl EventRow {
         let path = deploy.application_repository(&deployment.target);
         if let (Some(path), Some(from)) = (path, &deployment.previous_revision) {
             let to = &deployment.revision;
-            let mut between =
-                |without, to| Some(CommitsRow::of(applications.between(&path, without, to)));
+            let folder = deploy.subdirectory(&deployment.target);
+            let mut between = |without, to| {
+                let commits = applications.between(&path, without, to, folder.clone());
+                Some(CommitsRow::of(commits, folder.clone()))
+            };
             self.gained = between(from, to);
             self.lost = between(to, from);
         }

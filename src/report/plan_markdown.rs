@@ -55,7 +55,10 @@ fn plain_lines(lines: &str) -> String {
 
 /// The row of an application in the table.
 fn table_row(row: &PlanRow) -> String {
-    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    let count = |count: Option<u64>, inside| match count {
+        Some(count) => format!("{count}{}", row.in_subdirectory(count, inside)),
+        None => "-".to_owned(),
+    };
     let verdict = match row.action {
         Action::Deploy => "deploy",
         Action::Redeploy => "redeploy",
@@ -65,7 +68,8 @@ fn table_row(row: &PlanRow) -> String {
 
     let (name, change) = (row.target().to_string(), row.change());
     let (name, change) = (plain(&name), plain(change.trim_start()));
-    let (gained, lost) = (count(row.gained), count(row.lost));
+    let gained = plain(&count(row.gained, row.gained_in_subdirectory));
+    let lost = plain(&count(row.lost, row.lost_in_subdirectory));
     format!("| {name} | {change} | {gained} | {lost} | {verdict} |\n")
 }
 
@@ -76,8 +80,16 @@ fn details(row: &PlanRow) -> String {
     items.extend(waiting.map(|waiting| format!("- goes after {}", plain(&waiting))));
     let warnings = row.warnings.iter();
     items.extend(warnings.map(|warning| format!("- **warning:** {}", plain(warning))));
-    items.extend(commits_item("gained", &row.gained_commits, row.gained));
-    items.extend(commits_item("**lost**", &row.lost_commits, row.lost));
+    items.extend(commits_item(
+        "gained",
+        &row.gained_commits,
+        row.gained_listed(),
+    ));
+    items.extend(commits_item(
+        "**lost**",
+        &row.lost_commits,
+        row.lost_listed(),
+    ));
 
     if items.is_empty() {
         return String::new();

@@ -87,9 +87,16 @@ pub struct PlanRow {
     pub gained: Option<u64>,
     /// How many commits are lost.
     pub lost: Option<u64>,
-    /// The newest of the commits gained.
+    /// The folder of the repository that is deployed; null: it is all of it.
+    pub subdirectory: Option<String>,
+    /// How many of the commits gained change something in this folder.
+    pub gained_in_subdirectory: Option<u64>,
+    /// How many of the commits lost change something in this folder.
+    pub lost_in_subdirectory: Option<u64>,
+    /// The newest of the commits gained. Where a folder is deployed, they are the newest of those
+    /// in it.
     pub gained_commits: Vec<CommitRow>,
-    /// The newest of the commits lost.
+    /// The newest of the commits lost, likewise.
     pub lost_commits: Vec<CommitRow>,
     /// What the rules say, as far as they have something to say.
     pub gates: Vec<GateRow>,
@@ -141,6 +148,11 @@ impl WaitingRow {
             status: deployment.status,
         }
     }
+}
+
+/// How many commits are in the folder that is deployed; `None`: it is the whole repository.
+fn in_folder(commits: Option<&Commits>) -> Option<u64> {
+    Some(commits?.in_folder.as_ref()?.count)
 }
 
 fn newest(commits: Option<&Commits>) -> Vec<CommitRow> {
@@ -235,6 +247,9 @@ impl Sources<'_> {
             to: judged.to.clone(),
             gained: gained.as_ref().map(|commits| commits.count),
             lost: lost.as_ref().map(|commits| commits.count),
+            subdirectory: self.deploy.subdirectory(target),
+            gained_in_subdirectory: in_folder(gained.as_ref()),
+            lost_in_subdirectory: in_folder(lost.as_ref()),
             gained_commits: newest(gained.as_ref()),
             lost_commits: newest(lost.as_ref()),
             gates: judged.gates.iter().filter_map(GateRow::of).collect(),
@@ -272,7 +287,9 @@ impl Sources<'_> {
     ) -> Option<(Commits, Commits)> {
         let path = self.deploy.application_repository(target)?;
         let repository = git::open_application(&path).ok()?;
-        let between = |from, to| git::commits_between(repository.path(), from, to).ok();
+        let folder = self.deploy.subdirectory(target);
+        let between =
+            |from, to| git::commits_between(repository.path(), from, to, folder.as_deref()).ok();
         Some((between(from, to)?, between(to, from)?))
     }
 

@@ -32,9 +32,9 @@ fn row_lines(row: &PlanRow) -> Vec<String> {
     let (target, change, counts) = (row.target(), row.change(), row.counts());
     let mut lines = vec![format!("{word} {target}{change}{counts}")];
 
-    let gained = commit_lines(&row.gained_commits, row.gained);
+    let gained = commit_lines(&row.gained_commits, row.gained_listed());
     lines.extend(gained.into_iter().map(|line| format!("  + {line}")));
-    let lost = commit_lines(&row.lost_commits, row.lost);
+    let lost = commit_lines(&row.lost_commits, row.lost_listed());
     lines.extend(lost.into_iter().map(|line| format!("  - {line}")));
 
     lines.extend(row.gates.iter().flat_map(gate_lines));

@@ -3,7 +3,7 @@
 use super::plan_rows::{Action, CommitRow, PlanRow};
 use crate::id::{Application, Revision, Target};
 use crate::plan::Plan;
-use crate::policy::Refusal;
+use crate::policy::{CommitsInFolder, Refusal, count_in_words};
 use crate::text::escape;
 
 /// How many waiting deployments are named.
@@ -30,18 +30,44 @@ impl PlanRow {
 
     /// How many commits are gained and lost, after a comma; empty where that is unknown.
     pub(super) fn counts(&self) -> String {
-        let commits = |count| {
-            if count == 1 {
-                "1 commit".to_owned()
-            } else {
-                format!("{count} commits")
-            }
+        let (Some(gained), Some(lost)) = (self.gained, self.lost) else {
+            return String::new();
         };
-        match (self.gained, self.lost) {
-            (Some(gained), Some(0)) => format!(", {} gained", commits(gained)),
-            (Some(gained), Some(lost)) => format!(", {} gained, {lost} lost", commits(gained)),
-            _ => String::new(),
+        let commits = count_in_words;
+        if self.subdirectory.is_none() {
+            return match lost {
+                0 => format!(", {} gained", commits(gained)),
+                _ => format!(", {} gained, {lost} lost", commits(gained)),
+            };
         }
+        let inside = self.in_subdirectory(gained, self.gained_in_subdirectory);
+        let mut words = format!(", gained: {}{inside}", commits(gained));
+        if lost > 0 {
+            let inside = self.in_subdirectory(lost, self.lost_in_subdirectory);
+            words.push_str(&format!("; lost: {}{inside}", commits(lost)));
+        }
+        words
+    }
+
+    /// How many of some commits are in the folder that is deployed, after a comma; empty where it
+    /// is the whole repository.
+    pub(super) fn in_subdirectory(&self, all: u64, inside: Option<u64>) -> String {
+        let found = self.subdirectory.as_ref().zip(inside);
+        let found = found.map(|(folder, count)| CommitsInFolder {
+            folder: folder.clone(),
+            count,
+        });
+        found.map_or_else(String::new, |found| found.in_words(all))
+    }
+
+    /// How many commits there are of which the newest of those gained are named.
+    pub(super) fn gained_listed(&self) -> Option<u64> {
+        self.gained_in_subdirectory.or(self.gained)
+    }
+
+    /// The same of those lost.
+    pub(super) fn lost_listed(&self) -> Option<u64> {
+        self.lost_in_subdirectory.or(self.lost)
     }
 
     /// What goes first; `None`: nothing does.

@@ -81,7 +81,7 @@ fn source(source: &ProposalSource) -> Option<String> {
 pub(super) fn lines(commits: &Commits) -> Vec<String> {
     let newest = commits.newest.iter().take(NAMED_MAX);
     let rows: Vec<CommitRow> = newest.map(CommitRow::of).collect();
-    commit_lines(&rows, Some(commits.count))
+    commit_lines(&rows, Some(commits.listed()))
 }
 
 /// What differs in a deploy file, as diff(1) shows it.

@@ -59,6 +59,8 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
         has_command: job.settings.command.is_some(),
         user: job.settings.user.clone(),
         is_shared: job.store.sharing().is_with_group(),
+        subdirectory: job.subdirectory.clone(),
+        shared: job.settings.shared.clone(),
         rules: ExportRules {
             lfs_pointers: job.settings.lfs_pointers,
             empty_submodules: job.settings.empty_submodules,

@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) settings: Settings,
     /// The application's repository, where one is configured.
     pub(super) repository: Option<PathBuf>,
+    /// The folder of the revision that is deployed; `None`: it is all of it.
+    pub(super) subdirectory: Option<String>,
     pub(super) run: Run,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
@@ -78,6 +80,7 @@ impl Job {
             time_left: settings.timeout,
             settings,
             repository: deploy.application_repository(&deployment.target),
+            subdirectory: deploy.subdirectory(&deployment.target),
             run: Run {
                 space: runner.space.clone(),
                 runner: runner.identity,

@@ -19,7 +19,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::user::User;
 
@@ -235,6 +235,23 @@ impl OpenFolder {
         Ok(renameat(self, from, self, to)?)
     }
 
+    /// Moves something in this folder to another folder, where it keeps its name. Nothing that has
+    /// the name there is lost: only an empty folder can be replaced, by a folder. If the process
+    /// dies in the middle, a file is in both places.
+    ///
+    /// # Errors
+    /// The kernel refuses; `AlreadyExists`: something has the name there; `CrossesDevices`: the
+    /// other folder is on another file system.
+    pub fn move_to(&self, name: &OsStr, other: &Self) -> io::Result<()> {
+        let status = self.status(name)?;
+        if status.is_some_and(|status| status.kind == FileKind::Folder) {
+            return Ok(renameat(self, name, other, name)?);
+        }
+        // renameat(2) would replace a file, and not every file system can be told not to.
+        linkat(self, name, other, name, AtFlags::empty())?;
+        Ok(unlinkat(self, name, UnlinkatFlags::NoRemoveDir)?)
+    }
+
     /// The names in this folder, in any order.
     ///
     /// # Errors
@@ -405,6 +422,43 @@ mod tests {
         file.write_all(b"text").unwrap();
         let moved = fs::read(base.path().join("moved/file")).unwrap();
         assert_eq!(moved, b"text");
+    }
+
+    #[test]
+    fn what_is_moved_replaces_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| {
+            let folder = base.path().join(name);
+            OpenFolder::create_all(&folder).unwrap()
+        });
+        let write = |path: &str| {
+            let path = base.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        for moved in ["file", "folder/inner"] {
+            write(&format!("from/{moved}"));
+            let name = name(moved.split('/').next().unwrap());
+            from.move_to(name, &to).unwrap();
+            assert_eq!(from.status(name).unwrap(), None);
+            assert!(base.path().join("to").join(moved).is_file(), "{moved}");
+        }
+
+        // What is there now has another content or another type.
+        for (moved, there) in [
+            ("file", "file"),
+            ("folder/inner", "folder"),
+            ("file/inner", "file"),
+            ("folder", "folder"),
+        ] {
+            let _ = from.remove(name("file"));
+            let _ = from.remove(name("folder"));
+            write(&format!("from/{moved}"));
+            let before = to.status(name(there)).unwrap();
+            from.move_to(name(there), &to).unwrap_err();
+            assert_eq!(to.status(name(there)).unwrap(), before, "{moved}");
+            assert!(base.path().join("from").join(moved).is_file(), "{moved}");
+        }
     }
 
     #[test]

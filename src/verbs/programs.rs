@@ -122,6 +122,15 @@ fn check_in_revision(
     let Some(path) = inside(program) else {
         return Ok(());
     };
+    let mut shared = deploy.config.settings(target).shared.into_iter();
+    if shared.any(|shared| shared.has(&path)) {
+        // It is none of the revision's files.
+        return Ok(());
+    }
+    let path = match deploy.subdirectory(target) {
+        Some(folder) => format!("{folder}/{path}"),
+        None => path,
+    };
     // Whether the repository and the revision are there is looked at elsewhere.
     let program = deploy
         .application_repository(target)

@@ -51,6 +51,27 @@ pub fn one_file(world: &World, content: &str) -> String {
     })
 }
 
+/// Commits a tree of files, each with its content. At the top, at most one of them is in each
+/// folder.
+pub fn commit_files(world: &World, files: &[(&str, &str)]) -> String {
+    commit(world, |trees| {
+        let mut entries = Vec::new();
+        for (path, content) in files {
+            let blob = trees.blob(content);
+            entries.push(match path.split_once('/') {
+                Some((folder, path)) => (FOLDER, folder, trees.path(FILE, path.as_bytes(), &blob)),
+                None => (FILE, *path, blob),
+            });
+        }
+        entries.sort_by_key(|(_, name, _)| *name);
+        let entries: Vec<(&str, &[u8], &str)> = entries
+            .iter()
+            .map(|(mode, name, object)| (*mode, name.as_bytes(), object.as_str()))
+            .collect();
+        trees.tree(&entries)
+    })
+}
+
 /// The folder of a release.
 pub fn release(world: &World, revision: &str) -> PathBuf {
     world.path("srv/production/a/releases").join(revision)

@@ -114,7 +114,11 @@ fn release_that_somebody_edited_is_not_used_again() {
 
         assert!(last.ends_with(" succeeded"), "{name}: {last}");
         assert_eq!(current(&world), "one", "{name}");
-        assert_eq!(names(&release(&world, &one)), ["file"], "{name}");
+        assert_eq!(
+            names(&release(&world, &one)),
+            ["REVISION", "file"],
+            "{name}"
+        );
         let mode = fs::metadata(release(&world, &one).join("file")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o644, "{name}");
     }

@@ -83,11 +83,13 @@ fn text(row: &EventRow) -> String {
 
 /// How many commits a deployment gained or lost; `None`: there is nothing to say.
 fn commits(what: &str, commits: Option<&CommitsRow>) -> Option<String> {
-    match commits?.count {
+    let commits = commits?;
+    match commits.count {
         Some(0) => None,
-        Some(1) => Some(format!("1 commit {what}")),
-        Some(count) => Some(format!("{count} commits {what}")),
-        None => Some(format!("commits {what}: unknown")),
+        _ => Some(match commits.in_words(what) {
+            Some(words) => plain(&words),
+            None => format!("commits {what}: unknown"),
+        }),
     }
 }
 
@@ -157,6 +159,8 @@ mod tests {
         let commits = |count| {
             Some(CommitsRow {
                 count: Some(count),
+                subdirectory: Some("a|<b>".to_owned()),
+                in_subdirectory: Some(count - 1),
                 newest: Vec::new(),
                 unknown: None,
             })
@@ -184,7 +188,10 @@ mod tests {
             lost: commits(1),
         };
         let text = text(&row);
-        let begin = "[deploy.git] web succeeded\n2 commits gained\n1 commit lost\n> x";
+        let begin = "[deploy.git] web succeeded\n\
+                     2 commits gained, 1 of them in a|&lt;b&gt;\n\
+                     1 commit lost, which is not in a|&lt;b&gt;\n\
+                     > x";
         assert!(text.starts_with(begin), "{text}");
         assert!(
             text.ends_with('…'),

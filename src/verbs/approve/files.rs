@@ -164,8 +164,8 @@ fn commits(
         }
         let folder: PathBuf = repository.path().to_owned();
         Ok((
-            commits_between(&folder, from, to)?,
-            commits_between(&folder, to, from)?,
+            commits_between(&folder, from, to, None)?,
+            commits_between(&folder, to, from, None)?,
         ))
     };
     between().map_err(|error| {

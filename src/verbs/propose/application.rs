@@ -186,7 +186,7 @@ impl ApplicationClone {
     /// # Errors
     /// It can't be found out.
     pub(super) fn lost(&self, from: &Revision, to: &Revision) -> Result<Commits, Error> {
-        match self.clone.repository.direction(from, to) {
+        match self.clone.repository.direction(from, to, None) {
             Direction::Same | Direction::Ahead => Ok(Commits::default()),
             Direction::Behind(lost) | Direction::Diverged { lost, .. } => Ok(lost),
             Direction::FromRemoved => Err(self.no_commit(from.short())),

@@ -151,23 +151,22 @@ impl Text {
 
     fn commits(&mut self, what: &str, commits: Option<&CommitsRow>) {
         let Some(commits) = commits else { return };
-        let Some(count) = commits.count else {
+        let Some(heading) = commits.in_words(what) else {
             let why = commits.unknown.as_deref().unwrap_or_default();
             self.line("");
             return self.line(&format!("Commits {what}: not known, {why}"));
         };
-        let heading = match count {
-            1 => format!("1 commit {what}"),
-            count => format!("{count} commits {what}"),
-        };
-
         let named = commits.newest.iter().take(COMMITS_MAX);
         let mut lines: Vec<String> = named
             .map(|commit| format!("{} {}", commit.id.short(), commit.subject))
             .collect();
-        let others = count.saturating_sub(lines.len() as u64);
+        let others = commits.listed().saturating_sub(lines.len() as u64);
         if others > 0 {
             lines.push(format!("… and {others} more"));
+        }
+        if lines.is_empty() && commits.count > Some(0) {
+            self.line("");
+            return self.line(&format!("{heading}."));
         }
         self.paragraph(&heading, lines.iter().map(String::as_str));
     }
