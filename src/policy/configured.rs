@@ -29,12 +29,11 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         ));
     }
     let needs_checkout = [
-        ("activate", &settings.activate),
-        ("verify", &settings.verify),
+        ("shared", !settings.shared.is_empty()),
+        ("activate", settings.activate.is_some()),
+        ("verify", settings.verify.is_some()),
     ];
-    let needs_checkout = needs_checkout
-        .into_iter()
-        .find(|(_, value)| value.is_some());
+    let needs_checkout = needs_checkout.into_iter().find(|(_, is_set)| *is_set);
     if let (Some((key, _)), None) = (needs_checkout, &settings.checkout) {
         return Err(Objection::fault(
             format!("{key} is configured for {target}, but checkout is not"),
@@ -113,6 +112,10 @@ mod tests {
             (
                 "[defaults]\ncommand = [\"x\"]\nverify = [\"x\"]\n",
                 "verify is configured for production/app, but checkout is not",
+            ),
+            (
+                "[defaults]\ncommand = [\"x\"]\nshared = [\"x\"]\n",
+                "shared is configured for production/app, but checkout is not",
             ),
             (
                 "[defaults]\ncommand = [\"x\"]\nactivate = [\"x\"]\n",
