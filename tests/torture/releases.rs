@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// It runs in each phase. The check fails where that is asked for.
 const JOB: &str = r#"
 note "$DEPLOY_PHASE"
-cmp -s first last || note "half a release"
+cmp -s first last && [ -e data/kept ] || note "half a release"
+if [ "$DEPLOY_PHASE" = command ]; then echo "$DEPLOY_ID" >>data/log; fi
 if [ "$DEPLOY_PHASE" = activate ] && [ -e "$W/unsafe" ]; then
     cd "$W/srv"
     release=$(readlink current)
@@ -53,7 +54,8 @@ impl Releases {
              checkout = \"{base}/srv\"\n\
              activate = [\"/bin/sh\", \"{job}\"]\n\
              verify = [\"/bin/sh\", \"{job}\"]\n\
-             verify_retries = 0\n"
+             verify_retries = 0\n\
+             shared = [\"data\"]\n"
         ));
         world.job(JOB);
         let commits = import(&world);
@@ -78,7 +80,7 @@ impl Releases {
     /// Lets a runner that carries out a deployment meet the fault, cleans up, and looks.
     pub fn go(&mut self, target: &Target, strace: &Strace<'_>) -> Findings {
         let bad = self.world.path("bad");
-        let before = self.current();
+        let (before, shared) = (self.current(), self.shared());
         self.ask();
         self.world.push_unseen();
         if target.program == Program::GoBack {
@@ -110,6 +112,11 @@ impl Releases {
         }
 
         self.look(&before, &mut findings);
+        let now = self.shared();
+        if !now.starts_with(&shared) {
+            let text = format!("what is shared was lost: {shared:?} is now {now:?}");
+            findings.lost.push(text);
+        }
         if !findings.is_empty() {
             findings.wrong.push(format!("after {run:?}"));
         }
@@ -120,6 +127,13 @@ impl Releases {
     /// The release that `current` leads to.
     fn current(&self) -> PathBuf {
         fs::read_link(self.world.path("srv/current")).unwrap_or_default()
+    }
+
+    /// What all releases share: what the first one brought, and a line for each command.
+    fn shared(&self) -> String {
+        let folder = self.world.path("srv/shared/data");
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        read("kept") + &read("log")
     }
 
     /// Reads what `current` leads to again and again, and returns what was not a whole release.
@@ -226,7 +240,8 @@ fn phases_with(row: &Value, status: &str) -> Vec<String> {
     with.map(|phase| phase["phase"].to_string()).collect()
 }
 
-/// Gives the application a history, each commit of which has two files that are the same.
+/// Gives the application a history, each commit of which has two files that are the same, and
+/// something at the path that is shared.
 fn import(world: &World) -> Vec<String> {
     let mut stream = String::new();
     for n in 1..=COMMITS {
@@ -234,7 +249,8 @@ fn import(world: &World) -> Vec<String> {
             stream,
             "commit refs/heads/main\n\
              committer Ada Lovelace <ada@example.org> {} +0000\ndata 3\nc{n:02}\n\
-             M 644 inline first\ndata 3\nf{n:02}\nM 644 inline last\ndata 3\nf{n:02}\n",
+             M 644 inline first\ndata 3\nf{n:02}\nM 644 inline last\ndata 3\nf{n:02}\n\
+             M 644 inline data/kept\ndata 3\nk{n:02}\n",
             1_767_000_000 + n
         );
     }
