@@ -17,11 +17,12 @@ shared = []
     check(text, "");
     let (config, _) = parse(text);
     let read = |environment, application| {
-        let settings = config.settings(&target(environment, application));
+        let target = target(environment, application);
+        let settings = config.settings(&target);
         let values = [("environment", environment), ("application", application)];
         let shared = settings.shared.iter().map(|path| path.as_str().to_owned());
         (
-            settings.subdirectory.unwrap().fill(&values),
+            config.subdirectory(&target).unwrap().fill(&values),
             shared.collect::<Vec<_>>().join(" "),
         )
     };

@@ -9,6 +9,7 @@ use super::environment_key::EnvironmentPattern;
 use super::notify::NotifySection;
 use super::people::People;
 use super::settings::{self, PartialSettings, RunnerKind, Settings};
+use super::template::Template;
 use crate::id::{Application, Environment, NotifyName, Target};
 use crate::order::After;
 
@@ -105,6 +106,15 @@ impl Config {
     pub fn settings(&self, target: &Target) -> Settings {
         let section = self.section(&target.environment);
         settings::resolve(self.levels(section, &target.application).into_iter())
+    }
+
+    /// The folder of the revision that is deployed; empty: the whole revision. Hooks ask for this
+    /// alone, so the other settings are not resolved.
+    #[must_use]
+    pub fn subdirectory(&self, target: &Target) -> Option<&Template> {
+        let section = self.section(&target.environment);
+        let mut levels = self.levels(section, &target.application).into_iter();
+        levels.find_map(|level| level.subdirectory.as_ref())
     }
 
     /// The settings of one environment; those of an empty section where the file has none.

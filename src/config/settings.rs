@@ -111,8 +111,6 @@ pub struct Settings {
     pub env: BTreeMap<String, String>,
     /// The user that the command runs as; `None`: the runner's.
     pub user: Option<String>,
-    /// The folder of the revision that is deployed; empty: the whole revision.
-    pub subdirectory: Option<Template>,
     /// What all releases of a checkout share.
     pub shared: Vec<SharedPath>,
     /// How many releases of a checkout are kept, at least 1.
@@ -161,7 +159,6 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         queue: first!(queue).unwrap_or(Queue::Latest),
         env,
         user: first!(user),
-        subdirectory: first!(subdirectory),
         shared: first!(shared).unwrap_or_default(),
         keep_releases: first!(keep_releases).unwrap_or(5),
         lfs_pointers: first!(lfs_pointers).unwrap_or_default(),

@@ -324,7 +324,7 @@ impl DeployRepository {
     /// The folder of its revisions that a target is deployed from; `None`: it is all of them.
     #[must_use]
     pub fn subdirectory(&self, target: &Target) -> Option<String> {
-        let template = self.config.settings(target).subdirectory?;
+        let template = self.config.subdirectory(target)?;
         Some(template.fill(&folder_values(target))).filter(|folder| !folder.is_empty())
     }
 }

@@ -186,6 +186,28 @@ fn rollback_shows_what_is_lost_and_why() {
 }
 
 #[test]
+fn commits_outside_of_the_deployed_folder_are_counted_and_not_named() {
+    let world = applications::world(&["website"], "");
+    let server = SmtpServer::start(&world, starttls());
+    let keys = "to = [\"{author}\"]\n[applications.website]\nsubdirectory = \"web\"";
+    let mail = section(&world, &server, keys);
+    applications::configure(&world, &mail);
+
+    // These commits change no file.
+    let made = commits(&world, "website", 14);
+    for revision in [&made[0], &made[13]] {
+        try_deploy(&world, "production/website", revision).ok();
+        world.settled();
+    }
+    let body = &server.wait_for_mails(&world, 2)[1].body;
+    assert!(
+        body.contains("\n\n13 commits gained, none of them in web.\n"),
+        "{body}"
+    );
+    assert!(!body.contains("lost"), "{body}");
+}
+
+#[test]
 fn each_kind_of_event_reads_well() {
     let (world, server) = told(starttls());
     let keys = "to = [\"team@example.org\"]\nevents = [\"refused\", \"problem\", \"retired\", \
