@@ -9,10 +9,11 @@ export HOME=/root DEBIAN_FRONTEND=noninteractive
 
 repository=/srv/git/deploys.git
 at() { deploy-by-code -C "$repository" "$@"; }
+show_newest() { at show "$(at log --json -n 1 | sed -n 's/^    "id": \([0-9]*\),$/\1/p')"; }
 
 dump() {
     status=$?
-    [ "$status" -eq 0 ] || { at log; at show "$(at log --json -n 1 | grep -m 1 -o '"id": [0-9]*' | grep -o '[0-9]*')"; journalctl --no-pager -n 40; } || true
+    [ "$status" -eq 0 ] || { at log; show_newest; journalctl --no-pager -n 40; } || true
 }
 trap dump EXIT
 
@@ -31,7 +32,7 @@ export -f apt-get
 # newest TEXT: checks how the newest deployment ended.
 newest() {
     until_true 60 ended
-    expect "$1" at log -n 1
+    expect "$1" show_newest
 }
 ended() { ! at log -n 1 --json | grep -Eq '"status": "(queued|running)"'; }
 
@@ -80,7 +81,7 @@ health() { curl -sS http://127.0.0.1:8000/health; }
 first=$(git -C ../shop rev-parse HEAD)
 expect "ok $first" health
 expect 'Hello from the shop' curl -sS http://127.0.0.1:8000/
-expect 'verify' at show "$(at log --json -n 1 | grep -m 1 -o '"id": [0-9]*' | grep -o '[0-9]*')"
+newest 'verify    '
 as_written recipes/node 4
 newest 'failed: verify: exit status 7; tried '
 newest 'went back to'
@@ -108,9 +109,10 @@ as_written recipes/monorepo 3
 newest succeeded
 expect web cat /srv/apps/production/web/current/name
 expect api cat /srv/apps/production/api/current/name
-as_written recipes/monorepo 4 >/root/pushed 2>&1
+as_written recipes/monorepo 4
+expect 'gained: 6 commits, 3 of them in services/web' as_written recipes/monorepo 5
+as_written recipes/monorepo 6
 newest succeeded
-expect '6 commits, 3 of them in services/web' cat /root/pushed
 expect 'web 3' cat /srv/apps/production/web/current/name
 [ "$(cat /srv/apps/production/api/current/name)" = api ] || fail 'the api was deployed too'
 
