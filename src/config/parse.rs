@@ -32,5 +32,8 @@ impl Config {
 #[path = "notify_tests.rs"]
 mod notify_tests;
 #[cfg(test)]
+#[path = "repository_tests.rs"]
+mod repository_tests;
+#[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;
