@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkout;
 use super::error::Error;
+use super::fetch::fetch;
 use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, ended, failed, succeeded};
@@ -64,6 +65,7 @@ fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
 
 /// Carries a deployment out.
 fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
+    fetch(job, log)?;
     let Some(folder) = job.settings.checkout.clone() else {
         return match job.settings.command {
             Some(_) => run_command(job, log, None),

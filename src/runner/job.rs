@@ -9,6 +9,7 @@ use super::patience::Patience;
 use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::DeployRepository;
+use crate::git::Mirror;
 use crate::id::Revision;
 use crate::publish::Audience;
 use crate::store::{self, Deployment, Outcome, Run, Stale, Store};
@@ -27,6 +28,8 @@ pub(super) struct Job {
     pub(super) settings: Settings,
     /// The application's repository, where one is configured.
     pub(super) repository: Option<PathBuf>,
+    /// The mirror that this is, where it is on another host.
+    pub(super) mirror: Option<Mirror>,
     pub(super) run: Run,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
@@ -56,11 +59,14 @@ impl Job {
         let previous = store.read()?.deployed(&deployment.target)?;
 
         let settings = deploy.config.settings(&deployment.target);
+        let place = deploy.application_place(&deployment.target);
+        let (repository, mirror) = place.unzip();
         Ok(Self {
             store,
             time_left: settings.timeout,
             settings,
-            repository: deploy.application_repository(&deployment.target),
+            repository,
+            mirror: mirror.flatten(),
             run: Run {
                 space: runner.space.clone(),
                 runner: runner.identity,
