@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::cgroups::unshare_or_skip;
 use crate::http_server::{PYTHON, authority, data};
 use crate::nobody::{root_or_skip, unix_user};
 use crate::processes::BINARY;
@@ -65,7 +66,7 @@ impl<'w> Home<'w> {
     /// `None`: the test is skipped.
     #[track_caller]
     pub fn new(world: &'w World) -> Option<Self> {
-        if !root_or_skip() {
+        if !root_or_skip() || !unshare_or_skip() {
             return None;
         }
         let home = world.path("home");

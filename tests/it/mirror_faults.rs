@@ -1,5 +1,5 @@
-//! What can go wrong with a mirror: processes that are killed or that come at the same time, damage,
-//! other users, and people who may only look.
+//! What can go wrong with a mirror: processes that are killed or that come at the same time,
+//! damage, other users, and people who may only look.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -152,6 +152,34 @@ fn fetch_that_is_killed_at_any_system_call_is_done_again() {
         }
     }
     assert!(killed >= 10, "only {killed} fetches were killed");
+}
+
+#[test]
+fn two_pushes_at_once_make_one_mirror_and_one_of_them_wins() {
+    let world = world(FILE, "");
+    world
+        .shell_in(".", "git clone -q deploy.git other 2>&1")
+        .ok();
+    for (clone, environment) in [("work", "production"), ("other", "staging")] {
+        let revision = commit(&world, "web", "main", environment);
+        let file = world.path(clone).join(environment);
+        fs::create_dir(&file).unwrap();
+        fs::write(file.join("web.deploy"), revision).unwrap();
+        world.git_in(clone, &["add", "."]);
+        world.git_in(clone, &["commit", "-q", "-m", "Deploy"]);
+    }
+    let push = |clone| {
+        let mut push = world.command("git", clone);
+        in_background(push.args(["push", "-q", "origin", "HEAD:refs/heads/main"]))
+    };
+    let pushes = [push("work"), push("other")];
+    let won = pushes.map(|mut push| push.wait().unwrap().success());
+    assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+
+    let settled = world.settled();
+    assert_eq!(settled.len(), 1);
+    assert!(settled[0].ends_with("/web succeeded"), "{settled:?}");
+    mirror(&world);
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn revision_on_another_host_is_fetched_once_and_deployed() {
         [format!("production/web #1 {}", mirror.display())]
     );
     assert!(!world.logs(1).contains("fetching"), "{}", world.logs(1));
+    assert!(!mirror.join("FETCH_HEAD").exists());
 
     // What is known is not fetched again, and what is not known is.
     world.deploy_file("staging/web", format!("{one}\n"));
