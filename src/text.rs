@@ -118,6 +118,20 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     words
 }
 
+/// A number for people, with a comma for each thousand: `1,234,567`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// [`escape`], in double quotes. It is for text that was found where something else was expected.
 #[must_use]
 pub fn quote(bytes: impl AsRef<[u8]>, max: usize) -> String {
@@ -249,6 +263,18 @@ pub fn is_slip(name: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_a_comma_for_each_thousand() {
+        for (number, expect) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), expect);
+        }
+    }
 
     #[test]
     fn escaped_text_has_no_deceptive_characters() {

@@ -13,6 +13,7 @@
 
 mod claim;
 mod error;
+mod fetch;
 mod folder;
 mod order;
 mod read;
@@ -24,7 +25,10 @@ mod went_back;
 mod write;
 
 pub use error::CheckoutError;
-pub use order::{CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, TRY_AGAIN, UnknownStep};
+pub use fetch::FetchOrder;
+pub use order::{
+    CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, StepOrder, TRY_AGAIN, UnknownStep,
+};
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;
 pub use steps::{go_back, make_current, prune, write};

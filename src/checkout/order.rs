@@ -24,6 +24,9 @@ pub const TRY_AGAIN: i32 = 4;
 /// One step of a checkout, which is a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckoutStep {
+    /// Fetch the mirror of the application's repository, which is on another host. It is not about
+    /// the checkout, and has an order of its own.
+    Fetch,
     /// Read a release out of the application's repository, and let another process write it.
     Export,
     /// Write a release.
@@ -46,6 +49,7 @@ impl CheckoutStep {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Fetch => "fetch",
             Self::Export => "export",
             Self::Write => "write",
             Self::MakeCurrent => "make-current",
@@ -60,6 +64,7 @@ impl FromStr for CheckoutStep {
 
     fn from_str(word: &str) -> Result<Self, UnknownStep> {
         let steps = [
+            Self::Fetch,
             Self::Export,
             Self::Write,
             Self::MakeCurrent,
@@ -69,6 +74,28 @@ impl FromStr for CheckoutStep {
         let step = steps.into_iter().find(|step| step.as_str() == word);
         step.ok_or(UnknownStep)
     }
+}
+
+/// What a runner hands to the process of a step.
+pub trait StepOrder {
+    /// The order as one line.
+    ///
+    /// # Errors
+    /// It has something that JSON can't have.
+    fn line(&self) -> io::Result<String>;
+
+    /// The user that the step is about; `None`: the user of the runner.
+    fn user(&self) -> Option<&str>;
+}
+
+/// Reads the line of an order.
+///
+/// # Errors
+/// It can't be read.
+pub(super) fn read_line(input: impl BufRead) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    input.take(ORDER_MAX).read_until(b'\n', &mut line)?;
+    Ok(line)
 }
 
 /// To whom a checkout's folder belongs.
@@ -122,22 +149,22 @@ pub struct CheckoutOrder {
     pub keep: usize,
 }
 
-impl CheckoutOrder {
-    /// The order as one line.
-    ///
-    /// # Errors
-    /// A path is not valid UTF-8.
-    pub fn to_line(&self) -> io::Result<String> {
+impl StepOrder for CheckoutOrder {
+    fn line(&self) -> io::Result<String> {
         Ok(serde_json::to_string(self)? + "\n")
     }
 
+    fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+}
+
+impl CheckoutOrder {
     /// Reads an order's line.
     ///
     /// # Errors
     /// The line can't be read, or is no order.
     pub fn read(input: impl BufRead) -> io::Result<Self> {
-        let mut line = Vec::new();
-        input.take(ORDER_MAX).read_until(b'\n', &mut line)?;
-        Ok(serde_json::from_slice(&line)?)
+        Ok(serde_json::from_slice(&read_line(input)?)?)
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use super::error::CheckoutError;
-use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND};
+use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND, StepOrder};
 use super::stream::send;
 use crate::git::{self, ExportItem, ReleaseTree};
 use crate::sys::clock::Deadline;
@@ -40,7 +40,7 @@ pub(super) const ERROR: &str = "error: ";
 /// The repository can't be read, or the release can't be written.
 pub fn export(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<String, CheckoutError> {
     let mut writer = Writer::start(order)?;
-    let line = order.to_line().map_err(CheckoutError::Order)?;
+    let line = order.line().map_err(CheckoutError::Order)?;
     writer.send(|input| input.write_all(line.as_bytes()))?;
     writer.send(BufWriter::flush)?;
 

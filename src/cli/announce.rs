@@ -1,7 +1,7 @@
 //! What the hooks tell the pusher, in lines that begin with the program's name.
 
 use crate::hook::{Announcement, Verdict};
-use crate::id::{DeploymentId, Revision, Target};
+use crate::id::{Application, DeploymentId, Revision, Target};
 use crate::planning::{Queued, QueuedByOther};
 use crate::policy::{Approval, Exception};
 use crate::report::{not_deployed_lines, refusal_lines};
@@ -36,6 +36,12 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
         lines.push_str(&format!("deploy-by-code: warning {path}: {warning}\n"));
     }
     lines
+}
+
+/// The line that says why a command or a hook waits: the repository of an application is fetched
+/// from another host.
+pub(super) fn fetching(application: &Application) -> String {
+    format!("deploy-by-code: fetching {application}…\n")
 }
 
 /// The lines of post-receive.

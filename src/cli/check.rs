@@ -1,5 +1,6 @@
 //! `check`: judges every deploy file, and prints what would be refused.
 
+use super::announce::fetching;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
@@ -11,7 +12,9 @@ use crate::verbs::{self, ProgramFault};
 
 /// `check [REV]`: refused if anything is.
 pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Result<Exit, Error> {
-    let checked = verbs::check(&context.place, revision)?;
+    let checked = verbs::check(&context.place, revision, |application| {
+        output::print_error(&fetching(application));
+    })?;
 
     if !checked.without_repository.is_empty() {
         let names: Vec<String> = checked

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use super::error::Error;
 use super::exit::Exit;
 use super::output::{Output, complain};
-use crate::checkout::{self, CheckoutError, CheckoutOrder, CheckoutStep};
+use crate::checkout::{self, CheckoutError, CheckoutOrder, CheckoutStep, FetchOrder};
 use crate::text;
 
 /// How much is read at once, in bytes.
@@ -26,17 +26,20 @@ pub(super) fn step(step: CheckoutStep) -> Result<Exit, Error> {
         return Ok(Exit::of(is_written.map_err(Error::Output)?));
     }
 
-    let order = CheckoutOrder::read(input).map_err(CheckoutError::Order);
-    let done = order.and_then(|order| match step {
-        CheckoutStep::Export | CheckoutStep::Write => checkout::export(&order, &mut say),
-        CheckoutStep::MakeCurrent => {
-            checkout::make_current(&order, &mut say).map(|()| String::new())
-        }
-        CheckoutStep::GoBack => checkout::go_back(&order, &mut say).map(|came| came.to_string()),
-        CheckoutStep::Prune => checkout::prune(&order, &mut say).map(|()| String::new()),
-    });
+    let done = if step == CheckoutStep::Fetch {
+        let order = FetchOrder::read(input).map_err(CheckoutError::Order);
+        // The runner decides what a failure means.
+        order.map(|order| {
+            order
+                .fetch(&mut say)
+                .map_or_else(|why| why.to_string(), |()| String::new())
+        })
+    } else {
+        let order = CheckoutOrder::read(input).map_err(CheckoutError::Order);
+        order.and_then(|order| of_checkout(step, &order, &mut say))
+    };
     match done {
-        Ok(done) => output.line(&done).map(|()| Exit::Done),
+        Ok(done) => output.line(&text::escape(done, 2000)).map(|()| Exit::Done),
         Err(error) => {
             output.line(&text::escape(error.to_string(), 2000))?;
             Ok(if error.may_pass() {
@@ -44,6 +47,22 @@ pub(super) fn step(step: CheckoutStep) -> Result<Exit, Error> {
             } else {
                 Exit::Refused
             })
+        }
+    }
+}
+
+/// Carries out a step of a checkout, and returns what it says.
+fn of_checkout(
+    step: CheckoutStep,
+    order: &CheckoutOrder,
+    say: &mut dyn FnMut(&str),
+) -> Result<String, CheckoutError> {
+    match step {
+        CheckoutStep::MakeCurrent => checkout::make_current(order, say).map(|()| String::new()),
+        CheckoutStep::GoBack => checkout::go_back(order, say).map(|came| came.to_string()),
+        CheckoutStep::Prune => checkout::prune(order, say).map(|()| String::new()),
+        CheckoutStep::Fetch | CheckoutStep::Export | CheckoutStep::Write => {
+            checkout::export(order, say)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, Cursor, Read, Write};
 use std::path::Path;
 
-use super::announce::{announcements, verdict};
+use super::announce::{announcements, fetching, verdict};
 use super::error::Error;
 use super::exit::{Exit, fail};
 use super::follow_push::PushFollow;
@@ -101,12 +101,16 @@ fn own(
 ) -> (Exit, Option<PushFollow>) {
     match hook {
         "pre-receive" => {
-            let judged = hook::pre_receive(environment, config, input);
+            let judged = hook::pre_receive(environment, config, input, |application| {
+                pusher.print_error(&fetching(application));
+            });
             pusher.print_error(&verdict(&judged));
             (Exit::of(judged.is_accepted()), None)
         }
         "post-receive" => {
-            let received = hook::post_receive(environment, config, input);
+            let received = hook::post_receive(environment, config, input, |application| {
+                pusher.print_error(&fetching(application));
+            });
             post_receive(received, environment, pusher)
         }
         _ => {

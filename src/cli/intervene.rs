@@ -1,10 +1,12 @@
 //! What a person does about deployments and environments: `retry`, `cancel`, `release`, `freeze`
 //! and `thaw`.
 
+use super::announce::fetching;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
-use crate::id::{DeploymentId, Environment, Revision};
+use super::output::print_error;
+use crate::id::{Application, DeploymentId, Environment, Revision};
 use crate::status::Status;
 use crate::store::Deployment;
 use crate::text;
@@ -12,7 +14,8 @@ use crate::verbs::{self, Cancelled, Frozen, Thawed};
 
 /// `retry [--stale] ID`.
 pub(super) fn retry(context: &Context, id: DeploymentId, stale: bool) -> Result<Exit, Error> {
-    let (new, of) = verbs::retry(&context.place, id, stale, context.person())?;
+    let say = |application: &Application| print_error(&fetching(application));
+    let (new, of) = verbs::retry(&context.place, id, stale, context.person(), say)?;
     context.output.line(&format!(
         "{new} {} {} queued, a retry of {id}",
         of.target,

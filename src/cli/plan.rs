@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::announce::fetching;
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
+use super::output::print_error;
 use crate::report::{
     NotDeployedRow, PLAN_MARKER, PlanRow, RefusalRow, plan_markdown, plan_text, to_json,
 };
@@ -52,7 +54,13 @@ pub(super) fn plan(
         rows,
         not_deployed,
         compared_from,
-    } = verbs::plan(&context.place, verbs::two_commits(old, new)?)?;
+    } = verbs::plan(
+        &context.place,
+        verbs::two_commits(old, new)?,
+        |application| {
+            print_error(&fetching(application));
+        },
+    )?;
 
     if form == Form::Markdown {
         context.output.line(&format!("{PLAN_MARKER}\n"))?;

@@ -57,7 +57,8 @@ pub(super) fn command(value: &mut DocumentEntry<'_, '_>) -> Option<Vec<Template>
     strings.into_iter().map(argument).collect()
 }
 
-fn template(
+/// A text with names in it, which begins at a byte of the file.
+pub(super) fn template(
     value: &mut DocumentEntry<'_, '_>,
     at: usize,
     text: &str,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use toml::de::DeTable;
 
+use super::application_repository::repository;
 use super::calendar::{OnFreeze, Window};
 use super::compound::{command, folder, shared, subdirectory, together, variables};
 use super::document::{DocumentEntry, DocumentReader};
@@ -150,7 +151,15 @@ const SETTINGS: &[Key<PartialSettings>] = &[
     key("verify_retries", |to, value| {
         to.verify_retries = value.number(0..=RETRIES_MAX);
     }),
-    key("repository", |to, value| to.repository = folder(value)),
+    key("repository", |to, value| {
+        to.repository = repository(value);
+    }),
+    key("fetch_timeout", |to, value| {
+        to.fetch_timeout = value.duration();
+    }),
+    key("fetch_max_age", |to, value| {
+        to.fetch_max_age = value.duration();
+    }),
     key("allowed_refs", |to, value| {
         to.allowed_refs = value.read_each(values::full_ref);
     }),

@@ -187,6 +187,9 @@ pub(super) enum MistakeKind {
     /// A ref for the status that is the deploy branch, or that git can't have beside it.
     PublishesAtBranch { publish: String, branch: String },
 
+    /// Marks in a repository on another host.
+    MarksByUrl,
+
     /// An environment that has no section.
     UnknownEnvironment {
         key: String,
@@ -242,6 +245,9 @@ impl fmt::Display for MistakeKind {
             Self::KeyOfOtherKind {
                 section, key, kind, ..
             } => write!(f, "{section} is of kind {kind}, which has no key {key}"),
+            Self::MarksByUrl => f.write_str(
+                "marks is true for a repository on another host, and nothing is written there",
+            ),
             Self::BothUrls { section } => write!(f, "{section} has both url and url_file"),
             Self::UnknownValue { key, value, .. } => {
                 write!(f, "unknown value {} of {key}", text::quote(value, 64))
@@ -426,6 +432,9 @@ impl MistakeKind {
             }
             Self::ReservedVariable { .. } => {
                 "names that begin with DEPLOY_ tell the command what it deploys".to_owned()
+            }
+            Self::MarksByUrl => {
+                "write marks = false for it, or name a repository of this machine".to_owned()
             }
             Self::SoakAlone(_) => concat!(
                 "soak is how long ago a revision must have succeeded",

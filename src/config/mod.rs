@@ -7,6 +7,7 @@
 //! keys; `values` and `compound` read the values of the keys; `parse` puts it all together, and
 //! `references` checks what one section says about another.
 
+mod application_repository;
 mod calendar;
 mod compound;
 mod document;
@@ -23,12 +24,14 @@ mod parse;
 mod people;
 mod references;
 mod release_path;
+mod repository_url;
 mod sections;
 mod settings;
 mod signers;
 mod template;
 mod values;
 
+pub use application_repository::{ApplicationRepository, RepositorySetting};
 pub use calendar::{OnFreeze, Window, Zones};
 pub use key_place::KeyPlace;
 pub use keys::keys;
@@ -40,6 +43,7 @@ pub use notify::{
 };
 pub use people::People;
 pub use release_path::{REVISION_FILE, SharedPath};
+pub use repository_url::{RepositoryProtocol, RepositoryUrl, UrlError};
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};

@@ -35,5 +35,8 @@ mod notify_tests;
 #[path = "release_tests.rs"]
 mod release_tests;
 #[cfg(test)]
+#[path = "repository_tests.rs"]
+mod repository_tests;
+#[cfg(test)]
 #[path = "parse_tests.rs"]
 mod tests;

@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, document: &DeTable<'_>, reader: &mut Docume
         approvals(config, name, section, document, reader);
     }
     publish(config, document, reader);
+    marks(config, document, reader);
     patterns(config, document, reader);
     spellings(config, document, reader);
     cycles(config, document, reader);
@@ -40,6 +41,27 @@ fn publish(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<
         let publish = publish.clone();
         let at = find(document, &["publish"]).unwrap_or(0);
         reader.report(at, MistakeKind::PublishesAtBranch { publish, branch });
+    }
+}
+
+/// Reports repositories on other hosts in which marks would be made.
+fn marks(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'_>) {
+    let own = config.environment_sections();
+    let own = own.map(|(name, section)| (name, Some(section)));
+    let mut places = BTreeSet::new();
+    for (name, section) in [("", None)].into_iter().chain(own) {
+        let named = config.named_applications(section).map(Some);
+        for application in named.chain([None]) {
+            let settings = config.settings_in(section, application);
+            let is_url = settings.repository.is_some_and(|it| it.is_url());
+            if settings.marks && is_url {
+                let application = application.map_or("", Application::as_str);
+                places.insert(setting(document, name, application, "repository"));
+            }
+        }
+    }
+    for at in places {
+        reader.report(at, MistakeKind::MarksByUrl);
     }
 }
 
@@ -233,28 +255,27 @@ fn cycles(config: &Config, document: &DeTable<'_>, reader: &mut DocumentReader<'
                 return;
             }
 
-            let at = after_key(document, name, &cycle[0]);
+            let at = setting(document, name, cycle[0].as_str(), "after");
             reader.report(at, MistakeKind::Cycle(cycle.clone()));
             seen.insert(cycle);
         }
     }
 }
 
-/// Where the `after` of an application in an environment is, as a byte of the text.
-fn after_key(document: &DeTable<'_>, environment: &str, application: &Application) -> usize {
-    let application = application.as_str();
+/// Where a setting of an application in an environment is, as a byte of the text. An empty name
+/// stands for one that has no section.
+fn setting(document: &DeTable<'_>, environment: &str, application: &str, key: &str) -> usize {
     let own = [
         "environments",
         environment,
         "applications",
         application,
-        "after",
+        key,
     ];
-
     find(document, &own)
-        .or_else(|| find(document, &["applications", application, "after"]))
-        .or_else(|| find(document, &["environments", environment, "after"]))
-        .or_else(|| find(document, &["defaults", "after"]))
+        .or_else(|| find(document, &["applications", application, key]))
+        .or_else(|| find(document, &["environments", environment, key]))
+        .or_else(|| find(document, &["defaults", key]))
         .unwrap_or(0)
 }
 

@@ -117,6 +117,23 @@ impl Config {
         levels.find_map(|level| level.subdirectory.as_ref())
     }
 
+    /// The settings of one application, or of all that have no section, in the environments that a
+    /// section is about; `None`: those without a section.
+    pub(super) fn settings_in(
+        &self,
+        section: Option<&EnvironmentSection>,
+        application: Option<&Application>,
+    ) -> Settings {
+        let levels = match application {
+            Some(application) => self.levels(section, application),
+            None => {
+                let section = section.map(|section| &section.settings);
+                section.into_iter().chain([&self.defaults]).collect()
+            }
+        };
+        settings::resolve(levels.into_iter())
+    }
+
     /// The settings of one environment; those of an empty section where the file has none.
     #[must_use]
     pub fn environment(&self, environment: &Environment) -> EnvironmentSection {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::application_repository::RepositorySetting;
 use super::release_path::SharedPath;
 use super::template::Template;
 use crate::id::Application;
@@ -44,7 +45,9 @@ pub(super) struct PartialSettings {
     pub(super) verify: Option<Vec<Template>>,
     pub(super) verify_timeout: Option<Duration>,
     pub(super) verify_retries: Option<usize>,
-    pub(super) repository: Option<Template>,
+    pub(super) repository: Option<RepositorySetting>,
+    pub(super) fetch_timeout: Option<Duration>,
+    pub(super) fetch_max_age: Option<Duration>,
     pub(super) allowed_refs: Option<Vec<String>>,
     pub(super) after: Option<Vec<Application>>,
     pub(super) timeout: Option<Duration>,
@@ -93,8 +96,12 @@ pub struct Settings {
     pub verify_timeout: Duration,
     /// How often the check is tried again.
     pub verify_retries: usize,
-    /// The application repository; absolute.
-    pub repository: Option<Template>,
+    /// The application repository.
+    pub repository: Option<RepositorySetting>,
+    /// How long one fetch of a repository on another host may take.
+    pub fetch_timeout: Duration,
+    /// How old what is known of a repository on another host may be.
+    pub fetch_max_age: Duration,
     /// The refs of the application repository from which a revision may be deployed.
     pub allowed_refs: Vec<String>,
     /// The applications that are deployed first when they are in the same rollout.
@@ -151,6 +158,8 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         verify_timeout: first!(verify_timeout).unwrap_or(Duration::from_secs(30)),
         verify_retries: first!(verify_retries).unwrap_or(10),
         repository: first!(repository),
+        fetch_timeout: first!(fetch_timeout).unwrap_or(Duration::from_secs(30)),
+        fetch_max_age: first!(fetch_max_age).unwrap_or(Duration::from_secs(60)),
         allowed_refs: first!(allowed_refs).unwrap_or_else(|| vec!["refs/heads/main".to_owned()]),
         after: first!(after).unwrap_or_default(),
         timeout: first!(timeout).unwrap_or(Duration::from_secs(30 * 60)),

@@ -7,6 +7,7 @@ use super::calendar::WindowError;
 use super::environment_key::EnvironmentKey;
 use super::notify::SmtpServer;
 use super::release_path::ReleasePathError;
+use super::repository_url::UrlError;
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::{self, NotADuration};
@@ -58,6 +59,8 @@ pub(super) enum ValueError {
     HttpUrl,
     /// A URL with a user or a password in it, which is not kept either.
     UrlWithLogin,
+    /// A text that is not the URL of a repository.
+    RepositoryUrl(UrlError),
     /// A text that is not a window of the calendar.
     Window(WindowError),
     /// A text that is not a path in a release.
@@ -101,6 +104,7 @@ impl fmt::Display for ValueError {
             ),
             Self::HttpUrl => f.write_str("the value is not like \"https://example.org/path\""),
             Self::UrlWithLogin => f.write_str("the URL has a user or a password in it"),
+            Self::RepositoryUrl(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),
             Self::ReleasePath(error) => error.fmt(f),
         }
@@ -111,6 +115,7 @@ impl std::error::Error for ValueError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Name(_, error) => Some(error),
+            Self::RepositoryUrl(error) => Some(error),
             Self::Window(error) => Some(error),
             _ => None,
         }
@@ -145,6 +150,7 @@ impl ValueError {
                 Some("\"{author}\" is the only name for one".to_owned())
             }
             Self::ReleasePath(error) => Some(error.hint().to_owned()),
+            Self::RepositoryUrl(error) => error.hint().map(str::to_owned),
             Self::UrlWithLogin => Some(
                 concat!(
                     "put the whole URL into a file that only this user can read,",

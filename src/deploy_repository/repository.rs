@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::error::{ConfigError, Error};
 use super::install_record::InstallRecord;
 use super::load::{check_not_missing, check_publish, is_searched, load, unreadable};
-use crate::config::{Config, Mistake};
-use crate::git::{self, Quarantine, Repository};
+use crate::config::{ApplicationRepository, Config, Mistake};
+use crate::git::{self, Mirror, Quarantine, Repository};
 use crate::id::Target;
 use crate::store::{self, Store, Transaction};
 use crate::sys::sharing::Sharing;
@@ -314,11 +314,26 @@ impl DeployRepository {
         Store::create(&folder, Sharing::from_git(shared.as_deref()), first)
     }
 
-    /// The application repository that a target's revisions come from; `None`: none is configured.
+    /// The folder of the application repository that a target's revisions come from; `None`: none
+    /// is configured. Of one on another host, it is the mirror, which need not be there.
     #[must_use]
     pub fn application_repository(&self, target: &Target) -> Option<PathBuf> {
-        let template = self.config.settings(target).repository?;
-        Some(PathBuf::from(template.fill(&folder_values(target))))
+        self.application_place(target).map(|(folder, _)| folder)
+    }
+
+    /// The same, and the mirror; `None`: the repository is not on another host.
+    #[must_use]
+    pub fn application_place(&self, target: &Target) -> Option<(PathBuf, Option<Mirror>)> {
+        let setting = self.config.settings(target).repository?;
+        Some(match setting.fill(&folder_values(target)) {
+            Some(ApplicationRepository::Folder(folder)) => (folder, None),
+            Some(ApplicationRepository::Url(url)) => {
+                let mirror = Mirror::new(&self.state_dir(), url);
+                (mirror.folder(), Some(mirror))
+            }
+            // Names can't bring this about. Nothing is there, so nothing is deployed from it.
+            None => (Mirror::all(&self.state_dir()).join("invalid"), None),
+        })
     }
 
     /// The folder of its revisions that a target is deployed from; `None`: it is all of them.

@@ -92,6 +92,16 @@ pub(super) fn command() -> Command {
     command
 }
 
+/// git, with nothing of this process's environment but where its programs are: for a call that must
+/// be the same from a hook, from a runner and from a person's terminal.
+pub(super) fn git_alone() -> Command {
+    let mut command = Command::new("git");
+    environment::inherit_only(&mut command, &["PATH", "LD_LIBRARY_PATH", "GIT_EXEC_PATH"]);
+    command.env("LC_ALL", "C");
+    detach::in_own_session(&mut command);
+    command
+}
+
 /// Runs a command of git within its limits. `folder` and `call` are for the error: the repository,
 /// and which command of git it is.
 ///
@@ -212,10 +222,7 @@ pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<
 
     let call = name_of(arguments);
     let error = |error: io::Error| Error::new(git_dir, error);
-    let owner = git_dir.metadata().map_err(error)?.uid();
-    if User::is_root() && owner != User::own_number() {
-        User::by_number(owner).map_err(error)?.run(&mut command);
-    }
+    as_owner(&mut command, git_dir).map_err(error)?;
     let input = in_memory(input).map_err(error)?;
     let output = output_of_input(command, input, LIMIT, SHORT_MAX)
         .map_err(|error| Error::new(git_dir, NoAnswer::new(call, error)))?;
@@ -226,6 +233,38 @@ pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<
         return Ok(String::new());
     }
     whole(git_dir, arguments, &output)
+}
+
+/// Lets root run a command that writes as the owner of the repository.
+fn as_owner(command: &mut Command, git_dir: &Path) -> io::Result<()> {
+    let owner = git_dir.metadata()?.uid();
+    if User::is_root() && owner != User::own_number() {
+        User::by_number(owner)?.run(command);
+    }
+    Ok(())
+}
+
+/// Runs a command of git that puts the files of a mirror in order. It says nothing. If this process
+/// ends, it ends too.
+///
+/// # Errors
+/// As for [`run`], or git failed.
+pub(super) fn git_to_tidy(
+    git_dir: &Path,
+    arguments: &[&str],
+    limit: Duration,
+) -> Result<(), Error> {
+    let settings = ["core.hooksPath=/dev/null", "core.fsync=all"];
+    let mut command = command_in(git_dir, &[], &settings, arguments);
+    as_owner(&mut command, git_dir).map_err(|error| Error::new(git_dir, error))?;
+    detach::end_with_this_thread(&mut command);
+
+    let call = name_of(arguments);
+    let output = run_within(command, git_dir, call, limit, SHORT_MAX)?;
+    if output.status.code() == Some(0) {
+        return Ok(());
+    }
+    Err(failed(git_dir, call, &output))
 }
 
 /// A path in the list `GIT_ALTERNATE_OBJECT_DIRECTORIES` (git(1)): in quotes, so that it may have a

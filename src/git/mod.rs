@@ -1,5 +1,5 @@
-//! Reading the deploy repository and the application repositories, and writing what is published
-//! into the former and marks into the latter.
+//! Reading the deploy repository and the application repositories, writing what is published into
+//! the former and marks into the latter, and keeping mirrors of those on other hosts.
 //!
 //! Protocol:
 //! * Objects are read through gix's object database, below `gix::open`. It needs no configuration,
@@ -27,6 +27,7 @@ mod error;
 mod export;
 mod history;
 mod look;
+mod mirror;
 mod notes;
 mod objects;
 mod other_files;
@@ -53,6 +54,7 @@ pub use commits::{commit_dates, commits_between, newest_commits};
 pub use error::Error;
 pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
+pub use mirror::{FetchError, FetchFailure, FetchProgress, Mirror, tidy_mirrors};
 pub use notes::NoteLine;
 pub use other_files::{OtherFile, OtherFiles};
 pub use place::{find_repository, open_application};

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::environment::{HookEnvironment, pusher};
 use super::touched::{Concerned, recorded};
 use crate::deploy_repository::{self, DeployRepository, MissingBranch};
-use crate::id::{DeploymentId, Environment, Target};
-use crate::judging::{NotDeployed, near_misses, not_deployed};
+use crate::id::{Application, DeploymentId, Environment, Target};
+use crate::judging::{ApplicationRepositories, NotDeployed, near_misses, not_deployed};
 use crate::planning::{self, Planned, Push, Queued, QueuedByOther, plan_tip};
 use crate::policy::Refusal;
 use crate::publish::Audience;
@@ -87,11 +87,13 @@ pub struct Received {
 }
 
 /// Records what a push deploys, and starts the runners. If a push does not touch the deploy branch,
-/// this returns as soon as its lines are read.
+/// this returns as soon as its lines are read. `fetching` gets to know whose repository is fetched
+/// from another host.
 pub fn post_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
     input: impl BufRead,
+    fetching: impl FnMut(&Application),
 ) -> Received {
     let mut received = Received::default();
     let deploy = match DeployRepository::open(&environment.git_dir, config) {
@@ -114,7 +116,7 @@ pub fn post_receive(
         Pushed::Other => return received,
     };
 
-    if let Err(error) = received.plan(&deploy, &push) {
+    if let Err(error) = received.plan(&deploy, &push, fetching) {
         received.fail(&deploy, Failure::NotPlanned(error));
     }
     received.deploy = Some(deploy);
@@ -199,9 +201,15 @@ impl Received {
     }
 
     /// Plans what the push brought, starts the runners and collects what to tell the pusher.
-    fn plan(&mut self, deploy: &DeployRepository, push: &Push) -> Result<(), planning::Error> {
+    fn plan(
+        &mut self,
+        deploy: &DeployRepository,
+        push: &Push,
+        fetching: impl FnMut(&Application),
+    ) -> Result<(), planning::Error> {
         let mut store = deploy.open_or_create_store()?;
-        let planned = plan_tip(deploy, &mut store, Some(push))?;
+        let mut repositories = ApplicationRepositories::fetching(fetching);
+        let planned = plan_tip(deploy, &mut store, Some(push), &mut repositories)?;
 
         let has_runner = self.start_runners(deploy, &planned);
         // A runner sends the events to syslog when it starts. Then the pusher need not wait for

@@ -10,9 +10,9 @@ use crate::config::Config;
 use crate::deploy_repository::{self, DeployRepository};
 use crate::event::{Event, Severity};
 use crate::git::{self, Repository};
-use crate::id::Revision;
+use crate::id::{Application, Revision};
 use crate::identity::Identity;
-use crate::judging::{self, Subject};
+use crate::judging::{self, ApplicationRepositories, Subject};
 use crate::planning::{self, Queued, is_behind, is_left_behind, plan_tip};
 use crate::policy::Refusal;
 use crate::publish::Audience;
@@ -85,17 +85,26 @@ impl Error {
 }
 
 /// Judges a push before anything has changed. A push that certainly does not touch the deploy
-/// branch is always accepted, even when the configuration is broken.
+/// branch is always accepted, even when the configuration is broken. `fetching` gets to know whose
+/// repository is fetched from another host.
 pub fn pre_receive(
     environment: &HookEnvironment,
     config: Option<&Path>,
     input: impl BufRead,
+    fetching: impl FnMut(&Application),
 ) -> Verdict {
     let mut verdict = Verdict::default();
     let mut recorder = Recorder::default();
-    if let Err(error) = judge(environment, config, input, &mut verdict, &mut recorder) {
-        verdict.failure = Some(error);
-    }
+    let mut repositories = ApplicationRepositories::fetching(fetching);
+    let judged = judge(
+        environment,
+        config,
+        input,
+        &mut repositories,
+        &mut verdict,
+        &mut recorder,
+    );
+    verdict.failure = judged.err();
 
     verdict.refusals.sort_by(|a, b| a.path.cmp(&b.path));
     if !verdict.is_accepted() {
@@ -118,6 +127,7 @@ fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,
     input: impl BufRead,
+    repositories: &mut ApplicationRepositories<'_>,
     verdict: &mut Verdict,
     recorder: &mut Recorder,
 ) -> Result<(), Error> {
@@ -159,7 +169,8 @@ fn judge(
         .check_as_installed(recorded)
         .map_err(deploy_repository::Error::from)?;
     recorder.store = find_store(&deploy)?;
-    judge_branch(&deploy, update, recorder.store.as_mut(), verdict)
+    let store = recorder.store.as_mut();
+    judge_branch(&deploy, update, store, repositories, verdict)
 }
 
 /// The configuration, as far as it can be read; `None`: it can't be read at all.
@@ -189,11 +200,12 @@ fn judge_branch(
     deploy: &DeployRepository,
     update: &RefUpdate,
     mut store: Option<&mut Store>,
+    repositories: &mut ApplicationRepositories<'_>,
     verdict: &mut Verdict,
 ) -> Result<(), Error> {
     let (old, new) = (update.old.as_ref(), update.new.as_ref());
     if let Some(store) = store.as_deref_mut() {
-        verdict.caught_up = catch_up(deploy, store, old)?;
+        verdict.caught_up = catch_up(deploy, store, old, repositories)?;
     }
 
     // Finding the pusher may have to read the user database, so it is done only if a rule asks.
@@ -218,13 +230,14 @@ fn judge_branch(
         new,
         pusher: pusher.as_ref(),
     };
-    let judged = match judging::judge(deploy, &subject(old), Some(&record)) {
+    let judged = match judging::judge(deploy, &subject(old), Some(&record), repositories) {
         // Either commit is damaged. A tip that can't be read was never planned, so what is planned
         // is judged: from the commit up to which the branch was planned.
         Err(judging::Error::Git(error)) if error.is_damage() => {
             let cursor = record.cursor()?;
             let planned = cursor.and_then(|cursor| cursor.commit);
-            judging::judge(deploy, &subject(planned.as_ref()), Some(&record))
+            let subject = subject(planned.as_ref());
+            judging::judge(deploy, &subject, Some(&record), repositories)
         }
         judged => judged,
     };
@@ -259,6 +272,7 @@ fn catch_up(
     deploy: &DeployRepository,
     store: &mut Store,
     old: Option<&Revision>,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Vec<Queued>, planning::Error> {
     let cursor = store.read()?.cursor()?;
     // If the state belongs to another branch, this is said below.
@@ -268,7 +282,7 @@ fn catch_up(
         return Ok(Vec::new());
     }
 
-    let planned = plan_tip(deploy, store, None)?;
+    let planned = plan_tip(deploy, store, None, repositories)?;
     for environment in planned.environments() {
         // If no runner can be started, the next hook or `reconcile` starts one.
         let _ = wake::runner(deploy, environment);

@@ -9,17 +9,22 @@
 //! Every answer is kept. So a caller that holds the write lock of the state can ask again with
 //! [`ApplicationRepositories::from_memory`], which waits for no repository.
 //!
+//! What is on another host is asked for in its mirror, which is fetched before that and after an
+//! answer that something is missing: see [`Mirrors`].
+//!
 //! Two answers need not be about the same moment: refs can move in between.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
+use super::mirrors::Mirrors;
 use super::questions::{Asked, Question, RepositoryAnswer, Worker};
+use crate::deploy_repository::DeployRepository;
 use crate::git::{ExportRules, Gained};
-use crate::id::Revision;
-use crate::policy::{Commits, Direction, RevisionFact, Survey, Unknown};
+use crate::id::{Application, Revision, Target};
+use crate::policy::{Commits, Direction, MirrorFact, RevisionFact, Survey, Unknown};
 use crate::sys::clock::Deadline;
 use crate::time::show_duration;
 
@@ -30,7 +35,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 const TOTAL_MAX: Duration = Duration::from_secs(60);
 
 /// The repositories of the applications of one deploy repository.
-pub struct ApplicationRepositories {
+pub struct ApplicationRepositories<'l> {
+    mirrors: Mirrors<'l>,
     /// The thread that reads the repositories. `None`: it is not started yet, or it hangs.
     worker: Option<Worker>,
     answers: HashMap<Asked, RepositoryAnswer>,
@@ -45,16 +51,18 @@ pub struct ApplicationRepositories {
     only_memory: bool,
 }
 
-impl Default for ApplicationRepositories {
+/// What is on other hosts is not fetched.
+impl Default for ApplicationRepositories<'_> {
     fn default() -> Self {
         Self::within(ANSWER_MAX, TOTAL_MAX)
     }
 }
 
-impl ApplicationRepositories {
+impl<'l> ApplicationRepositories<'l> {
     /// Repositories with these limits of time: for one answer, and for all answers together.
     fn within(answer_max: Duration, total_max: Duration) -> Self {
         Self {
+            mirrors: Mirrors::default(),
             worker: None,
             answers: HashMap::new(),
             silent: HashSet::new(),
@@ -63,6 +71,43 @@ impl ApplicationRepositories {
             left: total_max,
             only_memory: false,
         }
+    }
+
+    /// Repositories that are fetched where they are on other hosts. `listener` gets to know whose
+    /// repository is fetched, before this process waits for it.
+    pub fn fetching(listener: impl FnMut(&Application) + 'l) -> Self {
+        Self::fetching_first_within(Duration::ZERO, listener)
+    }
+
+    /// [`fetching`](Self::fetching), where the first fetch of a repository may take `first_limit`,
+    /// if `fetch_timeout` is shorter.
+    pub fn fetching_first_within(
+        first_limit: Duration,
+        listener: impl FnMut(&Application) + 'l,
+    ) -> Self {
+        Self {
+            mirrors: Mirrors::fetching(first_limit, Box::new(listener)),
+            ..Self::default()
+        }
+    }
+
+    /// The folder of a target's application repository, for questions about it; `None`: none is
+    /// configured.
+    pub fn folder(&mut self, deploy: &DeployRepository, target: &Target) -> Option<PathBuf> {
+        self.mirrors.folder(deploy, target)
+    }
+
+    /// Fetches those of some repositories on other hosts that are too old.
+    pub fn fetch_old<'p>(&mut self, folders: impl IntoIterator<Item = &'p Path>) {
+        if !self.only_memory {
+            self.mirrors.fetch_old(&folders.into_iter().collect());
+        }
+    }
+
+    /// What is known of the mirror in a folder; `None`: the repository is not on another host.
+    #[must_use]
+    pub fn mirror(&self, folder: &Path) -> Option<MirrorFact> {
+        self.mirrors.fact(folder)
     }
 
     /// While `work` runs, every answer comes from memory. So nothing in it waits for a repository.
@@ -85,9 +130,38 @@ impl ApplicationRepositories {
         self.ask_all(new.into_iter().collect());
     }
 
+    /// Gets an answer to each of some questions. Where it says that something is missing which may
+    /// be on another host, it is asked for once more.
+    fn ask_all(&mut self, asked: VecDeque<Asked>) {
+        if self.mirrors.is_empty() {
+            return self.ask_each(asked);
+        }
+        self.fetch_old(asked.iter().map(|(path, _)| path.as_path()));
+        self.ask_each(asked.clone());
+
+        let is_missing = |asked: &&Asked| {
+            let answer = self.answers.get(asked);
+            answer.is_some_and(RepositoryAnswer::says_it_is_missing)
+        };
+        let missing = asked.iter().filter(is_missing);
+        let folders: BTreeSet<PathBuf> = missing.map(|(path, _)| path.clone()).collect();
+        let fetched = self.mirrors.fetch_missing(folders);
+        if fetched.is_empty() {
+            return;
+        }
+        // The thread has opened what was there before.
+        self.worker = None;
+        let is_old = |(path, _): &Asked, answer: &RepositoryAnswer| {
+            fetched.contains(path) && answer.says_it_is_missing()
+        };
+        self.answers.retain(|asked, answer| !is_old(asked, answer));
+        let again = |asked: &Asked| !self.answers.contains_key(asked);
+        self.ask_each(asked.into_iter().filter(again).collect());
+    }
+
     /// Gets an answer to each of some questions. If an answer does not come in time, its repository
     /// is given up, and a new thread gets the questions about the others.
-    fn ask_all(&mut self, mut open: VecDeque<Asked>) {
+    fn ask_each(&mut self, mut open: VecDeque<Asked>) {
         loop {
             let (given_up, rest) = open
                 .into_iter()
@@ -334,7 +408,7 @@ mod tests {
         path
     }
 
-    fn find(repositories: &mut ApplicationRepositories, path: &Path) -> RevisionFact {
+    fn find(repositories: &mut ApplicationRepositories<'_>, path: &Path) -> RevisionFact {
         repositories.find(path, &revision(), &[]).unwrap()
     }
 

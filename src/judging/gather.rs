@@ -28,7 +28,7 @@ use crate::text;
 /// out, this is a fact too.
 pub(super) fn gather(
     inputs: &Inputs<'_>,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Facts, Error> {
     let now = clock::now();
     let freezes = match inputs.record {
@@ -52,10 +52,12 @@ pub(super) fn gather(
             asked.push((target, candidate, recorded));
         }
     }
-    let questions = asked
-        .iter()
-        .flat_map(|(target, candidate, recorded)| recorded.questions(inputs, target, candidate));
-    repositories.prepare(questions.collect());
+    let mut questions = Vec::new();
+    for (target, candidate, recorded) in &asked {
+        let path = repositories.folder(inputs.deploy, target);
+        questions.extend(recorded.questions(inputs, target, candidate, path));
+    }
+    repositories.prepare(questions);
 
     let mut applications = None;
     for (target, candidate, recorded) in asked {
@@ -133,7 +135,7 @@ fn target_facts(
     target: &Target,
     candidate: &Candidate,
     recorded: Recorded,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<TargetFacts, Error> {
     let mut known = TargetFacts {
         pusher: pusher(inputs, candidate).cloned(),
@@ -147,10 +149,11 @@ fn target_facts(
         return Ok(known);
     };
 
-    if let Some(path) = inputs.deploy.application_repository(target) {
+    if let Some(path) = repositories.folder(inputs.deploy, target) {
         let allowed_refs = inputs.deploy.config.settings(target).allowed_refs;
         let folder = inputs.deploy.subdirectory(target);
         known.revision = Some(repositories.find(&path, revision, &allowed_refs)?);
+        known.mirror = repositories.mirror(&path);
 
         let mut base = |from: Option<&Revision>| -> Result<Option<Base>, Error> {
             let Some(from) = from else { return Ok(None) };
@@ -193,10 +196,10 @@ fn survey(
     target: &Target,
     revision: &Revision,
     found: Option<&RevisionFact>,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Option<Result<Survey, Unknown>>, Error> {
     let settings = inputs.deploy.config.settings(target);
-    let path = inputs.deploy.application_repository(target);
+    let path = repositories.folder(inputs.deploy, target);
     let (Some(path), Some(_), true) = (
         path,
         settings.checkout.as_ref(),
@@ -267,9 +270,9 @@ fn holds(
     record: &Reader<'_>,
     target: &Target,
     revision: &Revision,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Vec<Hold>, Error> {
-    let path = inputs.deploy.application_repository(target);
+    let path = repositories.folder(inputs.deploy, target);
     let mut holds = Vec::new();
 
     for (by, from, reason) in record.holds(target)? {
@@ -320,9 +323,9 @@ fn whole_hash(
     inputs: &Inputs<'_>,
     target: &Target,
     candidate: &Candidate,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Option<Revision>, Error> {
-    let path = inputs.deploy.application_repository(target);
+    let path = repositories.folder(inputs.deploy, target);
     let (Some(Node::File(Err(error))), Some(path)) = (&candidate.change.new, path) else {
         return Ok(None);
     };

@@ -89,7 +89,7 @@ impl Prepared {
         deploy: &DeployRepository,
         subject: &Subject<'_>,
         record: Option<&Reader<'_>>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Judged, Error> {
         let inputs = Inputs {
             deploy,
@@ -114,9 +114,9 @@ pub fn judge(
     deploy: &DeployRepository,
     subject: &Subject<'_>,
     record: Option<&Reader<'_>>,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(Prepared, Judged), Error> {
     let prepared = prepare(deploy, subject, record)?;
-    let mut repositories = ApplicationRepositories::default();
-    let judged = prepared.judge(deploy, subject, record, &mut repositories)?;
+    let judged = prepared.judge(deploy, subject, record, repositories)?;
     Ok((prepared, judged))
 }

@@ -14,6 +14,7 @@ mod error;
 mod gather;
 mod inputs;
 mod judge;
+mod mirrors;
 mod needs;
 mod not_deployed;
 mod questions;

@@ -22,7 +22,7 @@ pub(super) fn gather(
     candidate: &Candidate,
     deployed: Option<&Revision>,
     known: &mut TargetFacts,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(), Error> {
     let Some(revision) = candidate.revision() else {
         return Ok(());
@@ -81,9 +81,9 @@ fn add_needs(
     base: Option<&Revision>,
     revision: &Revision,
     known: &mut TargetFacts,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(), Error> {
-    let Some(path) = inputs.deploy.application_repository(target) else {
+    let Some(path) = repositories.folder(inputs.deploy, target) else {
         return Ok(());
     };
     let Gained {
@@ -157,9 +157,9 @@ fn need_state(
     needed: &Target,
     commit: String,
     deployed: Option<Revision>,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(String, NeedState), Error> {
-    let Some(path) = inputs.deploy.application_repository(needed) else {
+    let Some(path) = repositories.folder(inputs.deploy, needed) else {
         let why = format!("no repository is configured for {needed}");
         return Ok((commit, NeedState::Unknown(why)));
     };
@@ -197,7 +197,7 @@ fn whole_hash(
     path: &Path,
     needed: &Target,
     commit: &str,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Result<Revision, Unknown>, Error> {
     if let Ok(whole) = Revision::new(commit) {
         return Ok(Ok(whole));
@@ -220,9 +220,9 @@ fn add_dependants(
     from: &Revision,
     to: &Revision,
     known: &mut TargetFacts,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(), Error> {
-    let Some(own) = inputs.deploy.application_repository(target) else {
+    let Some(own) = repositories.folder(inputs.deploy, target) else {
         return Ok(());
     };
 
@@ -243,7 +243,7 @@ fn add_dependants(
 
         // The commit that declared the need may have been taken away since. If nobody can tell, the
         // need counts.
-        let still_needs = match inputs.deploy.application_repository(&need.by) {
+        let still_needs = match repositories.folder(inputs.deploy, &need.by) {
             Some(path) => repositories
                 .contains(&path, &deployed.revision, &need.declared_by)?
                 .unwrap_or(true),

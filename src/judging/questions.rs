@@ -87,6 +87,30 @@ impl RepositoryAnswer {
         }
     }
 
+    /// Whether it says that something is missing or can't be read, which another look at the host
+    /// may change. Everything else is about commits that are there, and these never change.
+    pub(super) fn says_it_is_missing(&self) -> bool {
+        match self {
+            Self::Find(RevisionFact::On(_) | RevisionFact::NotACommit(_)) => false,
+            Self::Find(_) => true,
+            Self::Direction(direction) => {
+                matches!(direction, Direction::Unknown(_) | Direction::FromRemoved)
+            }
+            Self::Complete(Ok(found)) => found.is_none(),
+            Self::Between(Err(_))
+            | Self::Dates(Err(_))
+            | Self::Contains(Err(_))
+            | Self::Complete(Err(_))
+            | Self::Gained(Err(_))
+            | Self::Survey(Err(_)) => true,
+            Self::Between(Ok(_))
+            | Self::Dates(Ok(_))
+            | Self::Contains(Ok(_))
+            | Self::Gained(Ok(_))
+            | Self::Survey(Ok(_)) => false,
+        }
+    }
+
     /// The answer of a repository. `left` is how long surveys may still take.
     fn of(opened: &mut OpenedRepository, question: &Question, left: &mut Duration) -> Self {
         let OpenedRepository {

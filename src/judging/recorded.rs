@@ -65,14 +65,15 @@ impl Recorded {
         (may_take_effect && newest.revision != *new).then_some(&newest.revision)
     }
 
-    /// The questions to the application's repository that are asked in any case.
+    /// The questions to the application's repository, which is at `path`, that are asked in any
+    /// case.
     pub(super) fn questions(
         &self,
         inputs: &Inputs<'_>,
         target: &Target,
         candidate: &Candidate,
+        path: Option<PathBuf>,
     ) -> Vec<(PathBuf, Question)> {
-        let path = inputs.deploy.application_repository(target);
         let (Some(path), Some(revision)) = (path, candidate.revision()) else {
             return Vec::new();
         };

@@ -19,7 +19,7 @@ impl JudgedRange {
         deploy: &DeployRepository,
         subject: &Subject<'_>,
         state: &Reader<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Self, judging::Error> {
         let prepared = judging::prepare(deploy, subject, Some(state))?;
         let judged = prepared.judge(deploy, subject, Some(state), repositories)?;
@@ -38,7 +38,7 @@ impl JudgedRange {
         subject: &Subject<'_>,
         last_event: EventId,
         transaction: &Transaction<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Plan, judging::Error> {
         if transaction.last_event()? == last_event {
             return Ok(self.plan.clone());

@@ -58,7 +58,7 @@ impl OwnRange {
         (push, effect): (&Push, &PushEffect),
         candidates: impl IntoIterator<Item = &'c Candidate>,
         state: &Reader<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Option<Self>, Error> {
         if push.pusher.is_none() {
             return Ok(None);
@@ -96,7 +96,7 @@ impl OwnRange {
         deploy: &DeployRepository,
         last_event: EventId,
         transaction: &Transaction<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Overrides, Error> {
         let subject = subject(&self.push);
         let judged = &self.judged;

@@ -22,7 +22,7 @@ use crate::sys::clock;
 const TRIES_MAX: usize = 100;
 
 /// Plans what lies between the cursor and the tip of the deploy branch. `push` is the push that the
-/// calling hook is about.
+/// calling hook is about, and `repositories` answers questions about applications.
 ///
 /// # Errors
 /// Something can't be read or changed. Then nothing was recorded.
@@ -30,11 +30,10 @@ pub fn plan_tip(
     deploy: &DeployRepository,
     store: &mut Store,
     push: Option<&Push>,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Planned, Error> {
-    let mut repositories = ApplicationRepositories::default();
-
     for _ in 0..TRIES_MAX {
-        let preparation = Preparation::take(deploy, store, push, &mut repositories)?;
+        let preparation = Preparation::take(deploy, store, push, repositories)?;
         let recorded = store.transaction(|transaction| {
             repositories
                 .from_memory(|repositories| preparation.record(deploy, transaction, repositories))
@@ -81,7 +80,7 @@ impl Preparation {
         deploy: &DeployRepository,
         store: &mut Store,
         push: Option<&Push>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Self, Error> {
         let state = store.read()?;
         let cursor = state.cursor()?;
@@ -137,7 +136,7 @@ impl Preparation {
         &self,
         deploy: &DeployRepository,
         state: &Reader<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Range, judging::Error> {
         let subject = self.subject();
         let judged = JudgedRange::of(deploy, &subject, state, repositories)?;
@@ -178,7 +177,7 @@ impl Preparation {
         &self,
         deploy: &DeployRepository,
         transaction: &Transaction<'_>,
-        repositories: &mut ApplicationRepositories,
+        repositories: &mut ApplicationRepositories<'_>,
     ) -> Result<Planned, Error> {
         if transaction.cursor()? != self.cursor || transaction.faults()? != self.faults {
             return Err(Error::Overtaken(1));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::commits::Commits;
 use super::exception::{Exception, ExceptionKind};
 use super::freeze::Freeze;
+use super::mirror_fact::MirrorFact;
 use super::obstacle::ExportObstacle;
 use super::reviewed::Review;
 use super::uncounted::UncountedReason;
@@ -248,6 +249,8 @@ pub struct TargetFacts {
     pub pusher: Option<Identity>,
     /// What its repository says about the new revision; `None`: no repository is configured.
     pub revision: Option<RevisionFact>,
+    /// The mirror that says this; `None`: the repository is not on another host.
+    pub mirror: Option<MirrorFact>,
     /// What a checkout of the new revision would write; `None`: `checkout` is not configured, or
     /// the revision is no commit that can be read.
     pub survey: Option<Result<Survey, Unknown>>,

@@ -14,6 +14,7 @@ mod facts;
 mod first_word;
 mod freeze;
 mod frozen;
+mod mirror_fact;
 mod needs;
 mod obstacle;
 mod place;
@@ -39,6 +40,7 @@ pub use facts::{
     RevisionFact, Stage, Survey, TargetFacts, Trailers,
 };
 pub use freeze::{Freeze, freeze_of};
+pub use mirror_fact::MirrorFact;
 pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
 pub use rules::{APPROVALS, FROZEN, Gate, judge, judge_branch};

@@ -3,14 +3,85 @@
 //!
 //! A repository that can't be read, or whose history is incomplete, refuses: nothing is deployed on
 //! a guess.
+//!
+//! A repository on another host is judged by its mirror. If that could not be fetched, what is
+//! known is enough to allow, and never to refuse for good: the host may have what is missing.
 
-use super::{Answer, Case, Objection, Pass, RevisionFact};
+use super::{Answer, Case, MirrorFact, Objection, Pass, RevisionFact};
+use crate::id::Application;
 use crate::text;
+use crate::time::{show_ago, show_duration};
 
 /// How many refs a message names.
 const NAMED_MAX: usize = 5;
 
 pub(super) fn judge(case: &Case<'_>) -> Answer {
+    let Some((target, revision, facts)) = case.asked() else {
+        return Ok(Pass::default());
+    };
+    let (application, short) = (&target.application, revision.short());
+    let known = judge_known(case);
+
+    let Some(mirror) = &facts.mirror else {
+        return known;
+    };
+    match (&mirror.failure, &facts.revision) {
+        (None, Some(RevisionFact::Unreadable(_))) => known.map_err(|objection| Objection {
+            hint: format!(
+                "ask the server's administrator to look at the mirror {0}; if it is damaged, it is \
+                 made anew once it is removed: rm -r {0}",
+                mirror.folder
+            ),
+            ..objection
+        }),
+        (None, _) | (_, Some(RevisionFact::NotACommit(_))) => known,
+        (Some(why), _) => by_what_was_known(known, mirror, why, application, short),
+    }
+}
+
+/// The answer where the mirror could not be fetched.
+fn by_what_was_known(
+    known: Answer,
+    mirror: &MirrorFact,
+    why: &str,
+    application: &Application,
+    short: &str,
+) -> Answer {
+    let url = &mirror.url;
+    match (known, mirror.fetched_ago) {
+        (Ok(pass), Some(ago)) => {
+            let ago = show_ago(ago);
+            let warning = format!(
+                "could not fetch {application} from {url}: {why}; judged by what was known {ago}"
+            );
+            let note = pass.note.as_ref();
+            let note = note.map(|note| format!("{note}, as known {ago}"));
+            Ok(Pass {
+                note,
+                warnings: vec![warning],
+                ..pass
+            })
+        }
+        (Err(objection), Some(ago)) => Err(Objection::fault(
+            format!(
+                "{}, and {application} can't be fetched from {url}: {why}; what is known of it is \
+                 {} old",
+                objection.message,
+                show_duration(ago)
+            ),
+            "push again when the host can be reached; if it can, ask the server's administrator to \
+             run: deploy-by-code check",
+        )),
+        (_, None) => Err(Objection::fault(
+            format!("{short} can't be checked: {application} can't be fetched from {url}: {why}"),
+            "ask the server's administrator to run deploy-by-code check, which shows whether it \
+             can be fetched, and has more time for the first fetch than a push has",
+        )),
+    }
+}
+
+/// The answer by what is known of the repository.
+fn judge_known(case: &Case<'_>) -> Answer {
     let Some((target, revision, facts)) = case.asked() else {
         return Ok(Pass::default());
     };
@@ -103,6 +174,7 @@ mod tests {
     use super::super::testing::{A, PATH, added, answer, ask_deploy, file};
     use super::super::{Facts, TargetFacts};
     use super::*;
+    use std::time::Duration;
 
     fn facts(revision: Option<RevisionFact>) -> TargetFacts {
         TargetFacts {
@@ -149,6 +221,69 @@ mod tests {
                 ask_deploy(judge, "", &Facts::default(), facts(revision)),
                 expect
             );
+        }
+    }
+
+    #[test]
+    fn mirror_that_could_not_be_fetched_allows_what_is_known_and_refuses_nothing_for_good() {
+        use RevisionFact::*;
+        let ago = Some(Duration::from_secs(300));
+        let table = [
+            (
+                On("refs/heads/main".into()),
+                ago,
+                "on refs/heads/main, as known 5 min ago",
+            ),
+            (
+                Missing,
+                ago,
+                "refused: 6037512 is not in the repository of app, and app can't be fetched from \
+                 https://a/b: down; what is known of it is 5 min old",
+            ),
+            (
+                Elsewhere(Some(vec![])),
+                ago,
+                "refused: 6037512 is not on refs/heads/main of app, and app can't be fetched from \
+                 https://a/b: down; what is known of it is 5 min old",
+            ),
+            (
+                Unreadable("/x: gone".into()),
+                None,
+                "refused: 6037512 can't be checked: app can't be fetched from https://a/b: down",
+            ),
+            (
+                NotACommit("tree"),
+                ago,
+                "refused: 6037512 is a tree of app, not a commit",
+            ),
+        ];
+        for (revision, fetched_ago, expect) in table {
+            let facts = TargetFacts {
+                mirror: Some(MirrorFact {
+                    url: "https://a/b".to_owned(),
+                    folder: "/m".to_owned(),
+                    fetched_ago,
+                    failure: Some("down".to_owned()),
+                }),
+                ..facts(Some(revision.clone()))
+            };
+            let changes = || vec![added(PATH, file(A))];
+            let said = answer(judge, "", changes(), &Facts::default(), facts);
+            match &said {
+                Err(objection) => {
+                    assert_eq!(objection.is_fault, revision != NotACommit("tree"));
+                }
+                Ok(pass) => {
+                    let expect = "could not fetch app from https://a/b: down; judged by what was \
+                                  known 5 min ago";
+                    assert_eq!(pass.warnings, [expect]);
+                }
+            }
+            let said = match said {
+                Ok(pass) => pass.note.unwrap_or_default(),
+                Err(objection) => format!("refused: {}", objection.message),
+            };
+            assert_eq!(said, expect);
         }
     }
 

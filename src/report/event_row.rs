@@ -141,7 +141,7 @@ pub struct EventRow {
 pub fn event_row(
     deploy: &DeployRepository,
     store: &mut Store,
-    applications: &mut ApplicationRepositories,
+    applications: &mut ApplicationRepositories<'_>,
     recorded: &RecordedEvent,
 ) -> Result<EventRow, store::Error> {
     let root = &deploy.config.root;
@@ -223,7 +223,7 @@ impl EventRow {
     fn add_history(
         &mut self,
         deploy: &DeployRepository,
-        applications: &mut ApplicationRepositories,
+        applications: &mut ApplicationRepositories<'_>,
         deployment: &Deployment,
     ) {
         if let Some(commit) = &deployment.deploy_commit {

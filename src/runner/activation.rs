@@ -97,12 +97,16 @@ fn put_into_force(
     Ok(with_remark(with_remark(succeeded(), remark), own))
 }
 
-/// Goes on to a phase after one that succeeded.
+/// Goes on to a phase after one that succeeded, if the job is not in that phase already. A command
+/// alone needs no heading.
 pub(super) fn enter(job: &mut Job, log: &mut Log, phase: Phase) {
-    if job.phases.now() != phase {
-        job.phases.enter(phase, PhaseEnd::succeeded());
+    if job.phases.now() == Some(phase) {
+        return;
     }
-    log.heading(phase);
+    job.phases.enter(phase, PhaseEnd::succeeded());
+    if job.settings.checkout.is_some() || job.mirror.is_some() {
+        log.heading(phase);
+    }
 }
 
 /// Runs the check until it succeeds, as often and as long as the configuration says.

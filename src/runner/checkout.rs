@@ -14,7 +14,7 @@ use super::start::{NotStarted, remove_cgroup, start_step};
 use super::supervise::tidies_in_time;
 use super::tries::{Try, persist, run_gated};
 use crate::checkout::{
-    CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, TRY_AGAIN, WentBack,
+    CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, StepOrder, TRY_AGAIN, WentBack,
 };
 use crate::git::ExportRules;
 use crate::id::{DeploymentId, Revision};
@@ -161,11 +161,12 @@ fn run_step(
     })
 }
 
-fn try_step(
+/// Tries to run a step to its end, and returns what it has said.
+pub(super) fn try_step(
     job: &mut Job,
     log: &mut Log,
     step: CheckoutStep,
-    order: &CheckoutOrder,
+    order: &dyn StepOrder,
 ) -> Try<String> {
     let report = match in_memory(&[]) {
         Ok(report) => report,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::activation::{activate, enter, go_back};
 use super::checkout;
 use super::error::Error;
+use super::fetch::fetch;
 use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, failed, succeeded, with_remark};
@@ -66,10 +67,12 @@ fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
 
 /// Carries a deployment out.
 fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
+    fetch(job, log)?;
     let Some(folder) = checkout_folder(job) else {
         let Some(arguments) = job.settings.command.clone() else {
             return Ok(failed("neither command nor checkout is configured"));
         };
+        enter(job, log, Phase::Command);
         let program = PhaseProgram::new(job, Phase::Command, arguments, None);
         return run_program(job, log, &program);
     };

@@ -10,8 +10,8 @@ use super::phases::Phases;
 use super::this_runner::Runner;
 use crate::config::Settings;
 use crate::deploy_repository::DeployRepository;
+use crate::git::Mirror;
 use crate::id::Revision;
-use crate::phase::Phase;
 use crate::publish::Audience;
 use crate::status::Status;
 use crate::store::{self, Deployment, Outcome, RecordedPhase, Run, Stale, Store};
@@ -32,6 +32,8 @@ pub(super) struct Job {
     pub(super) repository: Option<PathBuf>,
     /// The folder of the revision that is deployed; `None`: it is all of it.
     pub(super) subdirectory: Option<String>,
+    /// The mirror that this is, where it is on another host.
+    pub(super) mirror: Option<Mirror>,
     pub(super) run: Run,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
@@ -71,15 +73,14 @@ impl Job {
         let previous = store.read()?.deployed(&deployment.target)?;
 
         let settings = deploy.config.settings(&deployment.target);
-        let first = match settings.checkout {
-            Some(_) => Phase::Export,
-            None => Phase::Command,
-        };
+        let place = deploy.application_place(&deployment.target);
+        let (repository, mirror) = place.unzip();
         Ok(Self {
             store,
             time_left: settings.timeout,
             settings,
-            repository: deploy.application_repository(&deployment.target),
+            repository,
+            mirror: mirror.flatten(),
             subdirectory: deploy.subdirectory(&deployment.target),
             run: Run {
                 space: runner.space.clone(),
@@ -90,7 +91,7 @@ impl Job {
             previous: previous.map(|deployed| deployed.revision),
             deployment,
             has_begun: false,
-            phases: Phases::beginning_with(first),
+            phases: Phases::default(),
             phase_limit: None,
             heeds_cancel: true,
             started: 0,

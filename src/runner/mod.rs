@@ -14,6 +14,7 @@ mod checkout;
 mod drain;
 mod error;
 mod execute;
+mod fetch;
 mod job;
 mod left_running;
 mod log;

@@ -7,9 +7,10 @@ use crate::store::{self, PhaseEnd, Transaction};
 use crate::time::Timestamp;
 
 /// The phases of a job.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Phases {
-    now: Phase,
+    /// `None`: nothing has begun yet.
+    now: Option<Phase>,
     /// The phase before `now`, if that failed.
     failed_in: Option<Phase>,
     /// The phases that are not on record yet, the last of which is `now`, each with how the one
@@ -20,16 +21,6 @@ pub(super) struct Phases {
 }
 
 impl Phases {
-    /// A job that begins with a phase.
-    pub(super) fn beginning_with(phase: Phase) -> Self {
-        Self {
-            now: phase,
-            failed_in: None,
-            unrecorded: vec![(PhaseEnd::succeeded(), phase)],
-            end: None,
-        }
-    }
-
     /// A job that goes back after a phase that failed, as a runner had begun to do that died.
     pub(super) fn going_back_after(failed: Phase) -> Self {
         let interrupted = PhaseEnd {
@@ -37,24 +28,24 @@ impl Phases {
             reason: None,
         };
         Self {
-            now: Phase::GoBack,
+            now: Some(Phase::GoBack),
             failed_in: Some(failed),
             unrecorded: vec![(interrupted, Phase::GoBack)],
             end: None,
         }
     }
 
-    /// The phase that the job is in.
-    pub(super) fn now(&self) -> Phase {
+    /// The phase that the job is in; `None`: nothing has begun yet.
+    pub(super) fn now(&self) -> Option<Phase> {
         self.now
     }
 
     /// Goes on to a phase. The one before ended like `before`.
     pub(super) fn enter(&mut self, phase: Phase, before: PhaseEnd) {
         if before.status != Status::Succeeded {
-            self.failed_in = Some(self.now);
+            self.failed_in = self.now;
         }
-        self.now = phase;
+        self.now = Some(phase);
         self.unrecorded.push((before, phase));
     }
 

@@ -10,7 +10,7 @@ use super::log::Log;
 use super::outcome::{JobEnd, failed, not_started};
 use super::phase_program::PhaseProgram;
 use super::tries::Try;
-use crate::checkout::{CheckoutOrder, CheckoutStep, OWN_PROGRAM, STEP_COMMAND};
+use crate::checkout::{CheckoutStep, OWN_PROGRAM, STEP_COMMAND, StepOrder};
 use crate::store::Outcome;
 use crate::sys::cgroup;
 use crate::sys::exec::is_momentary;
@@ -100,18 +100,15 @@ pub(super) fn start_step(
     job: &mut Job,
     log: &Log,
     step: CheckoutStep,
-    order: &CheckoutOrder,
+    order: &dyn StepOrder,
     report: &File,
 ) -> Result<Gated, NotStarted> {
     let not_started = |error: io::Error| NotStarted::of_step(step, &error);
     // Only the process that reads the application's repository is the runner's own.
-    let user = order
-        .user
-        .as_deref()
-        .filter(|_| step != CheckoutStep::Export);
+    let user = order.user().filter(|_| step != CheckoutStep::Export);
     let user = user.map(User::find).transpose().map_err(not_started)?;
 
-    let line = order.to_line().map_err(not_started)?;
+    let line = order.line().map_err(not_started)?;
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;

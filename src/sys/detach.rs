@@ -75,6 +75,28 @@ pub fn in_own_session(command: &mut Command) {
     }
 }
 
+/// Lets a command end (SIGKILL) when the thread of this process ends that starts it, also when that
+/// is killed (prctl(2), `PR_SET_PDEATHSIG`), and keeps it from inheriting any descriptor but the
+/// standard ones. What it starts itself is not reached. A change of the user undoes it, so this
+/// comes after that.
+pub fn end_with_this_thread(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    let setup = move || {
+        nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+        // The parent may have ended before that.
+        if nix::unistd::getppid() != parent {
+            return Err(Errno::ESRCH.into());
+        }
+        close_on_exec_from(3)
+    };
+    // SAFETY: between fork and exec only prctl, getppid and close_range are called, which are
+    // async-signal-safe system calls.
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
+    unsafe {
+        command.pre_exec(setup);
+    }
+}
+
 /// Marks every descriptor from the number `first` on as close-on-exec. They are not closed at once,
 /// because the standard library reports a failed exec through one of them.
 pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {

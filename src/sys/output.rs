@@ -34,6 +34,9 @@ const KILLED_MAX: Duration = Duration::from_secs(2);
 /// How often to look whether the command has ended, where the kernel can't watch it.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How often those who listen are called.
+const HEARD: Duration = Duration::from_millis(200);
+
 /// How much is read at once, in bytes: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
@@ -76,8 +79,25 @@ pub fn output_within(
     limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, OutputError> {
-    run(command, Stdio::null(), limit, max_bytes, watch)
+    run(command, Stdio::null(), limit, max_bytes, watch, None)
 }
+
+/// [`output_within`], where `heard` gets what the command writes to its standard error while it
+/// runs. It is also called a few times a second while nothing is written.
+///
+/// # Errors
+/// As for [`output_within`].
+pub fn output_heard(
+    command: Command,
+    limit: Duration,
+    max_bytes: usize,
+    heard: Heard<'_>,
+) -> Result<Output, OutputError> {
+    run(command, Stdio::null(), limit, max_bytes, watch, Some(heard))
+}
+
+/// What gets the standard error of a command while it runs.
+pub type Heard<'h> = &'h mut dyn FnMut(&[u8]);
 
 /// [`output_within`] for a command that reads its standard input from a file.
 ///
@@ -89,7 +109,7 @@ pub fn output_of_input(
     limit: Duration,
     max_bytes: usize,
 ) -> Result<Output, OutputError> {
-    run(command, input.into(), limit, max_bytes, watch)
+    run(command, input.into(), limit, max_bytes, watch, None)
 }
 
 /// [`output_within`], with a given standard input and a given way to learn of the child's end.
@@ -99,6 +119,7 @@ fn run(
     limit: Duration,
     max_bytes: usize,
     watch: impl Fn(&Child) -> Option<OwnedFd>,
+    heard: Option<Heard<'_>>,
 ) -> Result<Output, OutputError> {
     group::lead_own(&mut command);
     command
@@ -109,7 +130,7 @@ fn run(
     let mut child = command.spawn().map_err(OutputError::Start)?;
     let end = watch(&child);
 
-    match collect(&mut child, end.as_ref(), limit, max_bytes) {
+    match collect(&mut child, end.as_ref(), limit, max_bytes, heard) {
         Ok((stdout, stderr)) => Ok(Output {
             status: child.wait().map_err(OutputError::Read)?,
             stdout,
@@ -129,6 +150,7 @@ fn collect(
     end: Option<&OwnedFd>,
     limit: Duration,
     max_bytes: usize,
+    mut heard: Option<Heard<'_>>,
 ) -> Result<(Vec<u8>, Vec<u8>), OutputError> {
     let mut stdout = Stream::new(child.stdout.take()).map_err(OutputError::Read)?;
     let mut stderr = Stream::new(child.stderr.take()).map_err(OutputError::Read)?;
@@ -138,10 +160,15 @@ fn collect(
     loop {
         // Asked before the pipes are read: what an ended child wrote is in there.
         let has_ended = has_ended(child).map_err(OutputError::Read)?;
+        let known = stderr.bytes.len();
         for stream in [&mut stdout, &mut stderr] {
             if !stream.read(&mut room).map_err(OutputError::Read)? {
                 return Err(OutputError::TooLarge { max_bytes });
             }
+        }
+
+        if let Some(heard) = &mut heard {
+            heard(&stderr.bytes[known..]);
         }
 
         if has_ended {
@@ -155,6 +182,10 @@ fn collect(
             deadline.left()
         } else {
             deadline.left().min(LOOK)
+        };
+        let patience = match heard {
+            Some(_) => patience.min(HEARD),
+            None => patience,
         };
         let watched: Vec<BorrowedFd<'_>> = [stdout.descriptor(), stderr.descriptor()]
             .into_iter()

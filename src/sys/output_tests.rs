@@ -162,7 +162,7 @@ fn grandchild_that_keeps_the_pipe_open_is_not_waited_for() {
 
 #[test]
 fn where_the_kernel_cannot_watch_a_child_its_end_is_noticed_too() {
-    let unwatched = |script, limit| run(shell(script), Stdio::null(), limit, 100, |_| None);
+    let unwatched = |script, limit| run(shell(script), Stdio::null(), limit, 100, |_| None, None);
 
     let output = unwatched("echo said; exec >&- 2>&-; sleep 0.1; exit 4", LONG).unwrap();
     assert_eq!(

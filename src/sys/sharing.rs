@@ -78,6 +78,12 @@ impl Sharing {
         })
     }
 
+    /// The value of `core.sharedRepository` that makes files in this way.
+    #[must_use]
+    pub fn to_git(self) -> String {
+        format!("0{:o}", self.file)
+    }
+
     /// Whether the group may write.
     #[must_use]
     pub fn is_with_group(self) -> bool {

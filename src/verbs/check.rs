@@ -1,7 +1,10 @@
 //! `check`: the configuration and every deploy file against every rule.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
 
+use super::applications::applications;
 use super::error::Error;
 use super::ownership::owner;
 use super::people::examine_people;
@@ -11,9 +14,9 @@ use super::programs::{ProgramFault, check_programs};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
-use crate::id::{NotifyName, Revision, Target};
-use crate::judging::{self, NotDeployed, Subject};
-use crate::policy::{APPROVALS, BranchMove, Facts, Objection, Refusal};
+use crate::id::{Application, NotifyName, Revision, Target};
+use crate::judging::{self, ApplicationRepositories, NotDeployed, Subject};
+use crate::policy::{APPROVALS, BranchMove, Facts, MirrorFact, Objection, Refusal};
 use crate::publish::{TargetFault, target_faults};
 use crate::signers::KeyFault;
 use crate::store::{Reader, Store};
@@ -43,11 +46,20 @@ pub struct Checked {
     pub near_misses: Vec<NotDeployed>,
 }
 
-/// Judges every deploy file of a commit. `None` stands for the tip of the deploy branch.
+/// How long the first fetch of an application repository may take: a person can wait for it, and a
+/// push can't.
+const FIRST_FETCH_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Judges every deploy file of a commit. `None` stands for the tip of the deploy branch. `fetching`
+/// gets to know whose repository is fetched from another host.
 ///
 /// # Errors
 /// The commit is unknown, or something can't be read.
-pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
+pub fn check(
+    place: &Place,
+    revision: Option<&str>,
+    fetching: impl FnMut(&Application),
+) -> Result<Checked, Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.find_store_to_look()?;
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
@@ -64,7 +76,9 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
         commit: commit.as_ref(),
         tip: tip.as_ref(),
     };
-    let (prepared, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
+    let mut repositories = applications(place, FIRST_FETCH_MAX, fetching);
+    let (prepared, judged) =
+        judging::judge(&deploy, &subject, record.as_deref(), &mut repositories)?;
 
     let mut refusals = judged.plan.refusals;
     if revision.is_none() {
@@ -81,9 +95,14 @@ pub fn check(place: &Place, revision: Option<&str>) -> Result<Checked, Error> {
             tip.as_ref(),
             commit,
             record.as_deref(),
+            &mut repositories,
         )?);
     }
-    refusals.extend(broken_repositories(&deploy, &judged.facts));
+    refusals.extend(broken_repositories(
+        &deploy,
+        &judged.facts,
+        &mut repositories,
+    ));
     let is_owner = owner(place)? == User::own_number();
     let mut key_faults = Vec::new();
     if is_owner {
@@ -142,6 +161,7 @@ fn missing_approvals(
     tip: Option<&Revision>,
     commit: &Revision,
     record: Option<&Reader<'_>>,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<Vec<Refusal>, Error> {
     let common = common_commit(deploy, tip, Some(commit))?;
     let old = common.as_ref().map_or(tip, |common| Some(&common.base));
@@ -154,7 +174,7 @@ fn missing_approvals(
         new: Some(commit),
         pusher: None,
     };
-    let (_, judged) = judging::judge(deploy, &subject, record)?;
+    let (_, judged) = judging::judge(deploy, &subject, record, repositories)?;
 
     let judgements = judged.plan.judgements.iter();
     let refusals = judgements.flat_map(|judgement| {
@@ -189,23 +209,44 @@ fn target_faults_of(deploy: &DeployRepository) -> Vec<(NotifyName, TargetFault)>
 
 /// The repositories that can't be read, of the applications that the configuration names and that
 /// have no deploy file. Those with a deploy file are judged by the rules.
-fn broken_repositories(deploy: &DeployRepository, facts: &Facts) -> Vec<Refusal> {
+fn broken_repositories(
+    deploy: &DeployRepository,
+    facts: &Facts,
+    repositories: &mut ApplicationRepositories<'_>,
+) -> Vec<Refusal> {
     let mut seen = BTreeSet::new();
     let named = deploy.config.named_targets().into_iter();
     let targets = named.filter(|target| !facts.targets.contains_key(target));
+    let folders = targets.filter_map(|target| {
+        let folder = repositories.folder(deploy, &target)?;
+        seen.insert(folder.clone()).then_some((target, folder))
+    });
+    let folders: Vec<(Target, PathBuf)> = folders.collect();
+    repositories.fetch_old(folders.iter().map(|(_, folder)| folder.as_path()));
 
-    let broken = targets.filter_map(|target| {
-        let path = deploy
-            .application_repository(&target)
-            .filter(|path| seen.insert(path.clone()))?;
-        let error = git::open_application(&path).err()?;
+    let broken = folders.iter().filter_map(|(target, folder)| {
+        let application = &target.application;
+        let (message, hint) = match repositories.mirror(folder) {
+            Some(MirrorFact {
+                url,
+                failure: Some(why),
+                ..
+            }) => (
+                format!("the repository of {application} can't be fetched from {url}: {why}"),
+                "make sure that the user of the hooks can fetch it".to_owned(),
+            ),
+            _ => (
+                format!(
+                    "the repository of {application} can't be read: {}",
+                    git::open_application(folder).err()?
+                ),
+                "make sure that it exists and that this user can read it".to_owned(),
+            ),
+        };
         Some(Refusal {
             path: target.to_string().into_bytes(),
-            message: format!(
-                "the repository of {} can't be read: {error}",
-                target.application
-            ),
-            hint: "make sure that it exists and that this user can read it".to_owned(),
+            message,
+            hint,
             is_fault: true,
         })
     });

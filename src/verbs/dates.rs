@@ -61,7 +61,7 @@ pub(super) fn find_dates(deploy: &DeployRepository, store: &mut Store) -> Result
 /// application has no repository.
 fn date_of(
     deploy: &DeployRepository,
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
     deployment: &Undated,
 ) -> Result<Option<Timestamp>, Unknown> {
     let Some(path) = deploy.application_repository(&deployment.target) else {

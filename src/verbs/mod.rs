@@ -1,5 +1,6 @@
 //! What a person, a hook, a page or an agent can ask for. Verbs return values and print nothing.
 
+mod applications;
 mod approve;
 mod cancel;
 mod check;

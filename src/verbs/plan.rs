@@ -1,9 +1,12 @@
 //! `plan`: what a push would deploy or have refused.
 
+use std::time::Duration;
+
+use super::applications::applications;
 use super::error::{Error, Kind};
 use super::place::Place;
 use crate::deploy_repository::DeployRepository;
-use crate::id::{Revision, RevisionError};
+use crate::id::{Application, Revision, RevisionError};
 use crate::judging::{self, NotDeployed, Subject};
 use crate::plan::Plan;
 use crate::policy::BranchMove;
@@ -56,11 +59,16 @@ pub fn two_commits<'a>(old: &'a str, new: Option<&'a str>) -> Result<(&'a str, &
 }
 
 /// Judges what a push from one commit to another would do. A clone, in which a merge request is
-/// built, has no record of what is deployed.
+/// built, has no record of what is deployed. `fetching` gets to know whose repository is fetched
+/// from another host.
 ///
 /// # Errors
 /// A commit is unknown, or something can't be read.
-pub fn plan(place: &Place, (old, new): (&str, &str)) -> Result<PlannedChange, Error> {
+pub fn plan(
+    place: &Place,
+    (old, new): (&str, &str),
+    fetching: impl FnMut(&Application),
+) -> Result<PlannedChange, Error> {
     let deploy = place.deploy()?;
     let mut store = deploy.find_store_to_look()?;
     let old = resolve(&deploy, old)?;
@@ -77,7 +85,8 @@ pub fn plan(place: &Place, (old, new): (&str, &str)) -> Result<PlannedChange, Er
         new: new.as_ref(),
         pusher: None,
     };
-    let (_, judged) = judging::judge(&deploy, &subject, record.as_deref())?;
+    let mut repositories = applications(place, Duration::ZERO, fetching);
+    let (_, judged) = judging::judge(&deploy, &subject, record.as_deref(), &mut repositories)?;
     let rows = plan_rows(&deploy, record.as_deref(), &judged.plan, &judged.facts)?;
     let not_deployed = match &new {
         Some(new) => judging::not_deployed(&deploy, old.as_ref(), new)?,

@@ -9,6 +9,7 @@ use super::report_failure::report_failure;
 use super::start::{start_runner, start_runner_of_push};
 use crate::deploy_repository::DeployRepository;
 use crate::id::Environment;
+use crate::judging::ApplicationRepositories;
 use crate::planning::{HEAD_START, Planned, Push, is_behind, is_left_behind, plan_tip};
 use crate::publish::{Audience, MARKS, STATUS, give_up_gone};
 use crate::store::{self, Store};
@@ -57,7 +58,8 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
         // planned now.
         is_left_behind(|| is_behind(&deploy, &mut store))?;
     }
-    let planned = plan_tip(&deploy, &mut store, after_push)?;
+    let mut repositories = ApplicationRepositories::fetching(|_| {});
+    let planned = plan_tip(&deploy, &mut store, after_push, &mut repositories)?;
     let busy = store.read()?.busy_environments()?;
     for environment in &busy {
         match after_push {

@@ -5,7 +5,7 @@ use super::find::find;
 use super::place::Place;
 use super::start::start_runner;
 use crate::deploy_repository::DeployRepository;
-use crate::id::{DeploymentId, Revision};
+use crate::id::{Application, DeploymentId, Revision};
 use crate::identity::Identity;
 use crate::judging::{self, ApplicationRepositories, Subject};
 use crate::planning;
@@ -19,7 +19,7 @@ const TRIES_MAX: usize = 100;
 
 /// Queues a failed, interrupted, cancelled or skipped deployment again, and returns the number of
 /// the new deployment and the deployment that it retries. With `stale`, also one that the deploy
-/// file no longer asks for.
+/// file no longer asks for. `fetching` gets to know whose repository is fetched from another host.
 ///
 /// # Errors
 /// A deployment with this status is not retried, something newer is wanted, a rule refuses it, or
@@ -29,9 +29,10 @@ pub fn retry(
     id: DeploymentId,
     stale: bool,
     by: &Identity,
+    fetching: impl FnMut(&Application),
 ) -> Result<(DeploymentId, Deployment), Error> {
     let (deploy, mut store) = place.deploy_and_store()?;
-    let mut repositories = ApplicationRepositories::default();
+    let mut repositories = ApplicationRepositories::fetching(fetching);
 
     for _ in 0..TRIES_MAX {
         let record = store.read()?;
@@ -170,7 +171,7 @@ fn judge_again(
     deploy: &DeployRepository,
     record: &Reader<'_>,
     (tip, deployment): (Option<&Revision>, &Deployment),
-    repositories: &mut ApplicationRepositories,
+    repositories: &mut ApplicationRepositories<'_>,
 ) -> Result<(), Error> {
     let subject = Subject::Retry { tip, deployment };
     let prepared = judging::prepare(deploy, &subject, Some(record))?;

@@ -4,8 +4,11 @@ use super::error::Error;
 use super::place::Place;
 use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
+use crate::git::tidy_mirrors;
 use crate::id::Environment;
+use crate::judging::ApplicationRepositories;
 use crate::planning::{is_behind, is_left_behind, plan_tip};
+use crate::publish::Audience;
 use crate::runner;
 use crate::text;
 use crate::wake;
@@ -18,13 +21,22 @@ use crate::wake;
 pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
     let done = place.deploy().and_then(|mut deploy| {
         plan_missed(&deploy, environment);
-        Ok(runner::run(&mut deploy, environment)?)
+        runner::run(&mut deploy, environment)?;
+        tidy_up(&deploy);
+        Ok(())
     });
     if let Err(error) = &done {
         report_failure(place, "run", &text::with_causes(error));
         say_it_is_stuck(place, environment, error);
     }
     done
+}
+
+/// Tidies up the mirrors of application repositories, when nothing waits for this process any more.
+fn tidy_up(deploy: &DeployRepository) {
+    for error in tidy_mirrors(&deploy.state_dir()) {
+        Audience::of(deploy).report_failure("run", &text::with_causes(&error));
+    }
 }
 
 /// Records why this runner can't go on, for those who wait for what is queued. Where the state
@@ -52,7 +64,8 @@ fn plan_missed(deploy: &DeployRepository, own: &Environment) {
         return;
     }
 
-    if let Ok(planned) = plan_tip(deploy, &mut store, None) {
+    let mut repositories = ApplicationRepositories::fetching(|_| {});
+    if let Ok(planned) = plan_tip(deploy, &mut store, None, &mut repositories) {
         let others = planned
             .environments()
             .into_iter()

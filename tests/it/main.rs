@@ -20,6 +20,7 @@
 mod applications;
 mod approvers;
 mod clones;
+mod git_host;
 mod http_server;
 mod names;
 mod no_runner;
@@ -91,6 +92,9 @@ mod marks_faults;
 mod merge_requests;
 mod metrics;
 mod metrics_file;
+mod mirror_faults;
+mod mirror_hosts;
+mod mirrors;
 mod missing_facts;
 mod namespaces;
 mod newcomers;

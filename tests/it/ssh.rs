@@ -19,17 +19,19 @@ use crate::world::World;
 
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// An sshd of a world. It is ended when this value is dropped.
-struct Sshd<'w> {
+/// An sshd of a world, whose key for the host is `host`, and `client` the one that gets in. It is
+/// ended when this value is dropped.
+pub struct Sshd<'w> {
     world: &'w World,
     daemon: Child,
-    port: u16,
+    /// Where it listens, on the loopback interface.
+    pub port: u16,
 }
 
 impl<'w> Sshd<'w> {
     /// Starts an sshd. Where that is not possible, it returns `None` and the test is skipped.
     #[track_caller]
-    fn start(world: &'w World) -> Option<Self> {
+    pub fn start(world: &'w World) -> Option<Self> {
         let user = unix_user();
         if !Path::new(SSHD).exists() {
             skip(&format!("{SSHD} is not installed"));

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::finding::Finding;
 use super::installation::{Installation, Request};
 use super::{
-    configuration, deployments, figures, hooks, machine, notifications, permissions, published,
-    repository, runners, state, trial,
+    configuration, deployments, figures, hooks, machine, mirrors, notifications, permissions,
+    published, repository, runners, state, trial,
 };
 use crate::store::{self, Store};
 
@@ -111,6 +111,7 @@ const CHECKS: &[Check] = &[
     of_state("published status", published::status),
     each("signatures", configuration::signatures),
     each("application repository", deployments::repositories),
+    each("mirror", mirrors::mirrors),
     each("command", deployments::programs),
     each("deploy user", deployments::users),
     each("checkout", deployments::checkouts),

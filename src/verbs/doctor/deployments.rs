@@ -23,7 +23,7 @@ pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
     targets.extend(deploy.config.named_targets());
 
     let look_at = |target: &Target| {
-        let path = deploy.application_repository(target)?;
+        let (path, mirror) = deploy.application_place(target)?;
         let allowed = deploy.config.settings(target).allowed_refs;
         let found = git::open_application(&path).and_then(|repository| {
             let mut allowed = allowed.iter();
@@ -51,7 +51,13 @@ pub(super) fn repositories(installation: &Installation<'_>) -> Vec<Finding> {
             }
             Err(error) => Finding::problem(
                 format!("{target}: {error}"),
-                "check that it is there and that this user may read it",
+                match mirror {
+                    None => "check that it is there and that this user may read it".to_owned(),
+                    Some(_) => format!(
+                        "if it is damaged, remove it: rm -r {shown}; then fetch it anew: {}",
+                        installation.run("check")
+                    ),
+                },
             ),
         })
     };

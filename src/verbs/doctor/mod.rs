@@ -13,6 +13,7 @@ mod finding;
 mod hooks;
 mod installation;
 mod machine;
+mod mirrors;
 mod notifications;
 mod permissions;
 mod published;
