@@ -121,6 +121,11 @@ fn host_that_is_down_refuses_what_is_new_and_lets_pass_what_is_known() {
         "{}",
         world.logs(1)
     );
+    let phases = &world.show(1)["phases"];
+    assert_eq!(
+        (&phases[0]["phase"], &phases[1]["phase"]),
+        (&"fetch".into(), &"command".into())
+    );
     let three = commit(&world, "web", "main", "three");
     take_away(&world);
 
