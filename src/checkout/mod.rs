@@ -10,14 +10,20 @@
 //! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
 //! change is noticed before the release is used again.
 
+mod base;
 mod claim;
 mod error;
+mod file_key;
 mod folder;
+mod manifest;
 mod order;
+mod progress;
 mod read;
 mod release_name;
 mod steps;
 mod stream;
+mod sync;
+mod work;
 mod write;
 
 pub use error::CheckoutError;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Link;
 use crate::git::ExportRules;
 use crate::id::{DeploymentId, Revision};
 
@@ -99,6 +100,10 @@ pub struct CheckoutOrder {
     pub is_shared: bool,
     /// What the revision may have that can't be written.
     pub rules: ExportRules,
+    /// How files are taken that are the same in another release.
+    pub link: Link,
+    /// Whether nothing is taken from another release.
+    pub is_alone: bool,
     /// The folder in `releases` that is to become the current one.
     pub release: Option<String>,
     /// Revisions that were deployed, each with its last deployment that succeeded, the newest of

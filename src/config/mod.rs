@@ -39,6 +39,6 @@ pub use notify::{
 };
 pub use people::People;
 pub use sections::{Config, EnvironmentSection};
-pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
+pub use settings::{Link, OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};
 pub use values::OWN_REFS;

@@ -7,11 +7,11 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use super::error::Error;
@@ -28,6 +28,9 @@ pub(super) const SHORT_MAX: usize = 1024 * 1024;
 
 /// The most that git may print where the answer is a list of refs or commits, in bytes.
 pub(super) const LIST_MAX: usize = 64 * 1024 * 1024;
+
+/// How much of a long output is shown at once, in bytes.
+const STREAM_CHUNK: usize = 64 * 1024;
 
 /// The variables that git gets of this process's: where programs and the user's settings are.
 /// Whatever else there is could lead git to another repository, change its answer, or be a secret:
@@ -173,6 +176,57 @@ fn git_with(
 ) -> Result<Output, Error> {
     let command = command_in(git_dir, object_folders, &[], arguments);
     run_within(command, git_dir, name_of(arguments), limit, max_bytes)
+}
+
+/// Shows what a command of git prints, piece by piece, however long it takes: whoever calls this is
+/// looked after by somebody. What git complains of goes where this process's complaints go.
+///
+/// # Errors
+/// git could not be started, or failed; or `show` fails.
+pub(super) fn stream<E: From<Error>>(
+    git_dir: &Path,
+    settings: &[&str],
+    arguments: &[&str],
+    mut show: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let call = name_of(arguments);
+    let no_answer = |error| Error::new(git_dir, error);
+    let mut command = command_in(git_dir, &[], settings, arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|error| no_answer(NoAnswer::Start(error)))?;
+
+    let mut shown = Ok(());
+    if let Some(mut output) = child.stdout.take() {
+        let mut buffer = vec![0; STREAM_CHUNK];
+        while shown.is_ok() {
+            match output.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => shown = show(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    let call = call.to_owned();
+                    shown = Err(no_answer(NoAnswer::Read { call, source }).into());
+                }
+            }
+        }
+    }
+    // With its output closed, git ends.
+    let status = child.wait();
+    shown?;
+    match status {
+        Ok(status) if status.code() == Some(0) => Ok(()),
+        Ok(status) => Err(no_answer(NoAnswer::Failed {
+            call: call.to_owned(),
+            status,
+            complaint: "it has said why".to_owned(),
+        }))?,
+        Err(source) => Err(no_answer(NoAnswer::Read {
+            call: call.to_owned(),
+            source,
+        }))?,
+    }
 }
 
 /// Lets a command of git that writes read its standard input from a file. What it has written is on

@@ -51,7 +51,7 @@ pub use append::NewCommit;
 pub use changes::DeepScan;
 pub use commits::{commit_dates, commits_between, newest_commits};
 pub use error::Error;
-pub use export::{ExportItem, ReleaseTree};
+pub use export::{ExportItem, ExportReceiver, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use notes::NoteLine;
 pub use other_files::{OtherFile, OtherFiles};

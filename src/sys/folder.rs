@@ -19,7 +19,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
+use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
 use super::user::User;
 
@@ -56,6 +56,34 @@ pub struct FileStatus {
     size: i64,
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+impl FileStatus {
+    /// The status of a file that is open.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn of(file: &File) -> io::Result<Self> {
+        Ok(fstat(file)?.into())
+    }
+
+    /// The size of a regular file, in bytes; `None`: it is something else.
+    #[must_use]
+    pub fn file_size(&self) -> Option<u64> {
+        let is_file = SFlag::from_bits_truncate(self.mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+        is_file.then(|| u64::try_from(self.size).unwrap_or(0))
+    }
+
+    /// Whether nothing but the number of the file's names can have changed: then only the time of
+    /// the last change differs.
+    #[must_use]
+    pub fn differs_by_links_only(&self, other: &Self) -> bool {
+        *self
+            == Self {
+                changed: self.changed,
+                ..*other
+            }
+    }
 }
 
 impl From<FileStat> for FileStatus {
@@ -162,6 +190,21 @@ impl OpenFolder {
         self.open(name, OFlag::O_DIRECTORY).map(Self)
     }
 
+    /// Opens a folder that is somewhere below this one. No symbolic link on the way is followed.
+    ///
+    /// # Errors
+    /// As for [`OpenFolder::folder`], or the path leads up.
+    pub fn below(&self, path: &Path) -> io::Result<Self> {
+        let mut folder = self.folder(OsStr::new("."))?;
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            folder = folder.folder(name)?;
+        }
+        Ok(folder)
+    }
+
     /// Opens a folder in this one, and makes it where it is missing.
     ///
     /// # Errors
@@ -188,6 +231,25 @@ impl OpenFolder {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = if is_executable { 0o777 } else { 0o666 };
         Ok(openat(self, name, flags, Mode::from_bits_truncate(mode))?.into())
+    }
+
+    /// Makes a file on this folder's file system that has no name, and opens it for reading and
+    /// writing. It vanishes with its last descriptor (`O_TMPFILE`, open(2)).
+    ///
+    /// # Errors
+    /// It can't be made; not every file system can do it.
+    pub fn unnamed_file(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+        Ok(openat(self, ".", flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+    }
+
+    /// Gives a file that is in this folder the same name in another folder, too. A symbolic link is
+    /// not followed.
+    ///
+    /// # Errors
+    /// The kernel refuses; `AlreadyExists`: something has the name.
+    pub fn link_into(&self, name: &OsStr, other: &Self) -> io::Result<()> {
+        Ok(linkat(self, name, other, name, AtFlags::empty())?)
     }
 
     /// Makes a symbolic link in this folder.

@@ -341,7 +341,7 @@ fn checkout_works_from_a_clone_and_from_a_linked_work_tree() {
 }
 
 /// A tree of 4,000 files of 3,000 bytes.
-fn large_tree(trees: &Trees<'_>) -> String {
+pub fn large_tree(trees: &Trees<'_>) -> String {
     fn entries<'a>(names: &'a [String], mode: &'a str, object: &'a str) -> Vec<Entry<'a>> {
         names
             .iter()
