@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures how long a deployment with `checkout` takes, against `git checkout -f` of the same files:
-# the first deployment, which exports all files; and the next one, for which 1 % of the files differ,
-# with `link` as it is by default and with `link = "hard"`. All of them take turns, each in a folder
+# the first deployment, which exports all files; and the next one, for which 1 % of the files
+# differ, with `link` as it is by default and with `link = "hard"`. All of them take turns, each in a folder
 # that is new, and the ratios of the medians are printed. Then it looks at the peak memory (VmHWM)
 # of every process that takes part in an export. It needs git and python3. FOLDER is where the
 # releases are written, so that another file system can be measured.
@@ -29,13 +29,16 @@ def run(*words, **more):
 def application():
     """Two commits, of which the second one changes 1 % of the files."""
     run("git", "init", "-q", "--bare", "-b", "main", "app.git")
-    body = "".join(f"line {n} of a file that is about four thousand bytes long\n" for n in range(70)).encode()
+    lines = (f"line {n} of a file that is about four thousand bytes long\n" for n in range(70))
+    body = "".join(lines).encode()
     stream = []
     for commit in range(2):
-        stream.append(b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nc\n" % (1500000000 + commit))
+        head = b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nc\n"
+        stream.append(head % (1500000000 + commit))
         for n in range(0, files, 100 if commit else 1):
             text = b"%d %d\n" % (n, commit) + body[:(n * 37) % 4000]
-            stream.append(b"M 100644 inline dir%03d/sub%d/file%05d.txt\ndata %d\n" % (n % 200, n % 10, n, len(text)) + text + b"\n")
+            path = b"dir%03d/sub%d/file%05d.txt" % (n % 200, n % 10, n)
+            stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path, len(text), text))
     run("git", "-C", "app.git", "fast-import", "--quiet", input=b"".join(stream))
     run("git", "-C", "app.git", "repack", "-adq")
     return run("git", "-C", "app.git", "rev-list", "--reverse", "main").split()
@@ -54,22 +57,26 @@ def deploy(name, revision):
     """Deploys a revision as a push does, and returns how long it ran according to the record, and
     the peak memory of each step."""
     parents = run("git", "-C", name, "rev-list", "-n1", "--all").split()
-    blob = run("git", "-C", name, "hash-object", "-w", "--stdin", input=revision.encode()).strip()
-    tree = run("git", "-C", name, "mktree", input=f"100644 blob {blob}\tapp.deploy\n".encode()).strip()
-    tree = run("git", "-C", name, "mktree", input=f"040000 tree {tree}\tproduction\n".encode()).strip()
+    def write(*words, line):
+        return run("git", "-C", name, *words, input=line.encode()).strip()
+    blob = write("hash-object", "-w", "--stdin", line=revision)
+    tree = write("mktree", line=f"100644 blob {blob}\tapp.deploy\n")
+    tree = write("mktree", line=f"040000 tree {tree}\tproduction\n")
     message = "d\n\nDeploy-Rollback: once more\nDeploy-Release: once more\n"
-    commit = run("git", "-C", name, "commit-tree", tree, "-m", message, *(w for p in parents for w in ("-p", p))).strip()
+    before = [word for parent in parents for word in ("-p", parent)]
+    commit = write("commit-tree", tree, "-m", message, *before, line="")
     run("git", "-C", name, "-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/main", commit)
     line = f"{parents[0] if parents else '0' * 40} {commit} refs/heads/main\n"
     os.sync()
-    subprocess.run([binary, "post-receive"], input=line.encode(), cwd=here / name, capture_output=True, env=dict(ENV, GIT_DIR="."))
+    subprocess.run([binary, "post-receive"], input=line.encode(), cwd=here / name,
+                   capture_output=True, env=dict(ENV, GIT_DIR="."))
     peaks, number = {}, str(len(run("git", "-C", name, "rev-list", "--all").split()))
     wait = subprocess.Popen([binary, "-C", name, "wait", number], stdout=subprocess.DEVNULL)
     while watched and wait.poll() is None:
         watch(peaks)
     assert wait.wait() == 0, run(binary, "-C", name, "show", number)
     shown = json.loads(run(binary, "-C", name, "show", number, "--json"))
-    end, start = (datetime.datetime.fromisoformat(shown[f"{at}_at"]) for at in ("finished", "started"))
+    end, start = (datetime.datetime.fromisoformat(shown[at]) for at in ("finished_at", "started_at"))
     return (end - start).total_seconds(), peaks
 
 
@@ -79,7 +86,9 @@ def watch(peaks):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
             if b"checkout-step" in words or b"cat-file" in words:
-                step = words[words.index(b"checkout-step") + 1].decode() if b"checkout-step" in words else "git cat-file"
+                step = "git cat-file"
+                if b"checkout-step" in words:
+                    step = words[words.index(b"checkout-step") + 1].decode()
                 peak = int((folder / "status").read_text().split("VmHWM:")[1].split()[0])
                 peaks[step] = max(peaks.get(step, 0), peak)
         except (OSError, ValueError, IndexError):
@@ -89,12 +98,8 @@ def watch(peaks):
 watched = False
 old, new = application()
 names = {"reflink": "", "hard": 'link = "hard"\n'}
-for name in [*names]:
-    try:
-        record(name, names[name])
-    except subprocess.CalledProcessError as error:
-        print(f"link = {name}: {error.stderr.decode()}")
-        del names[name]
+for name in names:
+    record(name, names[name])
 took = {}
 
 
@@ -102,7 +107,8 @@ def note(what, seconds):
     took.setdefault(what, []).append(seconds)
 
 
-# Nothing is removed between the rounds: ext4 searches long for inodes after many files were removed.
+# Nothing is removed between the rounds: ext4 searches long for inodes after many files were
+# removed.
 for round in range(rounds + 1):
     tree = here / f"tree-{round}"
     tree.mkdir()
@@ -121,14 +127,17 @@ for round in range(rounds + 1):
 median = {what: statistics.median(seconds[1:]) for what, seconds in took.items()}
 print(f"{files} files, {rounds} rounds")
 for what, seconds in median.items():
-    print(f"  {what:<26} {seconds * 1000:>9.0f} ms {seconds / median['git checkout -f']:>8.2f} x git checkout -f")
+    ratio = seconds / median["git checkout -f"]
+    print(f"  {what:<26} {seconds * 1000:>9.0f} ms {ratio:>8.2f} x git checkout -f")
 for name in names:
-    print(f"  1 % differs, {name:<13} {median[f'{name}: 1 % differs'] / median[f'{name}: all files']:>12.2f} x all files")
+    ratio = median[f"{name}: 1 % differs"] / median[f"{name}: all files"]
+    print(f"  1 % differs, {name:<13} {ratio:>12.2f} x all files")
 
 watched = True
 for name in names:
     (here / f"srv-{name}").rename(here / f"old-{name}-watched")
     for what, revision in (("all files", old), ("1 % differs", new)):
         peaks = deploy(name, revision)[1]
-        print(f"  {name}: {what}, MiB: " + ", ".join(f"{step} {peak / 1024:.0f}" for step, peak in sorted(peaks.items())))
+        steps = (f"{step} {peak / 1024:.0f}" for step, peak in sorted(peaks.items()))
+        print(f"  {name}: {what}, MiB: " + ", ".join(steps))
 P

@@ -7,6 +7,9 @@
 //! over it, and no command ever runs in the folder that it leads to. The file
 //! `<checkout>/.deploy-by-code` says to whom the folder belongs and which of the releases are good.
 //!
+//! The writer may take files from another release that is there, if they are what was written into
+//! it. The list `.manifests/<release>` says what that was. Nothing else depends on these lists.
+//!
 //! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
 //! change is noticed before the release is used again.
 
