@@ -60,6 +60,9 @@ need gpg-agent gpg-agent
 need gpgv gpgv
 need curl curl
 need jq jq
+need mkfs.xfs xfsprogs
+need mkfs.btrfs btrfs-progs
+need filefrag e2fsprogs
 need aiosmtpd python3-aiosmtpd
 need_module ssl python3
 need_module ensurepip python3-venv

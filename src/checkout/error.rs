@@ -80,6 +80,9 @@ pub enum CheckoutError {
     /// The process that writes can't be started.
     #[error("the writer of the export can't be started: {0}")]
     Start(#[source] io::Error),
+    /// A file was changed that was to be taken from another release.
+    #[error("a file of another release was changed while it was to be taken from there")]
+    BaseChanged,
     /// What the process that writes has said.
     #[error("{0}")]
     Writer(String),
@@ -104,4 +107,12 @@ fn shown(path: &Path) -> String {
 pub(super) fn at(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> CheckoutError {
     let path = path.into();
     move |error| CheckoutError::Io(path, error)
+}
+
+/// Says what it means that a name is taken in a folder that was empty.
+pub(super) fn explain(error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::AlreadyExists {
+        return error;
+    }
+    io::Error::other("this file system takes two names of the revision for the same one")
 }

@@ -1,24 +1,31 @@
 //! A checkout's folder that is held open: its claim, its releases, and `current`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
+use super::manifest::file_print;
 use super::order::CheckoutOrder;
 use super::release_name::ReleaseName;
 use super::shared;
 use super::went_back::WentBack;
-use crate::config::REVISION_FILE;
+use crate::config::{Link, REVISION_FILE};
 use crate::id::DeploymentId;
-use crate::sys::folder::{FileKind, OpenFolder};
+use crate::sys::file::share_content;
+use crate::sys::file_status::FileKind;
+use crate::sys::folder::OpenFolder;
 
 /// How the names of files and folders begin that are being written or removed.
 const UNFINISHED: &str = ".unfinished-";
 
 const CURRENT: &str = "current";
+
+/// The folder with the lists of what was written into the releases.
+const MANIFESTS: &str = ".manifests";
 
 /// A checkout's folder. It is locked while it is held open.
 pub(super) struct Checkout<'o> {
@@ -81,6 +88,12 @@ impl<'o> Checkout<'o> {
             releases,
             claim,
         })
+    }
+
+    /// Whether a path of a release is one that all releases share, or below such a one.
+    pub(super) fn shares(&self, path: &Path) -> bool {
+        let mut shared = self.order.shared.iter();
+        shared.any(|shared| path.starts_with(shared.as_str()))
     }
 
     /// The path of something in the folder, for errors.
@@ -177,9 +190,7 @@ impl<'o> Checkout<'o> {
         // A sum, because names come in any order.
         let mut sum = layout.finish();
         self.releases.folder(name.as_ref())?.walk(|path, status| {
-            let mut hasher = DefaultHasher::new();
-            (path, status).hash(&mut hasher);
-            sum = sum.wrapping_add(hasher.finish());
+            sum = sum.wrapping_add(file_print(path, status));
         })?;
         Ok(sum)
     }
@@ -188,6 +199,72 @@ impl<'o> Checkout<'o> {
     /// an earlier one could not remove is in nobody's way.
     fn unfinished(&self, name: &ReleaseName) -> OsString {
         OsString::from(format!("{UNFINISHED}{name}.{}", self.order.id.0))
+    }
+
+    /// The names of the releases that are good, the current one first.
+    pub(super) fn good_releases(&self) -> Vec<ReleaseName> {
+        let current = self.current().ok().flatten();
+        let releases = self.claim.releases.iter();
+        let mut names: Vec<ReleaseName> = releases.map(|release| release.name.clone()).collect();
+        names.sort_by_key(|name| current.as_deref() != Some(name.as_ref()));
+        names
+    }
+
+    /// Opens a release.
+    pub(super) fn release(&self, name: &ReleaseName) -> io::Result<OpenFolder> {
+        self.releases.folder(name.as_ref())
+    }
+
+    /// Opens the list of what was written into a release.
+    pub(super) fn manifest(&self, name: &ReleaseName) -> io::Result<File> {
+        self.folder
+            .folder(OsStr::new(MANIFESTS))?
+            .file(name.as_ref())
+    }
+
+    /// Begins to write such a list.
+    pub(super) fn begin_manifest(&self, name: &ReleaseName) -> io::Result<File> {
+        let manifests = self.folder.folder_or_new(OsStr::new(MANIFESTS))?;
+        let unfinished = self.unfinished(name);
+        manifests.remove(&unfinished)?;
+        manifests.new_file(&unfinished, false)
+    }
+
+    /// Puts a list that is completely written in its place.
+    pub(super) fn complete_manifest(&self, name: &ReleaseName) -> io::Result<()> {
+        let manifests = self.folder.folder(OsStr::new(MANIFESTS))?;
+        manifests.rename(&self.unfinished(name), name.as_ref())
+    }
+
+    /// Removes the lists of releases that are not kept.
+    fn prune_manifests(&self, kept: &[OsString]) -> io::Result<()> {
+        let manifests = match self.folder.folder(OsStr::new(MANIFESTS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            manifests => manifests?,
+        };
+        let names = manifests.names()?.into_iter();
+        let mut gone = names.filter(|name| !kept.contains(name));
+        gone.try_for_each(|name| manifests.remove(&name))
+    }
+
+    /// How releases share files; `None`: the file system can't do it.
+    pub(super) fn link(&self) -> Option<Link> {
+        let try_once = || -> io::Result<()> {
+            let mut one = self.releases.unnamed_file()?;
+            one.write_all(b"content")?;
+            share_content(&one, &self.releases.unnamed_file()?)
+        };
+        let link = self.order.link;
+        (link == Link::Hard || try_once().is_ok()).then_some(link)
+    }
+
+    /// Adds to the fingerprint of a release what this program itself has changed there.
+    pub(super) fn change_fingerprint(&mut self, name: &ReleaseName, change: u64) -> io::Result<()> {
+        let release = self.claim.releases.iter_mut();
+        for release in release.filter(|release| release.name == *name) {
+            release.fingerprint = release.fingerprint.map(|print| print.wrapping_add(change));
+        }
+        self.claim.write(&self.folder)
     }
 
     fn write_claim(&self) -> Result<(), CheckoutError> {
@@ -241,6 +318,8 @@ impl<'o> Checkout<'o> {
     ) -> Result<(), CheckoutError> {
         let complete = || -> io::Result<()> {
             written.sync_file_system()?;
+            // Without its list, the release is as good as with it.
+            let _ = self.complete_manifest(name);
             if self.releases.status(name.as_ref())?.is_some() {
                 let old = OsString::from(format!("{UNFINISHED}old-{name}.{}", self.order.id.0));
                 self.releases.rename(name.as_ref(), &old)?;
@@ -256,6 +335,14 @@ impl<'o> Checkout<'o> {
     pub(super) fn give_up(&self, name: &ReleaseName) {
         // What can't be removed now is removed by the next prune.
         let _ = self.releases.remove(&self.unfinished(name));
+        self.drop_manifest(name);
+    }
+
+    /// Removes a list that could not be written.
+    pub(super) fn drop_manifest(&self, name: &ReleaseName) {
+        if let Ok(manifests) = self.folder.folder(OsStr::new(MANIFESTS)) {
+            let _ = manifests.remove(&self.unfinished(name));
+        }
     }
 
     /// Makes `current` lead to a release. Before that the release is noted as a good one, and it is
@@ -355,7 +442,9 @@ impl<'o> Checkout<'o> {
             .collect();
         kept.extend(self.current()?);
 
-        let mut result = Ok(());
+        let mut result = self
+            .prune_manifests(&kept)
+            .map_err(at(self.path(MANIFESTS)));
         let names = self.releases.names().map_err(at(self.path("releases")))?;
         for name in names.into_iter().filter(|name| !kept.contains(name)) {
             let removed = self.remove(&name).map_err(at(self.release_path(&name)));

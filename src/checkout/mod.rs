@@ -8,20 +8,29 @@
 //! `<checkout>/.deploy-by-code` says to whom the folder belongs and which of the releases are good.
 //! What releases share is in `<checkout>/shared`; a release has its links to it before its name.
 //!
+//! The writer may take files from another release that is there, if they are what was written into
+//! it. The list `.manifests/<release>` says what that was. Nothing else depends on these lists.
+//!
 //! It does not promise that a release stays as it is: whoever may write to it can change it. Such a
 //! change is noticed before the release is used again.
 
+mod base;
 mod claim;
 mod error;
 mod fetch;
+mod file_key;
 mod folder;
+mod manifest;
 mod order;
+mod progress;
 mod read;
 mod release_name;
 mod shared;
 mod steps;
 mod stream;
+mod sync;
 mod went_back;
+mod work;
 mod write;
 
 pub use error::CheckoutError;

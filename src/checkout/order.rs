@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::SharedPath;
+use crate::config::{Link, SharedPath};
 use crate::git::ExportRules;
 use crate::id::{DeploymentId, Revision};
 
@@ -140,6 +140,10 @@ pub struct CheckoutOrder {
     pub shared: Vec<SharedPath>,
     /// What the revision may have that can't be written.
     pub rules: ExportRules,
+    /// How files are taken that are the same in another release.
+    pub link: Link,
+    /// Whether nothing is taken from another release.
+    pub is_alone: bool,
     /// The folder in `releases` that is to become the current one.
     pub release: Option<String>,
     /// Revisions that were deployed, each with its last deployment that succeeded, the newest of

@@ -3,13 +3,13 @@
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use super::error::CheckoutError;
+use super::file_key::{FileKey, PlaceNumber};
 use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND, StepOrder};
+use super::progress::Progress;
 use super::stream::send;
-use crate::git::{self, ExportItem, ReleaseTree};
-use crate::sys::clock::Deadline;
+use crate::git::{self, ExportItem, ExportReceiver, ReleaseTree};
 use crate::sys::file::widen_pipe;
 use crate::sys::user::User;
 use crate::text;
@@ -23,11 +23,17 @@ const CHUNK: usize = 256 * 1024;
 /// The longest answer of the writer, in bytes.
 const ANSWER_MAX: u64 = 4096;
 
-/// How often to say how far a long export is.
-const REPORT: Duration = Duration::from_secs(10);
+/// How many files of another release are listed at most.
+const KNOWN_MAX: usize = 1_000_000;
 
 /// What the writer answers when it needs the files.
 pub(super) const NEEDS_FILES: &str = "export";
+
+/// How a line of the writer begins that lists files which it takes from another release.
+pub(super) const KNOWN: &str = "known ";
+
+/// What the writer answers when one of these files is not what it was.
+pub(super) const BASE_CHANGED: &str = "changed";
 
 /// How the answer of a writer begins that failed.
 pub(super) const ERROR: &str = "error: ";
@@ -39,42 +45,103 @@ pub(super) const ERROR: &str = "error: ";
 /// # Errors
 /// The repository can't be read, or the release can't be written.
 pub fn export(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<String, CheckoutError> {
+    match export_once(order, say) {
+        Err(CheckoutError::BaseChanged) => {
+            let order = CheckoutOrder {
+                is_alone: true,
+                ..order.clone()
+            };
+            export_once(&order, say)
+        }
+        exported => exported,
+    }
+}
+
+fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<String, CheckoutError> {
     let mut writer = Writer::start(order)?;
     let line = order.line().map_err(CheckoutError::Order)?;
     writer.send(|input| input.write_all(line.as_bytes()))?;
     writer.send(BufWriter::flush)?;
 
-    let answer = writer.answer()?;
+    let mut known = Vec::new();
+    let mut answer = writer.answer()?;
+    while let Some(keys) = answer.strip_prefix(KNOWN) {
+        known.extend(keys.split(' ').filter_map(FileKey::parse));
+        if known.len() > KNOWN_MAX {
+            return Err(CheckoutError::Gone("writer", KNOWN.to_owned()));
+        }
+        answer = writer.answer()?;
+    }
     if answer != NEEDS_FILES {
         return writer.end(answer);
     }
-    read(order, &mut writer, say)?;
+    known.sort_unstable();
+    read(order, known, &mut writer, say)?;
     let answer = writer.answer()?;
     writer.end(answer)
 }
 
-/// Sends all files of the revision.
+/// Sends all files of the revision, except for those that the writer knows.
 fn read(
     order: &CheckoutOrder,
+    known: Vec<FileKey>,
     writer: &mut Writer,
     say: &mut dyn FnMut(&str),
 ) -> Result<(), CheckoutError> {
-    let repository = git::open_application(&order.repository)?.to_export();
+    let repository = git::open_application(&order.repository)?;
     let subdirectory = order.subdirectory.as_deref();
     let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
+    let mut sender = Sender {
+        writer,
+        known,
+        place: PlaceNumber::root(order),
+        above: Vec::new(),
+        progress: Progress::of(tree.files),
+        say,
+    };
+    tree.export(&mut sender)?;
+    sender.writer.send(BufWriter::flush)
+}
 
-    let mut done = 0_u64;
-    let mut report = Deadline::after(REPORT);
-    tree.export(|item| {
-        if report.is_over() {
-            report = Deadline::after(REPORT);
-            let all = tree.entries;
-            say(&format!("checked out {done} of {all} files and folders"));
-        }
-        done += u64::from(!matches!(item, ExportItem::Up | ExportItem::End));
-        writer.send(|input| send(item, input))
-    })?;
-    writer.send(BufWriter::flush)
+/// Sends what is in a tree to the writer.
+struct Sender<'s> {
+    writer: &'s mut Writer,
+    /// In their order.
+    known: Vec<FileKey>,
+    place: PlaceNumber,
+    above: Vec<PlaceNumber>,
+    progress: Progress,
+    say: &'s mut dyn FnMut(&str),
+}
+
+impl ExportReceiver for Sender<'_> {
+    type Error = CheckoutError;
+
+    fn knows(&self, name: &[u8], is_executable: bool, id: &[u8]) -> bool {
+        let key = || self.place.file(name, is_executable, id);
+        !self.known.is_empty() && self.known.binary_search(&key()).is_ok()
+    }
+
+    fn take(&mut self, item: ExportItem<'_>) -> Result<(), CheckoutError> {
+        let (files, bytes) = match item {
+            ExportItem::Folder { name } => {
+                self.above.push(self.place);
+                self.place = self.place.inside(name);
+                (0, 0)
+            }
+            ExportItem::Up => {
+                self.place = self.above.pop().unwrap_or(self.place);
+                (0, 0)
+            }
+            ExportItem::File { content, .. } => (1, content.len()),
+            ExportItem::Piece(content) => (0, content.len()),
+            ExportItem::Known { .. } | ExportItem::Link { .. } => (1, 0),
+            ExportItem::End => (0, 0),
+        };
+        self.writer.send(|input| send(item, input))?;
+        self.progress.add(files, bytes as u64, self.say);
+        Ok(())
+    }
 }
 
 /// The process that writes. When this is dropped, the process gets no more files and is waited for.
@@ -132,6 +199,7 @@ impl Writer {
         let line = text::decode(line.trim_ascii_end(), line.len());
         match line.strip_prefix(ERROR) {
             Some(error) => Err(CheckoutError::Writer(error.to_owned())),
+            None if line == BASE_CHANGED => Err(CheckoutError::BaseChanged),
             None if read.is_err() || line.is_empty() => Err(self.gone()),
             None => Ok(line),
         }

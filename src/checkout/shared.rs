@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use super::error::{CheckoutError, at};
 use super::order::CheckoutOrder;
 use crate::config::SharedPath;
-use crate::sys::folder::{FileKind, OpenFolder};
+use crate::sys::file_status::FileKind;
+use crate::sys::folder::OpenFolder;
 
 /// The name of the folder in the checkout's folder.
 const SHARED: &str = "shared";

@@ -18,7 +18,7 @@ use super::mistake::MistakeKind;
 use super::notify_keys::{NOTIFY, notify};
 use super::people::{PEOPLE, people};
 use super::sections::{Config, EnvironmentSection};
-use super::settings::{OnInterrupt, PartialSettings, Queue, RunnerKind};
+use super::settings::{Link, OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
 use crate::id::{Application, NameError};
 
@@ -190,6 +190,9 @@ const SETTINGS: &[Key<PartialSettings>] = &[
     }),
     key("submodules", |to, value| {
         to.empty_submodules = value.choice(&[("refuse", false), ("empty", true)]);
+    }),
+    key("link", |to, value| {
+        to.link = value.choice(&[("reflink", Link::Reflink), ("hard", Link::Hard)]);
     }),
     key("marks", |to, value| to.marks = value.boolean()),
     key("log_limit", |to, value| {

@@ -45,6 +45,6 @@ pub use people::People;
 pub use release_path::{REVISION_FILE, SharedPath};
 pub use repository_url::{RepositoryProtocol, RepositoryUrl, UrlError};
 pub use sections::{Config, EnvironmentSection};
-pub use settings::{OnInterrupt, Queue, RunnerKind, Settings};
+pub use settings::{Link, OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};
 pub use values::OWN_REFS;

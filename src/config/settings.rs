@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::application_repository::RepositorySetting;
 use super::release_path::SharedPath;
 use super::template::Template;
@@ -36,6 +38,15 @@ pub enum OnInterrupt {
     Retry,
 }
 
+/// How a release takes the files that did not change from the release before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    /// Both share the content until one of them is written to, where the file system can do that.
+    Reflink,
+    /// It is the same file: whoever writes to it changes both releases.
+    Hard,
+}
+
 /// The settings that one section of the file names; `None`: it does not name the setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PartialSettings {
@@ -61,6 +72,7 @@ pub(super) struct PartialSettings {
     pub(super) keep_releases: Option<usize>,
     pub(super) lfs_pointers: Option<bool>,
     pub(super) empty_submodules: Option<bool>,
+    pub(super) link: Option<Link>,
     pub(super) marks: Option<bool>,
     pub(super) log_limit: Option<u64>,
     pub(super) on_interrupt: Option<OnInterrupt>,
@@ -126,6 +138,8 @@ pub struct Settings {
     pub lfs_pointers: bool,
     /// Whether a checkout may have empty folders in place of submodules.
     pub empty_submodules: bool,
+    /// How a checkout takes files that did not change from the release before.
+    pub link: Link,
     /// Whether the application repository gets refs and notes that say what is deployed.
     pub marks: bool,
     /// How much of the output is kept, in bytes.
@@ -172,6 +186,7 @@ pub(super) fn resolve<'a>(sections: impl Iterator<Item = &'a PartialSettings> + 
         keep_releases: first!(keep_releases).unwrap_or(5),
         lfs_pointers: first!(lfs_pointers).unwrap_or_default(),
         empty_submodules: first!(empty_submodules).unwrap_or_default(),
+        link: first!(link).unwrap_or(Link::Reflink),
         marks: first!(marks).unwrap_or_default(),
         log_limit: first!(log_limit).unwrap_or(16 * 1024 * 1024),
         on_interrupt: first!(on_interrupt).unwrap_or(OnInterrupt::Stop),

@@ -46,7 +46,7 @@ const INHERITED: &[&str] = &[
 
 /// Why a call of git gave no answer.
 #[derive(Debug, thiserror::Error)]
-enum NoAnswer {
+pub(super) enum NoAnswer {
     #[error("git could not be started: {0}")]
     Start(#[source] io::Error),
 
@@ -136,7 +136,7 @@ pub(super) fn run_within(
 /// repository's configuration can be another user's, so it must not be able to name a program that
 /// these commands run. Fetching missing objects would run one, and is therefore forbidden.
 /// `settings` go before those of the configuration.
-fn command_in(
+pub(super) fn command_in(
     git_dir: &Path,
     object_folders: &[PathBuf],
     settings: &[&str],
@@ -398,7 +398,7 @@ pub(super) fn complaint(output: &Output) -> String {
 }
 
 /// The name of the command that some arguments begin with.
-fn name_of<'a>(arguments: &[&'a str]) -> &'a str {
+pub(super) fn name_of<'a>(arguments: &[&'a str]) -> &'a str {
     arguments.first().copied().unwrap_or_default()
 }
 

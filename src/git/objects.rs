@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use gix::hash::{Kind, ObjectId, Prefix, oid};
 use gix::objs::{Data, Find};
 use gix::odb::find::Header;
+use gix::odb::pack::cache::lru::MemoryCappedHashmap;
 use gix::odb::store::init::Options;
 use gix::odb::{Handle, Header as _};
 
@@ -45,6 +46,13 @@ impl Objects {
             kind,
             stores: folders.map(open).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Keeps some of what is read out of packs, up to a number of bytes that is not 0.
+    pub(super) fn cache_packs(&mut self, bytes: usize) {
+        for store in &mut self.stores {
+            store.set_pack_cache(move || Box::new(MemoryCappedHashmap::new(bytes)));
+        }
     }
 
     /// The kind and the size of an object, without reading the object itself. `None`: it seems that

@@ -15,6 +15,7 @@ use super::command::yes_or_no;
 use super::error::Error;
 use super::look::{at, is_git_dir};
 use super::objects::Objects;
+use super::stream::stream;
 use crate::id::Revision;
 use crate::sys::open;
 
@@ -27,8 +28,20 @@ pub(super) const LINK_MAX: u64 = 64 * 1024;
 /// The largest object that is read to judge something, in bytes.
 const OBJECT_MAX: usize = 32 * 1024 * 1024;
 
-/// The largest object that is read to export a release, in bytes.
-const RELEASE_OBJECT_MAX: usize = 2 * 1024 * 1024 * 1024;
+/// The largest file of a release that is read at once, in bytes: git may have to put it together
+/// from another one of its size.
+const WHOLE_FILE_MAX: usize = 8 * 1024 * 1024;
+
+/// How much is kept of what was read out of packs to export a release, in bytes: what comes next is
+/// often described by what differs from it.
+const PACK_CACHE: usize = 8 * 1024 * 1024;
+
+/// Settings with which git reads a large blob in pieces, and maps little of a pack at once.
+const STREAM: &[&str] = &[
+    "core.bigFileThreshold=1m",
+    "core.packedGitWindowSize=1m",
+    "core.packedGitLimit=16m",
+];
 
 /// The object folders of a push that is not accepted yet, as git hands them to pre-receive
 /// (git-receive-pack(1), "Quarantine environment").
@@ -45,6 +58,8 @@ pub struct Repository {
     objects: OnceCell<Objects>,
     /// The largest object that is read, in bytes.
     object_max: usize,
+    /// How much is kept of what was read out of packs, in bytes; 0: nothing.
+    pack_cache: usize,
     /// The symbolic refs that git listed.
     pub(super) symbolic_refs: OnceCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
@@ -85,6 +100,7 @@ impl Repository {
             quarantine,
             objects: OnceCell::new(),
             object_max: OBJECT_MAX,
+            pack_cache: 0,
             symbolic_refs: OnceCell::new(),
         })
     }
@@ -128,17 +144,57 @@ impl Repository {
         }
         let own = self.common_dir.join("objects");
         let folders = self.quarantine.object_folders.iter().chain([&own]);
-        let objects = Objects::open(self.object_format()?, folders, self.object_max)?;
+        let mut objects = Objects::open(self.object_format()?, folders, self.object_max)?;
+        if self.pack_cache > 0 {
+            objects.cache_packs(self.pack_cache);
+        }
         Ok(self.objects.get_or_init(|| objects))
     }
 
-    /// The same repository, opened to export a release, which can have large files.
-    #[must_use]
-    pub fn to_export(self) -> Self {
+    /// The same repository, opened once more to read the files of a release, all of them one after
+    /// the other. Those of more than 8 MiB are an error: see [`Repository::stream_blob`].
+    pub(super) fn to_read_files(&self) -> Self {
         Self {
+            common_dir: self.common_dir.clone(),
+            quarantine: self.quarantine.clone(),
             objects: OnceCell::new(),
-            object_max: RELEASE_OBJECT_MAX,
-            ..self
+            object_max: WHOLE_FILE_MAX,
+            pack_cache: PACK_CACHE,
+            symbolic_refs: OnceCell::new(),
+        }
+    }
+
+    /// Whether a file of this size, in bytes, is too large to be read at once.
+    pub(super) fn is_streamed(size: u64) -> bool {
+        size > WHOLE_FILE_MAX as u64
+    }
+
+    /// Shows a blob of this size, piece by piece. git itself reads it, in a process of its own. It
+    /// needs little memory for that, unless the blob is stored as what differs from another one.
+    ///
+    /// # Errors
+    /// git can't read it or ends early, or `show` fails.
+    pub(super) fn stream_blob<E: From<Error>>(
+        &self,
+        id: &oid,
+        size: u64,
+        mut show: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let id = id.to_string();
+        let mut left = size;
+        stream(
+            &self.common_dir,
+            STREAM,
+            &["cat-file", "blob", &id],
+            |piece| {
+                left = (left.checked_sub(piece.len() as u64))
+                    .ok_or_else(|| self.error(format!("git reads more of {id} than there is")))?;
+                show(piece)
+            },
+        )?;
+        match left {
+            0 => Ok(()),
+            left => Err(self.error(format!("git did not read the last {left} bytes of {id}")))?,
         }
     }
 

@@ -116,6 +116,7 @@ impl Surveyor {
             Err(obstacle) => {
                 return Ok(Survey {
                     entries: 0,
+                    files: 0,
                     obstacles: vec![obstacle],
                     is_whole: true,
                 });
@@ -254,6 +255,7 @@ fn too_large(above: &[LookedAt], name: &[u8], limit: String) -> Survey {
     let path: Vec<&[u8]> = folders.chain([name]).skip(1).collect();
     Survey {
         entries: 0,
+        files: 0,
         obstacles: vec![ExportObstacle {
             path: path.join(&b'/'),
             kind: ObstacleKind::TooLarge(limit),

@@ -24,6 +24,8 @@ impl Way {
 pub(super) struct Totals {
     /// How many files and folders there are.
     pub(super) entries: u64,
+    /// How many of them are folders.
+    folders: u64,
     /// How deep its folders are; 0: there is none in it.
     pub(super) depth: usize,
     /// The length of the longest path from here.
@@ -43,6 +45,10 @@ impl Totals {
     pub(super) fn add_folder(&mut self, name: &[u8], inside: &Self) {
         self.add(name);
         self.entries = self.entries.saturating_add(inside.entries);
+        self.folders = self
+            .folders
+            .saturating_add(inside.folders)
+            .saturating_add(1);
         self.depth = self.depth.max(inside.depth + 1);
         self.path = self.path.max(name.len() + 1 + inside.path);
         for (kind, way) in &inside.obstacles {
@@ -69,6 +75,7 @@ impl Totals {
         let obstacles = self.obstacles.into_iter();
         Survey {
             entries: self.entries,
+            files: self.entries.saturating_sub(self.folders),
             obstacles: obstacles
                 .map(|(kind, way)| ExportObstacle {
                     path: way.path(),

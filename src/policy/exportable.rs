@@ -68,6 +68,7 @@ mod tests {
         };
         facts(Ok(Survey {
             entries: 3,
+            files: 3,
             obstacles: obstacles.iter().map(obstacle).collect(),
             is_whole: true,
         }))
@@ -168,6 +169,7 @@ mod tests {
     fn what_was_looked_at_in_part_is_allowed_with_a_warning() {
         let survey = Survey {
             entries: 7,
+            files: 7,
             obstacles: Vec::new(),
             is_whole: false,
         };

@@ -83,6 +83,8 @@ impl RevisionFact {
 pub struct Survey {
     /// How many files and folders were looked at.
     pub entries: u64,
+    /// How many of them are no folders.
+    pub files: u64,
     /// Why it can't be checked out: the first obstacle of each kind.
     pub obstacles: Vec<ExportObstacle>,
     /// Whether there was time to look at everything.

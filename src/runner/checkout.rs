@@ -65,6 +65,8 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
             lfs_pointers: job.settings.lfs_pointers,
             empty_submodules: job.settings.empty_submodules,
         },
+        link: job.settings.link,
+        is_alone: false,
         release: None,
         succeeded,
         keep: job.settings.keep_releases,

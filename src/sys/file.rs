@@ -9,12 +9,13 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, RenameFlags, fcntl, renameat2};
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::time::Timestamp;
@@ -43,6 +44,18 @@ pub fn in_memory(content: &[u8]) -> io::Result<File> {
 /// (`F_SETPIPE_SZ`, fcntl(2)). Where the kernel refuses, the pipe stays as it is.
 pub fn widen_pipe(pipe: &impl AsFd) {
     let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(1024 * 1024));
+}
+
+/// Gives an empty file the content of another one, which both share until one of them is written to
+/// (`FICLONE`, ioctl_ficlone(2)).
+///
+/// # Errors
+/// The file system can't do it, or the files are on two of them.
+pub fn share_content(of: &File, with: &File) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "sys is where it may stand")]
+    // SAFETY: both descriptors are open, and the call has no other argument.
+    let done = unsafe { libc::ioctl(with.as_raw_fd(), libc::FICLONE, of.as_raw_fd()) };
+    Ok(Errno::result(done).map(drop)?)
 }
 
 /// Gives a file another name that nobody has yet (renameat2(2), `RENAME_NOREPLACE`). On a file

@@ -18,9 +18,10 @@ use std::path::{Component, Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 
+use super::file_status::{FileKind, FileStatus};
 use super::user::User;
 
 /// How many parts a path may have, those of the links in it included, and how often a folder on
@@ -33,47 +34,6 @@ const NAMES_MAX: usize = 200_000;
 /// A folder that is held open.
 #[derive(Debug)]
 pub struct OpenFolder(File);
-
-/// What something in a folder is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FileKind {
-    /// A folder.
-    Folder,
-    /// A symbolic link.
-    Link,
-    /// A regular file, or something rarer.
-    Other,
-}
-
-/// What the kernel says about something in a folder. It changes when the thing is changed: nobody
-/// but root can set the time of the last change back (inode(7), ctime).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileStatus {
-    /// What it is.
-    pub kind: FileKind,
-    mode: u32,
-    inode: u64,
-    size: i64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl From<FileStat> for FileStatus {
-    fn from(status: FileStat) -> Self {
-        Self {
-            kind: match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
-                SFlag::S_IFDIR => FileKind::Folder,
-                SFlag::S_IFLNK => FileKind::Link,
-                _ => FileKind::Other,
-            },
-            mode: status.st_mode,
-            inode: status.st_ino,
-            size: status.st_size,
-            modified: (status.st_mtime, status.st_mtime_nsec),
-            changed: (status.st_ctime, status.st_ctime_nsec),
-        }
-    }
-}
 
 impl AsFd for OpenFolder {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -162,6 +122,21 @@ impl OpenFolder {
         self.open(name, OFlag::O_DIRECTORY).map(Self)
     }
 
+    /// Opens a folder that is somewhere below this one. No symbolic link on the way is followed.
+    ///
+    /// # Errors
+    /// As for [`OpenFolder::folder`], or the path leads up.
+    pub fn below(&self, path: &Path) -> io::Result<Self> {
+        let mut folder = self.folder(OsStr::new("."))?;
+        for part in path.components() {
+            let Component::Normal(name) = part else {
+                return Err(io::ErrorKind::InvalidInput.into());
+            };
+            folder = folder.folder(name)?;
+        }
+        Ok(folder)
+    }
+
     /// Opens a folder in this one, and makes it where it is missing.
     ///
     /// # Errors
@@ -188,6 +163,25 @@ impl OpenFolder {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
         let mode = if is_executable { 0o777 } else { 0o666 };
         Ok(openat(self, name, flags, Mode::from_bits_truncate(mode))?.into())
+    }
+
+    /// Makes a file on this folder's file system that has no name, and opens it for reading and
+    /// writing. It vanishes with its last descriptor (`O_TMPFILE`, open(2)).
+    ///
+    /// # Errors
+    /// It can't be made; not every file system can do it.
+    pub fn unnamed_file(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+        Ok(openat(self, ".", flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+    }
+
+    /// Gives a file that is in this folder the same name in another folder, too. A symbolic link is
+    /// not followed.
+    ///
+    /// # Errors
+    /// The kernel refuses; `AlreadyExists`: something has the name.
+    pub fn link_into(&self, name: &OsStr, other: &Self) -> io::Result<()> {
+        Ok(linkat(self, name, other, name, AtFlags::empty())?)
     }
 
     /// Makes a symbolic link in this folder.

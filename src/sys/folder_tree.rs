@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::folder::{FileKind, FileStatus, OpenFolder};
+use super::file_status::{FileKind, FileStatus};
+use super::folder::OpenFolder;
 
 impl OpenFolder {
     /// Removes something in this folder, and everything below it. What is missing already is no

@@ -9,6 +9,7 @@ pub mod detach;
 pub mod environment;
 pub mod exec;
 pub mod file;
+pub mod file_status;
 pub mod folder;
 mod folder_tree;
 mod forks;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::applications::take_away;
 use crate::processes::kill_one;
@@ -31,6 +31,29 @@ pub fn configure(world: &World, more: &str) {
     let base = base.to_str().unwrap().trim_end_matches('/');
     let text = format!("[defaults]\n{CONFIG}{more}");
     world.config_file(&text.replace("{W}", base));
+}
+
+/// The order of a step of a checkout in a folder, as a runner writes it.
+pub fn order(world: &World, folder: &Path, id: u32, revision: &str) -> serde_json::Value {
+    serde_json::json!({
+        "folder": folder,
+        "owner": { "target": "production/a", "state": "id /srv" },
+        "repository": world.path("apps/a.git"),
+        "revision": revision,
+        "id": id,
+        "reusable": null,
+        "has_command": false,
+        "user": null,
+        "is_shared": false,
+        "subdirectory": null,
+        "shared": [],
+        "rules": { "lfs_pointers": false, "empty_submodules": false },
+        "link": "Reflink",
+        "is_alone": false,
+        "release": null,
+        "succeeded": [],
+        "keep": 5,
+    })
 }
 
 /// Commits a tree to the main branch of the application repository.
@@ -362,7 +385,7 @@ fn checkout_works_from_a_clone_and_from_a_linked_work_tree() {
 }
 
 /// A tree of 4,000 files of 3,000 bytes.
-fn large_tree(trees: &Trees<'_>) -> String {
+pub fn large_tree(trees: &Trees<'_>) -> String {
     fn entries<'a>(names: &'a [String], mode: &'a str, object: &'a str) -> Vec<Entry<'a>> {
         names
             .iter()

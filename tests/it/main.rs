@@ -83,6 +83,7 @@ mod late_pusher;
 mod layers;
 mod left_running;
 mod limits;
+mod links;
 mod listeners;
 mod looking;
 mod lost_state;

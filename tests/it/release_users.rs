@@ -147,7 +147,7 @@ fn release_with_files_of_root_is_exported_anew() {
 }
 
 /// A file system that is taken away again at the end of a test.
-struct Mounted(PathBuf);
+pub struct Mounted(pub PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {

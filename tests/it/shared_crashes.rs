@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::checkout::{release, world};
+use crate::checkout::{order, release, world};
 use crate::faults::strace_or_skip;
 use crate::processes::BINARY;
 use crate::run::run;
@@ -37,28 +37,13 @@ fn kill_of_the_writer_at_any_call_loses_and_doubles_nothing() {
         ("storage/seed", "tree"),
     ];
     let revision = files(&world, "one", &others);
-    let order = serde_json::json!({
-        "folder": checkout(&world, ""),
-        "owner": { "target": "production/a", "state": "id /srv" },
-        "repository": world.path("apps/a.git"),
-        "revision": revision,
-        "id": 1,
-        "reusable": null,
-        "has_command": false,
-        "user": null,
-        "is_shared": false,
-        "subdirectory": null,
-        "shared": [
-            { "path": "storage", "is_folder": true },
-            { "path": ".env", "is_folder": false },
-            { "path": "public/uploads", "is_folder": true },
-            { "path": "made", "is_folder": true },
-        ],
-        "rules": { "lfs_pointers": false, "empty_submodules": false },
-        "release": null,
-        "succeeded": [],
-        "keep": 5,
-    });
+    let mut order = order(&world, &checkout(&world, ""), 1, &revision);
+    order["shared"] = serde_json::json!([
+        { "path": "storage", "is_folder": true },
+        { "path": ".env", "is_folder": false },
+        { "path": "public/uploads", "is_folder": true },
+        { "path": "made", "is_folder": true },
+    ]);
     let input = format!("{order}\n");
     let all_files = [
         "file",

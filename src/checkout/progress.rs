@@ -1,0 +1,88 @@
+//! How far a long export is.
+
+use std::time::Duration;
+
+use crate::sys::clock::Deadline;
+
+/// After which time the first line comes.
+const FIRST: Duration = Duration::from_secs(2);
+
+/// The time between two lines.
+const EACH: Duration = Duration::from_secs(1);
+
+/// Counts what was exported, and says it from time to time.
+pub(super) struct Progress {
+    all: u64,
+    files: u64,
+    bytes: u64,
+    next: Deadline,
+}
+
+impl Progress {
+    /// Of so many files.
+    pub(super) fn of(all: u64) -> Self {
+        Self {
+            all,
+            files: 0,
+            bytes: 0,
+            next: Deadline::after(FIRST),
+        }
+    }
+
+    /// Counts files and bytes, and says how far it is if it is time.
+    pub(super) fn add(&mut self, files: u64, bytes: u64, say: &mut dyn FnMut(&str)) {
+        self.files += files;
+        self.bytes += bytes;
+        if self.next.is_over() {
+            self.next = Deadline::after(EACH);
+            say(&line(self.files, self.all, self.bytes));
+        }
+    }
+}
+
+fn line(files: u64, all: u64, bytes: u64) -> String {
+    let share = (files.saturating_mul(100)).checked_div(all).unwrap_or(100);
+    format!(
+        "exported {} of {} files ({share} %), {} MiB",
+        grouped(files),
+        grouped(all),
+        grouped(bytes / (1024 * 1024))
+    )
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_names_files_share_and_bytes() {
+        let table = [
+            (
+                (12_000, 20_000, 48 << 20),
+                "exported 12,000 of 20,000 files (60 %), 48 MiB",
+            ),
+            ((0, 1, 0), "exported 0 of 1 files (0 %), 0 MiB"),
+            (
+                (999, 1_234_567, 5 << 40),
+                "exported 999 of 1,234,567 files (0 %), 5,242,880 MiB",
+            ),
+            ((0, 0, 0), "exported 0 of 0 files (100 %), 0 MiB"),
+        ];
+        for ((files, all, bytes), expected) in table {
+            assert_eq!(line(files, all, bytes), expected);
+        }
+    }
+}
