@@ -380,3 +380,22 @@ fn claim_that_cannot_be_written_keeps_nobody_from_going_back() {
         assert_eq!(current(&world), "one");
     }
 }
+
+#[test]
+fn checkout_that_was_configured_elsewhere_meanwhile_is_not_said_to_be_unmoved() {
+    let world = interrupted_in("go-back", "verify) exit 5;;");
+    let config = world.config_text();
+    world.config_file(&config.replace("/srv/", "/other/"));
+    world.open("end");
+    world.cmd(&["reconcile"]).ok();
+
+    let current = world.path("other/production/a/current");
+    let expected = format!(
+        "#2 production/a failed: verify: exit status 5; could not go back: this deployment has \
+         not moved {}; look whether checkout was another folder before; the first runner died \
+         meanwhile",
+        current.display()
+    );
+    assert_eq!(world.settled().pop().unwrap(), expected);
+    assert_eq!(phases(&world, 2).pop().unwrap(), "go-back failed");
+}
