@@ -171,7 +171,10 @@ pub(super) fn go_back(
     log.say(why);
     log.heading(Phase::GoBack);
 
-    let went = match switch_back(job, log, order) {
+    let switched = switch_back(job, log, order);
+    // What follows tidies up, which whoever cancelled the deployment does not wait for.
+    job.heeds_cancel = true;
+    let went = match switched {
         Ok(went) => went,
         Err(JobEnd::Outcome(outcome)) => Went {
             words: format!("could not go back: {}", outcome.reason.unwrap_or_default()),

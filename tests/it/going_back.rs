@@ -399,3 +399,29 @@ fn checkout_that_was_configured_elsewhere_meanwhile_is_not_said_to_be_unmoved() 
     assert_eq!(world.settled().pop().unwrap(), expected);
     assert_eq!(phases(&world, 2).pop().unwrap(), "go-back failed");
 }
+
+#[test]
+fn cancelled_deployment_waits_only_a_moment_for_old_releases_after_it_went_back() {
+    let job = "case $DEPLOY_PHASE in\n\
+               verify) sleep 1000;;\n\
+               go-back) flock \"$W/srv/production/a\" cat \"$W/held\" </dev/null >&0 2>&0 &\n\
+                   sleep 0.2;;\n\
+               esac";
+    let world = world("", job);
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    nix::unistd::mkfifo(&world.path("held"), mode).unwrap();
+    let two = one_file(&world, "two");
+    world.deploy_rev("production/a", &two);
+    world.push();
+    world.wait_for("production/a #2 verify in two, current is two");
+    world.cmd(&["cancel", "2"]).ok();
+
+    let ended = world.settled().pop().unwrap();
+    assert!(
+        ended.starts_with("#2 production/a cancelled: by "),
+        "{ended}"
+    );
+    let log = world.logs(2);
+    assert!(log.contains("old releases are left"), "{log}");
+    fs::write(world.path("held"), "").unwrap();
+}
