@@ -418,7 +418,9 @@ impl<'o> Checkout<'o> {
         self.claim
             .releases
             .retain(|release| Some(&release.name) != failed.as_ref());
-        self.write_claim()?;
+        // The disk may be full, perhaps of what has failed. What was there before is to be
+        // activated again all the same, and the record knows that the release is no good one.
+        let _ = self.write_claim();
         Ok(WentBack::To(before))
     }
 

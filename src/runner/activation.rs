@@ -23,6 +23,7 @@ use crate::phase::Phase;
 use crate::status::Status;
 use crate::store::{Outcome, PhaseEnd};
 use crate::sys::clock::{self, Deadline};
+use crate::text;
 
 /// How long to wait before a check is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -170,7 +171,10 @@ pub(super) fn go_back(
     log.say(why);
     log.heading(Phase::GoBack);
 
-    let went = match switch_back(job, log, order) {
+    let switched = switch_back(job, log, order);
+    // What follows tidies up, which whoever cancelled the deployment does not wait for.
+    job.heeds_cancel = true;
+    let went = match switched {
         Ok(went) => went,
         Err(JobEnd::Outcome(outcome)) => Went {
             words: format!("could not go back: {}", outcome.reason.unwrap_or_default()),
@@ -211,6 +215,15 @@ fn switch_back(job: &mut Job, log: &mut Log, order: &CheckoutOrder) -> Result<We
     };
     let release = match checkout::go_back(job, log, order)? {
         WentBack::To(release) => release,
+        // What it moved may be in the folder that was configured when it began.
+        WentBack::NotMoved if job.phases.is_taken_over() => {
+            let current = order.folder.join("current");
+            let current = text::escape(current.as_os_str().as_encoded_bytes(), 200);
+            return Ok(nothing(&format!(
+                "could not go back: this deployment has not moved {current}; look whether \
+                 checkout was another folder before"
+            )));
+        }
         WentBack::NotMoved => {
             return Ok(Went {
                 words: "current had not moved".to_owned(),

@@ -18,6 +18,8 @@ pub(super) struct Phases {
     unrecorded: Vec<(PhaseEnd, Phase)>,
     /// How the last phase ended, where that is not how the deployment ended.
     end: Option<PhaseEnd>,
+    /// Whether a runner had begun the deployment that died.
+    is_taken_over: bool,
 }
 
 impl Phases {
@@ -32,7 +34,14 @@ impl Phases {
             failed_in: Some(failed),
             unrecorded: vec![(interrupted, Phase::GoBack)],
             end: None,
+            is_taken_over: true,
         }
+    }
+
+    /// Whether a runner had begun the deployment that died. The configuration may have changed
+    /// since then.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.is_taken_over
     }
 
     /// The phase that the job is in; `None`: nothing has begun yet.

@@ -5,9 +5,11 @@ use std::fs;
 use serde_json::Value;
 
 use crate::checkout::{current, deploy, one_file, release, roll_back, world as checkout_world};
+use crate::faults::strace_or_skip;
 use crate::nobody::user;
 use crate::phases::{NOTE, PROGRAMS, deploy_two, phases, world};
-use crate::processes::{kill_one, of_program};
+use crate::processes::{BINARY, kill_one, of_program};
+use crate::run::run;
 use crate::world::World;
 
 /// The short hash of what deployment 1 deployed.
@@ -336,4 +338,90 @@ fn kill_command(world: &World) {
     let jobs = of_program(&world.path(""), &shell);
     assert!(!jobs.is_empty(), "no job waits");
     jobs.into_iter().for_each(kill_one);
+}
+
+#[test]
+fn claim_that_cannot_be_written_keeps_nobody_from_going_back() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = world("", "");
+    assert_eq!(deploy_two(&world), "#2 production/a succeeded");
+    let folder = world.path("srv/production/a");
+    let claim = fs::read_to_string(folder.join(".deploy-by-code")).unwrap();
+    let (target, state) = claim.lines().next().unwrap().split_once(' ').unwrap();
+    let order = serde_json::json!({
+        "folder": folder,
+        "owner": { "target": target, "state": state },
+        "repository": world.path("apps/a.git"),
+        "revision": world.show(2)["revision"],
+        "id": 2,
+        "reusable": null,
+        "has_command": true,
+        "user": null,
+        "is_shared": false,
+        "subdirectory": null,
+        "shared": [],
+        "rules": { "lfs_pointers": false, "empty_submodules": false },
+        "release": null,
+        "succeeded": [],
+        "keep": 5,
+    });
+
+    let one = world.show(1)["revision"].as_str().unwrap().to_owned();
+    // The second time is that of a runner that completes it.
+    for _ in 0..2 {
+        let mut strace = world.command("strace", ".");
+        strace.args(["-qq", "-o", "/dev/null", "-e", "trace=write"]);
+        strace.args(["-e", "inject=write:error=ENOSPC:when=1"]);
+        let step = strace.args([BINARY, "checkout-step", "switch-back"]);
+        let went = run(step, format!("{order}\n").as_bytes()).ok();
+        assert_eq!(went.stdout.trim(), format!("to {one}"));
+        assert_eq!(current(&world), "one");
+    }
+}
+
+#[test]
+fn checkout_that_was_configured_elsewhere_meanwhile_is_not_said_to_be_unmoved() {
+    let world = interrupted_in("go-back", "verify) exit 5;;");
+    let config = world.config_text();
+    world.config_file(&config.replace("/srv/", "/other/"));
+    world.open("end");
+    world.cmd(&["reconcile"]).ok();
+
+    let current = world.path("other/production/a/current");
+    let expected = format!(
+        "#2 production/a failed: verify: exit status 5; could not go back: this deployment has \
+         not moved {}; look whether checkout was another folder before; the first runner died \
+         meanwhile",
+        current.display()
+    );
+    assert_eq!(world.settled().pop().unwrap(), expected);
+    assert_eq!(phases(&world, 2).pop().unwrap(), "go-back failed");
+}
+
+#[test]
+fn cancelled_deployment_waits_only_a_moment_for_old_releases_after_it_went_back() {
+    let job = "case $DEPLOY_PHASE in\n\
+               verify) sleep 1000;;\n\
+               go-back) flock \"$W/srv/production/a\" cat \"$W/held\" </dev/null >&0 2>&0 &\n\
+                   sleep 0.2;;\n\
+               esac";
+    let world = world("", job);
+    let mode = nix::sys::stat::Mode::from_bits_truncate(0o600);
+    nix::unistd::mkfifo(&world.path("held"), mode).unwrap();
+    let two = one_file(&world, "two");
+    world.deploy_rev("production/a", &two);
+    world.push();
+    world.wait_for("production/a #2 verify in two, current is two");
+    world.cmd(&["cancel", "2"]).ok();
+
+    let ended = world.settled().pop().unwrap();
+    assert!(
+        ended.starts_with("#2 production/a cancelled: by "),
+        "{ended}"
+    );
+    let log = world.logs(2);
+    assert!(log.contains("old releases are left"), "{log}");
+    fs::write(world.path("held"), "").unwrap();
 }

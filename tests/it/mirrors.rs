@@ -304,6 +304,25 @@ fn deployment_waits_for_a_revision_that_is_gone_and_tells_how_far_it_is() {
 }
 
 #[test]
+fn host_with_many_refs_is_fetched() {
+    let world = world(FILE, "");
+    let one = commit(&world, "web", "main", "one");
+    // With long names, git would print more than a mebibyte about 4,000 of them.
+    let name = "x".repeat(150);
+    let create = format!(
+        "for n in $(seq 4000); do echo \"create refs/tags/{name}-$n {one}\"; done | \
+         git update-ref --stdin && git pack-refs --all"
+    );
+    world.shell_in("apps/web.git", &create).ok();
+
+    world.deploy_rev("production/web", &one);
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/web succeeded"]);
+    let tags = world.git_in(mirror(&world), &["for-each-ref", "refs/tags"]);
+    assert_eq!(tags.lines().count(), 4000);
+}
+
+#[test]
 fn cancel_ends_a_fetch_that_hangs() {
     let world = world(FILE, "fetch_timeout = \"60s\"");
     queue_a_second(&world);

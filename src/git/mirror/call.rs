@@ -13,8 +13,10 @@ use crate::sys::output::{OutputError, output_heard};
 use crate::sys::user::User;
 use crate::text;
 
-/// The most that git may print, in bytes. What the other host says is a part of it.
-const OUTPUT_MAX: usize = 1024 * 1024;
+/// The most that git may print, in bytes. What the other host says is a part of it. git prints a
+/// line for each ref that is new, and only says how far it is if it may print these too; so this
+/// is enough for about 100,000 refs.
+const OUTPUT_MAX: usize = 16 * 1024 * 1024;
 
 /// How many lines of what git says are taken over, and how long all of them may be.
 const LINES_MAX: usize = 3;
