@@ -21,6 +21,7 @@ mod applications;
 mod approvers;
 mod clones;
 mod http_server;
+mod init;
 mod names;
 mod no_runner;
 mod nobody;
