@@ -27,6 +27,9 @@ cargo_deb = 3.8.0
 cargo_deny = 0.20.2
 cargo_install = $(CARGO) install --quiet --locked --debug
 
+# Most tests wait most of the time: for a grace, a limit, another process.
+test_threads = $(or $(RUST_TEST_THREADS),$(shell expr 2 '*' $$(nproc)))
+
 timed = @scripts/timed.sh
 released = $(shell sed -n 's/^ -- .*>  //p' packaging/debian/changelog | head -n 1)
 epoch = $(shell date -u -d '$(released)' +%s)
@@ -65,7 +68,7 @@ test-deb: deb ## try the Debian package in fresh machines, also booted with syst
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
 	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
-	$(timed) tests $(CARGO) test --locked
+	$(timed) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked
 
 torture: ## let every system call fail, and kill at each: hours; a sample is part of test
 	scripts/test-packages.sh

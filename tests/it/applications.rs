@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::init;
 use crate::run::{Run, run};
 use crate::world::{NULL, World};
 
@@ -19,10 +20,7 @@ pub fn world(applications: &[&str], text: &str) -> World {
 pub fn make(world: &World, applications: &[&str]) {
     fs::create_dir(world.path("apps")).unwrap();
     for name in applications {
-        world.git_in(
-            "apps",
-            &["init", "-q", "--bare", "-b", "main", &format!("{name}.git")],
-        );
+        init::init(world, &format!("apps/{name}.git"), true);
     }
 }
 
@@ -39,7 +37,9 @@ pub fn configure(world: &World, text: &str) {
 pub fn commit(world: &World, application: &str, branch: &str, message: &str) -> String {
     let folder = format!("apps/{application}.git");
     let name = format!("refs/heads/{branch}");
-    let tip = world.git_in(&folder, &["for-each-ref", "--format=%(objectname)", &name]);
+    let tip = world.loose_ref(&folder, &name).unwrap_or_else(|| {
+        world.git_in(&folder, &["for-each-ref", "--format=%(objectname)", &name])
+    });
     let parents: Vec<&str> = if tip.is_empty() {
         Vec::new()
     } else {

@@ -2,6 +2,9 @@
 //! lost, and nothing starts twice.
 
 use std::process::Command;
+use std::slice::Iter;
+use std::sync::Mutex;
+use std::thread;
 
 use crate::crash::starts;
 use crate::processes::BINARY;
@@ -80,12 +83,16 @@ impl Fault<'_> {
     }
 }
 
-/// Calls `point` for each writing system call and for n = 1, 2, …, until it returns that nothing
-/// was killed, because n is larger than the number of calls. Returns how often something was
-/// killed.
-fn sweep(mut point: impl FnMut(&str, u32) -> bool) -> u32 {
+/// Calls `point` for each of the system calls that `calls` still has and for n = 1, 2, …, until it
+/// returns that nothing was killed, because n is larger than the number of calls. Returns how often
+/// something was killed. Several sweeps can share `calls`.
+fn sweep(
+    calls: &Mutex<Iter<'_, &'static str>>,
+    mut point: impl FnMut(&'static str, u32) -> bool,
+) -> u32 {
+    let next_call = || calls.lock().unwrap().next();
     let mut points = 0;
-    for call in WRITING {
+    while let Some(call) = next_call() {
         for n in 1..=60 {
             if !point(call, n) {
                 break;
@@ -120,7 +127,7 @@ fn hook_killed_at_every_writing_call_loses_nothing() {
     let world = world();
     let (mut planned, mut unrecorded, mut recorded) = (0_u32, 0, 0);
 
-    let points = sweep(|call, n| {
+    let points = sweep(&Mutex::new(WRITING.iter()), |call, n| {
         planned += 1;
         world.deploy("production/a", planned);
         let line = world.push_unseen();
@@ -154,10 +161,34 @@ fn runner_killed_at_every_writing_call_starts_nothing_twice() {
     if !strace_or_skip() {
         return;
     }
+
+    // Each runner waits for the hooks of the push, which never run. The waits are side by side.
+    let calls = Mutex::new(WRITING.iter());
+    let (mut points, mut ends) = (0, Vec::new());
+    thread::scope(|scope| {
+        let work = || sweep_of_runners(&calls);
+        let sweeps: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        for sweep in sweeps {
+            let (killed, history) = sweep.join().unwrap();
+            points += killed;
+            ends.extend(history);
+        }
+    });
+
+    // The control: kills hit before the command, and after it.
+    assert!(points >= 10, "only {points} kills");
+    for end in [" succeeded", " interrupted"] {
+        assert!(ends.iter().any(|line| line.contains(end)), "none {end}");
+    }
+}
+
+/// Kills runners of one world at the calls that nobody has taken yet. Returns how many were killed,
+/// and the history.
+fn sweep_of_runners(calls: &Mutex<Iter<'_, &'static str>>) -> (u32, Vec<String>) {
     let world = world();
     let mut planned = 0;
 
-    let points = sweep(|call, n| {
+    let points = sweep(calls, |call, n| {
         planned += 1;
         world.deploy("production/a", planned);
         world.push_unseen();
@@ -183,13 +214,7 @@ fn runner_killed_at_every_writing_call_starts_nothing_twice() {
         );
         killed(&runner) || !has_succeeded
     });
-
-    // The control: kills hit before the command, and after it.
-    assert!(points >= 10, "only {points} kills");
-    let history = world.history();
-    for end in [" succeeded", " interrupted"] {
-        assert!(history.iter().any(|line| line.contains(end)), "none {end}");
-    }
+    (points, world.history())
 }
 
 #[test]

@@ -211,7 +211,8 @@ fn old_hook_decides_whatever_happens_to_install_and_uninstall() {
                     strace.args(["-e", &format!("trace={call}"), "-e", &inject]);
                     let ended = run(strace.args([BINARY, command]), b"");
 
-                    let push = world.try_push();
+                    let mut push = world.push_command(&["origin", "HEAD:refs/heads/main"]);
+                    let push = run(&mut push, b"");
                     assert_eq!(push.code, Some(1), "{place}: {ended:?} {push:?}");
                     push.says("the old hook decides");
                     if ended.code == Some(0) {

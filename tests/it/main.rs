@@ -22,6 +22,7 @@ mod approvers;
 mod clones;
 mod git_host;
 mod http_server;
+mod init;
 mod names;
 mod no_runner;
 mod nobody;

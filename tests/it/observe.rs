@@ -37,10 +37,12 @@ impl World {
             let before_the_reason = line.split(": ").next().unwrap();
             before_the_reason.ends_with(" queued") || before_the_reason.ends_with(" running")
         };
+        let mut history = Vec::new();
         self.wait_until("every deployment ended", || {
-            !self.history().iter().any(is_open)
+            history = self.history();
+            !history.iter().any(is_open)
         });
-        self.history()
+        history
     }
 
     /// What `show` says about one deployment.

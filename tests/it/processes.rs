@@ -1,11 +1,13 @@
 //! The processes that a world started. They are found in /proc by the path of the world's folder.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -32,6 +34,10 @@ pub fn alive(pid: i32) -> bool {
 
 /// Whether the command line, the environment, the working folder or an open file of a process names
 /// `folder`.
+///
+/// A descriptor that is closed by execve(2) shows nothing. Until a process that any test starts
+/// executes its program, it has all descriptors of this process, so also the file that another test
+/// reads at this moment.
 fn belongs(pid: i32, folder: &Path) -> bool {
     let needle = folder
         .as_os_str()
@@ -48,6 +54,7 @@ fn belongs(pid: i32, folder: &Path) -> bool {
             .into_iter()
             .flatten()
             .flatten()
+            .filter(|fd| stays_open(pid, &fd.file_name()))
     };
 
     text("cmdline")
@@ -56,12 +63,28 @@ fn belongs(pid: i32, folder: &Path) -> bool {
         || open().any(|fd| link(fd.path()))
 }
 
+/// Whether a descriptor of a process stays open when that executes a program (proc(5), fdinfo).
+fn stays_open(pid: i32, descriptor: &OsStr) -> bool {
+    let about = Path::new("/proc").join(pid.to_string()).join("fdinfo");
+    let about = fs::read_to_string(about.join(descriptor)).unwrap_or_default();
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| !OFlag::from_bits_retain(flags).contains(OFlag::O_CLOEXEC))
+}
+
 /// The living processes that belong to `folder`, without this one.
 pub fn of(folder: &Path) -> Vec<i32> {
     let own = std::process::id().cast_signed();
     all()
-        .filter(|pid| *pid != own && alive(*pid) && belongs(*pid, folder))
+        .filter(|pid| *pid != own && program_of(*pid).is_some())
+        .filter(|pid| alive(*pid) && belongs(*pid, folder))
         .collect()
+}
+
+/// The program that a process runs. A process of the kernel and a zombie run none, and most of the
+/// processes of a machine are of the kernel.
+fn program_of(pid: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// Those of the processes that belong to `folder` which run the binary under test.
@@ -72,10 +95,9 @@ pub fn ours(folder: &Path) -> Vec<i32> {
 /// Those that run a program.
 pub fn of_program(folder: &Path, program: &Path) -> Vec<i32> {
     let binary = fs::canonicalize(program).unwrap();
-    let exe = |pid: &i32| fs::read_link(format!("/proc/{pid}/exe"));
-    of(folder)
-        .into_iter()
-        .filter(|pid| exe(pid).is_ok_and(|exe| exe == binary))
+    all()
+        .filter(|pid| program_of(*pid).is_some_and(|program| program == binary))
+        .filter(|pid| alive(*pid) && belongs(*pid, folder))
         .collect()
 }
 
@@ -153,4 +175,19 @@ fn groups(pid: &str) -> Vec<String> {
         .filter_map(|line| line.strip_prefix("0::"))
         .map(str::to_owned)
         .collect()
+}
+
+/// Otherwise the end of a test would kill what another test is just starting.
+#[test]
+fn process_belongs_to_a_folder_by_what_it_keeps_open_and_not_by_what_a_test_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fs::canonicalize(folder.path()).unwrap();
+    let file = fs::File::create(path.join("file")).unwrap();
+    assert!(!belongs(std::process::id().cast_signed(), &path));
+
+    let mut sleep = Command::new("sleep");
+    sleep.arg("1000").stdin(file.try_clone().unwrap());
+    let mut child = sleep.spawn().unwrap();
+    assert!(belongs(child.id().cast_signed(), &path));
+    kill_child(&mut child);
 }

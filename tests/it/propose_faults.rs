@@ -247,8 +247,10 @@ fn interrupt(
     arguments: &[&str],
     variable: (&str, &str),
 ) -> (Option<i32>, Option<i32>) {
-    let mut command = world.command(BINARY, "work");
-    command.arg("propose").args(arguments);
+    // A process that a script started in the background has children that ignore this signal.
+    let mut command = world.command("env", "work");
+    command.args(["--default-signal=INT", BINARY, "propose"]);
+    command.args(arguments);
     command.env(variable.0, variable.1).process_group(0);
     command
         .stdin(Stdio::null())

@@ -32,6 +32,8 @@
 
 #[path = "../it/applications.rs"]
 mod applications;
+#[path = "../it/init.rs"]
+mod init;
 #[path = "../it/observe.rs"]
 mod observe;
 #[path = "../it/processes.rs"]
