@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
+use super::lock::take_lock;
 use super::manifest::file_print;
 use super::order::CheckoutOrder;
 use super::release_name::ReleaseName;
@@ -33,6 +34,8 @@ pub(super) struct Checkout<'o> {
     folder: OpenFolder,
     releases: OpenFolder,
     claim: Claim,
+    /// It is held until this is dropped.
+    _lock: File,
 }
 
 /// Which release a deployment gets.
@@ -55,13 +58,7 @@ impl<'o> Checkout<'o> {
     ) -> Result<Self, CheckoutError> {
         let path = &order.folder;
         let folder = OpenFolder::create_all(path).map_err(at(path))?;
-        if !folder.lock(false).map_err(at(path))? {
-            say(&format!(
-                "waiting for another process that holds the lock of {}",
-                path.display()
-            ));
-            folder.lock(true).map_err(at(path))?;
-        }
+        let lock = take_lock(order, &folder, say)?;
 
         let claim_path = path.join(super::claim::FILE);
         let mut claim = Claim::read(&folder).map_err(at(&claim_path))?;
@@ -87,6 +84,7 @@ impl<'o> Checkout<'o> {
             folder,
             releases,
             claim,
+            _lock: lock,
         })
     }
 

@@ -9,7 +9,7 @@
 //! decided by the kernel, by the rights of this process.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -285,24 +285,19 @@ impl OpenFolder {
         }
     }
 
-    /// Takes the lock of the folder itself (flock(2)), which leaves no file behind. It is held
-    /// until this is dropped. `false`: somebody else holds it, and `is_patient` is not set.
+    /// Opens the lock file of this folder, and makes it where it is missing. Only who may write to
+    /// it can open it: whoever could only read it could hold the lock (flock(2)) for ever.
     ///
     /// # Errors
-    /// It can't be locked.
-    pub fn lock(&self, is_patient: bool) -> io::Result<bool> {
-        match self.0.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(TryLockError::WouldBlock) if !is_patient => return Ok(false),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        loop {
-            match self.0.lock() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                locked => return locked.map(|()| true),
-            }
-        }
+    /// It can't be made or opened, or is a link.
+    pub fn lock_file(&self, name: &OsStr, is_shared: bool) -> io::Result<File> {
+        let flags = OFlag::O_RDWR
+            | OFlag::O_CREAT
+            | OFlag::O_NOFOLLOW
+            | OFlag::O_NONBLOCK
+            | OFlag::O_CLOEXEC;
+        let mode = if is_shared { 0o660 } else { 0o600 };
+        Ok(openat(self, name, flags, Mode::from_bits_truncate(mode))?.into())
     }
 
     /// Waits until the names in this folder are on disk.
@@ -337,7 +332,7 @@ mod tests {
     use std::fs;
     use std::io::Write;
     use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -456,12 +451,18 @@ mod tests {
     }
 
     #[test]
-    fn lock_is_held_by_one() {
+    fn lock_file_is_its_writers_alone() {
         let base = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| OpenFolder::create_all(base.path()).unwrap());
-        assert!(one.lock(false).unwrap());
-        assert!(!other.lock(false).unwrap());
+        let folder = OpenFolder::create_all(base.path()).unwrap();
+        let [one, other] = [(); 2].map(|()| folder.lock_file(name("lock"), false).unwrap());
+        one.try_lock().unwrap();
+        other.try_lock().unwrap_err();
         drop(one);
-        assert!(other.lock(true).unwrap());
+        other.try_lock().unwrap();
+        let mode = fs::metadata(base.path().join("lock")).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+
+        symlink("lock", base.path().join("link")).unwrap();
+        folder.lock_file(name("link"), false).unwrap_err();
     }
 }

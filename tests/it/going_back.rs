@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::checkout::{current, deploy, one_file, release, roll_back, world as checkout_world};
+use crate::checkout::{
+    current, deploy, one_file, order, release, roll_back, world as checkout_world,
+};
 use crate::faults::strace_or_skip;
 use crate::nobody::user;
 use crate::phases::{NOTE, PROGRAMS, deploy_two, phases, world};
@@ -350,23 +352,9 @@ fn claim_that_cannot_be_written_keeps_nobody_from_going_back() {
     let folder = world.path("srv/production/a");
     let claim = fs::read_to_string(folder.join(".deploy-by-code")).unwrap();
     let (target, state) = claim.lines().next().unwrap().split_once(' ').unwrap();
-    let order = serde_json::json!({
-        "folder": folder,
-        "owner": { "target": target, "state": state },
-        "repository": world.path("apps/a.git"),
-        "revision": world.show(2)["revision"],
-        "id": 2,
-        "reusable": null,
-        "has_command": true,
-        "user": null,
-        "is_shared": false,
-        "subdirectory": null,
-        "shared": [],
-        "rules": { "lfs_pointers": false, "empty_submodules": false },
-        "release": null,
-        "succeeded": [],
-        "keep": 5,
-    });
+    let two = world.show(2)["revision"].as_str().unwrap().to_owned();
+    let mut order = order(&world, &folder, 2, &two);
+    order["owner"] = serde_json::json!({ "target": target, "state": state });
 
     let one = world.show(1)["revision"].as_str().unwrap().to_owned();
     // The second time is that of a runner that completes it.
@@ -404,7 +392,8 @@ fn checkout_that_was_configured_elsewhere_meanwhile_is_not_said_to_be_unmoved() 
 fn cancelled_deployment_waits_only_a_moment_for_old_releases_after_it_went_back() {
     let job = "case $DEPLOY_PHASE in\n\
                verify) sleep 1000;;\n\
-               go-back) flock \"$W/srv/production/a\" cat \"$W/held\" </dev/null >&0 2>&0 &\n\
+               go-back) flock \"$W/srv/production/a/.deploy-by-code.lock\" \\
+                   cat \"$W/held\" </dev/null >&0 2>&0 &\n\
                    sleep 0.2;;\n\
                esac";
     let world = world("", job);
@@ -424,4 +413,18 @@ fn cancelled_deployment_waits_only_a_moment_for_old_releases_after_it_went_back(
     let log = world.logs(2);
     assert!(log.contains("old releases are left"), "{log}");
     fs::write(world.path("held"), "").unwrap();
+}
+
+#[test]
+fn who_may_only_read_the_folder_holds_up_nothing() {
+    let world = world(
+        "verify_retries = 0\n",
+        "[ \"$DEPLOY_PHASE\" != verify ] || exit 1",
+    );
+    let folder = fs::File::open(world.path("srv/production/a")).unwrap();
+    folder.lock().unwrap();
+
+    let ended = deploy_two(&world);
+    assert!(ended.contains("; went back to "), "{ended}");
+    drop(folder);
 }

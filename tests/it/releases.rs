@@ -294,9 +294,9 @@ fn endless(world: &World, what: &str) -> Option<File> {
         return None;
     }
     fs::create_dir_all(world.path("srv/production/a")).unwrap();
-    let folder = File::open(world.path("srv/production/a")).unwrap();
-    folder.lock().unwrap();
-    Some(folder)
+    let lock = File::create(world.path("srv/production/a/.deploy-by-code.lock")).unwrap();
+    lock.lock().unwrap();
+    Some(lock)
 }
 
 /// A world in which a deployment waits for the thaw of production.
