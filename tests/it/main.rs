@@ -126,6 +126,7 @@ mod races;
 mod ranges;
 mod raw_push;
 mod reachable;
+mod recipes;
 mod refusal_snapshots;
 mod refusals;
 mod release_users;
