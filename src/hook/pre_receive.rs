@@ -222,9 +222,9 @@ fn judge_branch(
             &mut empty
         }
     };
-    let record = store.read()?;
     // Otherwise the push would be accepted and could not be planned.
-    record.check_next_number()?;
+    store.check_next_number()?;
+    let record = store.read()?;
     let subject = |old| Subject::Push {
         old,
         new,

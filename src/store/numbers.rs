@@ -25,6 +25,32 @@ impl Store {
         let number = connection.query_row(sql, [], |row| row.get(0)).ok()?;
         Some(DeploymentId(number))
     }
+
+    /// Checks that the next number was not used before.
+    ///
+    /// # Errors
+    /// [`Error::Behind`], or it can't be found out.
+    pub fn check_next_number(&mut self) -> Result<(), Error> {
+        let last = self.read()?.last_number()?;
+        self.check_number_after(last)
+    }
+
+    /// The same, where `last` was the last number a moment ago. Meanwhile another process may have
+    /// given the next one to a deployment, which has its log already.
+    fn check_number_after(&mut self, mut last: DeploymentId) -> Result<(), Error> {
+        loop {
+            // What is asked first is the folder, and then the record as it is after that.
+            let record = self.read()?;
+            let Err(error) = record.check_is_new(DeploymentId(last.0 + 1)) else {
+                return Ok(());
+            };
+            let now = record.last_number()?;
+            if now == last {
+                return Err(error);
+            }
+            last = now;
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -36,15 +62,6 @@ impl Reader<'_> {
         let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'deployments'";
         let number = self.first(sql, [], |row| row.get(0))?;
         Ok(DeploymentId(number.unwrap_or(0)))
-    }
-
-    /// Checks that the next number was not used before.
-    ///
-    /// # Errors
-    /// [`Error::Behind`], or it can't be found out.
-    pub fn check_next_number(&self) -> Result<(), Error> {
-        let DeploymentId(last) = self.last_number()?;
-        self.check_is_new(DeploymentId(last + 1))
     }
 
     /// Checks that a number was not used before: that of a state which was restored from a backup
@@ -99,5 +116,29 @@ impl Transaction<'_> {
     pub fn note_about_state(&self, message: String, now: Timestamp) -> Result<(), Error> {
         let path = FILE.to_owned();
         self.record(&Event::Problem { path, message }, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::super::testing::TestState;
+    use super::*;
+
+    #[test]
+    fn number_that_another_process_has_given_meanwhile_is_no_sign_of_a_backup() {
+        let mut state = TestState::new();
+        state.enqueue("a", '1');
+        File::create(state.store.log_file(DeploymentId(1))).unwrap();
+        // The last number was seen before the deployment was planned.
+        state.store.check_number_after(DeploymentId(0)).unwrap();
+        state.store.check_next_number().unwrap();
+
+        File::create(state.store.log_file(DeploymentId(2))).unwrap();
+        for seen in [0, 1] {
+            let checked = state.store.check_number_after(DeploymentId(seen));
+            assert!(matches!(checked, Err(Error::Behind { .. })), "{seen}");
+        }
     }
 }

@@ -30,13 +30,10 @@ pub(super) fn is_open(state: &Result<Store, store::Error>) -> Vec<Finding> {
 /// Whether the database is damaged.
 pub(super) fn database(_: &Installation<'_>, store: &mut Store) -> Finding {
     match store.integrity_problems() {
-        Ok(problems) if problems.is_empty() => {
-            let record = store.read();
-            match record.and_then(|record| record.check_next_number()) {
-                Ok(()) => Finding::ok("not damaged"),
-                Err(error) => broken(&error),
-            }
-        }
+        Ok(problems) if problems.is_empty() => match store.check_next_number() {
+            Ok(()) => Finding::ok("not damaged"),
+            Err(error) => broken(&error),
+        },
         Ok(problems) => Finding::problem(
             text::escape(problems.join("; "), 300),
             "stop pushes, keep a copy of the state directory, and restore it from a backup",
