@@ -54,6 +54,7 @@ fn command_environment_is_clean_and_complete() {
         ("DEPLOY_PUSHER", "alice"),
         ("DEPLOY_CHECKOUT", ""),
         ("DEPLOY_REPOSITORY", ""),
+        ("DEPLOY_PHASE", "command"),
         ("REGION", "eu"),
         ("ODD", "a b $c\n"),
         ("USER", &user.name),
