@@ -5,7 +5,7 @@
 //! is held open until then.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,7 +100,10 @@ impl Maker<'_> {
         for file in &batch.files {
             let status = match &file.content {
                 Some(content) => {
-                    let content = batch.content.get(content.clone()).unwrap_or_default();
+                    let content = batch.content.get(content.clone()).ok_or_else(|| {
+                        let path = self.path.join(&file.place.path).join(&file.name);
+                        at(path)(io::ErrorKind::InvalidData.into())
+                    })?;
                     self.write(file, |new| new.write_all(content))?
                 }
                 None => Some(self.take(file)?),
