@@ -422,12 +422,12 @@ impl<'o> Checkout<'o> {
         Ok(WentBack::To(before))
     }
 
-    /// Removes every release but the newest good ones, according to the record, and those that
-    /// `current` leads to and led to before. A process may still work in the latter.
+    /// The names of the releases that stay: the newest good ones, according to the record, and
+    /// those that `current` leads to and led to before. A process may still work in the latter.
     ///
     /// # Errors
-    /// Something can't be removed; it stays until the next time.
-    pub(super) fn prune(&mut self) -> Result<(), CheckoutError> {
+    /// `current` can't be read.
+    pub(super) fn kept(&self) -> Result<Vec<OsString>, CheckoutError> {
         let order = self.order;
         let recorded = |(revision, id)| {
             self.good(revision, id)
@@ -441,13 +441,35 @@ impl<'o> Checkout<'o> {
             .map(|release| release.name.as_ref().to_owned())
             .collect();
         kept.extend(self.current()?);
+        Ok(kept)
+    }
 
-        let mut result = self
-            .prune_manifests(&kept)
-            .map_err(at(self.path(MANIFESTS)));
+    /// The names of what is in the folder of the releases and does not stay.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub(super) fn others(&self, kept: &[OsString]) -> Result<Vec<OsString>, CheckoutError> {
         let names = self.releases.names().map_err(at(self.path("releases")))?;
-        for name in names.into_iter().filter(|name| !kept.contains(name)) {
-            let removed = self.remove(&name).map_err(at(self.release_path(&name)));
+        Ok(names
+            .into_iter()
+            .filter(|name| !kept.contains(name))
+            .collect())
+    }
+
+    /// Removes the releases that do not stay, and their lists.
+    ///
+    /// # Errors
+    /// Something can't be removed; it stays until the next time.
+    pub(super) fn prune(
+        &mut self,
+        kept: &[OsString],
+        others: &[OsString],
+    ) -> Result<(), CheckoutError> {
+        let mut result = self
+            .prune_manifests(kept)
+            .map_err(at(self.path(MANIFESTS)));
+        for name in others {
+            let removed = self.remove(name).map_err(at(self.release_path(name)));
             result = result.and(removed);
         }
 

@@ -161,8 +161,13 @@ pub fn prune(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<(), Che
         Err(CheckoutError::Taken { .. }) => Ok(()),
         checkout => {
             let mut checkout = checkout?;
-            let links = KeptLinks::before(&checkout);
-            let pruned = checkout.prune();
+            let kept = checkout.kept()?;
+            let others = checkout.others(&kept)?;
+            let links = match others.is_empty() {
+                true => None,
+                false => KeptLinks::before(&checkout),
+            };
+            let pruned = checkout.prune(&kept, &others);
             if let Some(links) = links {
                 // What is not noted is only written anew.
                 let _ = links.note(&mut checkout);
