@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
 # Measures how long a deployment with `checkout` takes, against `git checkout -f` of the same files:
 # the first deployment, which exports all files; and the next one, for which 1 % of the files
-# differ, with `link` as it is by default and with `link = "hard"`. All of them take turns, each in a folder
-# that is new, and the ratios of the medians are printed. Then it looks at the peak memory (VmHWM)
-# of every process that takes part in an export. It needs git and python3. FOLDER is where the
-# releases are written, so that another file system can be measured.
+# differ, with `link` as it is by default and with `link = "hard"`. All of them take turns, each in
+# a folder that is new, and the ratios of the medians are printed. Beside them stands the least that
+# they can cost: threads that only make or link such files, and the sync. `export` is the phase of
+# that name alone. Then it looks at the peak memory (VmHWM) of every process that takes part in an
+# export. It needs git, python3 and a C compiler. FOLDER is where the releases are written, so that
+# another file system can be measured.
 #
 #   benches/export.sh [BINARY] [FILES] [ROUNDS] [FOLDER]
 set -euo pipefail
 binary=$(realpath "${1:-target/release/deploy-by-code}")
+floors=$(realpath "$(dirname "$0")/floors/files.c")
 scratch=$(mktemp -d -p "${4:-${TMPDIR:-/tmp}}")
 trap 'rm -rf "$scratch"' EXIT
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 cd "$scratch"
+cc -O2 -pthread -o floor "$floors"
 python3 - "$binary" "${2:-20000}" "${3:-7}" <<'P'
-import datetime, json, os, pathlib, shutil, statistics, subprocess, sys, time
+import ctypes, datetime, json, os, pathlib, shutil, statistics, subprocess, sys, time
 
 binary, files, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 here = pathlib.Path.cwd()
@@ -65,7 +69,8 @@ def deploy(name, revision):
     message = "d\n\nDeploy-Rollback: once more\nDeploy-Release: once more\n"
     before = [word for parent in parents for word in ("-p", parent)]
     commit = write("commit-tree", tree, "-m", message, *before, line="")
-    run("git", "-C", name, "-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/main", commit)
+    run("git", "-C", name, "-c", "core.hooksPath=/dev/null", "update-ref", "refs/heads/main",
+        commit)
     line = f"{parents[0] if parents else '0' * 40} {commit} refs/heads/main\n"
     os.sync()
     subprocess.run([binary, "post-receive"], input=line.encode(), cwd=here / name,
@@ -76,8 +81,10 @@ def deploy(name, revision):
         watch(peaks)
     assert wait.wait() == 0, run(binary, "-C", name, "show", number)
     shown = json.loads(run(binary, "-C", name, "show", number, "--json"))
-    end, start = (datetime.datetime.fromisoformat(shown[at]) for at in ("finished_at", "started_at"))
-    return (end - start).total_seconds(), peaks
+    end, start = (datetime.datetime.fromisoformat(shown[at])
+                  for at in ("finished_at", "started_at"))
+    export = next(p["duration_ms"] for p in shown["phases"] if p["phase"] == "export")
+    return (end - start).total_seconds(), export / 1000, peaks
 
 
 def watch(peaks):
@@ -96,6 +103,7 @@ def watch(peaks):
 
 
 watched = False
+syncfs = ctypes.CDLL(None).syncfs
 old, new = application()
 names = {"reflink": "", "hard": 'link = "hard"\n'}
 for name in names:
@@ -116,28 +124,43 @@ for round in range(rounds + 1):
     start = time.perf_counter()
     run("git", f"--git-dir={here}/app.git", f"--work-tree={tree}", "checkout", "-f", old, "--", ".")
     note("git checkout -f", time.perf_counter() - start)
+    # As `sync -f` does, without another process.
+    folder = os.open(tree, os.O_RDONLY)
+    syncfs(folder)
+    os.close(folder)
+    note("git checkout -f; sync", time.perf_counter() - start)
     os.remove(here / "app.git/index")
+
+    threads = str(os.cpu_count())
+    for what, more in (("make", []), ("link", [f"floor-make-{round}"])):
+        made, synced = run("./floor", f"floor-{what}-{round}", str(files), threads, *more).split()
+        note(f"floor: {what} files", float(made))
+        note(f"floor: {what} files; sync", float(made) + float(synced))
     for name in names:
         srv = here / f"srv-{name}"
         if srv.exists():
             srv.rename(here / f"old-{name}-{round}")
-        note(f"{name}: all files", deploy(name, old)[0])
-        note(f"{name}: 1 % differs", deploy(name, new)[0])
+        for what, revision in (("all files", old), ("1 % differs", new)):
+            whole, export, _ = deploy(name, revision)
+            note(f"{name}: {what}", whole)
+            note(f"{name}: {what}, export", export)
 
 median = {what: statistics.median(seconds[1:]) for what, seconds in took.items()}
-print(f"{files} files, {rounds} rounds")
+print(f"{files} files, {rounds} rounds; against git checkout -f, and against the same and a sync")
 for what, seconds in median.items():
     ratio = seconds / median["git checkout -f"]
-    print(f"  {what:<26} {seconds * 1000:>9.0f} ms {ratio:>8.2f} x git checkout -f")
+    durable = seconds / median["git checkout -f; sync"]
+    print(f"  {what:<29} {seconds * 1000:>6.0f} ms {ratio:>6.2f} x {durable:>6.2f} x synced")
 for name in names:
-    ratio = median[f"{name}: 1 % differs"] / median[f"{name}: all files"]
-    print(f"  1 % differs, {name:<13} {ratio:>12.2f} x all files")
+    for what in ("", ", export"):
+        ratio = median[f"{name}: 1 % differs{what}"] / median[f"{name}: all files{what}"]
+        print(f"  1 % differs, {name + what:<24} {ratio:>10.2f} x all files")
 
 watched = True
 for name in names:
     (here / f"srv-{name}").rename(here / f"old-{name}-watched")
     for what, revision in (("all files", old), ("1 % differs", new)):
-        peaks = deploy(name, revision)[1]
+        peaks = deploy(name, revision)[2]
         steps = (f"{step} {peak / 1024:.0f}" for step, peak in sorted(peaks.items()))
         print(f"  {name}: {what}, MiB: " + ", ".join(steps))
 P
