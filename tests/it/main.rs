@@ -149,6 +149,7 @@ mod state_files;
 mod stopping;
 mod strangers;
 mod subdirectory;
+mod subdirectory_clones;
 mod subdirectory_commits;
 mod surroundings;
 mod syslog;
