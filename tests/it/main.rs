@@ -86,6 +86,7 @@ mod left_running;
 mod limits;
 mod links;
 mod listeners;
+mod long_steps;
 mod looking;
 mod lost_state;
 mod many_rows;
