@@ -2,7 +2,9 @@
 //! that writes it.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use super::error::CheckoutError;
 use super::file_key::{FileKey, PlaceNumber};
@@ -11,6 +13,7 @@ use super::progress::Progress;
 use super::stream::send;
 use crate::git::{self, ExportItem, ExportReceiver, ReleaseTree};
 use crate::sys::file::widen_pipe;
+use crate::sys::poll::wait_until_readable;
 use crate::sys::user::User;
 use crate::text;
 
@@ -76,18 +79,19 @@ fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<Strin
         return writer.end(answer);
     }
     known.sort_unstable();
-    read(order, known, &mut writer, say)?;
+    let progress = read(order, known, &mut writer, say)?;
+    progress.end(|time| writer.answers_within(time), say);
     let answer = writer.answer()?;
     writer.end(answer)
 }
 
-/// Sends all files of the revision, except for those that the writer knows.
+/// Sends all files of the revision, except for those that the writer knows. Returns how far it is.
 fn read(
     order: &CheckoutOrder,
     known: Vec<FileKey>,
     writer: &mut Writer,
     say: &mut dyn FnMut(&str),
-) -> Result<(), CheckoutError> {
+) -> Result<Progress, CheckoutError> {
     let repository = git::open_application(&order.repository)?;
     let subdirectory = order.subdirectory.as_deref();
     let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
@@ -100,7 +104,8 @@ fn read(
         say,
     };
     tree.export(&mut sender)?;
-    sender.writer.send(BufWriter::flush)
+    sender.writer.send(BufWriter::flush)?;
+    Ok(sender.progress)
 }
 
 /// Sends what is in a tree to the writer.
@@ -188,6 +193,13 @@ impl Writer {
                 Err(CheckoutError::Gone("writer", answer))
             }
         }
+    }
+
+    /// Whether the writer says something within a time, or ends. `true` where the kernel can't
+    /// tell: then it is only waited for.
+    fn answers_within(&self, time: Duration) -> bool {
+        let answers = self.answers.get_ref().as_fd();
+        !self.answers.buffer().is_empty() || wait_until_readable(&[answers], time).unwrap_or(true)
     }
 
     /// What the writer says next.

@@ -429,48 +429,6 @@ fn large_file_needs_little_memory() {
 }
 
 #[test]
-fn long_export_says_each_second_how_far_it_is() {
-    if !crate::faults::strace_or_skip() {
-        return;
-    }
-    let world = world("");
-    let steps = Steps::new(&world);
-    let revision = commit(&world, crate::checkout::large_tree);
-    // 20 folders take 0.25 s each.
-    let slow = "inject=mkdirat:delay_enter=250000";
-    let strace = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=mkdirat",
-        "-e",
-        slow,
-    ];
-    let said = steps.step(&strace, "export", 1, &revision).ok().all();
-
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| line.contains("exported "))
-        .collect();
-    let shares: Vec<u64> = lines
-        .iter()
-        .filter_map(|line| {
-            let (_, rest) = line.split_once(" of 4,000 files (")?;
-            let (share, rest) = rest.split_once(" %), ")?;
-            rest.ends_with(" MiB").then(|| share.parse().ok())?
-        })
-        .collect();
-    assert!((2..=6).contains(&shares.len()), "{said}");
-    assert!(
-        shares.is_sorted() && shares.iter().all(|share| (1..=100).contains(share)),
-        "{said}"
-    );
-}
-
-#[test]
 fn what_releases_begin_to_share_is_no_file_of_an_older_release() {
     let world = world("link = \"hard\"\n");
     let one = application(&world, "one");
