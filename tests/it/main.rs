@@ -70,6 +70,7 @@ mod freezing;
 mod git_deploy;
 mod given_up;
 mod going_back;
+mod going_back_changed;
 mod hangs;
 mod hook_files;
 mod hooks;
