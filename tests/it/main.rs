@@ -140,6 +140,7 @@ mod safeguards;
 mod secrets;
 mod service;
 mod shared;
+mod shared_ahead;
 mod shared_crashes;
 mod shortages;
 mod signatures;
