@@ -1,8 +1,7 @@
 //! Single paths in the tree of a revision, and the programs at them.
 
-use gix::bstr::ByteSlice;
 use gix::hash::ObjectId;
-use gix::objs::tree::EntryKind;
+use gix::objs::tree::{EntryKind, EntryRef};
 use gix::objs::{Kind, TreeRefIter};
 
 use super::error::Error;
@@ -103,11 +102,16 @@ impl Repository {
                 return Ok(WayEnd::Blocked(kind));
             }
             let data = self.find(&id, Kind::Tree, &mut buffer)?;
-            let mut entries = TreeRefIter::from_bytes(data, id.kind()).filter_map(Result::ok);
-            let Some(entry) = entries.find(|entry| entry.filename.as_bytes() == part.as_bytes())
-            else {
+            let mut entries = TreeRefIter::from_bytes(data, id.kind());
+            // What can't be parsed ends the search: nobody knows which names come after it.
+            let is_it = |entry: &Result<EntryRef<'_>, _>| match entry {
+                Ok(entry) => entry.filename == part,
+                Err(_) => true,
+            };
+            let Some(entry) = entries.find(is_it) else {
                 return Ok(WayEnd::Missing);
             };
+            let entry = entry.map_err(|error| Error::damaged(self.path(), error))?;
             (kind, id) = (entry.mode.kind(), entry.oid.to_owned());
         }
         Ok(WayEnd::There(kind, id))
