@@ -9,7 +9,7 @@ use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, failed, not_started};
 use super::phase_program::PhaseProgram;
-use super::tries::Try;
+use super::tries::NotDone;
 use crate::checkout::{CheckoutStep, OWN_PROGRAM, STEP_COMMAND, StepOrder};
 use crate::store::Outcome;
 use crate::sys::cgroup;
@@ -60,7 +60,7 @@ impl NotStarted {
     }
 }
 
-impl<T> From<NotStarted> for Try<T> {
+impl From<NotStarted> for NotDone {
     fn from(not_started: NotStarted) -> Self {
         match not_started {
             NotStarted::Fault(why) => Self::Fault(why),

@@ -48,7 +48,7 @@ impl Source {
 }
 
 /// Every Rust file in a folder, in order.
-fn rust_files(folder: &str) -> Vec<PathBuf> {
+pub fn rust_files(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![root().join(folder)];
     let mut files = Vec::new();
     while let Some(next) = folders.pop() {
