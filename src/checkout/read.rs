@@ -182,18 +182,20 @@ impl Writer {
         })
     }
 
-    /// Sends something. Where that fails, the writer has said why.
+    /// Sends something. Where that fails, the writer says why, and gets no more: one that still
+    /// lives would wait for the rest, while this waits for what it says.
     fn send(
         &mut self,
         work: impl FnOnce(&mut BufWriter<ChildStdin>) -> io::Result<()>,
     ) -> Result<(), CheckoutError> {
-        match self.input.as_mut().map(work) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => {
-                let answer = self.answer()?;
-                Err(CheckoutError::Gone("writer", answer))
-            }
-        }
+        let sent = match self.input.as_mut() {
+            Some(input) => work(input),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Err(error) = sent else { return Ok(()) };
+        self.input = None;
+        self.answer()?;
+        Err(CheckoutError::Gone("writer", error.to_string()))
     }
 
     /// Whether the writer says something within a time, or ends. `true` where the kernel can't

@@ -407,6 +407,26 @@ fn writer_that_is_killed_leaves_no_part_of_a_release() {
 }
 
 #[test]
+fn export_whose_pipe_fails_comes_to_an_end() {
+    if !crate::faults::strace_or_skip() {
+        return;
+    }
+    let world = world("");
+    let steps = Steps::new(&world);
+    let one = application(&world, "one");
+    let mut failed = 0;
+    for when in 1..=4 {
+        let fault = format!("error=EIO:when={when}");
+        let said = steps.export_with("write", &fault, when, &one);
+        failed += u32::from(said.code != Some(0));
+        let _ = fs::remove_dir_all(steps.release(&one));
+    }
+    assert!(failed > 0, "no write of the export failed");
+    steps.step(&["env"], "export", 10, &one).ok();
+    assert_whole(&steps.release(&one), "one");
+}
+
+#[test]
 fn large_file_needs_little_memory() {
     let world = world("");
     let steps = Steps::new(&world);
