@@ -74,6 +74,9 @@ torture: ## let every system call fail, and kill at each: hours; a sample is par
 	scripts/test-packages.sh
 	$(timed) torture $(CARGO) test --locked --test torture -- --whole
 
+bench: all ## measure the speed; CASES=… some cases, ARGS=--quick; see docs/performance.md
+	benches/bench.py --binary '$(binary)' --target '$(target)' $(ARGS) $(CASES)
+
 lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
 	$(timed) lint scripts/lint.sh
 
@@ -141,5 +144,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test lint lint-tools oldest fmt install clean help \
-	need-compilers
+.PHONY: all demo deb lint-deb test-deb test bench lint lint-tools oldest fmt \
+	install clean help need-compilers
