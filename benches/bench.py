@@ -13,7 +13,7 @@ import time
 from speed import machine
 from speed.bench import Bench
 from speed.cases import counts, hooks, large, reading, runs
-from speed.driver import Fault, adopt_orphans
+from speed.driver import Fault, begin
 from speed.figures import Results
 
 CASES = [
@@ -66,9 +66,9 @@ def measure(given, folder):
     for case in CASES:
         if given.case and case.__name__ not in given.case:
             continue
-        begin = time.monotonic()
+        start = time.monotonic()
         case(bench)
-        results.say(f"   [{case.__name__}: {time.monotonic() - begin:.0f} s]")
+        results.say(f"   [{case.__name__}: {time.monotonic() - start:.0f} s]")
         # After each case: a run that ends early leaves what it has.
         results.write(given.target / "bench.json", about)
     results.table()
@@ -87,7 +87,7 @@ def main():
     below = os.environ.get("TMPDIR") or given.target
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=below))
     try:
-        adopt_orphans()
+        begin()
         measure(given, folder)
     except (Fault, OSError) as fault:
         raise SystemExit(f"bench: {fault}") from fault

@@ -14,7 +14,7 @@ from speed import baseline
 from speed.bench import Bench
 from speed.callgrind import NOISE_MAX, Callgrind
 from speed.cases.instructions import CASES
-from speed.driver import Fault, adopt_orphans
+from speed.driver import Fault, begin
 from speed.figures import Results
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -98,7 +98,7 @@ def main():
     sys.stdout.reconfigure(line_buffering=True)
     given.binary, given.baseline = given.binary.resolve(), given.baseline.resolve()
     try:
-        adopt_orphans()
+        begin()
         folder = scratch()
         try:
             counts = count(given, folder)

@@ -38,6 +38,15 @@ class Goals(unittest.TestCase):
         self.assertAlmostEqual(self.results.goals[0]["value"], 2.2)
         self.assertAlmostEqual(self.results.goals[0]["of_least"], 2)
 
+    def test_ratio_of_a_busy_machine_says_so(self):
+        self.measure(ours=[1, 1, 1], other=[1, 1, 1])
+        self.results.ratio("case", "ours", "other", 2)
+        self.results.number("case", "flushes", 1, 1)
+        self.results.table()
+        table = "\n".join(self.said)
+        self.assertIn("met, but the machine was not quiet", table)
+        self.assertIn("1 of them on a machine that was not quiet", table)
+
     def test_goal_against_a_missing_program_is_not_met(self):
         self.measure(ours=[1, 1, 1])
         self.results.ratio("case", "ours", "nq", 1000, missing="nq")

@@ -6,7 +6,9 @@ What a hook starts detached is waited for between two measurements, and is not i
 
 import ctypes
 import os
+import signal
 import statistics
+import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -34,8 +36,10 @@ class Fault(Exception):
     """Something could not be measured. The text says what and why."""
 
 
-def adopt_orphans():
-    """Makes this process the parent of every detached process that a hook leaves behind."""
+def begin():
+    """Makes this process the parent of every detached process that a hook leaves behind, and lets
+    SIGTERM end it like an error, so that its folder is removed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise Fault(f"prctl(PR_SET_CHILD_SUBREAPER): {os.strerror(ctypes.get_errno())}")
 

@@ -39,6 +39,7 @@ class Results:
             cells = ("" if value is None else f"{value:.3f}" for value in row.values())
             self.say(f"   {contender.name:46}" + "".join(f"{cell:>11}" for cell in cells))
             row = {"case": case, "name": contender.name, "measurements": len(counting), **row}
+            row["quiet"] = only_quiet
             self.measured.append(row)
 
     def median(self, case, name):
@@ -62,7 +63,9 @@ class Results:
             self.goal(goal, value=None, why=why)
         else:
             least = self.row(case, ours, "least_ms") / self.row(case, against, "least_ms")
-            self.goal(goal, value=a / b, of_least=least)
+            # What other processes did to a ratio can make it better as well as worse.
+            why = None if self.row(case, ours, "quiet") else "the machine was not quiet"
+            self.goal(goal, value=a / b, of_least=least, why=why)
 
     def number(self, case, ours, value, most=None, unit="", missing=None):
         """A goal about a count: `value`, of which there may be `most`. It is None where it could
@@ -89,7 +92,8 @@ class Results:
             return f"{what:84} {'':>17} {goal['verdict']}: {goal['why']}"
         unit = f" {goal['unit']}"
         most = "" if goal["goal"] is None else f"goal {goal['goal']:g}"
-        return f"{what:84} {goal['value']:7.2f}{unit:4} {most:9} {goal['verdict']}".rstrip()
+        verdict = ", but ".join(filter(None, (goal["verdict"], goal["verdict"] and goal["why"])))
+        return f"{what:84} {goal['value']:7.2f}{unit:4} {most:9} {verdict}".rstrip()
 
     def table(self):
         """All goals of the run. A goal that was not measured is named as such: it is not met."""
@@ -100,6 +104,9 @@ class Results:
         count = {word: sum(goal["verdict"] == word for goal in wanted)
                  for word in (MET, MISSED, NOT_MEASURED)}
         self.say("   " + ", ".join(f"{number} {word}" for word, number in count.items()))
+        busy = sum(goal["value"] is not None and goal["why"] is not None for goal in wanted)
+        if busy:
+            self.say(f"   {busy} of them on a machine that was not quiet: measure these again")
 
     def write(self, path, about):
         """Writes everything as JSON."""
