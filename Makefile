@@ -74,6 +74,13 @@ torture: ## let every system call fail, and kill at each: hours; a sample is par
 	scripts/test-packages.sh
 	$(timed) torture $(CARGO) test --locked --test torture -- --whole
 
+bench: all ## measure the speed; CASES=… some cases, ARGS=--quick; see docs/performance.md
+	benches/bench.py --binary '$(binary)' --target '$(target)' $(ARGS) $(CASES)
+
+bench-instructions: all ## count instructions against a baseline; BASELINE=new renews it
+	$(timed) 'counting instructions' benches/instructions.py --binary '$(binary)' \
+		$(if $(BASELINE),--$(BASELINE)) $(CASES)
+
 lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
 	$(timed) lint scripts/lint.sh
 
@@ -131,7 +138,7 @@ clean: ## remove what was built, and ./demo
 	scripts/demo.sh --remove '$(DEMO_DIR)'
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 
 need-compilers:
@@ -141,5 +148,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test lint lint-tools oldest fmt install clean help \
-	need-compilers
+.PHONY: all demo deb lint-deb test-deb test bench bench-instructions lint lint-tools oldest fmt \
+	install clean help need-compilers

@@ -43,6 +43,8 @@ need ssh-keygen openssh-client
 need sshd openssh-server
 need rsyslogd rsyslog
 need strace strace
+need valgrind valgrind
+need setarch util-linux
 need gpgv gpgv
 need ps procps
 need pgrep procps

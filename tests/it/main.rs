@@ -50,6 +50,7 @@ mod approvals_signatures;
 mod approvals_signers;
 mod approvals_together;
 mod approve;
+mod benches;
 mod cgroups;
 mod chained_hooks;
 mod checkout;
