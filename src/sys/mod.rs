@@ -3,6 +3,7 @@
 //! used here and nowhere else.
 
 pub mod access;
+mod accounts;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;
