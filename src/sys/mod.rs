@@ -31,6 +31,7 @@ pub mod poll;
 pub mod process;
 pub mod program;
 pub mod secret;
+mod session;
 pub mod sharing;
 pub mod sparse;
 pub mod surroundings;
