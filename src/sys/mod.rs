@@ -34,6 +34,7 @@ pub mod secret;
 mod session;
 pub mod sharing;
 pub mod sparse;
+pub mod start;
 pub mod surroundings;
 pub mod syslog;
 pub mod terminal;
