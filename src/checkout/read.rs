@@ -167,7 +167,8 @@ impl Writer {
         let user = order.user.as_deref().map(User::find).transpose();
         let user = user.map_err(CheckoutError::Start)?;
         if let Some(user) = user.filter(|user| !user.is_current()) {
-            user.run(&mut command);
+            let credentials = user.credentials().map_err(CheckoutError::Start)?;
+            credentials.run(&mut command);
         }
 
         let mut child = command.spawn().map_err(CheckoutError::Start)?;

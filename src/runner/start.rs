@@ -137,6 +137,7 @@ pub(super) fn start_step(
 /// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
 fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+    let user = user.map(|user| user.credentials()).transpose()?;
     job.started += 1;
     let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
     let (folder, procs) = cgroup::create(&name).unzip();

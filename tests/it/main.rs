@@ -101,6 +101,7 @@ mod mirror_faults;
 mod mirror_hosts;
 mod mirrors;
 mod missing_facts;
+mod name_service;
 mod namespaces;
 mod newcomers;
 mod notifications;

@@ -208,6 +208,23 @@ fn one_outside_thing_each() {
     );
 }
 
+/// The C library looks these up by libraries that it loads, which a program that is linked with it
+/// statically can't rely on.
+#[test]
+fn names_of_the_machine_only_by_getent() {
+    let lookups = [
+        "User::from_",
+        "Group::from_",
+        "getpw",
+        "getgr",
+        "initgroups(",
+        "home_dir(",
+        "std::net",
+        "ToSocketAddrs",
+    ];
+    never(&lookups, |_| true);
+}
+
 #[test]
 fn plans_of_install_are_pure() {
     let outside = [
