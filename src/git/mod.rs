@@ -26,6 +26,7 @@ mod deploy_file;
 mod error;
 mod export;
 mod history;
+mod kept_objects;
 mod look;
 mod mirror;
 mod notes;
