@@ -14,6 +14,7 @@ use gix::odb::find::Header;
 use super::command::yes_or_no;
 use super::error::Error;
 use super::kept_objects::KeptObjects;
+use super::known_commits::KnownCommits;
 use super::look::{at, is_git_dir};
 use super::objects::Objects;
 use super::stream::stream;
@@ -66,6 +67,8 @@ pub struct Repository {
     /// How much is kept of what was read out of packs, in bytes.
     pack_cache: usize,
     kept_objects: RefCell<KeptObjects>,
+    /// The commits that were walked over; `None`: none yet.
+    pub(super) known_commits: RefCell<Option<KnownCommits>>,
     /// The symbolic refs that git listed.
     pub(super) symbolic_refs: OnceCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
@@ -108,6 +111,7 @@ impl Repository {
             object_max: OBJECT_MAX,
             pack_cache: SMALL_PACK_CACHE,
             kept_objects: RefCell::default(),
+            known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         })
     }
@@ -166,6 +170,7 @@ impl Repository {
             object_max: WHOLE_FILE_MAX,
             pack_cache: PACK_CACHE,
             kept_objects: RefCell::default(),
+            known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         }
     }
