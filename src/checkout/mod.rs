@@ -41,5 +41,6 @@ pub use order::{
 };
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;
+pub use shared::SHARED;
 pub use steps::{go_back, make_current, prune, write};
 pub use went_back::WentBack;

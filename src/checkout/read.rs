@@ -88,7 +88,8 @@ fn read(
     writer: &mut Writer,
     say: &mut dyn FnMut(&str),
 ) -> Result<(), CheckoutError> {
-    let repository = git::open_application(&order.repository)?;
+    let repository = order.repository.as_ref();
+    let repository = git::open_application(repository.ok_or(CheckoutError::NoRepository)?)?;
     let subdirectory = order.subdirectory.as_deref();
     let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
     let mut sender = Sender {

@@ -37,10 +37,6 @@ const KILLED_MAX: Duration = Duration::from_secs(5);
 
 /// Collects what the steps of a deployment's checkout need to know.
 pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
-    let Some(repository) = job.repository.clone() else {
-        let outcome = failed("checkout: no repository is configured");
-        return Err(JobEnd::Outcome(outcome));
-    };
     let (state, reusable, succeeded) = persist(job, |job| match recorded(job) {
         Ok(recorded) => Try::Done(recorded),
         Err(error) => Try::Fault(format!("checkout: {error}")),
@@ -52,7 +48,7 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
             target: job.deployment.target.to_string(),
             state,
         },
-        repository,
+        repository: job.repository.clone(),
         revision: job.deployment.revision.clone(),
         id: job.deployment.id,
         reusable,

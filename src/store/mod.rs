@@ -71,7 +71,7 @@ pub use phases::{PhaseEnd, RecordedPhase};
 pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;
-pub use rows::{Deployment, Outcome, Run, Stale, state_mark};
+pub use rows::{Deployment, Outcome, RecordedCheckout, Run, Stale, state_mark};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;
 pub use transaction::Transaction;

@@ -25,10 +25,12 @@ impl Transaction<'_> {
         previous: Option<&Revision>,
         now: Timestamp,
     ) -> Result<Result<(), Stale>, Error> {
+        let checkout = run.checkout.as_ref();
         let changed = self.execute(
             "UPDATE deployments SET status = 'running', started_at_ms = ?,
                  boot_id = ?, namespaces = ?, runner_pid = ?, runner_ticks = ?,
-                 leader_pid = ?, leader_ticks = ?, cgroup = ?, previous_revision = ?, reason = NULL
+                 leader_pid = ?, leader_ticks = ?, cgroup = ?, checkout = ?, checkout_user = ?,
+                 previous_revision = ?, reason = NULL
              WHERE id = ? AND status = 'queued'",
             params![
                 now.as_ms(),
@@ -39,6 +41,8 @@ impl Transaction<'_> {
                 run.leader.map(|leader| leader.pid),
                 run.leader.map(|leader| leader.start_ticks),
                 run.cgroup.as_ref().map(|cgroup| cgroup.to_string_lossy()),
+                checkout.map(|checkout| &checkout.folder),
+                checkout.and_then(|checkout| checkout.user.as_ref()),
                 text(previous),
                 id.0
             ],
@@ -72,7 +76,8 @@ impl Transaction<'_> {
     }
 
     /// Records that another runner goes on with what the runner of `dead` began, and has no process
-    /// of it yet. [`Stale`]: the deployment is not one that this runner left.
+    /// of it yet. Its checkout stays what it was when it began. [`Stale`]: the deployment is not
+    /// one that this runner left.
     ///
     /// # Errors
     /// The state can't be changed.

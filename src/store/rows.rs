@@ -77,6 +77,18 @@ pub struct Run {
     pub leader: Option<ProcessIdentity>,
     /// The command's cgroup, where it has one.
     pub cgroup: Option<PathBuf>,
+    /// Its checkout; `None`: it has none, or an earlier version of this program began it.
+    pub checkout: Option<RecordedCheckout>,
+}
+
+/// What going back needs to know of a checkout, as the configuration had it when the deployment
+/// began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedCheckout {
+    /// The folder with `current`; absolute.
+    pub folder: String,
+    /// The user that works in it; `None`: that of the runner.
+    pub user: Option<String>,
 }
 
 impl Run {
@@ -158,7 +170,8 @@ const COLUMNS: &str = "id, rollout, environment, application, revision, \
      previous_revision, status, reason, deploy_commit, pusher, author, retry_of, superseded_by, \
      queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
      leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, \
-     pusher_known_by, cancelled_known_by, released_known_by, namespaces, summary";
+     pusher_known_by, cancelled_known_by, released_known_by, namespaces, summary, checkout, \
+     checkout_user";
 
 /// Reads a row of [`COLUMNS`].
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -201,6 +214,9 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
     let leader = process_at(row, 20)?;
     let cgroup: Option<String> = row.get(22)?;
 
+    let (folder, user): (Option<String>, Option<String>) = (row.get(32)?, row.get(33)?);
+    let checkout = folder.map(|folder| RecordedCheckout { folder, user });
+
     let namespaces: Option<String> = row.get(30)?;
     let space = |boot_id| ProcessSpace {
         boot_id,
@@ -212,6 +228,7 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
         runner,
         leader,
         cgroup: cgroup.map(PathBuf::from),
+        checkout,
     }))
 }
 

@@ -117,6 +117,7 @@ impl TestState {
             },
             leader: None,
             cgroup: None,
+            checkout: None,
         };
         self.change(|t| t.begin(id, &run, previous, at))
     }
