@@ -5,6 +5,7 @@ use rusqlite::types::Type;
 
 use crate::id::{Application, Environment, Revision, Target};
 use crate::identity::{Evidence, Identity};
+use crate::status::Status;
 use crate::sys::process::ProcessIdentity;
 use crate::time::Timestamp;
 
@@ -24,6 +25,12 @@ pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Optio
 /// The hash in a column that always has one.
 pub(super) fn hash_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Revision> {
     revision_at(row, index)?.ok_or_else(|| damaged(index, "hash"))
+}
+
+/// The status of a deployment, or of a phase of one.
+pub(super) fn status_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Status> {
+    let word = row.get_ref(index)?.as_str()?;
+    word.parse().map_err(|_| damaged(index, "status"))
 }
 
 /// The name of an environment.

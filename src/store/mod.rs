@@ -38,6 +38,8 @@ mod problems;
 mod progress;
 #[cfg(test)]
 mod progress_tests;
+#[cfg(test)]
+mod query_plan_tests;
 mod queue;
 mod reader;
 mod releases;
@@ -57,7 +59,8 @@ pub use addressees::{Addressees, Settled};
 pub use connection::Store;
 pub use cursor::Cursor;
 pub use dates::Undated;
-pub use enqueue::{Enqueued, Source};
+pub use deployments::{NewestRecord, TargetRecord};
+pub use enqueue::{Enqueued, Source, Superseded};
 pub use error::Error;
 pub use events::RecordedEvent;
 pub use figures::{

@@ -6,7 +6,7 @@
 
 use rusqlite::params;
 
-use super::columns::{damaged, time_at};
+use super::columns::{damaged, status_at, time_at};
 use super::error::Error;
 use super::reader::Reader;
 use super::transaction::Transaction;
@@ -59,10 +59,10 @@ impl Reader<'_> {
         let sql = "SELECT phase, status, reason, started_at_ms, finished_at_ms FROM phases
              WHERE deployment = ? ORDER BY number";
         self.query(sql, [id.0], |row| {
-            let (phase, status): (String, String) = (row.get(0)?, row.get(1)?);
+            let phase = row.get_ref(0)?.as_str()?;
             Ok(RecordedPhase {
                 phase: phase.parse().map_err(|_| damaged(0, "phase"))?,
-                status: status.parse().map_err(|_| damaged(1, "status"))?,
+                status: status_at(row, 1)?,
                 reason: row.get(2)?,
                 started_at: Timestamp::from_ms(row.get(3)?),
                 finished_at: time_at(row, 4)?,
