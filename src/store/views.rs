@@ -55,6 +55,40 @@ const NEWEST: &str = "newest (id) AS (
     FROM newest JOIN deployments AS of ON of.id = newest.id
 )";
 
+/// The SQL after `FROM deployments` that selects a part of the history, newest first, and its
+/// values.
+pub(super) fn selection(
+    before: Option<DeploymentId>,
+    filter: &Filter,
+    period: &Period,
+    most: u32,
+) -> (String, Vec<Value>) {
+    let name = |name: &str| Value::from(name.to_owned());
+    let environment = filter.environment.as_ref().map(Environment::as_str);
+    let application = filter.application.as_ref().map(Application::as_str);
+    let conditions = [
+        ("environment = ?", environment.map(name)),
+        ("application = ?", application.map(name)),
+        ("id < ?", Some(before.map_or(i64::MAX, |id| id.0).into())),
+        (
+            "queued_at_ms >= ?",
+            period.since.map(|at| at.as_ms().into()),
+        ),
+        ("queued_at_ms < ?", period.until.map(|at| at.as_ms().into())),
+    ];
+
+    let (mut sql, mut values) = (String::new(), Vec::new());
+    for (condition, value) in conditions {
+        let Some(value) = value else { continue };
+        sql.push_str(if values.is_empty() { "WHERE " } else { " AND " });
+        sql.push_str(condition);
+        values.push(value);
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(most.into());
+    (sql, values)
+}
+
 impl Reader<'_> {
     /// The newest deployments that a filter lets through, newest first, at most `most`.
     ///
@@ -77,30 +111,8 @@ impl Reader<'_> {
         period: &Period,
         most: u32,
     ) -> Result<Vec<Deployment>, Error> {
-        let name = |name: &str| Value::from(name.to_owned());
-        let environment = filter.environment.as_ref().map(Environment::as_str);
-        let application = filter.application.as_ref().map(Application::as_str);
-        let conditions = [
-            ("environment = ?", environment.map(name)),
-            ("application = ?", application.map(name)),
-            ("id < ?", Some(before.map_or(i64::MAX, |id| id.0).into())),
-            (
-                "queued_at_ms >= ?",
-                period.since.map(|at| at.as_ms().into()),
-            ),
-            ("queued_at_ms < ?", period.until.map(|at| at.as_ms().into())),
-        ];
-
-        let (mut sql, mut values) = (String::new(), Vec::new());
-        for (condition, value) in conditions {
-            let Some(value) = value else { continue };
-            sql.push_str(if values.is_empty() { "WHERE " } else { " AND " });
-            sql.push_str(condition);
-            values.push(value);
-        }
-        sql.push_str(" ORDER BY id DESC LIMIT ?");
-        values.push(most.into());
-        self.select(&sql, params_from_iter(values))
+        let (rest, values) = selection(before, filter, period, most);
+        self.select(&rest, params_from_iter(values))
     }
 
     /// The deployments that have ended, those that ended last first, at most `most`.
