@@ -67,6 +67,11 @@ impl Output {
     }
 }
 
+/// Hands on what was printed and still waits in a buffer. Nobody is left to hear of an error.
+pub(super) fn finish() {
+    let _ = io::stdout().flush();
+}
+
 /// How many characters a line of the terminal has; `None`: standard output is no terminal.
 pub(super) fn terminal_width() -> Option<usize> {
     terminal::width(&io::stdout())

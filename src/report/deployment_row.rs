@@ -253,35 +253,14 @@ pub fn remark(newest: &Deployment) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Target;
+    use crate::store::testing::recorded;
 
     fn deployment(status: Status, reason: Option<&str>) -> Deployment {
         Deployment {
-            id: DeploymentId(42),
-            rollout: RolloutId(7),
-            target: Target {
-                environment: Environment::new("production").unwrap(),
-                application: Application::new("web").unwrap(),
-            },
-            revision: Revision::new("6".repeat(40)).unwrap(),
-            previous_revision: None,
-            status,
             reason: reason.map(str::to_owned),
-            deploy_commit: None,
-            pusher: None,
-            author: None,
-            retry_of: None,
-            superseded_by: None,
-            queued_at: Timestamp::from_ms(0),
             started_at: Some(Timestamp::from_ms(1_000)),
             finished_at: Some(Timestamp::from_ms(4_000)),
-            exit_status: None,
-            run: None,
-            cancelled_by: None,
-            released_by: None,
-            rolled_back: None,
-            overrides_freeze: false,
-            summary: None,
+            ..recorded(42, "web", status)
         }
     }
 

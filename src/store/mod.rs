@@ -50,7 +50,7 @@ mod rows;
 mod safeguards;
 mod schema;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
