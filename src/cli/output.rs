@@ -2,11 +2,14 @@
 //! panic.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::error::Error;
 use crate::report::{Colour, Table};
 use crate::sys::terminal;
+
+/// How much is collected before it is written, in bytes.
+const BUFFER: usize = 64 * 1024;
 
 /// Standard output.
 pub(super) struct Output {
@@ -30,6 +33,17 @@ impl Output {
     pub(super) fn print(&self, text: &str) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
         let written = stdout.write_all(text.as_bytes());
+        written.and_then(|()| stdout.flush()).map_err(Error::Output)
+    }
+
+    /// Prints what `write` writes, and ends the line.
+    pub(super) fn write(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut stdout = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        write(&mut stdout)?;
+        let written = stdout.write_all(b"\n");
         written.and_then(|()| stdout.flush()).map_err(Error::Output)
     }
 

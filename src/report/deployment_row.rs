@@ -11,7 +11,7 @@ use crate::identity::{Evidence, Identity};
 use crate::phase::Phase;
 use crate::policy::{Approval, Exception};
 use crate::status::Status;
-use crate::store::{self, Deployment, Reader, RecordedPhase};
+use crate::store::{self, Deployment, Details, Reader, RecordedPhase};
 use crate::time::{Timestamp, show_duration};
 
 /// A deployment for programs. The keys are stable.
@@ -128,6 +128,20 @@ impl DeploymentRow {
         deployment: &Deployment,
         record: &Reader<'_>,
     ) -> Result<Self, store::Error> {
+        let details = record.details(deployment.id)?;
+        Self::with_details(deploy, deployment, details, record)
+    }
+
+    /// The same, where it is known what is recorded along with the deployment.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn with_details(
+        deploy: &DeployRepository,
+        deployment: &Deployment,
+        details: Details,
+        record: &Reader<'_>,
+    ) -> Result<Self, store::Error> {
         let log = record.log_file(deployment.id);
         let (pusher, pusher_known_by) = who(deployment.pusher.as_ref());
         let (cancelled_by, cancelled_known_by) = who(deployment.cancelled_by.as_ref());
@@ -138,7 +152,6 @@ impl DeploymentRow {
             holds.retain(|(by, ..)| *by == deployment.id);
         }
 
-        let phases = record.phases(deployment.id)?;
         Ok(Self {
             id: deployment.id,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
@@ -170,9 +183,9 @@ impl DeploymentRow {
             log: log.exists().then(|| log.to_string_lossy().into_owned()),
             rolled_back: deployment.rolled_back.clone(),
             holds: HoldRow::all(holds),
-            exceptions: record.exceptions(deployment.id)?,
-            approvals: record.approvals(deployment.id)?,
-            phases: phases.into_iter().map(PhaseRow::from).collect(),
+            exceptions: details.exceptions,
+            approvals: details.approvals,
+            phases: details.phases.into_iter().map(PhaseRow::from).collect(),
         })
     }
 }

@@ -67,6 +67,7 @@ mod exact_refs;
 mod exportable;
 mod facts;
 mod faults;
+mod flushes;
 mod freezing;
 mod git_deploy;
 mod given_up;
