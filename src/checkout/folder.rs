@@ -465,9 +465,7 @@ impl<'o> Checkout<'o> {
         kept: &[OsString],
         others: &[OsString],
     ) -> Result<(), CheckoutError> {
-        let mut result = self
-            .prune_manifests(kept)
-            .map_err(at(self.path(MANIFESTS)));
+        let mut result = self.prune_manifests(kept).map_err(at(self.path(MANIFESTS)));
         for name in others {
             let removed = self.remove(name).map_err(at(self.release_path(name)));
             result = result.and(removed);

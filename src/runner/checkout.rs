@@ -36,7 +36,7 @@ const SUCCEEDED_MORE: usize = 100;
 const KILLED_MAX: Duration = Duration::from_secs(5);
 
 /// Collects what the steps of a deployment's checkout need to know.
-pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
+pub(super) fn order(job: &mut Job<'_>, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
     let (state, reusable, succeeded) = persist(job, |job| match recorded(job) {
         Ok(recorded) => Try::Done(recorded),
         Err(error) => Try::Fault(format!("checkout: {error}")),
@@ -73,7 +73,7 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
 /// revisions whose releases are good.
 type GoodReleases = (String, Option<DeploymentId>, Vec<(Revision, DeploymentId)>);
 
-fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
+fn recorded(job: &mut Job<'_>) -> Result<GoodReleases, store::Error> {
     let state = job.store.identity()?;
 
     let (target, revision) = (&job.deployment.target, &job.deployment.revision);
@@ -87,7 +87,7 @@ fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
 
 /// Exports the release, or finds the one that is there, and returns its path.
 pub(super) fn export(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &mut CheckoutOrder,
 ) -> Result<PathBuf, JobEnd> {
@@ -115,7 +115,7 @@ pub(super) fn export(
 
 /// Makes the release the current one.
 pub(super) fn make_current(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
 ) -> Result<(), JobEnd> {
@@ -127,7 +127,7 @@ pub(super) fn make_current(
 
 /// Lets `current` lead again to where it led before the deployment moved it.
 pub(super) fn go_back(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
 ) -> Result<WentBack, JobEnd> {
@@ -147,7 +147,7 @@ pub(super) fn go_back(
 
 /// Runs a step to its end, and returns what it has said. What never began is tried again.
 fn run_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     step: CheckoutStep,
     order: &CheckoutOrder,
@@ -161,7 +161,7 @@ fn run_step(
 
 /// Tries to run a step to its end, and returns what it has said.
 pub(super) fn try_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     step: CheckoutStep,
     order: &dyn StepOrder,
@@ -230,7 +230,7 @@ fn read_report(mut report: File) -> io::Result<String> {
 
 /// The processes of a step. They bear the marks of the deployment, but a process of its command may
 /// have been left running and does so too.
-fn tree(job: &Job) -> Tree {
+fn tree(job: &Job<'_>) -> Tree {
     Tree {
         leader: job.run.leader,
         forks_before: None,
@@ -242,7 +242,12 @@ fn tree(job: &Job) -> Tree {
 /// Removes old releases and what was left unfinished, also after a deployment that failed or was
 /// cancelled. It has as much time as the deployment had, and little after a `cancel`. What can't be
 /// removed stays until the next time.
-pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, outcome: &Outcome) {
+pub(super) fn prune(
+    job: &mut Job<'_>,
+    log: &mut Log,
+    order: &mut CheckoutOrder,
+    outcome: &Outcome,
+) {
     // Nothing was written.
     if !job.has_begun {
         return;

@@ -32,7 +32,7 @@ pub(super) struct PhaseProgram {
 impl PhaseProgram {
     /// A program about the revision of a deployment.
     pub(super) fn new(
-        job: &Job,
+        job: &Job<'_>,
         phase: Phase,
         arguments: Vec<Template>,
         release: Option<PathBuf>,
@@ -49,7 +49,7 @@ impl PhaseProgram {
     /// The program that activates what was active before a deployment, of which the release is in a
     /// folder.
     pub(super) fn going_back(
-        job: &Job,
+        job: &Job<'_>,
         arguments: Vec<Template>,
         release: PathBuf,
         revision: Revision,
@@ -64,13 +64,13 @@ impl PhaseProgram {
     }
 
     /// The folder that it begins in.
-    pub(super) fn folder(&self, job: &Job) -> PathBuf {
+    pub(super) fn folder(&self, job: &Job<'_>) -> PathBuf {
         let work = || job.store.folder().join("work");
         self.release.clone().unwrap_or_else(work)
     }
 
     /// Its name, as the configuration has it for this deployment.
-    pub(super) fn name(&self, job: &Job) -> String {
+    pub(super) fn name(&self, job: &Job<'_>) -> String {
         let program = self.filled(job).into_iter().next();
         program.unwrap_or_default()
     }
@@ -79,7 +79,7 @@ impl PhaseProgram {
     ///
     /// What an earlier phase left running does not count: a program that checks a service must not
     /// end that service when it takes too long.
-    pub(super) fn tree(&self, job: &Job, run: &Run) -> Tree {
+    pub(super) fn tree(&self, job: &Job<'_>, run: &Run) -> Tree {
         let mut tree = run.own_tree(job.deployment.id, job.store.folder());
         if self.phase != Phase::Command {
             tree.marks.push(format!("{PHASE}={}", self.phase).into());
@@ -92,7 +92,7 @@ impl PhaseProgram {
     ///
     /// # Errors
     /// No program is configured.
-    pub(super) fn command(&self, job: &Job, user: Option<&User>) -> io::Result<Command> {
+    pub(super) fn command(&self, job: &Job<'_>, user: Option<&User>) -> io::Result<Command> {
         let arguments = self.filled(job);
         let (program, arguments) = arguments.split_first().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "no program is configured")
@@ -122,7 +122,7 @@ impl PhaseProgram {
     }
 
     /// The program and its arguments, with the values of the deployment in them.
-    fn filled(&self, job: &Job) -> Vec<String> {
+    fn filled(&self, job: &Job<'_>) -> Vec<String> {
         let values = self.values(job);
         let by_name: Vec<(&str, &str)> = values
             .iter()
@@ -134,7 +134,7 @@ impl PhaseProgram {
 
     /// What it gets to know about the deployment: in its arguments in place of `{name}`, and in its
     /// environment as `DEPLOY_NAME`. A value that does not apply is empty.
-    fn values(&self, job: &Job) -> [(&'static str, String); 9] {
+    fn values(&self, job: &Job<'_>) -> [(&'static str, String); 9] {
         let path = |path: Option<&Path>| {
             let path = path.map(Path::to_string_lossy);
             path.unwrap_or_default().into_owned()

@@ -11,7 +11,7 @@ use crate::sys::gated::ChildExit;
 
 /// Runs a program to its end. What never began is tried again.
 pub(super) fn run_program(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     program: &PhaseProgram,
 ) -> Result<Outcome, JobEnd> {
@@ -22,12 +22,12 @@ pub(super) fn run_program(
     })
 }
 
-fn try_program(job: &mut Job, log: &mut Log, program: &PhaseProgram) -> Try<Outcome> {
+fn try_program(job: &mut Job<'_>, log: &mut Log, program: &PhaseProgram) -> Try<Outcome> {
     let gated = match start(job, log, program) {
         Ok(gated) => gated,
         Err(not_started) => return not_started.into(),
     };
-    let tree = |job: &Job| program.tree(job, &job.run);
+    let tree = |job: &Job<'_>| program.tree(job, &job.run);
     let (exit, supervised) = match run_gated(job, log, gated, tree) {
         Try::Done(ended) => ended,
         Try::End(end) => return Try::End(end),

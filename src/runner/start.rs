@@ -30,7 +30,7 @@ pub(super) enum NotStarted {
 
 impl NotStarted {
     /// By what the kernel answered when the program of a phase was to be executed.
-    pub(super) fn of_program(job: &Job, program: &PhaseProgram, error: &io::Error) -> Self {
+    pub(super) fn of_program(job: &Job<'_>, program: &PhaseProgram, error: &io::Error) -> Self {
         let folder = program.folder(job);
         let outcome = not_started(&job.settings, &program.name(job), &folder, error);
         Self::of(outcome, error)
@@ -74,7 +74,11 @@ impl<T> From<NotStarted> for Try<T> {
 /// # Errors
 /// [`NotStarted`]: the user does not exist, the log or the folder can't be used, or the process
 /// can't be forked or set up.
-pub(super) fn start(job: &mut Job, log: &Log, program: &PhaseProgram) -> Result<Gated, NotStarted> {
+pub(super) fn start(
+    job: &mut Job<'_>,
+    log: &Log,
+    program: &PhaseProgram,
+) -> Result<Gated, NotStarted> {
     let not_started = |error: io::Error| NotStarted::of_program(job, program, &error);
     let user = user_of(job).map_err(not_started)?;
     let other = user.clone().filter(|user| !user.is_current());
@@ -97,7 +101,7 @@ pub(super) fn start(job: &mut Job, log: &Log, program: &PhaseProgram) -> Result<
 /// # Errors
 /// As for [`start`].
 pub(super) fn start_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &Log,
     step: CheckoutStep,
     order: &dyn StepOrder,
@@ -136,7 +140,7 @@ pub(super) fn start_step(
 
 /// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
-fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+fn spawn(job: &mut Job<'_>, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
     job.started += 1;
     let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
     let (folder, procs) = cgroup::create(&name).unzip();
@@ -159,14 +163,14 @@ fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io:
 }
 
 /// Removes the cgroup of a process that has ended.
-pub(super) fn remove_cgroup(job: &Job) {
+pub(super) fn remove_cgroup(job: &Job<'_>) {
     if let Some(folder) = &job.run.cgroup {
         cgroup::remove(folder);
     }
 }
 
 /// The user that the command runs as; `None`: this process's own, which has no name.
-fn user_of(job: &Job) -> io::Result<Option<User>> {
+fn user_of(job: &Job<'_>) -> io::Result<Option<User>> {
     match &job.settings.user {
         Some(name) => User::find(name).map(Some),
         None => match User::current() {
@@ -178,7 +182,7 @@ fn user_of(job: &Job) -> io::Result<Option<User>> {
 
 /// The folder that a program begins in. It is looked at here, because the kernel answers the same
 /// for a folder that is missing as for a program that is.
-fn folder(job: &Job, program: &PhaseProgram) -> Result<PathBuf, NotStarted> {
+fn folder(job: &Job<'_>, program: &PhaseProgram) -> Result<PathBuf, NotStarted> {
     let folder = program.folder(job);
     match fs::metadata(folder.join(".")) {
         Ok(_) => Ok(folder),
