@@ -1,14 +1,16 @@
 //! A program that the configuration names for a phase, with what it gets to know.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::job::Job;
 use crate::config::Template;
 use crate::id::Revision;
 use crate::phase::Phase;
 use crate::store::Run;
+use crate::sys::invocation::Invocation;
 use crate::sys::surroundings::PATH;
 use crate::sys::tree::Tree;
 use crate::sys::user::User;
@@ -87,38 +89,47 @@ impl PhaseProgram {
         tree
     }
 
-    /// The command with its arguments and environment. It gets nothing of the runner's own
-    /// environment.
+    /// Its arguments and its environment, and the folder that it begins in. It gets nothing of the
+    /// runner's own environment. `streams`: its standard input, output and error.
     ///
     /// # Errors
     /// No program is configured.
-    pub(super) fn command(&self, job: &Job<'_>, user: Option<&User>) -> io::Result<Command> {
+    pub(super) fn invocation(
+        &self,
+        job: &Job<'_>,
+        user: Option<&User>,
+        streams: [File; 3],
+    ) -> io::Result<Invocation> {
         let arguments = self.filled(job);
-        let (program, arguments) = arguments.split_first().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "no program is configured")
-        })?;
+        if arguments.is_empty() {
+            let why = "no program is configured";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
 
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LANG", "C.UTF-8");
+        let mut invocation = Invocation {
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: BTreeMap::new(),
+            folder: self.folder(job),
+            streams,
+        };
+        invocation.set("PATH", PATH);
+        invocation.set("LANG", "C.UTF-8");
         if let Some(user) = user {
-            command
-                .env("HOME", &user.home)
-                .env("USER", &user.name)
-                .env("LOGNAME", &user.name);
+            invocation.set("HOME", &user.home);
+            invocation.set("USER", &user.name);
+            invocation.set("LOGNAME", &user.name);
         }
 
         // These come last: the configuration can't replace them.
-        command.envs(&job.settings.env);
-        for (name, value) in self.values(job) {
-            command.env(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
+        for (name, value) in &job.settings.env {
+            invocation.set(name, value);
         }
-        command.env(PHASE, self.phase.as_str());
-        command.env("DEPLOY_STATE_DIR", job.store.folder());
-        Ok(command)
+        for (name, value) in self.values(job) {
+            invocation.set(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
+        }
+        invocation.set(PHASE, self.phase.as_str());
+        invocation.set("DEPLOY_STATE_DIR", job.store.folder());
+        Ok(invocation)
     }
 
     /// The program and its arguments, with the values of the deployment in them.

@@ -1,9 +1,9 @@
 //! Starting a deployment's processes, with their arguments and their environment.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use super::job::Job;
 use super::log::Log;
@@ -16,6 +16,7 @@ use crate::sys::cgroup;
 use crate::sys::exec::is_momentary;
 use crate::sys::file::in_memory;
 use crate::sys::gated::{Gated, spawn_gated};
+use crate::sys::invocation::Invocation;
 use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 use crate::text;
@@ -83,15 +84,17 @@ pub(super) fn start(
     let user = user_of(job).map_err(not_started)?;
     let other = user.clone().filter(|user| !user.is_current());
 
-    let mut command = program.command(job, user.as_ref()).map_err(not_started)?;
+    let input = File::open("/dev/null").map_err(not_started)?;
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
     let errors = output.try_clone().map_err(not_started)?;
-    command.stdin(Stdio::null()).stdout(output).stderr(errors);
-    command.current_dir(folder(job, program)?);
+    let invocation = program
+        .invocation(job, user.as_ref(), [input, output, errors])
+        .map_err(not_started)?;
+    check_folder(&invocation.folder)?;
 
-    spawn(job, command, program.phase.as_str(), other)
+    spawn(job, invocation, program.phase.as_str(), other)
         .map_err(|error| NotStarted::of_program(job, program, &error))
 }
 
@@ -116,36 +119,45 @@ pub(super) fn start_step(
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
+    let input = in_memory(line.as_bytes()).map_err(not_started)?;
+    let said = report.try_clone().map_err(not_started)?;
     let target = &job.deployment.target;
-    let mut command = Command::new(OWN_PROGRAM);
-    command
-        .args([STEP_COMMAND, step.as_str()])
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LANG", "C.UTF-8")
-        .env("DEPLOY_ID", job.deployment.id.0.to_string())
-        .env("DEPLOY_STATE_DIR", job.store.folder())
-        // These say what it is, should the record of it be lost.
-        .env("DEPLOY_ENVIRONMENT", target.environment.as_str())
-        .env("DEPLOY_APPLICATION", target.application.as_str())
-        .env("DEPLOY_REVISION", job.deployment.revision.as_str())
-        .current_dir("/")
-        .stdin(in_memory(line.as_bytes()).map_err(not_started)?)
-        .stdout(report.try_clone().map_err(not_started)?)
-        .stderr(output);
+    let mut invocation = Invocation {
+        arguments: vec![
+            OWN_PROGRAM.into(),
+            STEP_COMMAND.into(),
+            step.as_str().into(),
+        ],
+        environment: BTreeMap::new(),
+        folder: "/".into(),
+        streams: [input, said, output],
+    };
+    invocation.set("PATH", PATH);
+    invocation.set("LANG", "C.UTF-8");
+    invocation.set("DEPLOY_ID", job.deployment.id.0.to_string());
+    invocation.set("DEPLOY_STATE_DIR", job.store.folder());
+    // These say what it is, should the record of it be lost.
+    invocation.set("DEPLOY_ENVIRONMENT", target.environment.as_str());
+    invocation.set("DEPLOY_APPLICATION", target.application.as_str());
+    invocation.set("DEPLOY_REVISION", job.deployment.revision.as_str());
 
     let other = user.filter(|user| !user.is_current());
-    spawn(job, command, step.as_str(), other).map_err(not_started)
+    spawn(job, invocation, step.as_str(), other).map_err(not_started)
 }
 
 /// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
-fn spawn(job: &mut Job<'_>, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+fn spawn(
+    job: &mut Job<'_>,
+    invocation: Invocation,
+    what: &str,
+    user: Option<User>,
+) -> io::Result<Gated> {
     job.started += 1;
     let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
     let (folder, procs) = cgroup::create(&name).unzip();
     let could_be_made = folder.is_some();
-    let spawned = spawn_gated(command, procs, user);
+    let spawned = spawn_gated(invocation, procs, user);
 
     let is_in_cgroup = spawned.as_ref().is_ok_and(|gated| gated.is_in_cgroup);
     job.run.cgroup = folder.filter(|folder| {
@@ -180,12 +192,11 @@ fn user_of(job: &Job<'_>) -> io::Result<Option<User>> {
     }
 }
 
-/// The folder that a program begins in. It is looked at here, because the kernel answers the same
-/// for a folder that is missing as for a program that is.
-fn folder(job: &Job<'_>, program: &PhaseProgram) -> Result<PathBuf, NotStarted> {
-    let folder = program.folder(job);
+/// Makes sure that the folder is there that a program begins in. The kernel answers the same for a
+/// folder that is missing as for a program that is.
+fn check_folder(folder: &Path) -> Result<(), NotStarted> {
     match fs::metadata(folder.join(".")) {
-        Ok(_) => Ok(folder),
-        Err(error) => Err(NotStarted::at(&folder, &error)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(NotStarted::at(folder, &error)),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod cgroup;
+mod child;
 pub mod clock;
 pub mod detach;
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod hand_over;
 pub mod host;
 pub mod inherited;
 pub mod interrupts;
+pub mod invocation;
 pub mod listener;
 pub mod lock;
 pub mod marked;
