@@ -125,24 +125,23 @@ pub fn spawn_gated(
         reports,
     )?;
 
+    let ended_early = || io::Error::other("the process ended before it began");
     let greeting = match Report::read(&child.reports) {
         Ok(Report::Waits(greeting)) => greeting,
-        said => {
+        Ok(Report::Failed(errno)) => return Err(errno.into()),
+        Err(_) => {
             // A child that waits at its gate ends now. Otherwise its end would be waited for for
             // ever.
             drop(gate);
-            let exit = child.exit.recv();
-            return Err(match (said, exit) {
-                (Ok(Report::Failed(errno)), _) => errno.into(),
-                (_, Ok(ChildExit::NotExecuted(why))) => why,
-                (Err(error), _) => error,
-                (Ok(Report::Waits(_)), _) => io::Error::other("it said twice that it waits"),
+            return Err(match child.exit.recv() {
+                Ok(ChildExit::NotExecuted(why)) => why,
+                // It was killed.
+                _ => ended_early(),
             });
         }
     };
 
     let identity = ProcessIdentity::of(greeting.pid).map_err(io::Error::other)?;
-    let ended_early = || io::Error::other("the process ended before it began");
     Ok(Gated {
         identity: identity.ok_or_else(ended_early)?,
         is_in_cgroup: greeting.is_in_cgroup,
