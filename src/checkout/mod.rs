@@ -20,6 +20,7 @@ mod error;
 mod fetch;
 mod file_key;
 mod folder;
+mod kept;
 mod lock;
 mod manifest;
 mod order;

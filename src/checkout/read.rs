@@ -167,7 +167,8 @@ impl Writer {
         let user = order.user.as_deref().map(User::find).transpose();
         let user = user.map_err(CheckoutError::Start)?;
         if let Some(user) = user.filter(|user| !user.is_current()) {
-            user.run(&mut command);
+            let credentials = user.credentials().map_err(CheckoutError::Start)?;
+            credentials.run(&mut command);
         }
 
         let mut child = command.spawn().map_err(CheckoutError::Start)?;
@@ -182,18 +183,20 @@ impl Writer {
         })
     }
 
-    /// Sends something. Where that fails, the writer has said why.
+    /// Sends something. Where that fails, the writer says why, and gets no more: one that still
+    /// lives would wait for the rest, while this waits for what it says.
     fn send(
         &mut self,
         work: impl FnOnce(&mut BufWriter<ChildStdin>) -> io::Result<()>,
     ) -> Result<(), CheckoutError> {
-        match self.input.as_mut().map(work) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => {
-                let answer = self.answer()?;
-                Err(CheckoutError::Gone("writer", answer))
-            }
-        }
+        let sent = match self.input.as_mut() {
+            Some(input) => work(input),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Err(error) = sent else { return Ok(()) };
+        self.input = None;
+        self.answer()?;
+        Err(CheckoutError::Gone("writer", error.to_string()))
     }
 
     /// Whether the writer says something within a time, or ends. `true` where the kernel can't

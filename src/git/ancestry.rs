@@ -1,24 +1,25 @@
 //! How commits of an application repository are related.
 //!
-//! Answers are found by walking the history from both sides at once (gix's merge base), with a
-//! commit-graph where there is one. So the time grows with what lies between two commits, and not
-//! with the whole history. An answer is only given where the history is complete. For a shallow
-//! repository, the answer is that it is shallow.
+//! Answers are found by walking the history from both sides at once, with a commit-graph where
+//! there is one. So the time grows with what lies between two commits, and not with the whole
+//! history. An answer is only given where the history is complete. For a shallow repository, the
+//! answer is that it is shallow.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use gix::hash::{ObjectId, Prefix};
+use gix::hash::{ObjectId, Prefix, oid};
 use gix::objs::Kind;
 use gix::revision::plumbing::merge_base;
 use gix::revwalk::Graph;
 use gix::revwalk::graph::Commit as GraphCommit;
-use gix::traverse::commit::Simple;
 
 use super::command::{SHORT_MAX, answer};
-use super::commits::{commits_between, refs_with};
+use super::commits::refs_with;
 use super::error::Error;
 use super::look::at;
+use super::range;
+use super::reach;
 use super::refs::is_named_by;
 use super::repository::Repository;
 use crate::id::Revision;
@@ -141,11 +142,31 @@ impl Repository {
     /// # Errors
     /// It can't be found out, for example because a commit of the history is missing.
     fn is_reachable(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
-        match self.merge_bases(id, tips) {
-            Ok(bases) => Ok(bases.contains(&id)),
-            // git reads commits that gix can't read, for example one without a valid committer.
+        // The usual push is one commit on top of the old tip.
+        if let [tip] = tips
+            && (*tip == id || self.is_parent(&id, tip))
+        {
+            return Ok(true);
+        }
+
+        let walked = self.walk_commits(|commits| {
+            let one = commits.number(id)?;
+            let tips: Result<Vec<u32>, Error> =
+                tips.iter().map(|tip| commits.number(*tip)).collect();
+            reach::is_reachable(commits, one, &tips?)
+        });
+        match walked {
+            Ok(is_reachable) => Ok(is_reachable),
+            // git may read what this program can't read.
             Err(_) => self.is_reachable_by_git(id, tips),
         }
+    }
+
+    /// Whether a commit is certainly a parent of another one.
+    fn is_parent(&self, id: &ObjectId, child: &oid) -> bool {
+        let mut buffer = Vec::new();
+        let child = self.commit(child, &mut buffer);
+        child.is_ok_and(|child| child.parents.contains(id))
     }
 
     /// [`Repository::is_reachable`], as git has it.
@@ -171,19 +192,14 @@ impl Repository {
         one: ObjectId,
         others: &[ObjectId],
     ) -> Result<Vec<ObjectId>, Error> {
-        let objects = self.objects()?;
-
-        // A commit-graph is a cache. Without a readable one the objects themselves are read.
-        let info = self.path().join("objects/info");
-        let at = |name: &str| gix::commitgraph::Graph::at(&info.join(name), objects.kind, None);
-        let cache = at("commit-graph").or_else(|_| at("commit-graphs")).ok();
-
-        let complete = objects.complete();
-        let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
-            Graph::new(&complete, cache.as_ref());
-        let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
-            .map_err(|error| self.error(error))?;
-        Ok(bases.into_iter().flatten().collect())
+        self.walk_commits(|commits| {
+            let complete = self.objects()?.complete();
+            let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
+                Graph::new(&complete, commits.known.graph());
+            let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
+                .map_err(|error| self.error(error))?;
+            Ok(bases.into_iter().flatten().collect())
+        })
     }
 
     /// The object id of a commit. `None`: it is certainly not there.
@@ -265,11 +281,12 @@ impl Repository {
             return Ok(Direction::Ahead);
         }
 
-        let lost = commits_between(self.path(), to, from, folder)?;
+        let (from, to) = ((from, old), (to, new));
+        let lost = self.commits_between(to, from, folder)?;
         if self.is_reachable(new, &[old])? {
             return Ok(Direction::Behind(lost));
         }
-        let gained = commits_between(self.path(), from, to, folder)?;
+        let gained = self.commits_between(from, to, folder)?;
         Ok(Direction::Diverged { gained, lost })
     }
 
@@ -298,13 +315,11 @@ impl Repository {
 
     /// How many commits a branch loses. It is only shown; `None`: that is unknown.
     fn count_lost(&self, old: ObjectId, new: ObjectId) -> Option<u64> {
-        let walk = Simple::new([old], self.objects().ok()?).hide([new]).ok()?;
-        let mut lost = 0;
-        for commit in walk {
-            commit.ok()?;
-            lost += 1;
-        }
-        Some(lost)
+        let walked = self.walk_commits(|commits| {
+            let (old, new) = (commits.number(old)?, commits.number(new)?);
+            range::count(commits, new, old)
+        });
+        walked.ok()
     }
 
     /// The best commit that is in the history of two others.
@@ -346,3 +361,7 @@ impl Repository {
         whole.map(Some).map_err(|error| self.error(error))
     }
 }
+
+#[cfg(test)]
+#[path = "ancestry_tests.rs"]
+mod tests;

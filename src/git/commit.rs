@@ -60,7 +60,22 @@ impl Repository {
         id: &oid,
         buffer: &'b mut Vec<u8>,
     ) -> Result<CommitObject<'b>, Error> {
-        let data = self.find(id, gix::objs::Kind::Commit, buffer)?;
+        self.parse_commit(id, self.find(id, gix::objs::Kind::Commit, buffer)?)
+    }
+
+    /// Reads a commit that is probably not asked for again.
+    ///
+    /// # Errors
+    /// As for [`Repository::commit`].
+    pub(super) fn commit_once<'b>(
+        &self,
+        id: &oid,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<CommitObject<'b>, Error> {
+        self.parse_commit(id, self.find_once(id, gix::objs::Kind::Commit, buffer)?)
+    }
+
+    fn parse_commit<'d>(&self, id: &oid, data: &'d [u8]) -> Result<CommitObject<'d>, Error> {
         CommitObject::parse(data, id.kind())
             .map_err(|why| self.unacceptable(format!("commit {id} can't be understood: {why}")))
     }

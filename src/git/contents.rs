@@ -125,16 +125,23 @@ impl<'r> Contents<'r> {
         id: &oid,
         buffer: &'b mut Vec<u8>,
     ) -> Result<Result<&'b [u8], Node>, Error> {
-        let size = self.repository.size(id)?;
-        if size > SIZE_MAX {
-            return Ok(Err(Node::TooLarge(size)));
-        }
+        let size = match self.repository.find_once(id, Kind::Blob, buffer) {
+            Ok(content) => content.len() as u64,
+            // It may be larger than what is read of any object.
+            Err(error) => match self.repository.size(id) {
+                Ok(size) if size > SIZE_MAX => return Ok(Err(Node::TooLarge(size))),
+                _ => return Err(error),
+            },
+        };
         self.left = self.left.checked_sub(size).ok_or_else(|| {
             self.repository.unacceptable(format!(
                 "the deploy files that differ have more than {BYTES_MAX} bytes together"
             ))
         })?;
-        Ok(Ok(self.repository.find(id, Kind::Blob, buffer)?))
+        if size > SIZE_MAX {
+            return Ok(Err(Node::TooLarge(size)));
+        }
+        Ok(Ok(buffer))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A repository, opened for reading.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use gix::odb::find::Header;
 
 use super::command::yes_or_no;
 use super::error::Error;
+use super::kept_objects::KeptObjects;
+use super::known_commits::KnownCommits;
 use super::look::{at, is_git_dir};
 use super::objects::Objects;
 use super::stream::stream;
@@ -31,6 +33,10 @@ const OBJECT_MAX: usize = 32 * 1024 * 1024;
 /// The largest file of a release that is read at once, in bytes: git may have to put it together
 /// from another one of its size.
 const WHOLE_FILE_MAX: usize = 8 * 1024 * 1024;
+
+/// How much is kept of what was read out of packs to judge something, in bytes: what a push changes
+/// is often stored as what differs from the same few objects.
+const SMALL_PACK_CACHE: usize = 1024 * 1024;
 
 /// How much is kept of what was read out of packs to export a release, in bytes: what comes next is
 /// often described by what differs from it.
@@ -58,8 +64,11 @@ pub struct Repository {
     objects: OnceCell<Objects>,
     /// The largest object that is read, in bytes.
     object_max: usize,
-    /// How much is kept of what was read out of packs, in bytes; 0: nothing.
+    /// How much is kept of what was read out of packs, in bytes.
     pack_cache: usize,
+    kept_objects: RefCell<KeptObjects>,
+    /// The commits that were walked over; `None`: none yet.
+    pub(super) known_commits: RefCell<Option<KnownCommits>>,
     /// The symbolic refs that git listed.
     pub(super) symbolic_refs: OnceCell<BTreeMap<Vec<u8>, Vec<u8>>>,
 }
@@ -100,7 +109,9 @@ impl Repository {
             quarantine,
             objects: OnceCell::new(),
             object_max: OBJECT_MAX,
-            pack_cache: 0,
+            pack_cache: SMALL_PACK_CACHE,
+            kept_objects: RefCell::default(),
+            known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         })
     }
@@ -145,9 +156,7 @@ impl Repository {
         let own = self.common_dir.join("objects");
         let folders = self.quarantine.object_folders.iter().chain([&own]);
         let mut objects = Objects::open(self.object_format()?, folders, self.object_max)?;
-        if self.pack_cache > 0 {
-            objects.cache_packs(self.pack_cache);
-        }
+        objects.cache_packs(self.pack_cache);
         Ok(self.objects.get_or_init(|| objects))
     }
 
@@ -160,6 +169,8 @@ impl Repository {
             objects: OnceCell::new(),
             object_max: WHOLE_FILE_MAX,
             pack_cache: PACK_CACHE,
+            kept_objects: RefCell::default(),
+            known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         }
     }
@@ -249,8 +260,27 @@ impl Repository {
         yes_or_no(&self.common_dir, &self.quarantine.object_folders, arguments)
     }
 
-    /// The bytes of an object, which must be of a certain kind.
+    /// The bytes of an object, which must be of a certain kind. Commits and trees are kept, because
+    /// they are asked for again.
     pub(super) fn find<'b>(
+        &self,
+        id: &oid,
+        kind: gix::objs::Kind,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
+        let kept = self.kept_objects.borrow().copy(id, buffer);
+        match kept {
+            Some(found) => self.check_kind(id, found, kind)?,
+            None => {
+                let data = self.find_once(id, kind, buffer)?;
+                self.kept_objects.borrow_mut().keep(id, kind, data);
+            }
+        }
+        Ok(buffer)
+    }
+
+    /// [`Repository::find`] of an object that is probably not asked for again.
+    pub(super) fn find_once<'b>(
         &self,
         id: &oid,
         kind: gix::objs::Kind,
@@ -264,11 +294,21 @@ impl Repository {
             self.confirm_missing(id)?;
             return Err(Error::missing(&self.common_dir, id));
         };
-        if object.kind != kind {
-            let message = format!("object {id} is a {}, not a {kind}", object.kind);
-            return Err(Error::damaged(&self.common_dir, message));
-        }
+        self.check_kind(id, object.kind, kind)?;
         Ok(object.data)
+    }
+
+    fn check_kind(
+        &self,
+        id: &oid,
+        found: gix::objs::Kind,
+        wanted: gix::objs::Kind,
+    ) -> Result<(), Error> {
+        if found == wanted {
+            return Ok(());
+        }
+        let message = format!("object {id} is a {found}, not a {wanted}");
+        Err(Error::damaged(&self.common_dir, message))
     }
 
     /// The size of a blob in bytes, without reading the blob.

@@ -5,9 +5,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 
-use gix::hash::{ObjectId, oid};
+use gix::hash::{self, ObjectId, oid};
 use gix::objs::tree::{EntryMode, EntryRef};
 use gix::objs::{Kind, TreeRefIter};
 
@@ -107,11 +106,15 @@ impl Repository {
         id: Option<&oid>,
         buffer: &'b mut Vec<u8>,
     ) -> Result<TreeRefIter<'b>, Error> {
-        let data = match id {
-            Some(id) => self.find(id, Kind::Tree, buffer)?,
-            None => &[],
-        };
+        let data = self.tree_data(id, buffer)?;
         Ok(TreeRefIter::from_bytes(data, self.objects()?.kind))
+    }
+
+    fn tree_data<'b>(&self, id: Option<&oid>, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
+        match id {
+            Some(id) => self.find(id, Kind::Tree, buffer),
+            None => Ok(&[]),
+        }
     }
 
     /// What differs between two trees, of folders and of names that matter. Both are walked side by
@@ -129,16 +132,32 @@ impl Repository {
             return Ok(differences);
         }
 
+        let kind = self.objects()?.kind;
         let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
-        let mut old = self.entries(old, &mut old_buffer)?.peekable();
-        let mut new = self.entries(new, &mut new_buffer)?.peekable();
-        while let Some(order) = order(&mut old, &mut new) {
-            let gone = old.next_if(|_| order.is_le()).transpose();
-            let gone = gone.map_err(|error| Error::damaged(self.path(), error))?;
-            let come = new.next_if(|_| order.is_ge()).transpose();
-            let come = come.map_err(|error| Error::damaged(self.path(), error))?;
-            if gone == come {
-                continue;
+        let mut old = self.tree_data(old, &mut old_buffer)?;
+        let mut new = self.tree_data(new, &mut new_buffer)?;
+        let damaged = |error| Error::damaged(self.path(), error);
+        loop {
+            let same = same_beginning(old, new, kind);
+            (old, new) = (&old[same..], &new[same..]);
+            let mut old_entries = TreeRefIter::from_bytes(old, kind);
+            let mut new_entries = TreeRefIter::from_bytes(new, kind);
+            let gone = old_entries.next().transpose().map_err(damaged)?;
+            let come = new_entries.next().transpose().map_err(damaged)?;
+            let order = match (&gone, &come) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(gone), Some(come)) => gone.cmp(come),
+            };
+
+            let gone = gone.filter(|_| order.is_le());
+            let come = come.filter(|_| order.is_ge());
+            if gone.is_some() {
+                old = &old[old_entries.offset_to_next_entry(old)..];
+            }
+            if come.is_some() {
+                new = &new[new_entries.offset_to_next_entry(new)..];
             }
             if differences.len() > most {
                 let message = format!("a folder has more than {most} changes");
@@ -165,17 +184,17 @@ impl Repository {
     }
 }
 
-/// Which of two trees has the entry that comes next. Entries that can't be read are taken from
-/// both, and are an error there. `None`: both trees are at their end.
-fn order(
-    old: &mut Peekable<TreeRefIter<'_>>,
-    new: &mut Peekable<TreeRefIter<'_>>,
-) -> Option<Ordering> {
-    match (old.peek(), new.peek()) {
-        (None, None) => None,
-        (Some(_), None) => Some(Ordering::Less),
-        (None, Some(_)) => Some(Ordering::Greater),
-        (Some(Ok(old)), Some(Ok(new))) => Some(old.cmp(new)),
-        (Some(_), Some(_)) => Some(Ordering::Equal),
+/// How many bytes the entries have with which two trees begin alike. Where they can't be read, that
+/// is for the caller to find.
+fn same_beginning(old: &[u8], new: &[u8], kind: hash::Kind) -> usize {
+    let mut entries = TreeRefIter::from_bytes(old, kind);
+    let mut same = 0;
+    while let Some(Ok(_)) = entries.next() {
+        let next = entries.offset_to_next_entry(old);
+        if old.get(same..next) != new.get(same..next) {
+            break;
+        }
+        same = next;
     }
+    same
 }

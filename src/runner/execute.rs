@@ -12,7 +12,7 @@ use super::outcome::{JobEnd, failed, succeeded, with_remark};
 use super::patience::Patience;
 use super::phase_program::PhaseProgram;
 use super::programs::run_program;
-use super::tries::{Try, persist};
+use super::tries::{NotDone, persist};
 use crate::checkout::CheckoutOrder;
 use crate::phase::Phase;
 use crate::status::Status;
@@ -54,13 +54,11 @@ pub(super) fn execute(mut job: Job<'_>) -> Result<Option<Patience>, Error> {
 fn open_log(job: &mut Job<'_>) -> Result<Log, JobEnd> {
     let path = job.store.log_file(job.deployment.id);
     persist(job, |job| {
-        match Log::create(path.clone(), job.store.sharing(), job.settings.log_limit) {
-            Ok(log) => Try::Done(log),
-            Err(error) => {
-                let path = text::escape(path.as_os_str().as_encoded_bytes(), 200);
-                Try::Fault(format!("the log {path} can't be written: {error}"))
-            }
-        }
+        let log = Log::create(path.clone(), job.store.sharing(), job.settings.log_limit);
+        log.map_err(|error| {
+            let path = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+            NotDone::Fault(format!("the log {path} can't be written: {error}"))
+        })
     })
 }
 

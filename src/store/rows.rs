@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Params, Row};
 
-use super::columns::{damaged, hash_at, identity_at, process_at, revision_at, target_at, time_at};
+use super::columns::{
+    hash_at, identity_at, process_at, revision_at, status_at, target_at, time_at,
+};
 use super::error::Error;
 use super::reader::Reader;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
@@ -179,7 +181,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         let id: Option<i64> = row.get(index)?;
         Ok::<_, rusqlite::Error>(id.map(DeploymentId))
     };
-    let status: String = row.get(6)?;
 
     Ok(Deployment {
         id: DeploymentId(row.get(0)?),
@@ -187,7 +188,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         target: target_at(row, 2)?,
         revision: hash_at(row, 4)?,
         previous_revision: revision_at(row, 5)?,
-        status: status.parse().map_err(|_| damaged(6, "status"))?,
+        status: status_at(row, 6)?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: identity_at(row, 9, 27)?,
@@ -234,6 +235,7 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
 
 impl Reader<'_> {
     /// The deployments that SQL after `SELECT … FROM deployments` selects.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn select(
         &self,
         rest: &str,
@@ -244,11 +246,13 @@ impl Reader<'_> {
     }
 
     /// The first of the deployments that SQL after `SELECT … FROM deployments` selects, if any.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn select_first(
         &self,
         rest: &str,
         parameters: impl Params,
     ) -> Result<Option<Deployment>, Error> {
-        Ok(self.select(rest, parameters)?.into_iter().next())
+        let sql = format!("SELECT {COLUMNS} FROM deployments {rest}");
+        self.first(&sql, parameters, read)
     }
 }

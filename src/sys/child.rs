@@ -29,7 +29,7 @@ use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, getpid, read
 use super::forks;
 use super::invocation::{Image, Vectors};
 use super::surroundings::set_umask_of_command;
-use super::user::User;
+use super::user::Credentials;
 
 /// The size of a child's stack until it executes its program, in bytes.
 const STACK: usize = 32 * 1024;
@@ -138,7 +138,7 @@ pub(super) struct Child {
     /// The `cgroup.procs` of the cgroup that it joins.
     pub(super) cgroup: Option<File>,
     /// The user that it becomes.
-    pub(super) user: Option<User>,
+    pub(super) user: Option<Credentials>,
     /// Where it says what it has come to.
     pub(super) report: PipeWriter,
     /// It begins when it can read a byte here, and ends when the other end is closed.
@@ -209,8 +209,8 @@ impl Child {
     }
 }
 
-/// Blocks no signal any more, and ignores none that the standard library ignores in this program.
-/// The handlers that it has are for faults of memory.
+/// Blocks no signal any more, and does not ignore the one that each Rust program ignores. From here
+/// on a handler could run in the parent's memory, but who makes a child has none.
 fn heed_signals() -> Result<(), Errno> {
     // SAFETY: no handler is installed. The child has a table of handlers of its own.
     #[expect(unsafe_code, reason = "sys is where it may stand")]

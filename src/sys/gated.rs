@@ -25,7 +25,7 @@ use super::clock;
 use super::invocation::{Image, Invocation};
 use super::poll;
 use super::process::ProcessIdentity;
-use super::user::User;
+use super::user::Credentials;
 
 /// How a child ended.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl Running {
 pub fn spawn_gated(
     invocation: Invocation,
     cgroup: Option<File>,
-    user: Option<User>,
+    user: Option<Credentials>,
 ) -> io::Result<Gated> {
     let (reports, report) = io::pipe()?;
     let (gate_reader, gate) = io::pipe()?;

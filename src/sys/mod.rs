@@ -3,6 +3,7 @@
 //! used here and nowhere else.
 
 pub mod access;
+mod accounts;
 pub mod cgroup;
 mod child;
 pub mod clock;
@@ -32,8 +33,10 @@ pub mod poll;
 pub mod process;
 pub mod program;
 pub mod secret;
+mod session;
 pub mod sharing;
 pub mod sparse;
+pub mod start;
 pub mod surroundings;
 pub mod syslog;
 pub mod terminal;

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Instant;
 
 use crate::applications::{commit, commit_on};
-use crate::git_host::{FILE, Home, bring_back, hang, mirror, processes_in, take_away, world};
+use crate::git_host::{
+    FILE, Home, bring_back, hang, mirror, processes_in, take_away, want_new, world,
+};
 use crate::run::run;
 use crate::world::World;
 
@@ -15,8 +17,7 @@ use crate::world::World;
 fn queue_a_second(world: &World) {
     world.job("note start; hold end");
     for (n, message) in ["one", "two"].into_iter().enumerate() {
-        let revision = commit(world, "web", "main", message);
-        world.deploy_rev("production/web", &revision);
+        want_new(world, message);
         world.push();
         if n == 0 {
             world.wait_for("production/web #1 start");
@@ -31,9 +32,7 @@ fn revision_on_another_host_is_fetched_once_and_deployed() {
         "git --git-dir=\"$DEPLOY_REPOSITORY\" cat-file -e \"$DEPLOY_REVISION\" && \
          note \"$DEPLOY_REPOSITORY\"",
     );
-    let one = commit(&world, "web", "main", "one");
-
-    world.deploy_rev("production/web", &one);
+    let one = want_new(&world, "one");
     let push = world.push();
     let fetching = |line: &&String| line.contains("fetching");
     let said: Vec<_> = push
@@ -54,8 +53,7 @@ fn revision_on_another_host_is_fetched_once_and_deployed() {
     // What is known is not fetched again, and what is not known is.
     world.deploy_file("staging/web", format!("{one}\n"));
     world.push().says_nothing_of("fetching");
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push().says("fetching web…");
     let status = world.settled();
     assert_eq!(status.last().unwrap(), "#3 production/web succeeded");
@@ -103,8 +101,7 @@ fn revision_that_comes_to_an_allowed_ref_is_accepted_from_then_on() {
 
     // A branch that is gone there is gone here.
     world.git_in(apps, &["update-ref", "-d", "refs/heads/fix"]);
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push();
     let refs = world.git_in(mirror(&world), &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, "refs/heads/main");
@@ -192,8 +189,7 @@ fn host_that_was_never_reached_is_explained() {
 fn branch_that_was_set_back_on_the_host_does_not_take_away_what_is_deployed() {
     let world = world(FILE, "");
     let one = commit(&world, "web", "main", "one");
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    let two = want_new(&world, "two");
     world.push();
     assert_eq!(world.settled(), ["#1 production/web succeeded"]);
 
@@ -362,8 +358,7 @@ fn mirror_of_a_repository_with_sha256_is_one_with_sha256() {
     world.deploy_rev("production/web", &one);
     world.push();
     assert_eq!(world.settled(), ["#1 production/web succeeded"]);
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push();
     assert_eq!(world.settled()[1], "#2 production/web succeeded");
 }
