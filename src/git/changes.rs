@@ -10,6 +10,7 @@ use gix::hash::{ObjectId, oid};
 
 use super::contents::{ChangedPath, Contents};
 use super::error::Error;
+use super::kept_changes::{AskedChanges, DeepScan};
 use super::repository::Repository;
 use super::tree::{Difference, Differences};
 use crate::change::{Change, Depth};
@@ -32,16 +33,6 @@ pub(super) const DIFFERENCES_MAX: usize = 300_000;
 /// The longest path that is followed, in bytes. No path in a work tree is longer on Linux.
 const PATH_MAX: usize = 4096;
 
-/// Where to look for deploy files at the wrong depth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeepScan {
-    /// Below every folder that differs: pre-receive and `check` do this.
-    Everywhere,
-    /// Below folders that have deploy files: post-receive does this, so that its time does not grow
-    /// with unrelated changes.
-    EnvironmentFolders,
-}
-
 impl Repository {
     /// The deploy files that differ between two commits, in the order of their paths. `None` stands
     /// for a branch that does not exist.
@@ -55,10 +46,23 @@ impl Repository {
         new: Option<&Revision>,
         deep: DeepScan,
     ) -> Result<Vec<Change>, Error> {
+        let asked = AskedChanges {
+            root: root.to_owned(),
+            old: old.cloned(),
+            new: new.cloned(),
+            deep,
+        };
+        let kept = self.kept_changes.borrow().copy(&asked);
+        if let Some(changes) = kept {
+            return Ok(changes);
+        }
+
         let paths = self.walk(root, old, new, deep)?;
         let mut contents = Contents::new(self);
         let changes = paths.into_iter().map(|found| contents.change(found));
-        changes.collect()
+        let changes: Vec<Change> = changes.collect::<Result<_, _>>()?;
+        self.kept_changes.borrow_mut().keep(asked, &changes);
+        Ok(changes)
     }
 
     /// The paths of the deploy files that differ between two commits. No file is read for this.
