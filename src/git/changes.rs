@@ -265,8 +265,13 @@ impl Walk<'_> {
         old: Option<&oid>,
         new: Option<&oid>,
     ) -> Result<Differences, Error> {
-        match self.differences(old, new) {
-            Err(error) if error.is_damage() => self.differences(None, new),
+        self.count_folder()?;
+        let differences = |old| {
+            let repository = self.repository;
+            repository.differences_once(old, new, DIFFERENCES_MAX, is_deploy_name)
+        };
+        match differences(old) {
+            Err(error) if error.is_damage() => differences(None),
             read => read,
         }
     }
@@ -329,13 +334,19 @@ impl Walk<'_> {
 
     /// What differs between two folders, of what matters here: folders and deploy files.
     fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
+        self.count_folder()?;
+        self.repository
+            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+    }
+
+    /// Counts a pair of folders that is compared.
+    fn count_folder(&mut self) -> Result<(), Error> {
         self.folders += 1;
         if self.folders > FOLDERS_MAX {
             let message = format!("more than {FOLDERS_MAX} folders differ");
             return Err(self.repository.unacceptable(message));
         }
-        self.repository
-            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+        Ok(())
     }
 
     /// Adds a deploy file to the result.
