@@ -39,19 +39,27 @@ package_flags = env SOURCE_DATE_EPOCH=$(epoch) RUSTFLAGS="$$RUSTFLAGS $(remap)"
 
 .DEFAULT_GOAL := all
 
-all: need-compilers ## build the release binary (the default)
-	$(timed) 'release build' $(package_flags) $(CARGO) build --release --locked
+# What is called for every push starts in half the time without a dynamic linker and without
+# relocations. It uses nothing of the C library that needs others at run time (see src/sys/accounts).
+static = -C target-feature=+crt-static -C relocation-model=static
+# Nothing waits for these two to start, and so they need not be as small as possible.
+thin = -C lto=thin -C codegen-units=16
+# The programs share the compiled library: only how each is linked is its own.
+build = $(package_flags) $(CARGO) rustc --release --locked
+
+all: need-compilers ## build the release binaries (the default)
+	$(timed) 'release build' $(build) --bin deploy-by-code -- $(static)
+	$(timed) 'deploy-by-code-notify' $(build) --package deploy-by-code-notify -- $(thin)
 
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
 	$(timed) demonstration scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
 
 # The package is the same bit for bit wherever it is built: no path of this machine gets into it,
-# and its times are those of its changelog. One build makes the binary and the program that writes
-# the manual pages: they share the compiled library.
-deb: need-compilers ## build the Debian package, in target/debian; installs a missing cargo-deb
+# and its times are those of its changelog.
+deb: all ## build the Debian package, in target/debian; installs a missing cargo-deb
 	@$(CARGO) deb --version >/dev/null 2>&1 || \
 		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
-	$(timed) 'release build' $(package_flags) $(CARGO) build --release --locked --workspace
+	$(timed) 'program for manual pages' $(build) --package manpages -- $(thin) -C opt-level=0
 	strip --remove-section=.comment '$(binary)' '$(notifier)'
 	rm -rf '$(pages)'
 	'$(target)/release/manpages' '$(pages)'
@@ -73,6 +81,13 @@ test: ## run every test; as root on Debian it first installs the packages that t
 torture: ## let every system call fail, and kill at each: hours; a sample is part of test
 	scripts/test-packages.sh
 	$(timed) torture $(CARGO) test --locked --test torture -- --whole
+
+bench: all ## measure the speed; CASES=… some cases, ARGS=--quick; see docs/performance.md
+	benches/bench.py --binary '$(binary)' --target '$(target)' $(ARGS) $(CASES)
+
+bench-instructions: all ## count instructions against a baseline; BASELINE=new renews it
+	$(timed) 'counting instructions' benches/instructions.py --binary '$(binary)' \
+		$(if $(BASELINE),--$(BASELINE)) $(CASES)
 
 lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
 	$(timed) lint scripts/lint.sh
@@ -124,14 +139,14 @@ install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTD
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in
 # the folder of another user.
 $(binary) $(notifier):
-	$(CARGO) build --release --locked
+	$(MAKE) all
 
 clean: ## remove what was built, and ./demo
 	$(CARGO) clean
 	scripts/demo.sh --remove '$(DEMO_DIR)'
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 
 need-compilers:
@@ -141,5 +156,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test lint lint-tools oldest fmt install clean help \
-	need-compilers
+.PHONY: all demo deb lint-deb test-deb test bench bench-instructions lint lint-tools oldest fmt \
+	install clean help need-compilers

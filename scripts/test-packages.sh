@@ -18,6 +18,10 @@ need_module() { # need_module MODULE PACKAGE: a module of the Python that Debian
     /usr/bin/python3 -c "import $1" 2>/dev/null || lack "$1" "$2"
 }
 
+need_folder() { # need_folder FOLDER PACKAGE
+    [ -d "$1" ] || lack "$1" "$2"
+}
+
 lack() { # lack WHAT PACKAGE
     programs="$programs $1"
     case " $packages " in
@@ -43,6 +47,8 @@ need ssh-keygen openssh-client
 need sshd openssh-server
 need rsyslogd rsyslog
 need strace strace
+need valgrind valgrind
+need setarch util-linux
 need gpgv gpgv
 need ps procps
 need pgrep procps
@@ -64,6 +70,7 @@ need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs
 need filefrag e2fsprogs
 need aiosmtpd python3-aiosmtpd
+need_folder /var/lib/extrausers libnss-extrausers
 need_module ssl python3
 need_module ensurepip python3-venv
 need_module jsonschema python3-jsonschema

@@ -1,5 +1,5 @@
 //! The binary. Everything else is in the library.
 
-fn main() -> std::process::ExitCode {
-    deploy_by_code::cli::main()
-}
+#![no_main]
+
+deploy_by_code::c_main!(deploy_by_code::cli::main);

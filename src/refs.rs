@@ -22,7 +22,7 @@ pub struct RefUpdate {
     pub name: Vec<u8>,
 }
 
-/// What a hook read.
+/// What a hook read that looks at the names of all refs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Updates {
     /// The updates of the refs that are wanted.
@@ -53,77 +53,115 @@ fn malformed(line: &[u8]) -> io::Error {
     )
 }
 
-/// Reads one update; `None`: it sets a symbolic ref (`ref:…`), which only the hook
-/// reference-transaction is told (githooks(5)).
-///
-/// # Errors
-/// The line has another form.
-fn parse_line(line: &[u8]) -> io::Result<Option<RefUpdate>> {
-    let mut parts = line.splitn(3, |b| *b == b' ');
-    let (Some(old), Some(new), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(malformed(line));
-    };
-    if name.is_empty() {
-        return Err(malformed(line));
-    }
-    if [old, new].iter().any(|value| value.starts_with(b"ref:")) {
-        return Ok(None);
+/// How long a hash is: SHA-1, SHA-256.
+const HASH_LENGTHS: [usize; 2] = [40, 64];
+
+/// Splits a line at its first space. A hash ends where hashes end, so that a push of thousands of
+/// refs is not searched byte by byte.
+fn split_at_space(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut ends = HASH_LENGTHS.into_iter();
+    let end = ends.find(|end| line.get(*end) == Some(&b' ') && !line[..*end].contains(&b' '));
+    let end = end.or_else(|| line.iter().position(|byte| *byte == b' '))?;
+    Some((&line[..end], &line[end + 1..]))
+}
+
+/// A line, taken apart.
+struct UpdateLine<'l> {
+    old: &'l [u8],
+    new: &'l [u8],
+    name: &'l [u8],
+}
+
+impl<'l> UpdateLine<'l> {
+    /// Takes a line apart; `None`: it has another form.
+    fn split(line: &'l [u8]) -> Option<Self> {
+        let (old, rest) = split_at_space(line)?;
+        let (new, name) = split_at_space(rest)?;
+        (!name.is_empty()).then_some(Self { old, new, name })
     }
 
-    // The null hash stands for a ref that does not exist.
-    let object = |hash| match Revision::new(hash) {
-        Ok(object) => Ok(Some(object)),
-        Err(RevisionError::Null) => Ok(None),
-        Err(_) => Err(malformed(line)),
-    };
-    Ok(Some(RefUpdate {
-        old: object(old)?,
-        new: object(new)?,
-        name: name.to_vec(),
-    }))
+    /// Whether it sets a symbolic ref (`ref:…`), which only the hook reference-transaction is told
+    /// (githooks(5)).
+    fn is_symbolic(&self) -> bool {
+        [self.old, self.new]
+            .iter()
+            .any(|value| value.starts_with(b"ref:"))
+    }
+
+    /// What it says of the ref; `None`: it names something else than objects.
+    fn update(&self) -> Option<RefUpdate> {
+        // The null hash stands for a ref that does not exist.
+        let object = |hash| match Revision::new(hash) {
+            Ok(object) => Some(Some(object)),
+            Err(RevisionError::Null) => Some(None),
+            Err(_) => None,
+        };
+        Some(RefUpdate {
+            old: object(self.old)?,
+            new: object(self.new)?,
+            name: self.name.to_vec(),
+        })
+    }
 }
 
 /// Reads every update, and keeps those of the refs that `is_wanted` picks by name. A push can
-/// update thousands of refs; each of the others costs eight bytes of memory.
+/// update thousands of refs, so nothing of the others is kept or looked at but the name.
 ///
 /// # Errors
 /// Reading failed, a line has another form, or it is longer than 64 KiB.
 pub fn read(
     mut input: impl BufRead,
     mut is_wanted: impl FnMut(&[u8]) -> bool,
-) -> io::Result<Updates> {
-    let mut updates = Updates::default();
-    // Names are told apart by a hash with a secret key, which nobody can make collide.
-    let (hasher, mut seen) = (RandomState::new(), HashSet::new());
-
-    let mut line = Vec::new();
+) -> io::Result<Vec<RefUpdate>> {
+    let mut wanted = Vec::new();
+    let mut buffer = Vec::new();
     loop {
-        line.clear();
-        if input.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
-            return Ok(updates);
+        buffer.clear();
+        if input
+            .by_ref()
+            .take(LINE_MAX)
+            .read_until(b'\n', &mut buffer)?
+            == 0
+        {
+            return Ok(wanted);
         }
 
-        if line.len() as u64 == LINE_MAX && !line.ends_with(b"\n") {
+        if buffer.len() as u64 == LINE_MAX && !buffer.ends_with(b"\n") {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a ref update is longer than 64 KiB",
             ));
         }
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        if line.is_empty() {
+        let text = buffer.strip_suffix(b"\n").unwrap_or(&buffer);
+        if text.is_empty() {
             continue;
         }
-        let Some(update) = parse_line(line)? else {
-            continue;
-        };
-
-        if !seen.insert(hasher.hash_one(&update.name)) {
-            updates.twice.insert(update.name.clone());
-        }
-        if is_wanted(&update.name) {
-            updates.wanted.push(update);
+        let line = UpdateLine::split(text).ok_or_else(|| malformed(text))?;
+        if !line.is_symbolic() && is_wanted(line.name) {
+            wanted.push(line.update().ok_or_else(|| malformed(text))?);
         }
     }
+}
+
+/// [`read`], and notes which refs occur more than once. This costs eight bytes of memory for each
+/// ref of the push.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_all_names(
+    input: impl BufRead,
+    mut is_wanted: impl FnMut(&[u8]) -> bool,
+) -> io::Result<Updates> {
+    let mut twice = BTreeSet::new();
+    // Names are told apart by a hash with a secret key, which nobody can make collide.
+    let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+    let wanted = read(input, |name| {
+        if !seen.insert(hasher.hash_one(name)) {
+            twice.insert(name.to_owned());
+        }
+        is_wanted(name)
+    })?;
+    Ok(Updates { wanted, twice })
 }
 
 #[cfg(test)]
@@ -134,7 +172,7 @@ mod tests {
     const ZERO: &str = "0000000000000000000000000000000000000000";
 
     fn read_all(text: &str) -> Vec<RefUpdate> {
-        read(text.as_bytes(), |_| true).unwrap().wanted
+        read(text.as_bytes(), |_| true).unwrap()
     }
 
     #[test]
@@ -204,7 +242,7 @@ mod tests {
             names.iter().map(line).collect()
         };
         let twice = |names: &[&str]| {
-            let updates = read(lines(names).as_bytes(), |name| name == b"a").unwrap();
+            let updates = read_all_names(lines(names).as_bytes(), |name| name == b"a").unwrap();
             let twice = updates.twice.into_iter();
             twice
                 .map(|name| String::from_utf8(name).unwrap())
@@ -231,6 +269,6 @@ mod tests {
     fn only_wanted_refs_are_kept() {
         let text = format!("{A} {A} refs/heads/main\n{A} {A} refs/tags/main\n");
         let updates = read(text.as_bytes(), |name| name == b"refs/heads/main").unwrap();
-        assert_eq!(updates.wanted.len(), 1);
+        assert_eq!(updates.len(), 1);
     }
 }

@@ -56,6 +56,12 @@ fn shorten(
     is_special: impl Fn(char) -> bool,
     size: impl Fn(&str) -> usize,
 ) -> String {
+    // Nearly all texts are plain: then they need no look at each character.
+    let is_plain = |b: &u8| (b' '..=b'~').contains(b) && !is_special(char::from(*b));
+    if bytes.len() <= max && bytes.iter().all(is_plain) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
+
     let mut line = String::new();
     let mut count = 0;
     let mut put = |line: &mut String, piece: &str| {

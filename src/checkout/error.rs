@@ -68,6 +68,9 @@ pub enum CheckoutError {
         shown(.0)
     )]
     SharedElsewhere(PathBuf),
+    /// There is no repository to export something from.
+    #[error("no repository is configured")]
+    NoRepository,
     /// The application's repository can't be read.
     #[error(transparent)]
     Git(#[from] git::Error),

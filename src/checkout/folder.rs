@@ -21,19 +21,19 @@ use crate::sys::file_status::FileKind;
 use crate::sys::folder::OpenFolder;
 
 /// How the names of files and folders begin that are being written or removed.
-const UNFINISHED: &str = ".unfinished-";
+pub(super) const UNFINISHED: &str = ".unfinished-";
 
 const CURRENT: &str = "current";
 
 /// The folder with the lists of what was written into the releases.
-const MANIFESTS: &str = ".manifests";
+pub(super) const MANIFESTS: &str = ".manifests";
 
 /// A checkout's folder. It is locked while it is held open.
 pub(super) struct Checkout<'o> {
-    order: &'o CheckoutOrder,
-    folder: OpenFolder,
-    releases: OpenFolder,
-    claim: Claim,
+    pub(super) order: &'o CheckoutOrder,
+    pub(super) folder: OpenFolder,
+    pub(super) releases: OpenFolder,
+    pub(super) claim: Claim,
     /// It is held until this is dropped.
     _lock: File,
 }
@@ -108,7 +108,7 @@ impl<'o> Checkout<'o> {
     ///
     /// # Errors
     /// Something else than a link is in its place, or it can't be read.
-    fn current(&self) -> Result<Option<OsString>, CheckoutError> {
+    pub(super) fn current(&self) -> Result<Option<OsString>, CheckoutError> {
         let path = self.path(CURRENT);
         let name = OsStr::new(CURRENT);
         match self.folder.status(name).map_err(at(&path))? {
@@ -159,7 +159,11 @@ impl<'o> Checkout<'o> {
     }
 
     /// The release that a deployment of a revision made the current one.
-    fn good(&self, revision: &crate::id::Revision, id: DeploymentId) -> Option<&GoodRelease> {
+    pub(super) fn good(
+        &self,
+        revision: &crate::id::Revision,
+        id: DeploymentId,
+    ) -> Option<&GoodRelease> {
         let mut releases = self.claim.releases.iter();
         releases.find(|release| release.deployment == id && release.name.revision() == revision)
     }
@@ -195,7 +199,7 @@ impl<'o> Checkout<'o> {
 
     /// The name of a release that is being written or removed. It is this deployment's alone: what
     /// an earlier one could not remove is in nobody's way.
-    fn unfinished(&self, name: &ReleaseName) -> OsString {
+    pub(super) fn unfinished(&self, name: &ReleaseName) -> OsString {
         OsString::from(format!("{UNFINISHED}{name}.{}", self.order.id.0))
     }
 
@@ -234,17 +238,6 @@ impl<'o> Checkout<'o> {
         manifests.rename(&self.unfinished(name), name.as_ref())
     }
 
-    /// Removes the lists of releases that are not kept.
-    fn prune_manifests(&self, kept: &[OsString]) -> io::Result<()> {
-        let manifests = match self.folder.folder(OsStr::new(MANIFESTS)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            manifests => manifests?,
-        };
-        let names = manifests.names()?.into_iter();
-        let mut gone = names.filter(|name| !kept.contains(name));
-        gone.try_for_each(|name| manifests.remove(&name))
-    }
-
     /// How releases share files; `None`: the file system can't do it.
     pub(super) fn link(&self) -> Option<Link> {
         let try_once = || -> io::Result<()> {
@@ -265,7 +258,7 @@ impl<'o> Checkout<'o> {
         self.claim.write(&self.folder)
     }
 
-    fn write_claim(&self) -> Result<(), CheckoutError> {
+    pub(super) fn write_claim(&self) -> Result<(), CheckoutError> {
         let path = self.path(super::claim::FILE);
         self.claim.write(&self.folder).map_err(at(path))
     }
@@ -305,7 +298,7 @@ impl<'o> Checkout<'o> {
     }
 
     /// Gives a release that is completely written its name. What has the name already gets another
-    /// one, and is removed by [`Checkout::prune`].
+    /// one, and is removed with the next releases that do not stay.
     ///
     /// # Errors
     /// It can't be made durable or renamed.
@@ -420,80 +413,6 @@ impl<'o> Checkout<'o> {
         // activated again all the same, and the record knows that the release is no good one.
         let _ = self.write_claim();
         Ok(WentBack::To(before))
-    }
-
-    /// The names of the releases that stay: the newest good ones, according to the record, and
-    /// those that `current` leads to and led to before. A process may still work in the latter.
-    ///
-    /// # Errors
-    /// `current` can't be read.
-    pub(super) fn kept(&self) -> Result<Vec<OsString>, CheckoutError> {
-        let order = self.order;
-        let recorded = |(revision, id)| {
-            self.good(revision, id)
-                .or_else(|| self.good(revision, DeploymentId(0)))
-        };
-        let succeeded = order.succeeded.iter().map(|(revision, id)| (revision, *id));
-        let newest = succeeded.filter_map(recorded).take(order.keep);
-        let before = self.claim.releases.get(1).filter(|_| order.keep > 1);
-        let mut kept: Vec<OsString> = newest
-            .chain(before)
-            .map(|release| release.name.as_ref().to_owned())
-            .collect();
-        kept.extend(self.current()?);
-        Ok(kept)
-    }
-
-    /// The names of what is in the folder of the releases and does not stay.
-    ///
-    /// # Errors
-    /// The folder can't be read.
-    pub(super) fn others(&self, kept: &[OsString]) -> Result<Vec<OsString>, CheckoutError> {
-        let names = self.releases.names().map_err(at(self.path("releases")))?;
-        Ok(names
-            .into_iter()
-            .filter(|name| !kept.contains(name))
-            .collect())
-    }
-
-    /// Removes the releases that do not stay, and their lists.
-    ///
-    /// # Errors
-    /// Something can't be removed; it stays until the next time.
-    pub(super) fn prune(
-        &mut self,
-        kept: &[OsString],
-        others: &[OsString],
-    ) -> Result<(), CheckoutError> {
-        let mut result = self
-            .prune_manifests(kept)
-            .map_err(at(self.path(MANIFESTS)));
-        for name in others {
-            let removed = self.remove(name).map_err(at(self.release_path(name)));
-            result = result.and(removed);
-        }
-
-        let is_kept =
-            |release: &GoodRelease| kept.iter().any(|name| *name == release.name.as_ref());
-        if !self.claim.releases.iter().all(is_kept) {
-            self.claim.releases.retain(is_kept);
-            self.write_claim()?;
-        }
-        result
-    }
-
-    /// Removes a release, or something unfinished. What somebody else put there stays.
-    fn remove(&self, name: &OsStr) -> io::Result<()> {
-        if name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
-            return self.releases.remove(name);
-        }
-        let Some(release) = ReleaseName::parse(name) else {
-            return Ok(());
-        };
-        // It is renamed before it is removed: half a release must not have a release's name.
-        let unfinished = self.unfinished(&release);
-        self.releases.rename(name, &unfinished)?;
-        self.releases.remove(&unfinished)
     }
 }
 

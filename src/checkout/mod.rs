@@ -20,6 +20,7 @@ mod error;
 mod fetch;
 mod file_key;
 mod folder;
+mod kept;
 mod lock;
 mod manifest;
 mod order;
@@ -41,5 +42,6 @@ pub use order::{
 };
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;
+pub use shared::SHARED;
 pub use steps::{go_back, make_current, prune, write};
 pub use went_back::WentBack;

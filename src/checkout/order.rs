@@ -120,8 +120,8 @@ pub struct CheckoutOrder {
     pub folder: PathBuf,
     /// To whom it has to belong.
     pub owner: CheckoutOwner,
-    /// The application's repository.
-    pub repository: PathBuf,
+    /// The application's repository; `None`: none is configured, and nothing can be exported.
+    pub repository: Option<PathBuf>,
     /// The revision of the deployment.
     pub revision: Revision,
     /// The number of the deployment.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::sys::clock::Deadline;
+use crate::text::grouped;
 
 /// After which time the first line comes.
 const FIRST: Duration = Duration::from_secs(2);
@@ -38,6 +39,15 @@ impl Progress {
             say(&line(self.files, self.all, self.bytes));
         }
     }
+
+    /// Says that everything was sent and only the disk is waited for, if `is_written` does not come
+    /// until the next line is due.
+    pub(super) fn end(self, is_written: impl FnOnce(Duration) -> bool, say: &mut dyn FnMut(&str)) {
+        if !is_written(self.next.left()) {
+            let line = line(self.files, self.all, self.bytes);
+            say(&format!("{line}; waiting for the disk"));
+        }
+    }
 }
 
 fn line(files: u64, all: u64, bytes: u64) -> String {
@@ -50,22 +60,29 @@ fn line(files: u64, all: u64, bytes: u64) -> String {
     )
 }
 
-/// A number with a comma before each three digits.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn disk_is_named_only_if_it_is_waited_for() {
+        for (is_written, expect) in [
+            (true, ""),
+            (
+                false,
+                "exported 2 of 2 files (100 %), 3 MiB; waiting for the disk",
+            ),
+        ] {
+            let (mut progress, mut said) = (Progress::of(2), String::new());
+            progress.add(2, 3 << 20, &mut |line| panic!("{line} is said too early"));
+            let wait = |time: Duration| {
+                assert!(time > FIRST / 2 && time <= FIRST, "{time:?}");
+                is_written
+            };
+            progress.end(wait, &mut |line| said.push_str(line));
+            assert_eq!(said, expect);
+        }
+    }
 
     #[test]
     fn line_names_files_share_and_bytes() {

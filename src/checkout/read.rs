@@ -2,7 +2,9 @@
 //! that writes it.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use super::error::CheckoutError;
 use super::file_key::{FileKey, PlaceNumber};
@@ -11,6 +13,7 @@ use super::progress::Progress;
 use super::stream::send;
 use crate::git::{self, ExportItem, ExportReceiver, ReleaseTree};
 use crate::sys::file::widen_pipe;
+use crate::sys::poll::wait_until_readable;
 use crate::sys::user::User;
 use crate::text;
 
@@ -76,19 +79,21 @@ fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<Strin
         return writer.end(answer);
     }
     known.sort_unstable();
-    read(order, known, &mut writer, say)?;
+    let progress = read(order, known, &mut writer, say)?;
+    progress.end(|time| writer.answers_within(time), say);
     let answer = writer.answer()?;
     writer.end(answer)
 }
 
-/// Sends all files of the revision, except for those that the writer knows.
+/// Sends all files of the revision, except for those that the writer knows. Returns how far it is.
 fn read(
     order: &CheckoutOrder,
     known: Vec<FileKey>,
     writer: &mut Writer,
     say: &mut dyn FnMut(&str),
-) -> Result<(), CheckoutError> {
-    let repository = git::open_application(&order.repository)?;
+) -> Result<Progress, CheckoutError> {
+    let repository = order.repository.as_ref();
+    let repository = git::open_application(repository.ok_or(CheckoutError::NoRepository)?)?;
     let subdirectory = order.subdirectory.as_deref();
     let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
     let mut sender = Sender {
@@ -100,7 +105,8 @@ fn read(
         say,
     };
     tree.export(&mut sender)?;
-    sender.writer.send(BufWriter::flush)
+    sender.writer.send(BufWriter::flush)?;
+    Ok(sender.progress)
 }
 
 /// Sends what is in a tree to the writer.
@@ -161,7 +167,8 @@ impl Writer {
         let user = order.user.as_deref().map(User::find).transpose();
         let user = user.map_err(CheckoutError::Start)?;
         if let Some(user) = user.filter(|user| !user.is_current()) {
-            user.run(&mut command);
+            let credentials = user.credentials().map_err(CheckoutError::Start)?;
+            credentials.run(&mut command);
         }
 
         let mut child = command.spawn().map_err(CheckoutError::Start)?;
@@ -176,18 +183,27 @@ impl Writer {
         })
     }
 
-    /// Sends something. Where that fails, the writer has said why.
+    /// Sends something. Where that fails, the writer says why, and gets no more: one that still
+    /// lives would wait for the rest, while this waits for what it says.
     fn send(
         &mut self,
         work: impl FnOnce(&mut BufWriter<ChildStdin>) -> io::Result<()>,
     ) -> Result<(), CheckoutError> {
-        match self.input.as_mut().map(work) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) | None => {
-                let answer = self.answer()?;
-                Err(CheckoutError::Gone("writer", answer))
-            }
-        }
+        let sent = match self.input.as_mut() {
+            Some(input) => work(input),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        let Err(error) = sent else { return Ok(()) };
+        self.input = None;
+        self.answer()?;
+        Err(CheckoutError::Gone("writer", error.to_string()))
+    }
+
+    /// Whether the writer says something within a time, or ends. `true` where the kernel can't
+    /// tell: then it is only waited for.
+    fn answers_within(&self, time: Duration) -> bool {
+        let answers = self.answers.get_ref().as_fd();
+        !self.answers.buffer().is_empty() || wait_until_readable(&[answers], time).unwrap_or(true)
     }
 
     /// What the writer says next.

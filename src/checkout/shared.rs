@@ -20,7 +20,7 @@ use crate::sys::file_status::FileKind;
 use crate::sys::folder::OpenFolder;
 
 /// The name of the folder in the checkout's folder.
-const SHARED: &str = "shared";
+pub const SHARED: &str = "shared";
 
 /// What has to be done so that something is shared.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The steps of a checkout, each in a process that runs as the user whom the folder belongs to.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, BufRead};
 use std::sync::Mutex;
 
@@ -147,6 +148,8 @@ pub fn go_back(
     say: &mut dyn FnMut(&str),
 ) -> Result<WentBack, CheckoutError> {
     set_umask(order.is_shared);
+    // There is nothing to go back to in a folder that is gone, and none is made.
+    fs::metadata(&order.folder).map_err(at(&order.folder))?;
     Checkout::open(order, say)?.go_back()
 }
 

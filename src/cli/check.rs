@@ -8,7 +8,7 @@ use super::output;
 use crate::publish::TargetFault;
 use crate::report::{RefusalRow, not_deployed_lines, refusal_lines, to_json};
 use crate::text;
-use crate::verbs::{self, ProgramFault};
+use crate::verbs::{self, ProgramFault, SharedFault};
 
 /// `check [REV]`: refused if anything is.
 pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Result<Exit, Error> {
@@ -39,6 +39,9 @@ pub(super) fn check(context: &Context, revision: Option<&str>, json: bool) -> Re
         );
     }
     for ProgramFault { found, fix } in &checked.programs {
+        output::complain(&format!("warning: {found}"), Some(fix));
+    }
+    for SharedFault { found, fix, .. } in &checked.shared {
         output::complain(&format!("warning: {found}"), Some(fix));
     }
     for fault in &checked.key_faults {

@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
@@ -33,7 +32,14 @@ pub fn command() -> clap::Command {
 
 /// Runs the program and returns its exit code.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> u8 {
+    let exit = run_as_called();
+    output::finish();
+    exit.into()
+}
+
+/// Runs what the program was called as: a hook, `git deploy`, or the program with a command.
+fn run_as_called() -> Exit {
     let mut words = env::args_os();
     let mut program = words.next().unwrap_or_default();
     // The kernel was asked to execute the file of a hook. Its first line names this program, and
@@ -54,8 +60,7 @@ pub fn main() -> ExitCode {
         }
         None => dispatch(&program),
     };
-    let exit = result.unwrap_or_else(|error| fail(&error, output::complain));
-    exit.into()
+    result.unwrap_or_else(|error| fail(&error, output::complain))
 }
 
 /// Runs the command that the command line names.

@@ -1,7 +1,5 @@
 //! Exit codes, and the one place where errors become text.
 
-use std::process::ExitCode;
-
 use super::error::Error;
 use crate::text;
 use crate::verbs::Kind;
@@ -28,9 +26,9 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
+impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        exit as Self
     }
 }
 

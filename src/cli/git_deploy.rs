@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -117,13 +116,11 @@ pub(super) fn is_called(program: &OsStr) -> bool {
 }
 
 /// Runs the program as `git deploy`, and returns its exit code.
-pub(super) fn main() -> ExitCode {
+pub(super) fn main() -> Exit {
     let complain = |message: &str, hint: Option<&str>| {
         output::print_error(&output::complaint_of(SHOWN, message, hint));
     };
-    dispatch()
-        .unwrap_or_else(|error| fail(&error, complain))
-        .into()
+    dispatch().unwrap_or_else(|error| fail(&error, complain))
 }
 
 fn dispatch() -> Result<Exit, Error> {

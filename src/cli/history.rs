@@ -1,15 +1,17 @@
 //! `log`: the recorded deployments, newest first.
 
+use std::io::Write;
+
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::look_commands::LogArguments;
 use super::output::Output;
 use crate::report::{
-    Colour, DeploymentRow, Table, colour, duration, duration_cell, summary_cell, to_json,
-    to_json_line, who_cell,
+    Colour, Table, colour, duration, duration_cell, summary_cell, to_json_line, who_cell,
+    write_json_array,
 };
-use crate::store::Deployment;
+use crate::store::{Deployment, Filter};
 use crate::sys::clock;
 use crate::verbs::{self, History};
 
@@ -27,47 +29,58 @@ pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Er
     let number = arguments.number.unwrap_or(all);
 
     let (deploy, mut store) = context.look()?;
-    let record = store.read()?;
-    verbs::names(&deploy, &record)?.check_filter(&filter)?;
-    if arguments.json_lines {
-        drop(record);
-        return lines(
-            context,
-            History::new(&deploy, &mut store, filter, period, number),
-        );
+    if filter != Filter::default() {
+        let record = store.read()?;
+        verbs::names(&deploy, &record)?.check_filter(&filter)?;
     }
-
-    let deployments = record.history_before(None, &filter, &period, number)?;
+    let mut history = History::new(&deploy, &mut store, filter, period, number);
+    if arguments.json_lines {
+        return lines(context, history);
+    }
     if arguments.json {
-        let rows = deployments
-            .iter()
-            .map(|deployment| DeploymentRow::new(&deploy, deployment, &record));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        context.output.line(&to_json(&rows))?;
+        let next = || history.next_rows().map_err(Error::from);
+        let written = |output: &mut dyn Write| write_json_array(output, next, Error::Output);
+        context.output.write(written)?;
         return Ok(Exit::Done);
     }
 
-    match (deployments.is_empty(), since.or(until)) {
+    let mut table = empty_table();
+    loop {
+        let piece = history.next_piece()?;
+        if piece.is_empty() {
+            break;
+        }
+        piece.iter().for_each(|row| table.row(cells(row)));
+    }
+    match (table.is_empty(), since.or(until)) {
         (true, Some(_)) => context.output.line("nothing was deployed in this period")?,
-        _ => table(&context.output, &deployments)?,
+        _ => print(&context.output, &table)?,
     }
     Ok(Exit::Done)
 }
 
 /// Prints the table of deployments.
 pub(super) fn table(output: &Output, deployments: &[Deployment]) -> Result<(), Error> {
-    let mut table = Table::with_details(&HEADING, 2);
+    let mut table = empty_table();
     deployments.iter().for_each(|row| table.row(cells(row)));
+    print(output, &table)
+}
+
+fn empty_table() -> Table {
+    Table::with_details(&HEADING, 2)
+}
+
+fn print(output: &Output, table: &Table) -> Result<(), Error> {
     if table.is_empty() {
         return output.line("nothing was deployed yet");
     }
-    output.table(&table)
+    output.table(table)
 }
 
 /// Prints each deployment as JSON in a line of its own.
 fn lines(context: &Context, mut history: History<'_>) -> Result<Exit, Error> {
     loop {
-        let piece = history.next_piece()?;
+        let piece = history.next_rows()?;
         if piece.is_empty() {
             return Ok(Exit::Done);
         }

@@ -2,11 +2,14 @@
 //! panic.
 
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::error::Error;
 use crate::report::{Colour, Table};
 use crate::sys::terminal;
+
+/// How much is collected before it is written, in bytes.
+const BUFFER: usize = 64 * 1024;
 
 /// Standard output.
 pub(super) struct Output {
@@ -33,6 +36,17 @@ impl Output {
         written.and_then(|()| stdout.flush()).map_err(Error::Output)
     }
 
+    /// Prints what `write` writes, and ends the line.
+    pub(super) fn write(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut stdout = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        write(&mut stdout)?;
+        let written = stdout.write_all(b"\n");
+        written.and_then(|()| stdout.flush()).map_err(Error::Output)
+    }
+
     /// Prints a line.
     pub(super) fn line(&self, line: &str) -> Result<(), Error> {
         self.print(&format!("{line}\n"))
@@ -51,6 +65,11 @@ impl Output {
             text.to_owned()
         }
     }
+}
+
+/// Hands on what was printed and still waits in a buffer. Nobody is left to hear of an error.
+pub(super) fn finish() {
+    let _ = io::stdout().flush();
 }
 
 /// How many characters a line of the terminal has; `None`: standard output is no terminal.

@@ -42,7 +42,7 @@ pub use notify::{
     SmtpServer,
 };
 pub use people::People;
-pub use release_path::{REVISION_FILE, SharedPath};
+pub use release_path::{REVISION_FILE, ReleasePathError, SharedPath, Subdirectory};
 pub use repository_url::{RepositoryProtocol, RepositoryUrl, UrlError};
 pub use sections::{Config, EnvironmentSection};
 pub use settings::{Link, OnInterrupt, Queue, RunnerKind, Settings};

@@ -56,9 +56,31 @@ impl SharedPath {
     }
 }
 
+/// The folder of a revision that is deployed, as a path without a slash at its end. It is never the
+/// whole revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Subdirectory(String);
+
+impl Subdirectory {
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Subdirectory {
+    type Error = ReleasePathError;
+
+    fn try_from(text: String) -> Result<Self, ReleasePathError> {
+        path(&text).map(|path| Self(path.to_owned()))
+    }
+}
+
 /// A text that is no path in a release. Most hold the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ReleasePathError {
+pub enum ReleasePathError {
     /// It is empty, is not relative, or one of its parts is no name.
     NotInside(String),
     /// It has a part that is too long, or too many of them.
@@ -198,6 +220,14 @@ mod tests {
         ];
         for (text, expect) in table {
             assert_eq!(subdirectory(text).ok().as_deref(), expect, "{text:?}");
+
+            let folder = Subdirectory::try_from(text.to_owned()).ok();
+            let expect = expect.filter(|expect| !expect.is_empty());
+            assert_eq!(
+                folder.as_ref().map(Subdirectory::as_str),
+                expect,
+                "{text:?}"
+            );
         }
     }
 

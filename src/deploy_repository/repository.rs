@@ -114,6 +114,12 @@ impl DeployRepository {
         })
     }
 
+    /// Whether a ref is the deploy branch, by its full name.
+    #[must_use]
+    pub fn is_branch(&self, name: &[u8]) -> bool {
+        name == self.branch.as_bytes()
+    }
+
     /// Reads the configuration again, for a process that lives long.
     ///
     /// # Errors

@@ -239,7 +239,7 @@ pub(super) fn write(git_dir: &Path, arguments: &[&str], input: &[u8]) -> Result<
 fn as_owner(command: &mut Command, git_dir: &Path) -> io::Result<()> {
     let owner = git_dir.metadata()?.uid();
     if User::is_root() && owner != User::own_number() {
-        User::by_number(owner)?.run(command);
+        User::by_number(owner)?.credentials()?.run(command);
     }
     Ok(())
 }

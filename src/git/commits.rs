@@ -44,12 +44,13 @@ pub fn newest_commits(
     without: Option<&Revision>,
     to: &Revision,
     most: u64,
+    folder: Option<&str>,
 ) -> Result<Commits, Error> {
     let range = match without {
         Some(without) => format!("{without}..{to}"),
         None => to.to_string(),
     };
-    newest_of_range(git_dir, &range, most, None)
+    newest_of_range(git_dir, &range, most, folder)
 }
 
 impl Repository {

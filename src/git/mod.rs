@@ -66,7 +66,7 @@ pub use mirror::{FetchError, FetchFailure, FetchProgress, Mirror, tidy_mirrors};
 pub use notes::NoteLine;
 pub use other_files::{OtherFile, OtherFiles};
 pub use place::{find_repository, open_application};
-pub use program::TreeProgram;
+pub use program::{TreePlace, TreeProgram};
 pub use repository::{Quarantine, Repository};
 pub use scratch::scratch;
 pub use settings::{

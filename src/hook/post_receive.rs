@@ -136,15 +136,13 @@ enum Pushed {
 
 /// The update of the deploy branch, if it is among the updates that git tells.
 fn read_push(deploy: &DeployRepository, input: impl BufRead) -> Pushed {
-    let is_deploy_branch = |name: &[u8]| name == deploy.branch.as_bytes();
-    let is_wanted = |name: &[u8]| is_deploy_branch(name) || USUAL_BRANCHES.contains(&name);
+    let is_wanted = |name: &[u8]| deploy.is_branch(name) || USUAL_BRANCHES.contains(&name);
 
     let update = match refs::read(input, is_wanted) {
         Ok(updates) => {
             let (mut own, others): (Vec<_>, Vec<_>) = updates
-                .wanted
                 .into_iter()
-                .partition(|update| is_deploy_branch(&update.name));
+                .partition(|update| deploy.is_branch(&update.name));
             match (own.as_mut_slice(), others.first()) {
                 ([_], _) => own.pop(),
                 // Two lines about the branch: neither says how it moved. The planner finds out.
@@ -190,7 +188,7 @@ impl Received {
         let concerned = Concerned::by(Err(&error), &recorded);
         let touches = refs::read(input, |name| concerned.has(name));
         // A line that can't be read may be about the branch.
-        let touches = touches.map_or(true, |updates| !updates.wanted.is_empty());
+        let touches = touches.map_or(true, |updates| !updates.is_empty());
 
         if is_unreadable || touches {
             let failure = Failure::Unusable(error);

@@ -154,7 +154,8 @@ fn judge(
     let concerned = Concerned::by(opened.as_ref(), &recorded);
     let published = configured(opened.as_ref()).and_then(|config| config.publish.as_deref());
     let mut guarded = GuardedRefs::new(repository, &concerned, published);
-    let updates = refs::read(input, |name| guarded.matters(name)).map_err(Error::Refs)?;
+    let updates = refs::read_all_names(input, |name| guarded.matters(name));
+    let updates = updates.map_err(Error::Refs)?;
     let (updates, refusals) = guarded.sort(updates)?;
     verdict.refusals.extend(refusals);
 

@@ -22,20 +22,21 @@ pub fn reference_transaction(
     if state != "committed" {
         return;
     }
-    let read = refs::read(input, |name| name.starts_with(b"refs/heads/"));
-    if read.as_ref().is_ok_and(|updates| updates.wanted.is_empty()) {
-        return;
-    }
-
-    let Ok(deploy) = DeployRepository::open(&environment.git_dir, config) else {
-        return;
-    };
-    let is_branch = |update: &RefUpdate| update.name == deploy.branch.as_bytes();
-    let (old, new) = match read.map(|updates| updates.wanted.into_iter().find(is_branch)) {
+    // The repository is only opened for a branch, and nothing of the other refs is kept.
+    let open = || DeployRepository::open(&environment.git_dir, config).ok();
+    let mut opened = None;
+    let read = refs::read(input, |name| {
+        name.starts_with(b"refs/heads/")
+            && matches!(opened.get_or_insert_with(open), Some(deploy) if deploy.is_branch(name))
+    });
+    let (old, new) = match read.map(|updates| updates.into_iter().next()) {
         Ok(Some(RefUpdate { old, new, .. })) => (old, new),
         Ok(None) => return,
         // The line that could not be read may be about the deploy branch.
         Err(_) => (None, None),
+    };
+    let Some(deploy) = opened.unwrap_or_else(open) else {
+        return;
     };
     if !deploy.state_dir().exists() {
         return;

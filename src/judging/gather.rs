@@ -20,7 +20,7 @@ use crate::policy::{
     Base, ExceptionKind, Facts, Hold, Newest, Promotion, RevisionFact, Survey, TargetFacts,
     Trailers, Unknown,
 };
-use crate::store::{Deployment, Reader};
+use crate::store::{NewestRecord, Reader};
 use crate::sys::clock;
 use crate::text;
 
@@ -141,7 +141,7 @@ fn target_facts(
         pusher: pusher(inputs, candidate).cloned(),
         trailers: trailers(inputs, candidate)?,
         review: inputs.range_facts.reviews.get(target).cloned(),
-        newest: newest(inputs, recorded.newest.as_ref())?,
+        newest: newest(inputs, recorded.state.newest.as_ref())?,
         ..TargetFacts::default()
     };
     let Some(revision) = candidate.revision() else {
@@ -163,12 +163,14 @@ fn target_facts(
             }))
         };
         known.wanted = base(recorded.wanted.as_ref())?;
-        known.deployed = base(recorded.deployed.as_ref())?;
+        known.deployed = base(recorded.state.deployed.as_ref())?;
         known.under_way = base(recorded.under_way(revision))?;
     }
     if let Some(record) = inputs.record {
-        known.holds = holds(inputs, record, target, revision, repositories)?;
-        known.succeeded_here = record.first_success(target, revision)?.is_some();
+        if recorded.state.has_holds {
+            known.holds = holds(inputs, record, target, revision, repositories)?;
+        }
+        known.succeeded_here = recorded.state.has_succeeded;
         known.promotion = promotion(inputs, record, target, revision)?;
     }
 
@@ -176,7 +178,7 @@ fn target_facts(
         inputs,
         target,
         candidate,
-        recorded.deployed.as_ref(),
+        recorded.state.deployed.as_ref(),
         &mut known,
         repositories,
     )?;
@@ -249,12 +251,15 @@ fn trailers(inputs: &Inputs<'_>, candidate: &Candidate) -> Result<Trailers, Erro
 }
 
 /// The newest deployment of a target, and the reason for which it went back, if it did.
-fn newest(inputs: &Inputs<'_>, newest: Option<&Deployment>) -> Result<Option<Newest>, Error> {
+fn newest(inputs: &Inputs<'_>, newest: Option<&NewestRecord>) -> Result<Option<Newest>, Error> {
     let (Some(record), Some(newest)) = (inputs.record, newest) else {
         return Ok(None);
     };
 
-    let exceptions = record.exceptions(newest.id)?;
+    let exceptions = match newest.has_exceptions {
+        true => record.exceptions(newest.id)?,
+        false => Vec::new(),
+    };
     Ok(Some(Newest {
         id: newest.id,
         revision: newest.revision.clone(),

@@ -8,16 +8,14 @@ use super::questions::Question;
 use crate::candidate::Candidate;
 use crate::id::{Revision, Target};
 use crate::status::Status;
-use crate::store::Deployment;
+use crate::store::TargetRecord;
 
 /// What the record says about a target.
 pub(super) struct Recorded {
     /// The revision that was wanted before the change, and that was accepted.
     pub(super) wanted: Option<Revision>,
-    /// The revision that is deployed.
-    pub(super) deployed: Option<Revision>,
-    /// The newest deployment.
-    pub(super) newest: Option<Deployment>,
+    /// What the state has of it.
+    pub(super) state: TargetRecord,
 }
 
 impl Recorded {
@@ -33,31 +31,29 @@ impl Recorded {
         let Some(record) = inputs.record else {
             return Ok(Self {
                 wanted: before.cloned(),
-                deployed: None,
-                newest: None,
+                state: TargetRecord::default(),
             });
         };
 
-        let newest = record.newest_of(target)?;
+        let path = &candidate.change.path;
+        let state = record.target_record(target, path, candidate.revision())?;
         // If the file has a problem, what it asked for was refused after the branch had moved. Then
         // the revision that was accepted last counts.
-        let wanted = if record.has_problem(&candidate.change.path)? {
-            newest.as_ref().map(|newest| newest.revision.clone())
+        let wanted = if state.has_problem {
+            state.newest.as_ref().map(|newest| &newest.revision)
         } else {
-            before.cloned()
+            before
         };
-        let deployed = record.deployed(target)?;
         Ok(Self {
-            wanted,
-            deployed: deployed.map(|deployed| deployed.revision),
-            newest,
+            wanted: wanted.cloned(),
+            state,
         })
     }
 
     /// The revision of the newest deployment, if it may still take effect and is not the new
     /// revision.
     pub(super) fn under_way(&self, new: &Revision) -> Option<&Revision> {
-        let newest = self.newest.as_ref()?;
+        let newest = self.state.newest.as_ref()?;
         let may_take_effect = matches!(
             newest.status,
             Status::Queued | Status::Running | Status::Interrupted
@@ -84,7 +80,7 @@ impl Recorded {
         };
         let bases = [
             self.wanted.as_ref(),
-            self.deployed.as_ref(),
+            self.state.deployed.as_ref(),
             self.under_way(revision),
         ];
         let folder = inputs.deploy.subdirectory(target);

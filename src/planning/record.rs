@@ -10,7 +10,7 @@ use crate::id::{Application, Environment, Revision, RolloutId, Target};
 use crate::order;
 use crate::plan::{self, Plan};
 use crate::policy::Refusal;
-use crate::store::{self, Deployment, Enqueued, Transaction};
+use crate::store::{self, Enqueued, Superseded, Transaction};
 use crate::time::Timestamp;
 
 /// Records the plan for the range from `old` to `new`. `touched` are the paths that the range
@@ -120,7 +120,7 @@ fn move_dependants(
     deploy: &DeployRepository,
     transaction: &Transaction<'_>,
     into: RolloutId,
-    superseded: &[Deployment],
+    superseded: &[Superseded],
 ) -> Result<(), Error> {
     let mut by_rollout: BTreeMap<(Environment, RolloutId), BTreeSet<Application>> = BTreeMap::new();
     for deployment in superseded {
@@ -135,18 +135,17 @@ fn move_dependants(
     }
 
     for ((environment, rollout), superseded) in by_rollout {
-        let mut waiting = transaction.open_deployments(&environment)?;
-        waiting.retain(|waiting| waiting.rollout == rollout && waiting.run.is_none());
+        let waiting = transaction.queued_in(rollout, &environment)?;
         let members = waiting
             .iter()
-            .map(|deployment| deployment.target.application.clone())
+            .map(|(_, application)| application.clone())
             .collect();
 
         let after = deploy.config.after(&environment, &members);
         let moving = order::dependants(&after, &superseded, &members);
-        for deployment in waiting {
-            if moving.contains(&deployment.target.application) {
-                transaction.move_to_rollout(deployment.id, into)?;
+        for (id, application) in waiting {
+            if moving.contains(&application) {
+                transaction.move_to_rollout(id, into)?;
             }
         }
     }

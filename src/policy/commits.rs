@@ -105,6 +105,25 @@ impl CommitsInFolder {
     }
 }
 
+/// How many commits are gained and lost, whichever there are: `2 commits gained, 1 lost`, and with
+/// a folder `gained: 6 commits, 3 of them in services/web`.
+#[must_use]
+pub fn gained_and_lost(gained: &Commits, lost: &Commits) -> String {
+    let has_folder = gained.in_folder.is_some() || lost.in_folder.is_some();
+    match (gained.count, lost.count) {
+        (_, 0) if has_folder => format!("gained: {}", gained.count_in_words()),
+        (0, _) if has_folder => format!("lost: {}", lost.count_in_words()),
+        (_, 0) => format!("{} gained", count_in_words(gained.count)),
+        (0, lost) => format!("{} lost", count_in_words(lost)),
+        (_, _) if has_folder => format!(
+            "gained: {}; lost: {}",
+            gained.count_in_words(),
+            lost.count_in_words()
+        ),
+        (gained, lost) => format!("{} gained, {lost} lost", count_in_words(gained)),
+    }
+}
+
 /// `1 commit`, `37 commits`.
 #[must_use]
 pub fn count_in_words(count: u64) -> String {
@@ -137,6 +156,43 @@ mod tests {
                 newest: Vec::new(),
             };
             assert_eq!(commits.count_in_words(), expect);
+        }
+    }
+
+    #[test]
+    fn gained_and_lost_are_named_as_far_as_there_are_any() {
+        let commits = |count, inside: Option<u64>| Commits {
+            count,
+            in_folder: inside.map(|count| CommitsInFolder {
+                folder: "web".to_owned(),
+                count,
+            }),
+            newest: Vec::new(),
+        };
+        let table = [
+            ((2, None), (0, None), "2 commits gained"),
+            ((0, None), (1, None), "1 commit lost"),
+            ((1, None), (2, None), "1 commit gained, 2 lost"),
+            ((0, None), (0, None), "0 commits gained"),
+            (
+                (6, Some(3)),
+                (0, None),
+                "gained: 6 commits, 3 of them in web",
+            ),
+            (
+                (0, Some(0)),
+                (1, Some(1)),
+                "lost: 1 commit, which is in web",
+            ),
+            (
+                (1, Some(0)),
+                (3, Some(0)),
+                "gained: 1 commit, which is not in web; lost: 3 commits, none of them in web",
+            ),
+        ];
+        for (gained, lost, expect) in table {
+            let (gained, lost) = (commits(gained.0, gained.1), commits(lost.0, lost.1));
+            assert_eq!(gained_and_lost(&gained, &lost), expect);
         }
     }
 }

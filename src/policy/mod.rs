@@ -33,7 +33,7 @@ mod verdict;
 
 use case::Case;
 
-pub use commits::{Commit, Commits, CommitsInFolder, count_in_words};
+pub use commits::{Commit, Commits, CommitsInFolder, count_in_words, gained_and_lost};
 pub use exception::{Exception, ExceptionKind};
 pub use facts::{
     Base, BranchMove, Dependant, Direction, Facts, Hold, Need, NeedState, Newest, Promotion,

@@ -59,13 +59,17 @@ fn at_most(mut lines: Vec<String>, count: u64, most: usize) -> Vec<String> {
     lines
 }
 
-/// A line for each commit, newest first, at most so many, and one that counts the others.
+/// A line for each commit, newest first, at most so many, and one that counts the others. Where
+/// none of them is in the folder that was asked about, one line says so.
 #[must_use]
 pub fn commit_lines(commits: &Commits, most: usize) -> Vec<String> {
     let line = |commit: &crate::policy::Commit| match commit.subject.trim() {
         "" => marked(commit.id.short().as_bytes()),
         subject => marked(subject.as_bytes()),
     };
+    if commits.listed() == 0 && commits.count > 0 {
+        return vec![marked(commits.count_in_words().as_bytes())];
+    }
     let lines = commits.newest.iter().map(line).collect();
     at_most(lines, commits.listed(), most)
 }

@@ -2,6 +2,7 @@
 
 use super::step::{ProposalSource, ProposedStep};
 use crate::id::{Environment, Revision};
+use crate::policy::gained_and_lost;
 use crate::text::escape;
 
 /// How many applications the message lists.
@@ -84,11 +85,8 @@ fn change(step: &ProposedStep) -> String {
             format!("{from} -> {}", step.to.short())
         }
     };
-    if step.source != ProposalSource::Again && (step.gained.count > 0 || step.lost.count == 0) {
-        words.push_str(&format!(", {} gained", commits(step.gained.count)));
-    }
-    if step.lost.count > 0 {
-        words.push_str(&format!(", {} lost", commits(step.lost.count)));
+    if step.source != ProposalSource::Again {
+        words.push_str(&format!(", {}", gained_and_lost(&step.gained, &step.lost)));
     }
 
     match &step.source {
@@ -106,14 +104,6 @@ fn change(step: &ProposedStep) -> String {
         ProposalSource::Again => {}
     }
     words
-}
-
-fn commits(count: u64) -> String {
-    if count == 1 {
-        "1 commit".to_owned()
-    } else {
-        format!("{count} commits")
-    }
 }
 
 #[cfg(test)]

@@ -179,6 +179,8 @@ mod tests {
     use super::*;
     use crate::id::Application;
     use crate::identity::{Evidence, Identity};
+    use crate::status::Status;
+    use crate::store::testing::recorded;
     use crate::time::Timestamp;
 
     #[test]
@@ -235,31 +237,10 @@ mod tests {
     #[test]
     fn line_of_a_note_is_one_line_whatever_names_and_reasons_say() {
         let deployment = Deployment {
-            id: DeploymentId(42),
-            rollout: crate::id::RolloutId(7),
-            target: Target {
-                environment: Environment::new("production").unwrap(),
-                application: Application::new("a").unwrap(),
-            },
-            revision: Revision::new("6".repeat(40)).unwrap(),
-            previous_revision: None,
-            status: crate::status::Status::Failed,
             reason: Some("exit\nstatus \u{1b}[2J7".to_owned()),
-            deploy_commit: None,
             pusher: Some(Identity::new("eve [x #43]\n", Evidence::Http)),
-            author: None,
-            retry_of: None,
-            superseded_by: None,
-            queued_at: Timestamp::from_ms(0),
-            started_at: None,
             finished_at: Some(Timestamp::from_ms(4_000)),
-            exit_status: None,
-            run: None,
-            cancelled_by: None,
-            released_by: None,
-            rolled_back: None,
-            overrides_freeze: false,
-            summary: None,
+            ..recorded(42, "a", Status::Failed)
         };
         let line = note_line(&deployment, "x");
         assert_eq!(

@@ -95,7 +95,7 @@ pub fn tell_all(
             return Ok(());
         };
         let left = telling.drain(store, recipient)?;
-        store.checkpoint();
+        store.tidy_log();
         drop(lock);
 
         // Somebody may have written an event while the lock was held, and left it to this process.
@@ -184,7 +184,7 @@ impl Telling<'_> {
             self.insist_on_record(store, recipient, &next, tried)?;
             all = all.wrapping_add(1);
             if all.is_multiple_of(CHECKPOINT) {
-                store.checkpoint();
+                store.tidy_log();
             }
             if is_unable {
                 return Ok(ControlFlow::Break(()));

@@ -1,10 +1,10 @@
 //! What somebody is asked to approve, as text for a terminal.
 
-use super::proposal_text::{gained_and_lost, lines};
+use super::proposal_text::lines;
 use super::status_file::PublishedEnvironment;
 use crate::candidate::Intent;
 use crate::id::{Revision, Target};
-use crate::policy::Commits;
+use crate::policy::{Commits, gained_and_lost};
 use crate::text::escape;
 
 /// How many lines of the newest entry are shown.
@@ -42,7 +42,7 @@ pub struct CommitsUnseen(pub Option<String>);
 #[must_use]
 pub fn approval_lines(file: &FileToApprove) -> Vec<String> {
     let counts = match &file.commits {
-        Ok((gained, lost)) => gained_and_lost(gained, lost),
+        Ok((gained, lost)) => format!(", {}", gained_and_lost(gained, lost)),
         Err(_) => String::new(),
     };
     let mut text = vec![format!("{}: {}{counts}", file.target, change(file))];

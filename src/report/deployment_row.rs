@@ -11,7 +11,7 @@ use crate::identity::{Evidence, Identity};
 use crate::phase::Phase;
 use crate::policy::{Approval, Exception};
 use crate::status::Status;
-use crate::store::{self, Deployment, Reader, RecordedPhase};
+use crate::store::{self, Deployment, Details, Reader, RecordedPhase};
 use crate::time::{Timestamp, show_duration};
 
 /// A deployment for programs. The keys are stable.
@@ -128,6 +128,20 @@ impl DeploymentRow {
         deployment: &Deployment,
         record: &Reader<'_>,
     ) -> Result<Self, store::Error> {
+        let details = record.details(deployment.id)?;
+        Self::with_details(deploy, deployment, details, record)
+    }
+
+    /// The same, where it is known what is recorded along with the deployment.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn with_details(
+        deploy: &DeployRepository,
+        deployment: &Deployment,
+        details: Details,
+        record: &Reader<'_>,
+    ) -> Result<Self, store::Error> {
         let log = record.log_file(deployment.id);
         let (pusher, pusher_known_by) = who(deployment.pusher.as_ref());
         let (cancelled_by, cancelled_known_by) = who(deployment.cancelled_by.as_ref());
@@ -138,7 +152,6 @@ impl DeploymentRow {
             holds.retain(|(by, ..)| *by == deployment.id);
         }
 
-        let phases = record.phases(deployment.id)?;
         Ok(Self {
             id: deployment.id,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
@@ -170,9 +183,9 @@ impl DeploymentRow {
             log: log.exists().then(|| log.to_string_lossy().into_owned()),
             rolled_back: deployment.rolled_back.clone(),
             holds: HoldRow::all(holds),
-            exceptions: record.exceptions(deployment.id)?,
-            approvals: record.approvals(deployment.id)?,
-            phases: phases.into_iter().map(PhaseRow::from).collect(),
+            exceptions: details.exceptions,
+            approvals: details.approvals,
+            phases: details.phases.into_iter().map(PhaseRow::from).collect(),
         })
     }
 }
@@ -240,35 +253,14 @@ pub fn remark(newest: &Deployment) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Target;
+    use crate::store::testing::recorded;
 
     fn deployment(status: Status, reason: Option<&str>) -> Deployment {
         Deployment {
-            id: DeploymentId(42),
-            rollout: RolloutId(7),
-            target: Target {
-                environment: Environment::new("production").unwrap(),
-                application: Application::new("web").unwrap(),
-            },
-            revision: Revision::new("6".repeat(40)).unwrap(),
-            previous_revision: None,
-            status,
             reason: reason.map(str::to_owned),
-            deploy_commit: None,
-            pusher: None,
-            author: None,
-            retry_of: None,
-            superseded_by: None,
-            queued_at: Timestamp::from_ms(0),
             started_at: Some(Timestamp::from_ms(1_000)),
             finished_at: Some(Timestamp::from_ms(4_000)),
-            exit_status: None,
-            run: None,
-            cancelled_by: None,
-            released_by: None,
-            rolled_back: None,
-            overrides_freeze: false,
-            summary: None,
+            ..recorded(42, "web", status)
         }
     }
 

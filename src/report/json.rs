@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer as Serialization};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
@@ -19,6 +20,31 @@ pub fn to_json(value: &impl Serialize) -> String {
 #[must_use]
 pub fn to_json_line(value: &impl Serialize) -> String {
     write(value, CompactFormatter)
+}
+
+/// Writes values as the array that [`to_json`] makes of them, piece by piece: it never is in memory
+/// as a whole. An empty piece is the end. `failed`: the error of the output.
+///
+/// # Errors
+/// The next piece can't be had, or nothing can be written.
+pub fn write_json_array<T: Serialize, E>(
+    output: &mut dyn io::Write,
+    mut next_piece: impl FnMut() -> Result<Vec<T>, E>,
+    failed: impl Fn(io::Error) -> E,
+) -> Result<(), E> {
+    let failed = |error: serde_json::Error| failed(error.into());
+    // If the first piece can't be had, nothing is written.
+    let mut piece = next_piece()?;
+    let mut serializer = Serializer::with_formatter(output, Escaping(PrettyFormatter::new()));
+    let mut array = serializer.serialize_seq(None).map_err(failed)?;
+
+    while !piece.is_empty() {
+        for value in &piece {
+            array.serialize_element(value).map_err(failed)?;
+        }
+        piece = next_piece()?;
+    }
+    SerializeSeq::end(array).map_err(failed)
 }
 
 fn write(value: &impl Serialize, formatter: impl Formatter) -> String {
@@ -49,6 +75,10 @@ impl<F: Formatter> Formatter for Escaping<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly all texts are plain.
+        if fragment.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         for c in fragment.chars() {
             if !is_deceptive(c) {
                 writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
@@ -110,6 +140,27 @@ impl<F: Formatter> Formatter for Escaping<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn array_in_pieces_is_that_of_all_its_values() {
+        for pieces in [
+            vec![],
+            vec![vec!["a", "é\n"]],
+            vec![vec!["a"], vec!["b", "c"]],
+        ] {
+            let all: Vec<&str> = pieces.concat();
+            let mut left = pieces.into_iter();
+            let next = || Ok::<_, io::Error>(left.next().unwrap_or_default());
+
+            let mut output = Vec::new();
+            write_json_array(&mut output, next, |error| error).unwrap();
+            assert_eq!(String::from_utf8(output).unwrap(), to_json(&all));
+        }
+        let mut output = Vec::new();
+        let next = || Err::<Vec<u8>, _>(io::Error::other("x"));
+        write_json_array(&mut output, next, |error| error).unwrap_err();
+        assert!(output.is_empty());
+    }
 
     #[test]
     fn deceptive_characters_are_escaped_and_read_back() {

@@ -36,7 +36,7 @@ pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
 pub use deployment_row::{DeploymentRow, PhaseRow, duration, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
 pub use hold_row::HoldRow;
-pub use json::{to_json, to_json_line};
+pub use json::{to_json, to_json_line, write_json_array};
 pub use metrics::{ApplicationFigures, EnvironmentFigures, Figures, metrics_text};
 pub use not_deployed::{NotDeployedRow, not_deployed_lines};
 pub use notification_row::NotificationRow;

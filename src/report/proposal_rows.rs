@@ -24,9 +24,16 @@ pub struct ProposalRow {
     pub gained: Option<u64>,
     /// How many commits it loses.
     pub lost: Option<u64>,
-    /// The newest of those gained.
+    /// The folder of the repository that is deployed, as it is published; null: it is all of it, or
+    /// nothing is known of one.
+    pub subdirectory: Option<String>,
+    /// How many of the commits gained change something in this folder.
+    pub gained_in_subdirectory: Option<u64>,
+    /// How many of the commits lost change something in this folder.
+    pub lost_in_subdirectory: Option<u64>,
+    /// The newest of those gained. Where a folder is deployed, they are the newest of those in it.
     pub gained_commits: Vec<CommitRow>,
-    /// The newest of those lost.
+    /// The newest of those lost, likewise.
     pub lost_commits: Vec<CommitRow>,
     /// What a person should know.
     pub remarks: Vec<String>,
@@ -42,12 +49,18 @@ impl ProposalRow {
     #[must_use]
     pub fn proposed(step: &ProposedStep, commit: Option<&Revision>) -> Self {
         let rows = |commits: &Commits| commits.newest.iter().map(CommitRow::of).collect();
+        let in_folder = |commits: &Commits| commits.in_folder.as_ref().map(|found| found.count);
+        let gained_in_folder = in_folder(&step.gained);
         Self {
             path: Some(step.file.path.clone()),
             from: step.from.clone(),
             to: Some(step.to.clone()),
             gained: Some(step.gained.count),
             lost: Some(step.lost.count),
+            subdirectory: step.gained.in_folder.clone().map(|found| found.folder),
+            gained_in_subdirectory: gained_in_folder,
+            // Where none are lost, nobody was asked about the folder.
+            lost_in_subdirectory: in_folder(&step.lost).or(gained_in_folder.map(|_| 0)),
             gained_commits: rows(&step.gained),
             lost_commits: rows(&step.lost),
             remarks: step.remarks.clone(),
@@ -67,6 +80,9 @@ impl ProposalRow {
             to: None,
             gained: None,
             lost: None,
+            subdirectory: None,
+            gained_in_subdirectory: None,
+            lost_in_subdirectory: None,
             gained_commits: Vec::new(),
             lost_commits: Vec::new(),
             remarks: Vec::new(),

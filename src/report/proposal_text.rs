@@ -2,7 +2,7 @@
 
 use super::plan_rows::CommitRow;
 use super::plan_words::commit_lines;
-use crate::policy::Commits;
+use crate::policy::{Commits, gained_and_lost};
 use crate::proposal::{ProposalSource, ProposedFile, ProposedStep};
 use crate::text::escape;
 
@@ -44,20 +44,7 @@ pub fn proposal_text(step: &ProposedStep) -> String {
 fn counts(step: &ProposedStep) -> String {
     match step.source {
         ProposalSource::Again => String::new(),
-        _ => gained_and_lost(&step.gained, &step.lost),
-    }
-}
-
-/// How many commits are gained and lost, after a comma.
-pub(super) fn gained_and_lost(gained: &Commits, lost: &Commits) -> String {
-    let of = |count: u64| match count {
-        1 => "1 commit".to_owned(),
-        _ => format!("{count} commits"),
-    };
-    match (gained.count, lost.count) {
-        (gained, 0) => format!(", {} gained", of(gained)),
-        (0, lost) => format!(", {} lost", of(lost)),
-        (gained, lost) => format!(", {} gained, {lost} lost", of(gained)),
+        _ => format!(", {}", gained_and_lost(&step.gained, &step.lost)),
     }
 }
 

@@ -141,7 +141,7 @@ pub fn published_message(happened: &[Happened], state: &str) -> String {
 #[must_use]
 pub fn message_of_configuration(event: EventId, state: &str) -> String {
     format!(
-        "The configuration asks for other approvals\n\n{EVENT}{state}-{}\n",
+        "The configuration has changed\n\n{EVENT}{state}-{}\n",
         event.0
     )
 }

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::config::Subdirectory;
+use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::identity::{Evidence, Identity};
 use crate::policy::{Approval, Exception};
@@ -87,6 +89,9 @@ pub struct PublishedRow {
     /// The revision that the last rollback went back from and that is held back until somebody
     /// releases it.
     pub rolled_back: Option<Revision>,
+    /// The folder of the repository that is deployed, by the configuration; null: it is all of it,
+    /// or a server of an earlier version has published this.
+    pub subdirectory: Option<Subdirectory>,
 }
 
 impl PublishedRow {
@@ -97,6 +102,7 @@ impl PublishedRow {
     pub fn new(
         newest: Deployment,
         is_retired: bool,
+        deploy: &DeployRepository,
         record: &Reader<'_>,
     ) -> Result<Self, store::Error> {
         let deployed = record.deployed(&newest.target)?;
@@ -122,9 +128,19 @@ impl PublishedRow {
             newest: newest.id,
             state,
             rolled_back: holds.into_iter().next().map(|(_, revision, _)| revision),
+            subdirectory: subdirectory(deploy, &newest.target),
             environment: newest.target.environment,
             application: newest.target.application,
         })
+    }
+
+    /// Whether it says what the configuration says of the application.
+    pub(super) fn is_as_configured(&self, deploy: &DeployRepository) -> bool {
+        let target = Target {
+            environment: self.environment.clone(),
+            application: self.application.clone(),
+        };
+        self.subdirectory == subdirectory(deploy, &target)
     }
 
     /// What has become of the newest deployment, if that is not what is deployed: `6037512 failed`.
@@ -138,6 +154,13 @@ impl PublishedRow {
             Some(wanted) => Some(format!("{} {state}", wanted.short())),
         }
     }
+}
+
+/// The folder that a target is deployed from. What no revision can have is not published: whoever
+/// reads it would refuse it.
+fn subdirectory(deploy: &DeployRepository, target: &Target) -> Option<Subdirectory> {
+    let folder = deploy.subdirectory(target)?;
+    Subdirectory::try_from(folder).ok()
 }
 
 /// A deployment that has ended, as it is published. The keys are stable. A state that is made anew

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::published_row::{PublishedRow, PublishedState};
 use crate::config::Config;
+use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, Target};
 use crate::identity::{Evidence, Identity};
 use crate::policy::Freeze;
@@ -155,10 +156,12 @@ impl StatusFile<'_> {
         })
     }
 
-    /// Whether it says what the configuration says of the environments.
+    /// Whether it says what the configuration says of the environments and the applications.
     #[must_use]
-    pub fn is_as_configured(&self, config: &Config) -> bool {
-        PublishedEnvironment::all(config, &self.applications) == *self.environments
+    pub fn is_as_configured(&self, deploy: &DeployRepository) -> bool {
+        let environments = PublishedEnvironment::all(&deploy.config, &self.applications);
+        let mut rows = self.applications.iter();
+        environments == *self.environments && rows.all(|row| row.is_as_configured(deploy))
     }
 
     /// What a change needs in an environment; `None`: that is not published.
@@ -251,6 +254,10 @@ mod tests {
             content("../x", REVISION, "succeeded"),
             content("production", "main", "succeeded"),
             content("production", REVISION, "fine"),
+            content("production", REVISION, "failed")
+                .replace("[{}]", r#"[], "subdirectory": "..""#),
+            content("production", REVISION, "failed").replace("[{}]", r#"[], "subdirectory": """#),
+            content("production", REVISION, "failed").replace("[{}]", r#"[], "subdirectory": 7"#),
         ] {
             assert!(StatusFile::read(bad.as_bytes()).is_err(), "{bad:.80}");
         }

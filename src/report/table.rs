@@ -1,7 +1,5 @@
 //! Tables whose columns line up.
 
-use std::fmt::Write as _;
-
 /// The colour of some text. It is used on terminals only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
@@ -113,17 +111,16 @@ impl Table {
 }
 
 fn put_row(lines: &mut String, row: &[(String, Colour)], widths: &[usize], coloured: bool) {
-    let mut line = String::new();
     for ((text, colour), width) in row.iter().zip(widths) {
         let padding = width.saturating_sub(text.chars().count()) + 2;
-        let shown = if coloured {
-            colour.paint(text)
+        if coloured {
+            lines.push_str(&colour.paint(text));
         } else {
-            text.clone()
-        };
-        let _ = write!(line, "{shown}{}", " ".repeat(padding));
+            lines.push_str(text);
+        }
+        lines.extend(std::iter::repeat_n(' ', padding));
     }
-    lines.push_str(line.trim_end());
+    lines.truncate(lines.trim_end_matches(' ').len());
     lines.push('\n');
 }
 

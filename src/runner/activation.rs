@@ -105,7 +105,7 @@ pub(super) fn enter(job: &mut Job, log: &mut Log, phase: Phase) {
         return;
     }
     job.phases.enter(phase, PhaseEnd::succeeded());
-    if job.settings.checkout.is_some() || job.mirror.is_some() {
+    if job.run.checkout.is_some() || job.mirror.is_some() {
         log.heading(phase);
     }
 }
@@ -216,7 +216,7 @@ fn switch_back(job: &mut Job, log: &mut Log, order: &CheckoutOrder) -> Result<We
     let release = match checkout::go_back(job, log, order)? {
         WentBack::To(release) => release,
         // What it moved may be in the folder that was configured when it began.
-        WentBack::NotMoved if job.phases.is_taken_over() => {
+        WentBack::NotMoved if job.is_checkout_assumed => {
             let current = order.folder.join("current");
             let current = text::escape(current.as_os_str().as_encoded_bytes(), 200);
             return Ok(nothing(&format!(
@@ -243,6 +243,12 @@ fn switch_back(job: &mut Job, log: &mut Log, order: &CheckoutOrder) -> Result<We
 
     let words = format!("went back to {}", release.revision().short());
     let Some(arguments) = job.settings.activate.clone() else {
+        // There may have been a program when the deployment began.
+        let words = if job.phases.is_taken_over() {
+            format!("{words}; nothing was activated, because activate is not configured")
+        } else {
+            words
+        };
         return Ok(Went {
             words,
             end: Status::Succeeded,

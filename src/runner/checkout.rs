@@ -12,7 +12,7 @@ use super::log::Log;
 use super::outcome::{JobEnd, ended, failed};
 use super::start::{NotStarted, remove_cgroup, start_step};
 use super::supervise::tidies_in_time;
-use super::tries::{Try, persist, run_gated};
+use super::tries::{NotDone, persist, run_gated};
 use crate::checkout::{
     CheckoutOrder, CheckoutOwner, CheckoutStep, ReleaseName, StepOrder, TRY_AGAIN, WentBack,
 };
@@ -37,13 +37,8 @@ const KILLED_MAX: Duration = Duration::from_secs(5);
 
 /// Collects what the steps of a deployment's checkout need to know.
 pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
-    let Some(repository) = job.repository.clone() else {
-        let outcome = failed("checkout: no repository is configured");
-        return Err(JobEnd::Outcome(outcome));
-    };
-    let (state, reusable, succeeded) = persist(job, |job| match recorded(job) {
-        Ok(recorded) => Try::Done(recorded),
-        Err(error) => Try::Fault(format!("checkout: {error}")),
+    let (state, reusable, succeeded) = persist(job, |job| {
+        recorded(job).map_err(|error| NotDone::Fault(format!("checkout: {error}")))
     })?;
 
     Ok(CheckoutOrder {
@@ -52,7 +47,7 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
             target: job.deployment.target.to_string(),
             state,
         },
-        repository,
+        repository: job.repository.clone(),
         revision: job.deployment.revision.clone(),
         id: job.deployment.id,
         reusable,
@@ -169,26 +164,16 @@ pub(super) fn try_step(
     log: &mut Log,
     step: CheckoutStep,
     order: &dyn StepOrder,
-) -> Try<String> {
-    let report = match in_memory(&[]) {
-        Ok(report) => report,
-        Err(error) => return NotStarted::of_step(step, &error).into(),
-    };
-    let gated = match start_step(job, log, step, order, &report) {
-        Ok(gated) => gated,
-        Err(not_started) => return not_started.into(),
-    };
-    let (exit, supervised) = match run_gated(job, log, gated, tree) {
-        Try::Done(ended) => ended,
-        Try::End(end) => return Try::End(end),
-        Try::Fault(why) => return Try::Fault(why),
-    };
+) -> Result<String, NotDone> {
+    let report = in_memory(&[]).map_err(|error| NotStarted::of_step(step, &error))?;
+    let gated = start_step(job, log, step, order, &report)?;
+    let (exit, supervised) = run_gated(job, log, gated, tree)?;
 
     let exit = match exit {
         ChildExit::Ended(status) => Ok(status),
         ChildExit::Unknown(error) => Err(error),
         ChildExit::NotExecuted(error) if supervised.stop.is_none() => {
-            return NotStarted::of_step(step, &error).into();
+            return Err(NotStarted::of_step(step, &error).into());
         }
         ChildExit::NotExecuted(error) => Err(error),
     };
@@ -199,15 +184,15 @@ pub(super) fn try_step(
             let outcome = ended(exit, supervised);
             // The exit status of a deployment is its command's.
             let exit_status = None;
-            return Try::End(JobEnd::Outcome(Outcome {
+            return Err(NotDone::End(JobEnd::Outcome(Outcome {
                 exit_status,
                 ..outcome
-            }));
+            })));
         }
     };
 
     let said = match read_report(report) {
-        Ok(said) if status.success() => return Try::Done(said),
+        Ok(said) if status.success() => return Ok(said),
         Ok(said) => said,
         Err(error) => format!(
             "what the step {} said can't be read: {error}",
@@ -219,10 +204,10 @@ pub(super) fn try_step(
     } else {
         format!("checkout: {said}")
     };
-    match status.code() {
-        Some(TRY_AGAIN) => Try::Fault(why),
-        _ => Try::End(JobEnd::Outcome(failed(why))),
-    }
+    Err(match status.code() {
+        Some(TRY_AGAIN) => NotDone::Fault(why),
+        _ => NotDone::End(JobEnd::Outcome(failed(why))),
+    })
 }
 
 fn read_report(mut report: File) -> io::Result<String> {

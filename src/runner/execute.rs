@@ -6,15 +6,14 @@ use super::activation::{activate, enter, go_back};
 use super::checkout;
 use super::error::Error;
 use super::fetch::fetch;
-use super::job::Job;
+use super::job::{Job, checkout_elsewhere};
 use super::log::Log;
 use super::outcome::{JobEnd, failed, succeeded, with_remark};
 use super::patience::Patience;
 use super::phase_program::PhaseProgram;
 use super::programs::run_program;
-use super::tries::{Try, persist};
+use super::tries::{NotDone, persist};
 use crate::checkout::CheckoutOrder;
-use crate::deploy_repository::folder_values;
 use crate::phase::Phase;
 use crate::status::Status;
 use crate::store::Outcome;
@@ -55,13 +54,11 @@ pub(super) fn execute(mut job: Job) -> Result<Option<Patience>, Error> {
 fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
     let path = job.store.log_file(job.deployment.id);
     persist(job, |job| {
-        match Log::create(path.clone(), job.store.sharing(), job.settings.log_limit) {
-            Ok(log) => Try::Done(log),
-            Err(error) => {
-                let path = text::escape(path.as_os_str().as_encoded_bytes(), 200);
-                Try::Fault(format!("the log {path} can't be written: {error}"))
-            }
-        }
+        let log = Log::create(path.clone(), job.store.sharing(), job.settings.log_limit);
+        log.map_err(|error| {
+            let path = text::escape(path.as_os_str().as_encoded_bytes(), 200);
+            NotDone::Fault(format!("the log {path} can't be written: {error}"))
+        })
     })
 }
 
@@ -86,11 +83,10 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
     Ok(outcome)
 }
 
-/// The folder of the checkout, if one is configured.
+/// The folder of the checkout, if there is one.
 fn checkout_folder(job: &Job) -> Option<PathBuf> {
-    let folder = job.settings.checkout.as_ref()?;
-    let folder = folder.fill(&folder_values(&job.deployment.target));
-    Some(PathBuf::from(folder))
+    let checkout = job.run.checkout.as_ref()?;
+    Some(PathBuf::from(&checkout.folder))
 }
 
 /// Writes the revision's release, runs the command in it, where there is one, and puts the release
@@ -126,9 +122,16 @@ pub(super) fn complete_going_back(mut job: Job, failed: &Outcome) {
         };
         let mut order = checkout::order(&mut job, folder)?;
         let outcome = go_back(&mut job, &mut log, &order, failed)?;
-        let outcome = with_remark(outcome, Some("the first runner died meanwhile".to_owned()));
-        checkout::prune(&mut job, &mut log, &mut order, &outcome);
-        Ok((outcome, log))
+        let mut remark = "the first runner died meanwhile".to_owned();
+        match checkout_elsewhere(&job.run, &job.settings, &job.deployment.target) {
+            Some(folder) => {
+                let folder = text::escape(folder, 200);
+                remark = format!("{remark}, and checkout was {folder} when it began");
+            }
+            // How many releases are kept elsewhere, the configuration does not say any more.
+            None => checkout::prune(&mut job, &mut log, &mut order, &outcome),
+        }
+        Ok((with_remark(outcome, Some(remark)), log))
     });
 
     let outcome = match completed {

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::log::Log;
 use super::outcome::JobEnd;
 use super::start::remove_cgroup;
-use super::tries::{Try, persist};
+use super::tries::{NotDone, persist};
 use crate::checkout::{CheckoutStep, FetchOrder};
 use crate::git::{Mirror, open_application};
 use crate::id::Revision;
@@ -29,7 +29,7 @@ pub(super) fn fetch(job: &mut Job, log: &mut Log) -> Result<(), JobEnd> {
         if !has(&mirror, &job.deployment.revision) {
             since = now;
         } else if fetched(&mirror, now).is_some_and(|fetched| fetched >= since) {
-            return Try::Done(());
+            return Ok(());
         }
         let tried = try_fetch(job, log, &mirror, since);
         remove_cgroup(job);
@@ -37,7 +37,12 @@ pub(super) fn fetch(job: &mut Job, log: &mut Log) -> Result<(), JobEnd> {
     })
 }
 
-fn try_fetch(job: &mut Job, log: &mut Log, mirror: &Mirror, since: Timestamp) -> Try<()> {
+fn try_fetch(
+    job: &mut Job,
+    log: &mut Log,
+    mirror: &Mirror,
+    since: Timestamp,
+) -> Result<(), NotDone> {
     let url = mirror.url();
     let order = FetchOrder {
         state: job.store.folder().to_owned(),
@@ -47,11 +52,7 @@ fn try_fetch(job: &mut Job, log: &mut Log, mirror: &Mirror, since: Timestamp) ->
     };
     enter(job, log, Phase::Fetch);
     log.say(&format!("fetching {url}"));
-    let why = match try_step(job, log, CheckoutStep::Fetch, &order) {
-        Try::Done(why) => why,
-        Try::End(end) => return Try::End(end),
-        Try::Fault(why) => return Try::Fault(why),
-    };
+    let why = try_step(job, log, CheckoutStep::Fetch, &order)?;
 
     let revision = &job.deployment.revision;
     match (why.as_str(), has(mirror, revision)) {
@@ -64,10 +65,13 @@ fn try_fetch(job: &mut Job, log: &mut Log, mirror: &Mirror, since: Timestamp) ->
                 "could not fetch {url}: {why}; it goes on with what was known {known}"
             ));
         }
-        ("", false) => return Try::Fault(format!("{} is not in {url}", revision.short())),
-        (why, false) => return Try::Fault(format!("could not fetch {url}: {why}")),
+        ("", false) => {
+            let why = format!("{} is not in {url}", revision.short());
+            return Err(NotDone::Fault(why));
+        }
+        (why, false) => return Err(NotDone::Fault(format!("could not fetch {url}: {why}"))),
     }
-    Try::Done(())
+    Ok(())
 }
 
 /// When a mirror was fetched; `None`: that is not known.

@@ -9,12 +9,12 @@ use super::patience::Patience;
 use super::phases::Phases;
 use super::this_runner::Runner;
 use crate::config::Settings;
-use crate::deploy_repository::DeployRepository;
+use crate::deploy_repository::{DeployRepository, folder_values};
 use crate::git::Mirror;
-use crate::id::Revision;
+use crate::id::{Revision, Target};
 use crate::publish::Audience;
 use crate::status::Status;
-use crate::store::{self, Deployment, Outcome, RecordedPhase, Run, Stale, Store};
+use crate::store::{self, Deployment, Outcome, RecordedCheckout, RecordedPhase, Run, Stale, Store};
 use crate::sys::clock::{self, Deadline};
 
 /// How long to wait before it is tried again to read or change the state.
@@ -35,6 +35,9 @@ pub(super) struct Job {
     /// The mirror that this is, where it is on another host.
     pub(super) mirror: Option<Mirror>,
     pub(super) run: Run,
+    /// Whether a runner began it that did not record its checkout, so that this is the configured
+    /// one of now.
+    pub(super) is_checkout_assumed: bool,
     /// The revision that is deployed now.
     pub(super) previous: Option<Revision>,
     /// How long the processes of the deployment may still run.
@@ -78,7 +81,6 @@ impl Job {
         Ok(Self {
             store,
             time_left: settings.timeout,
-            settings,
             repository,
             mirror: mirror.flatten(),
             subdirectory: deploy.subdirectory(&deployment.target),
@@ -87,9 +89,12 @@ impl Job {
                 runner: runner.identity,
                 leader: None,
                 cgroup: None,
+                checkout: configured_checkout(&settings, &deployment.target),
             },
+            settings,
             previous: previous.map(|deployed| deployed.revision),
             deployment,
+            is_checkout_assumed: false,
             has_begun: false,
             phases: Phases::default(),
             phase_limit: None,
@@ -150,9 +155,16 @@ impl Job {
         Ok(set)
     }
 
-    /// Lets the job begin with going back, after a phase that failed and is on record.
-    pub(super) fn goes_back_after(&mut self, failed: &RecordedPhase) {
+    /// Lets the job begin with going back for a runner that died, after a phase that failed and is
+    /// on record. It goes back where that runner began, and as the same user, whatever the
+    /// configuration says now.
+    pub(super) fn goes_back_for(&mut self, dead: &Run, failed: &RecordedPhase) {
         self.phases = Phases::going_back_after(failed.phase);
+        self.is_checkout_assumed = dead.checkout.is_none();
+        if let Some(checkout) = &dead.checkout {
+            self.settings.user.clone_from(&checkout.user);
+            self.run.checkout = Some(checkout.clone());
+        }
     }
 
     /// Goes on with what a runner that died has begun: it is this runner's now, and has no process
@@ -272,4 +284,25 @@ impl Job {
             clock::sleep(PAUSE);
         }
     }
+}
+
+/// The folder of a run's checkout, if that is not the one that the configuration names now.
+pub(super) fn checkout_elsewhere<'r>(
+    run: &'r Run,
+    settings: &Settings,
+    target: &Target,
+) -> Option<&'r str> {
+    let folder = run.checkout.as_ref()?.folder.as_str();
+    let configured = configured_checkout(settings, target);
+    let is_other = configured.is_none_or(|configured| configured.folder != folder);
+    is_other.then_some(folder)
+}
+
+/// The checkout of a target, if the configuration names one.
+fn configured_checkout(settings: &Settings, target: &Target) -> Option<RecordedCheckout> {
+    let folder = settings.checkout.as_ref()?;
+    Some(RecordedCheckout {
+        folder: folder.fill(&folder_values(target)),
+        user: settings.user.clone(),
+    })
 }

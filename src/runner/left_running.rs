@@ -59,6 +59,7 @@ pub fn left_running(folder: &Path) -> Result<Vec<LeftRunning>, Unseen> {
                 runner,
                 leader: leader.map(|leader| leader.identity),
                 cgroup: processes.iter().find_map(|process| process.cgroup.clone()),
+                checkout: None,
             },
         })
     };

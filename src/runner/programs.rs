@@ -5,7 +5,7 @@ use super::log::Log;
 use super::outcome::{JobEnd, ended, failed};
 use super::phase_program::PhaseProgram;
 use super::start::{NotStarted, remove_cgroup, start};
-use super::tries::{Try, persist, run_gated};
+use super::tries::{NotDone, persist, run_gated};
 use crate::store::Outcome;
 use crate::sys::gated::ChildExit;
 
@@ -22,27 +22,20 @@ pub(super) fn run_program(
     })
 }
 
-fn try_program(job: &mut Job, log: &mut Log, program: &PhaseProgram) -> Try<Outcome> {
-    let gated = match start(job, log, program) {
-        Ok(gated) => gated,
-        Err(not_started) => return not_started.into(),
-    };
+fn try_program(job: &mut Job, log: &mut Log, program: &PhaseProgram) -> Result<Outcome, NotDone> {
+    let gated = start(job, log, program)?;
     let tree = |job: &Job| program.tree(job, &job.run);
-    let (exit, supervised) = match run_gated(job, log, gated, tree) {
-        Try::Done(ended) => ended,
-        Try::End(end) => return Try::End(end),
-        Try::Fault(why) => return Try::Fault(why),
-    };
+    let (exit, supervised) = run_gated(job, log, gated, tree)?;
 
     let exit = match exit {
         ChildExit::Ended(status) => Ok(status),
         ChildExit::Unknown(error) => Err(error),
         ChildExit::NotExecuted(error) => {
             return match NotStarted::of_program(job, program, &error) {
-                NotStarted::Fault(why) if supervised.stop.is_some() => Try::Done(failed(why)),
-                not_started => not_started.into(),
+                NotStarted::Fault(why) if supervised.stop.is_some() => Ok(failed(why)),
+                not_started => Err(not_started.into()),
             };
         }
     };
-    Try::Done(ended(exit, supervised))
+    Ok(ended(exit, supervised))
 }

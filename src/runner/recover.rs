@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::execute::complete_going_back;
-use super::job::Job;
+use super::job::{Job, checkout_elsewhere};
 use super::patience::Patience;
 use super::this_runner::Runner;
 use crate::config::OnInterrupt;
@@ -25,6 +25,7 @@ use crate::sys::cgroup;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::tree::Tree;
 use crate::sys::unseen::Unseen;
+use crate::text;
 use crate::time::Timestamp;
 
 /// How often to look whether what was left running has ended.
@@ -184,24 +185,40 @@ fn settle(
             return complete(runner, deploy, store, deployment, failed, dead);
         }
     }
-    let reason = end.describe(deployment, &phases);
+    let reason = end.describe(deployment, &phases, &current_of(deploy, deployment));
     interrupt(deploy, store, deployment, &reason)
 }
 
+/// What to call the link of a deployment's checkout: its path, if the configuration names another
+/// checkout now.
+fn current_of(deploy: &DeployRepository, deployment: &Deployment) -> String {
+    let settings = deploy.config.settings(&deployment.target);
+    let run = deployment.run.as_ref();
+    match run.and_then(|run| checkout_elsewhere(run, &settings, &deployment.target)) {
+        Some(folder) => format!("{}/current", text::escape(folder, 200)),
+        None => "current".to_owned(),
+    }
+}
+
 impl Interruption {
-    /// It in words, with the phase in which it came where the deployment had several.
-    fn describe(&self, deployment: &Deployment, phases: &[RecordedPhase]) -> String {
+    /// It in words, with the phase in which it came where the deployment had several. `current`:
+    /// what to call the link of its checkout.
+    fn describe(&self, deployment: &Deployment, phases: &[RecordedPhase], current: &str) -> String {
         let released = self.released_by.as_ref();
         let released = released.map(|by| format!("released by {by}"));
         let revision = deployment.revision.short();
-        let (when, current) = match phases.last().map(|last| last.phase) {
+        let (when, leads_to) = match phases.last().map(|last| last.phase) {
             None => (String::new(), None),
             Some(Phase::Command) if phases.len() == 1 => (String::new(), None),
-            Some(phase) => (format!(" during {phase}"), where_current(phase, &revision)),
+            Some(phase) => {
+                let leads_to = where_current(phase, &revision);
+                let leads_to = leads_to.map(|leads_to| format!("{current} {leads_to}"));
+                (format!(" during {phase}"), leads_to)
+            }
         };
 
         let happened = format!("{}{when}", self.what);
-        let parts = [Some(happened), current, released];
+        let parts = [Some(happened), leads_to, released];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         parts.join("; ")
     }
@@ -211,11 +228,11 @@ impl Interruption {
 fn where_current(phase: Phase, revision: &impl Display) -> Option<String> {
     match phase {
         Phase::Fetch | Phase::Export | Phase::Command => None,
-        Phase::Activate => Some(format!("current may lead to {revision} already")),
+        Phase::Activate => Some(format!("may lead to {revision} already")),
         Phase::Verify => Some(format!(
-            "current leads to {revision}, and nobody knows whether that works"
+            "leads to {revision}, and nobody knows whether that works"
         )),
-        Phase::GoBack => Some(format!("current may still lead to {revision}")),
+        Phase::GoBack => Some(format!("may still lead to {revision}")),
     }
 }
 
@@ -231,7 +248,7 @@ fn complete(
 ) -> Result<(), Error> {
     let (folder, patience) = (store.folder(), Patience::default());
     let mut job = Job::new(runner, deploy, folder, deployment.clone(), patience)?;
-    job.goes_back_after(failed);
+    job.goes_back_for(dead, failed);
     if job.take_over(dead)?.is_ok() {
         let outcome = Outcome {
             status: failed.status,

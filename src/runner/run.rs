@@ -46,7 +46,7 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
         match recover::recover(&runner, deploy, &mut store)? {
             Recovered::All => {
                 drain::drain(&runner, deploy, &mut store)?;
-                store.checkpoint();
+                store.tidy_log();
             }
             Recovered::Unseen(why) => {
                 explain(&mut store, environment, &why);

@@ -95,41 +95,10 @@ pub(super) fn decide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{Environment, Revision, Target};
-    use crate::time::Timestamp;
+    use crate::store::testing::recorded;
 
     fn app(name: &str) -> Application {
         Application::new(name).unwrap()
-    }
-
-    fn member(id: i64, name: &str, status: Status) -> Deployment {
-        Deployment {
-            id: DeploymentId(id),
-            rollout: RolloutId(1),
-            target: Target {
-                environment: Environment::new("e").unwrap(),
-                application: app(name),
-            },
-            revision: Revision::new("1".repeat(40)).unwrap(),
-            previous_revision: None,
-            status,
-            reason: None,
-            deploy_commit: None,
-            pusher: None,
-            author: None,
-            retry_of: None,
-            superseded_by: None,
-            queued_at: Timestamp::from_ms(0),
-            started_at: None,
-            finished_at: None,
-            exit_status: None,
-            run: None,
-            cancelled_by: None,
-            released_by: None,
-            rolled_back: None,
-            overrides_freeze: false,
-            summary: None,
-        }
     }
 
     /// Asserts what is done next with the deployments `open`, of which `running` have a thread, and
@@ -159,8 +128,8 @@ mod tests {
     #[test]
     fn queued_begins_when_what_goes_before_it_has_succeeded() {
         use Status::*;
-        let a = || member(1, "a", Queued);
-        let b = |status| member(2, "b", status);
+        let a = || recorded(1, "a", Queued);
+        let b = |status| recorded(2, "b", status);
 
         check(&[a(), b(Queued)], &[], &[], begin(2));
         check(&[a(), b(Queued)], &[], &[2], NextStep::Wait);
@@ -172,17 +141,17 @@ mod tests {
     #[test]
     fn queued_is_skipped_when_what_goes_before_it_has_failed() {
         use Status::*;
-        let a = || member(1, "a", Queued);
+        let a = || recorded(1, "a", Queued);
 
         check(
             &[a()],
-            &[member(2, "b", Failed)],
+            &[recorded(2, "b", Failed)],
             &[],
             skip(1, "#2 b failed"),
         );
         check(
             &[a()],
-            &[member(2, "b", Skipped)],
+            &[recorded(2, "b", Skipped)],
             &[],
             skip(1, "#2 b skipped"),
         );
@@ -191,16 +160,16 @@ mod tests {
     #[test]
     fn queued_begins_beside_other_applications_but_not_its_own() {
         use Status::*;
-        let c = |status| member(1, "c", status);
+        let c = |status| recorded(1, "c", status);
 
-        check(&[c(Queued), member(2, "d", Queued)], &[], &[1], begin(2));
+        check(&[c(Queued), recorded(2, "d", Queued)], &[], &[1], begin(2));
         check(
-            &[c(Running), member(2, "c", Queued)],
+            &[c(Running), recorded(2, "c", Queued)],
             &[],
             &[1],
             NextStep::Wait,
         );
-        let rest = [member(2, "c", Queued), member(3, "d", Queued)];
+        let rest = [recorded(2, "c", Queued), recorded(3, "d", Queued)];
         let all = [&[c(Running)], rest.as_slice()].concat();
         check(&all, &[], &[1], begin(3));
     }
@@ -208,7 +177,7 @@ mod tests {
     #[test]
     fn nothing_queued_means_to_wait_for_the_rest_or_to_leave() {
         check(
-            &[member(1, "c", Status::Running)],
+            &[recorded(1, "c", Status::Running)],
             &[],
             &[1],
             NextStep::Wait,
@@ -224,8 +193,8 @@ mod tests {
         ]
         .into();
         let open = [
-            member(1, "a", Status::Queued),
-            member(2, "b", Status::Queued),
+            recorded(1, "a", Status::Queued),
+            recorded(2, "b", Status::Queued),
         ];
         let before = open
             .iter()

@@ -9,7 +9,7 @@ use super::job::Job;
 use super::log::Log;
 use super::outcome::{JobEnd, failed, not_started};
 use super::phase_program::PhaseProgram;
-use super::tries::Try;
+use super::tries::NotDone;
 use crate::checkout::{CheckoutStep, OWN_PROGRAM, STEP_COMMAND, StepOrder};
 use crate::store::Outcome;
 use crate::sys::cgroup;
@@ -60,7 +60,7 @@ impl NotStarted {
     }
 }
 
-impl<T> From<NotStarted> for Try<T> {
+impl From<NotStarted> for NotDone {
     fn from(not_started: NotStarted) -> Self {
         match not_started {
             NotStarted::Fault(why) => Self::Fault(why),
@@ -137,6 +137,7 @@ pub(super) fn start_step(
 /// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
 fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+    let user = user.map(|user| user.credentials()).transpose()?;
     job.started += 1;
     let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
     let (folder, procs) = cgroup::create(&name).unzip();

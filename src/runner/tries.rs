@@ -8,10 +8,8 @@ use crate::store::Stale;
 use crate::sys::gated::{ChildExit, Gated};
 use crate::sys::tree::Tree;
 
-/// What one try of a step came to, where a fault of the server can prevent the step.
-pub(super) enum Try<T> {
-    /// It is done.
-    Done(T),
+/// Why one try of a step did not do it.
+pub(super) enum NotDone {
     /// The deployment ends here.
     End(JobEnd),
     /// A fault prevents it now.
@@ -22,13 +20,13 @@ pub(super) enum Try<T> {
 /// again if the deployment has begun already. Meanwhile the deployment keeps its status.
 pub(super) fn persist<T>(
     job: &mut Job,
-    mut step: impl FnMut(&mut Job) -> Try<T>,
+    mut step: impl FnMut(&mut Job) -> Result<T, NotDone>,
 ) -> Result<T, JobEnd> {
     loop {
         match step(job) {
-            Try::Done(done) => return Ok(done),
-            Try::End(end) => return Err(end),
-            Try::Fault(why) => match job.wait_because(&why) {
+            Ok(done) => return Ok(done),
+            Err(NotDone::End(end)) => return Err(end),
+            Err(NotDone::Fault(why)) => match job.wait_because(&why) {
                 Wait::Again => {}
                 Wait::Over(end) => return Err(end),
             },
@@ -43,19 +41,22 @@ pub(super) fn run_gated(
     log: &mut Log,
     gated: Gated,
     tree: impl FnOnce(&Job) -> Tree,
-) -> Try<(ChildExit, Supervised)> {
+) -> Result<(ChildExit, Supervised), NotDone> {
     // If this fails, the gate closes, and the process ends without having executed anything.
     job.run.leader = Some(gated.identity);
     match job.begin_with_leader() {
         Ok(Ok(())) => {}
-        Ok(Err(Stale)) => return Try::End(JobEnd::NotOurs),
-        Err(error) => return Try::Fault(error.to_string()),
+        Ok(Err(Stale)) => return Err(NotDone::End(JobEnd::NotOurs)),
+        Err(error) => return Err(NotDone::Fault(error.to_string())),
     }
 
     let mut tree = tree(job);
     tree.forks_before = gated.forks_before;
     match gated.open() {
-        Ok(process) => Try::Done(supervise(job, log, &tree, &process)),
-        Err(error) => Try::Fault(format!("the first process was ended: {error}")),
+        Ok(process) => Ok(supervise(job, log, &tree, &process)),
+        Err(error) => {
+            let why = format!("the first process was ended: {error}");
+            Err(NotDone::Fault(why))
+        }
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::types::Type;
 
 use crate::id::{Application, Environment, Revision, Target};
 use crate::identity::{Evidence, Identity};
+use crate::status::Status;
 use crate::sys::process::ProcessIdentity;
 use crate::time::Timestamp;
 
@@ -16,7 +17,7 @@ pub(super) fn damaged(index: usize, what: &str) -> rusqlite::Error {
 
 /// The hash of a commit, where there is one.
 pub(super) fn revision_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Revision>> {
-    let text: Option<String> = row.get(index)?;
+    let text = row.get_ref(index)?.as_str_or_null()?;
     text.map(|text| Revision::new(text).map_err(|_| damaged(index, "hash")))
         .transpose()
 }
@@ -26,15 +27,21 @@ pub(super) fn hash_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Revision>
     revision_at(row, index)?.ok_or_else(|| damaged(index, "hash"))
 }
 
+/// The status of a deployment, or of a phase of one.
+pub(super) fn status_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Status> {
+    let word = row.get_ref(index)?.as_str()?;
+    word.parse().map_err(|_| damaged(index, "status"))
+}
+
 /// The name of an environment.
 pub(super) fn environment_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Environment> {
-    let name: String = row.get(index)?;
+    let name = row.get_ref(index)?.as_str()?;
     Environment::new(name).map_err(|_| damaged(index, "name"))
 }
 
 /// The name of an application.
 pub(super) fn application_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Application> {
-    let name: String = row.get(index)?;
+    let name = row.get_ref(index)?.as_str()?;
     Application::new(name).map_err(|_| damaged(index, "name"))
 }
 
@@ -60,10 +67,11 @@ pub(super) fn identity_at(
     name: usize,
     known_by: usize,
 ) -> rusqlite::Result<Option<Identity>> {
-    let (name, word): (Option<String>, Option<String>) = (row.get(name)?, row.get(known_by)?);
-    let Some(name) = name else { return Ok(None) };
-
-    let evidence = word.as_deref().map(str::parse::<Evidence>);
+    let Some(name) = row.get(name)? else {
+        return Ok(None);
+    };
+    let word = row.get_ref(known_by)?.as_str_or_null()?;
+    let evidence = word.map(str::parse::<Evidence>);
     let evidence = evidence.and_then(Result::ok);
     let evidence = evidence.ok_or_else(|| damaged(known_by, "kind of evidence"))?;
     Ok(Some(Identity { name, evidence }))

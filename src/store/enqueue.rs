@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 
-use super::columns::{names, text};
+use super::columns::{hash_at, names, text};
 use super::error::Error;
 use super::rows::Deployment;
 use super::transaction::Transaction;
@@ -33,7 +33,18 @@ pub struct Enqueued {
     /// Its number.
     pub id: DeploymentId,
     /// The queued deployments that it superseded.
-    pub superseded: Vec<Deployment>,
+    pub superseded: Vec<Superseded>,
+}
+
+/// A queued deployment whose place a newer one of the same application has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Superseded {
+    /// Its number.
+    pub id: DeploymentId,
+    /// The rollout that it belongs to.
+    pub rollout: RolloutId,
+    /// The application, and the environment that it was to go to.
+    pub target: Target,
 }
 
 impl Transaction<'_> {
@@ -97,8 +108,6 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> Result<DeploymentId, Error> {
         let [environment, application] = names(planned.target());
-        let deployed = self.deployed(planned.target())?;
-        let deployed = deployed.map(|deployed| deployed.revision);
         let pusher = source.pusher.as_ref();
         let summary = match planned.summary() {
             Some(summary) => Some(summary.to_owned()),
@@ -109,13 +118,16 @@ impl Transaction<'_> {
             "INSERT INTO deployments (rollout, environment, application, revision,
                  previous_revision, status, deploy_commit, pusher, author, queued_at_ms,
                  rolled_back, overrides_freeze, reason, pusher_known_by, summary)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES (?1, ?2, ?3, ?4,
+                 (SELECT revision FROM deployments
+                     WHERE environment = ?2 AND application = ?3 AND status = 'succeeded'
+                     ORDER BY finish_order DESC LIMIT 1),
+                 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 rollout.0,
                 environment,
                 application,
                 planned.revision().as_str(),
-                text(deployed.as_ref()),
                 source.deploy_commit.as_str(),
                 pusher.map(|pusher| &pusher.name),
                 source.author,
@@ -149,27 +161,36 @@ impl Transaction<'_> {
         target: &Target,
         by: DeploymentId,
         now: Timestamp,
-    ) -> Result<Vec<Deployment>, Error> {
+    ) -> Result<Vec<Superseded>, Error> {
         let [environment, application] = names(target);
-        // With the first of the two conditions on the status, SQLite uses the index of what is
-        // open.
-        let queued = self.select(
-            "WHERE environment = ? AND application = ?
-                 AND status IN ('queued', 'running') AND status = 'queued' AND id < ?",
-            params![environment, application, by.0],
-        )?;
+        let sql = "SELECT id, rollout, revision FROM deployments
+             WHERE environment = ? AND application = ? AND status = 'queued' AND id < ?";
+        let queued = self.query(sql, params![environment, application, by.0], |row| {
+            let (id, rollout) = (DeploymentId(row.get(0)?), RolloutId(row.get(1)?));
+            let target = target.clone();
+            let superseded = Superseded {
+                id,
+                rollout,
+                target,
+            };
+            Ok((superseded, hash_at(row, 2)?))
+        })?;
 
-        for deployment in &queued {
+        let mut superseded = Vec::new();
+        for (deployment, revision) in queued {
             self.execute(
                 "UPDATE deployments SET status = 'superseded', reason = ?, superseded_by = ?,
                      finished_at_ms = ?,
-                     finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments)
+                     finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments
+                     WHERE finish_order IS NOT NULL)
                  WHERE id = ? AND status = 'queued'",
                 params![format!("by {by}"), by.0, now.as_ms(), deployment.id.0],
             )?;
-            self.became(deployment.id, Status::Superseded, None, None, now)?;
+            let of = (deployment.id, target.clone(), revision);
+            self.became(of, Status::Superseded, None, None, now)?;
+            superseded.push(deployment);
         }
-        Ok(queued)
+        Ok(superseded)
     }
 
     /// Records a new deployment of the same revision as an earlier one, in a rollout of its own.

@@ -170,9 +170,8 @@ impl Reader<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn queue_figures(&self) -> Result<BTreeMap<Environment, QueueFigures>, Error> {
-        // With the first of the two conditions, SQLite uses the index of what is open.
         let sql = "SELECT environment, COUNT(*), MIN(queued_at_ms) FROM deployments
-             WHERE status IN ('queued', 'running') AND status = 'queued' GROUP BY environment";
+             WHERE status = 'queued' GROUP BY environment";
         self.by_environment(sql, [], |row| {
             Ok(QueueFigures {
                 queued: number(row, 1)?,
@@ -242,6 +241,7 @@ impl Reader<'_> {
         self.durations(&sql, since)
     }
 
+    #[cfg_attr(test, track_caller)]
     fn durations(
         &self,
         sql: &str,
@@ -270,8 +270,11 @@ impl Reader<'_> {
         };
 
         let mut figures: BTreeMap<String, NotificationFigures> = BTreeMap::new();
-        for (target, waiting) in count("status IN ('waiting', 'partial')")? {
-            figures.entry(target).or_default().waiting = waiting;
+        // One after the other, because there is an index of each.
+        for condition in ["status = 'waiting'", "status = 'partial'"] {
+            for (target, waiting) in count(condition)? {
+                figures.entry(target).or_default().waiting += waiting;
+            }
         }
         for (target, failed) in count("status IN ('refused', 'given-up')")? {
             figures.entry(target).or_default().failed = failed;
@@ -280,6 +283,7 @@ impl Reader<'_> {
     }
 
     /// The rows of a query whose first column is the name of an environment.
+    #[cfg_attr(test, track_caller)]
     fn by_environment<T>(
         &self,
         sql: &str,

@@ -84,11 +84,14 @@ impl Transaction<'_> {
         if self.known_position(name)? != Some(reader.position) {
             return Ok(());
         }
-        let sql = "UPDATE notifications SET status = 'given-up', next_attempt_ms = NULL,
-             answer = ?2 || COALESCE('; before: ' || NULLIF(answer, ''), '')
-             WHERE target = ?1 AND status = ?3";
-        for status in ["waiting", "partial"] {
-            self.execute(sql, params![name, why, status])?;
+        // One after the other, because there is an index of each.
+        for waiting in ["status = 'waiting'", "status = 'partial'"] {
+            let sql = format!(
+                "UPDATE notifications SET status = 'given-up', next_attempt_ms = NULL,
+                     answer = ?2 || COALESCE('; before: ' || NULLIF(answer, ''), '')
+                 WHERE target = ?1 AND {waiting}"
+            );
+            self.execute(&sql, params![name, why])?;
         }
 
         if let Some((count, first, last)) = self.events_between(reader.position, until)? {

@@ -18,6 +18,7 @@ mod cursor;
 mod damage_tests;
 mod dates;
 mod deployments;
+mod details;
 mod enqueue;
 mod error;
 mod events;
@@ -38,6 +39,8 @@ mod problems;
 mod progress;
 #[cfg(test)]
 mod progress_tests;
+#[cfg(test)]
+mod query_plan_tests;
 mod queue;
 mod reader;
 mod releases;
@@ -47,7 +50,7 @@ mod rows;
 mod safeguards;
 mod schema;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -57,7 +60,9 @@ pub use addressees::{Addressees, Settled};
 pub use connection::Store;
 pub use cursor::Cursor;
 pub use dates::Undated;
-pub use enqueue::{Enqueued, Source};
+pub use deployments::{NewestRecord, TargetRecord};
+pub use details::Details;
+pub use enqueue::{Enqueued, Source, Superseded};
 pub use error::Error;
 pub use events::RecordedEvent;
 pub use figures::{
@@ -71,7 +76,7 @@ pub use phases::{PhaseEnd, RecordedPhase};
 pub use problems::{Fault, Problem};
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;
-pub use rows::{Deployment, Outcome, Run, Stale, state_mark};
+pub use rows::{Deployment, Outcome, RecordedCheckout, Run, Stale, state_mark};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;
 pub use transaction::Transaction;

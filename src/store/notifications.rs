@@ -311,7 +311,7 @@ impl Transaction<'_> {
     /// The state can't be changed.
     pub fn try_given_up(&self, target: &str) -> Result<(), Error> {
         let sql = "UPDATE notifications SET status = 'waiting', next_attempt_ms = NULL
-             WHERE target = ? AND status = 'given-up'";
+             WHERE target = ? AND status IN ('refused', 'given-up') AND status = 'given-up'";
         self.execute(sql, [target])?;
         Ok(())
     }
@@ -321,7 +321,8 @@ impl Transaction<'_> {
     /// # Errors
     /// The state can't be changed.
     pub fn deliver_after_all(&self, target: &str, up_to: EventId) -> Result<(), Error> {
-        let sql = "UPDATE notifications SET status = 'delivered', answer = ''
+        let sql = "UPDATE notifications INDEXED BY notifications_failed
+             SET status = 'delivered', answer = ''
              WHERE target = ? AND event <= ? AND status IN ('refused', 'given-up')";
         self.execute(sql, params![target, up_to.0])?;
         Ok(())

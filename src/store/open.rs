@@ -25,6 +25,9 @@ use crate::sys::sharing::Sharing;
 /// How long to wait before it is tried again to switch to WAL.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How many statements a connection keeps: more than any process has.
+const STATEMENTS_MAX: usize = 128;
+
 /// The folders of the state directory.
 pub const FOLDERS: [&str; 3] = ["locks", "logs", "work"];
 
@@ -89,11 +92,16 @@ impl Store {
     /// It can't be made.
     pub fn empty() -> Result<Self, Error> {
         let folder = PathBuf::new();
-        let connection = Connection::open_in_memory();
+        let connection = Connection::open_in_memory().and_then(|connection| {
+            keep_statements(&connection)?;
+            Ok(connection)
+        });
+        let connection = connection.map_err(|error| Error::Database(folder.clone(), error))?;
         let mut store = Self {
-            connection: connection.map_err(|error| Error::Database(folder.clone(), error))?,
+            connection,
             folder,
             sharing: Sharing::PRIVATE,
+            is_log_named: true,
         };
         store.migrate()?;
         Ok(store)
@@ -155,6 +163,7 @@ impl Store {
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(error)?;
+        keep_statements(&connection).map_err(error)?;
         let settings =
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0;";
         connection.execute_batch(settings).map_err(error)?;
@@ -163,6 +172,7 @@ impl Store {
             connection,
             folder: folder.to_owned(),
             sharing,
+            is_log_named: false,
         })
     }
 
@@ -206,6 +216,15 @@ impl Store {
             }
         }
     }
+}
+
+/// Lets each statement be compiled once. By default, a statement is compiled again for each new
+/// value that is compared with what an index has a condition on
+/// (<https://sqlite.org/queryplanner-ng.html>, "The SQLite Query Planner Stability Guarantee").
+fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(())
 }
 
 /// Looks whether a database can be in a file at all.

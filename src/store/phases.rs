@@ -4,9 +4,9 @@
 //! process. It ends when the next one begins or when the deployment ends. So no phase costs a
 //! transaction of its own, and after a crash it is known which one was under way.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
-use super::columns::{damaged, time_at};
+use super::columns::{damaged, status_at, time_at};
 use super::error::Error;
 use super::reader::Reader;
 use super::transaction::Transaction;
@@ -50,6 +50,18 @@ impl PhaseEnd {
     }
 }
 
+/// Reads `phase, status, reason, started_at_ms, finished_at_ms`.
+pub(super) fn phase(row: &Row<'_>) -> rusqlite::Result<RecordedPhase> {
+    let phase = row.get_ref(0)?.as_str()?;
+    Ok(RecordedPhase {
+        phase: phase.parse().map_err(|_| damaged(0, "phase"))?,
+        status: status_at(row, 1)?,
+        reason: row.get(2)?,
+        started_at: Timestamp::from_ms(row.get(3)?),
+        finished_at: time_at(row, 4)?,
+    })
+}
+
 impl Reader<'_> {
     /// The phases of a deployment, in the order in which they began.
     ///
@@ -58,16 +70,7 @@ impl Reader<'_> {
     pub fn phases(&self, id: DeploymentId) -> Result<Vec<RecordedPhase>, Error> {
         let sql = "SELECT phase, status, reason, started_at_ms, finished_at_ms FROM phases
              WHERE deployment = ? ORDER BY number";
-        self.query(sql, [id.0], |row| {
-            let (phase, status): (String, String) = (row.get(0)?, row.get(1)?);
-            Ok(RecordedPhase {
-                phase: phase.parse().map_err(|_| damaged(0, "phase"))?,
-                status: status.parse().map_err(|_| damaged(1, "status"))?,
-                reason: row.get(2)?,
-                started_at: Timestamp::from_ms(row.get(3)?),
-                finished_at: time_at(row, 4)?,
-            })
-        })
+        self.query(sql, [id.0], phase)
     }
 }
 

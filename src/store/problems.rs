@@ -67,14 +67,6 @@ impl Reader<'_> {
         self.query(sql, [commit.as_str()], refusal)
     }
 
-    /// Whether there is a problem with a path.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub fn has_problem(&self, path: &[u8]) -> Result<bool, Error> {
-        self.has("SELECT 1 FROM problems WHERE path = ?", [path])
-    }
-
     /// The problems that are faults of the server.
     ///
     /// # Errors

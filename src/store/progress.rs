@@ -8,7 +8,7 @@ use super::phases::PhaseEnd;
 use super::rows::{Deployment, Outcome, Run, Stale};
 use super::transaction::Transaction;
 use crate::event::Event;
-use crate::id::{DeploymentId, Environment, Revision};
+use crate::id::{DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
 use crate::status::Status;
 use crate::time::Timestamp;
@@ -25,10 +25,12 @@ impl Transaction<'_> {
         previous: Option<&Revision>,
         now: Timestamp,
     ) -> Result<Result<(), Stale>, Error> {
+        let checkout = run.checkout.as_ref();
         let changed = self.execute(
             "UPDATE deployments SET status = 'running', started_at_ms = ?,
                  boot_id = ?, namespaces = ?, runner_pid = ?, runner_ticks = ?,
-                 leader_pid = ?, leader_ticks = ?, cgroup = ?, previous_revision = ?, reason = NULL
+                 leader_pid = ?, leader_ticks = ?, cgroup = ?, checkout = ?, checkout_user = ?,
+                 previous_revision = ?, reason = NULL
              WHERE id = ? AND status = 'queued'",
             params![
                 now.as_ms(),
@@ -39,6 +41,8 @@ impl Transaction<'_> {
                 run.leader.map(|leader| leader.pid),
                 run.leader.map(|leader| leader.start_ticks),
                 run.cgroup.as_ref().map(|cgroup| cgroup.to_string_lossy()),
+                checkout.map(|checkout| &checkout.folder),
+                checkout.and_then(|checkout| checkout.user.as_ref()),
                 text(previous),
                 id.0
             ],
@@ -47,7 +51,13 @@ impl Transaction<'_> {
             return Ok(Err(Stale));
         }
 
-        self.became(id, Status::Running, None, None, now)?;
+        let sql = "SELECT environment, application, revision FROM deployments WHERE id = ?";
+        let found = self.first(sql, [id.0], |row| {
+            Ok((id, target_at(row, 0)?, hash_at(row, 2)?))
+        })?;
+        let missing = || Error::Damaged(format!("the deployment {id} is missing"));
+        let of = found.ok_or_else(missing)?;
+        self.became(of, Status::Running, None, None, now)?;
         Ok(Ok(()))
     }
 
@@ -72,7 +82,8 @@ impl Transaction<'_> {
     }
 
     /// Records that another runner goes on with what the runner of `dead` began, and has no process
-    /// of it yet. [`Stale`]: the deployment is not one that this runner left.
+    /// of it yet. Its checkout stays what it was when it began. [`Stale`]: the deployment is not
+    /// one that this runner left.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -132,11 +143,12 @@ impl Transaction<'_> {
         }
 
         if (found.status, outcome.status) == (Status::Queued, Status::Cancelled) {
-            self.unhold(id)?;
+            self.unhold(id, &found.target)?;
         }
         self.execute(
             "UPDATE deployments SET status = ?1, reason = ?2, exit_status = ?3, finished_at_ms = ?4,
-                 finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments),
+                 finish_order = (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments
+                     WHERE finish_order IS NOT NULL),
                  is_undated = (?1 = 'succeeded' AND previous_revision IS NOT NULL
                      AND previous_revision <> revision)
              WHERE id = ?5",
@@ -157,7 +169,8 @@ impl Transaction<'_> {
         let by = found
             .cancelled_by
             .filter(|_| outcome.status == Status::Cancelled);
-        self.became(id, outcome.status, outcome.reason.clone(), by, now)?;
+        let of = (id, found.target, found.revision);
+        self.became(of, outcome.status, outcome.reason.clone(), by, now)?;
         Ok(Ok(()))
     }
 
@@ -232,21 +245,14 @@ impl Transaction<'_> {
     /// Records the event that a deployment has a new status. `by` is who cancelled it.
     pub(super) fn became(
         &self,
-        id: DeploymentId,
+        (deployment, target, revision): (DeploymentId, Target, Revision),
         status: Status,
         reason: Option<String>,
         by: Option<Identity>,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let sql = "SELECT environment, application, revision FROM deployments WHERE id = ?";
-        let found = self.first(sql, [id.0], |row| {
-            Ok((target_at(row, 0)?, hash_at(row, 2)?))
-        })?;
-        let missing = || Error::Damaged(format!("the deployment {id} is missing"));
-        let (target, revision) = found.ok_or_else(missing)?;
-
         let event = Event::Became {
-            deployment: id,
+            deployment,
             target,
             revision,
             status,

@@ -2,13 +2,13 @@
 
 use rusqlite::params;
 
-use super::columns::environment_at;
+use super::columns::{application_at, environment_at};
 use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
 use super::transaction::Transaction;
 use crate::event::Event;
-use crate::id::{DeploymentId, Environment, RolloutId};
+use crate::id::{Application, DeploymentId, Environment, RolloutId};
 use crate::policy::Exception;
 use crate::time::Timestamp;
 
@@ -22,7 +22,7 @@ impl Reader<'_> {
     /// # Errors
     /// The state can't be read.
     pub fn is_stuck(&self, environment: &Environment) -> Result<bool, Error> {
-        let sql = "SELECT 1 FROM deployments
+        let sql = "SELECT 1 FROM deployments INDEXED BY deployments_queued
                    WHERE environment = ?1 AND status = 'queued' AND instr(reason, ?2) = 1";
         let found = self.first(sql, [environment.as_str(), STUCK], |_| Ok(()))?;
         Ok(found.is_some())
@@ -47,6 +47,22 @@ impl Reader<'_> {
             "WHERE environment = ? AND status IN ('queued', 'running') ORDER BY rollout, id",
             [environment.as_str()],
         )
+    }
+
+    /// The queued deployments of a rollout in an environment, each with its application.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn queued_in(
+        &self,
+        rollout: RolloutId,
+        environment: &Environment,
+    ) -> Result<Vec<(DeploymentId, Application)>, Error> {
+        let sql = "SELECT id, application FROM deployments INDEXED BY deployments_rollout
+             WHERE rollout = ? AND environment = ? AND status = 'queued' ORDER BY id";
+        self.query(sql, params![rollout.0, environment.as_str()], |row| {
+            Ok((DeploymentId(row.get(0)?), application_at(row, 1)?))
+        })
     }
 
     /// The first queued and running deployments of the rollout whose turn it is in an environment,
@@ -144,12 +160,12 @@ impl Transaction<'_> {
     pub fn set_stuck(&self, environment: &Environment, why: Option<&str>) -> Result<(), Error> {
         match why {
             Some(why) => self.execute(
-                "UPDATE deployments SET reason = ?1
+                "UPDATE deployments INDEXED BY deployments_queued SET reason = ?1
                  WHERE environment = ?2 AND status = 'queued' AND reason IS NOT ?1",
                 [&format!("{STUCK}{why}"), environment.as_str()],
             ),
             None => self.execute(
-                "UPDATE deployments SET reason = NULL
+                "UPDATE deployments INDEXED BY deployments_queued SET reason = NULL
                  WHERE environment = ?1 AND status = 'queued' AND instr(reason, ?2) = 1",
                 [environment.as_str(), STUCK],
             ),
@@ -164,7 +180,7 @@ impl Transaction<'_> {
     /// The state can't be changed.
     pub fn set_waiting(&self, environment: &Environment, reason: &str) -> Result<(), Error> {
         self.execute(
-            "UPDATE deployments SET reason = ?1
+            "UPDATE deployments INDEXED BY deployments_queued SET reason = ?1
              WHERE environment = ?2 AND status = 'queued' AND overrides_freeze = 0
                  AND reason IS NOT ?1",
             [reason, environment.as_str()],

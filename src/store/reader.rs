@@ -1,15 +1,18 @@
 //! Reading the state.
 
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use super::error::Error;
 use crate::id::{DeploymentId, Environment};
 
 /// The database's file in the state directory.
 pub(super) const FILE: &str = "state.db";
+
+/// The write-ahead log beside it.
+pub(super) const LOG: &str = "state.db-wal";
 
 /// The state as one SQLite transaction sees it: all answers are of the same moment.
 #[derive(Debug)]
@@ -47,33 +50,70 @@ impl<'s> Reader<'s> {
     }
 
     /// All rows that a query finds.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn query<T>(
         &self,
         sql: &str,
         parameters: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|error| self.error(error))?;
-        let rows = statement
-            .query_map(parameters, read)
-            .and_then(Iterator::collect);
-        rows.map_err(|error| self.error(error))
+        let mut found = Vec::new();
+        self.walk(sql, parameters, |row| {
+            found.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Looks at the rows that a query finds, one after the other, until `look` breaks off.
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn walk(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        mut look: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
+    ) -> Result<(), Error> {
+        let mut statement = self.prepare(sql)?;
+        let walked = statement.query(parameters).and_then(|mut rows| {
+            while let Some(row) = rows.next()? {
+                if look(row)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        walked.map_err(|error| self.error(error))
+    }
+
+    /// A statement, compiled once for this connection. All statements about what is recorded come
+    /// from here, so that the tests see each of them.
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        #[cfg(test)]
+        super::query_plan_tests::check(self.connection, sql);
+
+        let prepared = self.connection.prepare_cached(sql);
+        prepared.map_err(|error| self.error(error))
     }
 
     /// The first row that a query finds, if any.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn first<T>(
         &self,
         sql: &str,
         parameters: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Error> {
-        Ok(self.query(sql, parameters, read)?.into_iter().next())
+        let mut found = None;
+        self.walk(sql, parameters, |row| {
+            found = Some(read(row)?);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
     }
 
     /// Whether a query finds any row.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn has(&self, sql: &str, parameters: impl Params) -> Result<bool, Error> {
         Ok(self.first(sql, parameters, |_| Ok(()))?.is_some())
     }
@@ -105,6 +145,7 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         // Nothing was written, so nothing is lost where this fails. Then the next transaction can't
         // begin, and says so.
-        let _ = self.0.connection.execute_batch("ROLLBACK");
+        let rollback = self.0.connection.prepare_cached("ROLLBACK");
+        let _ = rollback.and_then(|mut rollback| rollback.execute([]));
     }
 }

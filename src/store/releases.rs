@@ -1,8 +1,10 @@
 //! What the record says about the releases of an application: which of them are good.
 
+use std::ops::ControlFlow;
+
 use rusqlite::params;
 
-use super::columns::hash_at;
+use super::columns::{hash_at, names};
 use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
@@ -19,7 +21,7 @@ impl Reader<'_> {
         revision: &Revision,
         but: DeploymentId,
     ) -> Result<Option<Deployment>, Error> {
-        let found = self.select(
+        self.select_first(
             "WHERE environment = ? AND application = ? AND revision = ? AND id <> ?
                  AND started_at_ms IS NOT NULL
              ORDER BY id DESC LIMIT 1",
@@ -29,8 +31,7 @@ impl Reader<'_> {
                 revision.as_str(),
                 but.0
             ],
-        )?;
-        Ok(found.into_iter().next())
+        )
     }
 
     /// The revisions that were deployed, each with its last deployment that succeeded, the newest
@@ -43,19 +44,21 @@ impl Reader<'_> {
         target: &Target,
         most: usize,
     ) -> Result<Vec<(Revision, DeploymentId)>, Error> {
-        // SQLite takes the other columns from the row of the maximum.
-        let sql = "SELECT revision, id, MAX(finish_order) FROM deployments
+        // From the last one back, so that what is older is not looked at.
+        let sql = "SELECT revision, id FROM deployments
              WHERE environment = ? AND application = ? AND status = 'succeeded'
-             GROUP BY revision ORDER BY 3 DESC LIMIT ?";
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.query(
-            sql,
-            params![
-                target.environment.as_str(),
-                target.application.as_str(),
-                most
-            ],
-            |row| Ok((hash_at(row, 0)?, DeploymentId(row.get(1)?))),
-        )
+             ORDER BY finish_order DESC";
+        let mut found: Vec<(Revision, DeploymentId)> = Vec::new();
+        self.walk(sql, names(target), |row| {
+            if found.len() == most {
+                return Ok(ControlFlow::Break(()));
+            }
+            let revision = hash_at(row, 0)?;
+            if found.iter().all(|(known, _)| *known != revision) {
+                found.push((revision, DeploymentId(row.get(1)?)));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 }

@@ -39,7 +39,8 @@ impl Transaction<'_> {
                  queued_at_ms, started_at_ms, finished_at_ms, exit_status, rolled_back,
                  summary, finish_order)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                 (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments))",
+                 (SELECT COALESCE(MAX(finish_order), 0) + 1 FROM deployments
+                     WHERE finish_order IS NOT NULL))",
             params![
                 ended.id.0,
                 ended.rollout.0,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Params, Row};
 
-use super::columns::{damaged, hash_at, identity_at, process_at, revision_at, target_at, time_at};
+use super::columns::{
+    hash_at, identity_at, process_at, revision_at, status_at, target_at, time_at,
+};
 use super::error::Error;
 use super::reader::Reader;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
@@ -77,6 +79,18 @@ pub struct Run {
     pub leader: Option<ProcessIdentity>,
     /// The command's cgroup, where it has one.
     pub cgroup: Option<PathBuf>,
+    /// Its checkout; `None`: it has none, or an earlier version of this program began it.
+    pub checkout: Option<RecordedCheckout>,
+}
+
+/// What going back needs to know of a checkout, as the configuration had it when the deployment
+/// began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedCheckout {
+    /// The folder with `current`; absolute.
+    pub folder: String,
+    /// The user that works in it; `None`: that of the runner.
+    pub user: Option<String>,
 }
 
 impl Run {
@@ -158,7 +172,8 @@ const COLUMNS: &str = "id, rollout, environment, application, revision, \
      previous_revision, status, reason, deploy_commit, pusher, author, retry_of, superseded_by, \
      queued_at_ms, started_at_ms, finished_at_ms, exit_status, boot_id, runner_pid, runner_ticks, \
      leader_pid, leader_ticks, cgroup, cancelled_by, released_by, rolled_back, overrides_freeze, \
-     pusher_known_by, cancelled_known_by, released_known_by, namespaces, summary";
+     pusher_known_by, cancelled_known_by, released_known_by, namespaces, summary, checkout, \
+     checkout_user";
 
 /// Reads a row of [`COLUMNS`].
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -166,7 +181,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         let id: Option<i64> = row.get(index)?;
         Ok::<_, rusqlite::Error>(id.map(DeploymentId))
     };
-    let status: String = row.get(6)?;
 
     Ok(Deployment {
         id: DeploymentId(row.get(0)?),
@@ -174,7 +188,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         target: target_at(row, 2)?,
         revision: hash_at(row, 4)?,
         previous_revision: revision_at(row, 5)?,
-        status: status.parse().map_err(|_| damaged(6, "status"))?,
+        status: status_at(row, 6)?,
         reason: row.get(7)?,
         deploy_commit: revision_at(row, 8)?,
         pusher: identity_at(row, 9, 27)?,
@@ -201,6 +215,9 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
     let leader = process_at(row, 20)?;
     let cgroup: Option<String> = row.get(22)?;
 
+    let (folder, user): (Option<String>, Option<String>) = (row.get(32)?, row.get(33)?);
+    let checkout = folder.map(|folder| RecordedCheckout { folder, user });
+
     let namespaces: Option<String> = row.get(30)?;
     let space = |boot_id| ProcessSpace {
         boot_id,
@@ -212,11 +229,13 @@ fn run_at(row: &Row<'_>) -> rusqlite::Result<Option<Run>> {
         runner,
         leader,
         cgroup: cgroup.map(PathBuf::from),
+        checkout,
     }))
 }
 
 impl Reader<'_> {
     /// The deployments that SQL after `SELECT … FROM deployments` selects.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn select(
         &self,
         rest: &str,
@@ -227,11 +246,13 @@ impl Reader<'_> {
     }
 
     /// The first of the deployments that SQL after `SELECT … FROM deployments` selects, if any.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn select_first(
         &self,
         rest: &str,
         parameters: impl Params,
     ) -> Result<Option<Deployment>, Error> {
-        Ok(self.select(rest, parameters)?.into_iter().next())
+        let sql = format!("SELECT {COLUMNS} FROM deployments {rest}");
+        self.first(&sql, parameters, read)
     }
 }

@@ -9,7 +9,7 @@ use super::rows::Deployment;
 use super::transaction::Transaction;
 use crate::id::{Application, DeploymentId, Revision, Target};
 use crate::plan;
-use crate::policy::{Approval, Exception, ExceptionKind};
+use crate::policy::{Approval, Exception, ExceptionKind, Need};
 
 /// What an application declares to need, as it was recorded with a deployment of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct RecordedNeed {
 }
 
 /// Reads `kind, reason, signed_by`.
-fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
+pub(super) fn exception(row: &Row<'_>) -> rusqlite::Result<Exception> {
     let word: String = row.get(0)?;
     let kind = ExceptionKind::ALL
         .into_iter()
@@ -99,8 +99,9 @@ impl Reader<'_> {
     /// The state can't be read.
     pub fn needs_of(&self, target: &Target) -> Result<Vec<RecordedNeed>, Error> {
         let [environment, application] = names(target);
+        // CROSS JOIN: first what is needed of the application, not all that the environment had.
         let sql = "SELECT DISTINCT deployments.application, needs.declared_by, needs.commit_id
-             FROM needs JOIN deployments ON deployments.id = needs.deployment
+             FROM needs CROSS JOIN deployments ON deployments.id = needs.deployment
              WHERE needs.application = ? AND deployments.environment = ?";
         self.query(sql, [application, environment], |row| {
             Ok(RecordedNeed {
@@ -164,13 +165,17 @@ impl Transaction<'_> {
     }
 
     /// Removes the hold of a rollback that was cancelled before it began: it took nothing away.
-    pub(super) fn unhold(&self, id: DeploymentId) -> Result<(), Error> {
-        self.execute("DELETE FROM holds WHERE deployment = ?", [id.0])?;
+    pub(super) fn unhold(&self, id: DeploymentId, target: &Target) -> Result<(), Error> {
+        let [environment, application] = names(target);
+        self.execute(
+            "DELETE FROM holds WHERE environment = ? AND application = ? AND deployment = ?",
+            params![environment, application, id.0],
+        )?;
         Ok(())
     }
 
     /// Removes the hold of a revision that was released.
-    fn release_hold(&self, target: &Target, revision: &Revision) -> Result<(), Error> {
+    pub(super) fn release_hold(&self, target: &Target, revision: &Revision) -> Result<(), Error> {
         let [environment, application] = names(target);
         self.execute(
             "DELETE FROM holds WHERE environment = ? AND application = ? AND revision = ?",
@@ -206,19 +211,30 @@ impl Transaction<'_> {
                 continue;
             }
             let goes_first = planned.first().contains(&need.application);
-            self.execute(
-                "INSERT INTO needs (deployment, application, commit_id, declared_by, goes_first)
-                 VALUES (?, ?, ?, ?, ?)
-                 ON CONFLICT DO NOTHING",
-                params![
-                    id.0,
-                    need.application.as_str(),
-                    need.commit,
-                    need.declared_by.as_str(),
-                    goes_first
-                ],
-            )?;
+            self.add_need(id, need, goes_first)?;
         }
+        Ok(())
+    }
+
+    /// Records what a deployment needs of another application.
+    pub(super) fn add_need(
+        &self,
+        id: DeploymentId,
+        need: &Need,
+        goes_first: bool,
+    ) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO needs (deployment, application, commit_id, declared_by, goes_first)
+             VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+            params![
+                id.0,
+                need.application.as_str(),
+                need.commit,
+                need.declared_by.as_str(),
+                goes_first
+            ],
+        )?;
         Ok(())
     }
 

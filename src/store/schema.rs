@@ -15,10 +15,12 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_9.sql"),
     include_str!("schema_10.sql"),
     include_str!("schema_11.sql"),
+    include_str!("schema_12.sql"),
+    include_str!("schema_13.sql"),
 ];
 
 /// The version of the database that this program reads and writes.
-pub const VERSION: i64 = 11;
+pub const VERSION: i64 = 13;
 
 /// The number that marks a database of this program, from version 4 on.
 const APPLICATION: i64 = 0x4462_436f;

@@ -1,10 +1,10 @@
-//! A state with deployments in it, for the tests of this module.
+//! Deployments as they are recorded, and for the tests of this module a state with some of them.
 
 use super::{Deployment, Enqueued, Error, Outcome, Run, Source, Stale, Store, Transaction};
 use crate::candidate::candidates;
 use crate::change::{Change, Depth, Node};
 use crate::config::Config;
-use crate::id::{Application, DeploymentId, Environment, EventId, Revision, Target};
+use crate::id::{Application, DeploymentId, Environment, EventId, Revision, RolloutId, Target};
 use crate::identity::{Evidence, Identity};
 use crate::plan::{self, Retirement};
 use crate::policy::Facts;
@@ -39,6 +39,34 @@ pub(super) fn retirement(application: &str) -> Retirement {
 
 pub(super) fn alice() -> Identity {
     Identity::new("alice", Evidence::SshKey)
+}
+
+/// A deployment as it is recorded that has nothing but what each one has.
+pub(crate) fn recorded(id: i64, application: &str, status: Status) -> Deployment {
+    Deployment {
+        id: DeploymentId(id),
+        rollout: RolloutId(1),
+        target: target(application),
+        revision: revision('6'),
+        previous_revision: None,
+        status,
+        reason: None,
+        deploy_commit: None,
+        pusher: None,
+        author: None,
+        retry_of: None,
+        superseded_by: None,
+        queued_at: Timestamp::from_ms(0),
+        started_at: None,
+        finished_at: None,
+        exit_status: None,
+        run: None,
+        cancelled_by: None,
+        released_by: None,
+        rolled_back: None,
+        overrides_freeze: false,
+        summary: None,
+    }
 }
 
 /// A deployment that was planned. Only the planner can make one.
@@ -117,6 +145,7 @@ impl TestState {
             },
             leader: None,
             cgroup: None,
+            checkout: None,
         };
         self.change(|t| t.begin(id, &run, previous, at))
     }

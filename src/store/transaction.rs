@@ -28,14 +28,10 @@ impl<'s> Transaction<'s> {
     }
 
     /// Changes rows, and returns how many.
+    #[cfg_attr(test, track_caller)]
     pub(super) fn execute(&self, sql: &str, parameters: impl Params) -> Result<usize, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached(sql)
-            .map_err(|error| self.error(error))?;
-        statement
-            .execute(parameters)
-            .map_err(|error| self.error(error))
+        let changed = self.prepare(sql)?.execute(parameters);
+        changed.map_err(|error| self.error(error))
     }
 
     /// The number of the row that was inserted last.

@@ -40,6 +40,55 @@ pub struct Period {
     pub until: Option<Timestamp>,
 }
 
+/// The numbers of the newest deployments of all applications in all environments. Each step looks
+/// the next one up in the index, however many deployments an application has.
+const NEWEST: &str = "newest (id) AS (
+    SELECT * FROM (SELECT id FROM deployments
+        ORDER BY environment DESC, application DESC, id DESC LIMIT 1)
+    UNION ALL
+    SELECT COALESCE(
+        (SELECT id FROM deployments
+            WHERE environment = of.environment AND application < of.application
+            ORDER BY application DESC, id DESC LIMIT 1),
+        (SELECT id FROM deployments WHERE environment < of.environment
+            ORDER BY environment DESC, application DESC, id DESC LIMIT 1))
+    FROM newest JOIN deployments AS of ON of.id = newest.id
+)";
+
+/// The SQL after `FROM deployments` that selects a part of the history, newest first, and its
+/// values.
+pub(super) fn selection(
+    before: Option<DeploymentId>,
+    filter: &Filter,
+    period: &Period,
+    most: u32,
+) -> (String, Vec<Value>) {
+    let name = |name: &str| Value::from(name.to_owned());
+    let environment = filter.environment.as_ref().map(Environment::as_str);
+    let application = filter.application.as_ref().map(Application::as_str);
+    let conditions = [
+        ("environment = ?", environment.map(name)),
+        ("application = ?", application.map(name)),
+        ("id < ?", Some(before.map_or(i64::MAX, |id| id.0).into())),
+        (
+            "queued_at_ms >= ?",
+            period.since.map(|at| at.as_ms().into()),
+        ),
+        ("queued_at_ms < ?", period.until.map(|at| at.as_ms().into())),
+    ];
+
+    let (mut sql, mut values) = (String::new(), Vec::new());
+    for (condition, value) in conditions {
+        let Some(value) = value else { continue };
+        sql.push_str(if values.is_empty() { "WHERE " } else { " AND " });
+        sql.push_str(condition);
+        values.push(value);
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?");
+    values.push(most.into());
+    (sql, values)
+}
+
 impl Reader<'_> {
     /// The newest deployments that a filter lets through, newest first, at most `most`.
     ///
@@ -62,37 +111,8 @@ impl Reader<'_> {
         period: &Period,
         most: u32,
     ) -> Result<Vec<Deployment>, Error> {
-        // Whoever reads on has seen that the environment has many deployments. Then it is faster to
-        // walk down from the last one than to sort those of the index again for each piece. With
-        // the plus sign, SQLite does not use the index.
-        let is_of_environment = match (before, &filter.application) {
-            (Some(_), None) => "+environment = ?",
-            _ => "environment = ?",
-        };
-        let name = |name: &str| Value::from(name.to_owned());
-        let environment = filter.environment.as_ref().map(Environment::as_str);
-        let application = filter.application.as_ref().map(Application::as_str);
-        let conditions = [
-            (is_of_environment, environment.map(name)),
-            ("application = ?", application.map(name)),
-            ("id < ?", before.map(|id| id.0.into())),
-            (
-                "queued_at_ms >= ?",
-                period.since.map(|at| at.as_ms().into()),
-            ),
-            ("queued_at_ms < ?", period.until.map(|at| at.as_ms().into())),
-        ];
-
-        let (mut sql, mut values) = (String::new(), Vec::new());
-        for (condition, value) in conditions {
-            let Some(value) = value else { continue };
-            sql.push_str(if values.is_empty() { "WHERE " } else { " AND " });
-            sql.push_str(condition);
-            values.push(value);
-        }
-        sql.push_str(" ORDER BY id DESC LIMIT ?");
-        values.push(most.into());
-        self.select(&sql, params_from_iter(values))
+        let (rest, values) = selection(before, filter, period, most);
+        self.select(&rest, params_from_iter(values))
     }
 
     /// The deployments that have ended, those that ended last first, at most `most`.
@@ -112,7 +132,7 @@ impl Reader<'_> {
     /// The state can't be read.
     pub fn newest(&self) -> Result<BTreeMap<Target, Deployment>, Error> {
         let rows = self.select(
-            "WHERE id IN (SELECT MAX(id) FROM deployments GROUP BY environment, application)",
+            &format!("WHERE id IN (WITH RECURSIVE {NEWEST} SELECT id FROM newest)"),
             [],
         )?;
         let by_target = rows
@@ -129,8 +149,14 @@ impl Reader<'_> {
     /// The state can't be read.
     pub fn last_planned(&self) -> Result<BTreeMap<Target, Revision>, Error> {
         let rows = self.select(
-            "WHERE id IN (SELECT MAX(id) FROM deployments WHERE retry_of IS NULL
-                 GROUP BY environment, application)",
+            &format!(
+                "WHERE id IN (WITH RECURSIVE {NEWEST}
+                     SELECT (SELECT id FROM deployments
+                         WHERE environment = of.environment AND application = of.application
+                             AND retry_of IS NULL
+                         ORDER BY id DESC LIMIT 1)
+                     FROM newest JOIN deployments AS of ON of.id = newest.id)"
+            ),
             [],
         )?;
         let retired = self.retirements()?;

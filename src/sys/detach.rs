@@ -2,7 +2,7 @@
 //!
 //! Protocol: the child gets a session of its own, so that no signal to the hook's process group and
 //! no hang-up of a terminal reaches it. Its standard descriptors are /dev/null, and every other one
-//! is closed on exec: the push ends only when every copy of the hook's output is closed, and git
+//! is closed: the push ends only when every copy of the hook's output is closed, and git
 //! 2.54 and fcgiwrap leak further descriptors. Its environment has only the given variables,
 //! because the hook's environment can hold the pusher's password.
 //!
@@ -15,11 +15,15 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::session;
 
 /// Starts a detached process with this environment and no other, in the folder `/`, and does not
 /// wait for it.
@@ -31,36 +35,21 @@ pub fn spawn(
     arguments: &[&std::ffi::OsStr],
     environment: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    in_own_session(&mut command);
-
-    // SAFETY: between fork and exec only close_range is called, which is an async-signal-safe
-    // system call.
-    #[expect(unsafe_code, reason = "sys is where it may stand")]
-    unsafe {
-        command.pre_exec(|| close_on_exec_from(3));
-    }
-
-    keep(command.spawn()?);
+    keep(session::spawn(program, arguments, environment)?);
     Ok(())
 }
 
 /// The detached children that had not ended when they were looked at last.
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static CHILDREN: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Remembers a child, and reaps those that have ended. A child that can't be asked is one that was
 /// reaped already.
-fn keep(child: Child) {
+fn keep(child: Pid) {
     let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
-    children.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    children.retain(|child| {
+        let state = waitpid(*child, Some(WaitPidFlag::WNOHANG));
+        matches!(state, Ok(WaitStatus::StillAlive))
+    });
     children.push(child);
 }
 

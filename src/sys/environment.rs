@@ -11,9 +11,9 @@
 
 use std::env;
 use std::ffi::{CStr, OsStr, OsString, c_char};
-use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::ptr;
+use std::slice;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::libc;
@@ -21,7 +21,7 @@ use nix::libc;
 // SAFETY: environ(7), which every process has: a list of strings that ends with a null pointer.
 #[expect(unsafe_code, reason = "sys is where it may stand")]
 unsafe extern "C" {
-    static environ: *const *mut c_char;
+    static environ: *mut *mut c_char;
 }
 
 /// Whether the memory in which the kernel put the variables was overwritten.
@@ -30,46 +30,62 @@ static IS_HIDDEN: AtomicBool = AtomicBool::new(false);
 /// Overwrites the memory in which this process began with its variables, and keeps the variables.
 /// This process must not have a second thread yet.
 pub fn hide() {
-    replace(&env::vars_os().collect::<Vec<_>>());
+    // Only at first are the strings where the kernel put them.
+    if IS_HIDDEN.swap(true, Ordering::Relaxed) {
+        return;
+    }
+
+    // The list goes on with copies. Setting each variable anew would take the C library longer than
+    // all that a hook does which has nothing to do.
+    let strings = strings();
+    let mut copies = Vec::new();
+    for (_, start, length) in &strings {
+        // SAFETY: there are that many bytes at the address, and nobody changes them meanwhile.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        let string = unsafe { slice::from_raw_parts(start.cast(), *length) };
+        copies.extend_from_slice(string);
+    }
+    // They stay as long as the process lives, as the C library expects of them.
+    let mut copies: &mut [u8] = copies.leak();
+
+    for (entry, start, length) in strings {
+        let (copy, others) = copies.split_at_mut(length);
+        copies = others;
+        // SAFETY: the entry is one of the list, and there is one thread, so nobody reads it now.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        unsafe {
+            entry.write(copy.as_mut_ptr().cast());
+        }
+        // SAFETY: the string is in the memory that the kernel made for this process, which it may
+        // write to, and nothing refers to it any more.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        unsafe {
+            ptr::write_bytes(start, 0, length);
+        }
+    }
 }
 
 /// Gives this process these variables and no others, and overwrites the memory in which it began
 /// with others. This process must not have a second thread yet.
 pub fn replace(variables: &[(OsString, OsString)]) {
-    // Only at first are the strings where the kernel put them.
-    let inherited = if IS_HIDDEN.swap(true, Ordering::Relaxed) {
-        Vec::new()
-    } else {
-        strings()
-    };
-
+    hide();
     // SAFETY: there is one thread, so nobody else reads or changes the variables meanwhile.
     #[expect(unsafe_code, reason = "sys is where it may stand")]
     unsafe {
         libc::clearenv();
     }
-    // The kernel hands over any strings. What has no proper name is no variable.
-    let has_name = |name: &OsStr| !name.is_empty() && !name.as_bytes().contains(&b'=');
-    for (name, value) in variables.iter().filter(|(name, _)| has_name(name)) {
+    for (name, value) in variables {
         // SAFETY: as above.
         #[expect(unsafe_code, reason = "sys is where it may stand")]
         unsafe {
             env::set_var(name, value);
         }
     }
-
-    for (string, length) in inherited {
-        // SAFETY: the string is in the memory that the kernel made for this process, which it may
-        // write to, and nothing refers to it any more.
-        #[expect(unsafe_code, reason = "sys is where it may stand")]
-        unsafe {
-            ptr::write_bytes(string, 0, length);
-        }
-    }
 }
 
-/// Where the strings `NAME=VALUE` are, and their lengths in bytes.
-fn strings() -> Vec<(*mut c_char, usize)> {
+/// The entries of the list of variables, where the strings `NAME=VALUE` are that they lead to, and
+/// how many bytes these have with the NUL at their end.
+fn strings() -> Vec<(*mut *mut c_char, *mut c_char, usize)> {
     // SAFETY: nobody changes the list meanwhile, since there is one thread.
     #[expect(unsafe_code, reason = "sys is where it may stand")]
     let list = unsafe { environ };
@@ -77,23 +93,24 @@ fn strings() -> Vec<(*mut c_char, usize)> {
         return Vec::new();
     }
 
-    let string = |index| {
+    let entry = |index| {
         // SAFETY: a null pointer ends the list, and nothing behind it is asked for.
         #[expect(unsafe_code, reason = "sys is where it may stand")]
         let entry = unsafe { list.add(index) };
         // SAFETY: as above.
         #[expect(unsafe_code, reason = "sys is where it may stand")]
         let string = unsafe { entry.read() };
-        string
+        (entry, string)
     };
-    let length = |string: *mut c_char| {
+    let string = |(entry, string): (_, *mut c_char)| {
         // SAFETY: each entry of the list is a string that ends with a NUL.
         #[expect(unsafe_code, reason = "sys is where it may stand")]
-        let string = unsafe { CStr::from_ptr(string) };
-        string.count_bytes()
+        let length = unsafe { CStr::from_ptr(string) }.to_bytes_with_nul().len();
+        (entry, string, length)
     };
-    let strings = (0..).map(string).take_while(|string| !string.is_null());
-    strings.map(|string| (string, length(string))).collect()
+    let entries = (0..).map(entry);
+    let entries = entries.take_while(|(_, string)| !string.is_null());
+    entries.map(string).collect()
 }
 
 /// Lets a command inherit those of the variables that are named, and no others.

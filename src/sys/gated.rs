@@ -29,7 +29,7 @@ use super::forks;
 use super::poll;
 use super::process::ProcessIdentity;
 use super::surroundings::set_umask_of_command;
-use super::user::User;
+use super::user::Credentials;
 
 /// Children are forked one at a time: a second child would hold copies of the first one's gate.
 static FORKING: Mutex<()> = Mutex::new(());
@@ -106,7 +106,7 @@ impl Running {
 pub fn spawn_gated(
     mut command: Command,
     cgroup: Option<File>,
-    user: Option<User>,
+    user: Option<Credentials>,
 ) -> io::Result<Gated> {
     let forking = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
     let (pid_reader, pid_writer) = io::pipe()?;
@@ -200,7 +200,7 @@ impl Greeting {
 /// What the child needs after the fork. Nothing here may allocate or lock.
 struct Child {
     cgroup: Option<File>,
-    user: Option<User>,
+    user: Option<Credentials>,
     pid: PipeWriter,
     gate: PipeReader,
     /// The number of the parent's end of the gate, of which the fork made a copy.

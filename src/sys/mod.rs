@@ -3,6 +3,7 @@
 //! used here and nowhere else.
 
 pub mod access;
+mod accounts;
 pub mod cgroup;
 pub mod clock;
 pub mod detach;
@@ -30,8 +31,10 @@ pub mod poll;
 pub mod process;
 pub mod program;
 pub mod secret;
+mod session;
 pub mod sharing;
 pub mod sparse;
+pub mod start;
 pub mod surroundings;
 pub mod syslog;
 pub mod terminal;

@@ -12,21 +12,22 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Waits until one of some descriptors can be read or was closed at its other end, but not longer
-/// than `patience`.
+/// than `patience`. Returns whether that has come.
 ///
 /// # Errors
 /// The kernel cannot watch these descriptors.
 pub(crate) fn wait_until_readable(
     descriptors: &[BorrowedFd<'_>],
     patience: Duration,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let mut polled: Vec<PollFd<'_>> = descriptors
         .iter()
         .map(|descriptor| PollFd::new(*descriptor, PollFlags::POLLIN))
         .collect();
 
     match poll(&mut polled, timeout(patience)) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::EINTR) => Ok(false),
         Err(errno) => Err(errno.into()),
     }
 }

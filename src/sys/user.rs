@@ -1,8 +1,9 @@
 //! Users of the machine, and becoming one of them.
 //!
-//! Protocol: a user is looked up in the machine's database (getpwnam(3), getgrouplist(3)) before
-//! the process forks or gives up its rights. Becoming the user makes system calls alone, groups
-//! first, since after the change of user nothing else may be changed; there is no way back.
+//! Protocol: a user is looked up in the machine's database ([`super::accounts`]) before the process
+//! forks or gives up its rights, and so are the user's groups, which only who becomes the user
+//! needs. Becoming the user makes system calls alone, groups first, since after the change of user
+//! nothing else may be changed; there is no way back.
 //!
 //! It does not promise that a lookup is fast: the database can be behind a network.
 
@@ -10,7 +11,9 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use nix::unistd::{Gid, Uid, getgrouplist, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+
+use super::accounts::{self, Account, UserKey};
 
 /// A user as which a command runs.
 #[derive(Debug, Clone)]
@@ -19,6 +22,13 @@ pub struct User {
     pub name: String,
     /// The home folder.
     pub home: String,
+    uid: Uid,
+    gid: Gid,
+}
+
+/// The numbers with which a process has the rights of a user (credentials(7)).
+#[derive(Debug)]
+pub struct Credentials {
     uid: Uid,
     gid: Gid,
     groups: Vec<Gid>,
@@ -30,7 +40,7 @@ impl User {
     /// # Errors
     /// There is no such user, or the database can't be read.
     pub fn find(name: &str) -> io::Result<Self> {
-        let found = nix::unistd::User::from_name(name)?;
+        let found = accounts::find(UserKey::Name(name))?;
         Self::new(found, || format!("there is no user {name}"))
     }
 
@@ -39,7 +49,7 @@ impl User {
     /// # Errors
     /// No user has the number, or the database can't be read.
     pub fn by_number(uid: u32) -> io::Result<Self> {
-        let found = nix::unistd::User::from_uid(Uid::from_raw(uid))?;
+        let found = accounts::find(UserKey::Number(uid))?;
         Self::new(found, || format!("the user number {uid} has no name"))
     }
 
@@ -75,19 +85,33 @@ impl User {
         self.uid == Uid::effective()
     }
 
-    fn new(found: Option<nix::unistd::User>, missing: impl FnOnce() -> String) -> io::Result<Self> {
+    fn new(found: Option<Account>, missing: impl FnOnce() -> String) -> io::Result<Self> {
         let user = found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, missing()))?;
-        let name = std::ffi::CString::new(user.name.as_str())?;
         Ok(Self {
-            groups: getgrouplist(&name, user.gid)?,
             name: user.name,
-            home: user.dir.to_string_lossy().into_owned(),
-            uid: user.uid,
-            gid: user.gid,
+            home: user.home,
+            uid: Uid::from_raw(user.uid),
+            gid: Gid::from_raw(user.gid),
         })
     }
 
-    /// Lets a command run as this user.
+    /// What a process needs to become this user.
+    ///
+    /// # Errors
+    /// The groups of the user can't be looked up.
+    pub fn credentials(&self) -> io::Result<Credentials> {
+        let others = accounts::other_groups(&self.name)?;
+        let others = others.into_iter().map(Gid::from_raw);
+        Ok(Credentials {
+            uid: self.uid,
+            gid: self.gid,
+            groups: [self.gid].into_iter().chain(others).collect(),
+        })
+    }
+}
+
+impl Credentials {
+    /// Lets a command run as the user.
     pub fn run(self, command: &mut Command) {
         // SAFETY: between fork and exec only setgroups, setgid and setuid are called, on values
         // made before the fork.
@@ -97,7 +121,7 @@ impl User {
         }
     }
 
-    /// Gives up every right but this user's, for this process and what it starts. Between fork and
+    /// Gives up every right but the user's, for this process and what it starts. Between fork and
     /// exec it makes system calls alone.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::people::examine_people;
 use super::place::Place;
 use super::plan::{common_commit, unknown};
 use super::programs::{ProgramFault, check_programs};
+use super::shared_paths::{SharedFault, check_shared};
 use crate::config::UnknownName;
 use crate::deploy_repository::DeployRepository;
 use crate::git;
@@ -38,6 +39,8 @@ pub struct Checked {
     pub without_repository: Vec<Target>,
     /// The programs of commands that can't be executed.
     pub programs: BTreeSet<ProgramFault>,
+    /// What can't be provided of what releases share.
+    pub shared: Vec<SharedFault>,
     /// What keeps some people from signing.
     pub key_faults: Vec<KeyFault>,
     /// What keeps those from being told who are told of what happens.
@@ -131,6 +134,11 @@ pub fn check(
         .flat_map(|(target, revision)| check_programs(&deploy, target, revision))
         .filter_map(Result::err)
         .collect();
+    let shared = wanted
+        .iter()
+        .flat_map(|(target, revision)| check_shared(&deploy, target, revision))
+        .filter_map(Result::err)
+        .collect();
     let near_misses = match &commit {
         // This only warns. What can't be read is an error of the judgement above.
         Some(commit) => judging::near_misses(&deploy, None, commit).unwrap_or_default(),
@@ -145,6 +153,7 @@ pub fn check(
         unknown_names,
         without_repository: without_repository.map(|(target, _)| target).collect(),
         programs,
+        shared,
         key_faults,
         target_faults: if is_owner {
             target_faults_of(&deploy)

@@ -4,7 +4,7 @@ use super::error::{Error, Kind};
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::report::DeploymentRow;
-use crate::store::{Filter, Period, Store};
+use crate::store::{Deployment, Filter, Period, Reader, Store};
 use crate::text;
 use crate::time::{Timestamp, parse_duration};
 
@@ -95,19 +95,56 @@ impl<'s> History<'s> {
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn next_piece(&mut self) -> Result<Vec<DeploymentRow>, Error> {
+    pub fn next_piece(&mut self) -> Result<Vec<Deployment>, Error> {
+        self.piece(
+            |record, before, filter, period, most| {
+                Ok(record.history_before(before, filter, period, most)?)
+            },
+            |deployment| deployment.id,
+        )
+    }
+
+    /// The next piece, for programs; empty at the end.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn next_rows(&mut self) -> Result<Vec<DeploymentRow>, Error> {
+        let deploy = self.deploy;
+        self.piece(
+            |record, before, filter, period, most| {
+                let piece = record.history_with_details(before, filter, period, most)?;
+                let rows = piece.into_iter().map(|(deployment, details)| {
+                    DeploymentRow::with_details(deploy, &deployment, details, record)
+                });
+                Ok(rows.collect::<Result<_, _>>()?)
+            },
+            |row| row.id,
+        )
+    }
+
+    /// Reads the next piece, and notes where it ends.
+    fn piece<T>(
+        &mut self,
+        read: impl FnOnce(
+            &Reader<'_>,
+            Option<DeploymentId>,
+            &Filter,
+            &Period,
+            u32,
+        ) -> Result<Vec<T>, Error>,
+        id: impl Fn(&T) -> DeploymentId,
+    ) -> Result<Vec<T>, Error> {
         let most = self.left.min(PIECE);
+        if most == 0 {
+            return Ok(Vec::new());
+        }
         let record = self.store.read()?;
-        let piece = record.history_before(self.last, &self.filter, &self.period, most)?;
-        self.last = piece.last().map(|deployment| deployment.id);
+        let piece = read(&record, self.last, &self.filter, &self.period, most)?;
+        self.last = piece.last().map(id);
         // One that has fewer is the last.
         let is_full = u32::try_from(piece.len()) == Ok(most);
         self.left = if is_full { self.left - most } else { 0 };
-
-        let rows = piece
-            .iter()
-            .map(|deployment| DeploymentRow::new(self.deploy, deployment, &record));
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(piece)
     }
 }
 

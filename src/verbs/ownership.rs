@@ -40,7 +40,9 @@ pub fn become_owner(place: &Place, acts: Acts) -> Result<(), Error> {
             "root can't become the owner of the repository",
             "run the command as the owner",
         );
-        owner.become_for_good().map_err(error)?;
+        let credentials = owner.credentials();
+        let become_it = credentials.and_then(|credentials| credentials.become_for_good());
+        become_it.map_err(error)?;
 
         let mut variables = environment::named(KEPT);
         let of_owner = [

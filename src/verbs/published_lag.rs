@@ -26,7 +26,7 @@ const KINDS: [EventKind; 10] = [
     EventKind::Thawed,
 ];
 
-/// The file with what a change needs.
+/// The file with what the configuration says.
 const STATUS_FILE: &str = "status.json";
 
 /// How many events one step publishes. So many events of the past also get commits where the ref
@@ -83,7 +83,7 @@ impl Published {
         };
         let content = deploy.repository.file(tip, STATUS_FILE)?;
         let status = StatusFile::read(&content.unwrap_or_default());
-        Ok(status.is_ok_and(|status| status.is_as_configured(&deploy.config)))
+        Ok(status.is_ok_and(|status| status.is_as_configured(deploy)))
     }
 
     /// Whether it tells of an event that the record does not have: the record is an earlier one,

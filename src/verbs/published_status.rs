@@ -8,8 +8,9 @@
 //! and an event that is told once more is found published. A reader that begins anew is told of the
 //! newest event alone.
 //!
-//! What a change needs is the configuration's, which can change without an event. Whoever tells of
-//! an event that is published already compares that too, and adds a commit where it differs.
+//! What a change needs, and which folder is deployed, is the configuration's, which can change
+//! without an event. Whoever tells of an event that is published already compares that too, and
+//! adds a commit where it differs.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -211,7 +212,9 @@ impl PublishedStatus {
             newest.retain(|(target, _)| !retired.contains(target));
             newest.truncate(ROWS_MAX);
         }
-        let row = |(target, newest)| PublishedRow::new(newest, retired.contains(&target), record);
+        let row = |(target, newest)| {
+            PublishedRow::new(newest, retired.contains(&target), &self.deploy, record)
+        };
         let rows: Result<Vec<PublishedRow>, store::Error> = newest.into_iter().map(row).collect();
         let rows = rows?;
 

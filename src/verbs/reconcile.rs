@@ -79,7 +79,7 @@ fn reconcile_now(place: &Place, after_push: Option<&Push>) -> Result<Reconciled,
     if let Err(error) = count(&deploy, &mut store, after_push.is_some()) {
         audience.report_failure("metrics", &text::with_causes(&error));
     }
-    store.checkpoint();
+    store.tidy_log();
     Ok(Reconciled { planned, busy })
 }
 

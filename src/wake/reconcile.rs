@@ -38,7 +38,7 @@ pub fn reconcile_as(repository: &Path, owner: u32, patience: Duration) -> io::Re
     // The child must not start as root: the files in the folder lead it to the repository, and the
     // owner can write to them.
     if User::is_root() && owner != 0 {
-        User::by_number(owner)?.run(&mut command);
+        User::by_number(owner)?.credentials()?.run(&mut command);
     }
 
     let mut child = command.spawn()?;

@@ -3,8 +3,8 @@
 use crate::applications::refused;
 use crate::run::run;
 use crate::signing::{
-    ONE_APPROVAL, approve, commit_signed, configure_signers, go_to, head, push_commits, refuse_all,
-    start_over, world_of_signers, world_with_deployments,
+    ONE_APPROVAL, approve, change, commit_signed, configure_signers, go_to, head, push_commits,
+    refuse_all, start_over, world_of_signers, world_with_deployments,
 };
 use crate::world::World;
 
@@ -67,12 +67,6 @@ fn nobody_approves_an_own_change() {
         said.contains("alice@example.org has changed the file too"),
         "{said}"
     );
-}
-
-/// A change of `production/a` that alice signed.
-fn change(world: &World) {
-    world.deploy(A, 2);
-    commit_signed(world, "alice", &["Deploy"]);
 }
 
 const NONE: &str = "needs 1 approval by other people than who changed the file, and there is none";

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use crate::run::{run, skip};
 use crate::signing::{
-    Attack, ONE_APPROVAL, allowed_signer, approve, commit_raw, commit_signed, cut_signature, head,
-    programs_with, push_commits, push_with_programs, raw, refuse_all, start_over,
-    world_with_deployments,
+    Attack, ONE_APPROVAL, allowed_signer, approve, change, commit_raw, commit_signed,
+    cut_signature, head, programs_with, push_commits, push_with_programs, raw, refuse_all,
+    start_over, world_with_deployments,
 };
 use crate::world::World;
 
@@ -160,11 +160,6 @@ fn commit_with_gpg(world: &World, person: &str, paragraphs: &[&str]) {
     git.args(["commit", "-q", "--allow-empty", &format!("-S{person}")]);
     git.args(paragraphs.iter().flat_map(|text| ["-m", text]));
     run(&mut git, b"").ok();
-}
-
-fn change(world: &World) {
-    world.deploy(A, 2);
-    commit_signed(world, "alice", &["Deploy"]);
 }
 
 fn approved_by(world: &World, person: &str) {

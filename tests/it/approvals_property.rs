@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use deploy_by_code::candidate::candidates;
-use deploy_by_code::change::{Change, Depth, Node};
 use deploy_by_code::config::Config;
-use deploy_by_code::deployfile;
 use deploy_by_code::id::{Revision, Target};
 use deploy_by_code::plan::decide;
 use deploy_by_code::policy::{Facts, Review, SignatureFact, Stage, TargetFacts, TracedFile};
 use deploy_by_code::review::{self, ReviewedCommit, ReviewedParent};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
+
+use crate::properties::change;
 
 /// How many files a commit has: `production/a` and `production/b`.
 const FILES: usize = 2;
@@ -347,23 +347,6 @@ impl Pushed {
 
 fn revision(commit: usize) -> Revision {
     Revision::new(format!("{:040x}", commit + 1)).unwrap()
-}
-
-/// The change of a deploy file from one content to another. A file that is empty does not exist.
-fn change(old: &str, new: &str) -> Change {
-    let node = |content: &str| {
-        let node = Node::File(deployfile::revision(content.as_bytes()));
-        Some(node).filter(|_| !content.is_empty())
-    };
-    Change {
-        path: b"production/a.deploy".to_vec(),
-        depth: Depth::Right,
-        old: node(old),
-        new: node(new),
-        comparison: Some(deployfile::compare(old.as_bytes(), new.as_bytes())),
-        summary: None,
-        twin: None,
-    }
 }
 
 /// How often something was seen.

@@ -3,18 +3,11 @@
 use crate::applications::refused;
 use crate::run::run;
 use crate::signing::{
-    Attack, ONE_APPROVAL, approve, commit_of, commit_signed, git_with_key, go_to, head,
+    Attack, ONE_APPROVAL, approve, change, commit_of, commit_signed, git_with_key, go_to, head,
     push_commits, refuse_all, world_with_deployments,
 };
-use crate::world::World;
 
 const A: &str = "production/a";
-
-/// A change of `production/a` that alice signed.
-fn change(world: &World) {
-    world.deploy(A, 2);
-    commit_signed(world, "alice", &["Deploy"]);
-}
 
 const NONE: &str = "needs 1 approval by other people than who changed the file, and there is none";
 const CHANGED_AFTERWARDS: &str = "the file was changed in a commit that it does not contain";

@@ -4,25 +4,14 @@ use std::fs;
 
 use crate::run::run;
 use crate::signing::{
-    Attack, ONE_APPROVAL, allowed_signer, approve, commit_raw, commit_signed, configure_signers,
-    cut_signature, head, push_commits, raw, refuse_all, start_over, world_with_deployments,
+    Attack, ONE_APPROVAL, allowed_signer, approve, approved_by, commit_raw, commit_signed,
+    configure_signers, cut_signature, head, push_commits, raw, refuse_all, start_over,
+    world_with_deployments,
 };
 use crate::world::World;
 
 const A: &str = "production/a";
 const NOT_SIGNED: &str = "does not count: it is not signed";
-
-/// A change that alice signed.
-fn change(world: &World) {
-    world.deploy(A, 2);
-    commit_signed(world, "alice", &["Deploy"]);
-}
-
-/// A change that alice signed and that a key approves.
-fn approved_by(world: &World, key: &str) {
-    change(world);
-    approve(world, key, A);
-}
 
 /// A change that alice signed, and an approval that bob signed: its parts as [`cut_signature`] has
 /// them. The clone is where the approval can be replaced by another commit.

@@ -4,8 +4,9 @@ use std::fs;
 
 use crate::run::run;
 use crate::signing::{
-    Attack, ONE_APPROVAL, approve, commit_signed, configure_signers, git_with_key, make_key,
-    public_key, push_commits, refuse_all, start_over, world_with_deployments,
+    Attack, ONE_APPROVAL, approve, approved_by, change, commit_signed, configure_signers,
+    git_with_key, make_key, public_key, push_commits, refuse_all, start_over,
+    world_with_deployments,
 };
 use crate::world::World;
 
@@ -74,18 +75,6 @@ fn configure(world: &World, revoked: &str) {
     let file = world.path(revoked);
     let key = format!("revoked_keys = \"{}\"\n", file.display());
     configure_signers(world, &format!("{key}{ONE_APPROVAL}"));
-}
-
-/// A change that alice signed.
-fn change(world: &World) {
-    world.deploy(A, 2);
-    commit_signed(world, "alice", &["Deploy"]);
-}
-
-/// A change that alice signed and that a key approves.
-fn approved_by(world: &World, key: &str) {
-    change(world);
-    approve(world, key, A);
 }
 
 #[test]

@@ -27,6 +27,31 @@ fn approved_change(world: &World, n: u32) {
     approve(world, "bob", A);
 }
 
+/// Deploys a change that bob approved, and then one for which carol overrode the approval.
+#[track_caller]
+fn deploy_approved_and_overridden(world: &World) {
+    approved_change(world, 2);
+    push_commits(world).ok();
+    world.settled();
+
+    world.deploy(B, 2);
+    commit_signed(world, "carol", &["Deploy", OVERRIDE]);
+    push_commits(world).ok();
+    world.settled();
+}
+
+#[track_caller]
+fn assert_bob_approved_and_carol_overrode(world: &World, approved: u32, overridden: u32) {
+    assert_eq!(
+        world.show(approved)["approvals"][0]["by"],
+        "bob@example.org"
+    );
+    assert_eq!(
+        world.show(overridden)["exceptions"][0]["signed_by"],
+        "carol@example.org"
+    );
+}
+
 /// The last deployment on record.
 fn newest(world: &World) -> serde_json::Value {
     world.json(&["log", "-n", "1"])[0].clone()
@@ -39,13 +64,7 @@ fn record_that_is_made_anew_says_who_approved() {
     world.install();
     world.git(&["fetch", "-q"]);
     start_over(&world);
-    approved_change(&world, 2);
-    push_commits(&world).ok();
-    world.settled();
-    world.deploy(B, 2);
-    commit_signed(&world, "carol", &["Deploy", OVERRIDE]);
-    push_commits(&world).ok();
-    world.settled();
+    deploy_approved_and_overridden(&world);
     world.wait_until_idle();
     world.cmd(&["publish"]).ok();
     let before = [world.show(3), world.show(4)];
@@ -59,11 +78,7 @@ fn record_that_is_made_anew_says_who_approved() {
             assert_eq!(after[key], before[key], "{id}: {key}");
         }
     }
-    assert_eq!(world.show(3)["approvals"][0]["by"], "bob@example.org");
-    assert_eq!(
-        world.show(4)["exceptions"][0]["signed_by"],
-        "carol@example.org"
-    );
+    assert_bob_approved_and_carol_overrode(&world, 3, 4);
 }
 
 #[test]
@@ -281,13 +296,7 @@ fn plan_check_and_hook_agree_about_approvals() {
 fn retry_keeps_who_approved_and_who_overrode() {
     let world = world_with_deployments(CAROL_OVERRIDES);
     world.job("exit 1");
-    approved_change(&world, 2);
-    push_commits(&world).ok();
-    world.settled();
-    world.deploy(B, 2);
-    commit_signed(&world, "carol", &["Deploy", OVERRIDE]);
-    push_commits(&world).ok();
-    world.settled();
+    deploy_approved_and_overridden(&world);
     world.job("true");
     fs::remove_file(world.path("signers")).unwrap();
     for id in ["3", "4"] {
@@ -301,11 +310,7 @@ fn retry_keeps_who_approved_and_who_overrode() {
         }
         assert_eq!(world.show(id)["status"], "succeeded");
     }
-    assert_eq!(world.show(5)["approvals"][0]["by"], "bob@example.org");
-    assert_eq!(
-        world.show(6)["exceptions"][0]["signed_by"],
-        "carol@example.org"
-    );
+    assert_bob_approved_and_carol_overrode(&world, 5, 6);
 }
 
 /// The other rules stay, whoever approved a change.

@@ -472,10 +472,7 @@ fn what_is_needed_is_known_only_where_it_is_published() {
         "[environments.production]\napprovals = 2\napprovers = [\"ops\", \"bob@example.org\"]\n\
          [people.groups]\nops = [\"carol@example.org\"]\n",
     );
-    assert_eq!(
-        last("--format=%s"),
-        "The configuration asks for other approvals"
-    );
+    assert_eq!(last("--format=%s"), "The configuration has changed");
     let published = last("--format=%H");
     world.cmd(&["reconcile"]).ok();
     world.wait_until_idle();

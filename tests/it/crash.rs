@@ -26,6 +26,40 @@ pub fn with_dead_runner(config: &str) -> World {
     world
 }
 
+/// A world whose first deployment has started a child in a session of its own, which ends once the
+/// gate `end` is open. The job goes on with `rest`.
+pub fn with_child_in_another_session(rest: &str) -> World {
+    let world = World::installed();
+    world.job(&format!(
+        "setsid sh -c '. \"$0\"' \"$W/child\" & note start; {rest}"
+    ));
+    let child = format!(
+        "W='{}'\n\
+         until [ -e \"$W/gate.end\" ]; do sleep 0.03; done\n\
+         echo 'production/a #1 end' >> \"$W/ran\"\n",
+        world.path("").display()
+    );
+    fs::write(world.path("child"), child).unwrap();
+    world.deploy("production/a", 1);
+    world.push();
+    world.wait_for("production/a #1 start");
+    world
+}
+
+/// Waits until all deployments have ended, and asserts that the second one, of `target`, began
+/// after all that the first one had left.
+#[track_caller]
+pub fn assert_ran_in_turn(world: &World, target: &str) {
+    assert_eq!(
+        world.settled(),
+        [
+            "#1 production/a interrupted: the runner died".to_owned(),
+            format!("#2 {target} succeeded")
+        ]
+    );
+    assert_eq!(overlap(&world.ran(), "production/"), 1);
+}
+
 #[test]
 fn dead_runners_environment_is_held_until_its_command_ended() {
     let world = with_dead_runner("");
@@ -97,18 +131,7 @@ fn release_of_an_environment_that_is_not_held_is_refused() {
 
 #[test]
 fn dead_runners_environment_is_held_by_a_grandchild_too() {
-    let world = World::installed();
-    world.job("setsid sh -c '. \"$0\"' \"$W/child\" & note start; wait");
-    let child = format!(
-        "W='{}'\n\
-         until [ -e \"$W/gate.end\" ]; do sleep 0.03; done\n\
-         echo 'production/a #1 end' >> \"$W/ran\"\n",
-        world.path("").display()
-    );
-    fs::write(world.path("child"), child).unwrap();
-    world.deploy("production/a", 1);
-    world.push();
-    world.wait_for("production/a #1 start");
+    let world = with_child_in_another_session("wait");
     world.kill_runner();
 
     // Only the child, which is in a session of its own, is left after this.
@@ -122,14 +145,7 @@ fn dead_runners_environment_is_held_by_a_grandchild_too() {
     world.wait_until_held_by(1);
 
     world.open("end");
-    assert_eq!(
-        world.settled(),
-        [
-            "#1 production/a interrupted: the runner died",
-            "#2 production/a succeeded"
-        ]
-    );
-    assert_eq!(overlap(&world.ran(), "production/"), 1);
+    assert_ran_in_turn(&world, "production/a");
 }
 
 /// The shell that runs the job script.
@@ -201,14 +217,7 @@ fn on_interrupt_retry_queues_the_deployment_again() {
     world.cmd(&["reconcile"]).ok();
 
     world.wait_until("it is tried again", || world.history().len() == 2);
-    assert_eq!(
-        world.settled(),
-        [
-            "#1 production/a interrupted: the runner died",
-            "#2 production/a succeeded"
-        ]
-    );
-    assert_eq!(overlap(&world.ran(), "production/"), 1);
+    assert_ran_in_turn(&world, "production/a");
 }
 
 #[test]

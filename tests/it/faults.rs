@@ -39,6 +39,10 @@ const WRITING: &[&str] = &[
     "?kill",
 ];
 
+/// What ends strace after a while, and nothing else. It lets go of what it traces then. A fault in
+/// each child would keep a runner for minutes that starts a process anew until one comes up.
+const LET_GO: [&str; 5] = ["--foreground", "--signal", "KILL", "10", "strace"];
+
 /// Whether strace can be used. Where it cannot, the calling test is skipped.
 #[track_caller]
 pub fn strace_or_skip() -> bool {
@@ -72,7 +76,13 @@ impl Fault<'_> {
     #[track_caller]
     pub fn run(self, world: &World, options: &[&str], arguments: &[&str], input: &str) -> Run {
         let Self { call, n, what } = self;
-        let mut strace = world.command("strace", "deploy.git");
+        let mut strace = if options.contains(&"-f") {
+            let mut limited = world.command("timeout", "deploy.git");
+            limited.args(LET_GO);
+            limited
+        } else {
+            world.command("strace", "deploy.git")
+        };
         strace
             .args(options)
             .args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::applications::{commit, make};
 use crate::cgroups::unshare_or_skip;
 use crate::http_server::{PYTHON, authority, data};
 use crate::nobody::{root_or_skip, unix_user};
@@ -16,7 +17,7 @@ use crate::world::World;
 /// section `[defaults]` of the configuration.
 pub fn world(url: &str, text: &str) -> World {
     let world = World::installed();
-    crate::applications::make(&world, &["web"]);
+    make(&world, &["web"]);
     configure(&world, url, text);
     world
 }
@@ -29,6 +30,13 @@ pub fn configure(world: &World, url: &str, text: &str) {
 
 /// The URL of the repositories in the world itself.
 pub const FILE: &str = "file://W/apps/{application}.git";
+
+/// Makes a commit on `main` of `web`, and writes it into the deploy file of `production/web`.
+pub fn want_new(world: &World, message: &str) -> String {
+    let revision = commit(world, "web", "main", message);
+    world.deploy_rev("production/web", &revision);
+    revision
+}
 
 /// The only mirror of a world.
 pub fn mirror(world: &World) -> PathBuf {

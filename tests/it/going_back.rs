@@ -15,7 +15,7 @@ use crate::run::run;
 use crate::world::World;
 
 /// The short hash of what deployment 1 deployed.
-fn first(world: &World) -> String {
+pub fn first(world: &World) -> String {
     world.show(1)["revision"].as_str().unwrap()[..7].to_owned()
 }
 
@@ -234,7 +234,7 @@ fn checkout_that_cannot_be_switched_fails_in_its_phase() {
 
 /// A world in which deployment 2 waits in a phase at the gate `end`, and whose runner was killed.
 #[track_caller]
-fn interrupted_in(phase: &str, other: &str) -> World {
+pub fn interrupted_in(phase: &str, other: &str) -> World {
     let job = format!("case $DEPLOY_PHASE in {phase}) note in; hold end;; {other} esac");
     let world = world("verify_retries = 0\n", &job);
     let two = one_file(&world, "two");
@@ -335,7 +335,7 @@ fn released_deployment_does_not_go_back() {
 
 /// Kills the job that waits at its gate.
 #[track_caller]
-fn kill_command(world: &World) {
+pub fn kill_command(world: &World) {
     let shell = std::path::Path::new("/bin/sh").canonicalize().unwrap();
     let jobs = of_program(&world.path(""), &shell);
     assert!(!jobs.is_empty(), "no job waits");
@@ -367,25 +367,6 @@ fn claim_that_cannot_be_written_keeps_nobody_from_going_back() {
         assert_eq!(went.stdout.trim(), format!("to {one}"));
         assert_eq!(current(&world), "one");
     }
-}
-
-#[test]
-fn checkout_that_was_configured_elsewhere_meanwhile_is_not_said_to_be_unmoved() {
-    let world = interrupted_in("go-back", "verify) exit 5;;");
-    let config = world.config_text();
-    world.config_file(&config.replace("/srv/", "/other/"));
-    world.open("end");
-    world.cmd(&["reconcile"]).ok();
-
-    let current = world.path("other/production/a/current");
-    let expected = format!(
-        "#2 production/a failed: verify: exit status 5; could not go back: this deployment has \
-         not moved {}; look whether checkout was another folder before; the first runner died \
-         meanwhile",
-        current.display()
-    );
-    assert_eq!(world.settled().pop().unwrap(), expected);
-    assert_eq!(phases(&world, 2).pop().unwrap(), "go-back failed");
 }
 
 #[test]

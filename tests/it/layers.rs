@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Item, UseTree};
 
+use crate::tidy::rust_files;
+
 /// The modules of the top level, from the lowest to the highest. The tens are the layers of
 /// ARCHITECTURE.md. A module imports only from modules with a lower number.
 #[rustfmt::skip]
@@ -70,25 +72,11 @@ fn parse(folder: &Path, path: &Path) -> Source {
 /// Every source file except `lib.rs` and the files that hold only tests.
 fn sources() -> Vec<Source> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![folder.clone()];
-    let mut files: Vec<PathBuf> = Vec::new();
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-
     let is_code = |path: &&PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         !name.ends_with("tests.rs") && name != "testing.rs" && name != "lib.rs"
     };
-    let sources: Vec<Source> = files
+    let sources: Vec<Source> = rust_files("src")
         .iter()
         .filter(is_code)
         .map(|path| parse(&folder, path))

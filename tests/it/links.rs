@@ -304,6 +304,16 @@ impl<'w> Steps<'w> {
         Self { world, folder }
     }
 
+    /// The same with a current release, and the revisions of this one and the next one.
+    fn after_one(world: &'w World) -> (Self, [String; 2]) {
+        let steps = Self::new(world);
+        let [one, two] = ["one", "two"].map(|changes| application(world, changes));
+        for step in ["export", "make-current"] {
+            steps.step(&["env"], step, 1, &one).ok();
+        }
+        (steps, [one, two])
+    }
+
     fn order(&self, id: u32, revision: &str) -> String {
         let mut order = order(self.world, &self.folder, id, revision);
         order["link"] = "Hard".into();
@@ -319,6 +329,15 @@ impl<'w> Steps<'w> {
         run(&mut command, self.order(id, revision).as_bytes())
     }
 
+    /// Runs the step `export` with what strace injects into a system call.
+    fn export_with(&self, call: &str, injected: &str, id: u32, revision: &str) -> crate::run::Run {
+        let trace = format!("trace={call}");
+        let inject = format!("inject={call}:{injected}");
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace];
+        let strace = [&strace[..], &["-e", &inject]].concat();
+        self.step(&strace, "export", id, revision)
+    }
+
     fn release(&self, revision: &str) -> PathBuf {
         self.folder.join("releases").join(revision)
     }
@@ -330,23 +349,10 @@ fn file_that_can_not_be_taken_after_all_lets_everything_be_written() {
         return;
     }
     let world = world("");
-    let steps = Steps::new(&world);
-    let [one, two] = ["one", "two"].map(|changes| application(&world, changes));
-    for step in ["export", "make-current"] {
-        steps.step(&["env"], step, 1, &one).ok();
-    }
+    let (steps, [one, two]) = Steps::after_one(&world);
     // Each file can only have so many names.
-    let strace = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "inject=linkat:error=EMLINK:when=3",
-    ];
     steps
-        .step(&strace, "export", 2, &two)
+        .export_with("linkat", "error=EMLINK:when=3", 2, &two)
         .ok()
         .says("exported ");
     assert_whole(&steps.release(&two), "two");
@@ -362,11 +368,7 @@ fn writer_that_is_killed_leaves_no_part_of_a_release() {
         return;
     }
     let world = world("");
-    let steps = Steps::new(&world);
-    let [one, two] = ["one", "two"].map(|changes| application(&world, changes));
-    for step in ["export", "make-current"] {
-        steps.step(&["env"], step, 1, &one).ok();
-    }
+    let (steps, [one, two]) = Steps::after_one(&world);
     let (mut unfinished, mut complete) = (0, 0);
     let points = [
         ("linkat", 6),
@@ -377,9 +379,8 @@ fn writer_that_is_killed_leaves_no_part_of_a_release() {
     ];
     for (call, most) in points {
         for when in 1..=most {
-            let inject = format!("inject={call}:signal=KILL:when={when}");
-            let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject];
-            let said = steps.step(&strace, "export", 10 + when, &two);
+            let kill = format!("signal=KILL:when={when}");
+            let said = steps.export_with(call, &kill, 10 + when, &two);
             match steps.release(&two).exists() {
                 true => {
                     assert_whole(&steps.release(&two), "two");
@@ -406,6 +407,26 @@ fn writer_that_is_killed_leaves_no_part_of_a_release() {
 }
 
 #[test]
+fn export_whose_pipe_fails_comes_to_an_end() {
+    if !crate::faults::strace_or_skip() {
+        return;
+    }
+    let world = world("");
+    let steps = Steps::new(&world);
+    let one = application(&world, "one");
+    let mut failed = 0;
+    for when in 1..=4 {
+        let fault = format!("error=EIO:when={when}");
+        let said = steps.export_with("write", &fault, when, &one);
+        failed += u32::from(said.code != Some(0));
+        let _ = fs::remove_dir_all(steps.release(&one));
+    }
+    assert!(failed > 0, "no write of the export failed");
+    steps.step(&["env"], "export", 10, &one).ok();
+    assert_whole(&steps.release(&one), "one");
+}
+
+#[test]
 fn large_file_needs_little_memory() {
     let world = world("");
     let steps = Steps::new(&world);
@@ -426,48 +447,6 @@ fn large_file_needs_little_memory() {
             &["-c", "core.bigFileThreshold=1m", "repack", "-adq"],
         );
     }
-}
-
-#[test]
-fn long_export_says_each_second_how_far_it_is() {
-    if !crate::faults::strace_or_skip() {
-        return;
-    }
-    let world = world("");
-    let steps = Steps::new(&world);
-    let revision = commit(&world, crate::checkout::large_tree);
-    // 20 folders take 0.25 s each.
-    let slow = "inject=mkdirat:delay_enter=250000";
-    let strace = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        "/dev/null",
-        "-e",
-        "trace=mkdirat",
-        "-e",
-        slow,
-    ];
-    let said = steps.step(&strace, "export", 1, &revision).ok().all();
-
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| line.contains("exported "))
-        .collect();
-    let shares: Vec<u64> = lines
-        .iter()
-        .filter_map(|line| {
-            let (_, rest) = line.split_once(" of 4,000 files (")?;
-            let (share, rest) = rest.split_once(" %), ")?;
-            rest.ends_with(" MiB").then(|| share.parse().ok())?
-        })
-        .collect();
-    assert!((2..=6).contains(&shares.len()), "{said}");
-    assert!(
-        shares.is_sorted() && shares.iter().all(|share| (1..=100).contains(share)),
-        "{said}"
-    );
 }
 
 #[test]

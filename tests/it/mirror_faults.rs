@@ -7,11 +7,21 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::applications::{commit, make};
-use crate::git_host::{FILE, bring_back, hang, mirror, take_away, world};
+use crate::git_host::{FILE, bring_back, hang, mirror, take_away, want_new, world};
 use crate::nobody::Nobody;
 use crate::processes::{BINARY, in_background};
 use crate::run::run;
 use crate::world::World;
+
+/// A world whose application was deployed from another host, and its mirror.
+fn world_with_mirror() -> (World, PathBuf) {
+    let world = world(FILE, "");
+    want_new(&world, "one");
+    world.push();
+    world.wait_until_idle();
+    let mirror = mirror(&world);
+    (world, mirror)
+}
 
 /// A file of the only mirror.
 fn mirror_file(world: &World, extension: &str) -> PathBuf {
@@ -27,16 +37,10 @@ fn mirror_file(world: &World, extension: &str) -> PathBuf {
 
 #[test]
 fn damaged_mirror_is_named_and_made_anew_once_it_is_removed() {
-    let world = world(FILE, "");
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
-    world.push();
-    world.wait_until_idle();
-    let mirror = mirror(&world);
+    let (world, mirror) = world_with_mirror();
     for damage in ["rm HEAD", "echo x > refs/heads/x"] {
         world.shell_in(mirror.to_str().unwrap(), damage).ok();
-        let new = commit(&world, "web", "main", damage);
-        world.deploy_rev("production/web", &new);
+        want_new(&world, damage);
         world
             .try_push()
             .exits(1)
@@ -47,8 +51,7 @@ fn damaged_mirror_is_named_and_made_anew_once_it_is_removed() {
     }
     // What is this program's own is put right.
     fs::write(mirror.join("config"), "[").unwrap();
-    let new = commit(&world, "web", "main", "new");
-    world.deploy_rev("production/web", &new);
+    want_new(&world, "new");
     world.push();
     assert_eq!(
         world.settled().last().unwrap(),
@@ -58,12 +61,7 @@ fn damaged_mirror_is_named_and_made_anew_once_it_is_removed() {
 
 #[test]
 fn what_a_killed_fetch_left_and_what_somebody_configured_does_no_harm() {
-    let world = world(FILE, "");
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
-    world.push();
-    world.wait_until_idle();
-    let mirror = mirror(&world);
+    let (world, mirror) = world_with_mirror();
 
     let evil = world.path("evil");
     fs::write(&evil, format!("#!/bin/sh\ntouch {}.ran\n", evil.display())).unwrap();
@@ -81,8 +79,7 @@ fn what_a_killed_fetch_left_and_what_somebody_configured_does_no_harm() {
     world.shell_in(mirror.to_str().unwrap(), &script).ok();
     fs::create_dir_all(mirror.with_extension("new").join("objects")).unwrap();
 
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push();
     assert_eq!(
         world.settled().last().unwrap(),
@@ -185,8 +182,7 @@ fn two_pushes_at_once_make_one_mirror_and_one_of_them_wins() {
 #[test]
 fn several_processes_at_once_make_one_mirror() {
     let world = world(FILE, "");
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     world.without_hooks(|| world.push());
     let checks: Vec<_> = (0..4)
         .map(|_| in_background(world.binary().arg("check")))
@@ -228,8 +224,7 @@ fn two_users_of_a_shared_repository_fetch_in_turn() {
          fetch_max_age = \"0s\"\n"
     ));
     world.install();
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     world.push();
     assert_eq!(world.settled(), ["#1 production/web succeeded"]);
 
@@ -257,8 +252,7 @@ fn person_who_only_looks_fetches_nothing() {
     let Some(nobody) = Nobody::new(&world) else {
         return;
     };
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     world.without_hooks(|| world.push());
     world
         .shell_in(".", "chmod -R a+rwX deploy.git/deploy-by-code")
@@ -276,8 +270,7 @@ fn person_who_only_looks_fetches_nothing() {
 #[test]
 fn missed_push_whose_host_is_down_is_planned_once_the_host_is_back() {
     let world = world(FILE, "");
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     world.push_unseen();
     take_away(&world);
     world
@@ -299,8 +292,7 @@ fn hosts_that_hang_together_take_no_longer_than_one() {
         hang(&world, name);
         world.deploy_rev(&format!("production/{name}"), &one);
     }
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     let begin = Instant::now();
     let push = world.try_push().exits(1);
     assert!(begin.elapsed().as_secs() < 8, "{:?}", begin.elapsed());
@@ -315,8 +307,7 @@ fn hooks_that_nobody_installed_say_that_there_is_no_state_for_a_mirror() {
     let world = World::new();
     make(&world, &["web"]);
     crate::git_host::configure(&world, FILE, "");
-    let one = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &one);
+    want_new(&world, "one");
     let new = world.commit();
     world.git(&["push", "-q", "origin", "HEAD:refs/heads/other"]);
     let line = format!("{} {new} refs/heads/main\n", crate::world::NULL);

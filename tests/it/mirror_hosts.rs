@@ -7,8 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::applications::commit;
-use crate::git_host::{GitHost, Home, configure, mirror, processes_at, processes_in, world};
+use crate::git_host::{
+    GitHost, Home, configure, mirror, processes_at, processes_in, want_new, world,
+};
 use crate::nobody::user;
 use crate::processes::{BINARY, in_background, kill_one, of_program};
 use crate::run::{Run, run};
@@ -37,8 +38,7 @@ fn trust(home: &Home<'_>, more: &str) {
 /// Pushes a deploy file for a new revision.
 #[track_caller]
 fn push_new(home: &Home<'_>, variables: &[(&str, &str)]) -> Run {
-    let revision = commit(home.0, "web", "main", "new");
-    home.0.deploy_rev("production/web", &revision);
+    want_new(home.0, "new");
     home.push_with(variables)
 }
 
@@ -135,8 +135,7 @@ fn host_that_hangs_or_is_slow_is_given_up_and_sees_nothing_of_the_pusher() {
     for mode in ["hang", "slow"] {
         host.answers(mode);
         let requests = host.requests();
-        let revision = commit(&world, "web", "main", mode);
-        world.deploy_rev("production/web", &revision);
+        want_new(&world, mode);
         world.commit();
         let mut push = home.command("git", "work");
         push.args(["push", "origin", "HEAD:refs/heads/main"])
@@ -175,8 +174,7 @@ fn git_ends_with_the_hook_that_started_it() {
     };
     let home = Home(&world);
     host.answers("hang");
-    let revision = commit(&world, "web", "main", "one");
-    world.deploy_rev("production/web", &revision);
+    want_new(&world, "one");
     world.commit();
     let mut push = home.command("git", "work");
     push.args(["push", "origin", "HEAD:refs/heads/main"]);

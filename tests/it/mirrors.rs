@@ -3,18 +3,21 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
 use std::time::Instant;
 
 use crate::applications::{commit, commit_on};
-use crate::git_host::{FILE, Home, bring_back, hang, mirror, processes_in, take_away, world};
+use crate::git_host::{
+    FILE, Home, bring_back, hang, mirror, processes_in, take_away, want_new, world,
+};
+use crate::run::run;
 use crate::world::World;
 
 /// Lets one deployment run until the gate `end` is open, and another one wait for it.
 fn queue_a_second(world: &World) {
     world.job("note start; hold end");
     for (n, message) in ["one", "two"].into_iter().enumerate() {
-        let revision = commit(world, "web", "main", message);
-        world.deploy_rev("production/web", &revision);
+        want_new(world, message);
         world.push();
         if n == 0 {
             world.wait_for("production/web #1 start");
@@ -29,9 +32,7 @@ fn revision_on_another_host_is_fetched_once_and_deployed() {
         "git --git-dir=\"$DEPLOY_REPOSITORY\" cat-file -e \"$DEPLOY_REVISION\" && \
          note \"$DEPLOY_REPOSITORY\"",
     );
-    let one = commit(&world, "web", "main", "one");
-
-    world.deploy_rev("production/web", &one);
+    let one = want_new(&world, "one");
     let push = world.push();
     let fetching = |line: &&String| line.contains("fetching");
     let said: Vec<_> = push
@@ -52,8 +53,7 @@ fn revision_on_another_host_is_fetched_once_and_deployed() {
     // What is known is not fetched again, and what is not known is.
     world.deploy_file("staging/web", format!("{one}\n"));
     world.push().says_nothing_of("fetching");
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push().says("fetching web…");
     let status = world.settled();
     assert_eq!(status.last().unwrap(), "#3 production/web succeeded");
@@ -101,8 +101,7 @@ fn revision_that_comes_to_an_allowed_ref_is_accepted_from_then_on() {
 
     // A branch that is gone there is gone here.
     world.git_in(apps, &["update-ref", "-d", "refs/heads/fix"]);
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push();
     let refs = world.git_in(mirror(&world), &["for-each-ref", "--format=%(refname)"]);
     assert_eq!(refs, "refs/heads/main");
@@ -190,8 +189,7 @@ fn host_that_was_never_reached_is_explained() {
 fn branch_that_was_set_back_on_the_host_does_not_take_away_what_is_deployed() {
     let world = world(FILE, "");
     let one = commit(&world, "web", "main", "one");
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    let two = want_new(&world, "two");
     world.push();
     assert_eq!(world.settled(), ["#1 production/web succeeded"]);
 
@@ -360,15 +358,14 @@ fn mirror_of_a_repository_with_sha256_is_one_with_sha256() {
     world.deploy_rev("production/web", &one);
     world.push();
     assert_eq!(world.settled(), ["#1 production/web succeeded"]);
-    let two = commit(&world, "web", "main", "two");
-    world.deploy_rev("production/web", &two);
+    want_new(&world, "two");
     world.push();
     assert_eq!(world.settled()[1], "#2 production/web succeeded");
 }
 
-/// A slow host: how much has arrived is in the log each second.
+/// A slow host.
 #[test]
-fn long_fetch_of_a_deployment_says_how_much_has_arrived() {
+fn whoever_follows_a_long_fetch_sees_each_second_how_much_has_arrived() {
     let world = world(FILE, "fetch_timeout = \"60s\"");
     let Some(home) = Home::new(&world) else {
         return;
@@ -381,11 +378,14 @@ fn long_fetch_of_a_deployment_says_how_much_has_arrived() {
     let commit = world.git_in("apps/web.git", &commit);
     world.git_in("apps/web.git", &["update-ref", "refs/heads/main", &commit]);
     world.job("hold end");
-    for _ in 0..2 {
-        let old = fs::read_to_string(world.path("work/production/web.deploy")).unwrap_or_default();
-        world.deploy_file("production/web", format!("{commit}\n* Deploy\n{old}"));
-        home.push().ok();
-    }
+    world.deploy_rev("production/web", &commit);
+    home.push().ok();
+    world.deploy_rev("production/web", &commit);
+    world.commit();
+    let mut push = home.command("git", "work");
+    push.args(["push", "-o", "follow", "origin", "HEAD:refs/heads/main"]);
+    let push = thread::spawn(move || run(&mut push, b""));
+    world.wait_until("the second deployment waits", || world.history().len() == 2);
 
     let slow = world.path("slow");
     fs::write(
@@ -402,13 +402,14 @@ fn long_fetch_of_a_deployment_says_how_much_has_arrived() {
     ));
     fs::remove_dir_all(mirror(&world)).unwrap();
     world.open("end");
-    assert_eq!(world.settled()[1], "#2 production/web succeeded");
-    let log = world.logs(2);
-    let said = log
-        .lines()
-        .filter(|line| line.starts_with("deploy-by-code: received "));
-    assert!(
-        said.clone().count() >= 1 && log.contains(" of 14 objects"),
-        "{log}"
-    );
+    let said = push.join().unwrap().ok().remote();
+    let shares = said.iter().filter_map(|line| {
+        let received = line.strip_prefix("deploy-by-code: received ")?;
+        let (share, rest) = received.split_once(" %, ")?;
+        rest.contains(" of 14 objects, ")
+            .then(|| share.parse().unwrap())
+    });
+    let shares: Vec<u8> = shares.collect();
+    assert!(!shares.is_empty() && shares.is_sorted(), "{said:#?}");
+    assert_eq!(said.last().unwrap(), "deploy-by-code: 1 of 1 succeeded");
 }

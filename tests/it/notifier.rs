@@ -341,7 +341,10 @@ fn notifier_that_waits_keeps_neither_the_log_of_the_database_nor_files() {
     let pid = the_one_that_waits(&world);
 
     let wal = world.state().join("state.db-wal");
+    let mut next = 20..;
     world.wait_until("the log is moved into the database", || {
+        // It is moved once there is much in it.
+        freeze(&world, next.next().unwrap());
         world.cmd(&["reconcile"]).ok();
         fs::metadata(&wal).unwrap().len() == 0
     });

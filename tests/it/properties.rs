@@ -234,7 +234,7 @@ fn has(deployment: &PlannedDeployment, kind: ExceptionKind) -> bool {
 }
 
 /// The change of the deploy file from one content to another. A file that is empty does not exist.
-fn change(old: &str, new: &str) -> Change {
+pub fn change(old: &str, new: &str) -> Change {
     let node = |content: &str| {
         let node = Node::File(deployfile::revision(content.as_bytes()));
         Some(node).filter(|_| !content.is_empty())

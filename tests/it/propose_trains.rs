@@ -208,6 +208,9 @@ fn published_status_that_lies_about_its_form_is_an_error() {
         r#"{"event": "x", "at": "2026-01-02T03:04:05Z", "frozen": [], "left_out": 0,
             "applications": [{"environment": "../../etc", "application": "a", "newest": 1,
             "state": "succeeded"}]}"#,
+        r#"{"event": "x", "at": "2026-01-02T03:04:05Z", "frozen": [], "left_out": 0,
+            "applications": [{"environment": "production", "application": "a", "newest": 1,
+            "state": "succeeded", "subdirectory": "services/../.."}]}"#,
     ] {
         publish_text(&world, content);
         propose(&world, &[A]).exits(4).says("can't be understood");

@@ -80,6 +80,20 @@ pub fn approve(world: &World, key: &str, what: &str) {
     commit_signed(world, key, &["Approve", &format!("Deploy-Approve: {what}")]);
 }
 
+/// Changes `production/a` in a commit that alice signed.
+#[track_caller]
+pub fn change(world: &World) {
+    world.deploy("production/a", 2);
+    commit_signed(world, "alice", &["Deploy"]);
+}
+
+/// Changes `production/a` in a commit that alice signed, and approves it with a key.
+#[track_caller]
+pub fn approved_by(world: &World, key: &str) {
+    change(world);
+    approve(world, key, "production/a");
+}
+
 /// Pushes what is committed; the push can be refused.
 #[track_caller]
 pub fn push_commits(world: &World) -> Run {

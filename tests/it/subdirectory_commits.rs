@@ -10,7 +10,7 @@ use crate::checkout::{configure, world};
 use crate::world::World;
 
 /// A name with characters that are a pattern elsewhere.
-const FOLDER: &str = "services/w*b [x]";
+pub const FOLDER: &str = "services/w*b [x]";
 
 /// A world whose application is the folder of a repository, and whose commits are made in the clone
 /// `clone`.
@@ -23,7 +23,7 @@ fn monorepo(more: &str) -> World {
 }
 
 /// Commits a new content of a file, pushes it, and returns the commit.
-fn commit(world: &World, path: &str, subject: &str) -> String {
+pub fn commit(world: &World, path: &str, subject: &str) -> String {
     let file = world.path("clone").join(path);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(file, subject).unwrap();
@@ -35,7 +35,7 @@ fn commit(world: &World, path: &str, subject: &str) -> String {
 
 /// Commits 12 changes, 3 of them in the folder. Returns the first revision, which has the folder,
 /// and the last.
-fn twelve_commits(world: &World) -> (String, String) {
+pub fn twelve_commits(world: &World) -> (String, String) {
     let inside = format!("{FOLDER}/file");
     let old = commit(world, &inside, "first");
     for n in 0..9 {
@@ -49,7 +49,7 @@ fn twelve_commits(world: &World) -> (String, String) {
     (old, world.git_in("clone", &["rev-parse", "HEAD"]))
 }
 
-fn deploy(world: &World, revision: &str) {
+pub fn deploy(world: &World, revision: &str) {
     world.deploy_rev("production/a", revision);
     world.push();
     let last = world.settled().pop().unwrap();

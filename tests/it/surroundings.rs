@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::faults::strace_or_skip;
 use crate::nobody::{root_or_skip, unix_user};
+use crate::processes::BINARY;
 use crate::run::run;
 use crate::world::{World, rev};
 
@@ -280,4 +282,25 @@ fn user_setting_with_an_unknown_user_fails_the_deployment() {
         history[0].starts_with("#1 production/a failed: "),
         "{history:#?}"
     );
+}
+
+/// Otherwise the next file that is opened would be the standard output.
+#[test]
+fn standard_descriptors_that_are_closed_lead_to_dev_null() {
+    if !strace_or_skip() {
+        return;
+    }
+    let world = World::new();
+    let trace = world.path("trace");
+    let script = format!(
+        "strace -f -o '{}' -e trace=openat sh -c \"exec '{BINARY}' --version <&- >&- 2>&-\"",
+        trace.display()
+    );
+    world.shell_in(".", &script).ok();
+
+    let trace = fs::read_to_string(trace).unwrap();
+    for fd in 0..3 {
+        let opened = format!("\"/dev/null\", O_RDWR) = {fd}\n");
+        assert!(trace.contains(&opened), "{trace}");
+    }
 }

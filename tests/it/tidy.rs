@@ -48,7 +48,7 @@ impl Source {
 }
 
 /// Every Rust file in a folder, in order.
-fn rust_files(folder: &str) -> Vec<PathBuf> {
+pub fn rust_files(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![root().join(folder)];
     let mut files = Vec::new();
     while let Some(next) = folders.pop() {
@@ -206,6 +206,23 @@ fn one_outside_thing_each() {
         ],
         pure,
     );
+}
+
+/// The C library looks these up by libraries that it loads, which a program that is linked with it
+/// statically can't rely on.
+#[test]
+fn names_of_the_machine_only_by_getent() {
+    let lookups = [
+        "User::from_",
+        "Group::from_",
+        "getpw",
+        "getgr",
+        "initgroups(",
+        "home_dir(",
+        "std::net",
+        "ToSocketAddrs",
+    ];
+    never(&lookups, |_| true);
 }
 
 #[test]

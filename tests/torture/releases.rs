@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,6 +18,11 @@ use crate::world::World;
 
 /// Commits of the application: more than one world has points.
 const COMMITS: usize = 90;
+
+/// How long the fault lasts, in seconds. strace counts the calls of each thread and process. So a
+/// call that fails once in each of them fails in every try that begins with a new one, and only a
+/// fault that ends lets a later try succeed.
+const FAULT_LASTS: &str = "5";
 
 /// How long a deployment may take to end, once somebody has cleaned up.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -90,20 +95,23 @@ impl Releases {
             fs::write(self.world.path("unsafe"), "").unwrap();
         }
 
-        let words = strace.words();
-        let mut traced = self.world.command(&words[0], "deploy.git");
+        // What strace traces goes on without it when it is killed.
+        let mut traced = self.world.command("timeout", "deploy.git");
         traced
-            .args(&words[1..])
+            .args(["--foreground", "-s", "KILL", FAULT_LASTS])
+            .args(strace.words())
             .arg(BINARY)
             .args(["run", "production"])
             .env("GIT_DIR", ".");
-        let is_over = AtomicBool::new(false);
         let mut findings = Findings::default();
         let (run, broken) = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| self.read_until(&is_over));
+            // A panic in here drops `end` too, so that the reader ends.
+            let (end, is_over) = channel();
+            let releases = &*self;
+            let reader = scope.spawn(move || releases.read_until(&is_over));
             let run = run(&mut traced, b"");
             self.clean_up(&mut findings);
-            is_over.store(true, Ordering::Relaxed);
+            drop(end);
             (run, reader.join().unwrap())
         });
         findings.wrong.extend(broken);
@@ -136,10 +144,11 @@ impl Releases {
         read("kept") + &read("log")
     }
 
-    /// Reads what `current` leads to again and again, and returns what was not a whole release.
-    fn read_until(&self, is_over: &AtomicBool) -> Option<String> {
+    /// Reads what `current` leads to again and again until the channel is closed, and returns what
+    /// was not a whole release.
+    fn read_until(&self, is_over: &Receiver<()>) -> Option<String> {
         let folder = self.world.path("srv");
-        while !is_over.load(Ordering::Relaxed) {
+        while is_over.try_recv() == Err(TryRecvError::Empty) {
             let led_to = self.current();
             let read = |name: &str| fs::read(folder.join(&led_to).join(name));
             let (first, last) = (read("first"), read("last"));

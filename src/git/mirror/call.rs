@@ -91,7 +91,7 @@ pub(super) fn git_for(url: &RepositoryUrl, folder: &Path) -> Result<Command, Fet
         .current_dir(folder)
         .args(SETTINGS.iter().flat_map(|setting| ["-c", *setting]));
     if let Some(user) = user.filter(|_| other) {
-        user.run(&mut command);
+        user.credentials().map_err(at(folder))?.run(&mut command);
     }
     // The last: a change of the user would undo it.
     end_with_this_thread(&mut command);

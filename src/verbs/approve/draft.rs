@@ -68,10 +68,7 @@ pub fn draft_approval(request: &ApproveRequest) -> Result<ApprovalDraft, Error> 
     let place = ApprovalPlace::find(&deploy, &named, &tip, request.is_merge)?;
 
     let status = clone_status(&deploy)?;
-    let FilesOfBranch { files, warnings } = files(&deploy, &named, &tip, |environment| {
-        let published = status.as_ref()?.environment(environment);
-        published.cloned()
-    })?;
+    let FilesOfBranch { files, warnings } = files(&deploy, &named, &tip, status.as_ref())?;
     deploy.clone.check_can_sign()?;
     Ok(ApprovalDraft {
         deploy,

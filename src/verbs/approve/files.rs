@@ -8,9 +8,9 @@ use crate::candidate::{Candidate, Intent, candidates};
 use crate::clone::{DeployClone, NamedCommit, SignatureHint};
 use crate::deployfile::newest_entry;
 use crate::git::{DeepScan, commits_between};
-use crate::id::{Environment, Revision, Target};
+use crate::id::{Revision, Target};
 use crate::policy::{Commits, TracedFile};
-use crate::report::{CommitsUnseen, FileToApprove, PublishedEnvironment, shown_entry};
+use crate::report::{CommitsUnseen, FileToApprove, StatusFile, shown_entry};
 use crate::text;
 
 /// How many deploy files can be approved at once. Somebody reads all of them.
@@ -26,8 +26,8 @@ pub(super) struct FilesOfBranch {
     pub(super) warnings: Vec<String>,
 }
 
-/// Finds the deploy files that a commit changes against the deploy branch. `needs` says what an
-/// environment needs, where that is known.
+/// Finds the deploy files that a commit changes against the deploy branch. `status` is what the
+/// server publishes of them.
 ///
 /// # Errors
 /// There are none, or the deploy branch has changed one of them too.
@@ -35,7 +35,7 @@ pub(super) fn files(
     deploy: &DeployClone,
     named: &NamedCommit,
     tip: &Revision,
-    needs: impl Fn(&Environment) -> Option<PublishedEnvironment>,
+    status: Option<&StatusFile<'_>>,
 ) -> Result<FilesOfBranch, Error> {
     let (mut warnings, mut targets) = (Vec::new(), BTreeMap::new());
     for candidate in changed(deploy, named, tip)? {
@@ -85,9 +85,11 @@ pub(super) fn files(
                 }),
         );
         let file = FileToApprove {
-            commits: commits(deploy, &target, &candidate),
+            commits: commits(deploy, &target, &candidate, subdirectory(status, &target)),
             entry: entry(deploy, &named.commit, &target)?,
-            needs: needs(&target.environment),
+            needs: status
+                .and_then(|status| status.environment(&target.environment))
+                .cloned(),
             changes: with_hints(&traced.changes, &hints),
             approvals: with_hints(&traced.approvals, &hints),
             void: void(&traced),
@@ -144,11 +146,18 @@ fn changed(
     }
 }
 
-/// The commits of the application that are gained and lost.
+/// The folder of the repository that is deployed; `None`: it is all of it, or none is published.
+fn subdirectory<'s>(status: Option<&'s StatusFile<'_>>, target: &Target) -> Option<&'s str> {
+    Some(status?.of(target)?.subdirectory.as_ref()?.as_str())
+}
+
+/// The commits of the application that are gained and lost. With a `folder`, those in it are
+/// counted too, and are the ones that are named.
 fn commits(
     deploy: &DeployClone,
     target: &Target,
     candidate: &Candidate,
+    folder: Option<&str>,
 ) -> Result<(Commits, Commits), CommitsUnseen> {
     let (Some(from), Intent::Deploy(to)) = (&candidate.from, &candidate.intent) else {
         return Err(CommitsUnseen(None));
@@ -162,10 +171,10 @@ fn commits(
         {
             remote.fetch(&[])?;
         }
-        let folder: PathBuf = repository.path().to_owned();
+        let git_dir: PathBuf = repository.path().to_owned();
         Ok((
-            commits_between(&folder, from, to, None)?,
-            commits_between(&folder, to, from, None)?,
+            commits_between(&git_dir, from, to, folder)?,
+            commits_between(&git_dir, to, from, folder)?,
         ))
     };
     between().map_err(|error| {

@@ -115,6 +115,7 @@ const CHECKS: &[Check] = &[
     each("command", deployments::programs),
     each("deploy user", deployments::users),
     each("checkout", deployments::checkouts),
+    each("shared", deployments::shared),
     one("runner", runners::runner),
     one("timer", runners::timer),
     one("process tracking", machine::process_tracking),

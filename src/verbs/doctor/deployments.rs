@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::programs::{ProgramFault, check_programs};
+use super::super::shared_paths::{SharedFault, check_shared};
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::config::Settings;
@@ -130,6 +131,19 @@ pub(super) fn checkouts(installation: &Installation<'_>) -> Vec<Finding> {
         )
     };
     folders.into_iter().map(look_at).collect()
+}
+
+/// Whether the next deployments can provide what the releases of a checkout share.
+pub(super) fn shared(installation: &Installation<'_>) -> Vec<Finding> {
+    let wanted = installation.wanted.iter().flatten();
+    let found = wanted
+        .flat_map(|(target, revision)| check_shared(installation.deploy, target, revision))
+        .map(|found| match found {
+            Ok(place) => Finding::ok(place),
+            Err(fault) if fault.is_certain => Finding::problem(fault.found, fault.fix),
+            Err(SharedFault { found, fix, .. }) => Finding::warning(found, fix),
+        });
+    found.collect()
 }
 
 /// The values that `pick` takes from the settings of all targets, each value once.

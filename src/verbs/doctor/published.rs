@@ -60,7 +60,7 @@ fn last_failure(store: &mut Store) -> Result<Option<String>, store::Error> {
 /// How what is published is behind the record.
 fn behind(full_name: &str, lag: &Lag) -> String {
     if lag.is_of_configuration {
-        return format!("{full_name} tells of other approvals than the configuration asks for");
+        return format!("{full_name} does not have what the configuration says by now");
     }
     let published = match (lag.published.event, &lag.published.tip) {
         (Some(EventId(event)), _) if lag.published.is_ahead() => {

@@ -181,12 +181,18 @@ impl ApplicationClone {
         Ok(found.is_empty().then(warning))
     }
 
-    /// The commits of `from` that `to` does not have.
+    /// The commits of `from` that `to` does not have. With a `folder`, those in it are counted too,
+    /// and are the ones that are named.
     ///
     /// # Errors
     /// It can't be found out.
-    pub(super) fn lost(&self, from: &Revision, to: &Revision) -> Result<Commits, Error> {
-        match self.clone.repository.direction(from, to, None) {
+    pub(super) fn lost(
+        &self,
+        from: &Revision,
+        to: &Revision,
+        folder: Option<&str>,
+    ) -> Result<Commits, Error> {
+        match self.clone.repository.direction(from, to, folder) {
             Direction::Same | Direction::Ahead => Ok(Commits::default()),
             Direction::Behind(lost) | Direction::Diverged { lost, .. } => Ok(lost),
             Direction::FromRemoved => Err(self.no_commit(from.short())),
@@ -197,7 +203,8 @@ impl ApplicationClone {
         }
     }
 
-    /// The commits that `to` has and `from` does not have, at most `most` of them by name.
+    /// The commits that `to` has and `from` does not have, at most `most` of them by name, and
+    /// likewise with a `folder`.
     ///
     /// # Errors
     /// git can't be asked.
@@ -206,9 +213,10 @@ impl ApplicationClone {
         from: Option<&Revision>,
         to: &Revision,
         most: usize,
+        folder: Option<&str>,
     ) -> Result<Commits, Error> {
-        let folder = self.clone.repository.path();
-        Ok(newest_commits(folder, from, to, most as u64)?)
+        let git_dir = self.clone.repository.path();
+        Ok(newest_commits(git_dir, from, to, most as u64, folder)?)
     }
 
     fn named(&self, name: &str) -> ProposalSource {

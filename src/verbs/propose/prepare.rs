@@ -188,7 +188,7 @@ impl Situation<'_> {
         }
         if let (Some(head), Some(tip)) = (&self.head, &self.deploy.tip) {
             let folder = self.deploy.clone.repository.path();
-            let own = newest_commits(folder, Some(tip), head, 0)?.count;
+            let own = newest_commits(folder, Some(tip), head, 0, None)?.count;
             if own > 0 {
                 let branch = self.deploy.shown_branch();
                 notices.push(format!(

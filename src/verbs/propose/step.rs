@@ -94,7 +94,7 @@ impl Situation<'_> {
         self.check_direction(&present, &to, &lost)?;
 
         let most = request.lines_max.max(NAMED_MIN);
-        let gained = clone.gained(present.from.as_ref(), &to, most)?;
+        let gained = clone.gained(present.from.as_ref(), &to, most, present.subdirectory())?;
         let lines = self.lines(&present, &to, &source, &gained)?;
         let mut remarks = vec![format!("the commits are those of {}", clone.clone)];
         remarks.extend(clone.unpublished(&to)?);
@@ -176,10 +176,10 @@ impl Situation<'_> {
                 format!("{short} is no rollback of {target}: no commit would be lost"),
                 "leave out --rollback",
             )),
-            (None, count) => Err(NotProposed::left(
+            (None, _) => Err(NotProposed::left(
                 format!(
-                    "{short} goes back: {target} would lose {count} commit{}:{}",
-                    if count == 1 { "" } else { "s" },
+                    "{short} goes back: {target} would lose {}:{}",
+                    lost.count_in_words(),
                     lost.lines()
                 ),
                 format!(
@@ -267,7 +267,7 @@ fn lost(present: &Present<'_>, clone: &ApplicationClone, to: &Revision) -> Resul
         if known.count > 0 {
             return Ok(known);
         }
-        clone.lost(base, to)
+        clone.lost(base, to, present.subdirectory())
     })
 }
 
@@ -294,6 +294,12 @@ fn before(present: &Present<'_>, clone: &ApplicationClone) -> Result<Revision, N
 }
 
 impl Present<'_> {
+    /// The folder of the repository that is deployed; `None`: it is all of it, or none is
+    /// published.
+    fn subdirectory(&self) -> Option<&str> {
+        Some(self.row?.subdirectory.as_ref()?.as_str())
+    }
+
     /// What is deployed now, by the published status; `None`: nothing is published of it.
     fn deployed(&self) -> Option<String> {
         let row = self.row?;
