@@ -21,6 +21,7 @@ mod changes;
 mod command;
 mod commit;
 mod commit_dag;
+mod commit_graph;
 mod commit_reader;
 mod commits;
 mod contents;
