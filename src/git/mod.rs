@@ -75,4 +75,5 @@ pub use settings::{
 };
 pub use signature::CommitSignature;
 pub use survey::{ExportRules, Surveyor};
+pub use symbolic::RefTargets;
 pub use trailers::{Bound, DeclaredNeed, Gained};
