@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use gix::hash::{ObjectId, oid};
+use gix::objs::tree::EntryRef;
 
 use super::contents::{ChangedPath, Contents};
 use super::error::Error;
@@ -122,6 +123,14 @@ fn is_deploy_name(name: &[u8]) -> bool {
     name.ends_with(EXTENSION.as_bytes())
 }
 
+fn is_deploy_file(entry: &EntryRef<'_>) -> bool {
+    is_deploy_name(entry.filename)
+}
+
+fn is_folder_or_deploy_file(entry: &EntryRef<'_>) -> bool {
+    entry.mode.is_tree() || is_deploy_file(entry)
+}
+
 /// A folder in which there must be no deploy files.
 struct Folder {
     /// The folder that it is in. Many folders share one, which can be long.
@@ -156,7 +165,7 @@ struct Walk<'r> {
 impl Walk<'_> {
     /// Walks the folder in which the environments' folders are.
     fn root(&mut self, root: &[u8], old: Option<&oid>, new: Option<&oid>) -> Result<(), Error> {
-        let differences = self.differences(old, new)?;
+        let differences = self.differences(old, new, is_folder_or_deploy_file)?;
         let folders = differences
             .iter()
             .filter(|(_, difference)| difference.new_tree().is_some());
@@ -188,7 +197,13 @@ impl Walk<'_> {
         twin: Option<&[u8]>,
     ) -> Result<(), Error> {
         let (old, new) = (difference.old_tree(), difference.new_tree());
-        let differences = self.differences(old, new)?;
+        // Most folders of a repository are no environments, and can have many folders.
+        let goes_below = self.deep == DeepScan::Everywhere || self.has_deploy_files(new)?;
+        let differences = if goes_below {
+            self.differences(old, new, is_folder_or_deploy_file)?
+        } else {
+            self.differences(old, new, is_deploy_file)?
+        };
 
         let files = || differences.iter().filter(|(name, _)| is_deploy_name(name));
         let twins = self.twins(new, files())?;
@@ -208,9 +223,6 @@ impl Walk<'_> {
             self.change(path, depth, difference, twin)?;
         }
 
-        if self.deep == DeepScan::EnvironmentFolders && !self.has_deploy_files(new)? {
-            return Ok(());
-        }
         let folder = folder.into();
         let others = differences
             .iter()
@@ -268,7 +280,7 @@ impl Walk<'_> {
         self.count_folder()?;
         let differences = |old| {
             let repository = self.repository;
-            repository.differences_once(old, new, DIFFERENCES_MAX, is_deploy_name)
+            repository.differences_once(old, new, DIFFERENCES_MAX, is_folder_or_deploy_file)
         };
         match differences(old) {
             Err(error) if error.is_damage() => differences(None),
@@ -332,11 +344,16 @@ impl Walk<'_> {
         Ok(names.into_iter().filter_map(twin).collect())
     }
 
-    /// What differs between two folders, of what matters here: folders and deploy files.
-    fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
+    /// What differs between two folders, of what matters.
+    fn differences(
+        &mut self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+        matters: fn(&EntryRef<'_>) -> bool,
+    ) -> Result<Differences, Error> {
         self.count_folder()?;
         self.repository
-            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+            .differences(old, new, DIFFERENCES_MAX, matters)
     }
 
     /// Counts a pair of folders that is compared.

@@ -117,7 +117,7 @@ impl Repository {
         }
     }
 
-    /// What differs between two trees, of folders and of names that matter. Both are walked side by
+    /// What differs between two trees, of the entries that matter. Both are walked side by
     /// side, as when two sorted lists are merged. `None` stands for an empty tree. If more than
     /// `most` names differ, this is an error.
     pub(super) fn differences(
@@ -125,7 +125,7 @@ impl Repository {
         old: Option<&oid>,
         new: Option<&oid>,
         most: usize,
-        matters: impl Fn(&[u8]) -> bool,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
     ) -> Result<Differences, Error> {
         if old == new {
             return Ok(Differences::new());
@@ -142,7 +142,7 @@ impl Repository {
         old: Option<&oid>,
         new: Option<&oid>,
         most: usize,
-        matters: impl Fn(&[u8]) -> bool,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
     ) -> Result<Differences, Error> {
         let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
         let once = |id: &oid, buffer| self.find_once(id, Kind::Tree, buffer);
@@ -162,7 +162,7 @@ impl Repository {
         mut old: &[u8],
         mut new: &[u8],
         most: usize,
-        matters: impl Fn(&[u8]) -> bool,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
     ) -> Result<Differences, Error> {
         let mut differences = Differences::new();
         let kind = self.objects()?.kind;
@@ -194,12 +194,11 @@ impl Repository {
                 return Err(self.unacceptable(message));
             }
 
-            let counts = |entry: &EntryRef<'_>| entry.mode.is_tree() || matters(entry.filename);
-            if let Some(gone) = gone.filter(counts) {
+            if let Some(gone) = gone.filter(&matters) {
                 let difference = differences.entry(gone.filename.to_vec()).or_default();
                 difference.old.get_or_insert_with(|| (&gone).into());
             }
-            if let Some(come) = come.filter(counts) {
+            if let Some(come) = come.filter(&matters) {
                 let difference = differences.entry(come.filename.to_vec()).or_default();
                 difference.new.push((&come).into());
             }
