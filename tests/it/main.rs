@@ -117,6 +117,7 @@ mod phases;
 mod pipes;
 mod plan;
 mod planning;
+mod programs;
 mod promotion;
 mod properties;
 mod propose;
