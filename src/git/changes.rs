@@ -10,6 +10,7 @@ use gix::hash::{ObjectId, oid};
 
 use super::contents::{ChangedPath, Contents};
 use super::error::Error;
+use super::kept_changes::{AskedChanges, DeepScan};
 use super::repository::Repository;
 use super::tree::{Difference, Differences};
 use crate::change::{Change, Depth};
@@ -32,16 +33,6 @@ pub(super) const DIFFERENCES_MAX: usize = 300_000;
 /// The longest path that is followed, in bytes. No path in a work tree is longer on Linux.
 const PATH_MAX: usize = 4096;
 
-/// Where to look for deploy files at the wrong depth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeepScan {
-    /// Below every folder that differs: pre-receive and `check` do this.
-    Everywhere,
-    /// Below folders that have deploy files: post-receive does this, so that its time does not grow
-    /// with unrelated changes.
-    EnvironmentFolders,
-}
-
 impl Repository {
     /// The deploy files that differ between two commits, in the order of their paths. `None` stands
     /// for a branch that does not exist.
@@ -55,10 +46,23 @@ impl Repository {
         new: Option<&Revision>,
         deep: DeepScan,
     ) -> Result<Vec<Change>, Error> {
+        let asked = AskedChanges {
+            root: root.to_owned(),
+            old: old.cloned(),
+            new: new.cloned(),
+            deep,
+        };
+        let kept = self.kept_changes.borrow().copy(&asked);
+        if let Some(changes) = kept {
+            return Ok(changes);
+        }
+
         let paths = self.walk(root, old, new, deep)?;
         let mut contents = Contents::new(self);
         let changes = paths.into_iter().map(|found| contents.change(found));
-        changes.collect()
+        let changes: Vec<Change> = changes.collect::<Result<_, _>>()?;
+        self.kept_changes.borrow_mut().keep(asked, &changes);
+        Ok(changes)
     }
 
     /// The paths of the deploy files that differ between two commits. No file is read for this.
@@ -261,8 +265,13 @@ impl Walk<'_> {
         old: Option<&oid>,
         new: Option<&oid>,
     ) -> Result<Differences, Error> {
-        match self.differences(old, new) {
-            Err(error) if error.is_damage() => self.differences(None, new),
+        self.count_folder()?;
+        let differences = |old| {
+            let repository = self.repository;
+            repository.differences_once(old, new, DIFFERENCES_MAX, is_deploy_name)
+        };
+        match differences(old) {
+            Err(error) if error.is_damage() => differences(None),
             read => read,
         }
     }
@@ -325,13 +334,19 @@ impl Walk<'_> {
 
     /// What differs between two folders, of what matters here: folders and deploy files.
     fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
+        self.count_folder()?;
+        self.repository
+            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+    }
+
+    /// Counts a pair of folders that is compared.
+    fn count_folder(&mut self) -> Result<(), Error> {
         self.folders += 1;
         if self.folders > FOLDERS_MAX {
             let message = format!("more than {FOLDERS_MAX} folders differ");
             return Err(self.repository.unacceptable(message));
         }
-        self.repository
-            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+        Ok(())
     }
 
     /// Adds a deploy file to the result.

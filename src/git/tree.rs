@@ -127,15 +127,45 @@ impl Repository {
         most: usize,
         matters: impl Fn(&[u8]) -> bool,
     ) -> Result<Differences, Error> {
-        let mut differences = Differences::new();
         if old == new {
-            return Ok(differences);
+            return Ok(Differences::new());
         }
-
-        let kind = self.objects()?.kind;
         let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
-        let mut old = self.tree_data(old, &mut old_buffer)?;
-        let mut new = self.tree_data(new, &mut new_buffer)?;
+        let old = self.tree_data(old, &mut old_buffer)?;
+        let new = self.tree_data(new, &mut new_buffer)?;
+        self.differences_of(old, new, most, matters)
+    }
+
+    /// [`Repository::differences`] between two trees that are probably not asked for again.
+    pub(super) fn differences_once(
+        &self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+        most: usize,
+        matters: impl Fn(&[u8]) -> bool,
+    ) -> Result<Differences, Error> {
+        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
+        let once = |id: &oid, buffer| self.find_once(id, Kind::Tree, buffer);
+        let old = old.map(|id| once(id, &mut old_buffer)).transpose()?;
+        let new = new.map(|id| once(id, &mut new_buffer)).transpose()?;
+        self.differences_of(
+            old.unwrap_or_default(),
+            new.unwrap_or_default(),
+            most,
+            matters,
+        )
+    }
+
+    /// What differs between the bytes of two trees.
+    fn differences_of(
+        &self,
+        mut old: &[u8],
+        mut new: &[u8],
+        most: usize,
+        matters: impl Fn(&[u8]) -> bool,
+    ) -> Result<Differences, Error> {
+        let mut differences = Differences::new();
+        let kind = self.objects()?.kind;
         let damaged = |error| Error::damaged(self.path(), error);
         loop {
             let same = same_beginning(old, new, kind);
