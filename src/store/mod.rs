@@ -42,6 +42,7 @@ mod progress_tests;
 #[cfg(test)]
 mod query_plan_tests;
 mod queue;
+mod read_only;
 mod reader;
 mod releases;
 mod restore;
