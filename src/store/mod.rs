@@ -50,6 +50,7 @@ mod retirements;
 mod rows;
 mod safeguards;
 mod schema;
+mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
