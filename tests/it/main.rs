@@ -167,3 +167,4 @@ mod unseen;
 mod users;
 mod web;
 mod web_live;
+mod web_safety;

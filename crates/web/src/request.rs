@@ -77,11 +77,10 @@ impl Desk {
 
     /// Lets a thread work on a request.
     async fn work(&self, asked: Asked) -> Result<Done, Fault> {
-        let may_ask = |at: usize| {
-            Route::parse(&asked.path[at..]).is_some_and(|route| route.asks_repositories())
-        };
-        // Whatever stands before the path of a repository's page.
-        let may_ask = asked.path.match_indices('/').any(|(at, _)| may_ask(at));
+        // Where the path of a repository's page begins is only known when its configuration is.
+        let mut ends = asked.path.match_indices('/');
+        let route = ends.find_map(|(at, _)| Route::parse(&asked.path[at..]));
+        let may_ask = route.is_some_and(|route| route.asks_repositories());
         let _asking = match may_ask {
             true => Some(self.asking.acquire().await.map_err(|_| Fault::Broken)?),
             false => None,

@@ -17,7 +17,7 @@ use deploy_by_code::deploy_repository::DeployRepository;
 use deploy_by_code::deployfile;
 use deploy_by_code::id::{DeploymentId, Target};
 use deploy_by_code::report::DeploymentRow;
-use deploy_by_code::store::{Deployment, Filter, Period, Reader, Store};
+use deploy_by_code::store::{Deployment, Filter, Period, Reader, Store, VERSION};
 use deploy_by_code::sys::clock::Deadline;
 use deploy_by_code::verbs::{self, Overview, Place};
 
@@ -71,6 +71,8 @@ impl View {
             old.store.folder() == deploy.state_dir()
                 && old.file.is_some()
                 && old.file == old.store.file_in_place()
+                // A newer program may have changed it meanwhile.
+                && old.store.version().is_ok_and(|version| version == VERSION)
         };
         let OpenState {
             store,
