@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -42,6 +42,12 @@ impl Page {
     pub fn start(world: &World, arguments: &[&str]) -> Self {
         let mut command = world.command(page_program().to_str().unwrap(), ".");
         command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        Self::say_where(&mut command)
+    }
+
+    /// Starts a command that becomes the program, which says where it listens.
+    #[track_caller]
+    pub fn say_where(command: &mut Command) -> Self {
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -51,7 +57,7 @@ impl Page {
         let stdout = process.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://");
-        let address = address.unwrap_or_else(|| panic!("{arguments:?} printed {line:?}"));
+        let address = address.unwrap_or_else(|| panic!("{command:?} printed {line:?}"));
         let address = address.parse().unwrap();
         Self { process, address }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::applications::{self, commit, commits};
 use crate::commands::with_history;
+use crate::http_server::PYTHON;
 use crate::page::{Answer, Page, page_program};
 use crate::processes::{in_background, kill_child};
 use crate::run::run;
@@ -303,6 +304,29 @@ fn unix_socket_is_made_and_used_by_any_name() {
         assert_eq!(Answer::read(&mut stream).text(), "ok\n");
         kill_child(&mut page);
     }
+}
+
+/// Becomes a program that gets a socket as systemd hands it over (sd_listen_fds(3)).
+const ACTIVATE: &str = "
+import os, socket, sys
+listening = socket.create_server(('127.0.0.1', 0))
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+";
+
+#[test]
+fn socket_of_systemd_is_used() {
+    let world = with_history();
+    let mut command = world.command(PYTHON, ".");
+    command
+        .args(["-c", ACTIVATE])
+        .arg(page_program())
+        .arg("deploy.git");
+    let page = Page::say_where(&mut command);
+    assert_eq!(page.get("/healthz"), "ok\n");
+    assert!(page.address.port() != 8008, "{}", page.address);
 }
 
 #[test]

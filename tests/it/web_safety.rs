@@ -257,6 +257,12 @@ fn state_that_cannot_be_shown_is_a_page_that_says_so() {
             let (status, text) = page.fails(path);
             assert_eq!(status, 503, "{what}, {path}: {text}");
             assert!(text.contains(message), "{what}, {path}: {text}");
+            let is_page = text.starts_with("<!DOCTYPE html>");
+            assert_eq!(
+                is_page,
+                ["/", "/deployment/1"].contains(&path),
+                "{what}, {path}: {text}"
+            );
         }
         page.get("/style.css");
     };

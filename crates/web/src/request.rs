@@ -94,7 +94,11 @@ impl Desk {
 /// Does what a request asks for. It may wait.
 fn work(site: &Site, asked: &Asked) -> Result<Done, Fault> {
     let page = |reply| Ok(Done::Reply(reply));
-    match site.find_path(&asked.path)? {
+    let found = match site.find_path(&asked.path) {
+        Err(fault) => return page(without_repository(&asked.path, &fault)),
+        Ok(found) => found,
+    };
+    match found {
         Found::Folder => Ok(Done::Slash),
         Found::Nothing => Err(Fault::NotFound("there is no such page".to_owned())),
         Found::List(root, "/") => page(pages::list(site, &root)),
@@ -110,6 +114,17 @@ fn work(site: &Site, asked: &Asked) -> Result<Done, Fault> {
                 done => done,
             }
         }
+    }
+}
+
+/// What says that nobody knows which repository a path is of.
+fn without_repository(path: &str, fault: &Fault) -> Reply {
+    let mut starts = path.match_indices('/').map(|(at, _)| at);
+    // The page of a repository begins where something follows that such a page has.
+    let root = starts.find(|at| Route::parse(&path[*at..]).is_some());
+    match root.map(|at| path.split_at(at)) {
+        Some((root, rest)) if is_for_people(rest) => pages::fault(&Links::guessed(root), fault),
+        _ => plain(fault),
     }
 }
 

@@ -59,7 +59,12 @@ impl Repository {
         {
             return Ok(web.clone());
         }
-        let web = self.look(|view| Ok(view.web().clone()))?;
+        // Where pages are is known also while the state can't be read.
+        let (deploy, mistakes) = self.place.deploy_to_look()?;
+        if mistakes.is_some() {
+            return Err(Fault::Configuration);
+        }
+        let web = deploy.config.web;
         *lock() = Some((Deadline::after(WEB_AGE), web.clone()));
         Ok(web)
     }

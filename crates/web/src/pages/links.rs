@@ -25,6 +25,15 @@ impl Links {
         }
     }
 
+    /// The links of a page that is shown although its repository is not known.
+    pub(crate) fn guessed(root: &str) -> Self {
+        Self {
+            root: root.to_owned(),
+            name: "deploy-by-code".to_owned(),
+            commit_url: None,
+        }
+    }
+
     /// A page below the repository's path.
     pub(crate) fn to(&self, path: &str) -> String {
         format!("{}/{path}", self.root)
