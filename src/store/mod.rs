@@ -76,6 +76,7 @@ pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
 pub use phases::{PhaseEnd, RecordedPhase};
 pub use problems::{Fault, Problem};
+pub use read_only::ChangeMark;
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;
 pub use rows::{Deployment, Outcome, RecordedCheckout, Run, Stale, state_mark};

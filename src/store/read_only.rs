@@ -12,6 +12,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,13 +21,36 @@ use rusqlite::{Connection, OpenFlags};
 use super::connection::Store;
 use super::error::Error;
 use super::open::look_before_opening;
-use super::reader::FILE;
+use super::reader::{FILE, LOG};
 use super::schema::VERSION;
+use crate::id::EventId;
 
 /// How long it waits for another process that has to have the database for itself.
 const BUSY: Duration = Duration::from_secs(1);
 
+/// What is another value after each change of a state: its last event, and the length and the time
+/// of its write-ahead log. Not everything that changes is an event, and two changes can have the
+/// same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangeMark {
+    last_event: EventId,
+    log: Option<(u64, i64, i64)>,
+}
+
 impl Store {
+    /// The mark of the state as it is now. The data version of SQLite does not serve: it also
+    /// changes with each look while no other process has the database open.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn change_mark(&mut self) -> Result<ChangeMark, Error> {
+        // The log comes first: what changes between the two looks is seen by the next one.
+        let log = self.folder.join(LOG).metadata().ok();
+        let log = log.map(|found| (found.len(), found.mtime(), found.mtime_nsec()));
+        let last_event = self.read()?.last_event()?;
+        Ok(ChangeMark { last_event, log })
+    }
+
     /// Opens the state in a folder only to read it. Nothing is written, and no file is made.
     ///
     /// # Errors
@@ -78,7 +102,6 @@ mod tests {
     use std::collections::BTreeMap;
     use std::fs;
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    use std::os::unix::fs::MetadataExt;
 
     use super::*;
     use crate::store::testing::{TestState, now, target};
@@ -132,6 +155,24 @@ mod tests {
         assert_eq!(reader.read().unwrap().freezes(now()).unwrap().len(), 0);
         drop(reader);
         assert_eq!(files(&folder), before);
+    }
+
+    #[test]
+    fn mark_changes_with_the_state_alone() {
+        let mut state = TestState::new();
+        let folder = state.store.folder().to_owned();
+        let mut reader = Store::open_read_only(&folder).unwrap();
+        let mut mark = || reader.change_mark().unwrap();
+        let before = mark();
+        assert_eq!(mark(), before);
+        state.enqueue("web", '1');
+        let after = mark();
+        assert_ne!(after, before);
+
+        let TestState { store, _folder } = state;
+        drop(store);
+        // Nobody else has it open now.
+        assert_eq!([mark(), mark()], [after, after]);
     }
 
     #[test]

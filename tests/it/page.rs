@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -186,6 +186,19 @@ impl Stream {
     pub fn of(stream: TcpStream) -> Self {
         let seen = Vec::new();
         Self { stream, seen }
+    }
+
+    /// What comes within some time, after what was seen before.
+    pub fn for_a_while(&mut self, time: Duration) -> String {
+        let end = Instant::now() + time;
+        let (seen, mut buffer) = (self.seen.len(), [0; 64 * 1024]);
+        while let Some(left) = end.checked_duration_since(Instant::now()) {
+            let wait = left.max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(wait)).unwrap();
+            let count = self.stream.read(&mut buffer).unwrap_or(0);
+            self.seen.extend_from_slice(&buffer[..count]);
+        }
+        String::from_utf8_lossy(&self.seen[seen..]).into_owned()
     }
 
     /// Reads until the text of the stream has some text in it, and returns all of it so far.

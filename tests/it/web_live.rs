@@ -1,5 +1,9 @@
 //! What a browser gets without asking again: changes, and a log as it grows.
 
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+
 use crate::page::{Page, Stream};
 use crate::world::World;
 
@@ -26,6 +30,31 @@ fn change_is_told_to_those_who_follow() {
     for stream in &mut streams {
         stream.until("event: change");
     }
+    world.settled();
+    world.wait_until_idle();
+
+    // While nothing changes, nothing is told, also where the write-ahead log is empty and nobody
+    // else has the database open.
+    let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
+    let keep_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    database.set_db_config(keep_log, true).unwrap();
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    database.query_row(sql, [], |_| Ok(())).unwrap();
+    drop(database);
+    for stream in streams {
+        drop(stream);
+    }
+    let mut quiet = page.follow("/events");
+    quiet.until("retry: 3000");
+    // That the log was emptied may be told once.
+    quiet.for_a_while(Duration::from_millis(700));
+    assert_eq!(
+        quiet
+            .for_a_while(Duration::from_millis(1600))
+            .matches("event:")
+            .count(),
+        0
+    );
 }
 
 #[test]

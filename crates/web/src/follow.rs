@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use crate::fault::Fault;
 use crate::log_text::LogText;
 use crate::site::Repository;
+use crate::view::View;
 
 /// How often a task looks for news.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -296,7 +297,7 @@ async fn look_for_changes(repository: Arc<Repository>) {
     let mut known = None;
     while repository.followers.is_followed(Topic::Changes) {
         let own = Arc::clone(&repository);
-        let mark = spawn_blocking(move || own.look(|view| view.mark()));
+        let mark = spawn_blocking(move || own.look(View::mark));
         // That the state can't be read is news too.
         let mark = mark.await.ok().and_then(Result::ok);
         if known.is_some_and(|known| known != mark) {

@@ -17,7 +17,7 @@ use deploy_by_code::deploy_repository::DeployRepository;
 use deploy_by_code::deployfile;
 use deploy_by_code::id::{DeploymentId, Target};
 use deploy_by_code::report::DeploymentRow;
-use deploy_by_code::store::{Deployment, Filter, Period, Reader, Store, VERSION};
+use deploy_by_code::store::{ChangeMark, Deployment, Filter, Period, Reader, Store, VERSION};
 use deploy_by_code::sys::clock::Deadline;
 use deploy_by_code::verbs::{self, Overview, Place};
 
@@ -29,8 +29,8 @@ const OVERVIEW_AGE: Duration = Duration::from_secs(5);
 /// How many deployments are read at once where some of them may be hidden.
 const PIECE: u32 = 100;
 
-/// A number that is another one after each change of the state.
-pub(crate) type Mark = (u64, i64);
+/// What is another value after each change of the state.
+pub(crate) type Mark = (u64, ChangeMark);
 
 /// See the head of the file.
 pub(crate) struct View {
@@ -116,8 +116,8 @@ impl View {
     }
 
     /// The mark of the state as it is now.
-    pub(crate) fn mark(&self) -> Result<Mark, Fault> {
-        Ok((self.generation, self.store.data_version()?))
+    pub(crate) fn mark(&mut self) -> Result<Mark, Fault> {
+        Ok((self.generation, self.store.change_mark()?))
     }
 
     /// Everything that `status` shows, without what is hidden.
