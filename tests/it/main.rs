@@ -19,6 +19,7 @@
 // What the tests share.
 mod applications;
 mod approvers;
+mod browser;
 mod clones;
 mod git_host;
 mod http_server;
@@ -166,5 +167,7 @@ mod uninstall;
 mod unseen;
 mod users;
 mod web;
+mod web_browser;
 mod web_live;
+mod web_markup;
 mod web_safety;
