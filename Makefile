@@ -14,11 +14,12 @@ hookdir = $(datadir)/deploy-by-code/hooks
 target = $(or $(CARGO_TARGET_DIR),target)
 binary = $(target)/release/deploy-by-code
 notifier = $(binary)-notify
+page = $(binary)-web
 hooks = pre-receive post-receive reference-transaction
 # Where Cargo.toml names them, whatever CARGO_TARGET_DIR says.
 pages = target/man
 man1 = packaging/man/deploy-by-code.1 packaging/man/deploy-by-code-notify.1 \
-	packaging/man/git-deploy.1
+	packaging/man/deploy-by-code-web.1 packaging/man/git-deploy.1
 man5 = packaging/man/deploy-by-code.toml.5 packaging/man/deploy-files.5
 oldest_rust = $(shell sed -n 's/^rust-version = "\(.*\)"$$/\1/p' Cargo.toml)
 
@@ -42,7 +43,7 @@ package_flags = env SOURCE_DATE_EPOCH=$(epoch) RUSTFLAGS="$$RUSTFLAGS $(remap)"
 # What is called for every push starts in half the time without a dynamic linker and without
 # relocations. It uses nothing of the C library that needs others at run time (see src/sys/accounts).
 static = -C target-feature=+crt-static -C relocation-model=static
-# Nothing waits for these two to start, and so they need not be as small as possible.
+# Nothing waits for these to start, and so they need not be as small as possible.
 thin = -C lto=thin -C codegen-units=16
 # The programs share the compiled library: only how each is linked is its own.
 build = $(package_flags) $(CARGO) rustc --release --locked
@@ -50,9 +51,13 @@ build = $(package_flags) $(CARGO) rustc --release --locked
 all: need-compilers ## build the release binaries (the default)
 	$(timed) 'release build' $(build) --bin deploy-by-code -- $(static)
 	$(timed) 'deploy-by-code-notify' $(build) --package deploy-by-code-notify -- $(thin)
+	$(timed) 'deploy-by-code-web' $(build) --package deploy-by-code-web -- $(thin)
 
 demo: all ## deploy something with a real git push, in ./demo or DEMO_DIR
 	$(timed) demonstration scripts/demo.sh --binary '$(binary)' '$(DEMO_DIR)'
+
+demo-web: demo ## the same, and then show it on a page until Ctrl-C
+	'$(page)' --listen 127.0.0.1:0 '$(DEMO_DIR)/git/deploys.git'
 
 # The package is the same bit for bit wherever it is built: no path of this machine gets into it,
 # and its times are those of its changelog.
@@ -60,7 +65,7 @@ deb: all ## build the Debian package, in target/debian; installs a missing cargo
 	@$(CARGO) deb --version >/dev/null 2>&1 || \
 		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
 	$(timed) 'program for manual pages' $(build) --package manpages -- $(thin) -C opt-level=0
-	strip --remove-section=.comment '$(binary)' '$(notifier)'
+	strip --remove-section=.comment '$(binary)' '$(notifier)' '$(page)'
 	rm -rf '$(pages)'
 	'$(target)/release/manpages' '$(pages)'
 	$(timed) packing $(package_flags) $(CARGO) deb --no-build --locked
@@ -103,10 +108,10 @@ oldest: need-compilers ## check the code with the oldest supported Rust, if it i
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTDIR; run make first
+install: $(binary) $(notifier) $(page) ## install under prefix (/usr/local), below DESTDIR; run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
-	for program in '$(binary)' '$(notifier)'; do \
+	for program in '$(binary)' '$(notifier)' '$(page)'; do \
 		to='$(DESTDIR)$(bindir)/'$$(basename "$$program") && \
 		$(INSTALL) -m 755 "$$program" "$$to.new" && mv -f "$$to.new" "$$to" || exit 1; \
 	done
@@ -138,7 +143,7 @@ install: $(binary) $(notifier) ## install under prefix (/usr/local), below DESTD
 
 # Only when there is none: root, who installs, often has no Rust toolchain and should not build in
 # the folder of another user.
-$(binary) $(notifier):
+$(binary) $(notifier) $(page):
 	$(MAKE) all
 
 clean: ## remove what was built, and ./demo
@@ -156,5 +161,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo deb lint-deb test-deb test bench bench-instructions lint lint-tools oldest fmt \
+.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions lint lint-tools oldest fmt \
 	install clean help need-compilers

@@ -54,6 +54,9 @@ case $PWD/$folder in
     ;;
 esac
 [ -x "$binary" ] || fail "there is no $binary; run make first"
+# The program that shows the page is beside it, where both were built.
+page=$(realpath -- "$binary")-web
+[ -x "$page" ] || page=
 mkdir -p -- "$folder/bin"
 : >"$folder/$marker"
 cp -- "$binary" "$folder/bin/deploy-by-code"
@@ -270,6 +273,11 @@ You can try a rollback, for example. It is a commit like any other:
   deploy-by-code -C ../../git/deploys.git status production
   deploy-by-code -C ../../git/deploys.git show 6
   deploy-by-code -C ../../git/deploys.git doctor
+
+To see all of it on a page, run in the source of deploy-by-code: make demo-web
+Or, with what is here:
+
+  '${page:-deploy-by-code-web}' '$folder/git/deploys.git'     # then open http://127.0.0.1:8008
 
 You can also give an application a command to run: see deploy-by-code.toml(5), or
 packaging/config.toml in the source.

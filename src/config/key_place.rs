@@ -12,6 +12,8 @@ pub enum KeyPlace {
     Settings,
     /// In the section `people`.
     People,
+    /// In the section `web`.
+    Web,
     /// In the section of somebody who is told of what happens.
     Notify,
 }
@@ -24,6 +26,7 @@ impl KeyPlace {
             Self::Environment => "under [environments.NAME]",
             Self::Notify => "under [notify.NAME]",
             Self::People => "under [people]",
+            Self::Web => "under [web]",
             Self::Settings => "under [defaults] or in a more specific section",
         }
     }

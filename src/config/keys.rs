@@ -20,6 +20,7 @@ use super::people::{PEOPLE, people};
 use super::sections::{Config, EnvironmentSection};
 use super::settings::{Link, OnInterrupt, PartialSettings, Queue, RunnerKind};
 use super::values::{self, ValueError};
+use super::web::{WEB, web};
 use crate::id::{Application, NameError};
 
 /// Every key, and where it may stand. The names of environments and applications are not keys.
@@ -29,10 +30,12 @@ pub fn keys() -> impl Iterator<Item = (&'static str, KeyPlace)> {
     let settings = names(SETTINGS).map(|name| (name, KeyPlace::Settings));
     let notify = names(NOTIFY).map(|name| (name, KeyPlace::Notify));
     let people = names(PEOPLE).map(|name| (name, KeyPlace::People));
+    let web = names(WEB).map(|name| (name, KeyPlace::Web));
     top.chain(environment)
         .chain(settings)
         .chain(notify)
         .chain(people)
+        .chain(web)
 }
 
 /// The largest number of applications that may deploy at the same time in one environment.
@@ -83,6 +86,7 @@ const TOP: &[Key<Config>] = &[
             .collect();
     }),
     key("people", |to, value| to.people = people(value, unknown)),
+    key("web", |to, value| to.web = web(value, unknown)),
     key("defaults", |to, value| to.defaults = settings(value)),
     key("environments", |to, value| {
         for (name, section) in named(value, environment) {

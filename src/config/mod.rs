@@ -30,6 +30,8 @@ mod settings;
 mod signers;
 mod template;
 mod values;
+mod web;
+mod web_error;
 
 pub use application_repository::{ApplicationRepository, RepositorySetting};
 pub use calendar::{OnFreeze, Window, Zones};
@@ -48,3 +50,4 @@ pub use sections::{Config, EnvironmentSection};
 pub use settings::{Link, OnInterrupt, Queue, RunnerKind, Settings};
 pub use template::{Template, Values};
 pub use values::OWN_REFS;
+pub use web::{HiddenTargets, WebSection};

@@ -141,6 +141,7 @@ impl Config {
         for (name, section) in &self.notify {
             unknown.extend(self.unknown_in(name, section, &environments, &applications, &named));
         }
+        unknown.extend(self.unknown_hidden(&environments, &applications));
         unknown.truncate(REPORTED_MAX);
         unknown
     }
@@ -178,6 +179,29 @@ impl Config {
             }
         }
         unknown
+    }
+
+    /// The names in `web.hide` of which nothing is known: what they were meant to hide is shown.
+    fn unknown_hidden(
+        &self,
+        environments: &BTreeSet<&str>,
+        applications: &BTreeSet<&str>,
+    ) -> Vec<UnknownName> {
+        let unknown = |name: &str, known: &BTreeSet<&str>| {
+            let near = || text::nearest(name, known.iter().copied());
+            (!known.contains(name)).then(|| UnknownName::nothing_known("web.hide", name, near()))
+        };
+        let hidden = self.web.hidden.iter().flat_map(|hidden| {
+            let environment = match &hidden.environment {
+                EnvironmentKey::Name(name) => unknown(name.as_str(), environments),
+                // It may wait for its first environment.
+                EnvironmentKey::Pattern(_) => None,
+            };
+            let application = hidden.application.as_ref();
+            let application = application.and_then(|name| unknown(name.as_str(), applications));
+            [environment, application]
+        });
+        hidden.flatten().collect()
     }
 
     /// The sections that would protect a target if their names were not slips for its own.

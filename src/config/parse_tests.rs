@@ -316,6 +316,7 @@ fn every_key_is_read_where_it_may_stand() {
             KeyPlace::Environment => &["environments.e"],
             KeyPlace::Notify => &["notify.n"],
             KeyPlace::People => &["people"],
+            KeyPlace::Web => &["web"],
             KeyPlace::Settings => &[
                 "defaults",
                 "environments.e",
@@ -475,7 +476,8 @@ runer = "systemd"
     (did you mean "frozen"? It belongs under [environments.NAME])
 3:1: unknown key "xyzzy"
     (known here: "branch", "root", "state_dir", "allow_rewind", "runner", "syslog",
-    "publish", "metrics_textfile", "notify", "people", "defaults", "environments", "applications")
+    "publish", "metrics_textfile", "notify", "people", "web", "defaults", "environments",
+    "applications")
 5:11: defaults.timeout: 30 has no unit (write "30s" or "30m")
 6:14: defaults.kill_after: 10 has no unit (write "10s" or "10m")
 7:13: defaults.log_limit: 16 has no unit (write "16KiB" or "16MiB")

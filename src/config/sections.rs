@@ -10,6 +10,7 @@ use super::notify::NotifySection;
 use super::people::People;
 use super::settings::{self, PartialSettings, RunnerKind, Settings};
 use super::template::Template;
+use super::web::WebSection;
 use crate::id::{Application, Environment, NotifyName, Target};
 use crate::order::After;
 
@@ -89,6 +90,8 @@ pub struct Config {
     pub metrics_textfile: Option<PathBuf>,
     /// Whose signatures count.
     pub people: People,
+    /// What the page shows.
+    pub web: WebSection,
     /// Who is told of what happens.
     pub notify: BTreeMap<NotifyName, NotifySection>,
     pub(super) defaults: PartialSettings,

@@ -8,6 +8,7 @@ use super::environment_key::EnvironmentKey;
 use super::notify::SmtpServer;
 use super::release_path::ReleasePathError;
 use super::repository_url::UrlError;
+use super::web_error::WebError;
 use crate::id::{Application, Environment, NameError};
 use crate::text;
 use crate::time::{self, NotADuration};
@@ -54,8 +55,7 @@ pub(super) enum ValueError {
     MailAddress(String),
     /// A text that is not the URL of an SMTP server.
     SmtpServer(String),
-    /// A text that is not a URL that a request can be sent to. The text is not kept: it can have a
-    /// password in it.
+    /// A text that is not the URL of a web server. It is not kept: a password can be in it.
     HttpUrl,
     /// A URL with a user or a password in it, which is not kept either.
     UrlWithLogin,
@@ -63,6 +63,8 @@ pub(super) enum ValueError {
     RepositoryUrl(UrlError),
     /// A text that is not a window of the calendar.
     Window(WindowError),
+    /// A text that says nothing of the page.
+    Web(WebError),
     /// A text that is not a path in a release.
     ReleasePath(ReleasePathError),
 }
@@ -106,6 +108,7 @@ impl fmt::Display for ValueError {
             Self::UrlWithLogin => f.write_str("the URL has a user or a password in it"),
             Self::RepositoryUrl(error) => error.fmt(f),
             Self::Window(error) => error.fmt(f),
+            Self::Web(error) => error.fmt(f),
             Self::ReleasePath(error) => error.fmt(f),
         }
     }
@@ -117,6 +120,7 @@ impl std::error::Error for ValueError {
             Self::Name(_, error) => Some(error),
             Self::RepositoryUrl(error) => Some(error),
             Self::Window(error) => Some(error),
+            Self::Web(error) => Some(error),
             _ => None,
         }
     }
@@ -152,11 +156,9 @@ impl ValueError {
             Self::ReleasePath(error) => Some(error.hint().to_owned()),
             Self::RepositoryUrl(error) => error.hint().map(str::to_owned),
             Self::UrlWithLogin => Some(
-                concat!(
-                    "put the whole URL into a file that only this user can read,",
-                    " and name the file in url_file"
-                )
-                .to_owned(),
+                "put the whole URL into a file that only this user can read, and name the file \
+                 in url_file"
+                    .to_owned(),
             ),
             _ => None,
         }

@@ -227,6 +227,14 @@ impl DeployRepository {
         self.open_by(Store::open_to_look)
     }
 
+    /// Opens the state only to read it: nothing is written, and no file is made.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened like this.
+    pub fn open_store_read_only(&self) -> Result<Store, store::Error> {
+        self.open_by(Store::open_read_only)
+    }
+
     /// Opens the state as it is, which may be that of an older version.
     ///
     /// # Errors

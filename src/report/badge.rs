@@ -1,54 +1,120 @@
 //! A small picture of what is deployed (SVG 1.1), for pages of others. Pure.
 
+use super::cells::colour;
 use super::published_row::{PublishedRow, PublishedState};
+use super::status_line::StatusLine;
+use super::status_rows::Standing;
+use super::table::Colour;
+use crate::id::Revision;
 use crate::status::Status;
 
 /// How wide a character is taken to be, and the space beside a text, in pixels.
 const CHARACTER: usize = 7;
 const SPACE: usize = 10;
 
-/// The badge of an application: its name, what is deployed, and what became of the newest
-/// deployment.
-#[must_use]
-pub(super) fn badge(row: &PublishedRow) -> String {
-    let label = format!("{}/{}", row.environment, row.application);
-    let deployed = row
-        .deployed
-        .as_ref()
-        .map(|revision| revision.short().to_owned());
-    let parts: Vec<String> = [deployed, row.remark()].into_iter().flatten().collect();
-    let value = parts.join(", ");
-
-    let colour = match row.state {
-        _ if row.remark().is_none() => "#2a7d2e",
-        PublishedState::Retired => "#6a6a6a",
-        PublishedState::Ended(Status::Failed | Status::Interrupted) => "#b3261e",
-        PublishedState::Pending | PublishedState::Ended(_) => "#8a6100",
-    };
-    svg(&label, &value, colour)
+/// A name, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Badge {
+    label: String,
+    value: String,
+    /// The colour behind the value, as SVG has it.
+    colour: &'static str,
 }
 
-/// A picture of two texts side by side.
-fn svg(label: &str, value: &str, colour: &str) -> String {
-    let width = |text: &str| text.chars().count() * CHARACTER + 2 * SPACE;
-    let (left, right) = (width(label), width(value));
-    let (all, label, value) = (left + right, xml(label), xml(value));
-    let text = |from: usize, width: usize, text: &str| {
-        format!(
-            "<text x=\"{}\" y=\"14\" textLength=\"{}\">{text}</text>\n",
-            from + SPACE,
-            width - 2 * SPACE
+const GOOD: &str = "#2a7d2e";
+const BAD: &str = "#b3261e";
+const ATTENTION: &str = "#8a6100";
+const NEUTRAL: &str = "#6a6a6a";
+
+impl Badge {
+    /// The badge of an application: its name, what is deployed, and what became of the newest
+    /// deployment.
+    #[must_use]
+    pub fn of(line: &StatusLine) -> Self {
+        let (words, colour) = match line.standing {
+            Some(Standing::Deployment(Status::Succeeded)) if !line.is_due() => (None, GOOD),
+            None | Some(Standing::Deployment(Status::Succeeded)) => {
+                (Some("not deployed".to_owned()), ATTENTION)
+            }
+            Some(Standing::Retired) => (Some("retired".to_owned()), NEUTRAL),
+            Some(Standing::Problem) => (Some("problem".to_owned()), BAD),
+            Some(Standing::Pending) => (Some("pending".to_owned()), ATTENTION),
+            Some(Standing::Deployment(status)) => {
+                let behind = match colour(status) {
+                    Colour::Good => GOOD,
+                    Colour::Bad => BAD,
+                    Colour::Attention | Colour::Plain => ATTENTION,
+                };
+                (Some(status.to_string()), behind)
+            }
+        };
+        Self::new(
+            line.target.to_string(),
+            line.deployed.as_ref(),
+            words,
+            colour,
         )
-    };
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{all}\" height=\"20\" role=\"img\" \
-         aria-label=\"{label}: {value}\">\n<title>{label}: {value}</title>\n\
-         <rect width=\"{left}\" height=\"20\" fill=\"#444\"/>\n\
-         <rect x=\"{left}\" width=\"{right}\" height=\"20\" fill=\"{colour}\"/>\n\
-         <g fill=\"#fff\" font-family=\"monospace\" font-size=\"11\">\n{}{}</g>\n</svg>\n",
-        text(0, left, &label),
-        text(left, right, &value)
-    )
+    }
+
+    /// The same for what is published.
+    #[must_use]
+    pub(super) fn published(row: &PublishedRow) -> Self {
+        let colour = match row.state {
+            _ if row.remark().is_none() => GOOD,
+            PublishedState::Retired => NEUTRAL,
+            PublishedState::Ended(Status::Failed | Status::Interrupted) => BAD,
+            PublishedState::Pending | PublishedState::Ended(_) => ATTENTION,
+        };
+        let label = format!("{}/{}", row.environment, row.application);
+        Self::new(label, row.deployed.as_ref(), row.remark(), colour)
+    }
+
+    /// The badge of something that is not known.
+    #[must_use]
+    pub fn unknown(label: String) -> Self {
+        let value = Some("unknown".to_owned());
+        Self::new(label, None, value, NEUTRAL)
+    }
+
+    fn new(
+        label: String,
+        deployed: Option<&Revision>,
+        words: Option<String>,
+        colour: &'static str,
+    ) -> Self {
+        let deployed = deployed.map(|revision| revision.short().to_owned());
+        let parts: Vec<String> = [deployed, words].into_iter().flatten().collect();
+        Self {
+            label,
+            value: parts.join(", "),
+            colour,
+        }
+    }
+
+    /// A picture of the two texts side by side.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        let width = |text: &str| text.chars().count() * CHARACTER + 2 * SPACE;
+        let (left, right) = (width(&self.label), width(&self.value));
+        let (all, colour) = (left + right, self.colour);
+        let (label, value) = (xml(&self.label), xml(&self.value));
+        let text = |from: usize, width: usize, text: &str| {
+            format!(
+                "<text x=\"{}\" y=\"14\" textLength=\"{}\">{text}</text>\n",
+                from + SPACE,
+                width - 2 * SPACE
+            )
+        };
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{all}\" height=\"20\" role=\"img\" \
+             aria-label=\"{label}: {value}\">\n<title>{label}: {value}</title>\n\
+             <rect width=\"{left}\" height=\"20\" fill=\"#444\"/>\n\
+             <rect x=\"{left}\" width=\"{right}\" height=\"20\" fill=\"{colour}\"/>\n\
+             <g fill=\"#fff\" font-family=\"monospace\" font-size=\"11\">\n{}{}</g>\n</svg>\n",
+            text(0, left, &label),
+            text(left, right, &value)
+        )
+    }
 }
 
 /// Text as XML 1.0 has it, also inside of quotes.
@@ -65,7 +131,12 @@ mod tests {
 
     #[test]
     fn text_of_others_is_never_markup() {
-        let picture = svg("a\"><script>", "&x", "#000");
+        let badge = Badge {
+            label: "a\"><script>".to_owned(),
+            value: "&x".to_owned(),
+            colour: GOOD,
+        };
+        let picture = badge.svg();
         assert!(picture.contains("aria-label=\"a&quot;&gt;&lt;script&gt;: &amp;x\""));
         assert!(!picture.contains("<script>"));
     }

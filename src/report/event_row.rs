@@ -43,7 +43,9 @@ pub struct CommitsRow {
 }
 
 impl CommitsRow {
-    fn of(commits: Result<Commits, Unknown>, subdirectory: Option<String>) -> Self {
+    /// The row of what a repository says; `subdirectory` is the folder that is deployed.
+    #[must_use]
+    pub fn of(commits: Result<Commits, Unknown>, subdirectory: Option<String>) -> Self {
         match commits {
             Ok(commits) => Self {
                 count: Some(commits.count),

@@ -32,6 +32,7 @@ mod tail;
 mod wrap;
 
 pub use approval_text::{CommitsUnseen, FileToApprove, approval_lines, shown_entry};
+pub use badge::Badge;
 pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
 pub use deployment_row::{DeploymentRow, PhaseRow, duration, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::badge::badge;
+use super::badge::Badge;
 use super::json::to_json;
 use super::markdown::plain;
 use super::published_row::{PublishedDeployment, PublishedRow, PublishedState};
@@ -59,7 +59,7 @@ impl PublishedPages {
         }
         for row in &self.rows {
             let path = format!("badges/{}/{}.svg", row.environment, row.application);
-            files.push((path, badge(row)));
+            files.push((path, Badge::published(row).svg()));
         }
         files
     }

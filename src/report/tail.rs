@@ -24,11 +24,23 @@ impl Tail {
     /// Follows a file from its beginning.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
+        Self::after(path, 0)
+    }
+
+    /// Follows a file from a byte of it.
+    #[must_use]
+    pub fn after(path: PathBuf, offset: u64) -> Self {
         Self {
             path,
             file: None,
-            offset: 0,
+            offset,
         }
+    }
+
+    /// Up to which byte of the file it was read.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// What was written since the last call, or a first piece of it. It is empty if nothing was.

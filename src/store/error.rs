@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use super::schema::VERSION;
 use crate::id::DeploymentId;
 use crate::sys::user::User;
 use crate::text;
@@ -87,6 +88,21 @@ pub enum Error {
         /// The newest version that this program knows.
         known: i64,
     },
+    /// An older version of this program made the database, and this process may not change it.
+    #[error(
+        "{}: the database has version {found}, and is brought to version {VERSION} only by a \
+         process that may change it",
+        shown(.file)
+    )]
+    TooOld {
+        /// The database's file.
+        file: PathBuf,
+        /// Its version.
+        found: i64,
+    },
+    /// The database's write-ahead log is missing, and this process may not make it.
+    #[error("{}: no process that may change it has opened the database yet", shown(.0))]
+    Unopened(PathBuf),
     /// SQLite reports an error.
     #[error("{}: {}", shown(.0), text::escape(.1.to_string(), 300))]
     Database(PathBuf, #[source] rusqlite::Error),
@@ -115,6 +131,9 @@ impl Error {
             Self::Elsewhere { .. } => "move it, or undo the change of state_dir",
             Self::TooNew { .. } => {
                 "install the newer deploy-by-code again; the state was not changed"
+            }
+            Self::TooOld { .. } | Self::Unopened(_) => {
+                "as the owner of the state, run: deploy-by-code status"
             }
             Self::NoAccess { is_left: true, .. } => {
                 "as root, give it to the owner of the state with chown"
@@ -159,6 +178,8 @@ impl Error {
             Self::Missing(_)
             | Self::Elsewhere { .. }
             | Self::TooNew { .. }
+            | Self::TooOld { .. }
+            | Self::Unopened(_)
             | Self::NoAccess { .. }
             | Self::Locked(_)
             | Self::Behind { .. }

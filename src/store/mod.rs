@@ -42,6 +42,7 @@ mod progress_tests;
 #[cfg(test)]
 mod query_plan_tests;
 mod queue;
+mod read_only;
 mod reader;
 mod releases;
 mod restore;
@@ -49,6 +50,7 @@ mod retirements;
 mod rows;
 mod safeguards;
 mod schema;
+mod search;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -74,6 +76,7 @@ pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
 pub use phases::{PhaseEnd, RecordedPhase};
 pub use problems::{Fault, Problem};
+pub use read_only::ChangeMark;
 pub use reader::{Reader, Snapshot};
 pub use retirements::Retired;
 pub use rows::{Deployment, Outcome, RecordedCheckout, Run, Stale, state_mark};

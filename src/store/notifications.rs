@@ -190,6 +190,19 @@ impl Reader<'_> {
         self.first(&sql, [id.0], notification)
     }
 
+    /// What became of telling a target of an event; `None`: it was not tried yet.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn notification_about(
+        &self,
+        target: &str,
+        event: EventId,
+    ) -> Result<Option<Notification>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM notifications WHERE target = ? AND event = ?");
+        self.first(&sql, params![target, event.0], notification)
+    }
+
     /// The newest notifications, newest first, at most `most`. In `targets`, `*` stands for any
     /// characters.
     ///

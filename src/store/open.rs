@@ -72,17 +72,15 @@ impl Store {
     /// # Errors
     /// As for [`Store::open`].
     pub fn open_as_it_is(folder: &Path) -> Result<Self, Error> {
-        let file = folder.join(FILE);
-        look_at(folder, &file)?;
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let file = folder.join(format!("{FILE}{suffix}"));
-            open::no_pipe(&file).map_err(|error| Error::Io(file, error))?;
-        }
-
-        let sharing =
-            Sharing::of_folder(folder).map_err(|error| Error::Io(folder.to_owned(), error))?;
+        let (file, sharing) = look_before_opening(folder)?;
         let store = Self::connect(folder, &file, sharing)?;
         store.check()?;
+
+        // SQLite also reads only if the head says that a newer SQLite wrote the file.
+        if store.is_read_only()? && may_write(&file) {
+            let what = "its head says that it is of another version of SQLite";
+            return Err(Error::Unusable { file, what });
+        }
         Ok(store)
     }
 
@@ -130,36 +128,45 @@ impl Store {
     }
 
     /// Checks the head of the database, which SQLite has just read.
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let version = self.version()?;
         let fault = schema::fault(&self.connection, version).map_err(|error| self.error(error))?;
-        let file = self.folder.join(FILE);
-        if let Some(what) = fault {
-            return Err(Error::Unusable { file, what });
+        match fault {
+            Some(what) => {
+                let file = self.folder.join(FILE);
+                Err(Error::Unusable { file, what })
+            }
+            None => Ok(()),
         }
-
-        // SQLite also reads only if the head says that a newer SQLite wrote the file.
-        if self.is_read_only()? && may_write(&file) {
-            let what = "its head says that it is of another version of SQLite";
-            return Err(Error::Unusable { file, what });
-        }
-        Ok(())
     }
 
     /// Opens a database's file with the settings that every connection has.
     pub(super) fn connect(folder: &Path, file: &Path, sharing: Sharing) -> Result<Self, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let opened = Connection::open_with_flags(file, flags);
+        Self::settle(folder, file, sharing, opened, BUSY)
+    }
+
+    /// Gives a connection that was opened to a database's file the settings that each one has.
+    /// `busy`: how long it waits for other processes.
+    pub(super) fn settle(
+        folder: &Path,
+        file: &Path,
+        sharing: Sharing,
+        opened: rusqlite::Result<Connection>,
+        busy: Duration,
+    ) -> Result<Self, Error> {
         let error = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) if !may_read(file) => {
                 Error::no_access(file, false)
             }
             _ => Error::Database(file.to_owned(), error),
         };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(file, flags).map_err(error)?;
+        let connection = opened.map_err(error)?;
 
-        connection.busy_timeout(BUSY).map_err(error)?;
+        connection.busy_timeout(busy).map_err(error)?;
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(error)?;
@@ -225,6 +232,21 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
+}
+
+/// Looks whether SQLite can open a database here without waiting for a pipe. Returns its file, and
+/// how the files of the state are shared.
+pub(super) fn look_before_opening(folder: &Path) -> Result<(PathBuf, Sharing), Error> {
+    let file = folder.join(FILE);
+    look_at(folder, &file)?;
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let file = folder.join(format!("{FILE}{suffix}"));
+        open::no_pipe(&file).map_err(|error| Error::Io(file, error))?;
+    }
+
+    let sharing = Sharing::of_folder(folder);
+    let sharing = sharing.map_err(|error| Error::Io(folder.to_owned(), error))?;
+    Ok((file, sharing))
 }
 
 /// Looks whether a database can be in a file at all.

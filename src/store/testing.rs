@@ -97,7 +97,7 @@ pub(super) fn source() -> Source {
 /// A state in a folder of its own.
 pub(super) struct TestState {
     pub(super) store: Store,
-    _folder: tempfile::TempDir,
+    pub(super) _folder: tempfile::TempDir,
 }
 
 impl TestState {

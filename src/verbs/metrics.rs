@@ -54,6 +54,19 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// The deploy branch or the state can't be read.
 pub fn metrics(deploy: &DeployRepository, store: &mut Store) -> Result<String, Error> {
+    metrics_of(deploy, store, |_| true)
+}
+
+/// The same. Of the applications, only those have figures of their own that `is_shown` lets
+/// through; the others still count in the figures of their environments.
+///
+/// # Errors
+/// As for [`metrics`].
+pub fn metrics_of(
+    deploy: &DeployRepository,
+    store: &mut Store,
+    is_shown: impl Fn(&Target) -> bool,
+) -> Result<String, Error> {
     let now = clock::now();
     let since = now.before(WINDOW);
     let record = store.read()?;
@@ -88,12 +101,17 @@ pub fn metrics(deploy: &DeployRepository, store: &mut Store) -> Result<String, E
     };
     let environments = shown
         .into_iter()
-        .map(|name| (name.clone(), environment(name)));
+        .map(|name| (name.clone(), environment(name)))
+        .collect();
 
     let path = deploy.repository.path().as_os_str().as_encoded_bytes();
+    let applications = applications.into_iter();
+    let applications = applications
+        .filter(|(target, _)| is_shown(target))
+        .collect();
     Ok(metrics_text(&Figures {
         repository: text::escape(path, usize::MAX),
-        environments: environments.collect(),
+        environments,
         notifications: notifications(deploy, &record)?,
         applications,
     }))

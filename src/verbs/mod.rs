@@ -54,9 +54,11 @@ pub use follow::{Following, News, Watch, unreadable_log};
 pub use freeze::{Frozen, NotATime, Thawed, freeze, thaw, until};
 pub use history::{History, period};
 pub use hook_faults::{FaultyHook, hook_faults, hook_places};
-pub use metrics::{metrics, write_metrics};
+pub use metrics::{metrics, metrics_of, write_metrics};
 pub use names::{Names, names};
-pub use notifications::{Untold, notifications, notify_again, notify_names, try_target, untold};
+pub use notifications::{
+    Untold, notifications, notifications_of, notify_again, notify_names, try_target, untold,
+};
 pub use of_root::belongs_to_root;
 pub use ownership::{Acts, become_owner, is_owner, may_act, owner, owner_to_become};
 pub use people::{ExaminedPeople, examine_people};

@@ -13,7 +13,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{EventId, NotificationId, NotifyName};
 use crate::publish::{Backlog, backlog, publishers, reader_of, target_of, wants};
 use crate::report::NotificationRow;
-use crate::store::{self, Notification, Reader, Store};
+use crate::store::{self, Deployment, Notification, Reader, Store};
 use crate::sys::clock;
 use crate::text;
 use crate::time::{Timestamp, show_ago};
@@ -86,6 +86,29 @@ pub fn notifications(
         }
     }
     Ok(rows.into_values().rev().collect())
+}
+
+/// What became of telling everybody of a deployment, the first event first.
+///
+/// # Errors
+/// The state can't be read.
+pub fn notifications_of(
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+    deployment: &Deployment,
+) -> Result<Vec<NotificationRow>, Error> {
+    let mut rows = Vec::new();
+    for event in record.events_of(deployment)? {
+        for notification in record.notifications_about(event.id)? {
+            let Some(name) = name_of(&notification.target) else {
+                continue;
+            };
+            let configured = is_configured(&deploy.config, &notification.target);
+            let row = NotificationRow::new(name, configured, &event, Some(notification));
+            rows.push(row);
+        }
+    }
+    Ok(rows)
 }
 
 /// The readers of events that the configuration or the record knows: those of the sections

@@ -19,6 +19,7 @@
 // What the tests share.
 mod applications;
 mod approvers;
+mod browser;
 mod clones;
 mod git_host;
 mod http_server;
@@ -27,6 +28,7 @@ mod names;
 mod no_runner;
 mod nobody;
 mod observe;
+mod page;
 mod processes;
 mod run;
 mod signing;
@@ -165,3 +167,8 @@ mod timer;
 mod uninstall;
 mod unseen;
 mod users;
+mod web;
+mod web_browser;
+mod web_live;
+mod web_markup;
+mod web_safety;

@@ -1,0 +1,143 @@
+// Updates the page when something has changed, shows a log as it grows, and filters the matrix.
+// Without it, everything is there as well, but stays as it was loaded.
+"use strict";
+(() => {
+  const root = document.body.dataset.root;
+  const live = document.getElementById("live");
+  const say = (text) => { if (live && live.textContent !== text) live.textContent = text; };
+
+  // Times: that of the reader's own zone, on hover.
+  const times = (within) => {
+    for (const time of within.querySelectorAll("time")) {
+      const own = new Date(time.dateTime);
+      if (!Number.isNaN(own.getTime())) {
+        time.title = own.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })
+          + "\n" + time.dateTime.slice(0, 16).replace("T", " ") + " UTC";
+      }
+    }
+  };
+
+  // The filter of the matrix.
+  const filter = document.getElementById("filter");
+  const applyFilter = () => {
+    if (!filter) return;
+    const word = filter.value.toLowerCase();
+    let shown = 0;
+    for (const row of document.querySelectorAll("#matrix tbody tr")) {
+      row.hidden = !row.dataset.name.toLowerCase().includes(word);
+      if (!row.hidden) shown += 1;
+    }
+    document.getElementById("count").textContent = shown + " shown";
+  };
+  if (filter) {
+    filter.form.addEventListener("submit", (event) => event.preventDefault());
+    filter.addEventListener("input", applyFilter);
+  }
+  // All rows are loaded, so that each of them can be found without asking again.
+  const address = () => (filter ? location.pathname : location.href);
+
+  // Puts the parts of a new page in the place of the old ones, where they differ.
+  const shown = new WeakMap();
+  const replace = (page) => {
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const fresh = page.getElementById(part.id);
+      if (!fresh || fresh.innerHTML === shown.get(part)) continue;
+      const isFirst = !shown.has(part);
+      const focused = part.contains(document.activeElement) && document.activeElement;
+      const { scrollLeft, scrollTop } = part;
+      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      shown.set(part, fresh.innerHTML);
+      part.replaceChildren(...fresh.childNodes);
+      [...part.querySelectorAll("details")].forEach((one, at) => { one.open = Boolean(open[at]); });
+      part.scrollLeft = scrollLeft;
+      part.scrollTop = scrollTop;
+      if (focused) {
+        const same = [...part.querySelectorAll(focused.tagName)].find(
+          (one) => one.getAttribute("href") === focused.getAttribute("href"));
+        (same || document.getElementById("main")).focus({ preventScroll: true });
+      }
+      if (!isFirst) {
+        part.classList.remove("fresh");
+        void part.offsetWidth;
+        part.classList.add("fresh");
+      }
+      times(part);
+    }
+    applyFilter();
+  };
+
+  let isLoading = false;
+  let isAsked = false;
+  const load = async () => {
+    if (isLoading) { isAsked = true; return; }
+    isLoading = true;
+    try {
+      const answer = await fetch(address(), { headers: { accept: "text/html" } });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.ok) { replace(page); say(""); } else { say("not available at the moment"); }
+    } catch { say("no connection"); }
+    isLoading = false;
+    if (isAsked) { isAsked = false; load(); }
+  };
+
+  // A browser opens only six connections to a server, for all its tabs and for the pages that it
+  // keeps for the way back. So a page that nobody sees has none.
+  const listen = (address, listeners) => {
+    let source;
+    let isOver = false;
+    const end = () => { isOver = true; source.close(); };
+    const look = () => {
+      if (source) source.close();
+      if (document.hidden || isOver) return;
+      source = new EventSource(address());
+      for (const [name, listener] of Object.entries(listeners)) {
+        source.addEventListener(name, (event) => listener(event, end));
+      }
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  };
+
+  // The log.
+  const log = document.getElementById("log");
+  if (log && log.dataset.follow) {
+    let { from } = log.dataset;
+    listen(() => log.dataset.follow + "?from=" + from, {
+      output: (event) => {
+        const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+        from = event.lastEventId;
+        for (const [text, classes] of JSON.parse(event.data)) {
+          if (classes) {
+            const span = document.createElement("span");
+            span.className = classes;
+            span.textContent = text;
+            log.append(span);
+          } else {
+            log.append(text);
+          }
+        }
+        // A log that has grown for days must not fill the memory.
+        while (log.childNodes.length > 20000) log.firstChild.remove();
+        if (follow) log.scrollTop = log.scrollHeight;
+      },
+      end: (event, end) => { end(); load(); },
+      reload: (event, end) => { end(); location.reload(); },
+    });
+    log.scrollTop = log.scrollHeight;
+  }
+
+  // Changes. What happened while nobody saw the page is loaded when somebody does again.
+  if (document.querySelector("[data-live]")) {
+    let isStale = false;
+    listen(() => root + "/events", {
+      change: load,
+      open: () => { if (isStale) load(); isStale = false; say(""); },
+      error: () => { isStale = true; say("no connection"); },
+    });
+    document.addEventListener("visibilitychange", () => { isStale = true; });
+    // What time alone changes: how long ago something was.
+    setInterval(() => { if (!document.hidden) load(); }, 60000);
+  }
+  times(document);
+  if (filter && filter.value) load().then(applyFilter);
+})();

@@ -1,0 +1,112 @@
+//! What programs read: the same JSON as the commands print, the figures, badges.
+
+use std::sync::Arc;
+
+use deploy_by_code::id::{DeploymentId, Target};
+use deploy_by_code::report::{Badge, DeploymentRow, StatusLine, to_json};
+use deploy_by_code::store::Filter;
+use deploy_by_code::text::with_causes;
+use deploy_by_code::verbs;
+use hyper::StatusCode;
+
+use crate::fault::Fault;
+use crate::reply::{Reply, TextKind};
+use crate::site::Repository;
+use crate::view::{View, nothing_at};
+
+/// How many deployments `log` has where nobody says how many.
+const LOG_NUMBER: usize = 20;
+
+/// The most that it has at once.
+const LOG_MAX: usize = 1000;
+
+/// What `status --json` prints.
+pub(crate) fn status(repository: &Repository, filter: &Filter) -> Result<Reply, Fault> {
+    let json = repository.look(|view| {
+        Ok(match filter.environment {
+            None => to_json(&view.overview()?.rows),
+            Some(_) => to_json(&view.overview_of(filter)?.rows),
+        })
+    });
+    Ok(Reply::ok(TextKind::Json, json? + "\n"))
+}
+
+/// What `log --json` prints. `number`: at most so many.
+pub(crate) fn log(
+    repository: &Repository,
+    filter: &Filter,
+    number: Option<&str>,
+    before: Option<DeploymentId>,
+) -> Result<Reply, Fault> {
+    let number = match number.map(str::parse) {
+        None => LOG_NUMBER,
+        Some(Ok(number @ 1..=LOG_MAX)) => number,
+        Some(_) => {
+            let message = format!("n has to be a number from 1 to {LOG_MAX}");
+            return Err(Fault::Query(message));
+        }
+    };
+    let rows: Vec<DeploymentRow> = repository.look(|view| {
+        let rows = view.history(filter, before, number)?;
+        if rows.is_empty() && before.is_none() {
+            let target = filter.environment.clone().zip(filter.application.clone());
+            let target = target.map(|(environment, application)| Target {
+                environment,
+                application,
+            });
+            if target.is_some_and(|target| !view.web().shows(&target)) {
+                return Err(nothing_at(filter));
+            }
+            let record = view.store.read()?;
+            verbs::names(&view.deploy, &record)?.check_filter(filter)?;
+        }
+        rows.iter().map(|one| view.row(one)).collect()
+    })?;
+    Ok(Reply::ok(TextKind::Json, to_json(&rows) + "\n"))
+}
+
+/// What `show --json` prints.
+pub(crate) fn deployment(repository: &Repository, id: DeploymentId) -> Result<Reply, Fault> {
+    let row = repository.look(|view| {
+        let deployment = view.deployment(id)?;
+        view.row(&deployment)
+    })?;
+    Ok(Reply::ok(TextKind::Json, to_json(&row) + "\n"))
+}
+
+/// What `metrics` prints, without the figures of applications that are hidden.
+pub(crate) fn metrics(repository: &Repository) -> Result<Reply, Fault> {
+    let text = repository.look(|view| {
+        let web = view.deploy.config.web.clone();
+        let is_shown = |target: &Target| web.shows(target);
+        Ok(verbs::metrics_of(&view.deploy, &mut view.store, is_shown)?)
+    })?;
+    Ok(Reply::ok(TextKind::Figures, text))
+}
+
+/// Whether all of some repositories can be looked at.
+pub(crate) fn health(repositories: &[Arc<Repository>]) -> Reply {
+    let mut text = String::new();
+    for repository in repositories {
+        let looked = repository.look(|view| Ok(view.store.read()?.last_event()?));
+        if let Err(fault) = looked {
+            text.push_str(&format!("{}: {}\n", repository.name, with_causes(&fault)));
+        }
+    }
+    match text.is_empty() {
+        true => Reply::ok(TextKind::Plain, "ok\n"),
+        false => Reply::new(StatusCode::SERVICE_UNAVAILABLE, TextKind::Plain, text),
+    }
+}
+
+/// The badge of an application. One that is not known has one too, because a broken picture says
+/// less.
+pub(crate) fn badge(repository: &Repository, target: &Target) -> Result<Reply, Fault> {
+    let overview = repository.look(View::overview)?;
+    let row = overview.rows.iter().find(|row| row.target() == *target);
+    let badge = match row {
+        Some(row) => Badge::of(&StatusLine::of(row)),
+        None => Badge::unknown(target.to_string()),
+    };
+    Ok(Reply::ok(TextKind::Svg, badge.svg()))
+}
