@@ -210,6 +210,8 @@ impl Drain<'_> {
             return Ok(NextStep::Wait);
         }
 
+        // A newer program may have brought the state up to date while this one has it open.
+        self.store.version()?;
         let record = self.store.read()?;
         let now = clock::now();
         let freeze = freeze_of(&section, record.freezes(now)?.get(environment), now);

@@ -77,18 +77,19 @@ pub(super) fn find(key: UserKey<'_>) -> io::Result<Option<Account>> {
 pub(super) fn other_groups(name: &str) -> io::Result<Vec<u32>> {
     let output = getent("initgroups", name)?;
     let printed = printed(&output)?;
-    let groups = printed.trim_end().strip_prefix(name);
+    let groups = printed.strip_prefix(name.as_bytes());
+    let groups = groups.and_then(|groups| str::from_utf8(groups).ok());
     let groups = groups.map(|groups| groups.split_ascii_whitespace().map(number).collect());
     groups.flatten().ok_or_else(|| unknown_answer(printed))
 }
 
 /// The user by /etc/passwd; `None`: that file does not decide it.
 fn in_file(key: UserKey<'_>) -> Option<Account> {
-    let read = |file| open::read_text(Path::new(file), FILE_MAX).ok();
-    if !file_is_first(&read(SOURCES)?) {
+    let sources = open::read_text(Path::new(SOURCES), FILE_MAX).ok()?;
+    if !file_is_first(&sources) {
         return None;
     }
-    first_of(&read(PASSWD)?, key)
+    first_of(&open::read(Path::new(PASSWD), FILE_MAX).ok()?, key)
 }
 
 /// The user by getent; `None`: no source knows it.
@@ -100,11 +101,21 @@ fn by_getent(key: UserKey<'_>) -> io::Result<Option<Account>> {
     if output.status.code() == Some(NOT_FOUND) {
         return Ok(None);
     }
-    let printed = printed(&output)?;
-    let found = printed.lines().next().and_then(Account::parse);
+    answer(printed(&output)?, key)
+}
+
+/// The user that getent printed; `None`: it is not the one that was asked for.
+fn answer(printed: &[u8], key: UserKey<'_>) -> io::Result<Option<Account>> {
+    let found = printed.split(|b| *b == b'\n').next();
+    let found = found.and_then(Account::parse);
     let found = found.ok_or_else(|| unknown_answer(printed))?;
-    // getent takes a name that consists of digits for a number.
-    Ok(Some(found).filter(|found| found.is(key)))
+    let is_asked_for = match key {
+        // A source can know a user by more than one name: Active Directory does not tell upper
+        // from lower case. But getent takes a name that consists of digits for a number.
+        UserKey::Name(name) if number(name).is_none() => true,
+        key => found.is(key),
+    };
+    Ok(is_asked_for.then_some(found))
 }
 
 /// What getent says of a key in a database. It finds no settings of a user, as git does not.
@@ -118,17 +129,18 @@ fn getent(database: &str, key: &str) -> io::Result<Output> {
 }
 
 /// What getent printed.
-fn printed(output: &Output) -> io::Result<&str> {
+fn printed(output: &Output) -> io::Result<&[u8]> {
     if !output.status.success() {
         return Err(io::Error::other(format!(
             "getent, which looks up users, failed: {}",
             output.status
         )));
     }
-    std::str::from_utf8(&output.stdout).map_err(|_| io::Error::other("getent printed no UTF-8"))
+    Ok(&output.stdout)
 }
 
-fn unknown_answer(printed: &str) -> io::Error {
+fn unknown_answer(printed: &[u8]) -> io::Error {
+    let printed = String::from_utf8_lossy(printed);
     io::Error::other(format!("getent printed no answer: {printed:.200?}"))
 }
 
@@ -146,15 +158,19 @@ fn file_is_first(sources: &str) -> bool {
 
 /// The first user in the text of a file to whom a key belongs. `None`: there is none, or a line
 /// before has another form than usual, such as one for NIS.
-fn first_of(text: &str, key: UserKey<'_>) -> Option<Account> {
-    let lines = text.lines().filter(|line| !line.is_empty());
+fn first_of(text: &[u8], key: UserKey<'_>) -> Option<Account> {
+    let lines = text.split(|b| *b == b'\n');
+    let lines = lines.filter(|line| !line.is_empty());
     let users = lines.map(Account::parse).take_while(Option::is_some);
     users.flatten().find(|user| user.is(key))
 }
 
-/// Whether a user can have this name.
+/// Whether a user can have this name. Those of Active Directory can have spaces in them.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(['+', '-', '#']) && !name.contains([':', '\n', '\0', ' '])
+    !name.is_empty()
+        && !name.starts_with(['+', '-', '#'])
+        && !name.contains([':', '\n', '\0'])
+        && name.trim() == name
 }
 
 /// A number of passwd(5): digits alone.
@@ -164,17 +180,19 @@ fn number(text: &str) -> Option<u32> {
 }
 
 impl Account {
-    /// Reads a line of passwd(5); `None`: it has another form.
-    fn parse(line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(':').collect();
+    /// Reads a line of passwd(5); `None`: it has another form. Nobody says how the name of a person
+    /// is encoded that is in it.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let fields: Vec<&[u8]> = line.split(|b| *b == b':').collect();
         let [name, _, uid, gid, _, home, _] = fields[..] else {
             return None;
         };
+        let text = |field| str::from_utf8(field).ok();
         Some(Self {
-            name: Some(name).filter(|name| is_name(name))?.to_owned(),
-            uid: number(uid)?,
-            gid: number(gid)?,
-            home: home.to_owned(),
+            name: text(name).filter(|name| is_name(name))?.to_owned(),
+            uid: number(text(uid)?)?,
+            gid: number(text(gid)?)?,
+            home: String::from_utf8_lossy(home).into_owned(),
         })
     }
 
@@ -214,7 +232,8 @@ mod tests {
         }
     }
 
-    const FILE: &str = "root:x:0:0:root:/root:/bin/bash\n\n\
+    const FILE: &[u8] = b"root:x:0:0:root:/root:/bin/bash\n\n\
+                        m d:x:5:5:Andr\xe9:/home/m d:/bin/sh\n\
                         git:x:998:997:Git, the server:/srv/git:/bin/sh\n\
                         twin:x:998:997::/srv/twin:\n";
 
@@ -253,17 +272,38 @@ mod tests {
             "a:x::1:::",
             "a:x:1:4294967296:::",
         ] {
-            let text = format!("{line}\n{FILE}");
+            let line = format!("{line}\n");
+            let text = [line.as_bytes(), FILE].concat();
             assert_eq!(first_of(&text, UserKey::Name("git")), None, "{line:?}");
-            let text = format!("{FILE}{line}\n");
+            let text = [FILE, line.as_bytes()].concat();
             assert!(first_of(&text, UserKey::Name("git")).is_some(), "{line:?}");
         }
     }
 
     #[test]
+    fn answer_counts_under_the_name_that_the_source_has() {
+        let printed = b"m d@corp.example:*:5:6:Andr\xe9:/home/m d:/bin/sh\n";
+        for key in [
+            UserKey::Name("M D@corp.example"),
+            UserKey::Name("m d"),
+            UserKey::Number(5),
+        ] {
+            let found = answer(printed, key).unwrap().unwrap();
+            assert_eq!((found.uid, found.gid), (5, 6), "{key:?}");
+            assert_eq!(found.name, "m d@corp.example", "{key:?}");
+        }
+        for key in [UserKey::Name("5"), UserKey::Number(6)] {
+            assert_eq!(answer(printed, key).unwrap(), None, "{key:?}");
+        }
+        for printed in [b"".as_slice(), b"\n", b"m d\n"] {
+            assert!(answer(printed, UserKey::Number(5)).is_err(), "{printed:?}");
+        }
+    }
+
+    #[test]
     fn file_and_getent_say_the_same() {
-        let text = std::fs::read_to_string(PASSWD).unwrap();
-        for line in text.lines().take(5) {
+        let text = open::read(Path::new(PASSWD), FILE_MAX).unwrap();
+        for line in String::from_utf8_lossy(&text).lines().take(5) {
             let name = line.split(':').next().unwrap();
             let user = find(UserKey::Name(name)).unwrap().unwrap();
             assert_eq!(by_getent(UserKey::Name(name)).unwrap().unwrap(), user);

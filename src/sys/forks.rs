@@ -7,8 +7,12 @@
 //! process has a greater number, and not one that is much greater. So most processes of a machine
 //! need not be looked at. If nothing was forked since then, there is no younger process at all.
 //!
+//! A fork that the limit of a cgroup forbids (`pids.max`) takes a number, and is not counted. So
+//! the number that the kernel gave last is looked at too (proc_loadavg(5)).
+//!
 //! It does not promise an answer: where the counts can't be read, or the circle may have begun
-//! anew, any number can be that of a younger process.
+//! anew, any number can be that of a younger process. Nor does it see that forks which failed have
+//! moved the circle on by a whole turn.
 
 use std::ops::RangeInclusive;
 
@@ -37,38 +41,80 @@ pub(super) fn younger(pid: i32, forks: u64) -> Option<RangeInclusive<i32>> {
     let load = read_proc("/proc/loadavg").ok()?;
     let (pid_max, load) = (str::from_utf8(&pid_max).ok()?, str::from_utf8(&load).ok()?);
     // proc_loadavg(5): the fourth field is `running/all`.
-    let all = load.split(' ').nth(3)?.split('/').nth(1)?;
-    range(
-        pid,
-        forks,
-        count()?,
-        all.parse().ok()?,
-        pid_max.trim().parse().ok()?,
-    )
+    // The fifth one is the number that was given last.
+    let mut fields = load.split_ascii_whitespace().skip(3);
+    let all = fields.next()?.split('/').nth(1)?;
+    let circle = Circle {
+        forks: count()?,
+        alive: all.parse().ok()?,
+        last: fields.next()?.parse().ok()?,
+        end: pid_max.trim().parse().ok()?,
+    };
+    circle.younger(pid, forks)
 }
 
-/// How far the circle can have come: numbers in use are left out, so it has moved on by the new
-/// processes and at most by all that live. `None`: it may have come to its end.
-fn range(pid: i32, forks: u64, now: u64, alive: u64, pid_max: u64) -> Option<RangeInclusive<i32>> {
-    let moved = now.checked_sub(forks)?.checked_add(alive)?;
-    let reached = moved.checked_add(u64::try_from(pid).ok()?)?;
-    let last = i32::try_from(reached).ok().filter(|_| reached < pid_max)?;
-    Some(pid..=last)
+/// Where the circle of numbers is now.
+#[derive(Debug, Clone, Copy)]
+struct Circle {
+    /// How many processes and threads were forked since the machine started.
+    forks: u64,
+    /// How many of them live.
+    alive: u64,
+    /// The number that was given last.
+    last: i32,
+    /// No process has this number or a greater one.
+    end: u64,
+}
+
+impl Circle {
+    /// The numbers that were given since the process `pid` got its own, when the count was `forks`:
+    /// numbers in use are left out, so the circle has moved on by the new processes and at most by
+    /// all that live, or else, where forks failed, to the number that was given last. `None`: it
+    /// may have come to its end.
+    fn younger(self, pid: i32, forks: u64) -> Option<RangeInclusive<i32>> {
+        let moved = self.forks.checked_sub(forks)?.checked_add(self.alive)?;
+        let reached = moved.checked_add(u64::try_from(pid).ok()?)?;
+        let reached = i32::try_from(reached).ok().filter(|_| reached < self.end)?;
+        (self.last >= pid).then(|| pid..=reached.max(self.last))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CIRCLE: Circle = Circle {
+        forks: 5000,
+        alive: 100,
+        last: 1000,
+        end: 32768,
+    };
+
     #[test]
     fn circle_that_may_have_come_to_its_end_gives_no_answer() {
-        let check = |pid, forks, now| range(pid, forks, now, 100, 32768);
+        let check = |pid, forks, now| {
+            let circle = Circle {
+                forks: now,
+                last: pid,
+                ..CIRCLE
+            };
+            circle.younger(pid, forks)
+        };
         assert_eq!(check(1000, 5000, 5000), Some(1000..=1100));
         assert_eq!(check(1000, 5000, 36000), Some(1000..=32100));
         assert_eq!(check(1000, 5000, 37000), None);
         assert_eq!(check(32700, 5000, 5000), None);
         // The count can't have become smaller.
         assert_eq!(check(1000, 5000, 4999), None);
+    }
+
+    #[test]
+    fn numbers_that_failed_forks_took_are_no_end_of_the_younger_ones() {
+        let check = |last| Circle { last, ..CIRCLE }.younger(1000, 5000);
+        assert_eq!(check(1050), Some(1000..=1100));
+        assert_eq!(check(9000), Some(1000..=9000));
+        // The circle has begun anew.
+        assert_eq!(check(300), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use nix::libc;
 use super::*;
 use crate::sys::cgroup;
 use crate::sys::surroundings::PATH;
+use crate::sys::tree::Tree;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -158,4 +159,32 @@ fn child_ends_by_a_signal_that_its_parent_ignores() {
         let ended = matches!(exit, ChildExit::Ended(status) if status.signal() == Some(signal));
         assert!(ended, "{exit:?}");
     }
+}
+
+#[test]
+fn process_that_was_forked_after_thousands_of_forks_had_failed_is_found() {
+    // clone3(2) with a place for a pidfd where there is no memory: it fails after it took a number.
+    let script = "my $fork = pack('Q11', 0x1000, 1, 0, 0, 17);
+        for (1..5000) { exit if syscall(435, $fork, 88) == 0 }
+        use POSIX 'setsid';
+        if (fork() == 0) { setsid(); exec('sleep', '60') }";
+    let mut invocation = invocation(&["perl", "-e", script]);
+    let mark = format!("MARK={}", std::process::id());
+    invocation.set("MARK", std::process::id().to_string());
+
+    let gated = spawn_gated(invocation, None, None).unwrap();
+    let tree = Tree {
+        leader: Some(gated.identity),
+        forks_before: gated.forks_before,
+        cgroup: None,
+        marks: vec![mark.into()],
+    };
+    assert!(matches!(end_of(gated), ChildExit::Ended(status) if status.success()));
+    let is_alive = tree.is_alive().unwrap();
+    Tree {
+        forks_before: None,
+        ..tree
+    }
+    .kill();
+    assert!(is_alive);
 }

@@ -11,15 +11,19 @@ use crate::planning::{is_behind, is_left_behind, plan_tip};
 use crate::publish::Audience;
 use crate::runner;
 use crate::store::Store;
+use crate::sys::own_program::OwnProgram;
 use crate::text;
 use crate::wake;
 
 /// Plans what the hooks missed, then carries out what is queued for an environment. Errors also go
-/// to the system log, since nobody else sees them.
+/// to the system log, since nobody else sees them. Where this process can't continue, and a new
+/// program has taken the place of this one, the process goes on as that one: it may be the one that
+/// has brought the state up to date.
 ///
 /// # Errors
 /// The runner can't continue. What is queued stays queued.
 pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
+    let program = OwnProgram::find();
     let done = place.deploy().and_then(|mut deploy| {
         let mut store = deploy.open_store()?;
         plan_missed(&deploy, &mut store, environment);
@@ -30,6 +34,11 @@ pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
         Ok(())
     });
     if let Err(error) = &done {
+        if program.is_replaced() {
+            let failed = program.go_on_as_it();
+            let why = format!("the new program can't be started: {failed}");
+            report_failure(place, "run", &why);
+        }
         report_failure(place, "run", &text::with_causes(error));
         say_it_is_stuck(place, environment, error);
     }

@@ -25,6 +25,7 @@ mod git_host;
 mod http_server;
 mod init;
 mod names;
+mod newer_program;
 mod no_runner;
 mod nobody;
 mod observe;

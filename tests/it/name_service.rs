@@ -13,10 +13,10 @@ use crate::world::World;
 const EXTRA: &str = "/var/lib/extrausers";
 
 /// What a script begins with, so that it and all that it starts see a user with a group in
-/// [`EXTRA`] alone. The mounts are those of a namespace of its own.
+/// [`EXTRA`] alone. Her name is in Latin-1. The mounts are those of a namespace of its own.
 const EXTRA_USER: &str = "set -e
     mount -t tmpfs none /var/lib/extrausers
-    echo 'ada:x:54321:65534:Ada:/nonexistent:/bin/sh' >/var/lib/extrausers/passwd
+    printf 'ada:x:54321:65534:Ada \\311:/nonexistent:/bin/sh\n' >/var/lib/extrausers/passwd
     echo 'deployers:x:54322:ada' >/var/lib/extrausers/group
     printf 'passwd: files extrausers\\ngroup: files extrausers\\n' >/var/lib/extrausers/nsswitch
     mount --bind /var/lib/extrausers/nsswitch /etc/nsswitch.conf\n";
