@@ -66,6 +66,10 @@ need gpg-agent gpg-agent
 need gpgv gpgv
 need curl curl
 need jq jq
+need chromium chromium
+need npm npm
+need tidy tidy
+need xmllint libxml2-utils
 need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs
 need filefrag e2fsprogs

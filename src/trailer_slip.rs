@@ -62,7 +62,10 @@ fn resembles(letters: &str, name: &str) -> bool {
     let rest = letters.strip_prefix("deployment");
     let letters = rest.map_or_else(|| letters.to_owned(), |rest| format!("deploy{rest}"));
     let whole = format!("deploy{name}");
-    letters.starts_with(&whole) || strsim::osa_distance(&letters, &whole) <= LETTERS_MAX
+    // What differs more in its length needs no closer look.
+    let is_near = letters.chars().count().abs_diff(whole.len()) <= LETTERS_MAX
+        && strsim::osa_distance(&letters, &whole) <= LETTERS_MAX;
+    is_near || letters.starts_with(&whole)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! history. An answer is only given where the history is complete. For a shallow repository, the
 //! answer is that it is shallow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use gix::hash::{ObjectId, Prefix, oid};
@@ -14,7 +14,7 @@ use gix::revision::plumbing::merge_base;
 use gix::revwalk::Graph;
 use gix::revwalk::graph::Commit as GraphCommit;
 
-use super::command::{SHORT_MAX, answer};
+use super::command::{OBJECTS_ONLY, SHORT_MAX, answer};
 use super::commits::refs_with;
 use super::error::Error;
 use super::look::at;
@@ -24,6 +24,10 @@ use super::refs::is_named_by;
 use super::repository::Repository;
 use crate::id::Revision;
 use crate::policy::{BranchMove, Direction, RevisionFact};
+use crate::sys::open;
+
+/// The largest list that is read of commits at which a history is cut off, in bytes.
+const CUT_MAX: u64 = 1024 * 1024;
 
 impl Repository {
     /// Whether the history is cut off somewhere (git-clone(1), `--depth`).
@@ -33,6 +37,18 @@ impl Repository {
     pub fn is_shallow(&self) -> Result<bool, Error> {
         let found = at(&self.path().join("shallow"), Path::metadata)?;
         Ok(found.is_some_and(|found| found.len() > 0))
+    }
+
+    /// The commits whose parents are cut off.
+    ///
+    /// # Errors
+    /// They can't be found out.
+    pub(super) fn cut_at(&self) -> Result<HashSet<ObjectId>, Error> {
+        let file = self.path().join("shallow");
+        let list = at(&file, |path| open::read_text(path, CUT_MAX))?.unwrap_or_default();
+        let id = |line: &str| ObjectId::from_hex(line.as_bytes());
+        let found: Result<HashSet<ObjectId>, _> = list.lines().map(id).collect();
+        found.map_err(|error| Error::new(&file, error))
     }
 
     /// The error of a shallow repository.
@@ -144,7 +160,7 @@ impl Repository {
     fn is_reachable(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
         // The usual push is one commit on top of the old tip.
         if let [tip] = tips
-            && (*tip == id || self.is_parent(&id, tip))
+            && (*tip == id || (self.is_parent(&id, tip) && !self.is_shallow()?))
         {
             return Ok(true);
         }
@@ -173,7 +189,9 @@ impl Repository {
     fn is_reachable_by_git(&self, id: ObjectId, tips: &[ObjectId]) -> Result<bool, Error> {
         let id = id.to_string();
         for tip in tips {
-            let asked = self.yes_or_no(&["merge-base", "--is-ancestor", &id, &tip.to_string()]);
+            let tip = tip.to_string();
+            let ask = [OBJECTS_ONLY, &["merge-base", "--is-ancestor", &id, &tip]].concat();
+            let asked = self.yes_or_no(&ask);
             if asked.map_err(|error| self.broken(&error))? {
                 return Ok(true);
             }
@@ -192,14 +210,12 @@ impl Repository {
         one: ObjectId,
         others: &[ObjectId],
     ) -> Result<Vec<ObjectId>, Error> {
-        self.walk_commits(|commits| {
-            let complete = self.objects()?.complete();
-            let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> =
-                Graph::new(&complete, commits.known.graph());
-            let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
-                .map_err(|error| self.error(error))?;
-            Ok(bases.into_iter().flatten().collect())
-        })
+        // Without a commit-graph, because gix believes whatever that says.
+        let complete = self.objects()?.complete();
+        let mut graph: Graph<'_, '_, GraphCommit<merge_base::Flags>> = Graph::new(&complete, None);
+        let bases = gix::revision::plumbing::merge_base(one, others, &mut graph)
+            .map_err(|error| self.error(error))?;
+        Ok(bases.into_iter().flatten().collect())
     }
 
     /// The object id of a commit. `None`: it is certainly not there.
@@ -249,7 +265,8 @@ impl Repository {
 
     /// Checks that nothing is missing from the history of a commit. This walks all of it.
     fn check_complete(&self, tip: &Revision) -> Result<(), Error> {
-        let arguments = ["rev-list", "--count", tip.as_str(), "--"];
+        let count = ["rev-list", "--count", tip.as_str(), "--"];
+        let arguments = [OBJECTS_ONLY, &count].concat();
         let walked = answer(self.path(), &arguments, SHORT_MAX);
         walked.map(drop).map_err(|error| self.broken(&error))
     }
@@ -365,3 +382,7 @@ impl Repository {
 #[cfg(test)]
 #[path = "ancestry_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "commit_graph_tests.rs"]
+mod commit_graph_tests;

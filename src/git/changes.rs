@@ -7,9 +7,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use gix::hash::{ObjectId, oid};
+use gix::objs::tree::EntryRef;
 
 use super::contents::{ChangedPath, Contents};
 use super::error::Error;
+use super::kept_changes::{AskedChanges, DeepScan};
 use super::repository::Repository;
 use super::tree::{Difference, Differences};
 use crate::change::{Change, Depth};
@@ -32,16 +34,6 @@ pub(super) const DIFFERENCES_MAX: usize = 300_000;
 /// The longest path that is followed, in bytes. No path in a work tree is longer on Linux.
 const PATH_MAX: usize = 4096;
 
-/// Where to look for deploy files at the wrong depth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeepScan {
-    /// Below every folder that differs: pre-receive and `check` do this.
-    Everywhere,
-    /// Below folders that have deploy files: post-receive does this, so that its time does not grow
-    /// with unrelated changes.
-    EnvironmentFolders,
-}
-
 impl Repository {
     /// The deploy files that differ between two commits, in the order of their paths. `None` stands
     /// for a branch that does not exist.
@@ -55,10 +47,23 @@ impl Repository {
         new: Option<&Revision>,
         deep: DeepScan,
     ) -> Result<Vec<Change>, Error> {
+        let asked = AskedChanges {
+            root: root.to_owned(),
+            old: old.cloned(),
+            new: new.cloned(),
+            deep,
+        };
+        let kept = self.kept_changes.borrow().copy(&asked);
+        if let Some(changes) = kept {
+            return Ok(changes);
+        }
+
         let paths = self.walk(root, old, new, deep)?;
         let mut contents = Contents::new(self);
         let changes = paths.into_iter().map(|found| contents.change(found));
-        changes.collect()
+        let changes: Vec<Change> = changes.collect::<Result<_, _>>()?;
+        self.kept_changes.borrow_mut().keep(asked, &changes);
+        Ok(changes)
     }
 
     /// The paths of the deploy files that differ between two commits. No file is read for this.
@@ -118,6 +123,14 @@ fn is_deploy_name(name: &[u8]) -> bool {
     name.ends_with(EXTENSION.as_bytes())
 }
 
+fn is_deploy_file(entry: &EntryRef<'_>) -> bool {
+    is_deploy_name(entry.filename)
+}
+
+fn is_folder_or_deploy_file(entry: &EntryRef<'_>) -> bool {
+    entry.mode.is_tree() || is_deploy_file(entry)
+}
+
 /// A folder in which there must be no deploy files.
 struct Folder {
     /// The folder that it is in. Many folders share one, which can be long.
@@ -152,7 +165,7 @@ struct Walk<'r> {
 impl Walk<'_> {
     /// Walks the folder in which the environments' folders are.
     fn root(&mut self, root: &[u8], old: Option<&oid>, new: Option<&oid>) -> Result<(), Error> {
-        let differences = self.differences(old, new)?;
+        let differences = self.differences(old, new, is_folder_or_deploy_file)?;
         let folders = differences
             .iter()
             .filter(|(_, difference)| difference.new_tree().is_some());
@@ -184,7 +197,13 @@ impl Walk<'_> {
         twin: Option<&[u8]>,
     ) -> Result<(), Error> {
         let (old, new) = (difference.old_tree(), difference.new_tree());
-        let differences = self.differences(old, new)?;
+        // Most folders of a repository are no environments, and can have many folders.
+        let goes_below = self.deep == DeepScan::Everywhere || self.has_deploy_files(new)?;
+        let differences = if goes_below {
+            self.differences(old, new, is_folder_or_deploy_file)?
+        } else {
+            self.differences(old, new, is_deploy_file)?
+        };
 
         let files = || differences.iter().filter(|(name, _)| is_deploy_name(name));
         let twins = self.twins(new, files())?;
@@ -204,9 +223,6 @@ impl Walk<'_> {
             self.change(path, depth, difference, twin)?;
         }
 
-        if self.deep == DeepScan::EnvironmentFolders && !self.has_deploy_files(new)? {
-            return Ok(());
-        }
         let folder = folder.into();
         let others = differences
             .iter()
@@ -261,8 +277,13 @@ impl Walk<'_> {
         old: Option<&oid>,
         new: Option<&oid>,
     ) -> Result<Differences, Error> {
-        match self.differences(old, new) {
-            Err(error) if error.is_damage() => self.differences(None, new),
+        self.count_folder()?;
+        let differences = |old| {
+            let repository = self.repository;
+            repository.differences_once(old, new, DIFFERENCES_MAX, is_folder_or_deploy_file)
+        };
+        match differences(old) {
+            Err(error) if error.is_damage() => differences(None),
             read => read,
         }
     }
@@ -323,15 +344,26 @@ impl Walk<'_> {
         Ok(names.into_iter().filter_map(twin).collect())
     }
 
-    /// What differs between two folders, of what matters here: folders and deploy files.
-    fn differences(&mut self, old: Option<&oid>, new: Option<&oid>) -> Result<Differences, Error> {
+    /// What differs between two folders, of what matters.
+    fn differences(
+        &mut self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+        matters: fn(&EntryRef<'_>) -> bool,
+    ) -> Result<Differences, Error> {
+        self.count_folder()?;
+        self.repository
+            .differences(old, new, DIFFERENCES_MAX, matters)
+    }
+
+    /// Counts a pair of folders that is compared.
+    fn count_folder(&mut self) -> Result<(), Error> {
         self.folders += 1;
         if self.folders > FOLDERS_MAX {
             let message = format!("more than {FOLDERS_MAX} folders differ");
             return Err(self.repository.unacceptable(message));
         }
-        self.repository
-            .differences(old, new, DIFFERENCES_MAX, is_deploy_name)
+        Ok(())
     }
 
     /// Adds a deploy file to the result.

@@ -44,6 +44,10 @@ const INHERITED: &[&str] = &[
     "GIT_CONFIG_NOSYSTEM",
 ];
 
+/// What goes before a command of git that must read the objects themselves, and believe no
+/// commit-graph.
+pub(super) const OBJECTS_ONLY: &[&str] = &["-c", "core.commitGraph=false"];
+
 /// Why a call of git gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoAnswer {
@@ -399,6 +403,7 @@ pub(super) fn complaint(output: &Output) -> String {
 
 /// The name of the command that some arguments begin with.
 pub(super) fn name_of<'a>(arguments: &[&'a str]) -> &'a str {
+    let arguments = arguments.strip_prefix(OBJECTS_ONLY).unwrap_or(arguments);
     arguments.first().copied().unwrap_or_default()
 }
 

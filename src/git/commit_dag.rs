@@ -21,15 +21,26 @@ pub(super) trait CommitDag {
     /// knows it. [`NO_LEVEL`]: the commit is in no history of a commit that has a level.
     fn level(&self, commit: u32) -> u32;
 
+    /// Takes note that an answer relies on the level of a commit, whose parents nobody asked for.
+    fn rely_on_level(&self, commit: u32);
+
     /// Whether a commit is certainly not in the history of another one, by their levels alone. The
     /// two are different commits.
     fn is_never_below(&self, commit: u32, other: u32) -> bool {
-        self.has_none_from(other, self.level(commit))
+        let is_never = self.has_none_from(other, self.level(commit));
+        if is_never {
+            self.rely_on_level(commit);
+        }
+        is_never
     }
 
     /// Whether the history of a commit certainly has no other commit of this level or a higher one.
     fn has_none_from(&self, commit: u32, level: u32) -> bool {
         let own = self.level(commit);
-        own != NO_LEVEL && own != 0 && own <= level
+        let has_none = own != NO_LEVEL && own != 0 && own <= level;
+        if has_none {
+            self.rely_on_level(commit);
+        }
+        has_none
     }
 }

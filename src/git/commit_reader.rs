@@ -3,30 +3,46 @@
 use gix::hash::ObjectId;
 
 use super::commit_dag::{CommitDag, NO_LEVEL};
+use super::commit_graph::CommitGraph;
 use super::error::Error;
 use super::known_commits::{KnownCommits, READ_MAX};
 use super::repository::Repository;
 
-/// The highest level that git writes. It stands for all higher ones too.
-const LEVEL_MAX: u32 = 0x3fff_ffff;
-
 impl Repository {
-    /// Walks over commits, which are known to the next walk too.
+    /// Walks over commits, which are known to the next walk too. What was found with a commit-graph
+    /// that turns out to be damaged is thrown away, and found again without it.
     pub(super) fn walk_commits<T>(
         &self,
-        walk: impl FnOnce(&mut CommitReader<'_>) -> Result<T, Error>,
+        mut walk: impl FnMut(&mut CommitReader<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut known = match self.known_commits.take() {
             Some(known) => known,
-            None => KnownCommits::of_graph(self.path(), self.objects()?.kind),
+            None => KnownCommits::new(self.commit_graph()?, self.cut_at()?),
         };
         known.make_room();
-        let found = walk(&mut CommitReader {
-            repository: self,
-            known: &mut known,
-        });
+
+        let mut walk = |known: &mut KnownCommits| {
+            let repository = self;
+            walk(&mut CommitReader { repository, known })
+        };
+        let mut found = walk(&mut known);
+        if known.forget_damaged_graph() {
+            found = walk(&mut known);
+        }
         self.known_commits.replace(Some(known));
         found
+    }
+
+    /// The commit-graph of this repository, or else that of one whose objects it uses. `None`:
+    /// there is none that can be used.
+    fn commit_graph(&self) -> Result<Option<CommitGraph>, Error> {
+        let kind = self.objects()?.kind;
+        let own = CommitGraph::in_folder(&self.path().join("objects"), kind);
+        if own.is_some() {
+            return Ok(own);
+        }
+        let mut others = self.objects()?.alternates()?.into_iter();
+        Ok(others.find_map(|folder| CommitGraph::in_folder(&folder, kind)))
     }
 }
 
@@ -74,29 +90,30 @@ impl CommitDag for CommitReader<'_> {
     }
 
     fn date(&mut self, commit: u32) -> Result<i64, Error> {
-        if let Some(found) = self.known.in_graph(commit) {
-            return Ok(found.committer_timestamp().try_into().unwrap_or(i64::MAX));
+        match self.known.place(commit) {
+            Ok(graph) => Ok(graph.date(commit)),
+            Err(_) => Ok(self.read(commit)?.0),
         }
-        Ok(self.read(commit)?.0)
     }
 
     fn parents(&mut self, commit: u32, into: &mut Vec<u32>) -> Result<(), Error> {
-        if let Some(found) = self.known.in_graph(commit) {
-            for parent in found.iter_parents() {
-                into.push(parent.map_err(|error| self.repository.error(error))?.0);
-            }
-        } else {
-            into.extend_from_slice(self.read(commit)?.1);
+        match self.known.place(commit) {
+            Ok(graph) => graph.parents(commit, into),
+            Err(_) => into.extend_from_slice(self.read(commit)?.1),
         }
         Ok(())
     }
 
     fn level(&self, commit: u32) -> u32 {
-        let found = self.known.in_graph(commit);
-        match found.map(|found| found.generation()) {
-            None => NO_LEVEL,
-            Some(LEVEL_MAX..) => 0,
-            Some(level) => level,
+        match self.known.place(commit) {
+            Ok(graph) => graph.level(commit).unwrap_or_default(),
+            Err(_) => NO_LEVEL,
+        }
+    }
+
+    fn rely_on_level(&self, commit: u32) {
+        if let Ok(graph) = self.known.place(commit) {
+            graph.check_level(commit);
         }
     }
 }

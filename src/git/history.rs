@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gix::hash::ObjectId;
 
-use super::changes::DeepScan;
 use super::error::Error;
+use super::kept_changes::DeepScan;
 use super::repository::Repository;
 use crate::id::Revision;
 use crate::text;

@@ -33,6 +33,11 @@ impl KeptObjects {
         Some(*kind)
     }
 
+    /// The kind of an object that is kept.
+    pub(super) fn kind(&self, id: &oid) -> Option<Kind> {
+        self.by_id.get(id).map(|(kind, _)| *kind)
+    }
+
     /// Keeps an object that is not kept yet. Where there is no room, all others are forgotten.
     pub(super) fn keep(&mut self, id: &oid, kind: Kind, data: &[u8]) {
         if !matches!(kind, Kind::Commit | Kind::Tree) || data.len() > SIZE_MAX {

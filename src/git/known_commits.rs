@@ -6,13 +6,12 @@
 //! number of a commit is its place in that file. What is not in it is read from the object once,
 //! and kept for the next walk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
-use std::path::Path;
 
-use gix::commitgraph::file::Commit as GraphCommit;
-use gix::commitgraph::{Graph, Position};
-use gix::hash::{Kind, ObjectId};
+use gix::hash::ObjectId;
+
+use super::commit_graph::CommitGraph;
 
 /// How many commits are read that are in no commit-graph. The next walk after that many begins
 /// anew.
@@ -24,10 +23,10 @@ const PARENTS_MAX: usize = 4 * READ_MAX;
 /// The commits of a repository that are known.
 #[derive(Default)]
 pub(super) struct KnownCommits {
-    /// `None`: there is none that can be read.
-    graph: Option<Graph>,
-    /// How many commits it has. They have the first numbers.
-    in_graph: u32,
+    /// `None`: there is none that can be used.
+    graph: Option<CommitGraph>,
+    /// The commits whose parents do not count: there the history is cut off.
+    cut_at: HashSet<ObjectId>,
     /// The other commits, in the order in which they were found.
     others: Vec<OtherCommit>,
     by_id: HashMap<ObjectId, u32>,
@@ -47,53 +46,54 @@ struct OtherCommit {
 }
 
 impl KnownCommits {
-    /// No commits but those of the commit-graph of a repository, which has this folder and this
-    /// kind of hash.
-    pub(super) fn of_graph(git_dir: &Path, kind: Kind) -> Self {
-        let info = git_dir.join("objects/info");
-        let at = |name: &str| Graph::at(&info.join(name), kind, None);
-        // Without a readable one, the objects themselves are read.
-        let graph = at("commit-graph").or_else(|_| at("commit-graphs")).ok();
+    /// No commits but those of a commit-graph. `cut_at` are the commits at which the history is
+    /// cut off. As for git, no commit-graph counts then: it has the whole history.
+    pub(super) fn new(graph: Option<CommitGraph>, cut_at: HashSet<ObjectId>) -> Self {
         Self {
-            in_graph: graph.as_ref().map_or(0, Graph::num_commits),
-            graph,
+            graph: graph.filter(|_| cut_at.is_empty()),
+            cut_at,
             ..Self::default()
         }
     }
 
-    /// The commit-graph.
-    pub(super) fn graph(&self) -> Option<&Graph> {
-        self.graph.as_ref()
+    /// How many commits the commit-graph has. They have the first numbers.
+    fn in_graph(&self) -> u32 {
+        self.graph.as_ref().map_or(0, CommitGraph::count)
     }
 
     /// How many numbers were given.
     pub(super) fn count(&self) -> usize {
-        self.in_graph as usize + self.others.len()
+        self.in_graph() as usize + self.others.len()
+    }
+
+    /// Whether a commit-graph is used.
+    #[cfg(test)]
+    pub(super) fn has_graph(&self) -> bool {
+        self.graph.is_some()
+    }
+
+    /// Forgets a commit-graph that is damaged, and all numbers. Says whether it was.
+    pub(super) fn forget_damaged_graph(&mut self) -> bool {
+        let is_damaged = self.graph.as_ref().is_some_and(CommitGraph::is_damaged);
+        if is_damaged {
+            *self = Self::new(None, std::mem::take(&mut self.cut_at));
+        }
+        is_damaged
     }
 
     /// Forgets what was read, if it is too much to be kept.
     pub(super) fn make_room(&mut self) {
         if self.read >= READ_MAX || self.parents.len() >= PARENTS_MAX {
-            *self = Self {
-                graph: self.graph.take(),
-                in_graph: self.in_graph,
-                ..Self::default()
-            };
+            *self = Self::new(self.graph.take(), std::mem::take(&mut self.cut_at));
         }
     }
 
     /// Where a commit is: in the commit-graph, or else among the other commits.
-    fn place(&self, commit: u32) -> Result<(&Graph, Position), usize> {
+    pub(super) fn place(&self, commit: u32) -> Result<&CommitGraph, usize> {
         match &self.graph {
-            Some(graph) if commit < self.in_graph => Ok((graph, Position(commit))),
-            _ => Err((commit - self.in_graph) as usize),
+            Some(graph) if commit < graph.count() => Ok(graph),
+            _ => Err((commit - self.in_graph()) as usize),
         }
-    }
-
-    /// What the commit-graph says of a commit.
-    pub(super) fn in_graph(&self, commit: u32) -> Option<GraphCommit<'_>> {
-        let (graph, place) = self.place(commit).ok()?;
-        Some(graph.commit_at(place))
     }
 
     /// The date and the parents of a commit that is not in the commit-graph; `None`: it was not
@@ -104,8 +104,15 @@ impl KnownCommits {
         Some((other.date, parents))
     }
 
-    /// Keeps what was read of a commit. `None`: there are too many.
+    /// Keeps what was read of a commit; of its parents those that count. `None`: there are too
+    /// many.
     pub(super) fn keep(&mut self, commit: u32, date: i64, parents: &[ObjectId]) -> Option<()> {
+        let place = self.place(commit).err()?;
+        let parents = match self.cut_at.contains(&self.others.get(place)?.id) {
+            true => &[],
+            false => parents,
+        };
+
         let start = self.parents.len();
         if self.read >= READ_MAX || start + parents.len() > PARENTS_MAX {
             return None;
@@ -115,7 +122,6 @@ impl KnownCommits {
             self.parents.push(parent);
         }
 
-        let place = self.place(commit).err()?;
         let other = self.others.get_mut(place)?;
         other.date = date;
         other.parents = Some(start..self.parents.len());
@@ -126,7 +132,7 @@ impl KnownCommits {
     /// The id of a commit.
     pub(super) fn id(&self, commit: u32) -> ObjectId {
         match self.place(commit) {
-            Ok((graph, place)) => graph.id_at(place).to_owned(),
+            Ok(graph) => graph.id(commit).to_owned(),
             Err(other) => self.others[other].id,
         }
     }
@@ -136,11 +142,11 @@ impl KnownCommits {
         if let Some(known) = self.by_id.get(&id) {
             return Some(*known);
         }
-        if let Some(place) = self.graph.as_ref().and_then(|graph| graph.lookup(id)) {
-            return Some(place.0);
+        if let Some(place) = self.graph.as_ref().and_then(|graph| graph.place(&id)) {
+            return Some(place);
         }
         let number = u32::try_from(self.others.len()).ok()?;
-        let number = number.checked_add(self.in_graph)?;
+        let number = number.checked_add(self.in_graph())?;
         self.others.push(OtherCommit {
             id,
             date: 0,

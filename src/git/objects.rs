@@ -81,16 +81,22 @@ impl Objects {
 
         for store in &self.stores {
             let own = store.store_ref().path().to_owned();
-            let others = store.store_ref().alternate_db_paths();
-            let others = others.map_err(|error| Error::new(&own, error))?;
-
-            for objects in std::iter::once(own).chain(others) {
+            for objects in std::iter::once(own).chain(alternates(store)?) {
                 let loose = objects.join(folder).join(file);
                 at(&loose, Path::symlink_metadata)?;
                 check_packs(&objects.join("pack"))?;
             }
         }
         Ok(())
+    }
+
+    /// The folders of other repositories whose objects the repository itself uses
+    /// (gitrepository-layout(5), objects/info/alternates).
+    ///
+    /// # Errors
+    /// They can't be found out.
+    pub(super) fn alternates(&self) -> Result<Vec<PathBuf>, Error> {
+        self.stores.last().map_or(Ok(Vec::new()), alternates)
     }
 
     /// The ids of all objects whose ids begin with some digits, in their order.
@@ -111,6 +117,13 @@ impl Objects {
     pub(super) fn complete(&self) -> CompleteObjects<'_> {
         CompleteObjects(self)
     }
+}
+
+/// The folders of objects that a store uses besides its own.
+fn alternates(store: &Handle) -> Result<Vec<PathBuf>, Error> {
+    let store = store.store_ref();
+    let found = store.alternate_db_paths();
+    found.map_err(|error| Error::new(store.path(), error))
 }
 
 /// Checks that the index of every pack in a folder can be opened.

@@ -3,7 +3,7 @@
 
 use gix::hash::ObjectId;
 use gix::objs::Kind;
-use gix::objs::tree::EntryKind;
+use gix::objs::tree::{EntryKind, EntryRef};
 
 use super::changes::DIFFERENCES_MAX;
 use super::error::Error;
@@ -112,10 +112,9 @@ impl Repository {
             if let Some(id) = file_of(difference) {
                 take(OtherFile { path, id });
             } else if let Some(folder) = difference.new_tree() {
-                let inner =
-                    self.differences(difference.old_tree(), Some(folder), DIFFERENCES_MAX, |_| {
-                        true
-                    })?;
+                let old = difference.old_tree();
+                let is_no_folder = |entry: &EntryRef<'_>| !entry.mode.is_tree();
+                let inner = self.differences(old, Some(folder), DIFFERENCES_MAX, is_no_folder)?;
                 for (name, difference) in &inner {
                     let path = [&path, b"/".as_slice(), name].concat();
                     if let Some(id) = file_of(difference) {

@@ -68,6 +68,8 @@ impl CommitDag for History<'_> {
     fn level(&self, commit: u32) -> u32 {
         self.levels[commit as usize]
     }
+
+    fn rely_on_level(&self, _: u32) {}
 }
 
 fn number(commit: usize) -> u32 {

@@ -13,6 +13,7 @@ use gix::odb::find::Header;
 
 use super::command::yes_or_no;
 use super::error::Error;
+use super::kept_changes::KeptChanges;
 use super::kept_objects::KeptObjects;
 use super::known_commits::KnownCommits;
 use super::look::{at, is_git_dir};
@@ -67,6 +68,7 @@ pub struct Repository {
     /// How much is kept of what was read out of packs, in bytes.
     pack_cache: usize,
     kept_objects: RefCell<KeptObjects>,
+    pub(super) kept_changes: RefCell<KeptChanges>,
     /// The commits that were walked over; `None`: none yet.
     pub(super) known_commits: RefCell<Option<KnownCommits>>,
     /// The symbolic refs that git listed.
@@ -111,6 +113,7 @@ impl Repository {
             object_max: OBJECT_MAX,
             pack_cache: SMALL_PACK_CACHE,
             kept_objects: RefCell::default(),
+            kept_changes: RefCell::default(),
             known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         })
@@ -170,6 +173,7 @@ impl Repository {
             object_max: WHOLE_FILE_MAX,
             pack_cache: PACK_CACHE,
             kept_objects: RefCell::default(),
+            kept_changes: RefCell::default(),
             known_commits: RefCell::default(),
             symbolic_refs: OnceCell::new(),
         }
@@ -320,7 +324,11 @@ impl Repository {
 
     /// The kind of an object; `None`: there is no such object.
     pub(super) fn kind_of(&self, id: &oid) -> Result<Option<gix::objs::Kind>, Error> {
-        Ok(self.header(id)?.map(|header| header.kind()))
+        let kept = self.kept_objects.borrow().kind(id);
+        match kept {
+            Some(kind) => Ok(Some(kind)),
+            None => Ok(self.header(id)?.map(|header| header.kind())),
+        }
     }
 
     /// The kind and the size of an object; `None`: there is no such object.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::DeepScan;
 use super::commit::CommitObject;
 use super::error::Error;
+use super::kept_changes::DeepScan;
 use super::range::RangeCommit;
 use super::repository::Repository;
 use crate::id::{Application, Revision};

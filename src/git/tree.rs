@@ -117,7 +117,7 @@ impl Repository {
         }
     }
 
-    /// What differs between two trees, of folders and of names that matter. Both are walked side by
+    /// What differs between two trees, of the entries that matter. Both are walked side by
     /// side, as when two sorted lists are merged. `None` stands for an empty tree. If more than
     /// `most` names differ, this is an error.
     pub(super) fn differences(
@@ -125,17 +125,47 @@ impl Repository {
         old: Option<&oid>,
         new: Option<&oid>,
         most: usize,
-        matters: impl Fn(&[u8]) -> bool,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
+    ) -> Result<Differences, Error> {
+        if old == new {
+            return Ok(Differences::new());
+        }
+        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
+        let old = self.tree_data(old, &mut old_buffer)?;
+        let new = self.tree_data(new, &mut new_buffer)?;
+        self.differences_of(old, new, most, matters)
+    }
+
+    /// [`Repository::differences`] between two trees that are probably not asked for again.
+    pub(super) fn differences_once(
+        &self,
+        old: Option<&oid>,
+        new: Option<&oid>,
+        most: usize,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
+    ) -> Result<Differences, Error> {
+        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
+        let once = |id: &oid, buffer| self.find_once(id, Kind::Tree, buffer);
+        let old = old.map(|id| once(id, &mut old_buffer)).transpose()?;
+        let new = new.map(|id| once(id, &mut new_buffer)).transpose()?;
+        self.differences_of(
+            old.unwrap_or_default(),
+            new.unwrap_or_default(),
+            most,
+            matters,
+        )
+    }
+
+    /// What differs between the bytes of two trees.
+    fn differences_of(
+        &self,
+        mut old: &[u8],
+        mut new: &[u8],
+        most: usize,
+        matters: impl Fn(&EntryRef<'_>) -> bool,
     ) -> Result<Differences, Error> {
         let mut differences = Differences::new();
-        if old == new {
-            return Ok(differences);
-        }
-
         let kind = self.objects()?.kind;
-        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
-        let mut old = self.tree_data(old, &mut old_buffer)?;
-        let mut new = self.tree_data(new, &mut new_buffer)?;
         let damaged = |error| Error::damaged(self.path(), error);
         loop {
             let same = same_beginning(old, new, kind);
@@ -164,12 +194,11 @@ impl Repository {
                 return Err(self.unacceptable(message));
             }
 
-            let counts = |entry: &EntryRef<'_>| entry.mode.is_tree() || matters(entry.filename);
-            if let Some(gone) = gone.filter(counts) {
+            if let Some(gone) = gone.filter(&matters) {
                 let difference = differences.entry(gone.filename.to_vec()).or_default();
                 difference.old.get_or_insert_with(|| (&gone).into());
             }
-            if let Some(come) = come.filter(counts) {
+            if let Some(come) = come.filter(&matters) {
                 let difference = differences.entry(come.filename.to_vec()).or_default();
                 difference.new.push((&come).into());
             }

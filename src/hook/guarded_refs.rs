@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::touched::Concerned;
 use crate::config::OWN_REFS;
-use crate::git::{self, Repository};
+use crate::git::{self, RefTargets, Repository};
 use crate::policy::Refusal;
 use crate::refs::{RefUpdate, Updates, exclude_each_other};
 use crate::text;
@@ -15,7 +15,7 @@ const REPLACE: &[u8] = b"refs/replace/";
 /// The refs that matter: each possible deploy branch, what this program publishes, each symbolic
 /// ref that leads to one of these, and what replaces objects.
 pub(super) struct GuardedRefs<'r> {
-    repository: &'r Repository,
+    leads: RefTargets<'r>,
     branches: &'r Concerned,
     /// The ref at which the status is published; `None`: nowhere.
     published: Option<&'r str>,
@@ -37,7 +37,7 @@ impl<'r> GuardedRefs<'r> {
         published: Option<&'r str>,
     ) -> Self {
         Self {
-            repository,
+            leads: RefTargets::new(repository),
             branches,
             published,
             targets: None,
@@ -52,19 +52,20 @@ impl<'r> GuardedRefs<'r> {
         if self.branches.has(name) || name.starts_with(REPLACE) {
             return true;
         }
-        let target = match self.repository.leads_to(name) {
+        let target = match self.leads.leads_to(name) {
             Ok(target) => target,
             Err(error) => {
                 self.fault.get_or_insert(error);
                 return true;
             }
         };
-        if self.is_own(name) || self.is_own(&target) {
+        let target = target.as_deref().unwrap_or(name);
+        if self.is_own(name) || self.is_own(target) {
             self.own.insert(name.to_owned());
             return true;
         }
 
-        match self.alias_of(&target) {
+        match self.alias_of(target) {
             Ok(Some(branch)) => {
                 self.aliases.insert(name.to_owned(), branch);
                 true
@@ -100,7 +101,8 @@ impl<'r> GuardedRefs<'r> {
             None => {
                 let mut found = BTreeMap::new();
                 for branch in branches {
-                    let target = self.repository.leads_to(branch.as_bytes())?;
+                    let target = self.leads.leads_to(branch.as_bytes())?;
+                    let target = target.unwrap_or_else(|| branch.clone().into_bytes());
                     found.insert(target, branch.clone());
                 }
                 self.targets.insert(found)

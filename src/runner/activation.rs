@@ -37,7 +37,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// # Errors
 /// The deployment is not this runner's any more.
 pub(super) fn activate(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
     release: &Path,
@@ -59,7 +59,7 @@ pub(super) fn activate(
 /// Makes a release the current one, activates and checks it. An end that is not success is that of
 /// the phase in which it came.
 fn put_into_force(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
     release: &Path,
@@ -100,7 +100,7 @@ fn put_into_force(
 
 /// Goes on to a phase after one that succeeded, if the job is not in that phase already. A command
 /// alone needs no heading.
-pub(super) fn enter(job: &mut Job, log: &mut Log, phase: Phase) {
+pub(super) fn enter(job: &mut Job<'_>, log: &mut Log, phase: Phase) {
     if job.phases.now() == Some(phase) {
         return;
     }
@@ -111,7 +111,7 @@ pub(super) fn enter(job: &mut Job, log: &mut Log, phase: Phase) {
 }
 
 /// Runs the check until it succeeds, as often and as long as the configuration says.
-fn verify(job: &mut Job, log: &mut Log, program: &PhaseProgram) -> Result<Outcome, JobEnd> {
+fn verify(job: &mut Job<'_>, log: &mut Log, program: &PhaseProgram) -> Result<Outcome, JobEnd> {
     let all = job.settings.verify_timeout.min(job.time_left);
     let until = Deadline::after(all);
     job.phase_limit = Some((until, job.settings.verify_timeout));
@@ -142,7 +142,7 @@ fn tried(outcome: Outcome, number: usize) -> Outcome {
 }
 
 /// Waits a moment; `Some`: this user cancelled the deployment meanwhile.
-fn wait(job: &mut Job) -> Option<String> {
+fn wait(job: &mut Job<'_>) -> Option<String> {
     let end = Deadline::after(PAUSE);
     while !end.is_over() {
         clock::sleep(LOOK.min(end.left()));
@@ -160,7 +160,7 @@ fn wait(job: &mut Job) -> Option<String> {
 /// # Errors
 /// The deployment is not this runner's any more.
 pub(super) fn go_back(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
     ended: &Outcome,
@@ -208,7 +208,7 @@ struct Went {
 }
 
 /// Lets `current` lead back, and activates what was there before.
-fn switch_back(job: &mut Job, log: &mut Log, order: &CheckoutOrder) -> Result<Went, JobEnd> {
+fn switch_back(job: &mut Job<'_>, log: &mut Log, order: &CheckoutOrder) -> Result<Went, JobEnd> {
     let nothing = |words: &str| Went {
         words: words.to_owned(),
         end: Status::Failed,

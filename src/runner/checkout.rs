@@ -36,7 +36,7 @@ const SUCCEEDED_MORE: usize = 100;
 const KILLED_MAX: Duration = Duration::from_secs(5);
 
 /// Collects what the steps of a deployment's checkout need to know.
-pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
+pub(super) fn order(job: &mut Job<'_>, folder: PathBuf) -> Result<CheckoutOrder, JobEnd> {
     let (state, reusable, succeeded) = persist(job, |job| {
         recorded(job).map_err(|error| NotDone::Fault(format!("checkout: {error}")))
     })?;
@@ -72,7 +72,7 @@ pub(super) fn order(job: &mut Job, folder: PathBuf) -> Result<CheckoutOrder, Job
 /// revisions whose releases are good.
 type GoodReleases = (String, Option<DeploymentId>, Vec<(Revision, DeploymentId)>);
 
-fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
+fn recorded(job: &mut Job<'_>) -> Result<GoodReleases, store::Error> {
     let state = job.store.identity()?;
 
     let (target, revision) = (&job.deployment.target, &job.deployment.revision);
@@ -86,7 +86,7 @@ fn recorded(job: &mut Job) -> Result<GoodReleases, store::Error> {
 
 /// Exports the release, or finds the one that is there, and returns its path.
 pub(super) fn export(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &mut CheckoutOrder,
 ) -> Result<PathBuf, JobEnd> {
@@ -114,7 +114,7 @@ pub(super) fn export(
 
 /// Makes the release the current one.
 pub(super) fn make_current(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
 ) -> Result<(), JobEnd> {
@@ -126,7 +126,7 @@ pub(super) fn make_current(
 
 /// Lets `current` lead again to where it led before the deployment moved it.
 pub(super) fn go_back(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &CheckoutOrder,
 ) -> Result<WentBack, JobEnd> {
@@ -146,7 +146,7 @@ pub(super) fn go_back(
 
 /// Runs a step to its end, and returns what it has said. What never began is tried again.
 fn run_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     step: CheckoutStep,
     order: &CheckoutOrder,
@@ -160,7 +160,7 @@ fn run_step(
 
 /// Tries to run a step to its end, and returns what it has said.
 pub(super) fn try_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     step: CheckoutStep,
     order: &dyn StepOrder,
@@ -219,7 +219,7 @@ fn read_report(mut report: File) -> io::Result<String> {
 
 /// The processes of a step. They bear the marks of the deployment, but a process of its command may
 /// have been left running and does so too.
-fn tree(job: &Job) -> Tree {
+fn tree(job: &Job<'_>) -> Tree {
     Tree {
         leader: job.run.leader,
         forks_before: None,
@@ -231,7 +231,12 @@ fn tree(job: &Job) -> Tree {
 /// Removes old releases and what was left unfinished, also after a deployment that failed or was
 /// cancelled. It has as much time as the deployment had, and little after a `cancel`. What can't be
 /// removed stays until the next time.
-pub(super) fn prune(job: &mut Job, log: &mut Log, order: &mut CheckoutOrder, outcome: &Outcome) {
+pub(super) fn prune(
+    job: &mut Job<'_>,
+    log: &mut Log,
+    order: &mut CheckoutOrder,
+    outcome: &Outcome,
+) {
     // Nothing was written.
     if !job.has_begun {
         return;

@@ -28,9 +28,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// only looked at where all of these wait for others.
 const FIRST_LOOK: usize = 16;
 
-/// A message of a deployment's thread: that it has ended, and how often the deployment was tried if
-/// it is still queued.
-type Ended = (DeploymentId, Result<Option<Patience>, Error>);
+/// A message of a deployment's thread: that it has ended, and its connection for the next one.
+struct Ended {
+    id: DeploymentId,
+    result: Executed,
+    store: Store,
+}
+
+/// How often a deployment was tried, if it is still queued.
+type Executed = Result<Option<Patience>, Error>;
 
 /// Runs what is queued in an environment until nothing is queued any more.
 ///
@@ -47,6 +53,7 @@ pub(super) fn drain(
         deploy,
         store,
         running: BTreeMap::new(),
+        idle: Vec::new(),
         tried: BTreeMap::new(),
         has_reported: false,
     };
@@ -72,13 +79,12 @@ pub(super) fn drain(
             }
 
             // Every thread sends a message when it ends, so this waits no longer than needed.
-            let Ok((id, result)) = ended.recv() else {
+            let Ok(ended) = ended.recv() else {
                 return Ok(());
             };
-            drain.running.remove(&id);
-            if let Some(patience) = result? {
-                drain.tried.insert(id, patience);
-            }
+            drain.running.remove(&ended.id);
+            drain.idle.push(ended.store);
+            drain.note(ended.id, ended.result)?;
         }
     })
 }
@@ -90,6 +96,8 @@ struct Drain<'r> {
     store: &'r mut Store,
     /// The deployments that have a thread.
     running: BTreeMap<DeploymentId, Turn>,
+    /// The connections of threads that have ended.
+    idle: Vec<Store>,
     /// The deployments whose beginning a fault of the server prevented, and how often.
     tried: BTreeMap<DeploymentId, Patience>,
     /// Whether it was reported why nothing can begin.
@@ -97,8 +105,8 @@ struct Drain<'r> {
 }
 
 impl Drain<'_> {
-    /// Starts a thread for a deployment. Where the configuration can't be used or no thread can be
-    /// started, the deployment stays queued, and is tried again a moment later.
+    /// Begins a deployment. Where the configuration can't be used or no thread can be started, it
+    /// stays queued, and is tried again a moment later.
     fn begin<'scope>(
         &mut self,
         id: DeploymentId,
@@ -109,24 +117,40 @@ impl Drain<'_> {
             self.wait_because(id, &error.to_string());
             return Ok(());
         }
-        let Some(deployment) = self.store.read()?.deployment(id)? else {
+        let record = self.store.read()?;
+        let Some(deployment) = record.deployment(id)? else {
             return Ok(());
         };
+        let previous = record.deployed(&deployment.target)?;
+        drop(record);
 
         let turn = Turn::of(&deployment);
+        let previous = previous.map(|deployed| deployed.revision);
         let patience = self.tried.remove(&id).unwrap_or_default();
-        let folder = self.store.folder();
-        let job = match Job::new(self.runner, self.deploy, folder, deployment, patience) {
-            Ok(job) => job,
-            Err(error) => {
-                self.wait_because(id, &error.to_string());
-                return Ok(());
-            }
+        let job = Job::prepare(self.runner, self.deploy, deployment, previous, patience);
+
+        let section = self.deploy.config.environment(&self.runner.environment);
+        if section.parallel == 1 && self.running.is_empty() {
+            // Nothing else may begin meanwhile, so no thread and no second connection is needed.
+            self.has_reported = false;
+            let result = execute(job(self.store));
+            return self.note(id, result);
+        }
+
+        let mut store = match self.idle.pop() {
+            Some(idle) => idle,
+            None => match Store::open(self.store.folder()) {
+                Ok(store) => store,
+                Err(error) => {
+                    self.wait_because(id, &error.to_string());
+                    return Ok(());
+                }
+            },
         };
         let sender = sender.clone();
         let work = move || {
-            let result = execute(job);
-            let _ = sender.send((id, result));
+            let result = execute(job(&mut store));
+            let _ = sender.send(Ended { id, result, store });
         };
         match thread::Builder::new().spawn_scoped(scope, work) {
             Ok(_) => {
@@ -134,6 +158,14 @@ impl Drain<'_> {
                 self.has_reported = false;
             }
             Err(error) => self.wait_because(id, &format!("no thread can be started: {error}")),
+        }
+        Ok(())
+    }
+
+    /// Notes what came of a deployment.
+    fn note(&mut self, id: DeploymentId, result: Executed) -> Result<(), Error> {
+        if let Some(patience) = result? {
+            self.tried.insert(id, patience);
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::text;
 ///
 /// # Errors
 /// The state can't be changed, and the deployment is still queued.
-pub(super) fn execute(mut job: Job) -> Result<Option<Patience>, Error> {
+pub(super) fn execute(mut job: Job<'_>) -> Result<Option<Patience>, Error> {
     let (ended, log) = match open_log(&mut job) {
         Ok(mut log) => (carry_out(&mut job, &mut log), Some(log)),
         Err(end) => (Err(end), None),
@@ -51,7 +51,7 @@ pub(super) fn execute(mut job: Job) -> Result<Option<Patience>, Error> {
     Ok(None)
 }
 
-fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
+fn open_log(job: &mut Job<'_>) -> Result<Log, JobEnd> {
     let path = job.store.log_file(job.deployment.id);
     persist(job, |job| {
         let log = Log::create(path.clone(), job.store.sharing(), job.settings.log_limit);
@@ -63,7 +63,7 @@ fn open_log(job: &mut Job) -> Result<Log, JobEnd> {
 }
 
 /// Carries a deployment out.
-fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
+fn carry_out(job: &mut Job<'_>, log: &mut Log) -> Result<Outcome, JobEnd> {
     fetch(job, log)?;
     let Some(folder) = checkout_folder(job) else {
         let Some(arguments) = job.settings.command.clone() else {
@@ -84,7 +84,7 @@ fn carry_out(job: &mut Job, log: &mut Log) -> Result<Outcome, JobEnd> {
 }
 
 /// The folder of the checkout, if there is one.
-fn checkout_folder(job: &Job) -> Option<PathBuf> {
+fn checkout_folder(job: &Job<'_>) -> Option<PathBuf> {
     let checkout = job.run.checkout.as_ref()?;
     Some(PathBuf::from(&checkout.folder))
 }
@@ -92,7 +92,7 @@ fn checkout_folder(job: &Job) -> Option<PathBuf> {
 /// Writes the revision's release, runs the command in it, where there is one, and puts the release
 /// into force.
 fn check_out_and_run(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     order: &mut CheckoutOrder,
 ) -> Result<Outcome, JobEnd> {
@@ -114,7 +114,7 @@ fn check_out_and_run(
 
 /// Completes the going back of a deployment whose runner died meanwhile, and records its end.
 /// `failed` is how the deployment ended before that. The job has taken the deployment over.
-pub(super) fn complete_going_back(mut job: Job, failed: &Outcome) {
+pub(super) fn complete_going_back(mut job: Job<'_>, failed: &Outcome) {
     let completed = open_log(&mut job).and_then(|mut log| {
         let Some(folder) = checkout_folder(&job) else {
             let why = "could not go back: the runner died, and checkout is not configured any more";

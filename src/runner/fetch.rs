@@ -19,7 +19,7 @@ use crate::time::{Timestamp, show_ago};
 /// Fetches the mirror of the application's repository, where there is one, if it is older than
 /// `fetch_max_age` or the revision is not in it. A fetch that fails only matters if the revision is
 /// not there afterwards. Then it is tried again.
-pub(super) fn fetch(job: &mut Job, log: &mut Log) -> Result<(), JobEnd> {
+pub(super) fn fetch(job: &mut Job<'_>, log: &mut Log) -> Result<(), JobEnd> {
     let Some(mirror) = job.mirror.clone() else {
         return Ok(());
     };
@@ -38,7 +38,7 @@ pub(super) fn fetch(job: &mut Job, log: &mut Log) -> Result<(), JobEnd> {
 }
 
 fn try_fetch(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     mirror: &Mirror,
     since: Timestamp,

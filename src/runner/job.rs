@@ -1,9 +1,8 @@
 //! Everything that one deployment needs, and what is recorded of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::error::Error;
 use super::outcome::{JobEnd, Wait, cancelled, describe, failed};
 use super::patience::Patience;
 use super::phases::Phases;
@@ -23,9 +22,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often to look whether a deployment that waits for another try is still wanted.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Everything that one deployment needs. Its thread owns it.
-pub(super) struct Job {
-    pub(super) store: Store,
+/// Everything that one deployment needs.
+pub(super) struct Job<'s> {
+    /// The connection of whoever carries it out, who lends it for one job after the other.
+    pub(super) store: &'s mut Store,
     pub(super) deployment: Deployment,
     pub(super) settings: Settings,
     /// The application's repository, where one is configured.
@@ -60,39 +60,39 @@ pub(super) struct Job {
     pub(super) patience: Patience,
 }
 
-impl Job {
-    /// Collects what a deployment needs from the configuration as it is now.
-    ///
-    /// # Errors
-    /// The state can't be read.
-    pub(super) fn new(
+impl Job<'_> {
+    /// Collects what a deployment needs from the configuration as it is now. `previous` is the
+    /// revision that is deployed now. The job itself is made where it is carried out, with the
+    /// connection there.
+    pub(super) fn prepare(
         runner: &Runner,
         deploy: &DeployRepository,
-        folder: &Path,
         deployment: Deployment,
+        previous: Option<Revision>,
         patience: Patience,
-    ) -> Result<Self, Error> {
-        let mut store = Store::open(folder)?;
-        let previous = store.read()?.deployed(&deployment.target)?;
-
+    ) -> impl FnOnce(&mut Store) -> Job<'_> + Send + use<> {
         let settings = deploy.config.settings(&deployment.target);
         let place = deploy.application_place(&deployment.target);
         let (repository, mirror) = place.unzip();
-        Ok(Self {
+        let subdirectory = deploy.subdirectory(&deployment.target);
+        let run = Run {
+            space: runner.space.clone(),
+            runner: runner.identity,
+            leader: None,
+            cgroup: None,
+            checkout: configured_checkout(&settings, &deployment.target),
+        };
+        let audience = Audience::of(deploy);
+
+        move |store| Job {
             store,
             time_left: settings.timeout,
             repository,
             mirror: mirror.flatten(),
-            subdirectory: deploy.subdirectory(&deployment.target),
-            run: Run {
-                space: runner.space.clone(),
-                runner: runner.identity,
-                leader: None,
-                cgroup: None,
-                checkout: configured_checkout(&settings, &deployment.target),
-            },
+            subdirectory,
+            run,
             settings,
-            previous: previous.map(|deployed| deployed.revision),
+            previous,
             deployment,
             is_checkout_assumed: false,
             has_begun: false,
@@ -100,9 +100,9 @@ impl Job {
             phase_limit: None,
             heeds_cancel: true,
             started: 0,
-            audience: Audience::of(deploy),
+            audience,
             patience,
-        })
+        }
     }
 
     /// Makes the queued deployment `running`. [`Stale`]: another process was faster, and it is not
@@ -125,7 +125,7 @@ impl Job {
         if begun.is_ok() {
             self.has_begun = true;
             self.phases.is_recorded();
-            self.audience.tell(&mut self.store);
+            self.audience.tell(self.store);
         }
         Ok(begun)
     }
@@ -213,7 +213,7 @@ impl Job {
                 transaction.finish(id, outcome, now)
             })
         });
-        self.audience.tell(&mut self.store);
+        self.audience.tell(self.store);
     }
 
     /// Records why the deployment can't go on now, waits, and says whether to try again. `why`: a
@@ -271,7 +271,7 @@ impl Job {
     ) -> T {
         let mut was_told = false;
         loop {
-            match work(&mut self.store, &self.phases) {
+            match work(self.store, &self.phases) {
                 Ok(done) => return done,
                 Err(error) if !std::mem::replace(&mut was_told, true) => {
                     let (id, target) = (self.deployment.id, &self.deployment.target);

@@ -1,14 +1,16 @@
 //! A program that the configuration names for a phase, with what it gets to know.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::job::Job;
 use crate::config::Template;
 use crate::id::Revision;
 use crate::phase::Phase;
 use crate::store::Run;
+use crate::sys::invocation::Invocation;
 use crate::sys::surroundings::PATH;
 use crate::sys::tree::Tree;
 use crate::sys::user::User;
@@ -32,7 +34,7 @@ pub(super) struct PhaseProgram {
 impl PhaseProgram {
     /// A program about the revision of a deployment.
     pub(super) fn new(
-        job: &Job,
+        job: &Job<'_>,
         phase: Phase,
         arguments: Vec<Template>,
         release: Option<PathBuf>,
@@ -49,7 +51,7 @@ impl PhaseProgram {
     /// The program that activates what was active before a deployment, of which the release is in a
     /// folder.
     pub(super) fn going_back(
-        job: &Job,
+        job: &Job<'_>,
         arguments: Vec<Template>,
         release: PathBuf,
         revision: Revision,
@@ -64,13 +66,13 @@ impl PhaseProgram {
     }
 
     /// The folder that it begins in.
-    pub(super) fn folder(&self, job: &Job) -> PathBuf {
+    pub(super) fn folder(&self, job: &Job<'_>) -> PathBuf {
         let work = || job.store.folder().join("work");
         self.release.clone().unwrap_or_else(work)
     }
 
     /// Its name, as the configuration has it for this deployment.
-    pub(super) fn name(&self, job: &Job) -> String {
+    pub(super) fn name(&self, job: &Job<'_>) -> String {
         let program = self.filled(job).into_iter().next();
         program.unwrap_or_default()
     }
@@ -79,7 +81,7 @@ impl PhaseProgram {
     ///
     /// What an earlier phase left running does not count: a program that checks a service must not
     /// end that service when it takes too long.
-    pub(super) fn tree(&self, job: &Job, run: &Run) -> Tree {
+    pub(super) fn tree(&self, job: &Job<'_>, run: &Run) -> Tree {
         let mut tree = run.own_tree(job.deployment.id, job.store.folder());
         if self.phase != Phase::Command {
             tree.marks.push(format!("{PHASE}={}", self.phase).into());
@@ -87,42 +89,51 @@ impl PhaseProgram {
         tree
     }
 
-    /// The command with its arguments and environment. It gets nothing of the runner's own
-    /// environment.
+    /// Its arguments and its environment, and the folder that it begins in. It gets nothing of the
+    /// runner's own environment. `streams`: its standard input, output and error.
     ///
     /// # Errors
     /// No program is configured.
-    pub(super) fn command(&self, job: &Job, user: Option<&User>) -> io::Result<Command> {
+    pub(super) fn invocation(
+        &self,
+        job: &Job<'_>,
+        user: Option<&User>,
+        streams: [File; 3],
+    ) -> io::Result<Invocation> {
         let arguments = self.filled(job);
-        let (program, arguments) = arguments.split_first().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "no program is configured")
-        })?;
+        if arguments.is_empty() {
+            let why = "no program is configured";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
 
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .env("LANG", "C.UTF-8");
+        let mut invocation = Invocation {
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: BTreeMap::new(),
+            folder: self.folder(job),
+            streams,
+        };
+        invocation.set("PATH", PATH);
+        invocation.set("LANG", "C.UTF-8");
         if let Some(user) = user {
-            command
-                .env("HOME", &user.home)
-                .env("USER", &user.name)
-                .env("LOGNAME", &user.name);
+            invocation.set("HOME", &user.home);
+            invocation.set("USER", &user.name);
+            invocation.set("LOGNAME", &user.name);
         }
 
         // These come last: the configuration can't replace them.
-        command.envs(&job.settings.env);
-        for (name, value) in self.values(job) {
-            command.env(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
+        for (name, value) in &job.settings.env {
+            invocation.set(name, value);
         }
-        command.env(PHASE, self.phase.as_str());
-        command.env("DEPLOY_STATE_DIR", job.store.folder());
-        Ok(command)
+        for (name, value) in self.values(job) {
+            invocation.set(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
+        }
+        invocation.set(PHASE, self.phase.as_str());
+        invocation.set("DEPLOY_STATE_DIR", job.store.folder());
+        Ok(invocation)
     }
 
     /// The program and its arguments, with the values of the deployment in them.
-    fn filled(&self, job: &Job) -> Vec<String> {
+    fn filled(&self, job: &Job<'_>) -> Vec<String> {
         let values = self.values(job);
         let by_name: Vec<(&str, &str)> = values
             .iter()
@@ -134,7 +145,7 @@ impl PhaseProgram {
 
     /// What it gets to know about the deployment: in its arguments in place of `{name}`, and in its
     /// environment as `DEPLOY_NAME`. A value that does not apply is empty.
-    fn values(&self, job: &Job) -> [(&'static str, String); 9] {
+    fn values(&self, job: &Job<'_>) -> [(&'static str, String); 9] {
         let path = |path: Option<&Path>| {
             let path = path.map(Path::to_string_lossy);
             path.unwrap_or_default().into_owned()

@@ -11,7 +11,7 @@ use crate::sys::gated::ChildExit;
 
 /// Runs a program to its end. What never began is tried again.
 pub(super) fn run_program(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     program: &PhaseProgram,
 ) -> Result<Outcome, JobEnd> {
@@ -22,9 +22,13 @@ pub(super) fn run_program(
     })
 }
 
-fn try_program(job: &mut Job, log: &mut Log, program: &PhaseProgram) -> Result<Outcome, NotDone> {
+fn try_program(
+    job: &mut Job<'_>,
+    log: &mut Log,
+    program: &PhaseProgram,
+) -> Result<Outcome, NotDone> {
     let gated = start(job, log, program)?;
-    let tree = |job: &Job| program.tree(job, &job.run);
+    let tree = |job: &Job<'_>| program.tree(job, &job.run);
     let (exit, supervised) = run_gated(job, log, gated, tree)?;
 
     let exit = match exit {

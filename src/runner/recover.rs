@@ -241,13 +241,15 @@ fn where_current(phase: Phase, revision: &impl Display) -> Option<String> {
 fn complete(
     runner: &Runner,
     deploy: &DeployRepository,
-    store: &Store,
+    store: &mut Store,
     deployment: &Deployment,
     failed: &RecordedPhase,
     dead: &Run,
 ) -> Result<(), Error> {
-    let (folder, patience) = (store.folder(), Patience::default());
-    let mut job = Job::new(runner, deploy, folder, deployment.clone(), patience)?;
+    let previous = store.read()?.deployed(&deployment.target)?;
+    let previous = previous.map(|deployed| deployed.revision);
+    let (deployment, patience) = (deployment.clone(), Patience::default());
+    let mut job = Job::prepare(runner, deploy, deployment, previous, patience)(store);
     job.goes_back_for(dead, failed);
     if job.take_over(dead)?.is_ok() {
         let outcome = Outcome {

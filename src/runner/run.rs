@@ -23,8 +23,11 @@ use crate::text;
 ///
 /// # Errors
 /// It can't go on. What is queued stays queued for the next runner.
-pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(), Error> {
-    let mut store = deploy.open_store()?;
+pub fn run(
+    deploy: &mut DeployRepository,
+    store: &mut Store,
+    environment: &Environment,
+) -> Result<(), Error> {
     set_umask(store.sharing().is_with_group());
     heed_children().map_err(|error| Unseen::new("SIGCHLD", error))?;
     let runner = Runner {
@@ -34,22 +37,22 @@ pub fn run(deploy: &mut DeployRepository, environment: &Environment) -> Result<(
     };
 
     // The hook that started this runner left it to the runner to write its events to syslog.
-    Audience::of(deploy).tell(&mut store);
+    Audience::of(deploy).tell(store);
 
     let mut patience = Patience::default();
     loop {
-        let Some(lock) = take_lock(&mut store, environment, &mut patience)? else {
+        let Some(lock) = take_lock(store, environment, &mut patience)? else {
             return Ok(());
         };
 
         deploy.reload_config()?;
-        match recover::recover(&runner, deploy, &mut store)? {
+        match recover::recover(&runner, deploy, store)? {
             Recovered::All => {
-                drain::drain(&runner, deploy, &mut store)?;
+                drain::drain(&runner, deploy, store)?;
                 store.tidy_log();
             }
             Recovered::Unseen(why) => {
-                explain(&mut store, environment, &why);
+                explain(store, environment, &why);
                 // Another runner, which can see it, may take the lock meanwhile.
                 drop(lock);
                 wait(&mut patience, Error::Held(why))?;

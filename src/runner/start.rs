@@ -1,9 +1,9 @@
 //! Starting a deployment's processes, with their arguments and their environment.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use super::job::Job;
 use super::log::Log;
@@ -16,6 +16,7 @@ use crate::sys::cgroup;
 use crate::sys::exec::is_momentary;
 use crate::sys::file::in_memory;
 use crate::sys::gated::{Gated, spawn_gated};
+use crate::sys::invocation::Invocation;
 use crate::sys::surroundings::PATH;
 use crate::sys::user::User;
 use crate::text;
@@ -30,7 +31,7 @@ pub(super) enum NotStarted {
 
 impl NotStarted {
     /// By what the kernel answered when the program of a phase was to be executed.
-    pub(super) fn of_program(job: &Job, program: &PhaseProgram, error: &io::Error) -> Self {
+    pub(super) fn of_program(job: &Job<'_>, program: &PhaseProgram, error: &io::Error) -> Self {
         let folder = program.folder(job);
         let outcome = not_started(&job.settings, &program.name(job), &folder, error);
         Self::of(outcome, error)
@@ -74,20 +75,26 @@ impl From<NotStarted> for NotDone {
 /// # Errors
 /// [`NotStarted`]: the user does not exist, the log or the folder can't be used, or the process
 /// can't be forked or set up.
-pub(super) fn start(job: &mut Job, log: &Log, program: &PhaseProgram) -> Result<Gated, NotStarted> {
+pub(super) fn start(
+    job: &mut Job<'_>,
+    log: &Log,
+    program: &PhaseProgram,
+) -> Result<Gated, NotStarted> {
     let not_started = |error: io::Error| NotStarted::of_program(job, program, &error);
     let user = user_of(job).map_err(not_started)?;
     let other = user.clone().filter(|user| !user.is_current());
 
-    let mut command = program.command(job, user.as_ref()).map_err(not_started)?;
+    let input = File::open("/dev/null").map_err(not_started)?;
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
     let errors = output.try_clone().map_err(not_started)?;
-    command.stdin(Stdio::null()).stdout(output).stderr(errors);
-    command.current_dir(folder(job, program)?);
+    let invocation = program
+        .invocation(job, user.as_ref(), [input, output, errors])
+        .map_err(not_started)?;
+    check_folder(&invocation.folder)?;
 
-    spawn(job, command, program.phase.as_str(), other)
+    spawn(job, invocation, program.phase.as_str(), other)
         .map_err(|error| NotStarted::of_program(job, program, &error))
 }
 
@@ -97,7 +104,7 @@ pub(super) fn start(job: &mut Job, log: &Log, program: &PhaseProgram) -> Result<
 /// # Errors
 /// As for [`start`].
 pub(super) fn start_step(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &Log,
     step: CheckoutStep,
     order: &dyn StepOrder,
@@ -112,37 +119,46 @@ pub(super) fn start_step(
     let output = log
         .for_command()
         .map_err(|error| NotStarted::at(log.path(), &error))?;
+    let input = in_memory(line.as_bytes()).map_err(not_started)?;
+    let said = report.try_clone().map_err(not_started)?;
     let target = &job.deployment.target;
-    let mut command = Command::new(OWN_PROGRAM);
-    command
-        .args([STEP_COMMAND, step.as_str()])
-        .env_clear()
-        .env("PATH", PATH)
-        .env("LANG", "C.UTF-8")
-        .env("DEPLOY_ID", job.deployment.id.0.to_string())
-        .env("DEPLOY_STATE_DIR", job.store.folder())
-        // These say what it is, should the record of it be lost.
-        .env("DEPLOY_ENVIRONMENT", target.environment.as_str())
-        .env("DEPLOY_APPLICATION", target.application.as_str())
-        .env("DEPLOY_REVISION", job.deployment.revision.as_str())
-        .current_dir("/")
-        .stdin(in_memory(line.as_bytes()).map_err(not_started)?)
-        .stdout(report.try_clone().map_err(not_started)?)
-        .stderr(output);
+    let mut invocation = Invocation {
+        arguments: vec![
+            OWN_PROGRAM.into(),
+            STEP_COMMAND.into(),
+            step.as_str().into(),
+        ],
+        environment: BTreeMap::new(),
+        folder: "/".into(),
+        streams: [input, said, output],
+    };
+    invocation.set("PATH", PATH);
+    invocation.set("LANG", "C.UTF-8");
+    invocation.set("DEPLOY_ID", job.deployment.id.0.to_string());
+    invocation.set("DEPLOY_STATE_DIR", job.store.folder());
+    // These say what it is, should the record of it be lost.
+    invocation.set("DEPLOY_ENVIRONMENT", target.environment.as_str());
+    invocation.set("DEPLOY_APPLICATION", target.application.as_str());
+    invocation.set("DEPLOY_REVISION", job.deployment.revision.as_str());
 
     let other = user.filter(|user| !user.is_current());
-    spawn(job, command, step.as_str(), other).map_err(not_started)
+    spawn(job, invocation, step.as_str(), other).map_err(not_started)
 }
 
 /// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
-fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io::Result<Gated> {
+fn spawn(
+    job: &mut Job<'_>,
+    invocation: Invocation,
+    what: &str,
+    user: Option<User>,
+) -> io::Result<Gated> {
     let user = user.map(|user| user.credentials()).transpose()?;
     job.started += 1;
     let name = format!("{}.{}.{what}", job.deployment.id.0, job.started);
     let (folder, procs) = cgroup::create(&name).unzip();
     let could_be_made = folder.is_some();
-    let spawned = spawn_gated(command, procs, user);
+    let spawned = spawn_gated(invocation, procs, user);
 
     let is_in_cgroup = spawned.as_ref().is_ok_and(|gated| gated.is_in_cgroup);
     job.run.cgroup = folder.filter(|folder| {
@@ -160,14 +176,14 @@ fn spawn(job: &mut Job, command: Command, what: &str, user: Option<User>) -> io:
 }
 
 /// Removes the cgroup of a process that has ended.
-pub(super) fn remove_cgroup(job: &Job) {
+pub(super) fn remove_cgroup(job: &Job<'_>) {
     if let Some(folder) = &job.run.cgroup {
         cgroup::remove(folder);
     }
 }
 
 /// The user that the command runs as; `None`: this process's own, which has no name.
-fn user_of(job: &Job) -> io::Result<Option<User>> {
+fn user_of(job: &Job<'_>) -> io::Result<Option<User>> {
     match &job.settings.user {
         Some(name) => User::find(name).map(Some),
         None => match User::current() {
@@ -177,12 +193,11 @@ fn user_of(job: &Job) -> io::Result<Option<User>> {
     }
 }
 
-/// The folder that a program begins in. It is looked at here, because the kernel answers the same
-/// for a folder that is missing as for a program that is.
-fn folder(job: &Job, program: &PhaseProgram) -> Result<PathBuf, NotStarted> {
-    let folder = program.folder(job);
+/// Makes sure that the folder is there that a program begins in. The kernel answers the same for a
+/// folder that is missing as for a program that is.
+fn check_folder(folder: &Path) -> Result<(), NotStarted> {
     match fs::metadata(folder.join(".")) {
-        Ok(_) => Ok(folder),
-        Err(error) => Err(NotStarted::at(&folder, &error)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(NotStarted::at(folder, &error)),
     }
 }

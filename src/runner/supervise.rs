@@ -33,7 +33,7 @@ struct Ending {
 
 impl Ending {
     /// Asks a command to end.
-    fn begin(job: &Job, tree: &Tree, stop: Stop) -> Self {
+    fn begin(job: &Job<'_>, tree: &Tree, stop: Stop) -> Self {
         tree.terminate();
         Self {
             stop,
@@ -45,7 +45,7 @@ impl Ending {
 /// Looks after a running command until it has ended and, within limits, everything that it started.
 /// Whatever fails meanwhile, it goes on: nobody else looks after the command.
 pub(super) fn supervise(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     tree: &Tree,
     command: &Running,
@@ -99,7 +99,7 @@ pub(super) fn supervise(
 }
 
 /// Why a running command has to end, if it has to.
-fn reason_to_stop(job: &mut Job, seen_version: &mut Option<i64>, limit: Limit) -> Option<Stop> {
+fn reason_to_stop(job: &mut Job<'_>, seen_version: &mut Option<i64>, limit: Limit) -> Option<Stop> {
     // The record is only read after another process changed the state. A state that can't be read
     // now is read at the next look.
     let version = job.store.data_version().ok();
@@ -116,7 +116,7 @@ fn reason_to_stop(job: &mut Job, seen_version: &mut Option<i64>, limit: Limit) -
 /// Waits for the end of a process that tidies up after a deployment, and returns whether it has
 /// ended. It may take `timeout`. If somebody cancels the deployment, or has done so already, it may
 /// take `kill_after` more.
-pub(super) fn tidies_in_time(job: &mut Job, process: &Running) -> bool {
+pub(super) fn tidies_in_time(job: &mut Job<'_>, process: &Running) -> bool {
     let length = job.settings.timeout;
     let mut end = Deadline::after(length);
     let limit = Limit { end, length };
@@ -140,7 +140,7 @@ pub(super) fn tidies_in_time(job: &mut Job, process: &Running) -> bool {
 /// Waits for what the command left running, and returns what still runs. It waits until `kill_at`
 /// and a little longer where the command was asked to end, and for `grace` otherwise. What can't be
 /// seen is waited for as if it ran.
-fn wait_for_tree(job: &Job, log: &mut Log, tree: &Tree, kill_at: Option<Deadline>) -> Left {
+fn wait_for_tree(job: &Job<'_>, log: &mut Log, tree: &Tree, kill_at: Option<Deadline>) -> Left {
     let grace = Deadline::after(job.settings.grace);
     let give_up = Deadline::after(job.settings.kill_after.saturating_add(AFTER_KILL));
     let mut wait = Duration::from_millis(1);

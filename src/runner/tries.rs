@@ -19,8 +19,8 @@ pub(super) enum NotDone {
 /// Does a step of a deployment. Where a fault of the server prevents it, it waits, and tries it
 /// again if the deployment has begun already. Meanwhile the deployment keeps its status.
 pub(super) fn persist<T>(
-    job: &mut Job,
-    mut step: impl FnMut(&mut Job) -> Result<T, NotDone>,
+    job: &mut Job<'_>,
+    mut step: impl FnMut(&mut Job<'_>) -> Result<T, NotDone>,
 ) -> Result<T, JobEnd> {
     loop {
         match step(job) {
@@ -37,10 +37,10 @@ pub(super) fn persist<T>(
 /// Records a process that waits at its gate, lets it begin, and looks after it until its end.
 /// `tree` says how to find what it starts.
 pub(super) fn run_gated(
-    job: &mut Job,
+    job: &mut Job<'_>,
     log: &mut Log,
     gated: Gated,
-    tree: impl FnOnce(&Job) -> Tree,
+    tree: impl FnOnce(&Job<'_>) -> Tree,
 ) -> Result<(ChildExit, Supervised), NotDone> {
     // If this fails, the gate closes, and the process ends without having executed anything.
     job.run.leader = Some(gated.identity);

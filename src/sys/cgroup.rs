@@ -27,7 +27,7 @@ use nix::libc::ENODEV;
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use super::clock;
-use super::process::{ProcessIdentity, is_gone};
+use super::process::{ProcessIdentity, is_gone, read_proc};
 use super::unseen::Unseen;
 
 /// The beginning of the names of the cgroups that [`create`] makes.
@@ -102,7 +102,7 @@ fn has_locked(folder: &Path, procs: &File) -> bool {
 /// The kernel does not show it.
 pub fn made_for(pid: i32) -> Result<Option<PathBuf>, Unseen> {
     let file = format!("/proc/{pid}/cgroup");
-    let membership = match fs::read_to_string(&file) {
+    let membership = match text_of(&file) {
         Ok(membership) => membership,
         Err(error) if is_gone(&error) => return Ok(None),
         Err(error) => return Err(Unseen::new(file, error)),
@@ -122,7 +122,7 @@ pub fn made_for(pid: i32) -> Result<Option<PathBuf>, Unseen> {
 
 /// The folder of this process's cgroup; `None`: it can't be reached by a path.
 fn own() -> Option<PathBuf> {
-    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let membership = text_of("/proc/self/cgroup").ok()?;
     let path = membership
         .lines()
         .find_map(|line| line.strip_prefix("0::/"))?;
@@ -134,7 +134,7 @@ fn own() -> Option<PathBuf> {
 /// Where this process sees the whole hierarchy of cgroup v2.
 fn mount() -> Result<PathBuf, Unseen> {
     let path = "/proc/self/mountinfo";
-    let mounts = fs::read_to_string(path).map_err(|error| Unseen::new(path, error))?;
+    let mounts = text_of(path).map_err(|error| Unseen::new(path, error))?;
 
     // proc_pid_mountinfo(5): the mount point is the fifth field, the type the first after " - ".
     let mount = mounts.lines().find_map(|line| {
@@ -144,6 +144,11 @@ fn mount() -> Result<PathBuf, Unseen> {
     });
     let mount = mount.ok_or_else(|| Unseen::because(path, "cgroup2 is not mounted here"))?;
     Ok(PathBuf::from(mount))
+}
+
+fn text_of(file_of_proc: &str) -> io::Result<String> {
+    let text = read_proc(file_of_proc)?;
+    String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Whether any process is in a cgroup or below it. In a cgroup that is gone there is none.
@@ -246,6 +251,10 @@ pub fn sweep() {
 
 /// Removes an empty cgroup and the empty ones below it. One with a process in it stays.
 pub fn remove(folder: &Path) {
+    // Few commands make any below theirs.
+    if fs::remove_dir(folder).is_ok() {
+        return;
+    }
     for folder in folders(folder).iter().rev() {
         let _ = fs::remove_dir(folder);
     }

@@ -5,6 +5,7 @@
 pub mod access;
 mod accounts;
 pub mod cgroup;
+mod child;
 pub mod clock;
 pub mod detach;
 pub mod environment;
@@ -20,6 +21,7 @@ pub mod hand_over;
 pub mod host;
 pub mod inherited;
 pub mod interrupts;
+pub mod invocation;
 pub mod listener;
 pub mod lock;
 pub mod marked;

@@ -34,7 +34,8 @@ pub fn without_waiting(file: &Path) -> io::Result<File> {
 /// It can't be read, is not a regular file, or is larger than `max_bytes`.
 pub fn read(file: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let file = regular(without_waiting(file)?)?;
-    let mut bytes = Vec::new();
+    // With room for it, a small file is not read in pieces.
+    let mut bytes = Vec::with_capacity(4096);
     file.take(max_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max_bytes {
         let (count, unit) = if max_bytes.is_multiple_of(MIB) {

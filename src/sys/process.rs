@@ -9,8 +9,8 @@
 //! It does not promise that a process which was alive when it was looked at is still alive
 //! afterwards.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -167,7 +167,7 @@ impl Stat {
     /// The same, for a process that /proc shows.
     pub(super) fn read_shown(pid: i32) -> Result<Option<Self>, Unseen> {
         let path = format!("/proc/{pid}/stat");
-        match fs::read(&path) {
+        match read_proc(&path) {
             Ok(text) => Self::parse(pid, &text)
                 .map(Some)
                 .ok_or_else(|| Unseen::because(path, "it has no form that is known")),
@@ -216,6 +216,14 @@ impl Stat {
             session: small(3)?,
         })
     }
+}
+
+/// Reads a file of /proc. The kernel does not say how large it is, so fs::read would ask for it in
+/// many small pieces.
+pub(super) fn read_proc(path: &str) -> io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(4096);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// The numbers of all processes that /proc shows.

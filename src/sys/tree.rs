@@ -20,7 +20,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::cgroup;
-use super::forks::younger_have_greater;
+use super::forks::{was_only_one, younger};
 use super::process::{ProcessIdentity, Stat, check_proc, exists, numbers, shown_environment};
 use super::unseen::Unseen;
 
@@ -150,27 +150,41 @@ impl Tree {
         Ok(self.marks.iter().all(has))
     }
 
-    /// The processes that /proc shows, without this one and without those whose number says that
-    /// they are older than the command.
+    /// The processes that /proc shows, without this one and without those that are older than the
+    /// command.
     fn shown(&self) -> Result<Vec<Stat>, Unseen> {
         check_proc()?;
         let own = nix::unistd::getpid().as_raw();
-        let mut pids = numbers()?;
+        let command = self.leader.zip(self.forks_before);
+        if let Some((leader, forks)) = command {
+            // The leader is looked at first: had it forked since then, the count would say so.
+            let found = look_at(leader.pid)?;
+            if was_only_one(forks) {
+                return Ok(found.into_iter().collect());
+            }
+        }
 
+        let mut pids = numbers()?;
         // After the list was read: what is forked from now on is not in it.
-        if let Some((leader, forks)) = self.leader.zip(self.forks_before)
-            && younger_have_greater(leader.pid, forks)
+        if let Some((leader, forks)) = command
+            && let Some(younger) = younger(leader.pid, forks)
         {
-            pids.retain(|pid| *pid >= leader.pid);
+            pids.retain(|pid| younger.contains(pid));
         }
 
         let mut all = Vec::new();
         for pid in pids.into_iter().filter(|pid| *pid != own) {
-            all.extend(match Stat::read_shown(pid) {
-                Err(unseen) if unseen.is_forbidden() => Stat::without_proc(pid),
-                shown => shown?,
-            });
+            all.extend(look_at(pid)?);
         }
         Ok(all)
+    }
+}
+
+/// What /proc shows of a process, or else the kernel where that is forbidden; `None`: there is no
+/// such process.
+fn look_at(pid: i32) -> Result<Option<Stat>, Unseen> {
+    match Stat::read_shown(pid) {
+        Err(unseen) if unseen.is_forbidden() => Ok(Stat::without_proc(pid)),
+        shown => shown,
     }
 }

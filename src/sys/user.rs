@@ -11,6 +11,16 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
+use nix::libc;
+#[cfg(target_pointer_width = "64")]
+use nix::libc::{
+    SYS_setgid as SYS_SETGID, SYS_setgroups as SYS_SETGROUPS, SYS_setuid as SYS_SETUID,
+};
+#[cfg(target_pointer_width = "32")]
+use nix::libc::{
+    SYS_setgid32 as SYS_SETGID, SYS_setgroups32 as SYS_SETGROUPS, SYS_setuid32 as SYS_SETUID,
+};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
 use super::accounts::{self, Account, UserKey};
@@ -130,6 +140,26 @@ impl Credentials {
         setgroups(&self.groups)?;
         setgid(self.gid)?;
         setuid(self.uid)?;
+        Ok(())
+    }
+
+    /// Does the same for a process that shares its memory with another one, and makes system calls
+    /// alone. There, the functions of libc would ask the threads of that other process to do the
+    /// same (nptl(7), "C library/kernel differences").
+    ///
+    /// # Errors
+    /// The kernel refused: only root may do this.
+    pub(super) fn become_alone(&self) -> Result<(), Errno> {
+        // SAFETY: setgroups(2) reads as many numbers as there are.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        let set = unsafe { libc::syscall(SYS_SETGROUPS, self.groups.len(), self.groups.as_ptr()) };
+        Errno::result(set)?;
+        // SAFETY: setgid(2) takes a number and touches no memory.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        Errno::result(unsafe { libc::syscall(SYS_SETGID, self.gid.as_raw()) })?;
+        // SAFETY: setuid(2) takes a number and touches no memory.
+        #[expect(unsafe_code, reason = "sys is where it may stand")]
+        Errno::result(unsafe { libc::syscall(SYS_SETUID, self.uid.as_raw()) })?;
         Ok(())
     }
 }

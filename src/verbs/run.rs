@@ -10,6 +10,7 @@ use crate::judging::ApplicationRepositories;
 use crate::planning::{is_behind, is_left_behind, plan_tip};
 use crate::publish::Audience;
 use crate::runner;
+use crate::store::Store;
 use crate::text;
 use crate::wake;
 
@@ -20,8 +21,11 @@ use crate::wake;
 /// The runner can't continue. What is queued stays queued.
 pub fn run(place: &Place, environment: &Environment) -> Result<(), Error> {
     let done = place.deploy().and_then(|mut deploy| {
-        plan_missed(&deploy, environment);
-        runner::run(&mut deploy, environment)?;
+        let mut store = deploy.open_store()?;
+        plan_missed(&deploy, &mut store, environment);
+        runner::run(&mut deploy, &mut store, environment)?;
+        // The mirrors can take an hour.
+        drop(store);
         tidy_up(&deploy);
         Ok(())
     });
@@ -56,16 +60,13 @@ fn say_it_is_stuck(place: &Place, environment: &Environment, error: &Error) {
 
 /// Plans what the hooks missed. An error here does not keep the runner from its queue, and the next
 /// hook meets the same error and reports it.
-fn plan_missed(deploy: &DeployRepository, own: &Environment) {
-    let Ok(mut store) = deploy.open_store() else {
-        return;
-    };
-    if !is_left_behind(|| is_behind(deploy, &mut store)).is_ok_and(|is_behind| is_behind) {
+fn plan_missed(deploy: &DeployRepository, store: &mut Store, own: &Environment) {
+    if !is_left_behind(|| is_behind(deploy, store)).is_ok_and(|is_behind| is_behind) {
         return;
     }
 
     let mut repositories = ApplicationRepositories::fetching(|_| {});
-    if let Ok(planned) = plan_tip(deploy, &mut store, None, &mut repositories) {
+    if let Ok(planned) = plan_tip(deploy, store, None, &mut repositories) {
         let others = planned
             .environments()
             .into_iter()

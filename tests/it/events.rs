@@ -127,7 +127,7 @@ fn event_line_never_comes_for_a_fact_that_was_not_committed() {
 
     let mut log = SystemLog::listen();
     let world = World::installed();
-    freeze_killed_at(&world, "fsync", "events-control", "alarm events-control");
+    freeze_killed_at(&world, "pwrite64", "events-control", "alarm events-control");
 
     world.cmd(&["reconcile"]).ok();
     world

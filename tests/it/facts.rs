@@ -233,7 +233,7 @@ fn on_interrupt_retry_survives_a_kill_before_the_interruption() {
     if !strace_or_skip() {
         return;
     }
-    let world = with_recovery_killed_at("fsync");
+    let world = with_recovery_killed_at("pwrite64");
     assert_eq!(world.history(), ["#1 production/a running"]);
 
     world.cmd(&["reconcile"]).ok();

@@ -43,6 +43,9 @@ fn commit_is_one_flush_and_the_folder_of_an_empty_log_is_synced_first() {
     }
     let world = World::installed();
     world.config("[environments.production]\n");
+    // Where another test listens to the system log, the event is sent, and the position of its
+    // reader written.
+    world.config_top("syslog = false");
     let database = rusqlite::Connection::open(world.state().join("state.db")).unwrap();
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     database.query_row(checkpoint, [], |_| Ok(())).unwrap();

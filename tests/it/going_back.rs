@@ -273,6 +273,17 @@ fn interrupted_phase_is_named() {
     }
 }
 
+/// Asserts that another runner completed going back.
+#[track_caller]
+pub fn assert_completed(world: &World) {
+    let expected = format!(
+        "#2 production/a failed: verify: exit status 5; went back to {}; the first runner died \
+         meanwhile",
+        first(world)
+    );
+    assert_eq!(world.settled().pop().unwrap(), expected);
+}
+
 #[test]
 fn next_runner_completes_going_back() {
     let world = interrupted_in("go-back", "verify) exit 5;;");
@@ -280,12 +291,7 @@ fn next_runner_completes_going_back() {
     world.open("end");
     world.cmd(&["reconcile"]).ok();
 
-    let expected = format!(
-        "#2 production/a failed: verify: exit status 5; went back to {}; the first runner died \
-         meanwhile",
-        first(&world)
-    );
-    assert_eq!(world.settled().pop().unwrap(), expected);
+    assert_completed(&world);
     assert_eq!(
         phases(&world, 2)[3..],
         ["verify failed", "go-back interrupted", "go-back succeeded"]

@@ -19,6 +19,7 @@
 // What the tests share.
 mod applications;
 mod approvers;
+mod browser;
 mod clones;
 mod git_host;
 mod http_server;
@@ -118,6 +119,7 @@ mod phases;
 mod pipes;
 mod plan;
 mod planning;
+mod programs;
 mod promotion;
 mod properties;
 mod propose;
@@ -166,5 +168,7 @@ mod uninstall;
 mod unseen;
 mod users;
 mod web;
+mod web_browser;
 mod web_live;
+mod web_markup;
 mod web_safety;

@@ -97,8 +97,20 @@ pub fn of_program(folder: &Path, program: &Path) -> Vec<i32> {
     let binary = fs::canonicalize(program).unwrap();
     all()
         .filter(|pid| program_of(*pid).is_some_and(|program| program == binary))
-        .filter(|pid| alive(*pid) && belongs(*pid, folder))
+        .filter(|pid| {
+            while is_without_arguments(*pid) {
+                std::thread::yield_now();
+            }
+            alive(*pid) && belongs(*pid, folder)
+        })
         .collect()
+}
+
+/// Whether a process runs a program and does not have its arguments yet. Who made it with vfork(2)
+/// goes on at this moment, and can end before the process has them.
+fn is_without_arguments(pid: i32) -> bool {
+    let arguments = fs::read(format!("/proc/{pid}/cmdline"));
+    arguments.is_ok_and(|arguments| arguments.is_empty()) && program_of(pid).is_some() && alive(pid)
 }
 
 /// Starts a process whose standard streams are /dev/null.

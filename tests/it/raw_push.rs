@@ -155,6 +155,22 @@ fn other_name_of_the_deploy_branch_is_refused() {
         }
     }
 
+    // Among many refs of one folder, and with one in a folder that does not exist.
+    let line = |name: &str| format!("{} {good} {name}\n", "0".repeat(40));
+    for before in ["refs/heads/topic", "refs/heads/topic/x"] {
+        let many = (0..40).map(|at| line(&format!("{before}{at}")));
+        let many: String = many.collect();
+        for name in ["refs/heads/alias-of-alias", "refs/heads/link"] {
+            world
+                .hook("pre-receive", &format!("{many}{}{many}", line(name)))
+                .exits(1)
+                .says(&format!(
+                    "refused {name}: on the server this is another name"
+                ));
+        }
+        world.hook("pre-receive", &many).ok();
+    }
+
     // A symbolic ref that leads elsewhere is nobody's business.
     alias("refs/heads/elsewhere", "refs/heads/feature");
     world

@@ -242,24 +242,30 @@ fn with_running() -> World {
 }
 
 #[test]
-fn process_or_thread_that_can_not_be_had_keeps_the_deployment_queued() {
+fn process_or_thread_that_does_not_come_up_keeps_the_deployment_queued() {
     if !strace_or_skip() {
         return;
     }
-    for calls in ["clone,fork,vfork", "clone3"] {
+    let none_left = "Resource temporarily unavailable";
+    for (fault, expected) in [
+        ("clone,fork,vfork:error=EAGAIN", none_left),
+        ("clone3:error=EAGAIN", none_left),
+        // The child closes what it does not need before it waits at its gate.
+        (
+            "close_range:signal=KILL",
+            "the process ended before it began",
+        ),
+    ] {
         let world = with_running();
         world.deploy("production/b", 2);
         world.push();
-        let tracer = Tracer::of_runner(&world, &format!("{calls}:error=EAGAIN"));
+        let tracer = Tracer::of_runner(&world, fault);
         world.open("end");
         let reason = reason_of_queued(&world, 2);
-        assert!(
-            reason.contains("Resource temporarily unavailable"),
-            "{reason}"
-        );
+        assert!(reason.contains(expected), "{reason}");
 
         drop(tracer);
-        assert_both_ran(&world, calls);
+        assert_both_ran(&world, fault);
     }
 }
 

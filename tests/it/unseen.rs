@@ -1,6 +1,9 @@
 //! What can't be seen is alive: runners that can't look at the processes of a dead runner, because
 //! they work in other namespaces or because a read fails, begin nothing beside them.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::cgroups::{cgroups_or_skip, push_without_cgroups, unshare_or_skip, with_ghost};
 use crate::crash::{assert_ran_in_turn, with_dead_runner};
 use crate::faults::strace_or_skip;
@@ -91,15 +94,22 @@ fn runner_without_proc_begins_nothing_and_says_why() {
     world.open("end");
 }
 
-/// Runs a runner for two seconds, in which it can't open one path.
+/// Runs a runner that can't open one path, until the second deployment says why it waits.
 #[track_caller]
 fn run_without(world: &World, path: &str) {
     let mut strace = world.command("timeout", ".");
     strace
-        .args(["2", "strace", "-f", "-qq", "-o", "/dev/null", "-P", path])
+        .args(["60", "strace", "-f", "-qq", "-o", "/dev/null", "-P", path])
         .args(["-e", "inject=openat,open:error=EIO", BINARY])
         .args(["-C", "deploy.git", "run", "production"]);
-    let _ = run(&mut strace, b"");
+    let mut strace = strace.spawn().unwrap();
+    world.wait_until("the runner says why it waits", || {
+        world.history().len() == 2 && world.show(2)["reason"].is_string()
+    });
+
+    let pid = Pid::from_raw(strace.id().cast_signed());
+    kill(pid, Signal::SIGTERM).unwrap();
+    strace.wait().unwrap();
 }
 
 fn cgroup_of_first(world: &World) -> String {

@@ -64,6 +64,10 @@ pub enum What {
     Error(&'static str),
 }
 
+/// What ends strace after a while, and nothing else. It lets go of what it traces then. A fault in
+/// each child would keep a runner for minutes that starts a process anew until one comes up.
+const LET_GO: [&str; 5] = ["timeout", "--foreground", "--signal", "KILL", "10"];
+
 /// A call of one kind: the n-th that a process makes.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -107,7 +111,10 @@ impl Strace<'_> {
                     What::Kill => String::from("signal=KILL"),
                     What::Error(error) => format!("error={error}"),
                 };
-                words.extend(fault.in_children.then(|| String::from("-f")));
+                if fault.in_children {
+                    words.splice(0..0, LET_GO.map(String::from));
+                    words.push(String::from("-f"));
+                }
                 words.extend(["-o", "/dev/null"].map(String::from));
                 words.extend([String::from("-e"), format!("trace={call}")]);
                 words.extend([String::from("-e"), format!("inject={call}:{what}:when={n}")]);

@@ -8,6 +8,11 @@ from ..driver import ENVIRONMENT, Contender, program, take_turns
 from ..worlds import deploy_steps, revision, sh
 
 BRANCHES = "post-receive, branches"
+TRANSACTION_BRANCHES = "reference-transaction committed, branches"
+
+
+def called(repository, label, hook, lines, *arguments):
+    return repository.contender(label, hook, lines=lines, arguments=arguments)
 
 
 def startup(bench):
@@ -18,9 +23,6 @@ def startup(bench):
     shell = bench.deploys("startup-sh", peer="hook.sh")
     python = bench.deploys("startup-py", peer="hook.py")
 
-    def ours(label, hook, lines, *arguments):
-        return small.contender(label, hook, None, lines, arguments)
-
     transaction = "reference-transaction"
     all = [
         bench.true(),
@@ -28,11 +30,11 @@ def startup(bench):
         program("sh -c :", ["/bin/sh", "-c", ":"]),
         program("git --version", [git(), "--version"]),
         program("deploy-by-code --version", [bench.binary, "--version"]),
-        ours("post-receive, other branch", "post-receive", other),
-        ours("pre-receive, other branch", "pre-receive", other),
-        ours("reference-transaction prepared", transaction, other, "prepared"),
-        ours("reference-transaction committed, tag", transaction, tag, "committed"),
-        ours("reference-transaction committed, branch", transaction, other, "committed"),
+        called(small, "post-receive, other branch", "post-receive", other),
+        called(small, "pre-receive, other branch", "pre-receive", other),
+        called(small, "reference-transaction prepared", transaction, other, "prepared"),
+        called(small, "reference-transaction committed, tag", transaction, tag, "committed"),
+        called(small, "reference-transaction committed, branch", transaction, other, "committed"),
         shell.contender("shell hook, other branch", lines=other),
         python.contender("Python hook, other branch", lines=other),
     ]
@@ -140,25 +142,22 @@ def refs(bench):
     tags = bench.lines("tags", commit, (f"refs/tags/v{n}" for n in range(20_000)))
     shell = bench.deploys("refs-sh", peer="hook.sh")
 
-    def ours(label, hook, lines, *arguments):
-        return small.contender(label, hook, None, lines, arguments)
-
     transaction = "reference-transaction"
     all = [
         bench.true(),
         program("cat", ["/bin/cat"], branches),
-        ours(BRANCHES, "post-receive", branches),
-        ours("pre-receive, branches", "pre-receive", branches),
-        ours("reference-transaction committed, branches", transaction, branches, "committed"),
-        ours("reference-transaction committed, tags", transaction, tags, "committed"),
-        ours("reference-transaction prepared", transaction, branches, "prepared"),
+        called(small, BRANCHES, "post-receive", branches),
+        called(small, "pre-receive, branches", "pre-receive", branches),
+        called(small, TRANSACTION_BRANCHES, transaction, branches, "committed"),
+        called(small, "reference-transaction committed, tags", transaction, tags, "committed"),
+        called(small, "reference-transaction prepared", transaction, branches, "prepared"),
     ]
     take_turns(all, bench.rounds)
     slow = shell.contender("shell hook", lines=branches)
     take_turns([slow], min(5, bench.rounds), 1)
     bench.results.contenders("refs", refs.__doc__, all + [slow])
     bench.results.ratio("refs", BRANCHES, "cat", 2)
-    bench.results.ratio("refs", "reference-transaction committed, branches", "cat", 2)
+    bench.results.ratio("refs", TRANSACTION_BRANCHES, "cat", 2)
     bench.results.ratio("refs", "reference-transaction committed, tags", "cat", 2)
     bench.results.ratio("refs", "pre-receive, branches", "cat")
 

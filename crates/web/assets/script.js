@@ -80,43 +80,61 @@
     if (isAsked) { isAsked = false; load(); }
   };
 
+  // A browser opens only six connections to a server, for all its tabs and for the pages that it
+  // keeps for the way back. So a page that nobody sees has none.
+  const listen = (address, listeners) => {
+    let source;
+    let isOver = false;
+    const end = () => { isOver = true; source.close(); };
+    const look = () => {
+      if (source) source.close();
+      if (document.hidden || isOver) return;
+      source = new EventSource(address());
+      for (const [name, listener] of Object.entries(listeners)) {
+        source.addEventListener(name, (event) => listener(event, end));
+      }
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  };
+
   // The log.
   const log = document.getElementById("log");
   if (log && log.dataset.follow) {
-    const source = new EventSource(log.dataset.follow + "?from=" + log.dataset.from);
-    const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    source.addEventListener("output", (event) => {
-      const follow = atEnd();
-      for (const [text, classes] of JSON.parse(event.data)) {
-        if (classes) {
-          const span = document.createElement("span");
-          span.className = classes;
-          span.textContent = text;
-          log.append(span);
-        } else {
-          log.append(text);
+    let { from } = log.dataset;
+    listen(() => log.dataset.follow + "?from=" + from, {
+      output: (event) => {
+        const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+        from = event.lastEventId;
+        for (const [text, classes] of JSON.parse(event.data)) {
+          if (classes) {
+            const span = document.createElement("span");
+            span.className = classes;
+            span.textContent = text;
+            log.append(span);
+          } else {
+            log.append(text);
+          }
         }
-      }
-      // A log that has grown for days must not fill the memory.
-      while (log.childNodes.length > 20000) log.firstChild.remove();
-      if (follow) log.scrollTop = log.scrollHeight;
+        // A log that has grown for days must not fill the memory.
+        while (log.childNodes.length > 20000) log.firstChild.remove();
+        if (follow) log.scrollTop = log.scrollHeight;
+      },
+      end: (event, end) => { end(); load(); },
+      reload: (event, end) => { end(); location.reload(); },
     });
-    source.addEventListener("end", () => { source.close(); load(); });
-    source.addEventListener("reload", () => { source.close(); location.reload(); });
     log.scrollTop = log.scrollHeight;
   }
 
-  // Changes. A page that nobody sees waits until somebody does.
+  // Changes. What happened while nobody saw the page is loaded when somebody does again.
   if (document.querySelector("[data-live]")) {
-    const changes = new EventSource(root + "/events");
     let isStale = false;
-    const renew = () => { if (document.hidden) isStale = true; else load(); };
-    changes.addEventListener("change", renew);
-    changes.addEventListener("open", () => { if (isStale) renew(); say(""); });
-    changes.addEventListener("error", () => { isStale = true; say("no connection"); });
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && isStale) { isStale = false; load(); }
+    listen(() => root + "/events", {
+      change: load,
+      open: () => { if (isStale) load(); isStale = false; say(""); },
+      error: () => { isStale = true; say("no connection"); },
     });
+    document.addEventListener("visibilitychange", () => { isStale = true; });
     // What time alone changes: how long ago something was.
     setInterval(() => { if (!document.hidden) load(); }, 60000);
   }
