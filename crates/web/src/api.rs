@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use deploy_by_code::id::{DeploymentId, Target};
 use deploy_by_code::report::{Badge, DeploymentRow, StatusLine, to_json};
 use deploy_by_code::store::Filter;
 use deploy_by_code::text::with_causes;
 use deploy_by_code::verbs;
-use hyper::StatusCode;
 
 use crate::fault::Fault;
 use crate::reply::{Reply, TextKind};

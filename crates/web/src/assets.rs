@@ -1,7 +1,29 @@
 //! The files of the page itself, which are parts of the program.
 
 use crate::reply::{Reply, TextKind};
-use crate::route::Asset;
+
+/// A file of the page itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asset {
+    /// How it looks.
+    Style,
+    /// What it does in the browser.
+    Script,
+    /// Its picture.
+    Icon,
+}
+
+impl Asset {
+    /// The file with this name; `None`: there is none.
+    pub(crate) fn parse(file: &str) -> Option<Self> {
+        Some(match file {
+            "style.css" => Self::Style,
+            "script.js" => Self::Script,
+            "icon.svg" => Self::Icon,
+            _ => return None,
+        })
+    }
+}
 
 /// The file.
 pub(crate) fn reply(asset: Asset) -> Reply {

@@ -1,8 +1,8 @@
 //! Why a page can't be shown.
 
+use axum::http::StatusCode;
 use deploy_by_code::verbs::{self, Kind};
 use deploy_by_code::{deploy_repository, git, store};
-use hyper::StatusCode;
 
 /// A page can't be shown.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,11 @@ impl From<deploy_repository::Error> for Fault {
 }
 
 impl Fault {
+    /// A path is that of no page.
+    pub(crate) fn no_page() -> Self {
+        Self::NotFound("there is no such page".to_owned())
+    }
+
     /// The status of the answer (RFC 9110, 15).
     pub(crate) fn status(&self) -> StatusCode {
         match self {

@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use axum::body::Bytes;
 use deploy_by_code::id::DeploymentId;
 use deploy_by_code::report::Tail;
 use deploy_by_code::verbs::unreadable_log;
-use hyper::body::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;

@@ -19,13 +19,14 @@ mod log_page;
 mod log_text;
 mod pages;
 mod reply;
-mod request;
-mod route;
+mod router;
+mod routes;
 mod server;
 mod site;
 mod socket;
 mod start_error;
 mod view;
+mod visit;
 
 use std::process::ExitCode;
 

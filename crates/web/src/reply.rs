@@ -3,16 +3,20 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use hyper::body::Bytes;
-use hyper::header::{
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
     HeaderValue, IF_NONE_MATCH, RETRY_AFTER, VARY,
 };
-use hyper::{Response, StatusCode};
+use axum::response::Response;
+use deploy_by_code::text::with_causes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::sync::mpsc;
 
-use crate::body::Answer;
+use crate::body::Pieces;
+use crate::fault::Fault;
 
 /// What is shorter is sent as it is.
 const COMPRESSED_MIN: usize = 1024;
@@ -65,9 +69,18 @@ impl Reply {
         Self::new(StatusCode::OK, kind, text)
     }
 
+    /// Why nothing can be shown, without a page around it.
+    pub(crate) fn plain(fault: &Fault) -> Self {
+        let mut text = format!("{}\n", with_causes(fault));
+        if let Some(hint) = fault.hint() {
+            text.push_str(&format!("  hint: {hint}\n"));
+        }
+        Self::new(fault.status(), TextKind::Plain, text)
+    }
+
     /// The answer to a request with some headers: none if the client has it already, and
     /// compressed if the client can read that.
-    pub(crate) fn answer(self, asked: &HeaderMap) -> Response<Answer> {
+    pub(crate) fn answer(self, asked: &HeaderMap) -> Response {
         let tag = tag(&self.text);
         let is_known = self.status == StatusCode::OK && has_tag(asked, &tag);
         let is_long = self.text.len() >= COMPRESSED_MIN;
@@ -81,7 +94,7 @@ impl Reply {
             true => Bytes::new(),
             false => compressed.unwrap_or(self.text).into(),
         };
-        let mut answer = Response::new(Answer::whole(body));
+        let mut answer = Response::new(Body::from(body));
         *answer.status_mut() = match is_known {
             true => StatusCode::NOT_MODIFIED,
             false => self.status,
@@ -108,6 +121,17 @@ impl Reply {
         }
         answer
     }
+}
+
+/// An answer that comes in pieces.
+pub(crate) fn stream(media_type: &'static str, pieces: mpsc::Receiver<Bytes>) -> Response {
+    let mut answer = Response::new(Body::new(Pieces(pieces)));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would keep the pieces until it has many.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    answer
 }
 
 /// A weak validator (RFC 9110, 8.8.1): it is the same for the compressed text.
@@ -155,6 +179,8 @@ fn compress(text: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody as _;
+
     use super::*;
 
     fn asked(name: HeaderName, value: &'static str) -> HeaderMap {
@@ -177,7 +203,11 @@ mod tests {
             let answer = Reply::ok(TextKind::Plain, "a".repeat(5000)).answer(&headers);
             let is_compressed = answer.headers().contains_key(CONTENT_ENCODING);
             assert_eq!(is_compressed, expect, "{value}");
-            assert_eq!(answer.body().len() < 5000, expect, "{value}");
+            assert_eq!(
+                answer.body().size_hint().exact() < Some(5000),
+                expect,
+                "{value}"
+            );
         }
     }
 

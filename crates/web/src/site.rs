@@ -84,11 +84,11 @@ pub(crate) struct Site {
 }
 
 /// Where a path leads.
-pub(crate) enum Found<'p> {
-    /// To a repository, with the path below which its pages are, and the rest.
-    Repository(Arc<Repository>, String, &'p str),
-    /// To the list of repositories, with the path below which it is, and the rest.
-    List(String, &'p str),
+pub(crate) enum Found {
+    /// To a repository, with the path below which its pages are.
+    Repository(Arc<Repository>, String),
+    /// To the list of repositories, with the path below which it is.
+    List(String),
     /// To a folder, whose path needs a slash at its end.
     Folder,
     /// Nowhere.
@@ -140,7 +140,7 @@ impl Site {
     }
 
     /// Where a path leads. The error of a repository whose configuration has to be known for that.
-    pub(crate) fn find_path<'p>(&self, path: &'p str) -> Result<Found<'p>, Fault> {
+    pub(crate) fn find_path(&self, path: &str) -> Result<Found, Fault> {
         let mut fault = None;
         for repository in &self.repositories {
             let base_path = match repository.web() {
@@ -156,7 +156,7 @@ impl Site {
                     return Ok(Found::Folder);
                 }
                 if rest.starts_with('/') {
-                    return Ok(Found::Repository(Arc::clone(repository), root, rest));
+                    return Ok(Found::Repository(Arc::clone(repository), root));
                 }
             }
             if let Some(rest) = path.strip_prefix(&base_path)
@@ -165,7 +165,7 @@ impl Site {
                 match rest {
                     "" => return Ok(Found::Folder),
                     rest if rest.starts_with('/') && !rest.starts_with("/r/") => {
-                        return Ok(Found::List(base_path, rest));
+                        return Ok(Found::List(base_path));
                     }
                     _ => {}
                 }

@@ -25,11 +25,12 @@ impl Links {
         }
     }
 
-    /// The links of a page that is shown although its repository is not known.
-    pub(crate) fn guessed(root: &str) -> Self {
+    /// The links of a page that shows nothing of a repository. `name`: that of the repository, if
+    /// it is known.
+    pub(crate) fn without_commits(name: Option<&str>, root: String) -> Self {
         Self {
-            root: root.to_owned(),
-            name: "deploy-by-code".to_owned(),
+            root,
+            name: name.unwrap_or("deploy-by-code").to_owned(),
             commit_url: None,
         }
     }

@@ -1,0 +1,232 @@
+//! From a request to the page that it is for: what is never asked here, and which repository a path
+//! is of.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, HOST, HeaderName, LOCATION};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use tokio::task::spawn_blocking;
+use tower::ServiceExt as _;
+
+use crate::assets::{self, Asset};
+use crate::fault::Fault;
+use crate::host::is_allowed;
+use crate::reply::{Reply, TextKind};
+use crate::routes::{SLASHES_MAX, of_repository};
+use crate::site::{Found, Repository, Site};
+use crate::visit::Visit;
+use crate::{api, pages};
+
+/// Headers that every answer has. Nothing is fetched from elsewhere, no script or style stands in a
+/// page, and no page of others shows this one inside of it.
+const HEADERS: [(&str, &str); 4] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+         connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// What there is to be found.
+struct Desk {
+    site: Arc<Site>,
+    /// The page of any repository.
+    repository: Router,
+    /// The page with the list of repositories.
+    list: Router,
+}
+
+/// The path below which a list of repositories is.
+#[derive(Clone)]
+struct ListRoot(String);
+
+/// Answers all requests. `hosts`: the names by which browsers may ask; `None`: any name.
+pub(crate) fn router(site: Site, hosts: Option<Vec<String>>) -> Router {
+    let site = Arc::new(site);
+    let list = Router::new()
+        .route("/", get(list))
+        .route("/healthz", get(health))
+        .fallback(nothing)
+        .with_state(Arc::clone(&site));
+    let desk = Arc::new(Desk {
+        site,
+        repository: of_repository(),
+        list,
+    });
+    let is_known = middleware::from_fn_with_state(Arc::new(hosts), known_by_name);
+    // Where a page is depends on the configuration. So this looks at all paths.
+    let find = get(find).route_layer(is_known).fallback(only_shown);
+    Router::new()
+        .fallback_service(find.with_state(desk))
+        .layer(middleware::map_response(with_headers))
+}
+
+/// An answer with what every answer has.
+pub(crate) async fn with_headers(mut answer: Response) -> Response {
+    for (name, value) in HEADERS {
+        let name = HeaderName::from_static(name);
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+/// The answer to all methods but GET and HEAD.
+async fn only_shown(headers: HeaderMap) -> Response {
+    let text = "this page only shows something: ask by GET or HEAD\n";
+    let reply = Reply::new(StatusCode::METHOD_NOT_ALLOWED, TextKind::Plain, text);
+    let mut answer = reply.answer(&headers);
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    answer.headers_mut().insert(ALLOW, allowed);
+    answer
+}
+
+/// Refuses a browser that knows this server by the name of somebody else.
+async fn known_by_name(
+    State(names): State<Arc<Option<Vec<String>>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(names) = names.as_ref() else {
+        return next.run(request).await;
+    };
+    // The URL of a request can have a host too (RFC 9112, 3.2.2).
+    let of_url = request.uri().authority().map(Authority::as_str);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().ok(),
+        _ => None,
+    };
+    let is_fine = |host: &str| is_allowed(host, names);
+    if host.is_some_and(is_fine) && of_url.is_none_or(is_fine) {
+        return next.run(request).await;
+    }
+    let text = "this server is not known by this name; the administrator can allow it with --host \
+                NAME\n";
+    let reply = Reply::new(StatusCode::MISDIRECTED_REQUEST, TextKind::Plain, text);
+    reply.answer(request.headers())
+}
+
+/// Finds what a path is of, and lets the page there answer.
+async fn find(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let (request, _) = request.into_parts();
+    let path = request.uri.path();
+    // What needs no repository needs no thread.
+    if let Some(asset) = path.rsplit('/').next().and_then(Asset::parse) {
+        return assets::reply(asset).answer(&request.headers);
+    }
+    let (site, own) = (Arc::clone(&desk.site), path.to_owned());
+    let found = spawn_blocking(move || site.find_path(&own));
+    match found.await.unwrap_or(Err(Fault::Broken)) {
+        Ok(Found::Folder) => redirect(&format!("{path}/")),
+        Ok(Found::Nothing) => nothing(request.headers.clone()).await,
+        Ok(Found::List(root)) => {
+            let at = root.len();
+            hand_over(&desk.list, &request, at, ListRoot(root)).await
+        }
+        Ok(Found::Repository(repository, root)) => {
+            let at = root.len();
+            let visit = visit(&request, Ok(repository), at);
+            hand_over(&desk.repository, &request, at, visit).await
+        }
+        Err(fault) => without_repository(&desk, &request, fault).await,
+    }
+}
+
+/// The answer where nobody knows which repository a path is of: that of the first page which the
+/// path could end with.
+async fn without_repository(desk: &Desk, request: &Parts, fault: Fault) -> Response {
+    let (path, fault) = (request.uri.path(), Arc::new(fault));
+    let slashes = path.matches('/').count();
+    let last = path
+        .match_indices('/')
+        .skip(slashes.saturating_sub(SLASHES_MAX));
+    for (at, _) in last {
+        let visit = visit(request, Err(Arc::clone(&fault)), at);
+        let answer = hand_over(&desk.repository, request, at, visit).await;
+        if answer.status() != StatusCode::NOT_FOUND {
+            return answer;
+        }
+    }
+    Reply::plain(&fault).answer(&request.headers)
+}
+
+/// A request for what stands in its path from a byte on.
+fn visit(
+    request: &Parts,
+    repository: Result<Arc<Repository>, Arc<Fault>>,
+    at: usize,
+) -> Arc<Visit> {
+    let (root, rest) = request.uri.path().split_at(at);
+    Arc::new(Visit {
+        repository,
+        root: root.to_owned(),
+        rest: rest.to_owned(),
+        headers: request.headers.clone(),
+    })
+}
+
+/// Lets a router answer for the path from a byte on. `of`: what its handlers need to know.
+async fn hand_over<T: Clone + Send + Sync + 'static>(
+    router: &Router,
+    request: &Parts,
+    at: usize,
+    of: T,
+) -> Response {
+    // The router takes escapes away. Nothing here needs one, and so a text with an escape stays
+    // what it is: no name.
+    let rest = request.uri.path()[at..].replace('%', "%25");
+    let query = request.uri.query().unwrap_or_default();
+    let Ok(uri) = format!("{rest}?{query}").parse() else {
+        return nothing(request.headers.clone()).await;
+    };
+    let mut handed = Request::new(Body::empty());
+    *handed.method_mut() = request.method.clone();
+    *handed.uri_mut() = uri;
+    *handed.headers_mut() = request.headers.clone();
+    handed.extensions_mut().insert(of);
+    router.clone().oneshot(handed).await.into_response()
+}
+
+/// The page with the list of repositories.
+async fn list(
+    State(site): State<Arc<Site>>,
+    Extension(ListRoot(root)): Extension<ListRoot>,
+    headers: HeaderMap,
+) -> Response {
+    in_thread(move || pages::list(&site, &root).answer(&headers)).await
+}
+
+/// Whether all repositories can be looked at.
+async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    in_thread(move || api::health(&site.repositories).answer(&headers)).await
+}
+
+async fn in_thread(make: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let made = spawn_blocking(make).await;
+    made.unwrap_or_else(|_| Reply::plain(&Fault::Broken).answer(&HeaderMap::new()))
+}
+
+async fn nothing(headers: HeaderMap) -> Response {
+    Reply::plain(&Fault::no_page()).answer(&headers)
+}
+
+/// Leads to the same path with a slash at its end.
+fn redirect(to: &str) -> Response {
+    let mut answer = StatusCode::PERMANENT_REDIRECT.into_response();
+    if let Ok(to) = HeaderValue::from_str(to) {
+        answer.headers_mut().insert(LOCATION, to);
+    }
+    answer
+}
