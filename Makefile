@@ -110,6 +110,7 @@ fmt: ## format the code
 
 install: $(binary) $(notifier) $(page) ## install under prefix (/usr/local), below DESTDIR; run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
+		'$(DESTDIR)$(docdir)/docs/images' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
 	for program in '$(binary)' '$(notifier)' '$(page)'; do \
 		to='$(DESTDIR)$(bindir)/'$$(basename "$$program") && \
@@ -125,6 +126,7 @@ install: $(binary) $(notifier) $(page) ## install under prefix (/usr/local), bel
 	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
 	$(INSTALL) -m 644 docs/*.md '$(DESTDIR)$(docdir)/docs'
 	$(INSTALL) -m 644 docs/hosts/*.md '$(DESTDIR)$(docdir)/docs/hosts'
+	$(INSTALL) -m 644 docs/images/*.png '$(DESTDIR)$(docdir)/docs/images'
 	ln -sfn deploy-by-code '$(DESTDIR)$(bindir)/git-deploy'
 	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash \
 		'$(DESTDIR)$(datadir)/bash-completion/completions/deploy-by-code'

@@ -194,8 +194,8 @@ impl Tab {
         self.until("document.readyState === 'complete'");
     }
 
-    /// Presses a key, and lets it go. `modifiers`: 8 is Shift.
-    pub fn press(&mut self, key: &str, modifiers: u8) {
+    /// Presses a key, and lets it go.
+    pub fn press(&mut self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
@@ -203,7 +203,7 @@ impl Tab {
         };
         for (kind, text) in [("keyDown", text), ("keyUp", "")] {
             let event = json!({"type": kind, "key": key, "code": key, "text": text,
-                "windowsVirtualKeyCode": code, "modifiers": modifiers});
+                "windowsVirtualKeyCode": code});
             self.call("Input.dispatchKeyEvent", event);
         }
     }

@@ -38,7 +38,8 @@ fn matrix_shows_what_is_where_and_what_is_not_as_wanted() {
     ] {
         assert!(page.contains(text), "no {text}: {page}");
     }
-    assert_eq!(page.matches("class=\"due\"").count(), 1, "{page}");
+    assert_eq!(page.matches("class=\"due bad\"").count(), 1, "{page}");
+    assert_eq!(page.matches("class=\"due").count(), 1, "{page}");
 }
 
 #[test]

@@ -36,17 +36,29 @@
   // All rows are loaded, so that each of them can be found without asking again.
   const address = () => (filter ? location.pathname : location.href);
 
-  // Puts the parts of a new page in the place of the old ones, where they differ.
+  // Puts the parts of a new page in the place of the old ones, where they differ by more than how
+  // long ago something was: a page on a wall is quiet while nothing happens.
   const shown = new WeakMap();
+  const news = (part) => {
+    const copy = part.cloneNode(true);
+    for (const time of copy.querySelectorAll("time")) time.textContent = "";
+    return copy.innerHTML;
+  };
+  for (const part of document.querySelectorAll("[data-live]")) shown.set(part, news(part));
   const replace = (page) => {
     for (const part of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(part.id);
-      if (!fresh || fresh.innerHTML === shown.get(part)) continue;
-      const isFirst = !shown.has(part);
+      if (!fresh) continue;
+      const fromNow = news(fresh);
+      if (fromNow === shown.get(part)) {
+        const ago = fresh.querySelectorAll("time");
+        [...part.querySelectorAll("time")].forEach((one, at) => { one.textContent = ago[at].textContent; });
+        continue;
+      }
       const focused = part.contains(document.activeElement) && document.activeElement;
       const { scrollLeft, scrollTop } = part;
       const open = [...part.querySelectorAll("details")].map((one) => one.open);
-      shown.set(part, fresh.innerHTML);
+      shown.set(part, fromNow);
       part.replaceChildren(...fresh.childNodes);
       [...part.querySelectorAll("details")].forEach((one, at) => { one.open = Boolean(open[at]); });
       part.scrollLeft = scrollLeft;
@@ -56,11 +68,9 @@
           (one) => one.getAttribute("href") === focused.getAttribute("href"));
         (same || document.getElementById("main")).focus({ preventScroll: true });
       }
-      if (!isFirst) {
-        part.classList.remove("fresh");
-        void part.offsetWidth;
-        part.classList.add("fresh");
-      }
+      part.classList.remove("fresh");
+      void part.offsetWidth;
+      part.classList.add("fresh");
       times(part);
     }
     applyFilter();
@@ -126,15 +136,13 @@
     log.scrollTop = log.scrollHeight;
   }
 
-  // Changes. What happened while nobody saw the page is loaded when somebody does again.
+  // Changes. What happened before the server was listened to is loaded as well.
   if (document.querySelector("[data-live]")) {
-    let isStale = false;
     listen(() => root + "/events", {
       change: load,
-      open: () => { if (isStale) load(); isStale = false; say(""); },
-      error: () => { isStale = true; say("no connection"); },
+      open: load,
+      error: () => say("no connection"),
     });
-    document.addEventListener("visibilitychange", () => { isStale = true; });
     // What time alone changes: how long ago something was.
     setInterval(() => { if (!document.hidden) load(); }, 60000);
   }

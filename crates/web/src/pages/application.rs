@@ -26,7 +26,7 @@ const STEPS_SHOWN: usize = 10;
 
 /// What a page shows of an application.
 struct Known {
-    rows: Vec<(StatusCell, bool)>,
+    rows: Vec<StatusCell>,
     past: Vec<Deployment>,
     /// The environments of which one has what another one lacks: who has it, who lacks it.
     pairs: Vec<(Environment, Environment)>,
@@ -40,6 +40,7 @@ struct StatusCell {
     environment: Environment,
     deployed: Option<Revision>,
     wanted: Option<Revision>,
+    class: &'static str,
     content: Markup,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn application(
                         th scope="col" { "Wanted" } th scope="col" { "Status" }
                     } }
                     tbody {
-                        @for (cell, is_due) in &known.rows { (row(links, name, cell, *is_due)) }
+                        @for cell in &known.rows { (row(links, name, cell)) }
                     }
                 }
             }
@@ -116,6 +117,7 @@ pub(crate) fn application(
         links,
         Page {
             title,
+            kind: "Application",
             feed,
             content,
         },
@@ -192,13 +194,13 @@ fn look(
                 }
             }
         };
-        let cell = StatusCell {
+        StatusCell {
             environment: row.environment.clone(),
             deployed: row.deployed.clone(),
             wanted: row.wanted.clone(),
+            class: cells::attention(row),
             content,
-        };
-        (cell, row.is_due())
+        }
     };
     Ok(Known {
         rows: own.iter().map(cell).collect(),
@@ -229,7 +231,7 @@ pub(crate) fn of_application<'e>(
     Ok(all)
 }
 
-fn row(links: &Links, name: &Application, cell: &StatusCell, is_due: bool) -> Markup {
+fn row(links: &Links, name: &Application, cell: &StatusCell) -> Markup {
     let hash = |revision: &Option<Revision>| {
         html! {
             @match revision {
@@ -239,7 +241,7 @@ fn row(links: &Links, name: &Application, cell: &StatusCell, is_due: bool) -> Ma
         }
     };
     html! {
-        tr class=(if is_due { "due" } else { "" }) {
+        tr class=(cell.class) {
             th scope="row" { a href=(links.environment(&cell.environment)) { (cell.environment) } }
             td { (hash(&cell.deployed)) }
             td class="wanted" { (hash(&cell.wanted)) }

@@ -1,9 +1,10 @@
 //! Parts that several pages have: a status, a time, a hash, a person.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deploy_by_code::id::{Application, DeploymentId, Revision};
-use deploy_by_code::report::{Colour, Standing, colour};
+use deploy_by_code::report::{Colour, Standing, StatusRow, colour};
 use deploy_by_code::status::Status;
 use deploy_by_code::sys::clock;
 use deploy_by_code::text::escape;
@@ -15,21 +16,20 @@ use super::links::Links;
 /// The longest name or reason in a table, in characters.
 const CELL_MAX: usize = 200;
 
-/// A status by colour, shape and word.
-pub(super) fn standing(standing: Standing) -> Markup {
-    match standing {
-        Standing::Deployment(status) => self::status(status),
-        Standing::Retired => chip("plain", "–", "retired"),
-        Standing::Problem => chip("bad", "!", "problem"),
-        Standing::Pending => chip("wait", "○", "pending"),
-    }
-}
+/// How a status is shown: the class that colours it, its shape, and its word.
+type Look = (&'static str, &'static str, &'static str);
 
-/// The status of a deployment.
-pub(super) fn status(status: Status) -> Markup {
+fn look(standing: Standing) -> Look {
+    let status = match standing {
+        Standing::Deployment(status) => status,
+        Standing::Retired => return ("plain", "–", "retired"),
+        Standing::Problem => return ("bad", "!", "problem"),
+        Standing::Pending => return ("wait", "○", "pending"),
+    };
     let class = match colour(status) {
         Colour::Good => "good",
         Colour::Bad => "bad",
+        Colour::Attention if status == Status::Running => "busy",
         Colour::Attention => "wait",
         Colour::Plain => "plain",
     };
@@ -43,11 +43,49 @@ pub(super) fn status(status: Status) -> Markup {
         Status::Skipped => "»",
         Status::Interrupted => "▲",
     };
-    chip(class, shape, status.as_str())
+    (class, shape, status.as_str())
 }
 
-fn chip(class: &str, shape: &str, word: &str) -> Markup {
+/// A status by colour, shape and word.
+pub(super) fn standing(standing: Standing) -> Markup {
+    let (class, shape, word) = look(standing);
     html! { span class={ "chip " (class) } { i aria-hidden="true" { (shape) } (word) } }
+}
+
+/// The status of a deployment.
+pub(super) fn status(status: Status) -> Markup {
+    standing(Standing::Deployment(status))
+}
+
+/// The class that colours what belongs to a deployment.
+pub(super) fn class(status: Status) -> &'static str {
+    look(Standing::Deployment(status)).0
+}
+
+/// How many have each status; first what is not as it should be.
+pub(super) fn tally(rows: &[StatusRow]) -> Markup {
+    let mut counts: BTreeMap<(usize, Look), usize> = BTreeMap::new();
+    for one in rows.iter().filter_map(|row| row.status).map(look) {
+        let order = ["bad", "busy", "wait", "plain", "good"];
+        let place = order.iter().position(|class| *class == one.0);
+        *counts.entry((place.unwrap_or_default(), one)).or_default() += 1;
+    }
+    html! {
+        @for ((_, (class, shape, word)), count) in counts {
+            span class={ "chip " (class) } { i aria-hidden="true" { (shape) } (count) " " (word) }
+            " "
+        }
+    }
+}
+
+/// The class of what shows an application in an environment: whether it stands out, and why.
+pub(super) fn attention(row: &StatusRow) -> &'static str {
+    match row.status.map(|standing| look(standing).0) {
+        Some("bad") if row.is_due() || row.problem.is_some() => "due bad",
+        Some("busy") if row.is_due() => "due busy",
+        _ if row.is_due() => "due",
+        _ => "",
+    }
 }
 
 /// A point in time: how long ago it was, and the time itself on hover.

@@ -58,7 +58,7 @@ pub(crate) fn deployment(
                 @if let Some(summary) = &row.summary { " " (cells::text(summary)) }
             }
             @if let Some(reason) = &row.reason {
-                p class="notice wait" { (cells::long_text(reason)) }
+                p class={ "notice " (cells::class(row.status)) } { (cells::long_text(reason)) }
             }
             (facts(links, &row, &deployment))
             (phases(&row))
@@ -88,6 +88,7 @@ pub(crate) fn deployment(
         links,
         Page {
             title,
+            kind: "",
             feed,
             content,
         },

@@ -75,6 +75,7 @@ pub(crate) fn environment(
         links,
         Page {
             title,
+            kind: "Environment",
             feed,
             content,
         },

@@ -25,9 +25,9 @@ pub(super) fn history(links: &Links, rows: &[Deployment], path: Option<&str>) ->
             div class="scroll" role="region" aria-label="History" tabindex="0" {
                 table {
                     thead { tr {
-                        th scope="col" { "Number" } th scope="col" { "Queued" }
+                        th scope="col" { "Number" } th scope="col" { "Status" }
                         th scope="col" { "Application" } th scope="col" { "Revision" }
-                        th scope="col" { "Status" } th scope="col" { "By" }
+                        th scope="col" { "Queued" } th scope="col" { "By" }
                         th scope="col" { "Took" } th scope="col" { "Summary" }
                     } }
                     tbody { @for row in rows { (one(links, row)) } }
@@ -46,13 +46,13 @@ fn one(links: &Links, row: &Deployment) -> Markup {
     html! {
         tr {
             td { (cells::deployment(links, row.id)) }
-            td { (cells::ago(row.queued_at)) }
+            td { (cells::status(row.status)) @if row.overrides_freeze { " override" } }
             td {
                 a href=(links.environment(&target.environment)) { (target.environment) } "/"
                 a href=(links.application(&target.application)) { (target.application) }
             }
             td { (cells::hash(links, &target.application, &row.revision)) }
-            td { (cells::status(row.status)) @if row.overrides_freeze { " override" } }
+            td { (cells::ago(row.queued_at)) }
             td { (cells::person(pusher)) }
             td { (cells::lasted(duration(row))) }
             td class="wide" { (cells::text(row.summary.as_deref().unwrap_or_default())) }

@@ -11,6 +11,8 @@ use crate::reply::{Reply, TextKind};
 pub(super) struct Page<'p> {
     /// Its title, which is also its first heading.
     pub(super) title: &'p str,
+    /// What kind of thing has this title; empty: the title says it.
+    pub(super) kind: &'static str,
     /// Its feed; `None`: that of everything.
     pub(super) feed: Option<String>,
     /// What stands in it.
@@ -24,7 +26,12 @@ pub(super) fn reply(links: &Links, page: Page<'_>) -> Reply {
 
 fn render(links: &Links, page: Page<'_>) -> String {
     let feed = page.feed.unwrap_or_else(|| links.to("feed.atom"));
-    let Page { title, content, .. } = page;
+    let Page {
+        title,
+        kind,
+        content,
+        ..
+    } = page;
     let top = links.to("");
     let shell = html! {
         (DOCTYPE)
@@ -42,7 +49,10 @@ fn render(links: &Links, page: Page<'_>) -> String {
             body data-root=(links.root) {
                 a class="skip" href="#main" { "Skip to the content" }
                 header {
-                    a class="home" href=(top) { (links.name) }
+                    a class="home" href=(top) {
+                        img src=(links.to("icon.svg")) alt="" width="24" height="24";
+                        (links.name)
+                    }
                     form role="search" action=(links.to("search")) {
                         label for="q" class="hidden" { "Hash, application, person or reason" }
                         input id="q" name="q" type="search" placeholder="hash, person, reason";
@@ -51,7 +61,10 @@ fn render(links: &Links, page: Page<'_>) -> String {
                     span id="live" role="status" {}
                 }
                 main id="main" tabindex="-1" {
-                    h1 { (title) }
+                    h1 {
+                        @if !kind.is_empty() { span class="small" { (kind) " " } }
+                        (title)
+                    }
                     (content)
                 }
                 footer {
@@ -76,6 +89,7 @@ pub(crate) fn fault(links: &Links, fault: &Fault) -> Reply {
     };
     let page = Page {
         title,
+        kind: "",
         feed: None,
         content: html! {
             p class="notice bad" role="alert" { (with_causes(fault)) }

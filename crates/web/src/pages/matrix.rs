@@ -31,7 +31,10 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
     let environments: BTreeSet<&Environment> =
         overview.rows.iter().map(|row| &row.environment).collect();
     let content = html! {
-        div id="notices" data-live { (notices(&overview)) }
+        div id="notices" data-live {
+            p class="tally" { (cells::tally(&overview.rows)) }
+            (notices(&overview))
+        }
         @if overview.rows.is_empty() {
             (nothing("Nothing is wanted or deployed yet."))
         } @else {
@@ -70,6 +73,7 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
         links,
         Page {
             title,
+            kind: "",
             feed,
             content,
         },
@@ -133,26 +137,22 @@ pub(super) fn notices(overview: &Overview) -> Markup {
 
 /// One application in one environment.
 fn cell(links: &Links, row: &StatusRow) -> Markup {
-    let class = match row.is_due() {
-        true => "due",
-        false => "",
-    };
     html! {
-        td class=(class) {
-            div {
-                @match &row.deployed {
-                    Some(deployed) => (cells::hash(links, &row.application, deployed)),
-                    None => "–",
-                }
-                @if let Some(wanted) = row.wanted.as_ref().filter(|_| row.is_due()) {
-                    span class="wanted" {
-                        i aria-hidden="true" { " → " } span class="hidden" { " wanted: " }
-                        (cells::hash(links, &row.application, wanted))
+        td class=(cells::attention(row)) {
+            div class="top" {
+                span {
+                    @match &row.deployed {
+                        Some(deployed) => (cells::hash(links, &row.application, deployed)),
+                        None => "–",
+                    }
+                    @if let Some(wanted) = row.wanted.as_ref().filter(|_| row.is_due()) {
+                        span class="wanted" {
+                            i aria-hidden="true" { " → " } span class="hidden" { " wanted: " }
+                            (cells::hash(links, &row.application, wanted))
+                        }
                     }
                 }
-            }
-            @if let Some(standing) = row.status {
-                div {
+                @if let Some(standing) = row.status {
                     @match row.deployment {
                         Some(id) => a class="status" href=(links.deployment(id)) {
                             (cells::standing(standing)) " " (id)

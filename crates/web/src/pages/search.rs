@@ -54,6 +54,7 @@ pub(crate) fn search(repository: &Repository, links: &Links, word: &str) -> Resu
         links,
         Page {
             title,
+            kind: "",
             feed,
             content,
         },
