@@ -231,7 +231,8 @@ impl Tab {
     pub fn screenshot(&mut self, file: &Path) {
         let size = self.value("[innerWidth, document.documentElement.scrollHeight]");
         let clip = json!({"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1});
-        let what = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let what = json!({"format": "png", "optimizeForSpeed": true,
+            "captureBeyondViewport": true, "clip": clip});
         let picture = self.call("Page.captureScreenshot", what);
         let mut decode = Command::new("sh");
         decode.args(["-c", "base64 -d >\"$0\""]).arg(file);
