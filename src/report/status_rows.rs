@@ -130,15 +130,20 @@ pub fn status_rows(
         .cloned()
         .collect();
 
+    let shown = newest.values();
+    let shown = shown.filter(|newest| filter.lets_through(&newest.target));
+    let mut details = record.newest_details(shown.map(|newest| newest.id))?;
+
     let mut rows = Vec::new();
     for target in targets {
-        let deployed = record.deployed(&target)?;
+        let id = newest.get(&target).map(|newest| newest.id);
+        let details = id.and_then(|id| details.remove(&id)).unwrap_or_default();
         let mut row = StatusRow {
             repository: repository.clone().into_owned(),
             environment: target.environment.clone(),
             application: target.application.clone(),
             wanted: wanted.get(&target).cloned(),
-            deployed: deployed.map(|deployed| deployed.revision),
+            deployed: details.deployed,
             status: None,
             deployment: None,
             rollout: None,
@@ -160,9 +165,9 @@ pub fn status_rows(
         if let Some(newest) = newest.remove(&target) {
             row.deployment = Some(newest.id);
             row.rollout = Some(newest.rollout);
-            row.holds = HoldRow::all(record.holds(&target)?);
-            row.exceptions = record.exceptions(newest.id)?;
-            row.approvals = record.approvals(newest.id)?;
+            row.holds = HoldRow::all(details.holds);
+            row.exceptions = details.exceptions;
+            row.approvals = details.approvals;
             row.rolled_back = row.holds.first().map(|hold| hold.revision.clone());
             if newest.status == Status::Running {
                 row.phase = record.phases(newest.id)?.last().map(|last| last.phase);

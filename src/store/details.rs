@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Row, params_from_iter};
 
-use super::columns::hash_at;
+use super::columns::{hash_at, revision_at};
 use super::error::Error;
 use super::phases::{RecordedPhase, phase};
 use super::reader::Reader;
 use super::rows::Deployment;
 use super::safeguards::exception;
 use super::views::{Filter, Period, selection};
-use crate::id::DeploymentId;
+use crate::id::{DeploymentId, Revision};
 use crate::policy::{Approval, Exception};
 
 /// What is recorded along with a deployment.
@@ -24,6 +24,19 @@ pub struct Details {
     pub approvals: Vec<Approval>,
     /// The phases that it came to, in their order.
     pub phases: Vec<RecordedPhase>,
+}
+
+/// What is recorded of an application in an environment, along with its newest deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewestDetails {
+    /// The revision of the deployment that succeeded last: what is deployed.
+    pub deployed: Option<Revision>,
+    /// The exceptions from rules that were made for the newest deployment.
+    pub exceptions: Vec<Exception>,
+    /// Who approved it.
+    pub approvals: Vec<Approval>,
+    /// As [`Reader::holds`].
+    pub holds: Vec<(DeploymentId, Revision, String)>,
 }
 
 impl Reader<'_> {
@@ -98,6 +111,60 @@ impl Reader<'_> {
             (deployment, details)
         });
         Ok(with_details.collect())
+    }
+
+    /// What is recorded of some applications, each by the number of its newest deployment. These
+    /// are four statements, however many applications there are.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn newest_details(
+        &self,
+        newest: impl Iterator<Item = DeploymentId>,
+    ) -> Result<HashMap<DeploymentId, NewestDetails>, Error> {
+        let numbers: Vec<String> = newest.map(|id| id.0.to_string()).collect();
+        let numbers = format!("[{}]", numbers.join(","));
+        let mut found: HashMap<DeploymentId, NewestDetails> = HashMap::new();
+
+        let sql = "SELECT id, (SELECT revision FROM deployments
+                 WHERE environment = of.environment AND application = of.application
+                     AND status = 'succeeded'
+                 ORDER BY finish_order DESC LIMIT 1)
+             FROM deployments AS of WHERE id IN (SELECT value FROM json_each(?))";
+        self.walk(sql, [&numbers], |row| {
+            let to = found.entry(DeploymentId(row.get(0)?)).or_default();
+            to.deployed = revision_at(row, 1)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let sql = "SELECT kind, reason, signed_by, deployment FROM exceptions
+             WHERE deployment IN (SELECT value FROM json_each(?)) ORDER BY deployment, kind";
+        self.walk(sql, [&numbers], |row| {
+            let to = found.entry(DeploymentId(row.get(3)?)).or_default();
+            to.exceptions.push(exception(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let sql = "SELECT deployment, approved_by, commit_id FROM approvals
+             WHERE deployment IN (SELECT value FROM json_each(?))
+             ORDER BY deployment, approved_by";
+        self.walk(sql, [&numbers], |row| {
+            let to = found.entry(DeploymentId(row.get(0)?)).or_default();
+            let (by, commit) = (row.get(1)?, hash_at(row, 2)?);
+            to.approvals.push(Approval { by, commit });
+            Ok(ControlFlow::Continue(()))
+        })?;
+        // CROSS JOIN: first what is asked for, not all that was ever held.
+        let sql = "SELECT of.id, holds.deployment, holds.revision, holds.reason
+             FROM deployments AS of CROSS JOIN holds
+                 ON holds.environment = of.environment AND holds.application = of.application
+             WHERE of.id IN (SELECT value FROM json_each(?))
+             ORDER BY holds.deployment DESC";
+        self.walk(sql, [&numbers], |row| {
+            let to = found.entry(DeploymentId(row.get(0)?)).or_default();
+            let (by, revision) = (DeploymentId(row.get(1)?), hash_at(row, 2)?);
+            to.holds.push((by, revision, row.get(3)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 }
 

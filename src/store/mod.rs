@@ -63,7 +63,7 @@ pub use connection::Store;
 pub use cursor::Cursor;
 pub use dates::Undated;
 pub use deployments::{NewestRecord, TargetRecord};
-pub use details::Details;
+pub use details::{Details, NewestDetails};
 pub use enqueue::{Enqueued, Source, Superseded};
 pub use error::Error;
 pub use events::RecordedEvent;

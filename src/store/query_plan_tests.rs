@@ -279,6 +279,8 @@ fn read_all(r: &Reader<'_>) -> Result<(), Error> {
     }
     r.ended(20)?;
     r.newest()?;
+    r.deployed_targets()?;
+    r.newest_details([id].into_iter())?;
     r.last_planned()?;
 
     r.is_stuck(environment)?;

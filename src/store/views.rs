@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
 
+use super::columns::target_at;
 use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
@@ -139,6 +140,18 @@ impl Reader<'_> {
             .into_iter()
             .map(|deployment| (deployment.target.clone(), deployment));
         Ok(by_target.collect())
+    }
+
+    /// Each application in each environment that a deployment was recorded of.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn deployed_targets(&self) -> Result<Vec<Target>, Error> {
+        let sql = format!(
+            "WITH RECURSIVE {NEWEST} SELECT environment, application FROM deployments
+             WHERE id IN newest"
+        );
+        self.query(&sql, [], |row| target_at(row, 0))
     }
 
     /// The revision that was last planned for each application in each environment, but for retired

@@ -44,7 +44,7 @@ pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Er
         (files, _) => (files?, None),
     };
 
-    let recorded = record.newest()?.into_keys();
+    let recorded = record.deployed_targets()?;
     let retired = record.retirements()?.into_iter();
     let retired = retired.map(|retired| retired.target);
     let mut environments: BTreeSet<Environment> =

@@ -1,21 +1,24 @@
 //! How the programs of the package are compiled.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::run::run;
 
 /// The features of each crate of which the program in a folder is made, or which compiles it.
-fn features(folder: &Path, options: &[&str]) -> BTreeMap<String, String> {
+fn features(folder: &Path) -> BTreeMap<String, String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .current_dir(folder)
         .args(["tree", "--locked", "--offline"])
-        .args(options)
         .args([
             "--edges", "no-dev", "--prefix", "none", "--format", "{p}\t{f}",
         ]);
+    if folder == Path::new(env!("CARGO_MANIFEST_DIR")) {
+        // Otherwise these would be all programs together.
+        cargo.args(["--package", "deploy-by-code"]);
+    }
     let tree = run(&mut cargo, b"").ok().stdout.replace(" (*)", "");
 
     tree.lines()
@@ -29,20 +32,21 @@ fn features(folder: &Path, options: &[&str]) -> BTreeMap<String, String> {
 #[test]
 fn programs_share_what_is_compiled() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Where no package is named, the root stands for all default members.
-    let server = features(root, &["--package", "deploy-by-code"]);
+    let others = root.join("crates").read_dir().unwrap();
+    let others = others.map(|folder| folder.unwrap().path());
 
-    for program in root.join("crates").read_dir().unwrap() {
-        let program = program.unwrap().path();
-        let other = features(&program, &[]);
-        let shared = other.iter().filter(|(of, _)| server.contains_key(*of));
-        for (of, features) in shared {
+    let mut asked: BTreeMap<String, (PathBuf, String)> = BTreeMap::new();
+    for folder in others.chain([root.to_owned()]) {
+        for (of, features) in features(&folder) {
+            let known = asked.entry(of.clone());
+            let (first, expected) = known.or_insert_with(|| (folder.clone(), features.clone()));
             assert_eq!(
-                server[of],
-                *features,
-                "the server and {} ask for other features of {of}; Cargo.toml says how to give \
-                 both the same ones",
-                program.display()
+                *expected,
+                features,
+                "{} and {} ask for other features of {of}; Cargo.toml says how to give both the \
+                 same ones",
+                first.display(),
+                folder.display()
             );
         }
     }

@@ -184,6 +184,7 @@ fn client_that_has_a_page_gets_it_compressed_or_not_at_all() {
     let tag = plain.header("etag").unwrap().to_owned();
     let again = page.ask("GET", "/api/log", &format!("If-None-Match: {tag}\r\n"));
     assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("content-length"), None, "{again:?}");
 
     let short = page.ask("GET", "/api/log", "Accept-Encoding: gzip\r\n");
     assert_eq!(short.header("content-encoding"), Some("gzip"));
@@ -197,6 +198,11 @@ fn client_that_has_a_page_gets_it_compressed_or_not_at_all() {
     assert_eq!(
         head.header("content-length"),
         plain.header("content-length")
+    );
+    let stream = page.ask("HEAD", "/events", "");
+    assert_eq!(
+        (stream.status, stream.header("content-length")),
+        (200, None)
     );
 }
 

@@ -66,9 +66,13 @@ pub(crate) fn router(site: Site, hosts: Option<Vec<String>>) -> Router {
     });
     let is_known = middleware::from_fn_with_state(Arc::new(hosts), known_by_name);
     // Where a page is depends on the configuration. So this looks at all paths.
-    let find = get(find).route_layer(is_known).fallback(only_shown);
+    let find = get(find).route_layer(is_known);
     Router::new()
-        .fallback_service(find.with_state(desk))
+        .route("/", find.clone())
+        .route("/{*path}", find)
+        .method_not_allowed_fallback(only_shown)
+        .fallback(only_shown)
+        .with_state(desk)
         .layer(middleware::map_response(with_headers))
 }
 
@@ -177,7 +181,7 @@ fn visit(
     })
 }
 
-/// Lets a router answer for the path from a byte on. `of`: what its handlers need to know.
+/// Lets a router answer a GET for the path from a byte on. `of`: what its handlers need to know.
 async fn hand_over<T: Clone + Send + Sync + 'static>(
     router: &Router,
     request: &Parts,
@@ -192,7 +196,6 @@ async fn hand_over<T: Clone + Send + Sync + 'static>(
         return nothing(request.headers.clone()).await;
     };
     let mut handed = Request::new(Body::empty());
-    *handed.method_mut() = request.method.clone();
     *handed.uri_mut() = uri;
     *handed.headers_mut() = request.headers.clone();
     handed.extensions_mut().insert(of);
