@@ -80,6 +80,7 @@ test-deb: deb ## try the Debian package in fresh machines, also booted with syst
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
+	$(timed) 'compiling the programs' $(CARGO) build --locked
 	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
 	$(timed) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked
 
