@@ -164,5 +164,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions lint lint-tools oldest fmt \
-	install clean help need-compilers
+.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions lint lint-tools \
+	oldest fmt install clean help need-compilers
