@@ -41,7 +41,7 @@ package_flags = env SOURCE_DATE_EPOCH=$(epoch) RUSTFLAGS="$$RUSTFLAGS $(remap)"
 .DEFAULT_GOAL := all
 
 # What is called for every push starts in half the time without a dynamic linker and without
-# relocations. It uses nothing of the C library that needs others at run time (see src/sys/accounts).
+# relocations. It uses nothing of the C library that needs others at run time (src/sys/accounts).
 static = -C target-feature=+crt-static -C relocation-model=static
 # Nothing waits for these to start, and so they need not be as small as possible.
 thin = -C lto=thin -C codegen-units=16
@@ -109,7 +109,7 @@ oldest: need-compilers ## check the code with the oldest supported Rust, if it i
 fmt: ## format the code
 	$(CARGO) fmt --all
 
-install: $(binary) $(notifier) $(page) ## install under prefix (/usr/local), below DESTDIR; run make first
+install: $(binary) $(notifier) $(page) ## install into DESTDIR and prefix (/usr/local); run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
 		'$(DESTDIR)$(docdir)/docs/images' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
