@@ -53,6 +53,14 @@ else
     missing scripts shellcheck
 fi
 
+# `grep -q` ends as soon as it finds the text. What writes to it may then be ended by SIGPIPE, and
+# with pipefail the text seems to be missing, once in a while.
+no_quiet_pipes() {
+    grep -nE '\|[[:space:]]*grep +(-[A-Za-z]+ +)*-[A-Za-z]*q' "${scripts[@]}"
+    [ $? -eq 1 ]
+}
+check 'pipes into grep -q' no_quiet_pipes
+
 if "$cargo" deny --version >/dev/null 2>&1; then
     check dependencies \
         "$cargo" deny --workspace --locked check --hide-inclusion-graph bans licenses sources

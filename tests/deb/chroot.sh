@@ -13,7 +13,7 @@ expect 'deploy-by-code 0.' deploy-by-code --version
 [ "$(head -n 1 /usr/share/deploy-by-code/hooks/post-receive)" = '#!/usr/bin/deploy-by-code as-hook' ] || fail 'the hook does not name the program'
 for page in man1/deploy-by-code.1 man1/deploy-by-code-freeze.1 man5/deploy-by-code.toml.5 man5/deploy-files.5; do
     # Minimal machines leave documentation out, so look for it in the package's list of files.
-    dpkg --listfiles deploy-by-code | grep -q "/usr/share/man/$page.gz" || fail "no $page"
+    expect "/usr/share/man/$page.gz" dpkg --listfiles deploy-by-code
 done
 deploy-by-code --config /etc/deploy-by-code/config.toml --help >/dev/null
 

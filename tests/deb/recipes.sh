@@ -34,7 +34,11 @@ newest() {
     until_true 60 ended
     expect "$1" show_newest
 }
-ended() { ! at log -n 1 --json | grep -Eq '"status": "(queued|running)"'; }
+ended() {
+    local newest
+    newest=$(at log -n 1 --json) || return
+    [[ $newest == *'"status": "'* && ! $newest =~ '"status": "'(queued|running)'"' ]]
+}
 
 # recipe NAME: makes a folder for the test of one page, with a clone of the deploy repository in it.
 # The first block of a page is for the server.

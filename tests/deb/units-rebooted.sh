@@ -8,7 +8,7 @@ at() { deploy-by-code -C /srv/deploys.git "$@"; }
 rm -f /var/tmp/hold
 
 say 'at boot the timer finds the interrupted deployment, and the push that no hook planned'
-interrupted() { at show 6 | grep -q 'interrupted: the machine restarted'; }
+interrupted() { [[ $(at show 6) == *'interrupted: the machine restarted'* ]]; }
 until_true 90 interrupted
 until_true 20 at show 7
 at wait 7
