@@ -126,37 +126,38 @@ impl Reader<'_> {
         let numbers = format!("[{}]", numbers.join(","));
         let mut found: HashMap<DeploymentId, NewestDetails> = HashMap::new();
 
-        let sql = "SELECT id, (SELECT revision FROM deployments
+        // CROSS JOIN: first the numbers, and then the few rows of each, without a list of them.
+        let sql = "SELECT of.id, (SELECT revision FROM deployments
                  WHERE environment = of.environment AND application = of.application
                      AND status = 'succeeded'
                  ORDER BY finish_order DESC LIMIT 1)
-             FROM deployments AS of WHERE id IN (SELECT value FROM json_each(?))";
+             FROM json_each(?) AS number CROSS JOIN deployments AS of ON of.id = number.value";
         self.walk(sql, [&numbers], |row| {
             let to = found.entry(DeploymentId(row.get(0)?)).or_default();
             to.deployed = revision_at(row, 1)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        let sql = "SELECT kind, reason, signed_by, deployment FROM exceptions
-             WHERE deployment IN (SELECT value FROM json_each(?)) ORDER BY deployment, kind";
+        let sql = "SELECT kind, reason, signed_by, deployment
+             FROM json_each(?) AS number CROSS JOIN exceptions ON deployment = number.value
+             ORDER BY kind";
         self.walk(sql, [&numbers], |row| {
             let to = found.entry(DeploymentId(row.get(3)?)).or_default();
             to.exceptions.push(exception(row)?);
             Ok(ControlFlow::Continue(()))
         })?;
-        let sql = "SELECT deployment, approved_by, commit_id FROM approvals
-             WHERE deployment IN (SELECT value FROM json_each(?))
-             ORDER BY deployment, approved_by";
+        let sql = "SELECT deployment, approved_by, commit_id
+             FROM json_each(?) AS number CROSS JOIN approvals ON deployment = number.value
+             ORDER BY approved_by";
         self.walk(sql, [&numbers], |row| {
             let to = found.entry(DeploymentId(row.get(0)?)).or_default();
             let (by, commit) = (row.get(1)?, hash_at(row, 2)?);
             to.approvals.push(Approval { by, commit });
             Ok(ControlFlow::Continue(()))
         })?;
-        // CROSS JOIN: first what is asked for, not all that was ever held.
         let sql = "SELECT of.id, holds.deployment, holds.revision, holds.reason
-             FROM deployments AS of CROSS JOIN holds
+             FROM json_each(?) AS number CROSS JOIN deployments AS of ON of.id = number.value
+             CROSS JOIN holds
                  ON holds.environment = of.environment AND holds.application = of.application
-             WHERE of.id IN (SELECT value FROM json_each(?))
              ORDER BY holds.deployment DESC";
         self.walk(sql, [&numbers], |row| {
             let to = found.entry(DeploymentId(row.get(0)?)).or_default();

@@ -69,9 +69,10 @@ pub(crate) fn router(site: Site, hosts: Option<Vec<String>>) -> Router {
     let find = get(find).route_layer(is_known);
     Router::new()
         .route("/", find.clone())
-        .route("/{*path}", find)
+        .route("/{*path}", find.clone())
         .method_not_allowed_fallback(only_shown)
-        .fallback(only_shown)
+        // What has no path, such as `OPTIONS *`.
+        .fallback(find.fallback(only_shown))
         .with_state(desk)
         .layer(middleware::map_response(with_headers))
 }
