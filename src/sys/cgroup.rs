@@ -293,7 +293,8 @@ mod tests {
             eprintln!("no cgroup can be made here");
             return;
         };
-        drop(dead);
+        // A child that another test has just made may have a copy of the file.
+        dead.unlock().unwrap();
 
         sweep();
         assert!(
@@ -302,7 +303,7 @@ mod tests {
         );
         assert!(!left.exists(), "a group that nobody uses is left");
 
-        drop(procs);
+        procs.unlock().unwrap();
         sweep();
         assert!(!used.exists());
         assert!(
