@@ -43,13 +43,14 @@ package_flags = env SOURCE_DATE_EPOCH=$(epoch) RUSTFLAGS="$$RUSTFLAGS $(remap)"
 # What is called for every push starts in half the time without a dynamic linker and without
 # relocations. It uses nothing of the C library that needs others at run time (src/sys/accounts).
 static = -C target-feature=+crt-static -C relocation-model=static
+ordered = -C linker='$(CURDIR)/scripts/link-in-order.sh'
 # Nothing waits for these to start, and so they need not be as small as possible.
 thin = -C lto=thin -C codegen-units=16
 # The programs share the compiled library: only how each is linked is its own.
 build = $(package_flags) $(CARGO) rustc --release --locked
 
 all: need-compilers ## build the release binaries (the default)
-	$(timed) 'release build' $(build) --bin deploy-by-code -- $(static)
+	$(timed) 'release build' $(build) --bin deploy-by-code -- $(static) $(ordered)
 	$(timed) 'deploy-by-code-notify' $(build) --package deploy-by-code-notify -- $(thin)
 	$(timed) 'deploy-by-code-web' $(build) --package deploy-by-code-web -- $(thin)
 
@@ -94,6 +95,12 @@ bench: all ## measure the speed; CASES=… some cases, ARGS=--quick; see docs/pe
 bench-instructions: all ## count instructions against a baseline; BASELINE=new renews it
 	$(timed) 'counting instructions' benches/instructions.py --binary '$(binary)' \
 		$(if $(BASELINE),--$(BASELINE)) $(CASES)
+
+order: need-compilers ## find out again which functions hooks call, for the linker; needs valgrind
+	$(build) --bin deploy-by-code -- $(static) -C strip=none
+	benches/instructions.py --binary '$(binary)' --functions scripts/functions-of-hooks.txt \
+		transaction_of_others other_branch nothing_ours transaction_of_the_branch one judged
+	touch src/main.rs
 
 lint: need-compilers ## check formatting, code, man pages, scripts and dependencies
 	$(timed) lint scripts/lint.sh
@@ -164,5 +171,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions lint lint-tools \
+.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions order lint lint-tools \
 	oldest fmt install clean help need-compilers

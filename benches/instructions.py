@@ -29,6 +29,8 @@ def arguments():
     parser.add_argument("--binary", type=pathlib.Path, default="target/release/deploy-by-code")
     parser.add_argument("--baseline", type=pathlib.Path, default=HERE / "instructions.json")
     parser.add_argument("--new", action="store_true", help="make the counts the baseline")
+    parser.add_argument("--functions", type=pathlib.Path, metavar="FILE",
+                        help="compare nothing: write which functions are called")
     parser.add_argument("--list", action="store_true", help="list the cases")
     given = parser.parse_args()
     names = [case.__name__ for case in CASES]
@@ -49,11 +51,10 @@ def scratch():
     return pathlib.Path(tempfile.mkdtemp(prefix="i" * missing, dir=below))
 
 
-def count(given, folder):
+def count(given, callgrind):
     """The instructions of each case. Each is counted twice, and the lower count is taken. Two that
     differ by more than the noise are a fault: the comparison would mean nothing."""
-    callgrind = Callgrind(folder)
-    bench = Bench(given.binary, folder, Results(), rounds=1)
+    bench = Bench(given.binary, callgrind.folder, Results(), rounds=1)
     counts = {}
     for case in CASES:
         if given.case and case.__name__ not in given.case:
@@ -89,6 +90,15 @@ def judge(given, counts):
     return 1 if faults else 0
 
 
+def write_functions(file, functions):
+    """Writes them down. Returns the exit status."""
+    if not any("::" in name for name in functions):
+        raise Fault("the program has no symbols: it must be linked with -C strip=none")
+    file.write_text("".join(f"{name}\n" for name in functions))
+    print(f"{file} has {len(functions)} functions")
+    return 0
+
+
 def main():
     given = arguments()
     if given.list:
@@ -97,11 +107,15 @@ def main():
         return 0
     sys.stdout.reconfigure(line_buffering=True)
     given.binary, given.baseline = given.binary.resolve(), given.baseline.resolve()
+    given.functions = given.functions and given.functions.resolve()
     try:
         begin()
         folder = scratch()
         try:
-            counts = count(given, folder)
+            callgrind = Callgrind(folder)
+            counts = count(given, callgrind)
+            if given.functions:
+                return write_functions(given.functions, callgrind.functions())
         finally:
             os.chdir("/")
             shutil.rmtree(folder, ignore_errors=True)

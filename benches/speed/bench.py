@@ -20,13 +20,16 @@ PACKAGES = {
 
 class Bench:
     """One run over some cases. `rounds` is how often each contender is measured, `plots` the folder
-    for what is drawn."""
+    for what is drawn, which is also on a disk like the programs of the system."""
 
     def __init__(self, binary, folder, results, rounds, quick=False, plots=None):
         self.folder, self.results, self.rounds = folder, results, rounds
         self.quick, self.plots = quick, plots
         # Under a short name of its own, so that no other path than the folder's has a part in it.
-        self.binary = folder / "deploy-by-code"
+        # A copy, as an installed program is one: the kernel keeps what a linker has written in
+        # smaller pieces, and then each start takes longer. In memory (tmpfs) they are as small.
+        self.binary = (plots or folder) / "deploy-by-code"
+        self.binary.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(binary, self.binary)
         self.made = {}
 

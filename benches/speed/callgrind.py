@@ -9,6 +9,7 @@ What can't be fixed are the seeds of hash tables, the clock and the numbers of p
 import os
 import re
 import shutil
+import subprocess
 
 from .driver import ENVIRONMENT, Fault, reap, run
 
@@ -17,6 +18,10 @@ from .driver import ENVIRONMENT, Fault, reap, run
 NOISE_MAX = 0.005
 
 TOTAL = re.compile(r"Collected : (\d+)")
+
+# The first mention of a function, and of one that it calls (Valgrind's manual, "Callgrind Format
+# Specification"). A function that calls itself is mentioned a second time, with a number.
+FUNCTION = re.compile(r"^c?fn=\(\d+\) (\S+?)(?:'\d+)?$", re.MULTILINE)
 
 
 class Callgrind:
@@ -39,6 +44,7 @@ class Callgrind:
         options = [
             "--tool=callgrind",
             "--trace-children=no",
+            "--demangle=no",
             f"--callgrind-out-file={files}.out",
             f"--log-file={files}.log",
         ]
@@ -56,3 +62,17 @@ class Callgrind:
             words = " ".join(map(str, argv))
             raise Fault(f"callgrind gave {len(totals)} totals for {words}: {said}")
         return totals[0], os.waitstatus_to_exitcode(status)
+
+    def functions(self):
+        """The functions that were called in all counts, the earliest count first, as c++filt shows
+        them."""
+        files = sorted(self.folder.glob("callgrind.*.out"), key=lambda file: file.stat().st_mtime_ns)
+        called = dict.fromkeys(name for file in files for name in FUNCTION.findall(file.read_text()))
+        shown = subprocess.run(
+            ["c++filt", "--no-verbose"], input="\n".join(called), stdout=subprocess.PIPE, text=True, check=True
+        )
+        # What has no name, and what valgrind calls the part before `main`.
+        unnamed = re.compile(r"0x[0-9a-f]+|\(below main\)")
+        return [
+            name for name in dict.fromkeys(shown.stdout.splitlines()) if not unnamed.fullmatch(name)
+        ]
