@@ -1,12 +1,10 @@
 //! `log`: the recorded deployments, newest first.
 
-use std::io::Write;
-
 use super::context::Context;
 use super::error::Error;
 use super::exit::Exit;
 use super::look_commands::LogArguments;
-use super::output::Output;
+use super::output::{Buffered, Output};
 use crate::report::{
     Colour, Table, colour, duration, duration_cell, summary_cell, to_json_line, who_cell,
     write_json_array,
@@ -39,7 +37,7 @@ pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Er
     }
     if arguments.json {
         let next = || history.next_rows().map_err(Error::from);
-        let written = |output: &mut dyn Write| write_json_array(output, next, Error::Output);
+        let written = |output: &mut Buffered| write_json_array(output, next, Error::Output);
         context.output.write(written)?;
         return Ok(Exit::Done);
     }

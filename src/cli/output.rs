@@ -2,7 +2,7 @@
 //! panic.
 
 use std::env;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use super::error::Error;
 use crate::report::{Colour, Table};
@@ -10,6 +10,9 @@ use crate::sys::terminal;
 
 /// How much is collected before it is written, in bytes.
 const BUFFER: usize = 64 * 1024;
+
+/// Standard output, which is written to in large pieces.
+pub(super) type Buffered = BufWriter<StdoutLock<'static>>;
 
 /// Standard output.
 pub(super) struct Output {
@@ -39,7 +42,7 @@ impl Output {
     /// Prints what `write` writes, and ends the line.
     pub(super) fn write(
         &self,
-        write: impl FnOnce(&mut dyn Write) -> Result<(), Error>,
+        write: impl FnOnce(&mut Buffered) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut stdout = BufWriter::with_capacity(BUFFER, io::stdout().lock());
         write(&mut stdout)?;

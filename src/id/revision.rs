@@ -57,7 +57,12 @@ impl Revision {
 
         match hash.len() {
             40 | 64 if hash.iter().all(|b| *b == b'0') => Err(RevisionError::Null),
-            40 | 64 => Ok(Self(String::from_utf8_lossy(hash).to_ascii_lowercase())),
+            40 | 64 => {
+                let mut digits = hash.to_vec();
+                digits.make_ascii_lowercase();
+                let digits = String::from_utf8(digits);
+                digits.map(Self).map_err(|_| RevisionError::NotHexadecimal)
+            }
             0..40 => Err(RevisionError::Abbreviated),
             _ => Err(RevisionError::WrongLength),
         }

@@ -129,23 +129,28 @@ impl DeploymentRow {
         record: &Reader<'_>,
     ) -> Result<Self, store::Error> {
         let details = record.details(deployment.id)?;
-        Self::with_details(deploy, deployment, details, record)
+        let has_log = record.log_file(deployment.id).exists();
+        Self::with_details(deploy, deployment.clone(), details, has_log, record)
     }
 
-    /// The same, where it is known what is recorded along with the deployment.
+    /// The same, where it is known what is recorded along with the deployment, and whether it has a
+    /// log.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn with_details(
         deploy: &DeployRepository,
-        deployment: &Deployment,
+        deployment: Deployment,
         details: Details,
+        has_log: bool,
         record: &Reader<'_>,
     ) -> Result<Self, store::Error> {
-        let log = record.log_file(deployment.id);
-        let (pusher, pusher_known_by) = who(deployment.pusher.as_ref());
-        let (cancelled_by, cancelled_known_by) = who(deployment.cancelled_by.as_ref());
-        let (released_by, released_known_by) = who(deployment.released_by.as_ref());
+        let log = has_log.then(|| record.log_file(deployment.id));
+        let (remark, waited) = (remark(&deployment), waited(&deployment));
+        let duration = duration(&deployment);
+        let (pusher, pusher_known_by) = who(deployment.pusher);
+        let (cancelled_by, cancelled_known_by) = who(deployment.cancelled_by);
+        let (released_by, released_known_by) = who(deployment.released_by);
         let mut holds = Vec::new();
         if deployment.rolled_back.is_some() {
             holds = record.holds(&deployment.target)?;
@@ -156,18 +161,18 @@ impl DeploymentRow {
             id: deployment.id,
             repository: deploy.repository.path().to_string_lossy().into_owned(),
             rollout: deployment.rollout,
-            environment: deployment.target.environment.clone(),
-            application: deployment.target.application.clone(),
-            summary: deployment.summary.clone(),
-            revision: deployment.revision.clone(),
-            previous_revision: deployment.previous_revision.clone(),
+            environment: deployment.target.environment,
+            application: deployment.target.application,
+            summary: deployment.summary,
+            revision: deployment.revision,
+            previous_revision: deployment.previous_revision,
             status: deployment.status,
-            reason: deployment.reason.clone(),
-            remark: remark(deployment),
-            deploy_commit: deployment.deploy_commit.clone(),
+            reason: deployment.reason,
+            remark,
+            deploy_commit: deployment.deploy_commit,
             pusher,
             pusher_known_by,
-            author: deployment.author.clone(),
+            author: deployment.author,
             retry_of: deployment.retry_of,
             superseded_by: deployment.superseded_by,
             cancelled_by,
@@ -177,11 +182,11 @@ impl DeploymentRow {
             queued_at: deployment.queued_at,
             started_at: deployment.started_at,
             finished_at: deployment.finished_at,
-            waited_ms: waited(deployment).map(ms),
-            duration_ms: duration(deployment).map(ms),
+            waited_ms: waited.map(ms),
+            duration_ms: duration.map(ms),
             exit_status: deployment.exit_status,
-            log: log.exists().then(|| log.to_string_lossy().into_owned()),
-            rolled_back: deployment.rolled_back.clone(),
+            log: log.map(|log| log.to_string_lossy().into_owned()),
+            rolled_back: deployment.rolled_back,
             holds: HoldRow::all(holds),
             exceptions: details.exceptions,
             approvals: details.approvals,
@@ -191,12 +196,12 @@ impl DeploymentRow {
 }
 
 /// The name of a person, and how it is known, where that was recorded.
-fn who(person: Option<&Identity>) -> (Option<String>, Option<Evidence>) {
-    let evidence = person.map(|person| person.evidence);
-    (
-        person.map(|person| person.name.clone()),
-        evidence.filter(|evidence| *evidence != Evidence::Unrecorded),
-    )
+fn who(person: Option<Identity>) -> (Option<String>, Option<Evidence>) {
+    let Some(Identity { name, evidence }) = person else {
+        return (None, None);
+    };
+    let recorded = (evidence != Evidence::Unrecorded).then_some(evidence);
+    (Some(name), recorded)
 }
 
 /// How long a deployment waited from when it was recorded until it began. `None`: it has not begun.

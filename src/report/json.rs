@@ -28,7 +28,7 @@ pub fn to_json_line(value: &impl Serialize) -> String {
 /// # Errors
 /// The next piece can't be had, or nothing can be written.
 pub fn write_json_array<T: Serialize, E>(
-    output: &mut dyn io::Write,
+    output: &mut impl io::Write,
     mut next_piece: impl FnMut() -> Result<Vec<T>, E>,
     failed: impl Fn(io::Error) -> E,
 ) -> Result<(), E> {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::error::Error;
-use super::reader::{FILE, LOG, Reader, Snapshot, lock_file, log_file};
+use super::log_files::log_file;
+use super::reader::{FILE, LOG, Reader, Snapshot, lock_file};
 use super::transaction::Transaction;
 use crate::id::{DeploymentId, Environment};
 use crate::sys::file::sync_folder;

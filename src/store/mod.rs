@@ -31,6 +31,7 @@ mod freezes;
 mod gone_readers;
 mod identity_file;
 mod left_running;
+mod log_files;
 mod notifications;
 mod numbers;
 mod open;
@@ -72,6 +73,7 @@ pub use figures::{
 };
 pub use gone_readers::EventReader;
 pub use left_running::LeftRunning;
+pub use log_files::with_log;
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
 pub use phases::{PhaseEnd, RecordedPhase};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{CachedStatement, Connection, Params, Row};
 
 use super::error::Error;
+use super::log_files::log_file;
 use crate::id::{DeploymentId, Environment};
 
 /// The database's file in the state directory.
@@ -122,11 +123,6 @@ impl<'s> Reader<'s> {
 /// The lock file of an environment in a state directory.
 pub(super) fn lock_file(folder: &Path, environment: &Environment) -> PathBuf {
     folder.join("locks").join(format!("{environment}.lock"))
-}
-
-/// The log file of a deployment in a state directory.
-pub(super) fn log_file(folder: &Path, id: DeploymentId) -> PathBuf {
-    folder.join("logs").join(format!("{}.log", id.0))
 }
 
 /// A [`Reader`] in a transaction that only reads. The transaction ends when it is dropped.

@@ -1,10 +1,12 @@
 //! `log`: the history of deployments, whole or in pieces.
 
+use std::collections::BTreeSet;
+
 use super::error::{Error, Kind};
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::report::DeploymentRow;
-use crate::store::{Deployment, Filter, Period, Reader, Store};
+use crate::store::{Deployment, Filter, Period, Reader, Store, with_log};
 use crate::text;
 use crate::time::{Timestamp, parse_duration};
 
@@ -69,6 +71,8 @@ pub struct History<'s> {
     left: u32,
     /// The last deployment that was handed over.
     last: Option<DeploymentId>,
+    /// Those that had a log when the history was begun, where many are asked for.
+    logs: Option<BTreeSet<DeploymentId>>,
 }
 
 impl<'s> History<'s> {
@@ -88,6 +92,7 @@ impl<'s> History<'s> {
             period,
             left: most,
             last: None,
+            logs: None,
         }
     }
 
@@ -110,16 +115,30 @@ impl<'s> History<'s> {
     /// The state can't be read.
     pub fn next_rows(&mut self) -> Result<Vec<DeploymentRow>, Error> {
         let deploy = self.deploy;
-        self.piece(
+        if self.left > PIECE && self.logs.is_none() {
+            // One look for all. If the folder can't be read, each log is looked for.
+            self.logs = with_log(self.store.folder()).ok().flatten();
+        }
+        let logs = self.logs.take();
+        let has_log = |record: &Reader<'_>, deployment: &Deployment| match &logs {
+            // What has not ended may have got its log since then.
+            Some(logs) if deployment.status.has_ended() => logs.contains(&deployment.id),
+            _ => record.log_file(deployment.id).exists(),
+        };
+
+        let rows = self.piece(
             |record, before, filter, period, most| {
                 let piece = record.history_with_details(before, filter, period, most)?;
                 let rows = piece.into_iter().map(|(deployment, details)| {
-                    DeploymentRow::with_details(deploy, &deployment, details, record)
+                    let has_log = has_log(record, &deployment);
+                    DeploymentRow::with_details(deploy, deployment, details, has_log, record)
                 });
                 Ok(rows.collect::<Result<_, _>>()?)
             },
             |row| row.id,
-        )
+        );
+        self.logs = logs;
+        rows
     }
 
     /// Reads the next piece, and notes where it ends.

@@ -26,7 +26,7 @@ use crate::identity::Identity;
 use crate::judging::wanted;
 use crate::publish::Audience;
 use crate::report::PublishedHistory;
-use crate::store::{self, LeftRunning, Store, Transaction};
+use crate::store::{self, LeftRunning, Store, Transaction, with_log};
 use crate::sys::clock;
 use crate::sys::file::{is_absence, is_there};
 use crate::sys::lock::{Lock, try_lock_a_moment};
@@ -308,13 +308,9 @@ struct Logs {
 
 impl Logs {
     fn find(folder: &Path) -> Result<Self, Error> {
-        let names = names(&folder.join("logs"))?;
-        let has_folder = names.is_some();
-        let numbers = names.unwrap_or_default().into_iter().filter_map(|name| {
-            let number = name.strip_suffix(".log")?;
-            number.parse::<DeploymentId>().ok()
-        });
-        let numbers: BTreeSet<DeploymentId> = numbers.collect();
+        let found = with_log(folder).map_err(unreadable(&folder.join("logs")))?;
+        let has_folder = found.is_some();
+        let numbers = found.unwrap_or_default();
         Ok(Self {
             has_folder,
             count: numbers.len(),
