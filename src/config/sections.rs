@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::application_repository::RepositorySetting;
 use super::calendar::{OnFreeze, Window};
 use super::environment_key::EnvironmentPattern;
 use super::notify::NotifySection;
@@ -115,9 +116,24 @@ impl Config {
     /// alone, so the other settings are not resolved.
     #[must_use]
     pub fn subdirectory(&self, target: &Target) -> Option<&Template> {
+        self.first(target, |level| level.subdirectory.as_ref())
+    }
+
+    /// The application repository, as the settings have it. Hooks ask several times for this alone.
+    #[must_use]
+    pub fn repository(&self, target: &Target) -> Option<&RepositorySetting> {
+        self.first(target, |level| level.repository.as_ref())
+    }
+
+    /// One setting of a target; `None`: no section names it.
+    fn first<'c, T>(
+        &'c self,
+        target: &Target,
+        setting: impl FnMut(&'c PartialSettings) -> Option<T>,
+    ) -> Option<T> {
         let section = self.section(&target.environment);
-        let mut levels = self.levels(section, &target.application).into_iter();
-        levels.find_map(|level| level.subdirectory.as_ref())
+        let levels = self.levels(section, &target.application);
+        levels.into_iter().find_map(setting)
     }
 
     /// The settings of one application, or of all that have no section, in the environments that a

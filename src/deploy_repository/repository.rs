@@ -338,7 +338,7 @@ impl DeployRepository {
     /// The same, and the mirror; `None`: the repository is not on another host.
     #[must_use]
     pub fn application_place(&self, target: &Target) -> Option<(PathBuf, Option<Mirror>)> {
-        let setting = self.config.settings(target).repository?;
+        let setting = self.config.repository(target)?;
         Some(match setting.fill(&folder_values(target)) {
             Some(ApplicationRepository::Folder(folder)) => (folder, None),
             Some(ApplicationRepository::Url(url)) => {
