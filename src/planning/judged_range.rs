@@ -27,6 +27,14 @@ impl JudgedRange {
         Ok(Self { prepared, plan })
     }
 
+    /// Whether no deploy file changed and no rule refuses anything.
+    pub(super) fn is_nothing(&self) -> bool {
+        let prepared = &self.prepared;
+        prepared.touched.is_empty()
+            && prepared.candidates.is_empty()
+            && self.plan.refusals.is_empty()
+    }
+
     /// The plan by the state as it is inside of a transaction. `last_event`: the newest event of
     /// the state by which the range was judged. While there is no newer one, the state is the same.
     ///

@@ -34,10 +34,14 @@ pub fn plan_tip(
 ) -> Result<Planned, Error> {
     for _ in 0..TRIES_MAX {
         let preparation = Preparation::take(deploy, store, push, repositories)?;
-        let recorded = store.transaction(|transaction| {
+        let record = |transaction: &Transaction<'_>| {
             repositories
                 .from_memory(|repositories| preparation.record(deploy, transaction, repositories))
-        });
+        };
+        let recorded = match preparation.only_moves_cursor() {
+            true => store.unsynced_transaction(record),
+            false => store.transaction(record),
+        };
         match recorded {
             Err(Error::Overtaken(_)) => {}
             recorded => return recorded,
@@ -125,6 +129,15 @@ impl Preparation {
                 OwnRange::judge(deploy, (push, effect), candidates, &state, repositories)?;
         }
         Ok(preparation)
+    }
+
+    /// Whether nothing is recorded but that the cursor moves. If a power cut takes that away, the
+    /// same commits are looked at again, and nothing follows from them again.
+    fn only_moves_cursor(&self) -> bool {
+        let is_nothing = |range: &Range| range.judged.is_nothing();
+        self.range.as_ref().is_some_and(is_nothing)
+            && self.faults.is_empty()
+            && self.push_effect.is_none()
     }
 
     /// Judges what lies between cursor and tip.

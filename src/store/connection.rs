@@ -136,12 +136,27 @@ impl Store {
         done
     }
 
-    /// Like [`Store::transaction`], for work that can also be done later or by somebody else.
+    /// Like [`Store::transaction`], for work that is done again where it is lost.
     ///
-    /// It waits for other processes one second only. Then it is an error, and nothing is done. It
-    /// is not synced: all of it happens or nothing, and it survives the death of the process, but a
-    /// power cut can undo it. The next synced transaction makes it durable too (SQLite, "PRAGMA
-    /// synchronous", NORMAL in WAL mode).
+    /// It is not synced: all of it happens or nothing, and it survives the death of the process,
+    /// but a power cut can undo it. The next synced transaction makes it durable too (SQLite,
+    /// "PRAGMA synchronous", NORMAL in WAL mode).
+    ///
+    /// # Errors
+    /// As for [`Store::transaction`].
+    pub fn unsynced_transaction<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run("PRAGMA synchronous = NORMAL")?;
+        let done = self.transaction(work);
+        self.run("PRAGMA synchronous = FULL")?;
+        done
+    }
+
+    /// Like [`Store::unsynced_transaction`], for work that can also be done later or by somebody
+    /// else. It waits for other processes one second only. Then it is an error, and nothing is
+    /// done.
     ///
     /// # Errors
     /// As for [`Store::transaction`].
@@ -150,9 +165,7 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.wait_at_most(BUSY_IF_OPTIONAL)?;
-        self.run("PRAGMA synchronous = NORMAL")?;
-        let done = self.transaction(work);
-        self.run("PRAGMA synchronous = FULL")?;
+        let done = self.unsynced_transaction(work);
         self.wait_at_most(BUSY)?;
         done
     }
