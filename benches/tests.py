@@ -7,6 +7,7 @@ import unittest
 from xml.etree import ElementTree
 
 from speed import baseline, machine, svg
+from speed.callgrind import functions_in
 from speed.driver import Contender, Fault
 from speed.figures import Results
 
@@ -125,6 +126,21 @@ class Plots(unittest.TestCase):
         for highest, expected in [(97, [0, 20, 40, 60, 80, 100]), (0.3, [0, 0.1, 0.2, 0.3])]:
             found = svg.ticks(highest)
             self.assertEqual([round(value, 9) for value in found], expected)
+
+
+class Functions(unittest.TestCase):
+    def test_called_functions_are_named_once_without_hashes(self):
+        first = "\n".join([
+            "fn=(1) (below main)",
+            "cfn=(2) main",
+            "fn=(2)",
+            "cfn=(3) _ZN4core3ptr4read17h0123456789abcdefE",
+            "cfn=(4) _RNvNtCsjrHSEGnQ3l9_3std2io5stdin",
+            "cfn=(5) 0x0000000000b32e50",
+        ])
+        second = "fn=(1) walk\ncfn=(2) walk'2\ncfn=(3) main\n"
+        expected = ["main", "core::ptr::read", "std::io::stdin", "walk"]
+        self.assertEqual(functions_in([first, second]), expected)
 
 
 class Files(unittest.TestCase):

@@ -64,15 +64,20 @@ class Callgrind:
         return totals[0], os.waitstatus_to_exitcode(status)
 
     def functions(self):
-        """The functions that were called in all counts, the earliest count first, as c++filt shows
-        them."""
-        files = sorted(self.folder.glob("callgrind.*.out"), key=lambda file: file.stat().st_mtime_ns)
-        called = dict.fromkeys(name for file in files for name in FUNCTION.findall(file.read_text()))
-        shown = subprocess.run(
-            ["c++filt", "--no-verbose"], input="\n".join(called), stdout=subprocess.PIPE, text=True, check=True
-        )
-        # What has no name, and what valgrind calls the part before `main`.
-        unnamed = re.compile(r"0x[0-9a-f]+|\(below main\)")
-        return [
-            name for name in dict.fromkeys(shown.stdout.splitlines()) if not unnamed.fullmatch(name)
-        ]
+        """The functions that were called in all counts, those of the earliest count first."""
+        files = list(self.folder.glob("callgrind.*.out"))
+        files.sort(key=lambda file: file.stat().st_mtime_ns)
+        return functions_in(file.read_text() for file in files)
+
+
+def functions_in(profiles):
+    """The functions that some profiles name, as c++filt shows them."""
+    called = [name for profile in profiles for name in FUNCTION.findall(profile)]
+    names = "\n".join(dict.fromkeys(called))
+    filter = ["c++filt", "--no-verbose"]
+    shown = subprocess.run(filter, input=names, stdout=subprocess.PIPE, text=True, check=True)
+
+    # What has no name, and what Valgrind calls the part before `main`.
+    unnamed = re.compile(r"0x[0-9a-f]+|\(below main\)")
+    functions = dict.fromkeys(shown.stdout.splitlines())
+    return [name for name in functions if not unnamed.fullmatch(name)]
