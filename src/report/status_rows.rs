@@ -102,7 +102,7 @@ pub struct StatusRow {
 }
 
 /// Makes a row for each application that is wanted or was ever deployed. What dead runners hold is
-/// left open: the processes are not looked at.
+/// left open: the processes are not looked at. `newest`: what [`Reader::newest`] says.
 ///
 /// # Errors
 /// The state can't be read.
@@ -111,9 +111,9 @@ pub fn status_rows(
     record: &Reader<'_>,
     wanted: &BTreeMap<Target, Revision>,
     freezes: &BTreeMap<Environment, Freeze>,
+    mut newest: BTreeMap<Target, Deployment>,
     filter: &Filter,
 ) -> Result<Vec<StatusRow>, store::Error> {
-    let mut newest = record.newest()?;
     let retired: BTreeMap<Target, _> = record
         .retirements()?
         .into_iter()

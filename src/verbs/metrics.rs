@@ -136,6 +136,7 @@ fn applications(
         record,
         &names.wanted,
         &BTreeMap::new(),
+        record.newest()?,
         &Filter::default(),
     )?;
     let rows = rows.into_iter().map(|row| (row.target(), row));

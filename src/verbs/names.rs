@@ -32,6 +32,15 @@ pub struct Names {
 /// # Errors
 /// The deploy branch or the state can't be read.
 pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Error> {
+    names_with(deploy, record, record.deployed_targets()?)
+}
+
+/// The same, where it is known what the record has deployments of.
+pub(super) fn names_with(
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+    recorded: impl IntoIterator<Item = Target>,
+) -> Result<Names, Error> {
     let tip = deploy.repository.branch_tip(&deploy.branch)?;
     let (files, unreadable) = match (deploy_files(deploy, tip.as_ref()), tip) {
         // What is recorded is shown also while the branch is damaged.
@@ -44,7 +53,6 @@ pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Er
         (files, _) => (files?, None),
     };
 
-    let recorded = record.deployed_targets()?;
     let retired = record.retirements()?.into_iter();
     let retired = retired.map(|retired| retired.target);
     let mut environments: BTreeSet<Environment> =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::error::Error;
 use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
-use super::names::names;
+use super::names::names_with;
 use super::notifications::{Untold, untold};
 use crate::deploy_repository::{DeployRepository, InstallRecord, MissingBranch};
 use crate::deployfile::EXTENSION;
@@ -56,11 +56,12 @@ pub fn overview(
     } else {
         None
     };
-    let names = names(deploy, &record)?;
+    let newest = record.newest()?;
+    let names = names_with(deploy, &record, newest.keys().cloned())?;
     names.check_filter(filter)?;
 
     let mut frozen = frozen(deploy, &record, &names, clock::now())?;
-    let mut rows = status_rows(deploy, &record, &names.wanted, &frozen, filter)?;
+    let mut rows = status_rows(deploy, &record, &names.wanted, &frozen, newest, filter)?;
 
     let mut problems = record.problems()?;
     problems.retain(|problem| concerns(filter, &deploy.config.root, &problem.refusal.path));
