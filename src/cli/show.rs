@@ -115,6 +115,14 @@ fn show_one(context: &Context, deployment: &Deployment, row: DeploymentRow) -> R
             .output
             .line(&format!("{:<14} {revision}", "holds back"))?;
     }
+    for (number, note) in row.notes.iter().enumerate() {
+        let name = if number == 0 { "rules" } else { "" };
+        let (rule, message) = (&note.rule, &note.message);
+        let (rule, message) = (text::escape(rule, 64), text::escape(message, 1_001));
+        context
+            .output
+            .line(&format!("{name:<14} {rule}: {message}"))?;
+    }
     Ok(())
 }
 

@@ -165,6 +165,7 @@ fn deployment(
         exceptions: judged.exceptions(),
         overrides_freeze: judged.override_of_freeze().is_some(),
         approvals: judged.approvals(),
+        notes: judged.notes(),
         first: judged.first(),
         needs: known.map(|known| known.needs.clone()).unwrap_or_default(),
         waits: judged.passes().find_map(|pass| pass.waits.clone()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{Application, Revision, Target};
-use crate::policy::{Approval, Exception, Need};
+use crate::policy::{Approval, Exception, Need, Note};
 
 /// A deployment that every rule allowed. Only [`super::decide`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub struct PlannedDeployment {
     pub(super) exceptions: Vec<Exception>,
     pub(super) overrides_freeze: bool,
     pub(super) approvals: Vec<Approval>,
+    pub(super) notes: Vec<Note>,
     pub(super) first: BTreeSet<Application>,
     pub(super) needs: Vec<Need>,
     pub(super) waits: Option<String>,
@@ -91,6 +92,12 @@ impl PlannedDeployment {
     #[must_use]
     pub fn approvals(&self) -> &[Approval] {
         &self.approvals
+    }
+
+    /// What the rules said that allowed it.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// The applications of the same plan that must be deployed first, besides those that the

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::id::{Application, Environment, Revision, Target};
-use crate::policy::{Approval, Exception, ExceptionKind, FROZEN, Gate, Objection, Pass};
+use crate::policy::{Approval, Exception, ExceptionKind, FROZEN, Gate, Note, Objection, Pass};
 
 /// The answers of all rules to one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,12 @@ impl Judgement {
         self.passes()
             .flat_map(|pass| pass.approvals.clone())
             .collect()
+    }
+
+    /// What the rules say that allow it.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        Note::all(&self.gates)
     }
 
     pub(super) fn is_refused(&self) -> bool {

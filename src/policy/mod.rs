@@ -16,6 +16,7 @@ mod freeze;
 mod frozen;
 mod mirror_fact;
 mod needs;
+mod note;
 mod obstacle;
 mod place;
 mod prepend_only;
@@ -41,6 +42,7 @@ pub use facts::{
 };
 pub use freeze::{Freeze, freeze_of};
 pub use mirror_fact::MirrorFact;
+pub use note::Note;
 pub use obstacle::{ExportObstacle, ObstacleKind};
 pub use reviewed::{Approval, Review, SignatureFact, TracedFile, VoidApproval, VoidReason};
 pub use rules::{APPROVALS, FROZEN, Gate, judge, judge_branch};

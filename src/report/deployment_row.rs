@@ -9,7 +9,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId};
 use crate::identity::{Evidence, Identity};
 use crate::phase::Phase;
-use crate::policy::{Approval, Exception};
+use crate::policy::{Approval, Exception, Note};
 use crate::status::Status;
 use crate::store::{self, Deployment, Details, Reader, RecordedPhase};
 use crate::time::{Timestamp, show_duration};
@@ -82,6 +82,8 @@ pub struct DeploymentRow {
     pub exceptions: Vec<Exception>,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// What the rules said that allowed it.
+    pub notes: Vec<Note>,
     /// The phases that it came to, in their order.
     pub phases: Vec<PhaseRow>,
 }
@@ -190,6 +192,7 @@ impl DeploymentRow {
             holds: HoldRow::all(holds),
             exceptions: details.exceptions,
             approvals: details.approvals,
+            notes: details.notes,
             phases: details.phases.into_iter().map(PhaseRow::from).collect(),
         })
     }

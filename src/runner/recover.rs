@@ -300,7 +300,7 @@ fn retry_if_wanted(
         && may_retry(transaction, &deployment)?
     {
         let pusher = deployment.pusher.as_ref();
-        transaction.retry(&deployment, pusher, None, now)?;
+        transaction.retry(&deployment, pusher, None, &[], now)?;
     }
     Ok(())
 }

@@ -3,8 +3,10 @@
 use rusqlite::Row;
 use rusqlite::types::Type;
 
+use super::error::Error;
 use crate::id::{Application, Environment, Revision, Target};
 use crate::identity::{Evidence, Identity};
+use crate::policy::Note;
 use crate::status::Status;
 use crate::sys::process::ProcessIdentity;
 use crate::time::Timestamp;
@@ -80,6 +82,28 @@ pub(super) fn identity_at(
 /// A point in time, where there is one.
 pub(super) fn time_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
     Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_ms))
+}
+
+/// What the rules said of a deployment. Without any, the column is empty.
+pub(super) fn notes_at(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<Note>> {
+    let Some(json) = row.get_ref(index)?.as_str_or_null()? else {
+        return Ok(Vec::new());
+    };
+    let notes = serde_json::from_str::<Vec<Note>>(json);
+    notes
+        .ok()
+        .filter(|notes| !notes.is_empty() && Note::are_bounded(notes))
+        .ok_or_else(|| damaged(index, "list of notes"))
+}
+
+/// The text of notes, for the same column.
+pub(super) fn notes_text(notes: &[Note]) -> Result<Option<String>, Error> {
+    if notes.is_empty() {
+        return Ok(None);
+    }
+    let json = serde_json::to_string(notes);
+    json.map(Some)
+        .map_err(|error| Error::Damaged(format!("the notes of rules can't be written: {error}")))
 }
 
 /// The names of a target, for the columns `environment` and `application`.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Row, params_from_iter};
 
-use super::columns::{hash_at, revision_at};
+use super::columns::{hash_at, notes_at, revision_at};
 use super::error::Error;
 use super::phases::{RecordedPhase, phase};
 use super::reader::Reader;
@@ -13,7 +13,7 @@ use super::rows::Deployment;
 use super::safeguards::exception;
 use super::views::{Filter, Period, selection};
 use crate::id::{DeploymentId, Revision};
-use crate::policy::{Approval, Exception};
+use crate::policy::{Approval, Exception, Note};
 
 /// What is recorded along with a deployment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Details {
     pub exceptions: Vec<Exception>,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// What the rules said that allowed it.
+    pub notes: Vec<Note>,
     /// The phases that it came to, in their order.
     pub phases: Vec<RecordedPhase>,
 }
@@ -48,8 +50,16 @@ impl Reader<'_> {
         Ok(Details {
             exceptions: self.exceptions(id)?,
             approvals: self.approvals(id)?,
+            notes: self.notes(id)?,
             phases: self.phases(id)?,
         })
+    }
+
+    /// What the rules said that allowed a deployment.
+    fn notes(&self, id: DeploymentId) -> Result<Vec<Note>, Error> {
+        let sql = "SELECT notes FROM deployments WHERE id = ?";
+        let notes = self.first(sql, [id.0], |row| notes_at(row, 0))?;
+        Ok(notes.unwrap_or_default())
     }
 
     /// As [`Reader::history_before`], each with what is recorded along with it. These are four
@@ -64,8 +74,8 @@ impl Reader<'_> {
         period: &Period,
         most: u32,
     ) -> Result<Vec<(Deployment, Details)>, Error> {
-        let deployments = self.history_before(before, filter, period, most)?;
         let (rest, values) = selection(before, filter, period, most);
+        let deployments = self.select_with_notes(&rest, params_from_iter(&values))?;
         let mut details: HashMap<DeploymentId, Details> = HashMap::new();
         let mut each = |columns: &str, table: &str, order: &str, add: AddTo| {
             let sql = format!(
@@ -106,9 +116,9 @@ impl Reader<'_> {
             Ok(())
         })?;
 
-        let with_details = deployments.into_iter().map(|deployment| {
+        let with_details = deployments.into_iter().map(|(deployment, notes)| {
             let details = details.remove(&deployment.id).unwrap_or_default();
-            (deployment, details)
+            (deployment, Details { notes, ..details })
         });
         Ok(with_details.collect())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 
-use super::columns::{hash_at, names, text};
+use super::columns::{hash_at, names, notes_text, text};
 use super::error::Error;
 use super::rows::Deployment;
 use super::transaction::Transaction;
@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
 use crate::plan;
-use crate::policy::Exception;
+use crate::policy::{Exception, Note};
 use crate::status::Status;
 use crate::time::Timestamp;
 
@@ -117,12 +117,12 @@ impl Transaction<'_> {
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision,
                  previous_revision, status, deploy_commit, pusher, author, queued_at_ms,
-                 rolled_back, overrides_freeze, reason, pusher_known_by, summary)
+                 rolled_back, overrides_freeze, reason, pusher_known_by, summary, notes)
              VALUES (?1, ?2, ?3, ?4,
                  (SELECT revision FROM deployments
                      WHERE environment = ?2 AND application = ?3 AND status = 'succeeded'
                      ORDER BY finish_order DESC LIMIT 1),
-                 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 rollout.0,
                 environment,
@@ -136,7 +136,8 @@ impl Transaction<'_> {
                 planned.overrides_freeze(),
                 planned.waits(),
                 pusher.map(|pusher| pusher.evidence.as_str()),
-                summary
+                summary,
+                notes_text(planned.notes())?
             ],
         )?;
         let id = DeploymentId(self.last_id());
@@ -195,7 +196,8 @@ impl Transaction<'_> {
 
     /// Records a new deployment of the same revision as an earlier one, in a rollout of its own.
     /// What was recorded with the earlier one counts for it as well, and so does `exception`, which
-    /// is made for this retry.
+    /// is made for this retry. `notes` is what the rules say of the retry: nothing where they were
+    /// not asked again, because what they said of the earlier one can be untrue by now.
     ///
     /// # Errors
     /// The state can't be changed.
@@ -204,6 +206,7 @@ impl Transaction<'_> {
         of: &Deployment,
         by: Option<&Identity>,
         exception: Option<&Exception>,
+        notes: &[Note],
         now: Timestamp,
     ) -> Result<DeploymentId, Error> {
         let rollout = self.begin_rollout(None, None, now)?;
@@ -211,8 +214,8 @@ impl Transaction<'_> {
         self.execute(
             "INSERT INTO deployments (rollout, environment, application, revision,
                  previous_revision, status, deploy_commit, pusher, author, retry_of, queued_at_ms,
-                 rolled_back, pusher_known_by, summary)
-             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+                 rolled_back, pusher_known_by, summary, notes)
+             VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 rollout.0,
                 environment,
@@ -226,7 +229,8 @@ impl Transaction<'_> {
                 now.as_ms(),
                 text(of.rolled_back.as_ref()),
                 by.map(|by| by.evidence.as_str()),
-                of.summary
+                of.summary,
+                notes_text(notes)?
             ],
         )?;
         let id = DeploymentId(self.last_id());

@@ -32,6 +32,8 @@ mod gone_readers;
 mod identity_file;
 mod left_running;
 mod log_files;
+#[cfg(test)]
+mod notes_tests;
 mod notifications;
 mod numbers;
 mod open;

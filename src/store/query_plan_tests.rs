@@ -165,13 +165,14 @@ fn plan_that_grows_with_the_record_is_found() {
 
 /// Where the source of the store asks for a statement: each file with the lines.
 fn places_in_source() -> BTreeSet<(String, u32)> {
-    const CALLS: [&str; 9] = [
+    const CALLS: [&str; 10] = [
         "query",
         "walk",
         "first",
         "has",
         "select",
         "select_first",
+        "select_with_notes",
         "execute",
         "by_environment",
         "durations",
@@ -292,6 +293,7 @@ fn read_all(r: &Reader<'_>) -> Result<(), Error> {
     }
     r.exceptions(id)?;
     r.approvals(id)?;
+    r.details(id)?;
     r.holds(&target)?;
     r.goes_after(id)?;
     r.needs_of(&target)?;
@@ -376,7 +378,7 @@ fn change_all(t: &Transaction<'_>) -> Result<(), Error> {
     t.date(id, None)?;
     let mut back = t.deployment(id)?.unwrap();
     back.rolled_back = Some(revision('9'));
-    let retry = t.retry(&back, None, None, now())?;
+    let retry = t.retry(&back, None, None, &[], now())?;
     let _ = t.finish(retry, &Outcome::new(Status::Cancelled, "x"), now())?;
     let restored = Deployment {
         id: DeploymentId(77),

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Params, Row};
 
 use super::columns::{
-    hash_at, identity_at, process_at, revision_at, status_at, target_at, time_at,
+    hash_at, identity_at, notes_at, process_at, revision_at, status_at, target_at, time_at,
 };
 use super::error::Error;
 use super::reader::Reader;
 use crate::id::{DeploymentId, Revision, RolloutId, Target};
 use crate::identity::Identity;
+use crate::policy::Note;
 use crate::status::Status;
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
 use crate::sys::tree::Tree;
@@ -243,6 +244,17 @@ impl Reader<'_> {
     ) -> Result<Vec<Deployment>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM deployments {rest}");
         self.query(&sql, parameters, read)
+    }
+
+    /// The same, each with what the rules said of it. Only those who show them read the notes.
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn select_with_notes(
+        &self,
+        rest: &str,
+        parameters: impl Params,
+    ) -> Result<Vec<(Deployment, Vec<Note>)>, Error> {
+        let sql = format!("SELECT {COLUMNS}, notes FROM deployments {rest}");
+        self.query(&sql, parameters, |row| Ok((read(row)?, notes_at(row, 34)?)))
     }
 
     /// The first of the deployments that SQL after `SELECT … FROM deployments` selects, if any.

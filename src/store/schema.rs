@@ -17,10 +17,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_11.sql"),
     include_str!("schema_12.sql"),
     include_str!("schema_13.sql"),
+    include_str!("schema_14.sql"),
 ];
 
 /// The version of the database that this program reads and writes.
-pub const VERSION: i64 = 13;
+pub const VERSION: i64 = 14;
 
 /// The number that marks a database of this program, from version 4 on.
 const APPLICATION: i64 = 0x4462_436f;

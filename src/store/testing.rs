@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::id::{Application, DeploymentId, Environment, EventId, Revision, RolloutId, Target};
 use crate::identity::{Evidence, Identity};
 use crate::plan::{self, Retirement};
-use crate::policy::Facts;
+use crate::policy::{Facts, TargetFacts};
 use crate::status::Status;
 use crate::sys::process::{ProcessIdentity, ProcessSpace};
 use crate::sys::sharing::Sharing;
@@ -81,7 +81,11 @@ pub(super) fn planned(application: &str, digit: char) -> plan::PlannedDeployment
         summary: None,
         twin: None,
     };
-    plan::decide(&config, &candidates(vec![change]), &Facts::default())
+    let facts = Facts {
+        targets: [(target(application), TargetFacts::default())].into(),
+        ..Facts::default()
+    };
+    plan::decide(&config, &candidates(vec![change]), &facts)
         .deployments
         .remove(0)
 }

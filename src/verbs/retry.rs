@@ -8,8 +8,9 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, DeploymentId, Revision};
 use crate::identity::Identity;
 use crate::judging::{self, ApplicationRepositories, Subject};
+use crate::plan::Judgement;
 use crate::planning;
-use crate::policy::{Exception, ExceptionKind};
+use crate::policy::{Exception, ExceptionKind, Note};
 use crate::publish::Audience;
 use crate::store::{self, Deployment, Reader};
 use crate::sys::clock;
@@ -39,13 +40,15 @@ pub fn retry(
         let last_event = record.last_event()?;
         let deployment = find(&record, id)?;
         check_status(&deployment)?;
-        if !stale {
+        let notes = if stale {
+            Vec::new()
+        } else {
             let tip = deploy.repository.branch_tip(&deploy.branch)?;
             check_wanted(&deploy, tip.as_ref(), &deployment)?;
             check_newest(&record, &deployment)?;
             let subject = (tip.as_ref(), &deployment);
-            judge_again(&deploy, &record, subject, &mut repositories)?;
-        }
+            judge_again(&deploy, &record, subject, &mut repositories)?
+        };
         check_not_open(&record, &deployment)?;
         drop(record);
 
@@ -64,7 +67,8 @@ pub fn retry(
                 )
             });
             let now = clock::now();
-            let new = transaction.retry(&deployment, Some(by), exception.as_ref(), now)?;
+            let exception = exception.as_ref();
+            let new = transaction.retry(&deployment, Some(by), exception, &notes, now)?;
             Ok(Some(new))
         })?;
 
@@ -166,20 +170,25 @@ fn check_newest(record: &Reader<'_>, deployment: &Deployment) -> Result<(), Erro
     ))
 }
 
-/// Checks that no rule refuses it now. The reasons that the deployment came with count again.
+/// Checks that no rule refuses it now, and returns what the rules say. The reasons that the
+/// deployment came with count again.
 fn judge_again(
     deploy: &DeployRepository,
     record: &Reader<'_>,
     (tip, deployment): (Option<&Revision>, &Deployment),
     repositories: &mut ApplicationRepositories<'_>,
-) -> Result<(), Error> {
+) -> Result<Vec<Note>, Error> {
     let subject = Subject::Retry { tip, deployment };
     let prepared = judging::prepare(deploy, &subject, Some(record))?;
     let judged = prepared.judge(deploy, &subject, Some(record), repositories)?;
 
     let (id, target) = (deployment.id, &deployment.target);
     match judged.plan.refusals.first() {
-        None => Ok(()),
+        None => {
+            let mut judgements = judged.plan.judgements.iter();
+            let own = judgements.find(|judgement| judgement.target.as_ref() == Some(target));
+            Ok(own.map(Judgement::notes).unwrap_or_default())
+        }
         Some(first) => Err(Error::refused(
             format!("{id} {target}: {}", first.message),
             format!("{}; {}", first.hint, deploy_anyway(id)),

@@ -31,6 +31,7 @@ mod nobody;
 mod observe;
 mod page;
 mod processes;
+mod rule_notes;
 mod run;
 mod signing;
 mod smtp_server;

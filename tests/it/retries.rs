@@ -160,7 +160,9 @@ fn retry_is_judged_by_the_state_in_which_it_is_recorded() {
             let pid = i32::try_from(retry.id()).unwrap();
             world.wait_until("retry waits for the state", || sleeps(pid));
             let older = transaction.deployment(DeploymentId(2)).unwrap().unwrap();
-            transaction.retry(&older, None, None, clock::now()).unwrap();
+            transaction
+                .retry(&older, None, None, &[], clock::now())
+                .unwrap();
             Ok::<_, store::Error>(retry)
         })
         .unwrap();

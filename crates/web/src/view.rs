@@ -178,6 +178,10 @@ impl View {
         if self.deploy.config.web.without_logs {
             row.log = None;
         }
+        // A note is in words, and these can name another application or environment.
+        if !self.deploy.config.web.hidden.is_empty() {
+            row.notes.clear();
+        }
         Ok(row)
     }
 

@@ -62,6 +62,7 @@ pub(crate) fn deployment(
             }
             (facts(links, &row, &deployment))
             (phases(&row))
+            (rules(&row))
         }
         section id="commits" {
             h2 { "Commits" }
@@ -179,6 +180,22 @@ fn phases(row: &DeploymentRow) -> Markup {
                             (show_duration(Duration::from_millis(ms)))
                         }
                         @if let Some(reason) = &phase.reason { " " (cells::text(reason)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the rules said when it was planned.
+fn rules(row: &DeploymentRow) -> Markup {
+    html! {
+        @if !row.notes.is_empty() {
+            h2 { "Rules" }
+            ul class="queue" {
+                @for note in &row.notes {
+                    li {
+                        strong { (cells::text(&note.rule)) } " " (cells::long_text(&note.message))
                     }
                 }
             }
