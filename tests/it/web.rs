@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -344,6 +346,18 @@ fn program_ends_when_nobody_asks() {
     world.wait_until("it has ended", || {
         page.process.try_wait().unwrap().is_some()
     });
+}
+
+#[test]
+fn client_that_has_come_is_answered_before_the_program_ends() {
+    let world = World::installed();
+    let page = Page::start(&world, &["--idle", "300ms", "deploy.git"]);
+    let mut client = page.connect();
+    // The time is over while the client is there, and has not asked yet.
+    sleep(Duration::from_millis(900));
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    client.write_all(request).unwrap();
+    assert_eq!(Answer::read(&mut client).text(), "ok\n");
 }
 
 #[test]
