@@ -237,25 +237,32 @@ fn registered_repositories_of_this_user_are_shown() {
     let list = world.path("list");
     std::fs::create_dir(&list).unwrap();
     let registry = format!("--registry={}", list.display());
-    let mut page = world.command(page_program().to_str().unwrap(), ".");
-    let none = run(
-        page.args(["--registered", &registry, "--listen", "127.0.0.1:0"]),
-        b"",
-    );
-    assert_eq!(none.code, Some(4), "{none:?}");
-    assert!(
-        none.stderr
-            .contains("no repository of this user is registered"),
-        "{none:?}"
-    );
+    let page = Page::start(&world, &["--registered", &registry]);
+    for path in ["/", "/api/status", "/healthz"] {
+        let (status, text) = page.fails(path);
+        assert_eq!(status, 503, "{path}");
+        let message = "no repository of this user is registered";
+        assert!(text.contains(message), "{path}: {text}");
+    }
 
     world.cmd(&["install", &registry]).ok();
     // What others have registered is left out.
     std::fs::write(list.join("x"), "/nowhere\n").unwrap();
     let entries = std::fs::read_dir(&list).unwrap().count();
     assert_eq!(entries, 2, "install has registered the repository");
-    let page = Page::start(&world, &["--registered", &registry]);
+    world.wait_until("it is shown", || page.fails("/api/status").0 == 200);
     assert_eq!(page.json("/api/status"), json!([]));
+
+    // One more gets a list.
+    let other = World::installed();
+    other.cmd(&["install", &registry]).ok();
+    world.wait_until("there is a list", || {
+        page.fails("/").1.contains("\"/r/deploy-2/\"")
+    });
+    assert_eq!(page.get("/healthz"), "ok\n");
+    assert_eq!(page.json("/r/deploy-2/api/status"), json!([]));
+    other.cmd(&["uninstall", &registry]).ok();
+    world.wait_until("it is alone again", || page.fails("/api/status").0 == 200);
 }
 
 #[test]
