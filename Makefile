@@ -77,7 +77,7 @@ lint-deb: deb ## check the Debian package with lintian
 
 test-deb: deb ## try the Debian package in fresh machines, also booted with systemd (root)
 	scripts/test-deb.sh "$$(ls '$(target)'/debian/*.deb | tail -n 1)" \
-		chroot shells piuparts autopkgtest units hosts
+		chroot shells piuparts autopkgtest units hosts page
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests the Debian package in fresh machines; as root, on Debian. Installs what it needs.
 #
-#   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [recipes] [pagure]
-#                       [kallithea] [reproduce]
+#   scripts/test-deb.sh DEB [chroot] [shells] [piuparts] [autopkgtest] [units] [hosts] [recipes] [page]
+#                       [pagure] [kallithea] [reproduce]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,7 +40,7 @@ dpkg-deb --raw-extract "$deb" "$scratch/raw"
 sed -i 's/^Version: .*/&+next/' "$scratch/raw/DEBIAN/control"
 dpkg-deb --build --root-owner-group "$scratch/raw" "$scratch/deb/new.deb" >/dev/null
 mkdir "$scratch/test"
-cp -r tests/deb/*.*sh scripts/demo.sh docs/hosts docs/recipes "$scratch/test"
+cp -r tests/deb/*.*sh scripts/demo.sh docs/hosts docs/recipes docs/page.md "$scratch/test"
 
 root() { # root NAME PACKAGES [SUITE]: makes the folder of a fresh machine
     if [ ! -d "$scratch/$1" ]; then
@@ -113,6 +113,11 @@ hosts_test() {
 recipes_test() {
     root recipes "$booted,sudo,curl,nginx-light,nodejs,php-fpm,php-cli,php-sqlite3"
     bash tests/deb/boot.sh "$scratch" recipes recipes
+}
+
+page_test() {
+    root page "$booted,apache2,apache2-utils,nginx-light,openssl,curl"
+    bash tests/deb/boot.sh "$scratch" page page
 }
 
 # Pagure is in Debian since trixie.

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -235,25 +237,32 @@ fn registered_repositories_of_this_user_are_shown() {
     let list = world.path("list");
     std::fs::create_dir(&list).unwrap();
     let registry = format!("--registry={}", list.display());
-    let mut page = world.command(page_program().to_str().unwrap(), ".");
-    let none = run(
-        page.args(["--registered", &registry, "--listen", "127.0.0.1:0"]),
-        b"",
-    );
-    assert_eq!(none.code, Some(4), "{none:?}");
-    assert!(
-        none.stderr
-            .contains("no repository of this user is registered"),
-        "{none:?}"
-    );
+    let page = Page::start(&world, &["--registered", &registry]);
+    for path in ["/", "/api/status", "/healthz"] {
+        let (status, text) = page.fails(path);
+        assert_eq!(status, 503, "{path}");
+        let message = "no repository of this user is registered";
+        assert!(text.contains(message), "{path}: {text}");
+    }
 
     world.cmd(&["install", &registry]).ok();
     // What others have registered is left out.
     std::fs::write(list.join("x"), "/nowhere\n").unwrap();
     let entries = std::fs::read_dir(&list).unwrap().count();
     assert_eq!(entries, 2, "install has registered the repository");
-    let page = Page::start(&world, &["--registered", &registry]);
+    world.wait_until("it is shown", || page.fails("/api/status").0 == 200);
     assert_eq!(page.json("/api/status"), json!([]));
+
+    // One more gets a list.
+    let other = World::installed();
+    other.cmd(&["install", &registry]).ok();
+    world.wait_until("there is a list", || {
+        page.fails("/").1.contains("\"/r/deploy-2/\"")
+    });
+    assert_eq!(page.get("/healthz"), "ok\n");
+    assert_eq!(page.json("/r/deploy-2/api/status"), json!([]));
+    other.cmd(&["uninstall", &registry]).ok();
+    world.wait_until("it is alone again", || page.fails("/api/status").0 == 200);
 }
 
 #[test]
@@ -344,6 +353,18 @@ fn program_ends_when_nobody_asks() {
     world.wait_until("it has ended", || {
         page.process.try_wait().unwrap().is_some()
     });
+}
+
+#[test]
+fn client_that_has_come_is_answered_before_the_program_ends() {
+    let world = World::installed();
+    let page = Page::start(&world, &["--idle", "300ms", "deploy.git"]);
+    let mut client = page.connect();
+    // The time is over while the client is there, and has not asked yet.
+    sleep(Duration::from_millis(900));
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    client.write_all(request).unwrap();
+    assert_eq!(Answer::read(&mut client).text(), "ok\n");
 }
 
 #[test]

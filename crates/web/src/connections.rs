@@ -3,7 +3,8 @@
 //! Protocol: a connection is busy from the beginning of a request until its answer is written or
 //! given up. Where all places are taken, the connection that is not busy for the longest time
 //! makes room for a new one. So clients that connect and say nothing, or half of something, keep
-//! nobody out. The process may end when none was busy for long enough.
+//! nobody out. The process may end when none was busy for long enough, and none is open: a client
+//! that has just come has not asked yet, and would get no answer.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,7 +21,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 512;
 pub(crate) struct Connections {
     next: AtomicU64,
     open: Mutex<BTreeMap<u64, Open>>,
-    busy: Arc<Busy>,
+    /// When the last one stopped to be busy.
+    last_busy: Mutex<Instant>,
 }
 
 struct Open {
@@ -30,17 +32,8 @@ struct Open {
     task: AbortHandle,
 }
 
-/// How many connections are busy, and since when none is.
-struct Busy {
-    count: AtomicUsize,
-    since: Mutex<Instant>,
-}
-
 /// While it lives, a connection is busy.
-pub(crate) struct Work {
-    of_connection: Arc<AtomicUsize>,
-    of_all: Arc<Busy>,
-}
+pub(crate) struct Work(Seat);
 
 /// The place of one connection.
 #[derive(Clone)]
@@ -59,10 +52,7 @@ impl Connections {
         Self {
             next: AtomicU64::new(0),
             open: Mutex::default(),
-            busy: Arc::new(Busy {
-                count: AtomicUsize::new(0),
-                since: Mutex::new(Instant::now()),
-            }),
+            last_busy: Mutex::new(Instant::now()),
         }
     }
 
@@ -84,11 +74,11 @@ impl Connections {
         })
     }
 
-    /// For how long no connection was busy.
+    /// For how long no connection was busy. As long as one is open, it may become busy.
     pub(crate) fn idle_for(&self) -> Duration {
-        match self.busy.count.load(Ordering::Relaxed) {
-            0 => lock(&self.busy.since).elapsed(),
-            _ => Duration::ZERO,
+        match lock(&self.open).is_empty() {
+            true => lock(&self.last_busy).elapsed(),
+            false => Duration::ZERO,
         }
     }
 }
@@ -110,18 +100,13 @@ impl Seat {
     /// Begins to work on a request.
     pub(crate) fn work(&self) -> Work {
         self.busy.fetch_add(1, Ordering::Relaxed);
-        self.all.busy.count.fetch_add(1, Ordering::Relaxed);
-        Work {
-            of_connection: Arc::clone(&self.busy),
-            of_all: Arc::clone(&self.all.busy),
-        }
+        Work(self.clone())
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        self.of_connection.fetch_sub(1, Ordering::Relaxed);
-        *lock(&self.of_all.since) = Instant::now();
-        self.of_all.count.fetch_sub(1, Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        *lock(&self.0.all.last_busy) = Instant::now();
     }
 }

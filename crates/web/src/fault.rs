@@ -1,5 +1,7 @@
 //! Why a page can't be shown.
 
+use std::io;
+
 use axum::http::StatusCode;
 use deploy_by_code::verbs::{self, Kind};
 use deploy_by_code::{deploy_repository, git, store};
@@ -19,6 +21,12 @@ pub(crate) enum Fault {
          show"
     )]
     Configuration,
+    /// The list of registered repositories can't be read.
+    #[error("the list of repositories can't be read")]
+    Registry(#[source] io::Error),
+    /// This user has registered no repository.
+    #[error("no repository of this user is registered")]
+    NothingRegistered,
     /// The repository or its state can't be read.
     #[error(transparent)]
     Verb(#[from] verbs::Error),
@@ -64,7 +72,9 @@ impl Fault {
                 Kind::Usage => StatusCode::BAD_REQUEST,
                 Kind::Configuration | Kind::State => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Configuration | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Configuration | Self::Registry(_) | Self::NothingRegistered | Self::Crowded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -73,6 +83,9 @@ impl Fault {
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
             Self::Configuration => Some("to see the mistakes: deploy-by-code check"),
+            Self::NothingRegistered => {
+                Some("run as the owner of a repository: deploy-by-code install")
+            }
             Self::Verb(error) if self.status() == StatusCode::SERVICE_UNAVAILABLE => error.hint(),
             _ => None,
         }

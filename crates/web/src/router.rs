@@ -209,17 +209,25 @@ async fn list(
     Extension(ListRoot(root)): Extension<ListRoot>,
     headers: HeaderMap,
 ) -> Response {
-    in_thread(move || pages::list(&site, &root).answer(&headers)).await
+    let list = move |all: &[Arc<Repository>]| pages::list(all, &root);
+    of_all(site, headers, list).await
 }
 
 /// Whether all repositories can be looked at.
 async fn health(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    in_thread(move || api::health(&site.repositories).answer(&headers)).await
+    of_all(site, headers, api::health).await
 }
 
-async fn in_thread(make: impl FnOnce() -> Response + Send + 'static) -> Response {
-    let made = spawn_blocking(make).await;
-    made.unwrap_or_else(|_| Reply::plain(&Fault::Broken).answer(&HeaderMap::new()))
+/// Lets a thread make an answer of all repositories.
+async fn of_all(
+    site: Arc<Site>,
+    headers: HeaderMap,
+    make: impl FnOnce(&[Arc<Repository>]) -> Reply + Send + 'static,
+) -> Response {
+    let made = spawn_blocking(move || Ok(make(&site.repositories()?)));
+    let made = made.await.unwrap_or(Err(Fault::Broken));
+    let reply = made.unwrap_or_else(|fault| Reply::plain(&fault));
+    reply.answer(&headers)
 }
 
 async fn nothing(headers: HeaderMap) -> Response {

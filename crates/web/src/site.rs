@@ -1,7 +1,8 @@
 //! The repositories that the page shows, and where each of them is on it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,7 +81,12 @@ impl Repository {
 
 /// See the head of the file.
 pub(crate) struct Site {
-    pub(crate) repositories: Vec<Arc<Repository>>,
+    /// The timer's list; `None`: the command line names the repositories.
+    registry: Option<PathBuf>,
+    /// The configuration file of all repositories, if the command line names one.
+    config: Option<PathBuf>,
+    /// The repositories, and how long that counts.
+    known: Mutex<(Deadline, Vec<Arc<Repository>>)>,
 }
 
 /// Where a path leads.
@@ -96,16 +102,12 @@ pub(crate) enum Found {
 }
 
 impl Site {
-    /// The repositories that the command line names.
+    /// The repositories that the command line names. Those of the timer's list are looked up when
+    /// somebody asks: one may be installed or removed at any time.
     pub(crate) fn find(arguments: &Arguments) -> Result<Self, StartError> {
         let config = || arguments.config.clone();
-        let places: Vec<Place> = if arguments.registered {
-            let registered = registered(&arguments.registry)?;
-            let places = registered.into_iter().map(|git_dir| Place {
-                git_dir,
-                config: config(),
-            });
-            places.collect()
+        let places = if arguments.registered {
+            Vec::new()
         } else if arguments.repositories.is_empty() {
             vec![Place::find(None, None, config())?]
         } else {
@@ -113,36 +115,48 @@ impl Site {
             let places = named.map(|path| Place::find(Some(path), None, config()));
             places.collect::<Result<_, _>>()?
         };
-        if places.is_empty() {
-            return Err(StartError::NothingRegistered(arguments.registry.clone()));
-        }
         for place in &places {
             if let Some(owner) = owner_to_become(place)? {
                 return Err(StartError::OfOther(place.git_dir.clone(), owner.name));
             }
         }
-
-        let (is_alone, mut names) = (places.len() == 1, BTreeSet::new());
-        let repository = |place: Place| {
-            Arc::new(Repository {
-                name: name(&place.git_dir, &mut names),
-                is_alone,
-                place,
-                state: Mutex::new(None),
-                web: Mutex::new(None),
-                commits: KnownCommits::new(),
-                followers: Followers::new(),
-            })
-        };
         Ok(Self {
-            repositories: places.into_iter().map(repository).collect(),
+            registry: arguments.registered.then(|| arguments.registry.clone()),
+            config: config(),
+            known: Mutex::new((Deadline::after(Duration::ZERO), repositories(places))),
         })
+    }
+
+    /// The repositories: at most [`WEB_AGE`] old, where they are those of the timer's list. The
+    /// error if there are none, or if it can't be read which.
+    pub(crate) fn repositories(&self) -> Result<Vec<Arc<Repository>>, Fault> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (until, repositories) = &mut *known;
+        if let Some(registry) = &self.registry
+            && until.is_over()
+        {
+            let now = registered(registry).map_err(Fault::Registry)?;
+            let before = repositories.iter().map(|one| &one.place.git_dir);
+            // As long as they are the same, what is known of them stays, and who follows them.
+            if !now.iter().eq(before) {
+                let place = |git_dir| Place {
+                    git_dir,
+                    config: self.config.clone(),
+                };
+                *repositories = self::repositories(now.into_iter().map(place).collect());
+            }
+            *until = Deadline::after(WEB_AGE);
+        }
+        match repositories.is_empty() {
+            true => Err(Fault::NothingRegistered),
+            false => Ok(repositories.clone()),
+        }
     }
 
     /// Where a path leads. The error of a repository whose configuration has to be known for that.
     pub(crate) fn find_path(&self, path: &str) -> Result<Found, Fault> {
         let mut fault = None;
-        for repository in &self.repositories {
+        for repository in &self.repositories()? {
             let base_path = match repository.web() {
                 Ok(web) => web.base_path,
                 Err(error) => {
@@ -175,15 +189,33 @@ impl Site {
     }
 }
 
-/// The repositories of this user in the timer's list.
-fn registered(list: &Path) -> Result<Vec<std::path::PathBuf>, StartError> {
-    let entries = timer_list::entries(list);
-    let entries = entries.map_err(|error| StartError::Registry(list.to_owned(), error))?;
+/// What is known of some repositories at first.
+fn repositories(places: Vec<Place>) -> Vec<Arc<Repository>> {
+    let (is_alone, mut names) = (places.len() == 1, BTreeSet::new());
+    let repository = |place: Place| {
+        Arc::new(Repository {
+            name: name(&place.git_dir, &mut names),
+            is_alone,
+            place,
+            state: Mutex::new(None),
+            web: Mutex::new(None),
+            commits: KnownCommits::new(),
+            followers: Followers::new(),
+        })
+    };
+    places.into_iter().map(repository).collect()
+}
+
+/// The repositories of this user in the timer's list, always in the same order: their names on the
+/// page follow from it.
+fn registered(list: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = timer_list::entries(list)?;
     let own = User::own_number();
     let listed = entries.into_values().flatten();
     let listed = listed.filter_map(|entry| timer_list::read(list, &entry).ok());
     let listed = listed.filter(|listed| listed.owner == own);
-    Ok(listed.map(|listed| listed.repository).collect())
+    let paths: BTreeSet<PathBuf> = listed.map(|listed| listed.repository).collect();
+    Ok(paths.into_iter().collect())
 }
 
 /// A name for a repository that no other one has: that of its folder, without `.git`.

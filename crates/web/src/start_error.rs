@@ -13,12 +13,6 @@ pub(crate) enum StartError {
     /// A repository can't be used.
     #[error(transparent)]
     Verb(#[from] verbs::Error),
-    /// The list of registered repositories can't be read.
-    #[error("{} can't be read", shown(.0))]
-    Registry(PathBuf, #[source] io::Error),
-    /// This user has registered no repository.
-    #[error("no repository of this user is registered in {}", shown(.0))]
-    NothingRegistered(PathBuf),
     /// Root has been asked to show somebody else's repository: the user is its owner.
     #[error("{} belongs to {}, and this is root", shown(.0), .1)]
     OfOther(PathBuf, String),
@@ -42,10 +36,6 @@ impl StartError {
     pub(crate) fn hint(&self) -> Option<&str> {
         match self {
             Self::Verb(error) => error.hint(),
-            Self::Registry(..) => Some("make sure that this user can read the folder"),
-            Self::NothingRegistered(_) => Some(
-                "run as the owner of a repository: deploy-by-code install; or name repositories",
-            ),
             Self::OfOther(..) => Some("start the program as the owner of the repository"),
             Self::Public(_) => Some(
                 "let a web server that asks who it is stand in front, and listen on 127.0.0.1 or \

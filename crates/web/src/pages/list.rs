@@ -1,14 +1,16 @@
 //! The list of repositories, where the page shows several.
 
+use std::sync::Arc;
+
 use deploy_by_code::text::{escape, with_causes};
 use maud::{DOCTYPE, html};
 
 use crate::reply::{Reply, TextKind};
-use crate::site::Site;
+use crate::site::Repository;
 
 /// The page with the repositories whose pages are below a path.
-pub(crate) fn list(site: &Site, base_path: &str) -> Reply {
-    let all = site.repositories.iter().map(|repository| {
+pub(crate) fn list(all: &[Arc<Repository>], base_path: &str) -> Reply {
+    let all = all.iter().map(|repository| {
         let looked = repository.look(|view| {
             let overview = view.overview()?;
             let due = overview.rows.iter().filter(|row| row.is_due()).count();
