@@ -122,7 +122,7 @@ mv /srv/other.git/hooks.away /srv/other.git/hooks
 systemctl start deploy-by-code-reconcile.service
 deploy-by-code -C /srv/other.git wait 1
 grep -q '^start 1 git' /var/tmp/ran || fail 'the deployment did not run as the owner'
-grep -Eq '/deploy-by-code-reconcile-[0-9]+-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
+grep -Eq '/deploy-by-code-reconcile-[0-9]+-[0-9]+\.service/deploy-by-code\.[0-9]+\.[0-9]+\.1\.1\.command$' /var/tmp/ran || fail "the deployment was in $(cat /var/tmp/ran)"
 
 say 'the timer works while what it started still runs'
 touch /var/tmp/hold
