@@ -131,6 +131,8 @@ impl View {
         {
             return Ok(Arc::clone(&known.overview));
         }
+        // Two of them at once would need twice the memory, and scatter it.
+        self.overview = None;
         let overview = Arc::new(self.look_at_all(&Filter::default())?);
         self.overview = Some(KnownOverview {
             mark,
