@@ -19,6 +19,18 @@ pub(super) struct Page<'p> {
     pub(super) content: Markup,
 }
 
+impl<'p> Page<'p> {
+    /// A page whose title says what it is, with the feed of everything.
+    pub(super) fn new(title: &'p str, content: Markup) -> Self {
+        Self {
+            title,
+            kind: "",
+            feed: None,
+            content,
+        }
+    }
+}
+
 /// A page of a repository.
 pub(super) fn reply(links: &Links, page: Page<'_>) -> Reply {
     Reply::ok(TextKind::Html, render(links, page))

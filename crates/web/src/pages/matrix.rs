@@ -68,16 +68,7 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
         }
     };
     let title = "What is where";
-    let feed = None;
-    Ok(reply(
-        links,
-        Page {
-            title,
-            kind: "",
-            feed,
-            content,
-        },
-    ))
+    Ok(reply(links, Page::new(title, content)))
 }
 
 /// The environments, with what keeps them from going on.

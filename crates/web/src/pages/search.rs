@@ -49,14 +49,5 @@ pub(crate) fn search(repository: &Repository, links: &Links, word: &str) -> Resu
         }
     };
     let title = "Search";
-    let feed = None;
-    Ok(reply(
-        links,
-        Page {
-            title,
-            kind: "",
-            feed,
-            content,
-        },
-    ))
+    Ok(reply(links, Page::new(title, content)))
 }
