@@ -27,10 +27,7 @@ pub fn world(more: &str) -> World {
 
 /// Writes a configuration of `checkout` to which `more` is added.
 pub fn configure(world: &World, more: &str) {
-    let base = world.path("");
-    let base = base.to_str().unwrap().trim_end_matches('/');
-    let text = format!("[defaults]\n{CONFIG}{more}");
-    world.config_file(&text.replace("{W}", base));
+    world.config_file(&format!("[defaults]\n{CONFIG}{more}"));
 }
 
 /// The order of a step of a checkout in a folder, as a runner writes it.

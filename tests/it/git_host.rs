@@ -24,12 +24,11 @@ pub fn world(url: &str, text: &str) -> World {
 
 /// Replaces the configuration.
 pub fn configure(world: &World, url: &str, text: &str) {
-    let url = url.replace("W", world.path("").to_str().unwrap().trim_end_matches('/'));
     world.config(&format!("repository = \"{url}\"\n{text}"));
 }
 
 /// The URL of the repositories in the world itself.
-pub const FILE: &str = "file://W/apps/{application}.git";
+pub const FILE: &str = "file://{W}/apps/{application}.git";
 
 /// Makes a commit on `main` of `web`, and writes it into the deploy file of `production/web`.
 pub fn want_new(world: &World, message: &str) -> String {

@@ -142,8 +142,9 @@ impl World {
         fs::read_to_string(self.path("deploy.git/deploy-by-code.toml")).unwrap()
     }
 
-    /// Writes the whole configuration file.
+    /// Writes the whole configuration file. `{W}` stands for the folder of the world.
     pub fn config_file(&self, text: &str) {
+        let text = text.replace("{W}", self.folder.path().to_str().unwrap());
         fs::write(self.path("deploy.git/deploy-by-code.toml"), text).unwrap();
     }
 
