@@ -39,8 +39,8 @@ enum Days {
         to: (Weekday, Time),
     },
     Once {
-        from: DateTime,
-        to: DateTime,
+        from: Timestamp,
+        to: Timestamp,
     },
 }
 
@@ -61,6 +61,8 @@ pub(super) enum WindowError {
     Empty(String),
     /// The second date comes before the first.
     Backwards(String),
+    /// One of its ends is later than any time that can be computed with.
+    TooLate(String),
 }
 
 impl fmt::Display for WindowError {
@@ -83,6 +85,11 @@ impl fmt::Display for WindowError {
             }
             Self::Empty(text) => write!(f, "{} ends where it begins", quote(text)),
             Self::Backwards(text) => write!(f, "{} ends before it begins", quote(text)),
+            Self::TooLate(text) => write!(
+                f,
+                "{} has an end that is too late; the last day that can be written is 9999-12-29",
+                quote(text)
+            ),
         }
     }
 }
@@ -95,7 +102,8 @@ impl Window {
     /// machine's own zone is.
     ///
     /// # Errors
-    /// The text has another form, names an unknown zone, or ends before it begins.
+    /// The text has another form, names an unknown zone, ends before it begins, or has an end that
+    /// is too late.
     pub(super) fn parse(text: &str, zones: Zones<'_>) -> Result<Self, WindowError> {
         let form = || WindowError::Form(text.to_owned());
         let (from, to) = text.split_once("..").ok_or_else(form)?;
@@ -113,7 +121,7 @@ impl Window {
         let from = end(&from).ok_or_else(form)?;
         let to = end(&to).ok_or_else(form)?;
         Ok(Self {
-            days: Days::between(from, to, text)?,
+            days: Days::between(from, to, &zone, text)?,
             text: text.to_owned(),
             zone,
         })
@@ -131,7 +139,7 @@ impl Window {
     #[must_use]
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.days {
-            Days::Once { from, to } => self.end_if_within(*from, *to, now),
+            Days::Once { from, to } => (*from <= now && now < *to).then_some(*to),
             Days::Weekly { from, to } => {
                 let instant = jiff::Timestamp::from_millisecond(now.as_ms()).ok()?;
                 let today = self.zone.to_datetime(instant).date();
@@ -147,38 +155,35 @@ impl Window {
                         length => i64::from(length),
                     };
                     let last = first.checked_add(length.days()).ok()?;
-                    self.end_if_within(first.to_datetime(from.1), last.to_datetime(to.1), now)
+                    let from = at(&self.zone, first.to_datetime(from.1))?;
+                    let to = at(&self.zone, last.to_datetime(to.1))?;
+                    (from <= now && now < to).then_some(to)
                 })
             }
         }
     }
+}
 
-    /// The end of a period of local time, if `now` is in it.
-    fn end_if_within(&self, from: DateTime, to: DateTime, now: Timestamp) -> Option<Timestamp> {
-        let at = |local: DateTime| {
-            let at = self.zone.to_ambiguous_timestamp(local).compatible().ok()?;
-            Some(Timestamp::from_ms(at.as_millisecond()))
-        };
-
-        let end = at(to)?;
-        (at(from)? <= now && now < end).then_some(end)
-    }
+/// When it is a local time in a zone; `None`: at no time that can be computed with.
+fn at(zone: &TimeZone, local: DateTime) -> Option<Timestamp> {
+    let at = zone.to_ambiguous_timestamp(local).compatible().ok()?;
+    Some(Timestamp::from_ms(at.as_millisecond()))
 }
 
 impl Days {
     /// The days between two ends of the same kind. `text` is that of the window.
-    fn between(from: End, to: End, text: &str) -> Result<Self, WindowError> {
+    fn between(from: End, to: End, zone: &TimeZone, text: &str) -> Result<Self, WindowError> {
         match (from, to) {
-            (End::Weekday(from, at), End::Weekday(to, until)) => {
-                let (from, to) = ((from, at), (to, until));
+            (End::Weekday(from, begin), End::Weekday(to, until)) => {
+                let (from, to) = ((from, begin), (to, until));
                 if from == to {
                     return Err(WindowError::Empty(text.to_owned()));
                 }
                 Ok(Self::Weekly { from, to })
             }
 
-            (End::Date(from, at), End::Date(to, until)) => {
-                let from = from.to_datetime(at.unwrap_or(Time::midnight()));
+            (End::Date(from, begin), End::Date(to, until)) => {
+                let from = from.to_datetime(begin.unwrap_or(Time::midnight()));
                 let to = match until {
                     Some(until) => Some(to.to_datetime(until)),
                     None => to
@@ -187,9 +192,11 @@ impl Days {
                         .map(|day| day.to_datetime(Time::midnight())),
                 };
 
-                match to {
-                    Some(to) if to > from => Ok(Self::Once { from, to }),
-                    _ => Err(WindowError::Backwards(text.to_owned())),
+                let ends = (at(zone, from), to.and_then(|to| at(zone, to)));
+                match ends {
+                    (Some(from), Some(to)) if to > from => Ok(Self::Once { from, to }),
+                    (Some(_), Some(_)) => Err(WindowError::Backwards(text.to_owned())),
+                    _ => Err(WindowError::TooLate(text.to_owned())),
                 }
             }
             _ => Err(WindowError::Form(text.to_owned())),

@@ -102,6 +102,19 @@ fn text_that_is_not_a_window_is_reported() {
         error("Fri 16:00 .. Fri 16:00"),
         "\"Fri 16:00 .. Fri 16:00\" ends where it begins"
     );
+    for text in [
+        "2026-01-01 .. 9999-12-31",
+        "2026-01-01 .. 9999-12-30",
+        "2026-01-01 00:00 .. 9999-12-31 23:59",
+        "9999-12-31 .. 9999-12-31",
+    ] {
+        let too_late =
+            "has an end that is too late; the last day that can be written is 9999-12-29";
+        assert_eq!(error(text), format!("\"{text}\" {too_late}"));
+    }
+    let for_ever = "2026-01-01 .. 9999-12-29";
+    check(for_ever, "2026-11-27T00:00:00Z", "9999-12-30 00:00");
+
     assert_eq!(
         error("2026-12-24 .. 2026-12-23"),
         "\"2026-12-24 .. 2026-12-23\" ends before it begins"
