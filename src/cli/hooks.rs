@@ -63,12 +63,13 @@ fn both(
         let found = find_repository(repository).map_err(verbs::Error::from)?;
         environment.git_dir = found.unwrap_or_else(|| repository.to_owned());
     }
-    let Some(kept) = KeptHook::find(hook, program) else {
+    let kept = KeptHook::find(hook, program);
+    if let Ok(None) = kept {
         let stdin = io::stdin().lock();
         let (own, follow) = own(hook, config, arguments, &environment, stdin, pusher);
         show(follow, pusher);
         return Ok(own);
-    };
+    }
 
     // Both hooks read all of the input.
     let mut input = Vec::new();
@@ -81,7 +82,11 @@ fn both(
     if hook == "pre-receive" && own != Exit::Done {
         return Ok(own);
     }
-    let kept = kept.run(arguments, &input, pusher);
+    let kept = match kept {
+        Ok(Some(kept)) => kept.run(arguments, &input, pusher),
+        Ok(None) => Ok(Exit::Done),
+        Err(error) => Err(error),
+    };
     // This comes last: it can take as long as a deployment, and the pusher can end it.
     show(follow, pusher);
 

@@ -12,6 +12,7 @@ use super::pusher::Pusher;
 use crate::hook_files::kept;
 use crate::sys::access::may_execute;
 use crate::sys::exec::names_no_interpreter;
+use crate::sys::file::is_there;
 use crate::text;
 
 /// The hook that was there before.
@@ -19,18 +20,28 @@ pub(super) struct KeptHook(PathBuf);
 
 impl KeptHook {
     /// Finds the hook that `install` kept, if it is to run.
-    pub(super) fn find(hook: &str, program: &OsStr) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Nobody knows whether there is one. It may have refused the push.
+    pub(super) fn find(hook: &str, program: &OsStr) -> Result<Option<Self>, Error> {
         let path = Path::new(program);
-        if path.file_name()? != hook {
-            return None;
+        if path.file_name() != Some(OsStr::new(hook)) {
+            return Ok(None);
         }
+        let Some(kept) = kept(path) else {
+            return Ok(None);
+        };
 
-        let kept = kept(path)?;
-        // A hook that is not executable is ignored, as git does. A broken link is an error: the
-        // hook that it led to may have refused the push.
-        let may_run = may_execute(&kept);
-        let leads_nowhere = kept.symlink_metadata().is_ok() && kept.metadata().is_err();
-        (may_run || leads_nowhere).then_some(Self(kept))
+        match is_there(&kept) {
+            Ok(false) => Ok(None),
+            // A hook that is not executable is ignored, as git does. A broken link is an error: the
+            // hook that it led to may have refused the push.
+            Ok(true) => {
+                let is_to_run = may_execute(&kept) || kept.metadata().is_err();
+                Ok(is_to_run.then_some(Self(kept)))
+            }
+            Err(error) => Err(Error::KeptHook(kept, error)),
+        }
     }
 
     /// Runs it with the arguments and the input that git gave.

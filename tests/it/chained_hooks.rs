@@ -2,10 +2,11 @@
 //! before.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use crate::hosts::script;
+use crate::nobody::root_or_skip;
 use crate::processes::BINARY;
 use crate::world::World;
 
@@ -88,6 +89,43 @@ fn chained_hook_finds_what_lies_beside_it() {
     assert!(!world.path("deploy.git/hooks/chained").exists());
     world.deploy("production/a", 2);
     world.push().says("from ci").says_nothing_of("#2");
+}
+
+/// It could have refused the push.
+#[test]
+fn chained_hook_that_nobody_can_look_at_refuses_the_push() {
+    let world = World::installed();
+    let chained = world.path("deploy.git/hooks/chained");
+    // To follow this link is an error, also for root.
+    symlink("x".repeat(300), &chained).unwrap();
+
+    world.deploy("production/a", 1);
+    world
+        .try_push()
+        .exits(1)
+        .says("hooks/chained/pre-receive can't be run: ")
+        .says("correct it or remove it, and push again");
+    assert_eq!(world.history().len(), 0);
+
+    fs::remove_file(chained).unwrap();
+    world.push();
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+}
+
+#[test]
+fn kept_folder_belongs_to_the_group_of_the_hooks() {
+    let world = World::new();
+    if !root_or_skip() {
+        return;
+    }
+    hook(&world, "post-receive", "true");
+    let hooks = world.path("deploy.git/hooks");
+    chown(&hooks, None, Some(54_321)).unwrap();
+    fs::set_permissions(&hooks, fs::Permissions::from_mode(0o750)).unwrap();
+
+    world.install();
+    let kept = fs::metadata(hooks.join("chained")).unwrap();
+    assert_eq!((kept.gid(), kept.mode() & 0o7777), (54_321, 0o750));
 }
 
 #[test]
@@ -249,5 +287,5 @@ fn chained_hook_links_survive_an_install_that_was_stopped() {
     // An absolute link would lead to the program's own hook once it is kept.
     fs::remove_file(&link).unwrap();
     symlink(hooks.join("pre-receive"), &link).unwrap();
-    world.cmd(&["install"]).exits(4).says("ln -sfn pre-receive");
+    world.cmd(&["install"]).exits(1).says("ln -sfn pre-receive");
 }

@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -107,13 +107,18 @@ fn configure(deploy: &DeployRepository, key: &'static str, value: &str) -> Resul
     })
 }
 
-/// Makes the folder of kept hooks. A group gets the same access to it as to the folder that it is
-/// in.
+/// Makes the folder of kept hooks. The group of the folder that it is in gets the same access to
+/// it. Where this user may not give it to that group, a push of somebody who can't look into it is
+/// refused.
 fn create_kept_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         Ok(()) => {
-            let above = folder.parent().unwrap_or(Path::new("."));
-            fs::set_permissions(folder, above.metadata()?.permissions())
+            let above = folder.parent().unwrap_or(Path::new(".")).metadata()?;
+            match chown(folder, None, Some(above.gid())) {
+                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+                _ => {}
+            }
+            fs::set_permissions(folder, above.permissions())
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
