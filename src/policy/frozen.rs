@@ -50,6 +50,19 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         ));
     }
 
+    // Nor does it wait where nobody knows whether there is an override: what waits is not judged
+    // again. The caller adds why that is not known.
+    if case.facts.stage != Stage::Look
+        && reason.is_none()
+        && !section.override_by.is_empty()
+        && facts.is_some_and(|facts| facts.trailers.unknown.is_some())
+    {
+        return Err(Objection::fault(
+            format!("{} is {described}", target.environment),
+            "see what the message says, and push again",
+        ));
+    }
+
     match (case.facts.stage, reason) {
         (Stage::Look, _) => Ok(Pass::note(described)),
         (_, Some(reason)) if may_override(case, &section, pusher) => {
@@ -265,6 +278,25 @@ mod tests {
             ask(Stage::Before, "bob", ""),
             format!("refused: production is {FROZEN}")
         );
+    }
+
+    #[test]
+    fn override_that_can_not_be_looked_for_does_not_wait_for_the_thaw() {
+        let ask = |stage, config| {
+            let mut known = pushed("alice", None);
+            known.trailers.unknown = Some("too many open files".to_owned());
+            let changes = vec![added(PATH, file(A))];
+            answer(judge, config, changes, &facts(stage, None), known)
+        };
+        let hold = format!("{ALICE}on_freeze = \"hold\"\n");
+        for (stage, config) in [(Stage::After, ALICE), (Stage::Before, &hold)] {
+            let objection = ask(stage, config).unwrap_err();
+            assert!(objection.is_fault, "{objection:?}");
+        }
+
+        // Where nobody may override it, it waits.
+        assert!(ask(Stage::After, "").unwrap().waits.is_some());
+        assert!(ask(Stage::Look, ALICE).unwrap().waits.is_none());
     }
 
     #[test]
