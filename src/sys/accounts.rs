@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::environment;
 use super::open;
 use super::output::output_within;
+use crate::text;
 
 /// Which sources the database has, and in which order.
 const SOURCES: &str = "/etc/nsswitch.conf";
@@ -35,8 +36,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// the kernel lets a process have.
 const PRINTED_MAX: usize = 1024 * 1024;
 
-/// The exit code of getent for a key that is not in the database.
+/// The exit code of getent for a key that it did not find. It is the same where a source did not
+/// answer.
 const NOT_FOUND: i32 = 2;
+
+/// The sources that are on this machine, and always answer.
+const LOCAL: &[&str] = &["files", "db", "systemd", "extrausers", "altfiles"];
 
 /// By what a user is looked up.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +104,25 @@ fn by_getent(key: UserKey<'_>) -> io::Result<Option<Account>> {
         UserKey::Number(uid) => getent("passwd", &uid.to_string())?,
     };
     if output.status.code() == Some(NOT_FOUND) {
-        return Ok(None);
+        return match sources_elsewhere()?.as_slice() {
+            [] => Ok(None),
+            elsewhere => Err(io::Error::other(format!(
+                "getent finds no such user, and does not say whether {} answered",
+                elsewhere.join(" and ")
+            ))),
+        };
     }
     answer(printed(&output)?, key)
+}
+
+/// The sources of users that may be on other machines, by nsswitch.conf(5). Without that file, the
+/// C library only reads files.
+fn sources_elsewhere() -> io::Result<Vec<String>> {
+    match open::read_text(Path::new(SOURCES), FILE_MAX) {
+        Ok(sources) => Ok(elsewhere(&sources)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The user that getent printed; `None`: it is not the one that was asked for.
@@ -144,15 +165,27 @@ fn unknown_answer(printed: &[u8]) -> io::Error {
     io::Error::other(format!("getent printed no answer: {printed:.200?}"))
 }
 
+/// The words behind `passwd:` in nsswitch.conf(5).
+fn words_of(sources: &str) -> impl Iterator<Item = impl Iterator<Item = &str>> {
+    let lines = sources.lines().map(|line| line.split('#').next());
+    let lines = lines.filter_map(|line| line?.trim_start().strip_prefix("passwd:"));
+    lines.map(str::split_ascii_whitespace)
+}
+
+/// The sources of users that are not on this machine for certain.
+fn elsewhere(sources: &str) -> Vec<String> {
+    let words = words_of(sources).flatten();
+    let sources = words.filter(|word| !word.starts_with('[') && !LOCAL.contains(word));
+    sources.map(|source| text::escape(source, 40)).collect()
+}
+
 /// Whether nsswitch.conf(5) says that /etc/passwd is the first source of users, and that who is
 /// found there is not looked for any further.
 fn file_is_first(sources: &str) -> bool {
-    let lines = sources.lines().map(|line| line.split('#').next());
-    let mut lines = lines.filter_map(|line| line?.trim_start().strip_prefix("passwd:"));
-    let (Some(line), None) = (lines.next(), lines.next()) else {
+    let mut lines = words_of(sources);
+    let (Some(mut words), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    let mut words = line.split_ascii_whitespace();
     words.next() == Some("files") && !words.next().is_some_and(|word| word.starts_with('['))
 }
 
@@ -229,6 +262,24 @@ mod tests {
         ];
         for (sources, expect) in table {
             assert_eq!(file_is_first(sources), expect, "{sources:?}");
+        }
+    }
+
+    #[test]
+    fn only_sources_on_this_machine_are_known_to_answer() {
+        let table = [
+            ("passwd: files systemd extrausers\ngroup: ldap\n", ""),
+            ("", ""),
+            ("passwd: files sss # ldap", "sss"),
+            (
+                "passwd: files [NOTFOUND=continue] ldap winbind\n",
+                "ldap winbind",
+            ),
+            ("passwd: compat", "compat"),
+            ("passwd: files\npasswd: nis\n", "nis"),
+        ];
+        for (sources, expect) in table {
+            assert_eq!(elsewhere(sources).join(" "), expect, "{sources:?}");
         }
     }
 

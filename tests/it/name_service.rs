@@ -45,6 +45,23 @@ fn user_of_the_name_service_is_named_and_becomes_the_user_of_a_command() {
     assert_eq!(world.settled(), ["#1 production/a succeeded"]);
     assert_eq!(world.logs(1), "65534 54322\n");
 
+    // Where a source may be on another machine, nobody knows whether it answered.
+    let cut_off = "chmod a+w /var/lib/extrausers/nsswitch
+        mv /var/lib/extrausers/passwd /var/lib/extrausers/passwd.away
+        echo 'passwd: files extrausers ldap' >/var/lib/extrausers/nsswitch";
+    let back = "mv /var/lib/extrausers/passwd.away /var/lib/extrausers/passwd";
+    world.deploy("production/a", 2);
+    world.commit();
+    with_ada(&format!(
+        "{cut_off}
+        git push -q origin HEAD:refs/heads/main
+        until '{BINARY}' -C ../deploy.git show 2 | grep -F 'whether ldap answered' >/dev/null; do
+            sleep 0.05
+        done
+        {back}"
+    ));
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
+
     with_ada(&format!(
         "SUDO_UID=54321 '{BINARY}' -C ../deploy.git freeze production --reason test"
     ));
