@@ -10,10 +10,11 @@ use super::outcome::JobEnd;
 use super::start::remove_cgroup;
 use super::tries::{NotDone, persist};
 use crate::checkout::{CheckoutStep, FetchOrder};
-use crate::git::{Mirror, open_application};
+use crate::git::{self, Mirror, open_application};
 use crate::id::Revision;
 use crate::phase::Phase;
 use crate::sys::clock;
+use crate::text;
 use crate::time::{Timestamp, show_ago};
 
 /// Fetches the mirror of the application's repository, where there is one, if it is older than
@@ -26,7 +27,8 @@ pub(super) fn fetch(job: &mut Job<'_>, log: &mut Log) -> Result<(), JobEnd> {
     persist(job, |job| {
         let now = clock::now();
         let mut since = now.before(job.settings.fetch_max_age);
-        if !has(&mirror, &job.deployment.revision) {
+        // A mirror that can't be read may be complete after a fetch.
+        if !has(&mirror, &job.deployment.revision).unwrap_or(false) {
             since = now;
         } else if fetched(&mirror, now).is_some_and(|fetched| fetched >= since) {
             return Ok(());
@@ -56,8 +58,8 @@ fn try_fetch(
 
     let revision = &job.deployment.revision;
     match (why.as_str(), has(mirror, revision)) {
-        ("", true) => {}
-        (why, true) => {
+        ("", Ok(true)) => {}
+        (why, Ok(true)) => {
             let now = clock::now();
             let known = fetched(mirror, now).map(|fetched| show_ago(now.since(fetched)));
             let known = known.unwrap_or_else(|| "before".to_owned());
@@ -65,11 +67,18 @@ fn try_fetch(
                 "could not fetch {url}: {why}; it goes on with what was known {known}"
             ));
         }
-        ("", false) => {
+        ("", Ok(false)) => {
             let why = format!("{} is not in {url}", revision.short());
             return Err(NotDone::Fault(why));
         }
-        (why, false) => return Err(NotDone::Fault(format!("could not fetch {url}: {why}"))),
+        ("", Err(error)) => {
+            let folder = text::escape(mirror.folder().as_os_str().as_encoded_bytes(), 300);
+            let why = text::with_causes(&error);
+            return Err(NotDone::Fault(format!(
+                "the mirror {folder} can't be read: {why}"
+            )));
+        }
+        (why, _) => return Err(NotDone::Fault(format!("could not fetch {url}: {why}"))),
     }
     Ok(())
 }
@@ -80,9 +89,10 @@ fn fetched(mirror: &Mirror, now: Timestamp) -> Option<Timestamp> {
     fetched.filter(|fetched| *fetched <= now)
 }
 
-/// Whether a mirror has a revision. If that can't be found out, it is fetched, and what needs the
-/// revision afterwards says what is wrong.
-fn has(mirror: &Mirror, revision: &Revision) -> bool {
-    let opened = open_application(&mirror.folder());
-    opened.is_ok_and(|repository| repository.has_commit(revision).unwrap_or(false))
+/// Whether a mirror has a revision.
+///
+/// # Errors
+/// It can't be read.
+fn has(mirror: &Mirror, revision: &Revision) -> Result<bool, git::Error> {
+    open_application(&mirror.folder())?.has_commit(revision)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::Output;
 
 use crate::sys::output::OutputError;
 use crate::text;
@@ -65,6 +66,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error that says how a program ended, and the last line of what it said.
+    pub(super) fn complaint(program: &'static str, output: &Output) -> Self {
+        Self::Complaint {
+            program,
+            complaint: format!("{}: {}", output.status, last_line(output)),
+        }
+    }
+
     /// What to do about it, where the message does not say so.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -79,4 +88,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// The last line of what a program said, escaped.
+pub(super) fn last_line(output: &Output) -> String {
+    let stderr = output.stderr.trim_ascii();
+    let line = stderr.rsplit(|byte| *byte == b'\n').next();
+    text::escape(line.unwrap_or_default(), 200)
 }

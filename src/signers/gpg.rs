@@ -26,6 +26,10 @@ const STATUS: &str = "[GNUPG:] ";
 const CLASS_AT: usize = 8;
 const BINARY: &str = "00";
 
+/// The exit codes from here on are not gpgv's own: it could not begin, for example because a
+/// library is missing (exit status of ld.so(8) and of a shell).
+const NEVER_BEGAN: i32 = 126;
+
 /// Lines of status after which a signature does not count, whatever else is reported.
 const BAD: &[&str] = &[
     "BADSIG",
@@ -55,14 +59,11 @@ pub(super) fn signer(
 
     let output = run(GPGV, command, payload)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let Some(code) = output.status.code() else {
-        return Err(Error::Complaint {
-            program: GPGV,
-            complaint: format!("{}", output.status),
-        });
-    };
+    if output.status.code().is_none_or(|code| code >= NEVER_BEGAN) {
+        return Err(Error::complaint(GPGV, &output));
+    }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    Ok(read(&stdout, &stderr, code == 0))
+    Ok(read(&stdout, &stderr, output.status.success()))
 }
 
 /// What the lines of status say, and what gpgv said for people.

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use super::error::{Error, SSH_KEYGEN};
+use super::error::{Error, SSH_KEYGEN, last_line};
 use super::limits::{inherit, memory, program, run};
 use super::people::is_name;
 use crate::policy::SignatureFact;
@@ -64,7 +64,7 @@ pub(super) fn signer(
             Some(0) => {
                 verified.insert(name);
             }
-            Some(DOES_NOT_COUNT) => complaint = said(&output),
+            Some(DOES_NOT_COUNT) => complaint = last_line(&output),
             _ => return Err(failed(&output)),
         }
     }
@@ -130,17 +130,7 @@ fn names(output: &Output) -> Result<Result<Vec<String>, SignatureFact>, Error> {
 }
 
 fn failed(output: &Output) -> Error {
-    Error::Complaint {
-        program: SSH_KEYGEN,
-        complaint: format!("{}: {}", output.status, said(output)),
-    }
-}
-
-/// What the program said, in one line.
-fn said(output: &Output) -> String {
-    let stderr = output.stderr.trim_ascii();
-    let line = stderr.rsplit(|byte| *byte == b'\n').next();
-    text::escape(line.unwrap_or_default(), 200)
+    Error::complaint(SSH_KEYGEN, output)
 }
 
 #[cfg(test)]

@@ -389,6 +389,14 @@ fn openpgp_signatures_count_as_those_of_ssh_do() {
     let expected = "nobody knows who changed and approved this: gpgv: ";
     assert!(pushed.stderr.contains(expected), "{pushed:#?}");
 
+    let broken = "echo gpgv: a library is missing >&2; exit 127";
+    let path = programs_with(&world, Some(("gpgv", broken)));
+    let pushed = push_with_programs(&world, &path);
+    assert_ne!(pushed.code, Some(0));
+    pushed.says(&format!(
+        "{expected}exit status: 127: gpgv: a library is missing"
+    ));
+
     fs::write(world.path("keyring"), "garbage").unwrap();
     refuse_all(
         &world,
