@@ -11,7 +11,7 @@ use super::report_failure::report_failure;
 use crate::deploy_repository::DeployRepository;
 use crate::sys::clock;
 use crate::text;
-use crate::wake::{self, Wanted};
+use crate::wake::{self, WakeFiles, Wanted};
 
 /// How long it waits before it looks again at something that it can't change.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
     let mut was_told = false;
 
     loop {
-        let (deploy, woken) = match look(place) {
+        let (deploy, files) = match look(place) {
             Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut was_told, true) {
@@ -43,9 +43,16 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
                 continue;
             }
         };
-        was_told = false;
+        match &files.left {
+            Some(error) if !was_told => {
+                let why = format!("a wake file in the state directory can't be removed: {error}");
+                report_failure(place, "serve", &why);
+                was_told = true;
+            }
+            left => was_told = left.is_some(),
+        }
 
-        for wanted in &woken {
+        for wanted in &files.wanted {
             // A runner that finds the lock taken ends: the one that holds it looks at the queue
             // once more before it ends. If no runner can be started, the timer tries again.
             match wake::as_child(&deploy, wanted) {
@@ -60,7 +67,12 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
             children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_)) | Err(_)));
         }
 
-        if runners.is_empty() && woken.is_empty() {
+        // What asks for it is still there, so it is done again and again, but not all the time.
+        if files.left.is_some() {
+            clock::sleep(PAUSE);
+            continue;
+        }
+        if runners.is_empty() && files.wanted.is_empty() {
             if wake::is_anything_left(&deploy) {
                 clock::sleep(PAUSE);
             }
@@ -71,7 +83,7 @@ pub fn serve(place: &Place, mut on_error: impl FnMut(&Error)) {
 }
 
 /// The repository as it is now, and what the wake files ask for.
-fn look(place: &Place) -> Result<(DeployRepository, Vec<Wanted>), Error> {
+fn look(place: &Place) -> Result<(DeployRepository, WakeFiles), Error> {
     become_owner(place, Acts::Starts)?;
     is_owner(place)?;
     let deploy = place.deploy()?;
@@ -79,6 +91,6 @@ fn look(place: &Place) -> Result<(DeployRepository, Vec<Wanted>), Error> {
         "the wake files in the state directory can't be read",
         "make sure that this user can write to the state directory",
     );
-    let woken = wake::take_wake_files(&deploy).map_err(error)?;
-    Ok((deploy, woken))
+    let files = wake::take_wake_files(&deploy).map_err(error)?;
+    Ok((deploy, files))
 }

@@ -21,28 +21,42 @@ pub enum Wanted {
     Background(Background),
 }
 
-/// Removes the wake files, and returns what they ask for.
+/// The wake files that were there.
+#[derive(Debug, Default)]
+pub struct WakeFiles {
+    /// What they ask for.
+    pub wanted: Vec<Wanted>,
+    /// Why one of them is still there; `None`: all of them were removed.
+    pub left: Option<io::Error>,
+}
+
+/// Removes the wake files, and returns what they ask for. One that can't be removed counts all the
+/// same, because a hook relies on it.
 ///
 /// # Errors
 /// The folder can't be read.
-pub fn take_wake_files(deploy: &DeployRepository) -> io::Result<Vec<Wanted>> {
+pub fn take_wake_files(deploy: &DeployRepository) -> io::Result<WakeFiles> {
+    let mut found = WakeFiles::default();
     let entries = match fs::read_dir(deploy.wake_folder()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
         entries => entries?,
     };
 
-    let mut woken = Vec::new();
     for entry in entries {
         let Ok(entry) = entry else { continue };
-        // An entry that can't be removed, for example a folder, is passed over.
-        if fs::remove_file(entry.path()).is_ok() {
-            let name = entry.file_name();
-            let background = Background::of_wake_file(name.as_bytes()).map(Wanted::Background);
-            let runner = || Environment::new(name.as_bytes()).ok().map(Wanted::Runner);
-            woken.extend(background.or_else(runner));
+        match fs::remove_file(entry.path()) {
+            Ok(()) => {}
+            // Another service took it, or it is a folder, which no hook makes.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) if entry.file_type().is_ok_and(|kind| kind.is_dir()) => continue,
+            Err(error) => found.left = Some(error),
         }
+        let name = entry.file_name();
+        let background = Background::of_wake_file(name.as_bytes()).map(Wanted::Background);
+        let runner = || Environment::new(name.as_bytes()).ok().map(Wanted::Runner);
+        found.wanted.extend(background.or_else(runner));
     }
-    Ok(woken)
+    Ok(found)
 }
 
 /// Whether the folder of the wake files still has an entry, which then can't be removed.

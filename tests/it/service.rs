@@ -5,7 +5,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 
+use crate::cgroups::unshare_or_skip;
 use crate::nobody::root_or_skip;
+use crate::processes::{BINARY, in_background};
 use crate::world::World;
 
 /// Where hooks ask for runners.
@@ -42,6 +44,31 @@ fn service_starts_the_runners_that_hooks_ask_for() {
     assert_eq!(world.settled()[0], "#1 production/a succeeded");
     assert!(service.wait().unwrap().success());
     world.wait_until("no request is left", || asked(&world) == 0);
+}
+
+#[test]
+fn service_starts_the_runner_whose_request_can_not_be_removed() {
+    if !root_or_skip() || !unshare_or_skip() {
+        return;
+    }
+    let world = with_service();
+    world.deploy("production/a", 1);
+    world.push();
+
+    // A file on which something is mounted can't be removed.
+    let file = world.state().join("wake/production");
+    let script = "mount --bind \"$1\" \"$1\" && exec \"$0\" serve";
+    let mut unshare = world.command("unshare", "deploy.git");
+    unshare.args(["-m", "sh", "-c", script, BINARY]).arg(&file);
+    let mut service = in_background(&mut unshare);
+    assert_eq!(world.settled(), ["#1 production/a succeeded"]);
+
+    world.deploy("production/a", 2);
+    world.push();
+    assert_eq!(world.settled()[1], "#2 production/a succeeded");
+    assert!(file.exists());
+    service.kill().unwrap();
+    service.wait().unwrap();
 }
 
 #[test]
