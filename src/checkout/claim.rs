@@ -73,10 +73,10 @@ impl Claim {
     }
 
     fn parse(text: &[u8]) -> Self {
-        let mut lines = text.split(|byte| *byte == b'\n');
-        let owner = lines.next().unwrap_or_default();
         // An editor may have added this. Spaces belong to the path of the state.
-        let owner = owner.strip_suffix(b"\r").unwrap_or(owner);
+        let without_return = |line| <[u8]>::strip_suffix(line, b"\r").unwrap_or(line);
+        let mut lines = text.split(|byte| *byte == b'\n').map(without_return);
+        let owner = lines.next().unwrap_or_default();
         let lines: Vec<&[u8]> = lines.collect();
         Self {
             owner: owner.to_vec(),
@@ -242,6 +242,10 @@ mod tests {
             };
             claim.write(&folder).unwrap();
             assert_eq!(Claim::read(&folder).unwrap(), claim);
+            // An editor of another system has saved it.
+            let text = std::fs::read_to_string(base.path().join(FILE)).unwrap();
+            let text = text.replace('\n', "\r\n");
+            assert_eq!(Claim::parse(text.as_bytes()), claim);
         }
         assert_eq!(folder.names().unwrap(), [FILE]);
     }
