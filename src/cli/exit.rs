@@ -159,9 +159,11 @@ mod tests {
                 config: "refs/heads/next".to_owned(),
             }
             .into(),
-            install::Error::Taken(PathBuf::from("/srv/x")).into(),
         ];
         check(state, Exit::State, None);
+
+        let refused = [install::Error::Taken(PathBuf::from("/srv/x")).into()];
+        check(refused, Exit::Refused, None);
     }
 
     #[test]

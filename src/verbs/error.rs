@@ -108,9 +108,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Advised { kind, .. } => *kind,
-            Self::Install(install::Error::UnitsNeedRoot | install::Error::CheckedOut { .. }) => {
-                Kind::Refused
-            }
+            Self::Install(error) if error.is_refusal() => Kind::Refused,
             Self::Clone(clone::Error::Unnamed { .. }) => Kind::Refused,
             Self::Deploy(deploy_repository::Error::Config(_))
             | Self::Runner(runner::Error::Config(_)) => Kind::Configuration,

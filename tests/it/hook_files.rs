@@ -294,7 +294,7 @@ fn advice_about_a_hooks_path_leads_out_of_it() {
         run(&mut command, b"")
     };
 
-    let refused = with_it(&["install"]).exits(4);
+    let refused = with_it(&["install"]).exits(1);
     let advice = "git -C ";
     let start = refused.stderr.find(advice).unwrap();
     let line = refused.stderr[start..].lines().next().unwrap();

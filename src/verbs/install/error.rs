@@ -59,7 +59,7 @@ pub enum Error {
     /// git runs hooks from a folder outside the repository.
     #[error(
         "core.hooksPath is {}, outside the repository, and other repositories may run the hooks \
-         there; to let this repository run its own hooks, and not those, whoever set the path: \
+         there; to make this repository run its own hooks instead: \
          git -C {} config core.hooksPath {}",
         shown(.folder),
         shown(.repository),
@@ -150,6 +150,28 @@ impl Error {
         move |source| Self::File {
             path: path.clone(),
             source,
+        }
+    }
+
+    /// Whether nothing failed: the repository or the machine is so that it must not be done.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Taken(_)
+            | Self::Dangling(_)
+            | Self::LinkByPath { .. }
+            | Self::HooksElsewhere { .. }
+            | Self::HooksLink(_)
+            | Self::CheckedOut { .. }
+            | Self::ProgramHidden { .. }
+            | Self::UnitsNeedRoot => true,
+            Self::Git(_)
+            | Self::Store(_)
+            | Self::File { .. }
+            | Self::ConfigLocked { .. }
+            | Self::Units(_)
+            | Self::SystemctlMissing(_)
+            | Self::Systemctl { .. } => false,
         }
     }
 

@@ -112,7 +112,7 @@ fn what_a_kept_hook_needs_is_linked_before_the_hook_is_moved() {
             "link /r/hooks/chained/lib.sh -> ../lib.sh",
             "link /r/hooks/chained/post-receive.d -> ../post-receive.d",
             "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
-            "rename /r/hooks/post-receive to /r/hooks/chained/post-receive",
+            "keep /r/hooks/post-receive as /r/hooks/chained/post-receive",
             "write /r/hooks/post-receive, which starts /usr/bin/deploy-by-code",
             "git config receive.advertisePushOptions true",
         ],
@@ -131,7 +131,7 @@ fn gitlab_has_nothing_linked_beside_a_kept_hook() {
     check(
         &found,
         &[
-            "rename /r/hooks/pre-receive to /r/hooks/chained/pre-receive",
+            "keep /r/hooks/pre-receive as /r/hooks/chained/pre-receive",
             "write /r/hooks/pre-receive, which starts /usr/bin/deploy-by-code",
         ],
     );

@@ -126,7 +126,7 @@ mod tests {
         };
         let expect = [
             "remove /r/hooks/pre-receive",
-            "rename /r/hooks/chained/post-receive to /r/hooks/post-receive",
+            "move /r/hooks/chained/post-receive back to /r/hooks/post-receive",
             "remove /r/hooks/chained",
             "remove /r/record",
             "remove from the timer's list, in /list",
@@ -147,7 +147,7 @@ mod tests {
             ..missing()
         };
         let expect = [
-            "rename /r/hooks/chained/pre-receive to /r/hooks/pre-receive",
+            "move /r/hooks/chained/pre-receive back to /r/hooks/pre-receive",
             "remove /r/hooks/chained",
         ];
         check_uninstall(vec![moved], kept_folder(false, false), &expect);

@@ -159,14 +159,10 @@ impl fmt::Display for Step {
                 let name = text::escape(name.as_encoded_bytes(), 100);
                 write!(f, "link {link} -> ../{name}")
             }
-            Self::Keep {
-                hook: from,
-                kept: to,
+            Self::Keep { hook, kept } => write!(f, "keep {} as {}", shown(hook), shown(kept)),
+            Self::PutBack { kept, hook } => {
+                write!(f, "move {} back to {}", shown(kept), shown(hook))
             }
-            | Self::PutBack {
-                kept: from,
-                hook: to,
-            } => write!(f, "rename {} to {}", shown(from), shown(to)),
             Self::WriteHook { hook, program } => {
                 write!(f, "write {}, which starts {}", shown(hook), shown(program))
             }
