@@ -96,6 +96,19 @@ fn program_with_too_many_instructions_fails_the_comparison() {
 }
 
 #[test]
+fn page_about_speed_has_the_counts_of_the_baseline() {
+    let baseline = fs::read_to_string("benches/instructions.json").unwrap();
+    let baseline: serde_json::Value = serde_json::from_str(&baseline).unwrap();
+    let page = fs::read_to_string("docs/performance.md")
+        .unwrap()
+        .replace(',', "");
+    for (case, count) in baseline["x86_64"]["instructions"].as_object().unwrap() {
+        let line = format!("| {case} | {count} |").replace(',', "");
+        assert!(page.contains(&line), "docs/performance.md lacks: {line}");
+    }
+}
+
+#[test]
 fn count_that_does_not_repeat_is_no_baseline() {
     let world = World::new();
     let varying = count(&world, 5_000_000, true, &["--new"]).exits(1);
