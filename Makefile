@@ -118,7 +118,7 @@ fmt: ## format the code
 
 install: $(binary) $(notifier) $(page) ## install into DESTDIR and prefix (/usr/local); run make first
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(hookdir)' '$(DESTDIR)$(docdir)/docs/hosts' \
-		'$(DESTDIR)$(docdir)/docs/images' \
+		'$(DESTDIR)$(docdir)/docs/recipes' '$(DESTDIR)$(docdir)/docs/images' \
 		'$(DESTDIR)$(mandir)/man1' '$(DESTDIR)$(mandir)/man5'
 	for program in '$(binary)' '$(notifier)' '$(page)'; do \
 		to='$(DESTDIR)$(bindir)/'$$(basename "$$program") && \
@@ -134,6 +134,7 @@ install: $(binary) $(notifier) $(page) ## install into DESTDIR and prefix (/usr/
 	$(INSTALL) -m 644 README.md CHANGELOG.md packaging/config.toml '$(DESTDIR)$(docdir)'
 	$(INSTALL) -m 644 docs/*.md '$(DESTDIR)$(docdir)/docs'
 	$(INSTALL) -m 644 docs/hosts/*.md '$(DESTDIR)$(docdir)/docs/hosts'
+	$(INSTALL) -m 644 docs/recipes/*.md '$(DESTDIR)$(docdir)/docs/recipes'
 	$(INSTALL) -m 644 docs/images/*.png '$(DESTDIR)$(docdir)/docs/images'
 	ln -sfn deploy-by-code '$(DESTDIR)$(bindir)/git-deploy'
 	$(INSTALL) -D -m 644 packaging/completions/deploy-by-code.bash \

@@ -13,10 +13,11 @@ pub enum Status {
     Queued,
     /// It has begun. Its command may be running.
     Running,
-    /// The command ended with exit status 0, if there is one, and `current` points to the new
-    /// checkout, if there is one.
+    /// All of its programs ended with exit status 0, and `current` points to the new release, if
+    /// there is a checkout.
     Succeeded,
-    /// The command ended with another status, or could not be started.
+    /// One of its programs ended with another status or could not be started, or its release could
+    /// not be made.
     Failed,
     /// Somebody cancelled it.
     Cancelled,

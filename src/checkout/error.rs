@@ -51,8 +51,8 @@ pub enum CheckoutError {
     },
     /// A file that is shared is missing.
     #[error(
-        "{} is missing, which is shared and which the revision does not have; put the file there \
-         first, or write \"{path}/\" in shared if a folder is meant",
+        "{} is missing; it is shared, and the revision does not have it; put the file there first, \
+         or write \"{path}/\" in shared if a folder is meant",
         shown(.place)
     )]
     NoSharedFile {
@@ -63,8 +63,8 @@ pub enum CheckoutError {
     },
     /// What the revision has can't be moved to `shared`.
     #[error(
-        "{} is missing, which is shared and on another file system than the releases; copy what \
-         the revision has there first",
+        "{} is missing; it is shared, and on another file system than the releases; copy the \
+         revision's content there first",
         shown(.0)
     )]
     SharedElsewhere(PathBuf),

@@ -67,7 +67,7 @@ pub(super) enum Command {
         after_help = "Example, as a runner calls it:\n  deploy-by-code checkout-step prune < order"
     )]
     CheckoutStep {
-        /// export, write, make-current or prune
+        /// fetch, export, write, make-current, switch-back or prune
         step: CheckoutStep,
     },
 

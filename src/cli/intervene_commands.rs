@@ -1,4 +1,4 @@
-//! The commands that change the state. When root types one, the program first becomes the
+//! The commands that can change the state. When root types one, the program first becomes the
 //! repository's owner.
 
 use clap::{Args, Subcommand};
@@ -11,7 +11,8 @@ pub(super) enum InterveneCommand {
     /// Queue a failed, interrupted, cancelled or skipped deployment again
     #[command(after_help = "Example:\n  deploy-by-code retry 42")]
     Retry {
-        /// Retry even if the deploy file no longer asks for the revision
+        /// Retry even if the deploy file no longer asks for the revision, or a rule refuses it now;
+        /// this is recorded
         #[arg(long)]
         stale: bool,
         /// The deployment's number

@@ -1,5 +1,6 @@
-//! The commands that only read, but for the file that `metrics` can write. When root types one, the
-//! program first becomes the repository's owner.
+//! The commands that look at the state and change nothing in it, except that some of them start a
+//! runner where one is missing. `metrics` can write a file. When root types one, the program first
+//! becomes the repository's owner.
 
 use std::path::PathBuf;
 

@@ -33,7 +33,8 @@ pub struct EnvironmentSection {
     /// Who may deploy while it is frozen: pushers, by the names under which the host authenticates
     /// them, and people who sign. The latter may also deploy without approvals.
     pub override_by: Vec<String>,
-    /// How many people must have approved a change who did not make it; 0: nobody needs to.
+    /// How many people must have approved a change, not counting those who made it; 0: nobody needs
+    /// to.
     pub approvals: usize,
     /// The people and groups whose approval counts; `None`: everybody whose signature counts.
     pub approvers: Option<Vec<String>>,

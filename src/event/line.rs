@@ -105,7 +105,7 @@ fn retry(of: Option<DeploymentId>, by: Option<&Identity>) -> Option<String> {
     })
 }
 
-/// The reasons by which a deployment got past rules, in one line; `None`: there are none.
+/// Who approved a deployment, in one line; `None`: nobody did.
 fn approved_by(approvals: &[Approval]) -> Option<String> {
     let names: Vec<&str> = approvals
         .iter()
@@ -114,6 +114,7 @@ fn approved_by(approvals: &[Approval]) -> Option<String> {
     (!names.is_empty()).then(|| names.join("; "))
 }
 
+/// The reasons by which a deployment got past rules, in one line; `None`: there are none.
 fn in_one_line(exceptions: &[Exception]) -> Option<String> {
     let each: Vec<String> = exceptions
         .iter()

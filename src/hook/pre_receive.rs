@@ -84,8 +84,8 @@ impl Error {
     }
 }
 
-/// Judges a push before anything has changed. A push that certainly does not touch the deploy
-/// branch is always accepted, even when the configuration is broken. `fetching` gets to know whose
+/// Judges a push before anything has changed. A push that certainly touches none of the guarded
+/// refs is always accepted, even when the configuration is broken. `fetching` gets to know whose
 /// repository is fetched from another host.
 pub fn pre_receive(
     environment: &HookEnvironment,
@@ -121,8 +121,8 @@ struct Recorder {
     audience: Option<Audience>,
 }
 
-/// Judges what a push does, as far as it touches the deploy branch or replacement objects. The
-/// state, once it is open, is kept in `recorder`, and so is who is told.
+/// Judges what a push does, as far as it touches the guarded refs. The state, once it is open, is
+/// kept in `recorder`, and so is who is told.
 fn judge(
     environment: &HookEnvironment,
     config: Option<&Path>,

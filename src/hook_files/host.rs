@@ -9,7 +9,7 @@ use crate::sys::open;
 /// How much of a hook is read, in bytes.
 const SCRIPT_MAX: u64 = 64 * 1024;
 
-/// The path of each hook's link, by the hook's name.
+/// The path of each hook's file, by the hook's name.
 pub type Places = Vec<(&'static str, PathBuf)>;
 
 /// Which program manages a repository and its hooks.
@@ -55,7 +55,7 @@ impl Host {
         }
     }
 
-    /// Where the link of each hook is. `hooks`: the folder that git runs hooks from.
+    /// Where the file of each hook is. `hooks`: the folder that git runs hooks from.
     #[must_use]
     pub fn places(self, git_dir: &Path, hooks: &Path) -> Places {
         let custom_hooks = git_dir.join("custom_hooks");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn links_stand_where_the_host_looks_for_them() {
+    fn hooks_are_where_the_host_looks_for_them() {
         let places = |host: Host| {
             let places = host.places(Path::new("/r"), Path::new("/r/hooks"));
             let paths = places

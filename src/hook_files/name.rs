@@ -8,10 +8,10 @@ pub const HOOKS: &[&str] = &["pre-receive", "post-receive", "reference-transacti
 /// The folder, in the folder of hooks, of the hooks that were there before.
 pub const CHAINED: &str = "chained";
 
-/// The name of this program's link where a host has a folder for each hook, and of the program.
+/// The name of this program's hook where a host has a folder for each hook, and of the program.
 pub(super) const PROGRAM: &str = "deploy-by-code";
 
-/// The name of the link where a host runs all hooks of a folder in the order of their names, even
+/// The name of the hook where a host runs all hooks of a folder in the order of their names, even
 /// if one of them fails. This name comes last. So no other hook waits while a pusher follows a
 /// deployment.
 pub(super) const LAST: &str = "zz-deploy-by-code";

@@ -234,7 +234,11 @@ fn hint(
     count: &Count,
     approvers: Option<&BTreeSet<String>>,
 ) -> String {
-    if review.file.changes.is_empty() || !count.unsigned.is_empty() {
+    if review.file.changes.is_empty() {
+        return "take the change back with a signed commit on top of the branch: git revert -S"
+            .to_owned();
+    }
+    if !count.unsigned.is_empty() {
         return "sign each commit that changes the file, for example the newest with: \
                 git commit --amend --no-edit -S"
             .to_owned();

@@ -176,6 +176,14 @@ fn names_that_another_key_links_are_of_one_person() {
 }
 
 #[test]
+fn change_without_a_commit_is_taken_back_by_a_signed_one() {
+    let hint =
+        |changes: &[&str]| objection(ONE, Stage::Before, Some(Ok(review(changes, &["bob"])))).hint;
+    assert!(hint(&[]).ends_with("git revert -S"), "{}", hint(&[]));
+    assert!(hint(&[""]).ends_with("git commit --amend --no-edit -S"));
+}
+
+#[test]
 fn approvers_are_told_apart_from_others_by_their_exact_names() {
     let config = "[people]\nallowed_signers = \"/x\"\ngroups = { ops = [\"carol@x\"] }\n\
                   [environments.production]\napprovals = 1\napprovers = [\"ops\", \"dora@x\"]\n";

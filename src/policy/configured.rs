@@ -44,8 +44,8 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
     if let Some((named, meant)) = slips.and_then(<[_]>::first) {
         return Err(Objection::fault(
             format!(
-                "the setting after or together names {named} for {}, and nothing is known of \
-                 {named}, so what it asks for can't be kept",
+                "the setting after or together names {named} for {}, but no application {named} is \
+                 known, so the setting can't be kept",
                 target.application
             ),
             format!(
@@ -61,8 +61,8 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
         let (named, application) = (&section.named, &target.application);
         return Err(Objection::fault(
             format!(
-                "the section [{}] sets {} for {named}, which nothing is known of, so that does not \
-                 count for {application}",
+                "the section [{}] sets {} for {named}, but no application {named} is known, so it \
+                 does not count for {application}",
                 section.heading, section.setting
             ),
             format!(

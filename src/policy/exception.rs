@@ -12,7 +12,7 @@ pub enum ExceptionKind {
     Rollback,
     /// `Deploy-Release`: it deploys what was rolled back.
     Release,
-    /// `Deploy-Override`: it deploys to an environment that is frozen.
+    /// `Deploy-Override`: it deploys to an environment that is frozen, or without enough approvals.
     Override,
     /// `Deploy-Alone`: it deploys without the applications that belong to it.
     Alone,

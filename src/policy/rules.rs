@@ -78,8 +78,7 @@ impl Rule {
     }
 }
 
-/// Rules about where and what the file is, and which commits change it. If one of them objects, no
-/// later rule is asked.
+/// Rules about where and what the file is. If one of them objects, no later rule is asked.
 const FILE_RULES: &[Rule] = &[
     Rule::new("place", place::judge),
     Rule::new("deploy file", deploy_file::judge),

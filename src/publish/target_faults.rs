@@ -38,7 +38,7 @@ pub fn target_faults(kind: &NotifyKind) -> Vec<TargetFault> {
             ));
         }
         NotifyKind::Mail(mail) if mail.transport == MailTransport::Sendmail => {
-            let fix = "install a mail server that brings it, or set smtp";
+            let fix = "install a package that provides it, or set smtp";
             faults.extend(program_fault("sendmail", fix));
         }
         _ => {}

@@ -195,7 +195,7 @@ impl Telling<'_> {
     /// Says that the configuration can't be used, and returns what is recorded with each try as
     /// long as that is so.
     fn say_outdated(&self, recipient: &dyn Recipient, error: &ConfigError) -> String {
-        let remark = "by the configuration as it was before, because it can't be used now";
+        let remark = "by the earlier configuration, because the present one can't be used";
         let why = text::with_causes(error);
         recipient.report_failure(&format!("{}: told {remark}: {why}", self.reader));
         remark.to_owned()

@@ -62,7 +62,7 @@ pub struct PublishedFreeze {
 pub struct PublishedEnvironment {
     /// The environment.
     pub environment: Environment,
-    /// How many people must have approved a change who did not make it.
+    /// How many people must have approved a change, not counting those who made it.
     pub approvals: usize,
     /// The people and groups whose approval counts, as the configuration names them; null:
     /// everybody whose signature counts.

@@ -120,10 +120,10 @@ impl PhaseProgram {
             invocation.set("LOGNAME", &user.name);
         }
 
-        // These come last: the configuration can't replace them.
         for (name, value) in &job.settings.env {
             invocation.set(name, value);
         }
+        // These come last: the configuration can't replace them.
         for (name, value) in self.values(job) {
             invocation.set(format!("DEPLOY_{}", name.to_ascii_uppercase()), value);
         }

@@ -70,11 +70,11 @@ impl From<NotStarted> for NotDone {
     }
 }
 
-/// Forks the first process of a phase's program, which waits at its gate until it is recorded.
+/// Makes the first process of a phase's program, which waits at its gate until it is recorded.
 ///
 /// # Errors
 /// [`NotStarted`]: the user does not exist, the log or the folder can't be used, or the process
-/// can't be forked or set up.
+/// can't be made or set up.
 pub(super) fn start(
     job: &mut Job<'_>,
     log: &Log,
@@ -98,7 +98,7 @@ pub(super) fn start(
         .map_err(|error| NotStarted::of_program(job, program, &error))
 }
 
-/// Forks the first process of one step of a checkout, which waits at its gate. What it says at its
+/// Makes the first process of one step of a checkout, which waits at its gate. What it says at its
 /// end goes into `report`.
 ///
 /// # Errors
@@ -145,7 +145,7 @@ pub(super) fn start_step(
     spawn(job, invocation, step.as_str(), other).map_err(not_started)
 }
 
-/// Forks a process in a cgroup of its own, or in none if it can't join that one. What an earlier
+/// Makes a process in a cgroup of its own, or in none if it can't join that one. What an earlier
 /// process has left in its cgroup stays there. `what` is for the group's name.
 fn spawn(
     job: &mut Job<'_>,

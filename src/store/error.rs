@@ -90,8 +90,8 @@ pub enum Error {
     },
     /// An older version of this program made the database, and this process may not change it.
     #[error(
-        "{}: the database has version {found}, and is brought to version {VERSION} only by a \
-         process that may change it",
+        "{}: the database has the old version {found}, and only a process that may change it can \
+         bring it to version {VERSION}",
         shown(.file)
     )]
     TooOld {

@@ -2,10 +2,11 @@
 //! else.
 //!
 //! Protocol: it is an SQLite database in WAL mode with `synchronous=FULL`, so what a committed
-//! transaction says survives a power cut. Every change is made between `BEGIN IMMEDIATE` and
+//! transaction says survives a power cut. Only what can be found out again is committed without a
+//! sync. Every change is made between `BEGIN IMMEDIATE` and
 //! `COMMIT`. Nothing that follows from a change happens before its `COMMIT` has succeeded. A writer
-//! waits for other writers, and a reader never waits. Hooks leave the write-ahead log as it is; a
-//! runner moves it into the database when it ends.
+//! waits for other writers, and a reader never waits. Hooks leave the write-ahead log as it is.
+//! When it is long, a runner, `reconcile` or the notifier moves it into the database at its end.
 //!
 //! It does not promise to work on a network file system, where WAL has no shared memory.
 

@@ -1,4 +1,10 @@
-//! What the kernel says about a file.
+//! What the kernel says about a file, with fstat(2) and fstatat(2).
+//!
+//! Protocol: two statuses of one path that are equal mean that nothing was changed in between,
+//! since each change sets the time of the last change to the present.
+//!
+//! It does not promise to see a change within one tick of the kernel's clock, nor one that root
+//! hides by setting the clock back.
 
 use std::fs::File;
 use std::io;

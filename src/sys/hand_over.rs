@@ -8,6 +8,8 @@
 //! elsewhere. Nor is a file with something in it: the owner can move what root has put into another
 //! folder of the owner, and nobody can tell whether root made it here. Only who may write to a
 //! folder can move the folder itself (rename(2)).
+//!
+//! It does not promise to give away everything: what is left out stays root's, and is not an error.
 
 use std::ffi::OsString;
 use std::io;

@@ -3,6 +3,9 @@
 //! Protocol: the kernel is asked about several descriptors at once, so that no thread is needed for
 //! each of them. A call returns when one of them is ready, when the time is over, or when a signal
 //! came; the caller looks for itself what has changed.
+//!
+//! It does not promise that the other end still lives: a descriptor is also ready when it can only
+//! give an error or the end.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

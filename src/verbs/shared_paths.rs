@@ -100,7 +100,7 @@ fn check_path(
         (_, Ok(TreePlace::There)) => return Ok(None),
         _ if path.is_folder() => return Ok(None),
         (Ok(InFolder::Missing), Ok(_)) => (
-            format!("{place} is missing, which is shared and which {of} does not have"),
+            format!("{place} is missing; it is shared, and {of} does not have it"),
             format!(
                 "put the file there before the deployment, or write \"{name}/\" in shared if a \
                  folder is meant"

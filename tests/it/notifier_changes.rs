@@ -90,7 +90,7 @@ fn telling_by_the_configuration_from_before_is_said() {
     world.wait_until("the record says so", || row()["status"] == "delivered");
     assert_eq!(
         row()["answer"],
-        "by the configuration as it was before, because it can't be used now"
+        "by the earlier configuration, because the present one can't be used"
     );
 }
 

@@ -135,9 +135,9 @@ fn missing_file_fails_the_deployment_and_is_never_made_up() {
     let failed = deploy(&world, &one);
     let file = checkout(&world, "shared/config/.env");
     let expected = format!(
-        "#1 production/a failed: checkout: {} is missing, which is shared and which the revision \
-         does not have; put the file there first, or write \"config/.env/\" in shared if a folder \
-         is meant",
+        "#1 production/a failed: checkout: {} is missing; it is shared, and the revision does not \
+         have it; put the file there first, or write \"config/.env/\" in shared if a folder is \
+         meant",
         file.display()
     );
     assert_eq!(failed, expected);
@@ -396,8 +396,8 @@ fn shared_folder_on_another_file_system_is_linked_to_and_never_filled_in_part() 
 
     let failed = deploy(&world, &one);
     let expected = format!(
-        "{} is missing, which is shared and on another file system than the releases; copy what \
-         the revision has there first",
+        "{} is missing; it is shared, and on another file system than the releases; copy the \
+         revision's content there first",
         checkout(&world, "shared/storage").display()
     );
     let is_named = failed.ends_with(&expected);

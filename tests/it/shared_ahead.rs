@@ -25,7 +25,7 @@ fn missing_file_is_known_before_the_deployment() {
     let one = files(&world, "one", &[("storage/seed", "one")]);
     let file = checkout(&world, "shared/config/.env");
     let missing = format!(
-        "production/a: {} is missing, which is shared and which a at {} does not have",
+        "production/a: {} is missing; it is shared, and a at {} does not have it",
         file.display(),
         &one[..7]
     );
@@ -58,7 +58,7 @@ fn missing_file_is_known_before_the_deployment() {
             "ok       shared: production/a: {}\n",
             file.display()
         ))
-        .says_nothing_of("is missing, which is shared");
+        .says_nothing_of("is missing; it is shared");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn file_of_the_revision_need_not_be_there() {
     let checked = world.cmd(&["check", propose(&world, &inside)]).ok();
     assert_eq!(checked.stderr, "");
     let checked = world.cmd(&["check", propose(&world, &outside)]).ok();
-    checked.says("shared/config/.env is missing, which is shared");
+    checked.says("shared/config/.env is missing; it is shared");
 
     let checked = world.cmd(&["check", propose(&world, &rev(9))]).exits(1);
     checked.says("shared/config/.env is missing, and nobody could look whether a at 0000009 has");

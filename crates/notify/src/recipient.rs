@@ -81,7 +81,7 @@ impl Recipient for Target {
         let fault = target_faults(&self.section()?.kind).into_iter().next()?;
         let user = User::current().map_or_else(|_| own.to_string(), |user| user.name);
         Some(format!(
-            "the user {user} can't tell it, and leaves it to others: {}",
+            "the user {user} can't tell it, and leaves it to a process of another user: {}",
             fault.found
         ))
     }

@@ -14,7 +14,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Verb(#[from] verbs::Error),
     /// Root has been asked to show somebody else's repository: the user is its owner.
-    #[error("{} belongs to {}, and this is root", shown(.0), .1)]
+    #[error("{} belongs to {}, but this program runs as root", shown(.0), .1)]
     OfOther(PathBuf, String),
     /// Other machines could reach the address.
     #[error("{0} can be reached by other machines")]
