@@ -21,7 +21,7 @@ pub enum CheckoutError {
          each deploy repository a checkout of its own; if this repository was moved here, change \
          the first line of {}",
         shown(.folder),
-        shown(&.folder.join(".deploy-by-code"))
+        shown(&.folder.join(super::claim::FILE))
     )]
     Taken {
         /// The checkout's folder.

@@ -10,7 +10,7 @@ use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
 use super::lock::take_lock;
 use super::manifest::file_print;
-use super::order::CheckoutOrder;
+use super::order::{CURRENT, CheckoutOrder, RELEASES};
 use super::release_name::ReleaseName;
 use super::shared;
 use super::went_back::WentBack;
@@ -22,8 +22,6 @@ use crate::sys::folder::OpenFolder;
 
 /// How the names of files and folders begin that are being written or removed.
 pub(super) const UNFINISHED: &str = ".unfinished-";
-
-const CURRENT: &str = "current";
 
 /// The folder with the lists of what was written into the releases.
 pub(super) const MANIFESTS: &str = ".manifests";
@@ -70,13 +68,13 @@ impl<'o> Checkout<'o> {
             });
         }
 
-        let releases = path.join("releases");
+        let releases = path.join(RELEASES);
         let releases = folder
-            .folder_or_new(OsStr::new("releases"))
+            .folder_or_new(OsStr::new(RELEASES))
             .map_err(at(releases))?;
         if claim.is_of_earlier_version(&order.owner) {
             claim.owner = order.owner.to_string().into_bytes();
-            claim.releases = of_earlier_version(&releases).map_err(at(path.join("releases")))?;
+            claim.releases = of_earlier_version(&releases).map_err(at(path.join(RELEASES)))?;
             claim.write(&folder).map_err(at(claim_path))?;
         }
         Ok(Self {
@@ -101,7 +99,7 @@ impl<'o> Checkout<'o> {
 
     /// The path of a release, for errors.
     pub(super) fn release_path(&self, name: impl AsRef<OsStr>) -> PathBuf {
-        self.path("releases").join(name.as_ref())
+        self.order.release_path(name)
     }
 
     /// The name of the folder that `current` leads to; `None`: there is no such link yet.

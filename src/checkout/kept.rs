@@ -6,6 +6,7 @@ use std::io;
 use super::claim::GoodRelease;
 use super::error::{CheckoutError, at};
 use super::folder::{Checkout, MANIFESTS, UNFINISHED};
+use super::order::RELEASES;
 use super::release_name::ReleaseName;
 use crate::id::DeploymentId;
 
@@ -37,7 +38,7 @@ impl Checkout<'_> {
     /// # Errors
     /// The folder can't be read.
     pub(super) fn others(&self, kept: &[OsString]) -> Result<Vec<OsString>, CheckoutError> {
-        let names = self.releases.names().map_err(at(self.path("releases")))?;
+        let names = self.releases.names().map_err(at(self.path(RELEASES)))?;
         Ok(names
             .into_iter()
             .filter(|name| !kept.contains(name))

@@ -38,7 +38,8 @@ mod write;
 pub use error::CheckoutError;
 pub use fetch::FetchOrder;
 pub use order::{
-    CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, StepOrder, TRY_AGAIN, UnknownStep,
+    CURRENT, CheckoutOrder, CheckoutOwner, CheckoutStep, STEP_COMMAND, StepOrder, TRY_AGAIN,
+    UnknownStep,
 };
 pub use read::{OWN_PROGRAM, export};
 pub use release_name::ReleaseName;

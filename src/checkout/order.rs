@@ -1,5 +1,6 @@
 //! What a step of a checkout has to do. The runner writes it, and the process of the step reads it.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -113,6 +114,12 @@ impl fmt::Display for CheckoutOwner {
     }
 }
 
+/// The link to the current release, in a checkout's folder.
+pub const CURRENT: &str = "current";
+
+/// The folder of the releases, in a checkout's folder.
+pub(super) const RELEASES: &str = "releases";
+
 /// What a step of a checkout has to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutOrder {
@@ -170,5 +177,11 @@ impl CheckoutOrder {
     /// The line can't be read, or is no order.
     pub fn read(input: impl BufRead) -> io::Result<Self> {
         Ok(serde_json::from_slice(&read_line(input)?)?)
+    }
+
+    /// The path of a release in the checkout's folder.
+    #[must_use]
+    pub fn release_path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+        self.folder.join(RELEASES).join(name.as_ref())
     }
 }

@@ -10,7 +10,7 @@ use super::error::{CheckoutError, at};
 use super::file_key::PlaceNumber;
 use super::folder::{Checkout, ReleaseChoice};
 use super::manifest::ManifestWriter;
-use super::order::CheckoutOrder;
+use super::order::{CheckoutOrder, RELEASES};
 use super::read::{BASE_CHANGED, ERROR, KNOWN, NEEDS_FILES};
 use super::release_name::ReleaseName;
 use super::sync::syncing;
@@ -133,7 +133,7 @@ fn write_files(
 pub fn make_current(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<(), CheckoutError> {
     set_umask(order.is_shared);
     let name = order.release.as_deref().map(OsStr::new);
-    let missing = || at(order.folder.join("releases"))(io::ErrorKind::NotFound.into());
+    let missing = || at(order.folder.join(RELEASES))(io::ErrorKind::NotFound.into());
     let name = name.and_then(ReleaseName::parse).ok_or_else(missing)?;
     Checkout::open(order, say)?.make_current(&name)
 }

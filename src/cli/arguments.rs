@@ -13,7 +13,7 @@ use super::commands::Command;
     version,
     arg_required_else_help = true,
     max_term_width = 80,
-    after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git status\n\n\
+    after_help = "Example:\n  deploy-by-code -C /srv/git/deploys.git status\n\n\
         Exit codes: 0 done, 1 refused or failed, 2 usage, 3 configuration, 4 state or I/O."
 )]
 pub(super) struct Arguments {

@@ -30,21 +30,21 @@ pub(super) enum Command {
     Clone(CloneCommand),
 
     /// Plan what hooks missed, mark dead runs interrupted, start runners where something waits
-    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git reconcile")]
+    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploys.git reconcile")]
     Reconcile(ReconcileArguments),
 
     /// Start the runners that hooks ask for, until none is needed: the process of the systemd
     /// service
     #[command(
         hide = true,
-        after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git serve"
+        after_help = "Example:\n  deploy-by-code -C /srv/git/deploys.git serve"
     )]
     Serve,
 
     /// Write marks, the published status and the figures, as far as the configuration asks for them
     #[command(
         hide = true,
-        after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git publish"
+        after_help = "Example:\n  deploy-by-code -C /srv/git/deploys.git publish"
     )]
     Publish {
         /// The process that starts this one has the right to: it is a hook of a push, or has
@@ -111,7 +111,7 @@ pub(super) enum HookCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum InstallCommand {
     /// Put the hooks into a repository, beside those that are there
-    #[command(after_help = "Example:\n  deploy-by-code install --dry-run /srv/git/deploy.git")]
+    #[command(after_help = "Example:\n  deploy-by-code install --dry-run /srv/git/deploys.git")]
     Install {
         /// Deploy what the deploy branch already has
         #[arg(long)]
@@ -127,7 +127,7 @@ pub(super) enum InstallCommand {
     },
 
     /// Take the hooks out again; the state stays
-    #[command(after_help = "Example:\n  deploy-by-code uninstall /srv/git/deploy.git")]
+    #[command(after_help = "Example:\n  deploy-by-code uninstall /srv/git/deploys.git")]
     Uninstall {
         /// Show what would be done, and do nothing
         #[arg(long)]

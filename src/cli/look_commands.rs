@@ -13,7 +13,7 @@ use crate::verbs::{self, Acts};
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum LookCommand {
     /// Check the installation, and say how to fix what is wrong
-    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploy.git doctor")]
+    #[command(after_help = "Example:\n  deploy-by-code -C /srv/git/deploys.git doctor")]
     Doctor {
         /// Print JSON
         #[arg(long)]

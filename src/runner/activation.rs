@@ -9,7 +9,7 @@
 //! It does not promise that the programs of the configuration can go back: what a migration of a
 //! database has changed stays changed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::checkout;
@@ -18,7 +18,7 @@ use super::log::Log;
 use super::outcome::{JobEnd, cancelled, end_of, failed, in_phase, succeeded, with_remark};
 use super::phase_program::PhaseProgram;
 use super::programs::run_program;
-use crate::checkout::{CheckoutOrder, ReleaseName, WentBack};
+use crate::checkout::{CURRENT, CheckoutOrder, WentBack};
 use crate::phase::Phase;
 use crate::status::Status;
 use crate::store::{Outcome, PhaseEnd};
@@ -217,7 +217,7 @@ fn switch_back(job: &mut Job<'_>, log: &mut Log, order: &CheckoutOrder) -> Resul
         WentBack::To(release) => release,
         // What it moved may be in the folder that was configured when it began.
         WentBack::NotMoved if job.is_checkout_assumed => {
-            let current = order.folder.join("current");
+            let current = order.folder.join(CURRENT);
             let current = text::escape(current.as_os_str().as_encoded_bytes(), 200);
             return Ok(nothing(&format!(
                 "could not go back: this deployment has not moved {current}; look whether \
@@ -254,7 +254,7 @@ fn switch_back(job: &mut Job<'_>, log: &mut Log, order: &CheckoutOrder) -> Resul
             end: Status::Succeeded,
         });
     };
-    let folder = folder_of(order, &release);
+    let folder = order.release_path(&release);
     let revision = release.revision().clone();
     let program = PhaseProgram::going_back(job, arguments, folder, revision);
     let outcome = match run_program(job, log, &program) {
@@ -272,8 +272,4 @@ fn switch_back(job: &mut Job<'_>, log: &mut Log, order: &CheckoutOrder) -> Resul
         words,
         end: outcome.status,
     })
-}
-
-fn folder_of(order: &CheckoutOrder, release: &ReleaseName) -> PathBuf {
-    order.folder.join("releases").join(release.to_string())
 }

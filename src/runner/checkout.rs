@@ -101,7 +101,7 @@ pub(super) fn export(
         return Err(JobEnd::Outcome(outcome));
     };
 
-    let release = order.folder.join("releases").join(name.to_string());
+    let release = order.release_path(&name);
     let done = if done == "reused" {
         done
     } else {

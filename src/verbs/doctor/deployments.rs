@@ -7,6 +7,7 @@ use super::super::programs::{ProgramFault, check_programs};
 use super::super::shared_paths::{SharedFault, check_shared};
 use super::finding::Finding;
 use super::installation::{Installation, shown};
+use crate::checkout::CURRENT;
 use crate::config::Settings;
 use crate::deploy_repository::folder_values;
 use crate::git;
@@ -110,7 +111,7 @@ pub(super) fn checkouts(installation: &Installation<'_>) -> Vec<Finding> {
         let exists = |folder: &&Path| folder.symlink_metadata().is_ok();
         let there = folder.ancestors().find(exists).unwrap_or(Path::new("/"));
 
-        let current = folder.join("current");
+        let current = folder.join(CURRENT);
         let status = current.symlink_metadata();
         if status.is_ok_and(|status| !status.file_type().is_symlink()) {
             return Finding::problem(
