@@ -191,8 +191,8 @@ fn published_log(number: Option<u32>, arguments: PublishedArguments) -> Result<E
     }
 
     let log = published.log.iter();
-    let deployments: Vec<_> = log.map(PublishedDeployment::as_recorded).collect();
-    history::table(&output, &deployments)?;
+    let deployments = log.map(|deployment| deployment.as_recorded().into());
+    history::table(&output, deployments)?;
     as_of(&output, &published)
 }
 

@@ -6,10 +6,10 @@ use super::exit::Exit;
 use super::look_commands::LogArguments;
 use super::output::{Buffered, Output};
 use crate::report::{
-    Colour, Table, colour, duration, duration_cell, summary_cell, to_json_line, who_cell,
+    Colour, Table, colour, duration_cell, lasted, summary_cell, to_json_line, who_cell,
     write_json_array,
 };
-use crate::store::{Deployment, Filter};
+use crate::store::{Filter, LoggedDeployment};
 use crate::sys::clock;
 use crate::verbs::{self, History};
 
@@ -58,9 +58,12 @@ pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Er
 }
 
 /// Prints the table of deployments.
-pub(super) fn table(output: &Output, deployments: &[Deployment]) -> Result<(), Error> {
+pub(super) fn table(
+    output: &Output,
+    deployments: impl Iterator<Item = LoggedDeployment>,
+) -> Result<(), Error> {
     let mut table = empty_table();
-    deployments.iter().for_each(|row| table.row(cells(row)));
+    deployments.for_each(|row| table.row(cells(&row)));
     print(output, &table)
 }
 
@@ -99,12 +102,13 @@ const HEADING: [&str; 8] = [
 ];
 
 /// The cells of a deployment.
-fn cells(deployment: &Deployment) -> Vec<(String, Colour)> {
+fn cells(deployment: &LoggedDeployment) -> Vec<(String, Colour)> {
     let plain = |text: String| (text, Colour::Plain);
     let status = match deployment.overrides_freeze {
         true => format!("{} (override)", deployment.status),
         false => deployment.status.to_string(),
     };
+    let took = lasted(deployment.started_at, deployment.finished_at);
     vec![
         plain(deployment.id.to_string()),
         plain(deployment.queued_at.minute()),
@@ -112,7 +116,7 @@ fn cells(deployment: &Deployment) -> Vec<(String, Colour)> {
         plain(deployment.revision.short().to_owned()),
         (status, colour(deployment.status)),
         plain(who_cell(deployment.pusher.as_ref())),
-        plain(duration_cell(duration(deployment))),
+        plain(duration_cell(took)),
         plain(summary_cell(deployment.summary.as_deref())),
     ]
 }

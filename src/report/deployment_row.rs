@@ -218,8 +218,13 @@ pub fn waited(deployment: &Deployment) -> Option<Duration> {
 /// ended.
 #[must_use]
 pub fn duration(deployment: &Deployment) -> Option<Duration> {
-    let both = deployment.started_at.zip(deployment.finished_at);
-    both.map(|(begun, ended)| ended.since(begun))
+    lasted(deployment.started_at, deployment.finished_at)
+}
+
+/// The time from one moment to another one; `None`: one of them is not known.
+#[must_use]
+pub fn lasted(begun: Option<Timestamp>, ended: Option<Timestamp>) -> Option<Duration> {
+    begun.zip(ended).map(|(begun, ended)| ended.since(begun))
 }
 
 /// A length of time in milliseconds.

@@ -34,7 +34,7 @@ mod wrap;
 pub use approval_text::{CommitsUnseen, FileToApprove, approval_lines, shown_entry};
 pub use badge::Badge;
 pub use cells::{colour, duration_cell, name_cell, summary_cell, who_cell};
-pub use deployment_row::{DeploymentRow, PhaseRow, duration, outcome_line, remark, waited};
+pub use deployment_row::{DeploymentRow, PhaseRow, duration, lasted, outcome_line, remark, waited};
 pub use event_row::{CommitsRow, EventRow, entry_lines, event_row};
 pub use hold_row::HoldRow;
 pub use json::{to_json, to_json_line, write_json_array};

@@ -33,6 +33,7 @@ mod gone_readers;
 mod identity_file;
 mod left_running;
 mod log_files;
+mod logged;
 #[cfg(test)]
 mod notes_tests;
 mod notifications;
@@ -77,6 +78,7 @@ pub use figures::{
 pub use gone_readers::EventReader;
 pub use left_running::LeftRunning;
 pub use log_files::with_log;
+pub use logged::LoggedDeployment;
 pub use notifications::{Attempt, Notification, NotificationStatus};
 pub use open::FOLDERS;
 pub use phases::{PhaseEnd, RecordedPhase};

@@ -274,6 +274,7 @@ fn read_all(r: &Reader<'_>) -> Result<(), Error> {
         for before in [None, Some(id)] {
             for period in [Period::default(), period] {
                 r.history_before(before, &filter, &period, 20)?;
+                r.logged_before(before, &filter, &period, 20)?;
                 r.history_with_details(before, &filter, &period, 20)?;
             }
         }

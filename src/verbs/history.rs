@@ -6,7 +6,7 @@ use super::error::{Error, Kind};
 use crate::deploy_repository::DeployRepository;
 use crate::id::DeploymentId;
 use crate::report::DeploymentRow;
-use crate::store::{Deployment, Filter, Period, Reader, Store, with_log};
+use crate::store::{Deployment, Filter, LoggedDeployment, Period, Reader, Store, with_log};
 use crate::text;
 use crate::time::{Timestamp, parse_duration};
 
@@ -96,14 +96,14 @@ impl<'s> History<'s> {
         }
     }
 
-    /// The next piece; empty at the end.
+    /// The next piece, for people; empty at the end.
     ///
     /// # Errors
     /// The state can't be read.
-    pub fn next_piece(&mut self) -> Result<Vec<Deployment>, Error> {
+    pub fn next_piece(&mut self) -> Result<Vec<LoggedDeployment>, Error> {
         self.piece(
             |record, before, filter, period, most| {
-                Ok(record.history_before(before, filter, period, most)?)
+                Ok(record.logged_before(before, filter, period, most)?)
             },
             |deployment| deployment.id,
         )
