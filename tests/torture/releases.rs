@@ -19,11 +19,6 @@ use crate::world::World;
 /// Commits of the application: more than one world has points.
 const COMMITS: usize = 90;
 
-/// How long the fault lasts, in seconds. strace counts the calls of each thread and process. So a
-/// call that fails once in each of them fails in every try that begins with a new one, and only a
-/// fault that ends lets a later try succeed.
-const FAULT_LASTS: &str = "5";
-
 /// How long a deployment may take to end, once somebody has cleaned up.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -95,11 +90,10 @@ impl Releases {
             fs::write(self.world.path("unsafe"), "").unwrap();
         }
 
-        // What strace traces goes on without it when it is killed.
-        let mut traced = self.world.command("timeout", "deploy.git");
+        let words = strace.words();
+        let mut traced = self.world.command(&words[0], "deploy.git");
         traced
-            .args(["--foreground", "-s", "KILL", FAULT_LASTS])
-            .args(strace.words())
+            .args(&words[1..])
             .arg(BINARY)
             .args(["run", "production"])
             .env("GIT_DIR", ".");
