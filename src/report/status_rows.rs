@@ -9,13 +9,13 @@ use super::deployment_row::{duration, ms, remark};
 use super::hold_row::HoldRow;
 use super::json::freeze_as_text;
 use super::refusal::RefusalRow;
+use crate::deploy_path::deploy_path;
 use crate::deploy_repository::DeployRepository;
-use crate::deployfile;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::phase::Phase;
 use crate::policy::{Approval, Exception, Freeze};
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Problem, Reader};
+use crate::store::{self, Deployment, Filter, Reader};
 use crate::time::Timestamp;
 
 /// The status of an application in an environment.
@@ -181,7 +181,9 @@ pub fn status_rows(
             row.pusher = retired.pusher.as_ref().map(|pusher| pusher.name.clone());
         } else {
             row.describe_newest();
-            let problem = problems.iter().find(|problem| is_about(problem, &target));
+            let file = || deploy_path(&deploy.config.root, &target).into_bytes();
+            let mut problems = problems.iter();
+            let problem = problems.find(|problem| problem.refusal.path == file());
             if let Some(problem) = problem {
                 row.status = Some(Standing::Problem);
                 row.problem = Some(RefusalRow::new(&problem.refusal));
@@ -231,11 +233,4 @@ impl StatusRow {
 /// Whether a wanted revision is not the deployed one.
 pub(super) fn is_due(wanted: Option<&Revision>, deployed: Option<&Revision>) -> bool {
     wanted.is_some() && wanted != deployed
-}
-
-/// Whether a problem is about the deploy file of an application.
-fn is_about(problem: &Problem, target: &Target) -> bool {
-    let file = format!("{target}{}", deployfile::EXTENSION);
-    let path = &problem.refusal.path;
-    path == file.as_bytes() || path.ends_with(format!("/{file}").as_bytes())
 }

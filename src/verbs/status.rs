@@ -7,9 +7,9 @@ use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
 use super::names::names_with;
 use super::notifications::{Untold, untold};
+use crate::deploy_path::{environment_of, target_of};
 use crate::deploy_repository::{DeployRepository, InstallRecord, MissingBranch};
-use crate::deployfile::EXTENSION;
-use crate::id::{Application, Environment};
+use crate::id::Environment;
 use crate::planning;
 use crate::policy::Freeze;
 use crate::report::{StatusRow, status_rows};
@@ -112,34 +112,23 @@ fn not_as_installed(
 }
 
 /// Whether a problem at a path is about what a filter lets through. What is not in the folder of an
-/// environment, such as the deploy branch itself, is about all of them.
+/// environment, such as the deploy branch itself, is about all of them, and what is deeper in such a
+/// folder is about each of its applications.
 fn concerns(filter: &Filter, root: &str, path: &[u8]) -> bool {
     let Some(environment) = &filter.environment else {
         return true;
     };
-    let in_root = match root {
-        "" => Some(path),
-        root => path
-            .strip_prefix(root.as_bytes())
-            .and_then(|path| path.strip_prefix(b"/")),
-    };
-    let Some(in_root) = in_root.filter(|path| path.ends_with(EXTENSION.as_bytes())) else {
-        return true;
-    };
-
-    let mut parts = in_root.split(|byte| *byte == b'/');
-    let (folder, file) = (parts.next(), parts.next_back());
-    let Some((folder, file)) = folder.zip(file) else {
-        return true;
-    };
-    let is_application = |name: &Application| file == format!("{name}{EXTENSION}").as_bytes();
-    folder == environment.as_str().as_bytes()
-        && filter.application.as_ref().is_none_or(is_application)
+    match (environment_of(root, path), target_of(root, path)) {
+        (None, _) => true,
+        (Some(of), None) => of == *environment,
+        (Some(_), Some(target)) => filter.lets_through(&target),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Application;
 
     #[test]
     fn problem_is_shown_with_what_it_is_about() {

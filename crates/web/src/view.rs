@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deploy_by_code::config::WebSection;
+use deploy_by_code::deploy_path::target_of;
 use deploy_by_code::deploy_repository::DeployRepository;
-use deploy_by_code::deployfile;
-use deploy_by_code::id::{DeploymentId, Target};
+use deploy_by_code::id::DeploymentId;
 use deploy_by_code::report::DeploymentRow;
 use deploy_by_code::store::{ChangeMark, Deployment, Filter, Period, Reader, Store, VERSION};
 use deploy_by_code::sys::clock::Deadline;
@@ -243,18 +243,4 @@ pub(crate) fn nothing_at(filter: &Filter) -> Fault {
     let application = filter.application.iter().map(ToString::to_string);
     let parts: Vec<String> = environment.chain(application).collect();
     Fault::NotFound(format!("nothing is known of {}", parts.join("/")))
-}
-
-/// The application that the deploy file with a path is of; `None`: it is of none.
-fn target_of(root: &str, path: &[u8]) -> Option<Target> {
-    let path = std::str::from_utf8(path).ok()?;
-    let path = match root {
-        "" => path,
-        root => path.strip_prefix(root)?.strip_prefix('/')?,
-    };
-    let (environment, application) = path.strip_suffix(deployfile::EXTENSION)?.split_once('/')?;
-    Some(Target {
-        environment: environment.parse().ok()?,
-        application: application.parse().ok()?,
-    })
 }
