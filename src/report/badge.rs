@@ -5,6 +5,7 @@ use super::published_row::{PublishedRow, PublishedState};
 use super::status_line::StatusLine;
 use super::status_rows::Standing;
 use super::table::Colour;
+use super::xml::xml;
 use crate::id::Revision;
 use crate::status::Status;
 
@@ -115,14 +116,6 @@ impl Badge {
             text(left, right, &value)
         )
     }
-}
-
-/// Text as XML 1.0 has it, also inside of quotes.
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
