@@ -33,10 +33,11 @@ impl Badge {
     #[must_use]
     pub fn of(line: &StatusLine) -> Self {
         let (words, colour) = match line.standing {
-            Some(Standing::Deployment(Status::Succeeded)) if !line.is_due() => (None, GOOD),
-            None | Some(Standing::Deployment(Status::Succeeded)) => {
-                (Some("not deployed".to_owned()), ATTENTION)
-            }
+            None | Some(Standing::Deployment(Status::Succeeded)) => match line.is_due {
+                Some(false) if line.standing.is_some() => (None, GOOD),
+                Some(_) => (Some("not deployed".to_owned()), ATTENTION),
+                None => (Some("not known what is wanted".to_owned()), ATTENTION),
+            },
             Some(Standing::Retired) => (Some("retired".to_owned()), NEUTRAL),
             Some(Standing::Problem) => (Some("problem".to_owned()), BAD),
             Some(Standing::Pending) => (Some("pending".to_owned()), ATTENTION),

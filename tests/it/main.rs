@@ -174,3 +174,4 @@ mod web_browser;
 mod web_live;
 mod web_markup;
 mod web_safety;
+mod web_unknown;

@@ -57,8 +57,7 @@ pub(crate) fn log(
             if target.is_some_and(|target| !view.web().shows(&target)) {
                 return Err(nothing_at(filter));
             }
-            let record = view.store.read()?;
-            verbs::names(&view.deploy, &record)?.check_filter(filter)?;
+            verbs::names(&view.deploy, &mut view.store)?.check_filter(filter)?;
         }
         rows.iter().map(|one| view.row(one)).collect()
     })?;
@@ -77,9 +76,8 @@ pub(crate) fn deployment(repository: &Repository, id: DeploymentId) -> Result<Re
 /// What `metrics` prints, without the figures of applications that are hidden.
 pub(crate) fn metrics(repository: &Repository) -> Result<Reply, Fault> {
     let text = repository.look(|view| {
-        let web = view.deploy.config.web.clone();
-        let is_shown = |target: &Target| web.shows(target);
-        Ok(verbs::metrics_of(&view.deploy, &mut view.store, is_shown)?)
+        let web = &view.deploy.config.web;
+        Ok(verbs::metrics_of(&view.deploy, &mut view.store, web)?)
     })?;
     Ok(Reply::ok(TextKind::Figures, text))
 }

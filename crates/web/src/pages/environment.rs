@@ -55,7 +55,7 @@ pub(crate) fn environment(
         }
     };
     let content = html! {
-        div id="notices" data-live { (notices(&overview)) }
+        div id="notices" data-live { (notices(&overview, &filter)) }
         section id="open" data-live {
             h2 { "Running and waiting" }
             @if open.is_empty() { (nothing("Nothing runs, and nothing waits.")) }
