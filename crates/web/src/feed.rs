@@ -9,10 +9,9 @@ use deploy_by_code::text::escape;
 use deploy_by_code::time::Timestamp;
 
 use crate::fault::Fault;
-use crate::pages::{Links, of_application as newest_of};
+use crate::pages::Links;
 use crate::reply::{Reply, TextKind};
 use crate::site::Repository;
-use crate::view::{View, nothing_at};
 
 /// How many deployments a feed has.
 const ENTRIES: usize = 50;
@@ -34,7 +33,7 @@ pub(crate) fn of_environment(
         application: None,
     };
     let rows = repository.look(|view| {
-        view.overview_of(&filter)?;
+        view.overview_with(&filter)?;
         view.history(&filter, None, ENTRIES)
     })?;
     let (title, path) = (
@@ -50,17 +49,9 @@ pub(crate) fn of_application(
     links: &Links,
     name: &Application,
 ) -> Result<Reply, Fault> {
-    let rows = repository.look(|view: &mut View| {
-        let overview = view.overview()?;
-        let own = overview.rows.iter().filter(|row| row.application == *name);
-        let own: Vec<&Environment> = own.map(|row| &row.environment).collect();
-        if own.is_empty() {
-            return Err(nothing_at(&Filter {
-                environment: None,
-                application: Some(name.clone()),
-            }));
-        }
-        newest_of(view, name, own.into_iter(), None)
+    let rows = repository.look(|view| {
+        let overview = view.overview_with_application(name)?;
+        view.history_of(name, &overview, None, ENTRIES)
     })?;
     let (title, path) = (
         format!("Deployments of {name}"),
