@@ -11,6 +11,7 @@ pub mod time;
 pub mod candidate;
 pub mod change;
 pub mod config;
+pub mod deploy_path;
 pub mod deployfile;
 pub mod event;
 pub mod event_kind;

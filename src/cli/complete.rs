@@ -183,8 +183,7 @@ fn values(
         let names = verbs::notify_names(&deploy, &mut store)?;
         return Ok(names.iter().map(ToString::to_string).collect());
     }
-    let record = store.read()?;
-    let names = verbs::names(&deploy, &record)?;
+    let names = verbs::names(&deploy, &mut store)?;
 
     Ok(match name {
         "ENV" => {
@@ -197,7 +196,8 @@ fn values(
                 .chain(names.targets().map(ToString::to_string))
                 .collect()
         }
-        "ID" => record
+        "ID" => store
+            .read()?
             .history(&Filter::default(), NEWEST)?
             .iter()
             .map(|row| row.id.0.to_string())

@@ -28,8 +28,7 @@ pub(super) fn log(context: &Context, arguments: LogArguments) -> Result<Exit, Er
 
     let (deploy, mut store) = context.look()?;
     if filter != Filter::default() {
-        let record = store.read()?;
-        verbs::names(&deploy, &record)?.check_filter(&filter)?;
+        verbs::names(&deploy, &mut store)?.check_filter(&filter)?;
     }
     let mut history = History::new(&deploy, &mut store, filter, period, number);
     if arguments.json_lines {

@@ -95,7 +95,7 @@ pub(super) fn table(output: &Output, lines: &[StatusLine]) -> Result<(), Error> 
     } else {
         output.table(&table)?;
     }
-    if lines.iter().any(StatusLine::is_due) {
+    if lines.iter().any(|line| line.is_due == Some(true)) {
         output.line("* wanted, but not deployed")?;
     }
     Ok(())
@@ -106,7 +106,7 @@ fn cells(row: &StatusLine) -> Vec<(String, Colour)> {
     let hash = |hash: &Option<Revision>| hash.as_ref().map_or("-", Revision::short).to_owned();
     let plain = |text: String| (text, Colour::Plain);
 
-    let wanted = if row.is_due() {
+    let wanted = if row.is_due == Some(true) {
         (format!("{}*", hash(&row.wanted)), Colour::Attention)
     } else {
         plain(hash(&row.wanted))

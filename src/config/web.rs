@@ -8,7 +8,7 @@ use super::mistake::MistakeKind;
 use super::template::Template;
 use super::values::{self, ValueError};
 use super::web_error::WebError;
-use crate::id::{Application, Target};
+use crate::id::{Application, Environment, Target};
 
 /// The names that may stand in the URL of a commit.
 const COMMIT_NAMES: &[&str] = &["application", "revision"];
@@ -25,11 +25,12 @@ pub struct WebSection {
     pub commit_url: Option<Template>,
     /// Whether the page shows no output of deployments.
     pub without_logs: bool,
-    /// What the page does not show.
+    /// What the page does not show. Upper and lower case of the names do not count: a file that
+    /// differs only in that from one that is hidden would name it.
     pub hidden: Vec<HiddenTargets>,
 }
 
-/// Applications that the page does not show.
+/// Applications that the page does not show. The names are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HiddenTargets {
     /// In which environments.
@@ -42,7 +43,23 @@ impl WebSection {
     /// Whether the page shows an application in an environment.
     #[must_use]
     pub fn shows(&self, target: &Target) -> bool {
-        !self.hidden.iter().any(|hidden| hidden.is(target))
+        if self.hidden.is_empty() {
+            return true;
+        }
+        let target = Target {
+            environment: target.environment.to_lower_case(),
+            application: target.application.to_lower_case(),
+        };
+        !self.hidden.iter().any(|hidden| hidden.is(&target))
+    }
+
+    /// Whether the page shows an environment: not each of its applications is hidden by one entry.
+    #[must_use]
+    pub fn shows_environment(&self, name: &Environment) -> bool {
+        let name = name.to_lower_case();
+        let is_whole = |hidden: &HiddenTargets| hidden.application.is_none();
+        let mut whole = self.hidden.iter().filter(|hidden| is_whole(hidden));
+        !whole.any(|hidden| hidden.environment.is(&name))
     }
 }
 
@@ -56,9 +73,10 @@ impl HiddenTargets {
             parts.ok_or_else(|| ValueError::Web(WebError::HiddenTargets(text.to_owned())))?;
         let application = match application {
             "*" => None,
-            name => Some(Application::new(name).map_err(name_error)?),
+            name => Some(Application::new(name).map_err(name_error)?.to_lower_case()),
         };
-        let environment = environment.parse().map_err(name_error)?;
+        let environment = environment.to_ascii_lowercase().parse();
+        let environment = environment.map_err(name_error)?;
         Ok(Self {
             environment,
             application,
@@ -137,7 +155,6 @@ fn commit_url(value: &mut DocumentEntry<'_, '_>) -> Option<Template> {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::id::Environment;
 
     #[test]
     fn hidden_applications_are_those_that_a_pattern_names() {
@@ -149,6 +166,11 @@ mod tests {
             ),
             ("*/web", "production/web staging/web", "production/api"),
             ("review-*/*", "review-1/web review-2/api", "production/web"),
+            (
+                "Production/Web",
+                "production/web PRODUCTION/wEB",
+                "production/api",
+            ),
         ];
         for (pattern, hidden, shown) in table {
             let section = WebSection {
@@ -168,6 +190,27 @@ mod tests {
         }
         for text in ["", "production", "production/", "/web", "a/b/c", "a/w*"] {
             assert!(HiddenTargets::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hidden_environments_are_those_of_which_everything_is_hidden() {
+        let table = [
+            ("production/web", "production review-1", ""),
+            ("*/web", "production review-1", ""),
+            ("review-*/*", "production", "review-1 Review-2"),
+        ];
+        for (pattern, shown, hidden) in table {
+            let section = WebSection {
+                hidden: vec![HiddenTargets::parse(pattern).unwrap()],
+                ..WebSection::default()
+            };
+            for (names, expect) in [(shown, true), (hidden, false)] {
+                for name in names.split_whitespace() {
+                    let name = Environment::new(name).unwrap();
+                    assert_eq!(section.shows_environment(&name), expect, "{pattern} {name}");
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deploy_path::{environment_of, target_of};
 use crate::event_kind::EventKind;
 use crate::id::{Application, DeploymentId, Environment, Revision, Target};
 use crate::identity::Identity;
@@ -198,7 +199,7 @@ impl Event {
             | Self::Thawed { environment, .. }
             | Self::Released { environment, .. } => Some(environment.clone()),
             Self::Refused { path, .. } | Self::Problem { path, .. } => {
-                Environment::new(folder_and_file(path, root)?.0).ok()
+                environment_of(root, path.as_bytes())
             }
         }
     }
@@ -212,8 +213,7 @@ impl Event {
             | Self::Retired { target, .. } => Some(target.application.clone()),
             Self::Frozen { .. } | Self::Thawed { .. } | Self::Released { .. } => None,
             Self::Refused { path, .. } | Self::Problem { path, .. } => {
-                let (_, file) = folder_and_file(path, root)?;
-                Application::new(file.strip_suffix(".deploy")?).ok()
+                Some(target_of(root, path.as_bytes())?.application)
             }
         }
     }
@@ -239,16 +239,6 @@ impl Event {
             | Self::Released { .. } => Severity::Warning,
         }
     }
-}
-
-/// The two last parts of the path of a deploy file below `root`; `None`: it has others.
-fn folder_and_file<'p>(path: &'p str, root: &str) -> Option<(&'p str, &'p str)> {
-    let below = match root {
-        "" => path,
-        root => path.strip_prefix(root)?.strip_prefix('/')?,
-    };
-    let (folder, file) = below.split_once('/')?;
-    (!file.contains('/')).then_some((folder, file))
 }
 
 #[cfg(test)]

@@ -75,6 +75,12 @@ macro_rules! name {
                 check_name(name.as_ref()).map(|name| Self(name.to_owned()))
             }
 
+            /// The same name in lower case.
+            #[must_use]
+            pub fn to_lower_case(&self) -> Self {
+                Self(self.0.to_ascii_lowercase())
+            }
+
             /// The name. It needs no escaping anywhere.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::Error;
 use super::subject::Subject;
 use crate::change::{Change, Depth, Node};
+use crate::deploy_path::deploy_path;
 use crate::deploy_repository::DeployRepository;
-use crate::deployfile;
 use crate::git::DeepScan;
 use crate::id::{Revision, Target};
 use crate::store::{Fault, Reader};
@@ -53,7 +53,7 @@ pub(super) fn changes(
         }
         Subject::Retry { tip, deployment } => {
             let mut changes = changes(None, *tip, DeepScan::EnvironmentFolders)?;
-            let path = path(root, &deployment.target);
+            let path = deploy_path(root, &deployment.target).into_bytes();
             changes.retain(|change| change.path == path);
             Changes::new(changes)
         }
@@ -117,21 +117,6 @@ fn between(
     }
 }
 
-/// The path of a target's deploy file.
-fn path(root: &str, target: &Target) -> Vec<u8> {
-    let file = format!(
-        "{}/{}{}",
-        target.environment,
-        target.application,
-        deployfile::EXTENSION
-    );
-    if root.is_empty() {
-        file.into_bytes()
-    } else {
-        format!("{root}/{file}").into_bytes()
-    }
-}
-
 /// The changes since the revisions that were last planned. `all` is every deploy file of a tree, as
 /// if it were new.
 fn since_last_planned(
@@ -142,7 +127,7 @@ fn since_last_planned(
     let content = |revision: &Revision| Node::File(Ok(revision.clone()));
     let mut planned: BTreeMap<Vec<u8>, Revision> = last_planned
         .into_iter()
-        .map(|(target, revision)| (path(root, &target), revision))
+        .map(|(target, revision)| (deploy_path(root, &target).into_bytes(), revision))
         .collect();
 
     for change in &mut all {

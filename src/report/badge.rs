@@ -5,6 +5,7 @@ use super::published_row::{PublishedRow, PublishedState};
 use super::status_line::StatusLine;
 use super::status_rows::Standing;
 use super::table::Colour;
+use super::xml::xml;
 use crate::id::Revision;
 use crate::status::Status;
 
@@ -32,10 +33,11 @@ impl Badge {
     #[must_use]
     pub fn of(line: &StatusLine) -> Self {
         let (words, colour) = match line.standing {
-            Some(Standing::Deployment(Status::Succeeded)) if !line.is_due() => (None, GOOD),
-            None | Some(Standing::Deployment(Status::Succeeded)) => {
-                (Some("not deployed".to_owned()), ATTENTION)
-            }
+            None | Some(Standing::Deployment(Status::Succeeded)) => match line.is_due {
+                Some(false) if line.standing.is_some() => (None, GOOD),
+                Some(_) => (Some("not deployed".to_owned()), ATTENTION),
+                None => (Some("not known what is wanted".to_owned()), ATTENTION),
+            },
             Some(Standing::Retired) => (Some("retired".to_owned()), NEUTRAL),
             Some(Standing::Problem) => (Some("problem".to_owned()), BAD),
             Some(Standing::Pending) => (Some("pending".to_owned()), ATTENTION),
@@ -115,14 +117,6 @@ impl Badge {
             text(left, right, &value)
         )
     }
-}
-
-/// Text as XML 1.0 has it, also inside of quotes.
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod status_rows;
 mod table;
 mod tail;
 mod wrap;
+mod xml;
 
 pub use approval_text::{CommitsUnseen, FileToApprove, approval_lines, shown_entry};
 pub use badge::Badge;
@@ -60,3 +61,4 @@ pub use status_rows::{Standing, StatusRow, status_rows};
 pub use table::{Colour, Table};
 pub use tail::Tail;
 pub use wrap::wrap;
+pub use xml::xml;

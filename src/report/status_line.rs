@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::deployment_row::{duration, remark};
 use super::published_row::{PublishedDeployment, PublishedRow, PublishedState};
-use super::status_rows::{Standing, StatusRow, is_due};
+use super::status_rows::{Standing, StatusRow};
 use crate::id::{DeploymentId, Revision, Target};
 use crate::policy::{Approval, Exception};
 use crate::store::Deployment;
@@ -20,6 +20,8 @@ pub struct StatusLine {
     pub deployed: Option<Revision>,
     /// The revision that is wanted.
     pub wanted: Option<Revision>,
+    /// Whether the wanted revision is not the deployed one; `None`: it is not known what is wanted.
+    pub is_due: Option<bool>,
     /// Its status; `None`: there was never a deployment.
     pub standing: Option<Standing>,
     /// The newest deployment.
@@ -51,6 +53,7 @@ impl StatusLine {
             target: row.target(),
             deployed: row.deployed.clone(),
             wanted: row.wanted.clone(),
+            is_due: row.is_due(),
             standing: row.status,
             deployment: row.deployment,
             since: row.since,
@@ -87,6 +90,7 @@ impl StatusLine {
             target,
             deployed: row.deployed.clone(),
             wanted: row.wanted.clone(),
+            is_due: Some(row.wanted.is_some() && row.wanted != row.deployed),
             standing: Some(standing),
             deployment: Some(row.newest),
             since: recorded
@@ -102,11 +106,5 @@ impl StatusLine {
             exceptions: newest.map_or_else(Vec::new, |newest| newest.exceptions.clone()),
             approvals: newest.map_or_else(Vec::new, |newest| newest.approvals.clone()),
         }
-    }
-
-    /// Whether the wanted revision is not the deployed one.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
-        is_due(self.wanted.as_ref(), self.deployed.as_ref())
     }
 }

@@ -9,13 +9,13 @@ use super::deployment_row::{duration, ms, remark};
 use super::hold_row::HoldRow;
 use super::json::freeze_as_text;
 use super::refusal::RefusalRow;
+use crate::deploy_path::deploy_path;
 use crate::deploy_repository::DeployRepository;
-use crate::deployfile;
 use crate::id::{Application, DeploymentId, Environment, Revision, RolloutId, Target};
 use crate::phase::Phase;
 use crate::policy::{Approval, Exception, Freeze};
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Problem, Reader};
+use crate::store::{self, Deployment, Filter, Reader};
 use crate::time::Timestamp;
 
 /// The status of an application in an environment.
@@ -96,20 +96,24 @@ pub struct StatusRow {
     pub exceptions: Vec<Exception>,
     /// Who approved it.
     pub approvals: Vec<Approval>,
+    /// Whether it is known what is wanted: the deploy branch is there, and can be read.
+    #[serde(skip)]
+    pub is_wanted_known: bool,
     /// The newest deployment, unless the application is retired.
     #[serde(skip)]
     pub newest: Option<Deployment>,
 }
 
 /// Makes a row for each application that is wanted or was ever deployed. What dead runners hold is
-/// left open: the processes are not looked at. `newest`: what [`Reader::newest`] says.
+/// left open: the processes are not looked at. `wanted`: `None` where that is not known. `newest`:
+/// what [`Reader::newest`] says.
 ///
 /// # Errors
 /// The state can't be read.
 pub fn status_rows(
     deploy: &DeployRepository,
     record: &Reader<'_>,
-    wanted: &BTreeMap<Target, Revision>,
+    wanted: Option<&BTreeMap<Target, Revision>>,
     freezes: &BTreeMap<Environment, Freeze>,
     mut newest: BTreeMap<Target, Deployment>,
     filter: &Filter,
@@ -123,7 +127,8 @@ pub fn status_rows(
     let repository = deploy.repository.path().to_string_lossy();
 
     let targets: BTreeSet<Target> = wanted
-        .keys()
+        .into_iter()
+        .flat_map(BTreeMap::keys)
         .chain(newest.keys())
         .chain(retired.keys())
         .filter(|target| filter.lets_through(target))
@@ -142,7 +147,8 @@ pub fn status_rows(
             repository: repository.clone().into_owned(),
             environment: target.environment.clone(),
             application: target.application.clone(),
-            wanted: wanted.get(&target).cloned(),
+            wanted: wanted.and_then(|wanted| wanted.get(&target)).cloned(),
+            is_wanted_known: wanted.is_some(),
             deployed: details.deployed,
             status: None,
             deployment: None,
@@ -181,7 +187,9 @@ pub fn status_rows(
             row.pusher = retired.pusher.as_ref().map(|pusher| pusher.name.clone());
         } else {
             row.describe_newest();
-            let problem = problems.iter().find(|problem| is_about(problem, &target));
+            let file = || deploy_path(&deploy.config.root, &target).into_bytes();
+            let mut problems = problems.iter();
+            let problem = problems.find(|problem| problem.refusal.path == file());
             if let Some(problem) = problem {
                 row.status = Some(Standing::Problem);
                 row.problem = Some(RefusalRow::new(&problem.refusal));
@@ -193,10 +201,11 @@ pub fn status_rows(
 }
 
 impl StatusRow {
-    /// Whether the wanted revision is not the deployed one.
+    /// Whether the wanted revision is not the deployed one; `None`: it is not known what is wanted.
     #[must_use]
-    pub fn is_due(&self) -> bool {
-        is_due(self.wanted.as_ref(), self.deployed.as_ref())
+    pub fn is_due(&self) -> Option<bool> {
+        let is_due = self.wanted.is_some() && self.wanted != self.deployed;
+        self.is_wanted_known.then_some(is_due)
     }
 
     /// The application and its environment.
@@ -226,16 +235,4 @@ impl StatusRow {
             self.remark = Some(format!("{}: {phase}", newest.status));
         }
     }
-}
-
-/// Whether a wanted revision is not the deployed one.
-pub(super) fn is_due(wanted: Option<&Revision>, deployed: Option<&Revision>) -> bool {
-    wanted.is_some() && wanted != deployed
-}
-
-/// Whether a problem is about the deploy file of an application.
-fn is_about(problem: &Problem, target: &Target) -> bool {
-    let file = format!("{target}{}", deployfile::EXTENSION);
-    let path = &problem.refusal.path;
-    path == file.as_bytes() || path.ends_with(format!("/{file}").as_bytes())
 }

@@ -35,4 +35,4 @@ mod unwatched;
 pub use error::Error;
 pub use left_running::left_running;
 pub use run::run;
-pub use unwatched::{Unwatched, has_runner, unwatched};
+pub use unwatched::{Unwatched, has_runner, running, unwatched};

@@ -1,8 +1,10 @@
 //! Deployments that are running on record, and whether a runner supervises them.
 
+use std::path::Path;
+
 use crate::id::Environment;
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Reader};
+use crate::store::{self, Deployment, Filter, Reader, Store};
 use crate::sys::lock::is_taken;
 use crate::sys::process::ProcessSpace;
 use crate::sys::unseen::Unseen;
@@ -17,23 +19,34 @@ pub struct Unwatched {
     pub is_alive: Result<bool, Unseen>,
 }
 
-/// The deployments that are running on record, though no runner is known to supervise them.
+/// The deployments that are running on record, as far as a filter lets them through.
 ///
 /// # Errors
 /// The state can't be read.
-pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>, store::Error> {
+pub fn running(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Deployment>, store::Error> {
     let mut running = Vec::new();
     for environment in record.busy_environments()? {
         running.extend(record.open_deployments(&environment)?);
     }
     running.retain(|open| open.status == Status::Running && filter.lets_through(&open.target));
+    Ok(running)
+}
 
+/// Those of some [`running`] deployments that no runner is known to supervise. What has ended since
+/// they were read is left out.
+///
+/// # Errors
+/// The state can't be read.
+pub fn unwatched(
+    store: &mut Store,
+    running: Vec<Deployment>,
+) -> Result<Vec<Unwatched>, store::Error> {
     let look = |deployment: Deployment| {
         let is_alive = match has_runner_here(&deployment) {
             Ok(true) => return None,
-            Ok(false) => is_tree_alive(&deployment, record),
+            Ok(false) => is_tree_alive(&deployment, store.folder()),
             // A runner that can't be seen from here holds the lock as long as it lives.
-            Err(unseen) => match is_taken(&record.lock_file(&deployment.target.environment)) {
+            Err(unseen) => match is_taken(&store.lock_file(&deployment.target.environment)) {
                 Ok(true) => return None,
                 Ok(false) | Err(_) => Err(unseen),
             },
@@ -43,7 +56,19 @@ pub fn unwatched(record: &Reader<'_>, filter: &Filter) -> Result<Vec<Unwatched>,
             is_alive,
         })
     };
-    Ok(running.into_iter().filter_map(look).collect())
+    let mut found: Vec<Unwatched> = running.into_iter().filter_map(look).collect();
+    if !found.is_empty() {
+        let record = store.read()?;
+        let mut open = Vec::new();
+        for left in &found {
+            let now = record.deployment(left.deployment.id)?;
+            let is_same = |now: &Deployment| now.run == left.deployment.run;
+            open.push(now.is_some_and(|now| now.status == Status::Running && is_same(&now)));
+        }
+        let mut open = open.into_iter();
+        found.retain(|_| open.next() == Some(true));
+    }
+    Ok(found)
 }
 
 /// Whether a runner is known to supervise a deployment in an environment.
@@ -66,11 +91,12 @@ fn has_runner_here(deployment: &Deployment) -> Result<bool, Unseen> {
     }
 }
 
-fn is_tree_alive(deployment: &Deployment, record: &Reader<'_>) -> Result<bool, Unseen> {
+/// `folder`: the state directory.
+fn is_tree_alive(deployment: &Deployment, folder: &Path) -> Result<bool, Unseen> {
     let Some(run) = &deployment.run else {
         return Ok(false);
     };
-    match run.tree(deployment.id, record.folder(), &ProcessSpace::own()?)? {
+    match run.tree(deployment.id, folder, &ProcessSpace::own()?)? {
         Some(tree) => tree.is_alive(),
         None => Ok(false),
     }

@@ -89,5 +89,6 @@ pub use retirements::Retired;
 pub use rows::{Deployment, Outcome, RecordedCheckout, Run, Stale, state_mark};
 pub use safeguards::RecordedNeed;
 pub use schema::VERSION;
+pub use search::SEARCHED_MAX;
 pub use transaction::Transaction;
 pub use views::{Filter, Period};

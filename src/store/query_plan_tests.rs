@@ -165,7 +165,7 @@ fn plan_that_grows_with_the_record_is_found() {
 
 /// Where the source of the store asks for a statement: each file with the lines.
 fn places_in_source() -> BTreeSet<(String, u32)> {
-    const CALLS: [&str; 10] = [
+    const CALLS: [&str; 11] = [
         "query",
         "walk",
         "first",
@@ -173,6 +173,7 @@ fn places_in_source() -> BTreeSet<(String, u32)> {
         "select",
         "select_first",
         "select_with_notes",
+        "select_some",
         "execute",
         "by_environment",
         "durations",
@@ -248,7 +249,7 @@ fn read_all(r: &Reader<'_>) -> Result<(), Error> {
     r.deployments_in(rollout)?;
     r.deployments_of_range(None, &one)?;
     r.deployments_of(std::slice::from_ref(&one))?;
-    r.search("web", Some(id), 3)?;
+    r.search("web", |_| true, true, 3)?;
     if let Some(deployment) = r.deployment(id)? {
         r.events_of(&deployment)?;
     }
@@ -279,6 +280,7 @@ fn read_all(r: &Reader<'_>) -> Result<(), Error> {
             }
         }
     }
+    r.history_of([target.clone()], Some(id), 20)?;
     r.ended(20)?;
     r.newest()?;
     r.deployed_targets()?;

@@ -1,6 +1,7 @@
 //! One deployment as it is recorded.
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Params, Row};
@@ -246,7 +247,32 @@ impl Reader<'_> {
         self.query(&sql, parameters, read)
     }
 
-    /// The same, each with what the rules said of it. Only those who show them read the notes.
+    /// The first of them that are of applications that `wants` lets through, at most `most`. The
+    /// others are not read as a whole.
+    #[cfg_attr(test, track_caller)]
+    pub(super) fn select_some(
+        &self,
+        rest: &str,
+        parameters: impl Params,
+        wants: impl Fn(&Target) -> bool,
+        most: usize,
+    ) -> Result<Vec<Deployment>, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM deployments {rest}");
+        let mut found = Vec::new();
+        self.walk(&sql, parameters, |row| {
+            if wants(&target_at(row, 2)?) {
+                found.push(read(row)?);
+            }
+            Ok(match found.len() < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })?;
+        Ok(found)
+    }
+
+    /// The same as [`Reader::select`], each with what the rules said of it. Only those who show them
+    /// read the notes.
     #[cfg_attr(test, track_caller)]
     pub(super) fn select_with_notes(
         &self,

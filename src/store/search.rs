@@ -7,47 +7,48 @@ use super::events::RecordedEvent;
 use super::notifications::Notification;
 use super::reader::Reader;
 use super::rows::Deployment;
-use crate::id::{DeploymentId, EventId};
+use crate::id::{EventId, Target};
 use crate::time::Timestamp;
 
 /// How many of the newest deployments are searched.
-const SEARCHED_MAX: i64 = 100_000;
+pub const SEARCHED_MAX: i64 = 100_000;
 
 /// How many events are looked at around each time at which something happened to a deployment.
 const EVENTS_MAX: u32 = 200;
 
 impl Reader<'_> {
-    /// Deployments with a lower number than `before` of which something begins with `text`, if that
-    /// is a hash, or contains it: the names, the person, the reason, the summary, who approved it,
-    /// why an exception was made. Newest first, at most `most`. Upper and lower case of ASCII
-    /// letters are the same. At most the newest 100,000 deployments are looked at, because nothing
-    /// of this is in an index.
+    /// The deployments of which something begins with `text`, if that is a hash, or contains it:
+    /// the names, the person, the summary, who approved it, why an exception was made, and with
+    /// `in_reasons` why it has its status. Newest first, at most `most` of those that `wants` lets
+    /// through. Upper and lower case of ASCII letters are the same. At most the newest
+    /// [`SEARCHED_MAX`] deployments are looked at, because nothing of this is in an index.
     ///
     /// # Errors
     /// The state can't be read.
     pub fn search(
         &self,
         text: &str,
-        before: Option<DeploymentId>,
-        most: u32,
+        wants: impl Fn(&Target) -> bool,
+        in_reasons: bool,
+        most: usize,
     ) -> Result<Vec<Deployment>, Error> {
-        let before = before.map_or(i64::MAX, |id| id.0);
-        self.select(
-            "WHERE id < ?2
-                 AND id > (SELECT seq FROM sqlite_sequence WHERE name = 'deployments') - ?3
+        self.select_some(
+            "WHERE id > (SELECT seq FROM sqlite_sequence WHERE name = 'deployments') - ?2
                  AND (instr(revision, lower(?1)) = 1
                      OR instr(deploy_commit, lower(?1)) = 1
                      OR instr(lower(environment || '/' || application), lower(?1))
                      OR instr(lower(pusher), lower(?1))
                      OR instr(lower(author), lower(?1))
-                     OR instr(lower(reason), lower(?1))
+                     OR ?3 AND instr(lower(reason), lower(?1))
                      OR instr(lower(summary), lower(?1))
                      OR EXISTS (SELECT 1 FROM exceptions WHERE deployment = deployments.id
                          AND instr(lower(exceptions.reason), lower(?1)))
                      OR EXISTS (SELECT 1 FROM approvals WHERE deployment = deployments.id
                          AND instr(lower(approved_by), lower(?1))))
-             ORDER BY id DESC LIMIT ?4",
-            params![text, before, SEARCHED_MAX, most],
+             ORDER BY id DESC",
+            params![text, SEARCHED_MAX, in_reasons],
+            wants,
+            most,
         )
     }
 
@@ -105,6 +106,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::store::testing::{TestState, now};
 
     #[test]
@@ -113,9 +115,9 @@ mod tests {
         state.enqueue("web", '1');
         state.enqueue("api", '2');
         let record = state.store.read().unwrap();
-        let found = |text: &str, before: Option<i64>| -> Vec<i64> {
-            let before = before.map(crate::id::DeploymentId);
-            let found = record.search(text, before, 10).unwrap();
+        let found = |text: &str, name: &str, in_reasons: bool| -> Vec<i64> {
+            let wants = |target: &Target| target.application.as_str().contains(name);
+            let found = record.search(text, wants, in_reasons, 10).unwrap();
             found.into_iter().map(|found| found.id.0).collect()
         };
 
@@ -127,9 +129,27 @@ mod tests {
             ("%", vec![]),
             ("no such", vec![]),
         ] {
-            assert_eq!(found(text, None), expect, "{text}");
+            assert_eq!(found(text, "", true), expect, "{text}");
         }
-        assert_eq!(found("production", Some(2)), [1]);
+        assert_eq!(found("production", "web", true), [1]);
+        assert_eq!(
+            record
+                .search("production", |_| true, true, 1)
+                .unwrap()
+                .len(),
+            1
+        );
+        // The first one of the same application was superseded, and its reason says by which.
+        drop(record);
+        state.enqueue("web", '3');
+        let record = state.store.read().unwrap();
+        let found = |in_reasons| {
+            record
+                .search("by #3", |_| true, in_reasons, 10)
+                .unwrap()
+                .len()
+        };
+        assert_eq!((found(true), found(false)), (1, 0));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The history of deployments, and the last one of each application.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use rusqlite::params_from_iter;
 use rusqlite::types::Value;
+use rusqlite::{params, params_from_iter};
 
-use super::columns::target_at;
+use super::columns::{names, target_at};
 use super::error::Error;
 use super::reader::Reader;
 use super::rows::Deployment;
@@ -116,6 +116,50 @@ impl Reader<'_> {
         self.select(&rest, params_from_iter(values))
     }
 
+    /// The newest deployments of some applications together that have a lower number than `before`,
+    /// newest first, at most `most`. Each step looks the next one of one application up in the
+    /// index, so it does not matter how many deployments others have between them.
+    ///
+    /// # Errors
+    /// The state can't be read.
+    pub fn history_of(
+        &self,
+        targets: impl IntoIterator<Item = Target>,
+        before: Option<DeploymentId>,
+        most: usize,
+    ) -> Result<Vec<Deployment>, Error> {
+        let mut next = BinaryHeap::new();
+        for target in targets {
+            let id = self.number_before(&target, before)?;
+            next.extend(id.map(|id| (id, target)));
+        }
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some((id, target)) = next.pop()
+        {
+            found.extend(self.deployment(id)?);
+            let id = self.number_before(&target, Some(id))?;
+            next.extend(id.map(|id| (id, target)));
+        }
+        Ok(found)
+    }
+
+    /// The number of the newest deployment of an application in an environment that is lower than
+    /// another one.
+    fn number_before(
+        &self,
+        target: &Target,
+        before: Option<DeploymentId>,
+    ) -> Result<Option<DeploymentId>, Error> {
+        let [environment, application] = names(target);
+        let sql = "SELECT id FROM deployments
+             WHERE environment = ? AND application = ? AND id < ? ORDER BY id DESC LIMIT 1";
+        let before = before.map_or(i64::MAX, |id| id.0);
+        self.first(sql, params![environment, application, before], |row| {
+            Ok(DeploymentId(row.get(0)?))
+        })
+    }
+
     /// The deployments that have ended, those that ended last first, at most `most`.
     ///
     /// # Errors
@@ -181,5 +225,33 @@ impl Reader<'_> {
         Ok(wanted
             .map(|deployment| (deployment.target, deployment.revision))
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{TestState, target};
+
+    #[test]
+    fn history_of_some_applications_leaves_out_the_others() {
+        let mut state = TestState::new();
+        for digit in ['1', '2', '3'] {
+            for application in ["a", "b", "c"] {
+                state.enqueue(application, digit);
+            }
+        }
+        let record = state.store.read().unwrap();
+        let numbers = |names: &[&str], before: Option<i64>, most| -> Vec<i64> {
+            let targets = names.iter().map(|name| target(name));
+            let found = record.history_of(targets, before.map(DeploymentId), most);
+            found.unwrap().into_iter().map(|one| one.id.0).collect()
+        };
+        assert_eq!(numbers(&["a", "c"], None, 10), [9, 7, 6, 4, 3, 1]);
+        assert_eq!(numbers(&["c", "a"], None, 3), [9, 7, 6]);
+        assert_eq!(numbers(&["a", "c"], Some(7), 3), [6, 4, 3]);
+        assert_eq!(numbers(&["b"], Some(2), 3), [0; 0]);
+        assert_eq!(numbers(&["unknown"], None, 3), [0; 0]);
+        assert_eq!(numbers(&[], None, 3), [0; 0]);
     }
 }

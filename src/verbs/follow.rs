@@ -12,9 +12,9 @@ use crate::deploy_repository::DeployRepository;
 use crate::id::{DeploymentId, Environment};
 use crate::policy::freeze_of;
 use crate::report::Tail;
-use crate::runner::{Unwatched, unwatched};
+use crate::runner::{Unwatched, running, unwatched};
 use crate::status::Status;
-use crate::store::{self, Deployment, Filter, Reader, Store};
+use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock::{self, Deadline};
 
 /// How often to look whether an environment is frozen or held.
@@ -175,7 +175,7 @@ impl Following {
         let environment = &deployment.target.environment;
         let known = self.obstacles.get(environment);
         if known.is_none_or(|known| known.next.is_over()) {
-            let found = Obstacles::find(&self.deploy, &*self.store.read()?, environment)?;
+            let found = Obstacles::find(&self.deploy, &mut self.store, environment)?;
             self.obstacles.insert(environment.clone(), found);
         }
         let known = self.obstacles.get(environment);
@@ -248,10 +248,11 @@ struct Obstacles {
 impl Obstacles {
     fn find(
         deploy: &DeployRepository,
-        record: &Reader<'_>,
+        store: &mut Store,
         environment: &Environment,
     ) -> Result<Self, store::Error> {
         let now = clock::now();
+        let record = store.read()?;
         let section = deploy.config.environment(environment);
         let freeze = freeze_of(&section, record.freezes(now)?.get(environment), now);
 
@@ -266,7 +267,9 @@ impl Obstacles {
             Ok(is_alive) => *is_alive,
             Err(_) => is_stuck,
         };
-        let left = unwatched(record, &filter)?;
+        let running = running(&record, &filter)?;
+        drop(record);
+        let left = unwatched(store, running)?;
         let held_by = left.iter().filter(|left| holds(left));
 
         Ok(Self {

@@ -87,7 +87,7 @@ pub fn freeze(
     by: &Identity,
 ) -> Result<Frozen, Error> {
     let (deploy, mut store) = place.deploy_and_store()?;
-    names(&deploy, &*store.read()?)?.check_environment(environment)?;
+    names(&deploy, &mut store)?.check_environment(environment)?;
 
     let reason = text::decode(reason.trim().as_bytes(), REASON_MAX);
     if reason.is_empty() {
@@ -146,8 +146,8 @@ pub fn thaw(
     let (deploy, mut store) = place.deploy_and_store()?;
     let now = clock::now();
 
+    let names = names(&deploy, &mut store)?;
     let record = store.read()?;
-    let names = names(&deploy, &record)?;
     if !record.freezes(now)?.contains_key(environment) {
         names.check_environment(environment)?;
         let by_calendar = frozen(&deploy, &record, &names, now)?.remove(environment);

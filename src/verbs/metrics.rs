@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::dates::find_dates;
+use super::deploy_branch::at_one_moment;
 use super::error::{Error, Kind};
 use super::frozen::frozen;
-use super::names::{Names, names};
-use crate::config::NotifySection;
+use super::names::{Names, names_with};
+use crate::config::{NotifySection, WebSection};
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Environment, NotifyName, Target};
 use crate::publish::{METRICS, publishers, reader_of, wants};
@@ -54,27 +55,42 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// The deploy branch or the state can't be read.
 pub fn metrics(deploy: &DeployRepository, store: &mut Store) -> Result<String, Error> {
-    metrics_of(deploy, store, |_| true)
+    metrics_of(deploy, store, &WebSection::default())
 }
 
-/// The same. Of the applications, only those have figures of their own that `is_shown` lets
-/// through; the others still count in the figures of their environments.
+/// The same. Only those applications and environments have figures of their own that the page
+/// shows. Applications that it does not show still count in the figures of their environments.
 ///
 /// # Errors
 /// As for [`metrics`].
 pub fn metrics_of(
     deploy: &DeployRepository,
     store: &mut Store,
-    is_shown: impl Fn(&Target) -> bool,
+    web: &WebSection,
 ) -> Result<String, Error> {
+    let figures = at_one_moment(deploy, store, |branch, record| {
+        let names = names_with(deploy, branch, record, record.deployed_targets()?)?;
+        let mut figures = figures(deploy, record, &names)?;
+        figures
+            .environments
+            .retain(|name, _| web.shows_environment(name));
+        figures.applications.retain(|target, _| web.shows(target));
+        Ok(figures)
+    })?;
+    Ok(metrics_text(&figures))
+}
+
+fn figures(
+    deploy: &DeployRepository,
+    record: &Reader<'_>,
+    names: &Names,
+) -> Result<Figures, Error> {
     let now = clock::now();
     let since = now.before(WINDOW);
-    let record = store.read()?;
-    let names = names(deploy, &record)?;
-    let frozen = frozen(deploy, &record, &names, now)?;
+    let frozen = frozen(deploy, record, names, now)?;
     let deployments = record.deployment_figures(since)?;
 
-    let applications = applications(deploy, &record, &names, &deployments, since)?;
+    let applications = applications(deploy, record, names, &deployments, since)?;
     let by_hand = record.freezes(now)?;
     let shown = applications.keys().map(|target| &target.environment);
     let shown = shown.chain(deploy.config.environments().map(|(name, _)| name));
@@ -105,16 +121,12 @@ pub fn metrics_of(
         .collect();
 
     let path = deploy.repository.path().as_os_str().as_encoded_bytes();
-    let applications = applications.into_iter();
-    let applications = applications
-        .filter(|(target, _)| is_shown(target))
-        .collect();
-    Ok(metrics_text(&Figures {
+    Ok(Figures {
         repository: text::escape(path, usize::MAX),
         environments,
-        notifications: notifications(deploy, &record)?,
+        notifications: notifications(deploy, record)?,
         applications,
-    }))
+    })
 }
 
 /// The applications in each environment, but for those that were retired before the window.
@@ -134,7 +146,7 @@ fn applications(
     let rows = status_rows(
         deploy,
         record,
-        &names.wanted,
+        names.wanted.as_ref(),
         &BTreeMap::new(),
         record.newest()?,
         &Filter::default(),
@@ -142,10 +154,10 @@ fn applications(
     let rows = rows.into_iter().map(|row| (row.target(), row));
     let rows = rows.filter(|(target, _)| !gone.contains(target));
     let figures = rows.map(|(target, row)| {
-        let has_drift = row.is_due() || row.status == Some(Standing::Problem);
+        let has_problem = row.status == Some(Standing::Problem);
         let figures = ApplicationFigures {
             deployments: deployments.get(&target).cloned().unwrap_or_default(),
-            has_drift: names.unreadable.is_none().then_some(has_drift),
+            has_drift: row.is_due().map(|is_due| is_due || has_problem),
         };
         (target, figures)
     });

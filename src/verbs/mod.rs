@@ -6,6 +6,7 @@ mod cancel;
 mod check;
 mod clone_status;
 mod dates;
+mod deploy_branch;
 pub mod doctor;
 mod error;
 mod find;

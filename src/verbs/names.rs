@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deploy_branch::{DeployBranch, at_one_moment};
 use super::error::Error;
 use crate::deploy_repository::DeployRepository;
 use crate::id::{Application, Environment, Revision, Target};
-use crate::judging::{deploy_files, unreadable_tip};
+use crate::judging::unreadable_tip;
 use crate::policy::Refusal;
-use crate::store::{Filter, Reader};
+use crate::store::{Filter, Reader, Store};
 use crate::sys::clock;
 use crate::text;
 
@@ -17,8 +18,10 @@ const SEE_STATUS: &str = "to see the known names: deploy-by-code status";
 /// The names that a deploy repository knows.
 #[derive(Debug)]
 pub struct Names {
-    /// The revision that each deploy file at the deploy branch's tip asks for.
-    pub wanted: BTreeMap<Target, Revision>,
+    /// The revision that each deploy file at the deploy branch's tip asks for. `None`: that is not
+    /// known, because the tip is damaged, or because there is no such branch though there are
+    /// others.
+    pub wanted: Option<BTreeMap<Target, Revision>>,
     /// The problem of a tip that is damaged. Then no deploy file is known.
     pub unreadable: Option<Refusal>,
     /// What has a deploy file, also one that asks for nothing, or is in the record.
@@ -31,27 +34,33 @@ pub struct Names {
 ///
 /// # Errors
 /// The deploy branch or the state can't be read.
-pub fn names(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Names, Error> {
-    names_with(deploy, record, record.deployed_targets()?)
+pub fn names(deploy: &DeployRepository, store: &mut Store) -> Result<Names, Error> {
+    at_one_moment(deploy, store, |branch, record| {
+        names_with(deploy, branch, record, record.deployed_targets()?)
+    })
 }
 
-/// The same, where it is known what the record has deployments of.
+/// The same, where it is known what the branch says and what the record has deployments of.
 pub(super) fn names_with(
     deploy: &DeployRepository,
+    branch: &DeployBranch,
     record: &Reader<'_>,
     recorded: impl IntoIterator<Item = Target>,
 ) -> Result<Names, Error> {
-    let tip = deploy.repository.branch_tip(&deploy.branch)?;
-    let (files, unreadable) = match (deploy_files(deploy, tip.as_ref()), tip) {
-        // What is recorded is shown also while the branch is damaged.
-        (Err(error), Some(tip)) if error.is_damage() => {
+    let unreadable = match (&branch.files, &branch.tip) {
+        (Err(error), Some(tip)) => {
             let cursor = record.cursor()?;
             let planned = cursor.and_then(|cursor| cursor.commit);
-            let problem = unreadable_tip(&deploy.branch, &tip, planned.as_ref(), &error);
-            (BTreeMap::new(), Some(problem))
+            Some(unreadable_tip(&deploy.branch, tip, planned.as_ref(), error))
         }
-        (files, _) => (files?, None),
+        _ => None,
     };
+    let files = branch.files.as_ref().ok();
+    let asked = |(target, revision): (&Target, &Option<Revision>)| {
+        Some((target.clone(), revision.clone()?))
+    };
+    let wanted = files.filter(|_| branch.missing.is_none());
+    let wanted = wanted.map(|files| files.iter().filter_map(asked).collect());
 
     let retired = record.retirements()?.into_iter();
     let retired = retired.map(|retired| retired.target);
@@ -59,18 +68,11 @@ pub(super) fn names_with(
         record.freezes(clock::now())?.into_keys().collect();
     let configured = deploy.config.environments();
     environments.extend(configured.map(|(name, _)| name.clone()));
+    let files = files.into_iter().flat_map(BTreeMap::keys).cloned();
     Ok(Names {
-        targets: files
-            .keys()
-            .cloned()
-            .chain(recorded)
-            .chain(retired)
-            .collect(),
+        targets: files.chain(recorded).chain(retired).collect(),
         environments,
-        wanted: files
-            .into_iter()
-            .filter_map(|(target, revision)| Some((target, revision?)))
-            .collect(),
+        wanted,
         unreadable,
     })
 }
@@ -111,6 +113,29 @@ impl Names {
         Err(Error::refused(message, hint))
     }
 
+    /// Whether what a filter names is known.
+    #[must_use]
+    pub fn knows(&self, filter: &Filter) -> bool {
+        match (&filter.environment, &filter.application) {
+            (None, _) => true,
+            (Some(_), Some(_)) => self.targets().any(|target| filter.lets_through(target)),
+            (Some(environment), None) => self.environments().contains(environment),
+        }
+    }
+
+    /// Forgets the names that are not let through.
+    pub fn retain(
+        &mut self,
+        target: impl Fn(&Target) -> bool,
+        environment: impl Fn(&Environment) -> bool,
+    ) {
+        self.targets.retain(&target);
+        self.environments.retain(environment);
+        if let Some(wanted) = &mut self.wanted {
+            wanted.retain(|of, _| target(of));
+        }
+    }
+
     /// Checks that a filter names something that is known. Otherwise a name in it is misspelt.
     ///
     /// # Errors
@@ -119,12 +144,7 @@ impl Names {
         let Some(environment) = &filter.environment else {
             return Ok(());
         };
-        let is_known_environment = self.environments().contains(environment);
-        let is_known = match &filter.application {
-            Some(_) => self.targets().any(|target| filter.lets_through(target)),
-            None => is_known_environment,
-        };
-        if is_known {
+        if self.knows(filter) {
             return Ok(());
         }
 

@@ -7,7 +7,7 @@ use super::start::start_runner;
 use crate::id::Environment;
 use crate::identity::Identity;
 use crate::publish::Audience;
-use crate::runner::unwatched;
+use crate::runner::{running, unwatched};
 use crate::status::Status;
 use crate::store::{Deployment, Filter};
 use crate::sys::clock;
@@ -28,14 +28,13 @@ pub fn release(
         application: None,
     };
 
+    names(&deploy, &mut store)?.check_filter(&filter)?;
     let record = store.read()?;
-    names(&deploy, &record)?.check_filter(&filter)?;
     let open = record.open_deployments(environment)?;
-    let left: Vec<Deployment> = unwatched(&record, &filter)?
-        .into_iter()
-        .map(|left| left.deployment)
-        .collect();
+    let running = running(&record, &filter)?;
     drop(record);
+    let left = unwatched(&mut store, running)?.into_iter();
+    let left: Vec<Deployment> = left.map(|left| left.deployment).collect();
 
     // A deployment that a runner looks after is ended by `cancel`.
     let is_watched = |open: &&Deployment| {

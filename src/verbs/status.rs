@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::deploy_branch::at_one_moment;
 use super::error::Error;
 use super::frozen::frozen;
 use super::hook_faults::{FaultyHook, visible_hook_faults};
-use super::names::names_with;
+use super::names::{Names, names_with};
 use super::notifications::{Untold, untold};
+use crate::deploy_path::{environment_of, target_of};
 use crate::deploy_repository::{DeployRepository, InstallRecord, MissingBranch};
-use crate::deployfile::EXTENSION;
-use crate::id::{Application, Environment};
+use crate::id::Environment;
 use crate::planning;
 use crate::policy::Freeze;
 use crate::report::{StatusRow, status_rows};
-use crate::runner::{Unwatched, unwatched};
+use crate::runner::{Unwatched, running, unwatched};
 use crate::store::{Filter, Problem, Reader, Store};
 use crate::sys::clock;
 
@@ -37,6 +38,18 @@ pub struct Overview {
     pub hooks: Vec<FaultyHook>,
     /// Who waits for events, and what somebody was not told.
     pub untold: Vec<Untold>,
+    /// The names that are known, also those of what has no row.
+    pub names: Names,
+    /// The folder above the environments' folders.
+    pub root: String,
+}
+
+impl Overview {
+    /// The problems that are about what a filter lets through.
+    pub fn problems_of(&self, filter: &Filter) -> impl Iterator<Item = &Problem> {
+        let problems = self.problems.iter();
+        problems.filter(|problem| concerns(filter, &self.root, &problem.refusal.path))
+    }
 }
 
 /// Collects everything that a filter lets through. `is_usable`: the configuration has no mistakes,
@@ -50,58 +63,64 @@ pub fn overview(
     filter: &Filter,
     is_usable: bool,
 ) -> Result<Overview, Error> {
-    let record = store.read()?;
-    let not_as_installed = if is_usable {
-        not_as_installed(deploy, &record)?
-    } else {
-        None
-    };
-    let newest = record.newest()?;
-    let names = names_with(deploy, &record, newest.keys().cloned())?;
-    names.check_filter(filter)?;
+    // Nothing of this is in the state, so nothing of it is asked while a snapshot is open.
+    let recorded = InstallRecord::read(deploy.repository.path());
+    let installed = deploy.check_as_installed(recorded);
+    let hooks = visible_hook_faults(deploy)?;
 
-    let mut frozen = frozen(deploy, &record, &names, clock::now())?;
-    let mut rows = status_rows(deploy, &record, &names.wanted, &frozen, newest, filter)?;
+    let now = clock::now();
+    let (mut overview, running) = at_one_moment(deploy, store, |branch, record| {
+        let newest = record.newest()?;
+        let names = names_with(deploy, branch, record, newest.keys().cloned())?;
+        names.check_filter(filter)?;
+        let mut frozen = frozen(deploy, record, &names, now)?;
+        let wanted = names.wanted.as_ref();
+        let rows = status_rows(deploy, record, wanted, &frozen, newest, filter)?;
+        frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
 
-    let mut problems = record.problems()?;
-    problems.retain(|problem| concerns(filter, &deploy.config.root, &problem.refusal.path));
-    if let Some(refusal) = names.unreadable {
-        // It may be recorded already.
-        problems.retain(|problem| problem.refusal.path != refusal.path);
-        let found_at = clock::now();
-        problems.push(Problem { refusal, found_at });
-    }
+        let mut problems = record.problems()?;
+        problems.retain(|problem| concerns(filter, &deploy.config.root, &problem.refusal.path));
+        if let Some(refusal) = names.unreadable.clone() {
+            // It may be recorded already.
+            problems.retain(|problem| problem.refusal.path != refusal.path);
+            problems.push(Problem {
+                refusal,
+                found_at: now,
+            });
+        }
+        let not_as_installed = match (is_usable, &installed) {
+            (false, _) => None,
+            (true, Err(error)) => Some(error.to_string()),
+            (true, Ok(())) => other_branch(deploy, record)?,
+        };
+        let overview = Overview {
+            rows,
+            frozen,
+            unwatched: Vec::new(),
+            not_as_installed,
+            missing_branch: branch.missing.clone(),
+            problems,
+            hooks: Vec::new(),
+            untold: untold(deploy, record)?,
+            names,
+            root: deploy.config.root.clone(),
+        };
+        Ok((overview, running(record, filter)?))
+    })?;
 
-    let unwatched = unwatched(&record, filter)?;
-    for row in &mut rows {
+    overview.hooks = hooks;
+    overview.unwatched = unwatched(store, running)?;
+    for row in &mut overview.rows {
         let is_held = |left: &&Unwatched| left.deployment.target.environment == row.environment;
-        let left = unwatched.iter().find(is_held);
+        let left = overview.unwatched.iter().find(is_held);
         row.held_by = left.map(|left| left.deployment.id);
     }
-
-    frozen.retain(|name, _| filter.environment.as_ref().is_none_or(|of| of == name));
-    Ok(Overview {
-        rows,
-        frozen,
-        unwatched,
-        missing_branch: deploy.missing_branch()?,
-        not_as_installed,
-        problems,
-        hooks: visible_hook_faults(deploy)?,
-        untold: untold(deploy, &record)?,
-    })
+    Ok(overview)
 }
 
-/// What differs from what the hooks were installed for. Where nothing was recorded at the
-/// installation, the state says which branch was meant.
-fn not_as_installed(
-    deploy: &DeployRepository,
-    record: &Reader<'_>,
-) -> Result<Option<String>, Error> {
-    let recorded = InstallRecord::read(deploy.repository.path());
-    if let Err(error) = deploy.check_as_installed(recorded) {
-        return Ok(Some(error.to_string()));
-    }
+/// The branch that the state is of, in words, if that is another one than the deploy branch. Where
+/// nothing was recorded at the installation, only the state says which branch was meant.
+fn other_branch(deploy: &DeployRepository, record: &Reader<'_>) -> Result<Option<String>, Error> {
     let cursor = record.cursor()?;
     let other = cursor.filter(|cursor| cursor.branch != deploy.branch);
     let other = other.map(|cursor| planning::Error::OtherBranch {
@@ -112,34 +131,23 @@ fn not_as_installed(
 }
 
 /// Whether a problem at a path is about what a filter lets through. What is not in the folder of an
-/// environment, such as the deploy branch itself, is about all of them.
+/// environment, such as the deploy branch itself, is about all of them. What is deeper in such a
+/// folder is about each of its applications.
 fn concerns(filter: &Filter, root: &str, path: &[u8]) -> bool {
     let Some(environment) = &filter.environment else {
         return true;
     };
-    let in_root = match root {
-        "" => Some(path),
-        root => path
-            .strip_prefix(root.as_bytes())
-            .and_then(|path| path.strip_prefix(b"/")),
-    };
-    let Some(in_root) = in_root.filter(|path| path.ends_with(EXTENSION.as_bytes())) else {
-        return true;
-    };
-
-    let mut parts = in_root.split(|byte| *byte == b'/');
-    let (folder, file) = (parts.next(), parts.next_back());
-    let Some((folder, file)) = folder.zip(file) else {
-        return true;
-    };
-    let is_application = |name: &Application| file == format!("{name}{EXTENSION}").as_bytes();
-    folder == environment.as_str().as_bytes()
-        && filter.application.as_ref().is_none_or(is_application)
+    match (environment_of(root, path), target_of(root, path)) {
+        (None, _) => true,
+        (Some(of), None) => of == *environment,
+        (Some(_), Some(target)) => filter.lets_through(&target),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Application;
 
     #[test]
     fn problem_is_shown_with_what_it_is_about() {

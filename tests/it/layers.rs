@@ -23,7 +23,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("text", 10),
     ("refs", 11), ("status", 11), ("identity", 11), ("order", 11), ("phase", 11),
     ("deployfile", 11), ("unit_name", 11), ("trailer_slip", 11), ("event_kind", 11), ("review", 11),
-    ("change", 12), ("config", 12), ("near_miss", 12), ("message", 12),
+    ("deploy_path", 12), ("change", 12), ("config", 12), ("near_miss", 12), ("message", 12),
     ("candidate", 13),
     ("policy", 14),
     ("plan", 15), ("event", 15), ("proposal", 15),

@@ -171,6 +171,8 @@ mod unseen;
 mod users;
 mod web;
 mod web_browser;
+mod web_hidden;
 mod web_live;
 mod web_markup;
 mod web_safety;
+mod web_unknown;

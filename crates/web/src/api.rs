@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use deploy_by_code::id::{DeploymentId, Target};
-use deploy_by_code::report::{Badge, DeploymentRow, StatusLine, to_json};
+use deploy_by_code::report::{Badge, DeploymentRow, StatusLine, StatusRow, to_json};
 use deploy_by_code::store::Filter;
 use deploy_by_code::text::with_causes;
-use deploy_by_code::verbs;
 
 use crate::fault::Fault;
 use crate::reply::{Reply, TextKind};
 use crate::site::Repository;
-use crate::view::{View, nothing_at};
+use crate::view::View;
 
 /// How many deployments `log` has where nobody says how many.
 const LOG_NUMBER: usize = 20;
@@ -22,13 +21,12 @@ const LOG_MAX: usize = 1000;
 
 /// What `status --json` prints.
 pub(crate) fn status(repository: &Repository, filter: &Filter) -> Result<Reply, Fault> {
-    let json = repository.look(|view| {
-        Ok(match filter.environment {
-            None => to_json(&view.overview()?.rows),
-            Some(_) => to_json(&view.overview_of(filter)?.rows),
-        })
-    });
-    Ok(Reply::ok(TextKind::Json, json? + "\n"))
+    let overview = repository.look(|view| view.overview_with(filter))?;
+    let rows = overview.rows.iter();
+    let rows: Vec<&StatusRow> = rows
+        .filter(|row| filter.lets_through(&row.target()))
+        .collect();
+    Ok(Reply::ok(TextKind::Json, to_json(&rows) + "\n"))
 }
 
 /// What `log --json` prints. `number`: at most so many.
@@ -48,17 +46,8 @@ pub(crate) fn log(
     };
     let rows: Vec<DeploymentRow> = repository.look(|view| {
         let rows = view.history(filter, before, number)?;
-        if rows.is_empty() && before.is_none() {
-            let target = filter.environment.clone().zip(filter.application.clone());
-            let target = target.map(|(environment, application)| Target {
-                environment,
-                application,
-            });
-            if target.is_some_and(|target| !view.web().shows(&target)) {
-                return Err(nothing_at(filter));
-            }
-            let record = view.store.read()?;
-            verbs::names(&view.deploy, &record)?.check_filter(filter)?;
+        if rows.is_empty() {
+            view.overview_with(filter)?;
         }
         rows.iter().map(|one| view.row(one)).collect()
     })?;
@@ -74,13 +63,9 @@ pub(crate) fn deployment(repository: &Repository, id: DeploymentId) -> Result<Re
     Ok(Reply::ok(TextKind::Json, to_json(&row) + "\n"))
 }
 
-/// What `metrics` prints, without the figures of applications that are hidden.
+/// What `metrics` prints, without the figures of what is hidden.
 pub(crate) fn metrics(repository: &Repository) -> Result<Reply, Fault> {
-    let text = repository.look(|view| {
-        let web = view.deploy.config.web.clone();
-        let is_shown = |target: &Target| web.shows(target);
-        Ok(verbs::metrics_of(&view.deploy, &mut view.store, is_shown)?)
-    })?;
+    let text = repository.look(View::metrics)?;
     Ok(Reply::ok(TextKind::Figures, text))
 }
 
@@ -88,7 +73,7 @@ pub(crate) fn metrics(repository: &Repository) -> Result<Reply, Fault> {
 pub(crate) fn health(repositories: &[Arc<Repository>]) -> Reply {
     let mut text = String::new();
     for repository in repositories {
-        let looked = repository.look(|view| Ok(view.store.read()?.last_event()?));
+        let looked = repository.look(View::check);
         if let Err(fault) = looked {
             text.push_str(&format!("{}: {}\n", repository.name, with_causes(&fault)));
         }

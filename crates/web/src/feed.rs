@@ -3,16 +3,15 @@
 use std::fmt::Write as _;
 
 use deploy_by_code::id::{Application, Environment};
-use deploy_by_code::report::outcome_line;
+use deploy_by_code::report::{outcome_line, xml};
 use deploy_by_code::store::{Deployment, Filter};
-use deploy_by_code::text::{escape, is_deceptive};
+use deploy_by_code::text::escape;
 use deploy_by_code::time::Timestamp;
 
 use crate::fault::Fault;
-use crate::pages::{Links, of_application as newest_of};
+use crate::pages::Links;
 use crate::reply::{Reply, TextKind};
 use crate::site::Repository;
-use crate::view::{View, nothing_at};
 
 /// How many deployments a feed has.
 const ENTRIES: usize = 50;
@@ -34,7 +33,7 @@ pub(crate) fn of_environment(
         application: None,
     };
     let rows = repository.look(|view| {
-        view.overview_of(&filter)?;
+        view.overview_with(&filter)?;
         view.history(&filter, None, ENTRIES)
     })?;
     let (title, path) = (
@@ -50,17 +49,9 @@ pub(crate) fn of_application(
     links: &Links,
     name: &Application,
 ) -> Result<Reply, Fault> {
-    let rows = repository.look(|view: &mut View| {
-        let overview = view.overview()?;
-        let own = overview.rows.iter().filter(|row| row.application == *name);
-        let own: Vec<&Environment> = own.map(|row| &row.environment).collect();
-        if own.is_empty() {
-            return Err(nothing_at(&Filter {
-                environment: None,
-                application: Some(name.clone()),
-            }));
-        }
-        newest_of(view, name, own.into_iter(), None)
+    let rows = repository.look(|view| {
+        let overview = view.overview_with_application(name)?;
+        view.history_of(name, &overview, None, ENTRIES)
     })?;
     let (title, path) = (
         format!("Deployments of {name}"),
@@ -146,33 +137,4 @@ fn id(repository: &Repository) -> String {
     }
     id.push('/');
     id
-}
-
-/// Text as XML 1.0 has it, also inside of quotes. What XML can't have at all is left out.
-fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push('\n'),
-            c if is_deceptive(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_of_others_is_never_markup() {
-        let hostile = "<a href=\"x\">&amp;\u{0}\u{1b}\u{ffff}\u{202e}\n";
-        let expect = "&lt;a href=&quot;x&quot;&gt;&amp;amp;\n";
-        assert_eq!(xml(hostile), expect);
-    }
 }

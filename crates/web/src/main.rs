@@ -13,6 +13,7 @@ mod connections;
 mod fault;
 mod feed;
 mod follow;
+mod hiding;
 mod host;
 mod listener;
 mod log_page;

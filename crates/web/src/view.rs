@@ -7,6 +7,8 @@
 //! most: the calendar and processes change without it.
 //!
 //! If the configuration has mistakes, it is not known what is hidden. So nothing is shown then.
+//! Whatever a page, a feed or a program gets to see comes from here, and what is hidden is left out
+//! here: nobody else has the state.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,28 +16,26 @@ use std::time::Duration;
 
 use deploy_by_code::config::WebSection;
 use deploy_by_code::deploy_repository::DeployRepository;
-use deploy_by_code::deployfile;
-use deploy_by_code::id::{DeploymentId, Target};
-use deploy_by_code::report::DeploymentRow;
-use deploy_by_code::store::{ChangeMark, Deployment, Filter, Period, Reader, Store, VERSION};
+use deploy_by_code::id::{Application, DeploymentId, Environment, Revision, Target};
+use deploy_by_code::report::{DeploymentRow, NotificationRow, StatusRow, entry_lines};
+use deploy_by_code::store::{ChangeMark, Deployment, Filter, Period, Store, VERSION};
 use deploy_by_code::sys::clock::Deadline;
 use deploy_by_code::verbs::{self, Overview, Place};
 
+use crate::commits::Asked;
 use crate::fault::Fault;
+use crate::hiding::Hiding;
 
 /// How old the overview may be.
 const OVERVIEW_AGE: Duration = Duration::from_secs(5);
-
-/// How many deployments are read at once where some of them may be hidden.
-const PIECE: u32 = 100;
 
 /// What is another value after each change of the state.
 pub(crate) type Mark = (u64, ChangeMark);
 
 /// See the head of the file.
 pub(crate) struct View {
-    pub(crate) deploy: DeployRepository,
-    pub(crate) store: Store,
+    deploy: DeployRepository,
+    store: Store,
     /// The database's file when it was opened.
     file: Option<(u64, u64)>,
     /// How many times the state was opened.
@@ -133,7 +133,10 @@ impl View {
         }
         // Two of them at once would need twice the memory, and scatter it.
         self.overview = None;
-        let overview = Arc::new(self.look_at_all(&Filter::default())?);
+        let everything = Filter::default();
+        let mut overview = verbs::overview(&self.deploy, &mut self.store, &everything, true)?;
+        Hiding::of(&self.deploy).overview(&mut overview);
+        let overview = Arc::new(overview);
         self.overview = Some(KnownOverview {
             mark,
             web: self.web().clone(),
@@ -143,87 +146,155 @@ impl View {
         Ok(overview)
     }
 
-    fn look_at_all(&mut self, filter: &Filter) -> Result<Overview, Fault> {
-        let mut overview = verbs::overview(&self.deploy, &mut self.store, filter, true)?;
-        let web = &self.deploy.config.web;
-        overview.rows.retain(|row| web.shows(&row.target()));
-        let left = &mut overview.unwatched;
-        left.retain(|left| web.shows(&left.deployment.target));
-        let root = &self.deploy.config.root;
-        overview.problems.retain(|problem| {
-            let target = target_of(root, &problem.refusal.path);
-            target.is_none_or(|target| web.shows(&target))
-        });
-        Ok(overview)
+    /// The same, if what a filter names is known. What is hidden is not known.
+    pub(crate) fn overview_with(&mut self, filter: &Filter) -> Result<Arc<Overview>, Fault> {
+        let overview = self.overview()?;
+        match overview.names.knows(filter) {
+            true => Ok(overview),
+            false => Err(nothing_at(filter)),
+        }
     }
 
-    /// The same for a part of it that somebody names.
-    pub(crate) fn overview_of(&mut self, filter: &Filter) -> Result<Overview, Fault> {
-        let overview = self.look_at_all(filter)?;
-        match filter.application {
-            Some(_) if overview.rows.is_empty() => Err(nothing_at(filter)),
-            _ => Ok(overview),
+    /// The same, if an application is known in some environment.
+    pub(crate) fn overview_with_application(
+        &mut self,
+        name: &Application,
+    ) -> Result<Arc<Overview>, Fault> {
+        let overview = self.overview()?;
+        match overview.rows.iter().any(|row| row.application == *name) {
+            true => Ok(overview),
+            false => Err(nothing_at(&Filter {
+                environment: None,
+                application: Some(name.clone()),
+            })),
         }
     }
 
     /// A deployment by its number. One that is hidden is not there.
     pub(crate) fn deployment(&mut self, id: DeploymentId) -> Result<Deployment, Fault> {
         let found = self.store.read()?.deployment(id)?;
-        let shown = found.filter(|found| self.web().shows(&found.target));
+        let shown = found.and_then(|found| Hiding::of(&self.deploy).deployment(found));
         shown.ok_or_else(|| Fault::NotFound(format!("there is no deployment {id}")))
     }
 
-    /// The row of a deployment.
+    /// The row of a deployment that came from here.
     pub(crate) fn row(&mut self, deployment: &Deployment) -> Result<DeploymentRow, Fault> {
         let record = self.store.read()?;
         let mut row = DeploymentRow::new(&self.deploy, deployment, &record)?;
-        if self.deploy.config.web.without_logs {
-            row.log = None;
-        }
-        // A note is in words, and these can name another application or environment.
-        if !self.deploy.config.web.hidden.is_empty() {
-            row.notes.clear();
-        }
+        drop(record);
+        Hiding::of(&self.deploy).row(&mut row);
         Ok(row)
     }
 
-    /// The newest deployments that `read` finds below a number, at most `most`, without those that
-    /// are hidden.
-    pub(crate) fn newest(
+    /// What became of telling everybody of a deployment.
+    pub(crate) fn notifications_of(
         &mut self,
-        before: Option<DeploymentId>,
-        most: usize,
-        read: impl Fn(
-            &Reader<'_>,
-            Option<DeploymentId>,
-            u32,
-        ) -> Result<Vec<Deployment>, deploy_by_code::store::Error>,
-    ) -> Result<Vec<Deployment>, Fault> {
-        let web = &self.deploy.config.web;
-        let (mut found, mut before) = (Vec::new(), before);
-        loop {
-            // Each piece is a snapshot of its own.
-            let piece = read(&*self.store.read()?, before, PIECE)?;
-            let is_last = u32::try_from(piece.len()) != Ok(PIECE);
-            before = piece.last().map(|last| last.id);
-            found.extend(piece.into_iter().filter(|one| web.shows(&one.target)));
-            if is_last || found.len() >= most {
-                found.truncate(most);
-                return Ok(found);
-            }
-        }
+        deployment: &Deployment,
+    ) -> Result<Vec<NotificationRow>, Fault> {
+        let record = self.store.read()?;
+        Ok(verbs::notifications_of(&self.deploy, &record, deployment)?)
     }
 
-    /// The history, newest first.
+    /// What is shown of some deployments.
+    fn shown(&self, found: Vec<Deployment>) -> Vec<Deployment> {
+        let hiding = Hiding::of(&self.deploy);
+        let shown = found.into_iter();
+        shown.filter_map(|found| hiding.deployment(found)).collect()
+    }
+
+    /// The history as far as a filter lets it through, newest first: at most `most` deployments with
+    /// lower numbers than `before`.
     pub(crate) fn history(
         &mut self,
         filter: &Filter,
         before: Option<DeploymentId>,
         most: usize,
     ) -> Result<Vec<Deployment>, Fault> {
-        let all = Period::default();
-        self.newest(before, most, |record, before, piece| {
-            record.history_before(before, filter, &all, piece)
+        let record = self.store.read()?;
+        let web = &self.deploy.config.web;
+        let found = match web.hidden.is_empty() {
+            true => {
+                let most = u32::try_from(most).unwrap_or(u32::MAX);
+                record.history_before(before, filter, &Period::default(), most)?
+            }
+            // However long the history is of what is hidden, it is not read.
+            false => {
+                let mut shown = record.deployed_targets()?;
+                shown.retain(|target| filter.lets_through(target) && web.shows(target));
+                record.history_of(shown, before, most)?
+            }
+        };
+        drop(record);
+        Ok(self.shown(found))
+    }
+
+    /// The same of one application in all environments of an overview.
+    pub(crate) fn history_of(
+        &mut self,
+        name: &Application,
+        overview: &Overview,
+        before: Option<DeploymentId>,
+        most: usize,
+    ) -> Result<Vec<Deployment>, Fault> {
+        let own = overview.rows.iter().filter(|row| row.application == *name);
+        let own = own.map(StatusRow::target);
+        let found = self.store.read()?.history_of(own, before, most)?;
+        Ok(self.shown(found))
+    }
+
+    /// What is queued or runs in an environment, in its order.
+    pub(crate) fn open_deployments(
+        &mut self,
+        environment: &Environment,
+    ) -> Result<Vec<Deployment>, Fault> {
+        let found = self.store.read()?.open_deployments(environment)?;
+        Ok(self.shown(found))
+    }
+
+    /// The newest deployments that are found by a word, at most `most`. Words that are not shown
+    /// are not searched.
+    pub(crate) fn search(&mut self, word: &str, most: usize) -> Result<Vec<Deployment>, Fault> {
+        let web = &self.deploy.config.web;
+        let record = self.store.read()?;
+        let wants = |target: &Target| web.shows(target);
+        let found = record.search(word, wants, web.hidden.is_empty(), most)?;
+        drop(record);
+        Ok(self.shown(found))
+    }
+
+    /// The figures, without those of what is hidden.
+    pub(crate) fn metrics(&mut self) -> Result<String, Fault> {
+        let web = &self.deploy.config.web;
+        Ok(verbs::metrics_of(&self.deploy, &mut self.store, web)?)
+    }
+
+    /// Checks that the state can be read.
+    pub(crate) fn check(&mut self) -> Result<(), Fault> {
+        self.store.read()?.last_event()?;
+        Ok(())
+    }
+
+    /// What the entry of a deployment's deploy file says.
+    pub(crate) fn entry(&self, deployment: &Deployment) -> Vec<String> {
+        match &deployment.deploy_commit {
+            Some(commit) => entry_lines(&self.deploy, commit, deployment),
+            None => Vec::new(),
+        }
+    }
+
+    /// The question which commits of an application `to` has and `without` does not have; `None`:
+    /// no repository is configured for it.
+    pub(crate) fn question(
+        &self,
+        target: &Target,
+        without: &Revision,
+        to: &Revision,
+    ) -> Option<Asked> {
+        Some(Asked {
+            path: self.deploy.application_repository(target)?,
+            folder: self.deploy.subdirectory(target),
+            without: without.clone(),
+            to: to.clone(),
         })
     }
 
@@ -238,23 +309,9 @@ impl View {
 }
 
 /// The error where nothing is known of what somebody names, or where it is hidden.
-pub(crate) fn nothing_at(filter: &Filter) -> Fault {
+fn nothing_at(filter: &Filter) -> Fault {
     let environment = filter.environment.iter().map(ToString::to_string);
     let application = filter.application.iter().map(ToString::to_string);
     let parts: Vec<String> = environment.chain(application).collect();
     Fault::NotFound(format!("nothing is known of {}", parts.join("/")))
-}
-
-/// The application that the deploy file with a path is of; `None`: it is of none.
-fn target_of(root: &str, path: &[u8]) -> Option<Target> {
-    let path = std::str::from_utf8(path).ok()?;
-    let path = match root {
-        "" => path,
-        root => path.strip_prefix(root)?.strip_prefix('/')?,
-    };
-    let (environment, application) = path.strip_suffix(deployfile::EXTENSION)?.split_once('/')?;
-    Some(Target {
-        environment: environment.parse().ok()?,
-        application: application.parse().ok()?,
-    })
 }

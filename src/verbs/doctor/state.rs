@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::finding::Finding;
 use super::installation::{Installation, shown};
 use crate::judging::unreadable_tip;
-use crate::runner::unwatched;
+use crate::runner::{running, unwatched};
 use crate::status::Status;
 use crate::store::{self, Deployment, Filter, Store};
 use crate::sys::clock;
@@ -139,7 +139,9 @@ fn stuck(store: &mut Store) -> Result<Vec<String>, store::Error> {
             stuck.push(format!("{} {} ({reason})", open.id, open.target));
         }
     }
-    let dead = unwatched(&record, &Filter::default())?;
+    let running = running(&record, &Filter::default())?;
+    drop(record);
+    let dead = unwatched(store, running)?;
     stuck.extend(dead.iter().map(|dead| name(&dead.deployment)));
     Ok(stuck)
 }

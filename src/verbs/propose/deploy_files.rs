@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
 use crate::clone::DeployClone;
-use crate::deployfile::{EXTENSION, SIZE_MAX};
+use crate::deploy_path::deploy_path;
+use crate::deployfile::SIZE_MAX;
 use crate::git::Repository;
 use crate::id::{Revision, Target};
 use crate::proposal::ProposedFile;
@@ -15,15 +16,6 @@ use crate::text;
 
 /// What to do where a file of the work tree can't be used.
 const LOOK: &str = "make sure that this user can read and write the clone";
-
-/// The path of a deploy file from the top of the repository.
-pub(super) fn path_of(root: &str, target: &Target) -> String {
-    let below = format!("{target}{EXTENSION}");
-    match root {
-        "" => below,
-        root => format!("{root}/{below}"),
-    }
-}
 
 /// A path as git takes it for nothing else, whatever characters it has (gitglossary(7),
 /// "pathspec").
@@ -56,7 +48,7 @@ pub(super) fn read(
     head: Option<&Revision>,
     target: &Target,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let path = path_of(&deploy.root, target);
+    let path = deploy_path(&deploy.root, target);
     let shown = text::escape(&path, 300);
     let own = pathspec(&path);
     let changes = [

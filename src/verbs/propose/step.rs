@@ -2,8 +2,9 @@
 
 use super::super::error::Error;
 use super::application::ApplicationClone;
-use super::deploy_files::{path_of, read};
+use super::deploy_files::read;
 use super::situation::Situation;
+use crate::deploy_path::deploy_path;
 use crate::deployfile::{self, ContentError, SIZE_MAX};
 use crate::id::{Environment, Revision, Target};
 use crate::policy::Commits;
@@ -104,7 +105,7 @@ impl Situation<'_> {
     /// The deploy file as it is, and what is known of it.
     fn present(&self, target: &Target) -> Result<Present<'_>, Error> {
         let old = read(self.deploy, self.head.as_ref(), target)?;
-        let path = path_of(&self.deploy.root, target);
+        let path = deploy_path(&self.deploy.root, target);
         let from = match old.as_deref().map(deployfile::revision) {
             Some(Ok(revision)) => Some(revision),
             None | Some(Err(ContentError::NoRevision)) => None,

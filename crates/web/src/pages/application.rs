@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use deploy_by_code::id::{Application, DeploymentId, Environment, Revision, Target};
 use deploy_by_code::report::{CommitsRow, StatusRow};
-use deploy_by_code::store::{Deployment, Filter};
+use deploy_by_code::store::Deployment;
 use maud::{Markup, html};
 
 use super::cells;
@@ -16,7 +16,7 @@ use crate::commits::Asked;
 use crate::fault::Fault;
 use crate::reply::Reply;
 use crate::site::Repository;
-use crate::view::{View, nothing_at};
+use crate::view::View;
 
 /// How many environments are compared with each other.
 const COMPARED_MAX: usize = 6;
@@ -131,32 +131,15 @@ fn look(
     name: &Application,
     before: Option<DeploymentId>,
 ) -> Result<Known, Fault> {
-    let overview = view.overview()?;
-    let own: Vec<&StatusRow> = overview
-        .rows
-        .iter()
-        .filter(|row| row.application == *name)
-        .collect();
-    if own.is_empty() {
-        return Err(nothing_at(&Filter {
-            environment: None,
-            application: Some(name.clone()),
-        }));
-    }
-    let past = of_application(view, name, own.iter().map(|row| &row.environment), before)?;
+    let overview = view.overview_with_application(name)?;
+    let past = view.history_of(name, &overview, before, SHOWN)?;
+    let own = overview.rows.iter().filter(|row| row.application == *name);
+    let own: Vec<&StatusRow> = own.collect();
 
     let mut asked = Vec::new();
     let mut pairs = Vec::new();
     let mut ask = |target: &Target, without: &Revision, to: &Revision| {
-        let path = view.deploy.application_repository(target)?;
-        let folder = view.deploy.subdirectory(target);
-        let (without, to) = (without.clone(), to.clone());
-        asked.push(Asked {
-            path,
-            folder,
-            without,
-            to,
-        });
+        asked.push(view.question(target, without, to)?);
         Some(())
     };
     let compared = own
@@ -209,26 +192,6 @@ fn look(
         asked,
         steps,
     })
-}
-
-/// The newest deployments of an application in some environments, newest first.
-pub(crate) fn of_application<'e>(
-    view: &mut View,
-    name: &Application,
-    environments: impl Iterator<Item = &'e Environment>,
-    before: Option<DeploymentId>,
-) -> Result<Vec<Deployment>, Fault> {
-    let mut all = Vec::new();
-    for environment in environments {
-        let filter = Filter {
-            environment: Some(environment.clone()),
-            application: Some(name.clone()),
-        };
-        all.extend(view.history(&filter, before, SHOWN)?);
-    }
-    all.sort_by_key(|one| std::cmp::Reverse(one.id));
-    all.truncate(SHOWN);
-    Ok(all)
 }
 
 fn row(links: &Links, name: &Application, cell: &StatusCell) -> Markup {

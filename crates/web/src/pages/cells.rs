@@ -80,11 +80,24 @@ pub(super) fn tally(rows: &[StatusRow]) -> Markup {
 
 /// The class of what shows an application in an environment: whether it stands out, and why.
 pub(super) fn attention(row: &StatusRow) -> &'static str {
+    // What is not known to be as wanted stands out too.
+    let is_due = row.is_due() != Some(false);
     match row.status.map(|standing| look(standing).0) {
-        Some("bad") if row.is_due() || row.problem.is_some() => "due bad",
-        Some("busy") if row.is_due() => "due busy",
-        _ if row.is_due() => "due",
+        Some("bad") if is_due || row.problem.is_some() => "due bad",
+        Some("busy") if is_due => "due busy",
+        _ if is_due => "due",
         _ => "",
+    }
+}
+
+/// The revision that is wanted, or a dash.
+pub(super) fn wanted(links: &Links, row: &StatusRow) -> Markup {
+    html! {
+        @match &row.wanted {
+            Some(wanted) => (hash(links, &row.application, wanted)),
+            None if row.is_wanted_known => "–",
+            None => span class="small" { "not known" },
+        }
     }
 }
 

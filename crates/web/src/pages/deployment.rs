@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use deploy_by_code::id::{Application, DeploymentId, Revision};
-use deploy_by_code::report::{CommitsRow, DeploymentRow, NotificationRow, entry_lines};
+use deploy_by_code::report::{CommitsRow, DeploymentRow, NotificationRow};
 use deploy_by_code::store::{Deployment, NotificationStatus};
 use deploy_by_code::time::{Timestamp, show_duration};
-use deploy_by_code::verbs;
 use maud::{Markup, html};
 
 use super::application::commits_list;
@@ -18,6 +17,7 @@ use crate::fault::Fault;
 use crate::log_page::LogEnd;
 use crate::reply::Reply;
 use crate::site::Repository;
+use crate::view::View;
 
 /// The page of a deployment.
 pub(crate) fn deployment(
@@ -28,17 +28,9 @@ pub(crate) fn deployment(
     let (deployment, row, told, why, log, asked) = repository.look(|view| {
         let deployment = view.deployment(id)?;
         let row = view.row(&deployment)?;
-        let told = verbs::notifications_of(&view.deploy, &*view.store.read()?, &deployment)?;
-        let entry = |commit| entry_lines(&view.deploy, commit, &deployment);
-        let why = deployment
-            .deploy_commit
-            .as_ref()
-            .map(entry)
-            .unwrap_or_default();
-        let path = view.deploy.application_repository(&deployment.target);
-        let asked = path.zip(deployment.previous_revision.clone());
-        let folder = view.deploy.subdirectory(&deployment.target);
-        let asked = asked.map(|(path, from)| commits(path, folder, &deployment, from));
+        let told = view.notifications_of(&deployment)?;
+        let why = view.entry(&deployment);
+        let asked = commits(view, &deployment);
         Ok((deployment, row, told, why, view.log_file(id).ok(), asked))
     })?;
     let mut answers = repository
@@ -97,20 +89,13 @@ pub(crate) fn deployment(
 }
 
 /// What the application's repository is asked: the commits that were gained, and those lost.
-fn commits(
-    path: std::path::PathBuf,
-    folder: Option<String>,
-    deployment: &Deployment,
-    from: Revision,
-) -> [Asked; 2] {
-    let to = deployment.revision.clone();
-    let asked = |without: &Revision, to: &Revision| Asked {
-        path: path.clone(),
-        folder: folder.clone(),
-        without: without.clone(),
-        to: to.clone(),
-    };
-    [asked(&from, &to), asked(&to, &from)]
+fn commits(view: &View, deployment: &Deployment) -> Option<[Asked; 2]> {
+    let (target, to) = (&deployment.target, &deployment.revision);
+    let from = deployment.previous_revision.as_ref()?;
+    Some([
+        view.question(target, from, to)?,
+        view.question(target, to, from)?,
+    ])
 }
 
 /// What is recorded, as a list of names and values.

@@ -29,10 +29,8 @@ pub(crate) fn environment(
         application: None,
     };
     let (overview, mut open, past) = repository.look(|view| {
-        let overview = view.overview_of(&filter)?;
-        let mut open = view.store.read()?.open_deployments(name)?;
-        let web = view.web();
-        open.retain(|one| web.shows(&one.target));
+        let overview = view.overview_with(&filter)?;
+        let open = view.open_deployments(name)?;
         Ok((overview, open, view.history(&filter, before, SHOWN)?))
     })?;
     let waiting = open.len();
@@ -55,7 +53,7 @@ pub(crate) fn environment(
         }
     };
     let content = html! {
-        div id="notices" data-live { (notices(&overview)) }
+        div id="notices" data-live { (notices(&overview, &filter)) }
         section id="open" data-live {
             h2 { "Running and waiting" }
             @if open.is_empty() { (nothing("Nothing runs, and nothing waits.")) }

@@ -7,6 +7,9 @@ use super::links::Links;
 use crate::fault::Fault;
 use crate::reply::{Reply, TextKind};
 
+/// What can be searched.
+pub(super) const SEARCHED: &str = "Hash, application, person, reason, or a number such as #42";
+
 /// What a page is.
 pub(super) struct Page<'p> {
     /// Its title, which is also its first heading.
@@ -66,8 +69,8 @@ fn render(links: &Links, page: Page<'_>) -> String {
                         (links.name)
                     }
                     form role="search" action=(links.to("search")) {
-                        label for="q" class="hidden" { "Hash, application, person or reason" }
-                        input id="q" name="q" type="search" placeholder="hash, person, reason";
+                        label for="q" class="hidden" { (SEARCHED) }
+                        input id="q" name="q" type="search" placeholder="hash, person, #42";
                         button { "Search" }
                     }
                     span id="live" role="status" {}

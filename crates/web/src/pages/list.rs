@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deploy_by_code::report::StatusRow;
 use deploy_by_code::text::{escape, with_causes};
 use maud::{DOCTYPE, html};
 
@@ -13,7 +14,9 @@ pub(crate) fn list(all: &[Arc<Repository>], base_path: &str) -> Reply {
     let all = all.iter().map(|repository| {
         let looked = repository.look(|view| {
             let overview = view.overview()?;
-            let due = overview.rows.iter().filter(|row| row.is_due()).count();
+            let is_due = |row: &&StatusRow| row.is_due() == Some(true);
+            let due = overview.rows.iter().filter(is_due).count();
+            let due = overview.names.wanted.as_ref().map(|_| due);
             Ok((view.web().base_path.clone(), overview.rows.len(), due))
         });
         let path = repository.place.git_dir.as_os_str().as_encoded_bytes();
@@ -45,8 +48,7 @@ pub(crate) fn list(all: &[Arc<Repository>], base_path: &str) -> Reply {
                                 @match looked {
                                     Ok((_, count, due)) => {
                                         span class="small" {
-                                            (count) " applications in environments, " (due)
-                                            " of them not as wanted; " (path)
+                                            (tally(count, due)) " " (path)
                                         }
                                     },
                                     Err(fault) => span class="notice bad" { (with_causes(&fault)) },
@@ -59,4 +61,19 @@ pub(crate) fn list(all: &[Arc<Repository>], base_path: &str) -> Reply {
         }
     };
     Reply::ok(TextKind::Html, page.into_string())
+}
+
+/// How many applications a repository has, counted in each environment, and how many of them are
+/// not as wanted. `due`: `None` where it is not known what is wanted.
+fn tally(count: usize, due: Option<usize>) -> String {
+    let what = match count {
+        1 => "1 application".to_owned(),
+        count => format!("{count} applications"),
+    };
+    match due {
+        None => format!("{what}. It is not known what is wanted."),
+        Some(0) if count == 0 => "Nothing is wanted or deployed yet.".to_owned(),
+        Some(0) => format!("{what}, all as wanted."),
+        Some(due) => format!("{what}, {due} not as wanted."),
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use deploy_by_code::id::{Application, Environment};
 use deploy_by_code::report::{Standing, StatusRow};
 use deploy_by_code::status::Status;
+use deploy_by_code::store::Filter;
 use deploy_by_code::verbs::Overview;
 use maud::{Markup, html};
 
@@ -33,13 +34,16 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
     let content = html! {
         div id="notices" data-live {
             p class="tally" { (cells::tally(&overview.rows)) }
-            (notices(&overview))
+            (notices(&overview, &Filter::default()))
         }
         @if overview.rows.is_empty() {
-            (nothing("Nothing is wanted or deployed yet."))
+            (nothing(match overview.names.wanted {
+                Some(_) => "Nothing is wanted or deployed yet.",
+                None => "Nothing is deployed yet. It is not known what is wanted.",
+            }))
         } @else {
             form class="filter" {
-                label for="filter" { "Applications with " }
+                label for="filter" { "Show applications with this in their names: " }
                 input id="filter" name="q" type="search" value=(word) autocomplete="off";
                 button { "Show" }
                 span id="count" role="status" { (rows.len()) " shown" }
@@ -90,8 +94,12 @@ fn head(overview: &Overview, links: &Links, environments: &BTreeSet<&Environment
     }
 }
 
-/// What can't go on, in sentences.
-pub(super) fn notices(overview: &Overview) -> Markup {
+/// What can't go on of what a filter lets through, in sentences.
+pub(super) fn notices(overview: &Overview, filter: &Filter) -> Markup {
+    let is_about = |name: &Environment| filter.environment.as_ref().is_none_or(|of| of == name);
+    let frozen = overview.frozen.iter().filter(|(name, _)| is_about(name));
+    let unwatched = overview.unwatched.iter();
+    let unwatched = unwatched.filter(|left| is_about(&left.deployment.target.environment));
     let branch = overview.missing_branch.as_ref().map(ToString::to_string);
     let branch = overview.not_as_installed.clone().or(branch);
     html! {
@@ -99,10 +107,10 @@ pub(super) fn notices(overview: &Overview) -> Markup {
         @if !overview.hooks.is_empty() {
             p class="notice bad" { "git does not run all hooks of this repository." }
         }
-        @for (environment, freeze) in &overview.frozen {
+        @for (environment, freeze) in frozen {
             p class="notice wait" { strong { (environment) } ": " (freeze.describe()) }
         }
-        @for left in &overview.unwatched {
+        @for left in unwatched {
             @let environment = &left.deployment.target.environment;
             p class="notice bad" {
                 strong { (environment) } ": "
@@ -112,7 +120,7 @@ pub(super) fn notices(overview: &Overview) -> Markup {
                 }
             }
         }
-        @for problem in &overview.problems {
+        @for problem in overview.problems_of(filter) {
             p class="notice bad" {
                 strong { (problem.refusal.shown_path()) } ": "
                 (cells::long_text(&problem.refusal.message))
@@ -136,10 +144,10 @@ fn cell(links: &Links, row: &StatusRow) -> Markup {
                         Some(deployed) => (cells::hash(links, &row.application, deployed)),
                         None => "–",
                     }
-                    @if let Some(wanted) = row.wanted.as_ref().filter(|_| row.is_due()) {
+                    @if row.is_due() != Some(false) {
                         span class="wanted" {
                             i aria-hidden="true" { " → " } span class="hidden" { " wanted: " }
-                            (cells::hash(links, &row.application, wanted))
+                            (cells::wanted(links, row))
                         }
                     }
                 }

@@ -11,7 +11,7 @@ mod list;
 mod matrix;
 mod search;
 
-pub(crate) use application::{application, of_application};
+pub(crate) use application::application;
 pub(crate) use deployment::deployment;
 pub(crate) use environment::environment;
 pub(crate) use layout::fault;
