@@ -202,8 +202,8 @@ impl View {
         shown.filter_map(|found| hiding.deployment(found)).collect()
     }
 
-    /// The history as far as a filter lets it through, newest first: at most `most` deployments with
-    /// lower numbers than `before`.
+    /// The history as far as a filter lets it through, newest first: at most `most` deployments
+    /// with lower numbers than `before`.
     pub(crate) fn history(
         &mut self,
         filter: &Filter,
