@@ -75,6 +75,26 @@ fn damaged_branch_does_not_look_as_if_all_were_well() {
 }
 
 #[test]
+fn wrong_number_is_not_answered_with_the_newest_ones() {
+    let world = deployed_once();
+    let page = Page::of(&world);
+    for path in [
+        "/api/log",
+        "/api/log/production",
+        "/environment/production",
+        "/application/a",
+    ] {
+        for wrong in ["x", "", "-1", "0", "1.5", "99999999999999999999"] {
+            let (status, text) = page.fails(&format!("{path}?before={wrong}"));
+            assert_eq!(status, 400, "{path} {wrong:?}: {text}");
+            let words = "before has to be the number of a deployment";
+            assert!(text.contains(words), "{text}");
+        }
+        page.get(&format!("{path}?before=2"));
+    }
+}
+
+#[test]
 fn no_snapshot_is_open_while_the_branch_is_read() {
     let world = deployed_once();
     let page = Page::of(&world);
