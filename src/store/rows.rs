@@ -271,8 +271,8 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// The same as [`Reader::select`], each with what the rules said of it. Only those who show them
-    /// read the notes.
+    /// The same as [`Reader::select`], each with what the rules said of it. Only those who show
+    /// them read the notes.
     #[cfg_attr(test, track_caller)]
     pub(super) fn select_with_notes(
         &self,
