@@ -8,6 +8,7 @@ use crate::deploy_repository::DeployRepository;
 use crate::deployfile::newest_entry;
 use crate::event::Event;
 use crate::event_kind::EventKind;
+use crate::git;
 use crate::id::{Application, Environment, Revision};
 use crate::identity::{Evidence, Identity};
 use crate::judging::ApplicationRepositories;
@@ -229,7 +230,8 @@ impl EventRow {
         deployment: &Deployment,
     ) {
         if let Some(commit) = &deployment.deploy_commit {
-            self.why = entry_lines(deploy, commit, deployment);
+            // Who is told of it is told also where the commit can't be read any more.
+            self.why = entry_lines(deploy, commit, deployment).unwrap_or_default();
         }
 
         let path = deploy.application_repository(&deployment.target);
@@ -246,23 +248,20 @@ impl EventRow {
     }
 }
 
-/// What the newest entry of a deployment's deploy file says. Empty: it says nothing, or can't be
-/// read.
-#[must_use]
+/// What the newest entry of a deployment's deploy file says, in at most 20 lines of 300 characters.
+/// Empty: it says nothing.
+///
+/// # Errors
+/// The commit can't be read.
 pub fn entry_lines(
     deploy: &DeployRepository,
     commit: &Revision,
     deployment: &Deployment,
-) -> Vec<String> {
+) -> Result<Vec<String>, git::Error> {
     let root = &deploy.config.root;
-    let content = deploy
-        .repository
-        .deploy_file(commit, root, &deployment.target);
-    // Who is told of a deployment is also told of it where a commit can't be read any more.
-    let Ok(Some(content)) = content else {
-        return Vec::new();
-    };
-    newest_entry(&content)
+    let target = &deployment.target;
+    let content = deploy.repository.deploy_file(commit, root, target)?;
+    let lines = newest_entry(content.as_deref().unwrap_or_default())
         .into_iter()
         .take(LINES_MAX)
         .map(|line| {
@@ -270,8 +269,8 @@ pub fn entry_lines(
                 .chars()
                 .take(LINE_MAX)
                 .collect()
-        })
-        .collect()
+        });
+    Ok(lines.collect())
 }
 
 /// Who made an event happen, if the event itself says so.

@@ -192,7 +192,8 @@ impl PublishedStatus {
         let commit = deployment.and_then(|deployment| deployment.deploy_commit.as_ref());
         let lines = deployment.zip(commit);
         let lines = lines.map(|(deployment, commit)| entry_lines(&self.deploy, commit, deployment));
-        lines.unwrap_or_default()
+        // What can't be read any more is left out, and the rest is published.
+        lines.and_then(Result::ok).unwrap_or_default()
     }
 
     /// Everything that is published, as it is recorded now. `event` is the last event of which a

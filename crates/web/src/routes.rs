@@ -86,7 +86,7 @@ async fn environment(
     Named(name): Named<Environment>,
     Query(asked): Query<Asked>,
 ) -> Answered {
-    at.show(move |repository, links| pages::environment(repository, links, &name, asked.before))
+    at.show(move |repository, links| pages::environment(repository, links, &name, asked.before()?))
         .await
 }
 
@@ -95,7 +95,7 @@ async fn application(
     Named(name): Named<Application>,
     Query(asked): Query<Asked>,
 ) -> Answered {
-    at.show(move |repository, links| pages::application(repository, links, &name, asked.before))
+    at.show(move |repository, links| pages::application(repository, links, &name, asked.before()?))
         .await
 }
 
@@ -170,7 +170,7 @@ async fn api_log(at: At, Named(part): Named<Part>, Query(asked): Query<Asked>) -
             repository,
             &part.into(),
             asked.number.as_deref(),
-            asked.before,
+            asked.before()?,
         )
     })
     .await

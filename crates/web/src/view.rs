@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use deploy_by_code::config::WebSection;
 use deploy_by_code::deploy_repository::DeployRepository;
+use deploy_by_code::git;
 use deploy_by_code::id::{Application, DeploymentId, Environment, Revision, Target};
 use deploy_by_code::report::{DeploymentRow, NotificationRow, StatusRow, entry_lines};
 use deploy_by_code::store::{ChangeMark, Deployment, Filter, Period, Store, VERSION};
@@ -275,10 +276,13 @@ impl View {
     }
 
     /// What the entry of a deployment's deploy file says.
-    pub(crate) fn entry(&self, deployment: &Deployment) -> Vec<String> {
+    ///
+    /// # Errors
+    /// The commit that asked for the deployment can't be read.
+    pub(crate) fn entry(&self, deployment: &Deployment) -> Result<Vec<String>, git::Error> {
         match &deployment.deploy_commit {
             Some(commit) => entry_lines(&self.deploy, commit, deployment),
-            None => Vec::new(),
+            None => Ok(Vec::new()),
         }
     }
 

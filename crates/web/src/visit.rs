@@ -181,14 +181,28 @@ impl From<Part> for Filter {
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<(String, String)>")]
 pub(crate) struct Asked {
-    /// Only deployments before this one (`before`).
-    pub(crate) before: Option<DeploymentId>,
+    /// Only deployments before this one (`before`); see [`Asked::before`].
+    before: Option<String>,
     /// How many of them (`n`).
     pub(crate) number: Option<String>,
     /// A word that is searched (`q`); empty: none.
     pub(crate) word: String,
     /// Up to which byte the browser has a log (`from`).
     pub(crate) from: Option<u64>,
+}
+
+impl Asked {
+    /// Only deployments before this one; `None`: the newest ones.
+    ///
+    /// # Errors
+    /// It is no number of a deployment. To show the newest ones then would answer another question.
+    pub(crate) fn before(&self) -> Result<Option<DeploymentId>, Fault> {
+        let number = |text: &String| {
+            let number = Number::try_from(text.clone()).map(|number| number.0);
+            number.map_err(|_| Fault::Query("before has to be the number of a deployment".into()))
+        };
+        self.before.as_ref().map(number).transpose()
+    }
 }
 
 impl From<Vec<(String, String)>> for Asked {
@@ -198,7 +212,7 @@ impl From<Vec<(String, String)>> for Asked {
             pair.map(|(_, value)| value.as_str())
         };
         Self {
-            before: value("before").and_then(|before| before.parse().ok()),
+            before: value("before").map(str::to_owned),
             number: value("n").map(str::to_owned),
             word: value("q").unwrap_or_default().to_owned(),
             from: value("from").and_then(|from| from.parse().ok()),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use deploy_by_code::id::{Application, DeploymentId, Environment, Revision, Target};
+use deploy_by_code::id::{Application, DeploymentId, Environment};
 use deploy_by_code::report::{CommitsRow, StatusRow};
 use deploy_by_code::store::Deployment;
 use maud::{Markup, html};
@@ -28,19 +28,30 @@ const STEPS_SHOWN: usize = 10;
 struct Known {
     rows: Vec<StatusCell>,
     past: Vec<Deployment>,
-    /// The environments of which one has what another one lacks: who has it, who lacks it.
-    pairs: Vec<(Environment, Environment)>,
+    compared: Compared,
     asked: Vec<Asked>,
     /// The deployments whose commits are asked for, each by what it gained and what it lost.
     steps: Vec<DeploymentId>,
 }
 
+/// Which environments are compared.
+#[derive(Default)]
+struct Compared {
+    /// In how many of them something is deployed.
+    deployed: usize,
+    /// Of which one has what another one may lack: who has it, who may lack it. Commits are asked
+    /// for each of them.
+    pairs: Vec<(Environment, Environment)>,
+    /// For which no repository is configured, so that nobody can be asked what they have.
+    without_repository: Vec<Environment>,
+}
+
 /// One environment.
 struct StatusCell {
     environment: Environment,
-    deployed: Option<Revision>,
-    wanted: Option<Revision>,
     class: &'static str,
+    deployed: Markup,
+    wanted: Markup,
     content: Markup,
 }
 
@@ -54,7 +65,8 @@ pub(crate) fn application(
     let known = repository.look(|view| look(view, links, name, before))?;
     // The repositories are asked when nobody waits for this look any more.
     let mut answers = repository.commits.between(known.asked).into_iter();
-    let lacks: Vec<_> = known.pairs.into_iter().zip(answers.by_ref()).collect();
+    let pairs = known.compared.pairs.iter();
+    let lacks: Vec<_> = pairs.zip(answers.by_ref()).collect();
     let mut steps = BTreeMap::new();
     for id in known.steps {
         steps.insert(id, (answers.next(), answers.next()));
@@ -71,7 +83,7 @@ pub(crate) fn application(
                         th scope="col" { "Wanted" } th scope="col" { "Status" }
                     } }
                     tbody {
-                        @for cell in &known.rows { (row(links, name, cell)) }
+                        @for cell in &known.rows { (row(links, cell)) }
                     }
                 }
             }
@@ -80,9 +92,7 @@ pub(crate) fn application(
             h2 { "What one has and another one lacks" }
             @let lacking = lacks.iter().filter(|(_, commits)| commits.count != Some(0));
             @let lacking: Vec<_> = lacking.collect();
-            @if lacking.is_empty() {
-                p class="none" { "No environment lacks what another one has." }
-            }
+            (remarks(&known.compared, lacking.is_empty()))
             @for ((has, without), commits) in lacking {
                 h3 { (has) " has, " (without) " lacks" }
                 (commits_list(links, name, commits))
@@ -96,10 +106,8 @@ pub(crate) fn application(
                     details {
                         summary {
                             (one.id) " " (one.target.environment) ": "
-                            (gained.in_words("gained").unwrap_or_default())
-                            @if lost.count != Some(0) {
-                                ", " (lost.in_words("lost").unwrap_or_default())
-                            }
+                            (in_words(gained, "gained"))
+                            @if lost.count != Some(0) { ", " (in_words(lost, "lost")) }
                         }
                         (commits_list(links, name, gained))
                         @if lost.count != Some(0) {
@@ -134,36 +142,37 @@ fn look(
     let overview = view.overview_with_application(name)?;
     let past = view.history_of(name, &overview, before, SHOWN)?;
     let own = overview.rows.iter().filter(|row| row.application == *name);
-    let own: Vec<&StatusRow> = own.collect();
 
-    let mut asked = Vec::new();
-    let mut pairs = Vec::new();
-    let mut ask = |target: &Target, without: &Revision, to: &Revision| {
-        asked.push(view.question(target, without, to)?);
-        Some(())
-    };
-    let compared = own
-        .iter()
-        .filter_map(|row| Some((*row, row.deployed.as_ref()?)));
-    let compared: Vec<_> = compared.take(COMPARED_MAX).collect();
-    for (one, has) in &compared {
-        for (other, lacks) in &compared {
-            if has != lacks && ask(&one.target(), lacks, has).is_some() {
-                pairs.push((one.environment.clone(), other.environment.clone()));
-            }
+    let (mut asked, mut compared) = (Vec::new(), Compared::default());
+    let deployed = own
+        .clone()
+        .filter_map(|row| Some((row, row.deployed.as_ref()?)));
+    let deployed: Vec<_> = deployed.collect();
+    compared.deployed = deployed.len();
+    let first = || deployed.iter().take(COMPARED_MAX);
+    for (one, has) in first() {
+        for (other, lacks) in first().filter(|(_, lacks)| lacks != has) {
+            let Some(question) = view.question(&one.target(), lacks, has) else {
+                compared.without_repository.push(one.environment.clone());
+                break;
+            };
+            asked.push(question);
+            let pair = (one.environment.clone(), other.environment.clone());
+            compared.pairs.push(pair);
         }
     }
     let mut steps = Vec::new();
     for one in past.iter().take(STEPS_SHOWN) {
         if let Some(from) = &one.previous_revision
-            && ask(&one.target, from, &one.revision).is_some()
-            && ask(&one.target, &one.revision, from).is_some()
+            && let Some(gained) = view.question(&one.target, from, &one.revision)
+            && let Some(lost) = view.question(&one.target, &one.revision, from)
         {
+            asked.extend([gained, lost]);
             steps.push(one.id);
         }
     }
 
-    let cell = |row: &&StatusRow| {
+    let cell = |row: &StatusRow| {
         let content = html! {
             @if let Some(standing) = row.status { (cells::standing(standing)) " " }
             @if let Some(id) = row.deployment { (cells::deployment(links, id)) " " }
@@ -177,37 +186,76 @@ fn look(
                 }
             }
         };
+        let deployed = html! {
+            @match &row.deployed {
+                Some(deployed) => (cells::hash(links, name, deployed)),
+                None => "–",
+            }
+        };
         StatusCell {
             environment: row.environment.clone(),
-            deployed: row.deployed.clone(),
-            wanted: row.wanted.clone(),
             class: cells::attention(row),
+            deployed,
+            wanted: cells::wanted(links, row),
             content,
         }
     };
     Ok(Known {
-        rows: own.iter().map(cell).collect(),
+        rows: own.map(cell).collect(),
         past,
-        pairs,
+        compared,
         asked,
         steps,
     })
 }
 
-fn row(links: &Links, name: &Application, cell: &StatusCell) -> Markup {
-    let hash = |revision: &Option<Revision>| {
-        html! {
-            @match revision {
-                Some(revision) => (cells::hash(links, name, revision)),
-                None => "–",
+/// What is to be said of what was compared, and of what was not. `is_equal`: nothing was found that
+/// one has and another one lacks, and no answer is missing.
+fn remarks(compared: &Compared, is_equal: bool) -> Markup {
+    let without = &compared.without_repository;
+    let is_cut = compared.deployed > COMPARED_MAX;
+    html! {
+        @if compared.deployed < 2 {
+            p class="none" { "It is deployed in fewer than two environments." }
+        } @else if is_equal && without.is_empty() {
+            p class="none" {
+                @match is_cut {
+                    true => { "Of the first " (COMPARED_MAX) " environments, none lacks" },
+                    false => { "No environment lacks" },
+                }
+                " what another one has."
             }
         }
-    };
+        @if !without.is_empty() {
+            p class="notice wait" {
+                "It is not known what others lack of "
+                @for (index, name) in without.iter().enumerate() {
+                    @if index > 0 { ", " } (name)
+                }
+                ": no repository is configured for the application there."
+            }
+        }
+        @if is_cut {
+            p class="notice wait" {
+                "Only the first " (COMPARED_MAX) " of " (compared.deployed)
+                " environments are compared."
+            }
+        }
+    }
+}
+
+/// How many commits were gained or lost, where `what` says which of the two.
+fn in_words(commits: &CommitsRow, what: &str) -> String {
+    let words = commits.in_words(what);
+    words.unwrap_or_else(|| format!("it is not known which commits were {what}"))
+}
+
+fn row(links: &Links, cell: &StatusCell) -> Markup {
     html! {
         tr class=(cell.class) {
             th scope="row" { a href=(links.environment(&cell.environment)) { (cell.environment) } }
-            td { (hash(&cell.deployed)) }
-            td class="wanted" { (hash(&cell.wanted)) }
+            td { (cell.deployed) }
+            td class="wanted" { (cell.wanted) }
             td class="wide" { (cell.content) }
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use deploy_by_code::id::{Application, DeploymentId, Revision};
 use deploy_by_code::report::{CommitsRow, DeploymentRow, NotificationRow};
 use deploy_by_code::store::{Deployment, NotificationStatus};
+use deploy_by_code::text::with_causes;
 use deploy_by_code::time::{Timestamp, show_duration};
 use maud::{Markup, html};
 
@@ -25,19 +26,24 @@ pub(crate) fn deployment(
     links: &Links,
     id: DeploymentId,
 ) -> Result<Reply, Fault> {
-    let (deployment, row, told, why, log, asked) = repository.look(|view| {
+    let (deployment, row, told, entry, log, comparison) = repository.look(|view| {
         let deployment = view.deployment(id)?;
         let row = view.row(&deployment)?;
         let told = view.notifications_of(&deployment)?;
-        let why = view.entry(&deployment);
-        let asked = commits(view, &deployment);
-        Ok((deployment, row, told, why, view.log_file(id).ok(), asked))
+        let entry = view.entry(&deployment);
+        let comparison = Comparison::of(view, &deployment);
+        let log = view.log_file(id).ok();
+        Ok((deployment, row, told, entry, log, comparison))
     })?;
-    let mut answers = repository
-        .commits
-        .between(asked.into_iter().flatten().collect());
-    let lost = answers.pop();
-    let gained = answers.pop();
+    // The repository is asked when nobody waits for this look any more.
+    let comparison = match comparison {
+        Comparison::Possible(asked) => {
+            let commits = repository.commits.between(asked.into());
+            Comparison::Possible(<[CommitsRow; 2]>::try_from(commits).map_err(|_| Fault::Broken)?)
+        }
+        Comparison::First => Comparison::First,
+        Comparison::NoRepository => Comparison::NoRepository,
+    };
     let log = log.map(LogEnd::read);
 
     let application = &row.application;
@@ -58,10 +64,15 @@ pub(crate) fn deployment(
         }
         section id="commits" {
             h2 { "Commits" }
-            @if !why.is_empty() {
-                blockquote { @for line in &why { (cells::text(line)) br; } }
+            @match &entry {
+                Ok(lines) if lines.is_empty() => {},
+                Ok(lines) => blockquote { @for line in lines { (cells::text(line)) br; } },
+                Err(error) => p class="notice bad" {
+                    "It can't be read what the deploy file says: "
+                    (cells::long_text(&with_causes(error)))
+                },
             }
-            (changes(links, application, gained.as_ref(), lost.as_ref()))
+            (changes(links, application, &comparison))
         }
         @if !told.is_empty() {
             section id="told" data-live { h2 { "Notifications" } (notifications(&told)) }
@@ -88,14 +99,30 @@ pub(crate) fn deployment(
     ))
 }
 
-/// What the application's repository is asked: the commits that were gained, and those lost.
-fn commits(view: &View, deployment: &Deployment) -> Option<[Asked; 2]> {
-    let (target, to) = (&deployment.target, &deployment.revision);
-    let from = deployment.previous_revision.as_ref()?;
-    Some([
-        view.question(target, from, to)?,
-        view.question(target, to, from)?,
-    ])
+/// Whether it can be known which commits a deployment gained and which it lost, in this order: the
+/// questions, or the answers.
+enum Comparison<T> {
+    /// Nothing was deployed before it.
+    First,
+    /// No repository is configured for the application.
+    NoRepository,
+    /// The repository can be asked.
+    Possible([T; 2]),
+}
+
+impl Comparison<Asked> {
+    fn of(view: &View, deployment: &Deployment) -> Self {
+        let (target, to) = (&deployment.target, &deployment.revision);
+        let Some(from) = &deployment.previous_revision else {
+            return Self::First;
+        };
+        let gained = view.question(target, from, to);
+        let lost = view.question(target, to, from);
+        match gained.zip(lost) {
+            Some((gained, lost)) => Self::Possible([gained, lost]),
+            None => Self::NoRepository,
+        }
+    }
 }
 
 /// What is recorded, as a list of names and values.
@@ -188,21 +215,29 @@ fn rules(row: &DeploymentRow) -> Markup {
     }
 }
 
+/// The commits that a deployment gained, and those that it lost.
 fn changes(
     links: &Links,
     application: &Application,
-    gained: Option<&CommitsRow>,
-    lost: Option<&CommitsRow>,
+    comparison: &Comparison<CommitsRow>,
 ) -> Markup {
     html! {
-        @match gained {
-            None => p class="none" { "Nothing to compare with." },
-            Some(gained) => {
-                h3 { "Gained" } (commits_list(links, application, gained))
+        @match comparison {
+            Comparison::First => p class="none" {
+                "Nothing was deployed before it, so there is nothing to compare it with."
             },
-        }
-        @if let Some(lost) = lost.filter(|lost| lost.count != Some(0) && lost.unknown.is_none()) {
-            h3 { "Lost" } (commits_list(links, application, lost))
+            Comparison::NoRepository => p class="none" {
+                "It is not known which commits were gained and lost: no repository is configured \
+                 for this application."
+            },
+            Comparison::Possible([gained, lost]) => {
+                h3 { "Gained" } (commits_list(links, application, gained))
+                h3 { "Lost" }
+                @match lost.count {
+                    Some(0) => p class="none" { "No commit was lost." },
+                    _ => (commits_list(links, application, lost)),
+                }
+            },
         }
     }
 }
