@@ -25,6 +25,7 @@ mod server;
 mod site;
 mod socket;
 mod start_error;
+mod turn;
 mod view;
 mod visit;
 
