@@ -171,6 +171,8 @@ mod unseen;
 mod users;
 mod web;
 mod web_browser;
+mod web_crowd;
 mod web_live;
 mod web_markup;
+mod web_places;
 mod web_safety;

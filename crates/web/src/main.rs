@@ -8,14 +8,17 @@ mod api;
 mod arguments;
 mod assets;
 mod body;
+mod browser;
 mod commits;
 mod connections;
 mod fault;
 mod feed;
 mod follow;
 mod host;
+mod limits;
 mod listener;
 mod log_page;
+mod log_reader;
 mod log_text;
 mod pages;
 mod reply;
@@ -51,7 +54,7 @@ fn run(arguments: &Arguments) -> Result<(), StartError> {
     let site = site::Site::find(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(server::THREADS)
+        .max_blocking_threads(limits::THREADS)
         .build()
         .map_err(StartError::System)?;
     let served = runtime.block_on(server::serve(arguments, site));

@@ -46,7 +46,7 @@ pub(crate) fn deployment(
         .between(asked.into_iter().flatten().collect());
     let lost = answers.pop();
     let gained = answers.pop();
-    let log = log.map(LogEnd::read);
+    let log = log.map(|file| LogEnd::read(file, row.status.has_ended()));
 
     let application = &row.application;
     let content = html! {
@@ -71,8 +71,8 @@ pub(crate) fn deployment(
             }
             (changes(links, application, gained.as_ref(), lost.as_ref()))
         }
-        @if !told.is_empty() {
-            section id="told" data-live { h2 { "Notifications" } (notifications(&told)) }
+        section id="told" data-live {
+            @if !told.is_empty() { h2 { "Notifications" } (notifications(&told)) }
         }
         section id="output" {
             h2 { "Output" }
