@@ -35,17 +35,16 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
             p class="tally" { (cells::tally(&overview.rows)) }
             (notices(&overview))
         }
-        @if overview.rows.is_empty() {
-            (nothing("Nothing is wanted or deployed yet."))
-        } @else {
-            form class="filter" {
-                label for="filter" { "Applications with " }
-                input id="filter" name="q" type="search" value=(word) autocomplete="off";
-                button { "Show" }
-                span id="count" role="status" { (rows.len()) " shown" }
-            }
-            div id="matrix" class="scroll" role="region" aria-label="Matrix" tabindex="0"
-                data-live {
+        form class="filter" {
+            label for="filter" { "Applications with " }
+            input id="filter" name="q" type="search" value=(word) autocomplete="off";
+            button { "Show" }
+            span id="count" role="status" { (rows.len()) " shown" }
+        }
+        div id="matrix" class="scroll" role="region" aria-label="Matrix" tabindex="0" data-live {
+            @if overview.rows.is_empty() {
+                (nothing("Nothing is wanted or deployed yet."))
+            } @else {
                 table class="matrix" {
                     (head(&overview, links, &environments))
                     tbody {
