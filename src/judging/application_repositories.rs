@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::mirrors::Mirrors;
-use super::questions::{Asked, Question, RepositoryAnswer, Worker};
+use super::questions::{Asked, LeftThread, Question, RepositoryAnswer, Worker};
 use crate::deploy_repository::DeployRepository;
 use crate::git::{ExportRules, Gained};
 use crate::id::{Application, Revision, Target};
@@ -40,8 +40,8 @@ pub struct ApplicationRepositories<'l> {
     /// The thread that reads the repositories. `None`: it is not started yet, or it hangs.
     worker: Option<Worker>,
     answers: HashMap<Asked, RepositoryAnswer>,
-    /// The repositories that gave no answer in time.
-    silent: HashSet<PathBuf>,
+    /// The repositories that gave no answer in time, and the thread that was left behind with each.
+    silent: HashMap<PathBuf, LeftThread>,
     /// How long one answer may take.
     answer_max: Duration,
     /// How long all answers together may take.
@@ -65,7 +65,7 @@ impl<'l> ApplicationRepositories<'l> {
             mirrors: Mirrors::default(),
             worker: None,
             answers: HashMap::new(),
-            silent: HashSet::new(),
+            silent: HashMap::new(),
             answer_max,
             total_max,
             left: total_max,
@@ -118,6 +118,13 @@ impl<'l> ApplicationRepositories<'l> {
         done
     }
 
+    /// The thread that was left behind with a repository which gave no answer in time; `None`: the
+    /// repository has answered, or was not asked.
+    #[must_use]
+    pub fn left_behind(&self, path: &Path) -> Option<&LeftThread> {
+        self.silent.get(path)
+    }
+
     /// Asks many questions at once, so that the answers are there when they are needed.
     pub(super) fn prepare(&mut self, asked: Vec<Asked>) {
         if self.only_memory {
@@ -165,7 +172,7 @@ impl<'l> ApplicationRepositories<'l> {
         loop {
             let (given_up, rest) = open
                 .into_iter()
-                .partition(|(path, _)| self.silent.contains(path));
+                .partition(|(path, _)| self.silent.contains_key(path));
             open = rest;
             self.give_up(given_up, &Unknown(self.no_answer()));
             if open.is_empty() {
@@ -196,7 +203,7 @@ impl<'l> ApplicationRepositories<'l> {
             self.left = end.left();
 
             let Ok(answer) = answer else {
-                self.silent.insert(path.clone());
+                self.silent.insert(path.clone(), worker.thread);
                 return;
             };
             self.answers
@@ -437,6 +444,9 @@ mod tests {
 
         assert_eq!(find(&mut repositories, &silent_one), silent("300 ms"));
         assert_eq!(find(&mut repositories, &works), RevisionFact::Missing);
+        assert!(repositories.left_behind(&works).is_none());
+        let left = repositories.left_behind(&silent_one).unwrap();
+        assert!(left.still_waits());
         // It is not asked, and not waited for, again.
         let deadline = Deadline::after(Duration::from_millis(200));
         let contains = repositories.contains(&silent_one, &revision(), &revision());

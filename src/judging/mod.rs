@@ -29,6 +29,7 @@ pub use application_repositories::ApplicationRepositories;
 pub use error::Error;
 pub use judge::{Judged, Prepared, judge, prepare};
 pub use not_deployed::{NotDeployed, near_misses, not_deployed};
+pub use questions::LeftThread;
 pub use subject::Subject;
 pub use unreadable::unreadable_tip;
 pub use wanted::{deploy_files, deploy_files_at, wanted};

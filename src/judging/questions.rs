@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::git::{self, ExportRules, Gained, Repository, Surveyor};
@@ -173,6 +174,19 @@ pub(super) struct Worker {
     pub(super) questions: Sender<Asked>,
     /// The answers, in the order of the questions.
     pub(super) answers: Receiver<RepositoryAnswer>,
+    pub(super) thread: LeftThread,
+}
+
+/// A thread that was left behind with a repository that gave no answer in time.
+#[derive(Debug, Clone)]
+pub struct LeftThread(Arc<JoinHandle<()>>);
+
+impl LeftThread {
+    /// Whether it still waits for the repository.
+    #[must_use]
+    pub fn still_waits(&self) -> bool {
+        !self.0.is_finished()
+    }
 }
 
 impl Worker {
@@ -182,10 +196,14 @@ impl Worker {
         let (questions, asked) = mpsc::channel::<Asked>();
         let (answered, answers) = mpsc::channel();
 
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("applications".to_owned())
             .spawn(move || answer_all(&asked, &answered))?;
-        Ok(Self { questions, answers })
+        Ok(Self {
+            questions,
+            answers,
+            thread: LeftThread(Arc::new(thread)),
+        })
     }
 }
 

@@ -48,6 +48,15 @@ impl Tail {
     /// # Errors
     /// The file can't be read.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
+        self.read_at_most(CHUNK)
+    }
+
+    /// The same with at most so many bytes of the file. Where a part of it was left out, there are
+    /// some words before them.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn read_at_most(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let file = match &mut self.file {
             Some(file) => file,
             None => match open::without_following(&self.path).and_then(open::regular) {
@@ -71,7 +80,7 @@ impl Tail {
         }
 
         file.seek(SeekFrom::Start(self.offset))?;
-        self.offset += file.take(CHUNK).read_to_end(&mut bytes)? as u64;
+        self.offset += file.take(most).read_to_end(&mut bytes)? as u64;
         Ok(bytes)
     }
 }

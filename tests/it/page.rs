@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::processes::{BINARY, kill_child};
+use crate::run::DEADLINE;
 use crate::world::World;
 
 /// The program that shows the page.
@@ -205,8 +206,10 @@ impl Stream {
     #[track_caller]
     pub fn until(&mut self, text: &str) -> String {
         let mut buffer = [0; 64 * 1024];
+        let end = Instant::now() + DEADLINE;
         loop {
             let seen = String::from_utf8_lossy(&self.seen).into_owned();
+            assert!(Instant::now() < end, "no {text:?}: {seen}");
             if seen.contains(text) {
                 return seen;
             }

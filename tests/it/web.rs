@@ -1,7 +1,7 @@
 //! What the page shows: real pushes, seen by a client.
 
 use std::io::Write as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -187,6 +187,14 @@ fn client_that_has_a_page_gets_it_compressed_or_not_at_all() {
     let again = page.ask("GET", "/api/log", &format!("If-None-Match: {tag}\r\n"));
     assert_eq!((again.status, again.body.len()), (304, 0));
     assert_eq!(again.header("content-length"), None, "{again:?}");
+    assert_eq!(
+        page.ask("GET", "/api/log", "If-None-Match: *\r\n").status,
+        304
+    );
+    // What stands in between may not give it to others, but for what is the same for all.
+    assert_eq!(plain.header("cache-control"), Some("private, no-cache"));
+    let style = page.ask("GET", "/style.css", "");
+    assert_eq!(style.header("cache-control"), Some("no-cache"));
 
     let short = page.ask("GET", "/api/log", "Accept-Encoding: gzip\r\n");
     assert_eq!(short.header("content-encoding"), Some("gzip"));
@@ -206,89 +214,6 @@ fn client_that_has_a_page_gets_it_compressed_or_not_at_all() {
         (stream.status, stream.header("content-length")),
         (200, None)
     );
-}
-
-#[test]
-fn several_repositories_have_a_list_and_a_page_each() {
-    let (world, other) = (with_history(), World::installed());
-    let path = other.repository().display().to_string();
-    let page = Page::start(&world, &["deploy.git", &path]);
-    let list = page.get("/");
-    assert!(
-        list.contains("\"/r/deploy/\"") && list.contains("\"/r/deploy-2/\""),
-        "{list}"
-    );
-    assert_eq!(page.json("/r/deploy/api/status"), world.json(&["status"]));
-    assert_eq!(page.json("/r/deploy-2/api/status"), json!([]));
-    assert!(
-        page.get("/r/deploy/")
-            .contains("href=\"/r/deploy/application/a\"")
-    );
-    assert_eq!(
-        page.ask("GET", "/r/deploy", "").header("location"),
-        Some("/r/deploy/")
-    );
-    assert_eq!(page.get("/healthz"), "ok\n");
-}
-
-#[test]
-fn registered_repositories_of_this_user_are_shown() {
-    let world = World::installed();
-    let list = world.path("list");
-    std::fs::create_dir(&list).unwrap();
-    let registry = format!("--registry={}", list.display());
-    let page = Page::start(&world, &["--registered", &registry]);
-    for path in ["/", "/api/status", "/healthz"] {
-        let (status, text) = page.fails(path);
-        assert_eq!(status, 503, "{path}");
-        let message = "no repository of this user is registered";
-        assert!(text.contains(message), "{path}: {text}");
-    }
-
-    world.cmd(&["install", &registry]).ok();
-    // What others have registered is left out.
-    std::fs::write(list.join("x"), "/nowhere\n").unwrap();
-    let entries = std::fs::read_dir(&list).unwrap().count();
-    assert_eq!(entries, 2, "install has registered the repository");
-    world.wait_until("it is shown", || page.fails("/api/status").0 == 200);
-    assert_eq!(page.json("/api/status"), json!([]));
-
-    // One more gets a list.
-    let other = World::installed();
-    other.cmd(&["install", &registry]).ok();
-    world.wait_until("there is a list", || {
-        page.fails("/").1.contains("\"/r/deploy-2/\"")
-    });
-    assert_eq!(page.get("/healthz"), "ok\n");
-    assert_eq!(page.json("/r/deploy-2/api/status"), json!([]));
-    other.cmd(&["uninstall", &registry]).ok();
-    world.wait_until("it is alone again", || page.fails("/api/status").0 == 200);
-}
-
-#[test]
-fn page_below_a_path_has_all_its_links_there() {
-    let world = with_history();
-    world.config_file(&format!(
-        "{}\n[web]\nbase_path = \"/a/b\"\n",
-        world.config_text()
-    ));
-    let page = Page::of(&world);
-    let matrix = page.get("/a/b/");
-    let links = ["href=\"", "src=\"", "action=\""];
-    for part in links.iter().flat_map(|start| matrix.split(start).skip(1)) {
-        assert!(
-            part.starts_with("/a/b/") || part.starts_with("#main"),
-            "{part}"
-        );
-    }
-    assert_eq!(
-        page.ask("GET", "/a/b", "").header("location"),
-        Some("/a/b/")
-    );
-    for path in ["/", "/api/status", "/a/bc/"] {
-        assert_eq!(page.fails(path).0, 404, "{path}");
-    }
-    page.get("/a/b/script.js");
 }
 
 #[test]
@@ -320,6 +245,25 @@ fn unix_socket_is_made_and_used_by_any_name() {
         assert_eq!(Answer::read(&mut stream).text(), "ok\n");
         kill_child(&mut page);
     }
+}
+
+#[test]
+fn socket_that_somebody_else_has_is_not_taken_away() {
+    let world = with_history();
+    let socket = world.path("page.sock");
+    // Nobody can connect to it in this way, but somebody has it.
+    let _other = UnixDatagram::bind(&socket).unwrap();
+    let mut command = world.command(page_program().to_str().unwrap(), ".");
+    let mut page = in_background(command.arg("--unix").arg(&socket).arg("deploy.git"));
+    let mut ended = None;
+    world.wait_until("it has ended or listens", || {
+        ended = page.try_wait().unwrap();
+        ended.is_some() || UnixStream::connect(&socket).is_ok()
+    });
+    if ended.is_none() {
+        kill_child(&mut page);
+    }
+    assert_eq!(ended.and_then(|status| status.code()), Some(4));
 }
 
 /// Becomes a program that gets a socket as systemd hands it over (sd_listen_fds(3)).

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::applications::{self, commit, deploy, try_deploy, try_deploy_saying};
+use crate::applications::{self, commit, commits, deploy, try_deploy, try_deploy_saying};
 use crate::browser::{Tab, axe};
 use crate::page::Page;
 use crate::world::World;
@@ -202,6 +202,102 @@ fn push_appears_without_reload_and_moves_only_what_may_move() {
     assert_eq!(tab.value("window.isSamePage"), true);
     assert_eq!(tab.value("document.activeElement.textContent"), "a");
     assert!(tab.complaints.is_empty(), "{:?}", tab.complaints);
+}
+
+#[test]
+fn first_deployment_appears_in_a_page_that_was_empty() {
+    let Some(mut tab) = Tab::open() else { return };
+    let world = World::installed();
+    let page = Page::of(&world);
+    tab.go(&format!("http://{}/", page.address));
+    tab.value("window.isSamePage = true");
+    let matrix = "document.getElementById('matrix').innerText";
+    tab.until(&format!(
+        "{matrix}.includes('Nothing is wanted or deployed yet')"
+    ));
+    world.deploy("production/a", 1);
+    world.push();
+    tab.until(&format!("{matrix}.includes('0000001')"));
+    assert_eq!(tab.value("window.isSamePage"), true);
+    assert!(tab.complaints.is_empty(), "{:?}", tab.complaints);
+}
+
+#[test]
+fn page_goes_on_after_a_time_in_which_nothing_could_be_shown() {
+    let Some(mut tab) = Tab::open() else { return };
+    let world = World::installed();
+    world.deploy("production/a", 1);
+    world.push();
+    world.settled();
+    let page = Page::of(&world);
+    let url = format!("http://{}/", page.address);
+    tab.go(&url);
+    tab.value("window.isSamePage = true");
+    let config = world.config_text();
+    world.config_file("xyzzy = 1\n");
+    world.wait_until("it is seen", || {
+        page.ask("HEAD", "/events", "").status == 503
+    });
+    // As if somebody had looked at another tab meanwhile.
+    tab.value("document.dispatchEvent(new Event('visibilitychange'))");
+    tab.until("document.getElementById('live').textContent === 'no connection'");
+
+    // A page that is opened now says why there is nothing, and shows it later by itself.
+    world.config_file(&config);
+    world.deploy("production/a", 2);
+    world.push();
+    tab.until("document.getElementById('matrix').innerText.includes('0000002')");
+    tab.until("document.getElementById('live').textContent === ''");
+    assert_eq!(tab.value("window.isSamePage"), true);
+
+    world.config_file("xyzzy = 1\n");
+    world.wait_until("it is seen", || page.fails("/").0 == 503);
+    tab.go(&url);
+    let title = "document.querySelector('h1').textContent";
+    assert_eq!(tab.value(title), "Not available at the moment");
+    world.config_file(&config);
+    tab.until(&format!("{title} === 'What is where'"));
+}
+
+#[test]
+fn list_of_repositories_follows_what_happens() {
+    let Some(mut tab) = Tab::open() else { return };
+    let (world, other) = (World::installed(), World::installed());
+    let path = other.repository().display().to_string();
+    let page = Page::start(&world, &["deploy.git", &path]);
+    tab.go(&format!("http://{}/", page.address));
+    let list = "document.getElementById('list').innerText";
+    assert_eq!(
+        tab.value(list).as_str().unwrap().matches("0 app").count(),
+        2
+    );
+    world.deploy("production/a", 1);
+    world.push();
+    tab.until(&format!(
+        "{list}.includes('1 applications in environments')"
+    ));
+    assert!(tab.complaints.is_empty(), "{:?}", tab.complaints);
+}
+
+#[test]
+fn part_that_is_open_stays_open_when_others_come_before_it() {
+    let Some(mut tab) = Tab::open() else { return };
+    let world = applications::world(&["a"], "");
+    let hashes = commits(&world, "a", 4);
+    for hash in &hashes[..3] {
+        deploy(&world, "production/a", hash);
+    }
+    world.settled();
+    let page = Page::of(&world);
+    tab.go(&format!("http://{}/application/a", page.address));
+    let open = "[...document.querySelectorAll('#history details[open] summary')]\
+        .map(one => one.textContent.trim().split(' ')[0]).join()";
+    tab.value("document.querySelector('#history summary').click()");
+    assert_eq!(tab.value(open), "#3");
+    deploy(&world, "production/a", &hashes[3]);
+    let first = "document.querySelector('#history summary').textContent.trim()";
+    tab.until(&format!("{first}.startsWith('#4')"));
+    assert_eq!(tab.value(open), "#3");
 }
 
 #[test]

@@ -133,3 +133,79 @@ fn log_is_read_once_however_many_follow_it() {
     world.wait_until("nobody reads it any more", || open() == 0);
     world.open("2");
 }
+
+#[test]
+fn what_one_browser_claims_to_have_is_nothing_to_the_others() {
+    let world = world_that_waits();
+    let page = Page::of(&world);
+    // One has more than there is, one a little more, and one has a part of what the others have.
+    let mut wrong = ["99999999999", "9", "18446744073709551615"]
+        .map(|from| page.follow(&format!("/deployment/1/events?from={from}")));
+    let mut right = ["6", "2", "0"].map(|from| {
+        let mut stream = page.follow(&format!("/deployment/1/events?from={from}"));
+        stream.until("retry: 3000");
+        stream
+    });
+    for stream in &mut wrong {
+        stream.until("event: reload");
+    }
+    world.open("1");
+    let piece = r#"data: [["second","f1"],[" <b>\n",""]]"#;
+    for stream in &mut right {
+        let all = stream.until(piece);
+        assert!(!all.contains("reload"), "{all}");
+    }
+    world.open("2");
+    for stream in &mut right {
+        stream.until("event: end\ndata: succeeded");
+    }
+}
+
+#[test]
+fn character_that_comes_in_two_parts_is_shown_once_and_whole() {
+    let world = World::installed();
+    world.job("printf 'a\\303'; hold 1; printf '\\251b\\303'; hold 2");
+    world.deploy("production/a", 1);
+    world.push();
+    let log = world.state().join("logs/1.log");
+    let length = || log.metadata().map_or(0, |found| found.len());
+    world.wait_until("it has written", || length() == 2);
+    let page = Page::of(&world);
+    let shown = page.get("/deployment/1");
+    assert!(
+        shown.contains("data-from=\"1\"") && shown.contains(">a</pre>"),
+        "{shown}"
+    );
+
+    let mut first = page.follow("/deployment/1/events?from=0");
+    first.until("id: 1\ndata: [[\"a\",\"\"]]");
+    drop(first);
+    world.open("1");
+    let mut again = page.follow("/deployment/1/events?from=1");
+    again.until("data: [[\"éb\",\"\"]]");
+    // What is never completed is shown at the end.
+    world.open("2");
+    let all = again.until("event: end\n");
+    assert!(all.contains("id: 5\ndata: [[\"\\\\xc3\",\"\"]]"), "{all}");
+}
+
+#[test]
+fn browser_that_lacks_much_gets_it_piece_by_piece() {
+    let world = world_that_waits();
+    let page = Page::of(&world);
+    let log = world.state().join("logs/1.log");
+    let lines: String = (0..60_000).map(|n| format!("line {n}\n")).collect();
+    let mut file = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+    std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
+    let mut stream = page.follow("/deployment/1/events?from=6");
+    world.open("1");
+    world.open("2");
+    let all = stream.until("event: end\ndata: succeeded");
+    let data = all.lines().filter_map(|line| line.strip_prefix("data: [["));
+    let text: String = data.map(|data| data.split('"').nth(1).unwrap()).collect();
+    assert!(
+        text.starts_with(&lines.replace('\n', "\\n")),
+        "{}",
+        text.len()
+    );
+}

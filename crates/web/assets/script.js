@@ -45,6 +45,7 @@
     return copy.innerHTML;
   };
   for (const part of document.querySelectorAll("[data-live]")) shown.set(part, news(part));
+  const nameOf = (details) => details.firstElementChild.textContent;
   const replace = (page) => {
     for (const part of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(part.id);
@@ -52,15 +53,16 @@
       const fromNow = news(fresh);
       if (fromNow === shown.get(part)) {
         const ago = fresh.querySelectorAll("time");
-        [...part.querySelectorAll("time")].forEach((one, at) => { one.textContent = ago[at].textContent; });
+        const old = [...part.querySelectorAll("time")];
+        old.forEach((one, at) => { one.textContent = ago[at].textContent; });
         continue;
       }
       const focused = part.contains(document.activeElement) && document.activeElement;
       const { scrollLeft, scrollTop } = part;
-      const open = [...part.querySelectorAll("details")].map((one) => one.open);
+      const open = new Set([...part.querySelectorAll("details[open]")].map(nameOf));
       shown.set(part, fromNow);
       part.replaceChildren(...fresh.childNodes);
-      [...part.querySelectorAll("details")].forEach((one, at) => { one.open = Boolean(open[at]); });
+      for (const one of part.querySelectorAll("details")) one.open = open.has(nameOf(one));
       part.scrollLeft = scrollLeft;
       part.scrollTop = scrollTop;
       if (focused) {
@@ -94,15 +96,22 @@
   // keeps for the way back. So a page that nobody sees has none.
   const listen = (address, listeners) => {
     let source;
+    let again;
     let isOver = false;
     const end = () => { isOver = true; source.close(); };
     const look = () => {
       if (source) source.close();
+      clearTimeout(again);
       if (document.hidden || isOver) return;
       source = new EventSource(address());
       for (const [name, listener] of Object.entries(listeners)) {
         source.addEventListener(name, (event) => listener(event, end));
       }
+      // After an answer that is no stream, the browser does not try again by itself.
+      const own = source;
+      own.addEventListener("error", () => {
+        if (own.readyState === EventSource.CLOSED && !isOver) again = setTimeout(look, 5000);
+      });
     };
     document.addEventListener("visibilitychange", look);
     look();
@@ -112,11 +121,17 @@
   const log = document.getElementById("log");
   if (log && log.dataset.follow) {
     let { from } = log.dataset;
+    let length = log.textContent.length;
+    const state = document.createElement("p");
+    state.className = "small";
+    state.setAttribute("role", "status");
+    log.after(state);
     listen(() => log.dataset.follow + "?from=" + from, {
       output: (event) => {
         const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
         from = event.lastEventId;
         for (const [text, classes] of JSON.parse(event.data)) {
+          length += text.length;
           if (classes) {
             const span = document.createElement("span");
             span.className = classes;
@@ -127,9 +142,14 @@
           }
         }
         // A log that has grown for days must not fill the memory.
-        while (log.childNodes.length > 20000) log.firstChild.remove();
+        while (log.childNodes.length > 20000 || (length > 4e6 && log.childNodes.length > 1)) {
+          length -= log.firstChild.textContent.length;
+          log.firstChild.remove();
+        }
         if (follow) log.scrollTop = log.scrollHeight;
       },
+      open: () => { state.textContent = ""; },
+      error: () => { state.textContent = "The output does not go on here at the moment."; },
       end: (event, end) => { end(); load(); },
       reload: (event, end) => { end(); location.reload(); },
     });
@@ -138,13 +158,25 @@
 
   // Changes. What happened before the server was listened to is loaded as well.
   if (document.querySelector("[data-live]")) {
-    listen(() => root + "/events", {
-      change: load,
-      open: load,
-      error: () => say("no connection"),
-    });
+    // A list of repositories has no events of its own.
+    if (root !== undefined) {
+      listen(() => root + "/events", {
+        change: load,
+        open: load,
+        error: () => say("no connection"),
+      });
+    }
     // What time alone changes: how long ago something was.
-    setInterval(() => { if (!document.hidden) load(); }, 60000);
+    setInterval(() => { if (!document.hidden) load(); }, root === undefined ? 10000 : 60000);
+  }
+
+  // A page that says why another one can't be shown is that other one as soon as it can be.
+  if (document.body.dataset.again !== undefined) {
+    setInterval(async () => {
+      if (document.hidden) return;
+      const answer = await fetch(location.href).catch(() => ({ ok: false }));
+      if (answer.ok) location.reload();
+    }, 5000);
   }
   times(document);
   if (filter && filter.value) load().then(applyFilter);

@@ -13,18 +13,6 @@ pub(crate) enum Asset {
     Icon,
 }
 
-impl Asset {
-    /// The file with this name; `None`: there is none.
-    pub(crate) fn parse(file: &str) -> Option<Self> {
-        Some(match file {
-            "style.css" => Self::Style,
-            "script.js" => Self::Script,
-            "icon.svg" => Self::Icon,
-            _ => return None,
-        })
-    }
-}
-
 /// The file.
 pub(crate) fn reply(asset: Asset) -> Reply {
     let (kind, text) = match asset {
@@ -32,7 +20,7 @@ pub(crate) fn reply(asset: Asset) -> Reply {
         Asset::Script => (TextKind::Script, include_str!("../assets/script.js")),
         Asset::Icon => (TextKind::Svg, include_str!("../assets/icon.svg")),
     };
-    Reply::ok(kind, text)
+    Reply::asset(kind, text)
 }
 
 #[cfg(test)]

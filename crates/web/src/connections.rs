@@ -21,7 +21,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 512;
 pub(crate) struct Connections {
     next: AtomicU64,
     open: Mutex<BTreeMap<u64, Open>>,
-    /// When the last one stopped to be busy.
+    /// When a connection was busy for the last time.
     last_busy: Mutex<Instant>,
 }
 

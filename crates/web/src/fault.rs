@@ -33,6 +33,12 @@ pub(crate) enum Fault {
     /// There is too much to do.
     #[error("too many people look at this page at the moment")]
     Crowded,
+    /// Somebody else looks at the repository, and gets no answer.
+    #[error("this repository gives no answer at the moment")]
+    Busy,
+    /// The memory for answers is taken.
+    #[error("too many answers wait for their readers; ask again in a moment")]
+    Unread,
     /// What works on the page has ended.
     #[error("this page could not be made")]
     Broken,
@@ -72,9 +78,12 @@ impl Fault {
                 Kind::Usage => StatusCode::BAD_REQUEST,
                 Kind::Configuration | Kind::State => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Configuration | Self::Registry(_) | Self::NothingRegistered | Self::Crowded => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Configuration
+            | Self::Registry(_)
+            | Self::NothingRegistered
+            | Self::Crowded
+            | Self::Busy
+            | Self::Unread => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

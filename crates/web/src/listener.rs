@@ -133,8 +133,10 @@ fn of_systemd() -> Result<Option<Listener>, StartError> {
 fn make_unix(path: &Path) -> Result<Listener, StartError> {
     let error = |error| StartError::Listen(shown(path), error);
     let is_socket = |found: fs::Metadata| found.file_type().is_socket();
-    let is_left = path.symlink_metadata().is_ok_and(is_socket) && Probe::connect(path).is_err();
-    if is_left {
+    // Only this says that nobody listens: one who listens can be too busy, or let nobody in.
+    let is_refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    let is_left = || Probe::connect(path).is_err_and(is_refused);
+    if path.symlink_metadata().is_ok_and(is_socket) && is_left() {
         fs::remove_file(path).map_err(error)?;
     }
     UnixListener::bind(path).map(Listener::Unix).map_err(error)

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use deploy_by_code::id::DeploymentId;
 use deploy_by_code::report::Tail;
 use deploy_by_code::verbs::unreadable_log;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use futures_util::{Stream, stream};
 
 use crate::fault::Fault;
+use crate::limits::{self, PIECE_MAX, Place};
 use crate::log_text::{LogText, Span};
 use crate::site::Repository;
 
@@ -42,15 +42,16 @@ pub(crate) enum LogEnd {
 }
 
 impl LogEnd {
-    /// Reads the end of the log in a file.
-    pub(crate) fn read(file: PathBuf) -> Self {
-        let shown = read_end(&file, LOG_SHOWN).and_then(|read| {
+    /// Reads the end of the log in a file. `is_whole`: nothing comes after it. Otherwise, what may
+    /// be the beginning of a character is left for what comes.
+    pub(crate) fn read(file: PathBuf, is_whole: bool) -> Self {
+        let shown = read_end(&file, LOG_SHOWN, is_whole).and_then(|read| {
             let length = |(spans, ..): &(Vec<Span>, u64, bool)| -> usize {
                 spans.iter().map(|span| span.text.len()).sum()
             };
             let most = usize::try_from(LOG_SHOWN).unwrap_or(usize::MAX) * GROWTH_MAX;
             match read {
-                Some(read) if length(&read) > most => read_end(&file, LOG_SHOWN_THEN),
+                Some(read) if length(&read) > most => read_end(&file, LOG_SHOWN_THEN, is_whole),
                 read => Ok(read),
             }
         });
@@ -85,7 +86,11 @@ impl LogEnd {
 
 /// The last bytes of a log, at most `most` when it is looked at: as text, up to which byte of the
 /// file it goes, and whether there are more before it. `None`: there is no log.
-fn read_end(file: &std::path::Path, most: u64) -> io::Result<Option<(Vec<Span>, u64, bool)>> {
+fn read_end(
+    file: &std::path::Path,
+    most: u64,
+    is_whole: bool,
+) -> io::Result<Option<(Vec<Span>, u64, bool)>> {
     let length = match file.symlink_metadata() {
         Ok(found) => found.len(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -109,48 +114,97 @@ fn read_end(file: &std::path::Path, most: u64) -> io::Result<Option<(Vec<Span>, 
         }
         spans.extend(text.push(shown));
     }
-    spans.extend(text.end());
-    Ok(Some((spans, tail.offset(), start > 0)))
+    if is_whole {
+        spans.extend(text.end());
+    }
+    Ok(Some((spans, tail.offset() - text.held(), start > 0)))
 }
 
-/// The whole log as it is now, in pieces. The next piece is read when the client has taken the last
-/// one.
-///
-/// # Errors
-/// There is no such deployment, or it has no log that can be read.
-pub(crate) fn download(
-    repository: &Repository,
-    id: DeploymentId,
-) -> Result<mpsc::Receiver<Bytes>, Fault> {
-    let file = repository.look(|view| {
-        view.deployment(id)?;
-        view.log_file(id)
-    })?;
-    let length = match file.symlink_metadata() {
-        Ok(found) => found.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+/// A log that somebody may see.
+#[derive(Clone)]
+pub(crate) struct LogFile {
+    pub(crate) id: DeploymentId,
+    pub(crate) file: PathBuf,
+    /// How long it was, in bytes. One that is not there yet has none.
+    pub(crate) length: u64,
+}
+
+impl LogFile {
+    /// The log of a deployment.
+    ///
+    /// # Errors
+    /// There is no such deployment, its log is not shown, or nobody can look at it.
+    pub(crate) fn find(repository: &Repository, id: DeploymentId) -> Result<Self, Fault> {
+        let file = repository.look(|view| {
+            view.deployment(id)?;
+            view.log_file(id)
+        })?;
+        let length = match file.symlink_metadata() {
+            Ok(found) => found.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(unreadable_log(id)(error).into()),
+        };
+        Ok(Self { id, file, length })
+    }
+}
+
+/// All of a log as it was when somebody asked for it.
+pub(crate) struct Download {
+    log: LogFile,
+    tail: Tail,
+    /// What was read and not sent.
+    next: Bytes,
+    _place: Place,
+}
+
+impl Download {
+    /// Opens a log and reads its first piece, so that an error is the answer.
+    ///
+    /// # Errors
+    /// There is no such deployment, it has no log that can be read, or too many are read already.
+    pub(crate) fn open(repository: &Repository, id: DeploymentId) -> Result<Self, Fault> {
+        let place = limits::stream()?;
+        let log = LogFile::find(repository, id)?;
+        if log.length == 0 && !log.file.exists() {
             let message = format!("deployment {id} has no output");
             return Err(Fault::NotFound(message));
         }
-        Err(error) => return Err(unreadable_log(id)(error).into()),
-    };
+        let mut download = Self {
+            tail: Tail::after(log.file.clone(), 0),
+            log,
+            next: Bytes::new(),
+            _place: place,
+        };
+        download.read()?;
+        Ok(download)
+    }
 
-    let (to, pieces) = mpsc::channel(1);
-    let mut tail = Tail::after(file, 0);
-    Handle::current().spawn(async move {
-        while tail.offset() < length {
-            let read = spawn_blocking(move || {
-                let bytes = tail.read();
-                (tail, bytes)
-            });
-            let Ok((next, Ok(bytes))) = read.await else {
-                break;
-            };
-            tail = next;
-            if bytes.is_empty() || to.send(bytes.into()).await.is_err() {
-                break;
-            }
+    /// Reads the next piece, if there is one.
+    fn read(&mut self) -> Result<(), Fault> {
+        if self.tail.offset() >= self.log.length {
+            return Ok(());
         }
-    });
-    Ok(pieces)
+        let read = self.tail.read_at_most(PIECE_MAX as u64);
+        let read = read.and_then(|bytes| match bytes.is_empty() {
+            true => Err(io::ErrorKind::UnexpectedEof.into()),
+            false => Ok(bytes),
+        });
+        self.next = read.map_err(unreadable_log(self.log.id))?.into();
+        Ok(())
+    }
+
+    /// Its pieces. One is read when the client has taken the one before.
+    pub(crate) fn pieces(
+        self,
+        repository: Arc<Repository>,
+    ) -> impl Stream<Item = Result<Bytes, Fault>> {
+        stream::try_unfold((self, repository), async |(mut own, repository)| {
+            if own.next.is_empty() {
+                let read = repository.work(move |_| own.read().map(|()| own));
+                own = read.await?;
+            }
+            let next = std::mem::take(&mut own.next);
+            Ok((!next.is_empty()).then_some((next, (own, repository))))
+        })
+    }
 }

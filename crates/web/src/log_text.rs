@@ -108,6 +108,11 @@ impl LogText {
         self.spans(&bytes)
     }
 
+    /// How many bytes at the end are not complete, and in no text yet.
+    pub(crate) fn held(&self) -> u64 {
+        self.rest.len() as u64
+    }
+
     /// What was not complete at the end of the output.
     pub(crate) fn end(&mut self) -> Vec<Span> {
         let rest = std::mem::take(&mut self.rest);

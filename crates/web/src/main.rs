@@ -8,6 +8,7 @@ mod api;
 mod arguments;
 mod assets;
 mod body;
+mod browser;
 mod commits;
 mod connections;
 mod fault;
@@ -15,8 +16,10 @@ mod feed;
 mod follow;
 mod hiding;
 mod host;
+mod limits;
 mod listener;
 mod log_page;
+mod log_reader;
 mod log_text;
 mod pages;
 mod reply;
@@ -26,6 +29,7 @@ mod server;
 mod site;
 mod socket;
 mod start_error;
+mod turn;
 mod view;
 mod visit;
 
@@ -51,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<(), StartError> {
     let site = site::Site::find(arguments)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(server::THREADS)
+        .max_blocking_threads(limits::THREADS)
         .build()
         .map_err(StartError::System)?;
     let served = runtime.block_on(server::serve(arguments, site));

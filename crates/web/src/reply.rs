@@ -13,9 +13,8 @@ use axum::response::Response;
 use deploy_by_code::text::with_causes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tokio::sync::mpsc;
+use futures_util::Stream;
 
-use crate::body::Pieces;
 use crate::fault::Fault;
 
 /// What is shorter is sent as it is.
@@ -56,17 +55,31 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     kind: TextKind,
     text: Vec<u8>,
+    /// Whether it is the same for everybody, so that what stands in between may keep it.
+    is_public: bool,
 }
 
 impl Reply {
     pub(crate) fn new(status: StatusCode, kind: TextKind, text: impl Into<Vec<u8>>) -> Self {
-        let text = text.into();
-        Self { status, kind, text }
+        Self {
+            status,
+            kind,
+            text: text.into(),
+            is_public: false,
+        }
     }
 
     /// What was asked for.
     pub(crate) fn ok(kind: TextKind, text: impl Into<Vec<u8>>) -> Self {
         Self::new(StatusCode::OK, kind, text)
+    }
+
+    /// A file of the page itself, which is the same for everybody.
+    pub(crate) fn asset(kind: TextKind, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            is_public: true,
+            ..Self::ok(kind, text)
+        }
     }
 
     /// Why nothing can be shown, without a page around it.
@@ -109,7 +122,12 @@ impl Reply {
             set(CONTENT_ENCODING, "gzip");
         }
         if self.status == StatusCode::OK {
-            set(CACHE_CONTROL, "no-cache");
+            let cache = match self.is_public {
+                true => "no-cache",
+                // A web server that asks people who they are must not keep it for others.
+                false => "private, no-cache",
+            };
+            set(CACHE_CONTROL, cache);
             if let Ok(tag) = HeaderValue::from_str(&tag) {
                 headers.insert(ETAG, tag);
             }
@@ -123,13 +141,26 @@ impl Reply {
     }
 }
 
-/// An answer that comes in pieces.
-pub(crate) fn stream(media_type: &'static str, pieces: mpsc::Receiver<Bytes>) -> Response {
-    let mut answer = Response::new(Body::new(Pieces(pieces)));
+/// An answer that comes in pieces. Each is made when there is room for it. After an error the
+/// connection is broken off, so that nobody takes what came for all of it.
+pub(crate) fn stream(
+    media_type: &'static str,
+    pieces: impl Stream<Item = Result<Bytes, Fault>> + Send + 'static,
+) -> Response {
+    let mut answer = Response::new(Body::from_stream(pieces));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would keep the pieces until it has many.
+    answer
+}
+
+/// Server-sent events.
+pub(crate) fn events(
+    events: impl Stream<Item = Result<Bytes, Fault>> + Send + 'static,
+) -> Response {
+    let mut answer = stream("text/event-stream", events);
+    // nginx would keep the events until it has many.
+    let headers = answer.headers_mut();
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     answer
 }
@@ -147,7 +178,8 @@ fn has_tag(asked: &HeaderMap, tag: &str) -> bool {
     let strong = tag.trim_start_matches("W/");
     known
         .flat_map(|value| value.split(','))
-        .any(|one| one.trim().trim_start_matches("W/") == strong)
+        .map(str::trim)
+        .any(|one| one == "*" || one.trim_start_matches("W/") == strong)
 }
 
 /// Whether a client can read gzip (RFC 9110, 12.5.3).
@@ -218,6 +250,7 @@ mod tests {
         for (known, status) in [
             (tag.clone(), StatusCode::NOT_MODIFIED),
             (format!("\"x\", {}", &tag[2..]), StatusCode::NOT_MODIFIED),
+            ("*".to_owned(), StatusCode::NOT_MODIFIED),
             ("\"x\"".to_owned(), StatusCode::OK),
         ] {
             let mut headers = HeaderMap::new();

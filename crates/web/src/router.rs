@@ -1,26 +1,25 @@
-//! From a request to the page that it is for: what is never asked here, and which repository a path
-//! is of.
+//! From a request to the page that it is for. This refuses what is never answered here, and finds
+//! the repository that a path belongs to.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, HOST, HeaderName, LOCATION};
+use axum::http::header::{ALLOW, CACHE_CONTROL, HOST, HeaderName, LOCATION};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use tokio::task::spawn_blocking;
 use tower::ServiceExt as _;
 
-use crate::assets::{self, Asset};
 use crate::fault::Fault;
 use crate::host::is_allowed;
+use crate::limits::on_thread;
 use crate::reply::{Reply, TextKind};
-use crate::routes::{SLASHES_MAX, of_repository};
+use crate::routes::{SLASHES_MAX, files, of_repository};
 use crate::site::{Found, Repository, Site};
 use crate::visit::Visit;
 use crate::{api, pages};
@@ -57,6 +56,7 @@ pub(crate) fn router(site: Site, hosts: Option<Vec<String>>) -> Router {
     let list = Router::new()
         .route("/", get(list))
         .route("/healthz", get(health))
+        .merge(files())
         .fallback(nothing)
         .with_state(Arc::clone(&site));
     let desk = Arc::new(Desk {
@@ -103,38 +103,46 @@ async fn known_by_name(
     request: Request,
     next: Next,
 ) -> Response {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host),
+        // Each request has one (RFC 9112, 3.2), but those of version 1.0 need not.
+        (None, _) if request.version() == Version::HTTP_10 => None,
+        _ => {
+            let text = "a request has exactly one header Host\n";
+            return refuse(&request, StatusCode::BAD_REQUEST, text);
+        }
+    };
     let Some(names) = names.as_ref() else {
         return next.run(request).await;
     };
+    let Some(host) = host else {
+        let text =
+            "the request has no header Host, which says by which name this server is known\n";
+        return refuse(&request, StatusCode::MISDIRECTED_REQUEST, text);
+    };
     // The URL of a request can have a host too (RFC 9112, 3.2.2).
     let of_url = request.uri().authority().map(Authority::as_str);
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => host.to_str().ok(),
-        _ => None,
-    };
     let is_fine = |host: &str| is_allowed(host, names);
-    if host.is_some_and(is_fine) && of_url.is_none_or(is_fine) {
+    if host.to_str().is_ok_and(is_fine) && of_url.is_none_or(is_fine) {
         return next.run(request).await;
     }
     let text = "this server is not known by this name; the administrator can allow it with --host \
                 NAME\n";
-    let reply = Reply::new(StatusCode::MISDIRECTED_REQUEST, TextKind::Plain, text);
-    reply.answer(request.headers())
+    refuse(&request, StatusCode::MISDIRECTED_REQUEST, text)
+}
+
+/// The answer to a request that is for no page.
+fn refuse(request: &Request, status: StatusCode, text: &str) -> Response {
+    Reply::new(status, TextKind::Plain, text).answer(request.headers())
 }
 
 /// Finds what a path is of, and lets the page there answer.
 async fn find(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let (request, _) = request.into_parts();
-    let path = request.uri.path();
-    // What needs no repository needs no thread.
-    if let Some(asset) = path.rsplit('/').next().and_then(Asset::parse) {
-        return assets::reply(asset).answer(&request.headers);
-    }
-    let (site, own) = (Arc::clone(&desk.site), path.to_owned());
-    let found = spawn_blocking(move || site.find_path(&own));
-    match found.await.unwrap_or(Err(Fault::Broken)) {
-        Ok(Found::Folder) => redirect(&format!("{path}/")),
+    let (site, path) = (Arc::clone(&desk.site), request.uri.path().to_owned());
+    match on_thread(move || site.find_path(&path)).await {
+        Ok(Found::Folder) => redirect(&request.uri),
         Ok(Found::Nothing) => nothing(request.headers.clone()).await,
         Ok(Found::List(root)) => {
             let at = root.len();
@@ -224,8 +232,7 @@ async fn of_all(
     headers: HeaderMap,
     make: impl FnOnce(&[Arc<Repository>]) -> Reply + Send + 'static,
 ) -> Response {
-    let made = spawn_blocking(move || Ok(make(&site.repositories()?)));
-    let made = made.await.unwrap_or(Err(Fault::Broken));
+    let made = on_thread(move || Ok(make(&site.repositories()?))).await;
     let reply = made.unwrap_or_else(|fault| Reply::plain(&fault));
     reply.answer(&headers)
 }
@@ -234,11 +241,16 @@ async fn nothing(headers: HeaderMap) -> Response {
     Reply::plain(&Fault::no_page()).answer(&headers)
 }
 
-/// Leads to the same path with a slash at its end.
-fn redirect(to: &str) -> Response {
-    let mut answer = StatusCode::PERMANENT_REDIRECT.into_response();
-    if let Ok(to) = HeaderValue::from_str(to) {
-        answer.headers_mut().insert(LOCATION, to);
+/// Leads to the same path with a slash at its end. The configuration can move the page, so this
+/// holds only for now.
+fn redirect(from: &Uri) -> Response {
+    let query = from.query().map(|query| format!("?{query}"));
+    let to = format!("{}/{}", from.path(), query.unwrap_or_default());
+    let mut answer = StatusCode::TEMPORARY_REDIRECT.into_response();
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(to) = HeaderValue::from_str(&to) {
+        headers.insert(LOCATION, to);
     }
     answer
 }

@@ -1,24 +1,25 @@
 //! Which path of a repository's page is what.
 //!
-//! All names in paths are those of environments, applications and deployments. A path with a name
-//! that can't be is not found, as one that stands nowhere here.
+//! A path names an environment, an application or a deployment. A name that nothing can have leads
+//! nowhere, and so does a path that is not in this table.
 
 use std::slice;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::Query;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use deploy_by_code::id::{Application, Environment, Target};
-use tokio::sync::Mutex;
 
+use crate::assets::{self, Asset};
 use crate::fault::Fault;
-use crate::follow::Topic;
+use crate::follow::{follow_changes, follow_log};
+use crate::log_page::{Download, LogFile};
 use crate::reply::stream;
 use crate::visit::{Asked, At, Named, Number, Part, Picture};
-use crate::{api, feed, log_page, pages};
+use crate::{api, feed, pages};
 
 /// An answer, or the one that says why there is none.
 type Answered = Result<Response, Response>;
@@ -28,17 +29,11 @@ pub(crate) const SLASHES_MAX: usize = 4;
 
 /// The page of a repository. Each request has the [`crate::visit::Visit`] that it is.
 pub(crate) fn of_repository() -> Router {
-    // These ask the repositories of applications, which can take long. One of them does at a time,
-    // so that a repository that gives no answer occupies one thread.
-    let turn = Arc::new(Mutex::new(()));
-    let asking = Router::new()
-        .route("/application/{application}", get(application))
-        .route("/deployment/{id}", get(deployment))
-        .route_layer(middleware::from_fn_with_state(turn, in_turn));
-
     Router::new()
         .route("/", get(matrix))
         .route("/environment/{environment}", get(environment))
+        .route("/application/{application}", get(application))
+        .route("/deployment/{id}", get(deployment))
         .route("/search", get(search))
         .route("/deployment/{id}/log", get(log))
         .route("/deployment/{id}/events", get(log_events))
@@ -62,14 +57,18 @@ pub(crate) fn of_repository() -> Router {
         .route("/api/deployment/{id}", get(api_deployment))
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
-        .merge(asking)
+        .merge(files())
         .fallback(nothing)
 }
 
-/// Lets one request after the other be worked on.
-async fn in_turn(State(turn): State<Arc<Mutex<()>>>, request: Request, next: Next) -> Response {
-    let _turn = turn.lock().await;
-    next.run(request).await
+/// The files of the page itself, which are directly below the path of a repository or of the list.
+pub(crate) fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let file =
+        |file: Asset| get(async move |headers: HeaderMap| assets::reply(file).answer(&headers));
+    Router::new()
+        .route("/style.css", file(Asset::Style))
+        .route("/script.js", file(Asset::Script))
+        .route("/icon.svg", file(Asset::Icon))
 }
 
 async fn nothing(at: At) -> Response {
@@ -111,8 +110,11 @@ async fn search(at: At, Query(asked): Query<Asked>) -> Answered {
 
 /// The whole output of a deployment.
 async fn log(at: At, Named(Number(id)): Named<Number>) -> Answered {
-    let pieces = at.look(move |repository, _| log_page::download(repository, id));
-    Ok(stream("text/plain; charset=utf-8", pieces.await?))
+    let opened = at.look(move |repository, _| {
+        let download = Download::open(repository, id)?;
+        Ok(download.pieces(Arc::clone(repository)))
+    });
+    Ok(stream("text/plain; charset=utf-8", opened.await?))
 }
 
 /// The output of a deployment, as it grows.
@@ -122,16 +124,15 @@ async fn log_events(
     Query(asked): Query<Asked>,
 ) -> Answered {
     // Where there is nothing to follow, this is said before the stream begins.
-    at.look(move |repository, _| {
-        repository.look(|view| Ok((view.deployment(id)?, view.log_file(id)?)))
-    })
-    .await?;
-    Ok(at.follow(Topic::Log(id), asked.from))
+    let log = at.look(move |repository, _| LogFile::find(repository, id));
+    let log = log.await?;
+    let from = at.last_event().or(asked.from).unwrap_or(0);
+    Ok(at.follow(|repository| follow_log(repository, log, from)))
 }
 
 /// That something has changed, each time.
-async fn changes(at: At, Query(asked): Query<Asked>) -> Response {
-    at.follow(Topic::Changes, asked.from)
+async fn changes(at: At) -> Response {
+    at.follow(follow_changes)
 }
 
 async fn feed_of_all(at: At) -> Answered {
@@ -193,7 +194,8 @@ async fn health(at: At) -> Answered {
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
-    use axum::http::{HeaderMap, StatusCode};
+    use axum::extract::Request;
+    use axum::http::StatusCode;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -1,8 +1,8 @@
 //! The server: connections, and what requests and answers may take.
 //!
 //! Protocol: a client has [`HEADERS_MAX`] of time for the head of a request, and an answer holds
-//! memory until the client has read it or [`crate::socket`] gives it up. All answers together hold
-//! [`MEMORY_MAX`] at most; what would be more is answered by 503. So whatever clients do, the
+//! memory until the client has read it or [`crate::socket`] gives it up. All answers together have
+//! a limit ([`crate::limits`]); what would be more is answered by 503. So whatever clients do, the
 //! process stays small, and others get answers.
 
 use std::convert::Infallible;
@@ -17,37 +17,29 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use crate::arguments::{Arguments, print};
-use crate::body::Held;
+use crate::body::{Held, Hold};
 use crate::connections::{Connections, Seat};
+use crate::limits;
 use crate::listener::Listener;
-use crate::reply::{Reply, TextKind};
+use crate::reply::Reply;
 use crate::router::{router, with_headers};
 use crate::site::Site;
 use crate::socket::Socket;
 use crate::start_error::StartError;
 
-/// How many threads look at repositories.
-pub(crate) const THREADS: usize = 4;
-
 /// How long a client may take for the head of a request, and keep silent between two of them.
 const HEADERS_MAX: Duration = Duration::from_secs(5);
 
 /// The largest head of a request, in bytes.
-const HEAD_MAX: usize = 16 * 1024;
-
-/// How much memory answers hold that clients have not read yet, in bytes.
-const MEMORY_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const HEAD_MAX: usize = 16 * 1024;
 
 /// What answers all requests.
 struct Server {
     router: Router,
-    /// What is left of the memory for answers.
-    memory: Arc<Semaphore>,
 }
 
 /// Serves until nobody has asked for long enough.
@@ -57,7 +49,6 @@ pub(crate) async fn serve(arguments: &Arguments, site: Site) -> Result<(), Start
     let hosts = listener.can_be_rebound().then(|| arguments.hosts.clone());
     let server = Arc::new(Server {
         router: router(site, hosts),
-        memory: Arc::new(Semaphore::new(MEMORY_MAX)),
     });
     let connections = Arc::new(Connections::new());
 
@@ -117,24 +108,17 @@ impl Server {
             answer.headers_mut().remove(CONTENT_LENGTH);
         }
 
-        // What comes in pieces has no size.
-        let size = answer.body().size_hint().exact().unwrap_or(0);
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let memory = Arc::clone(&self.memory).try_acquire_many_owned(size);
-        let memory = match memory {
+        let memory = match limits::memory(answer.body().size_hint().exact()) {
             Ok(memory) => Some(memory),
-            Err(_) => {
-                let text = "too many answers wait for their readers; ask again in a moment\n";
-                let status = StatusCode::SERVICE_UNAVAILABLE;
-                let reply = Reply::new(status, TextKind::Plain, text);
-                answer = with_headers(reply.answer(&asked)).await;
+            Err(fault) => {
+                answer = with_headers(Reply::plain(&fault).answer(&asked)).await;
                 None
             }
         };
-        answer.map(|body| Held {
-            body,
+        let hold = Arc::new(Hold {
             _work: work,
             _memory: memory,
-        })
+        });
+        answer.map(|body| Held { body, hold })
     }
 }

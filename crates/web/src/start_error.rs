@@ -19,7 +19,7 @@ pub(crate) enum StartError {
     /// Other machines could reach the address.
     #[error("{0} can be reached by other machines")]
     Public(String),
-    /// It can't be listened there.
+    /// It is not possible to listen on the address.
     #[error("it is not possible to listen on {0}")]
     Listen(String, #[source] io::Error),
     /// The process can't work.
@@ -38,8 +38,9 @@ impl StartError {
             Self::Verb(error) => error.hint(),
             Self::OfOther(..) => Some("start the program as the owner of the repository"),
             Self::Public(_) => Some(
-                "let a web server that asks who it is stand in front, and listen on 127.0.0.1 or \
-                 --unix; if everybody who reaches this address may read the page: --allow-public",
+                "let a web server that asks people who they are stand in front, and listen on \
+                 127.0.0.1 or --unix; if everybody who reaches this address may read the page: \
+                 --allow-public",
             ),
             Self::Listen(..) => Some("choose another one with --listen or --unix"),
             Self::System(_) => None,

@@ -11,12 +11,11 @@ use deploy_by_code::id::{Application, DeploymentId, Environment};
 use deploy_by_code::store::Filter;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::task::spawn_blocking;
 
+use crate::browser::Browser;
 use crate::fault::Fault;
-use crate::follow::{Topic, follow};
 use crate::pages::{self, Links};
-use crate::reply::{Reply, stream};
+use crate::reply::{Reply, events};
 use crate::site::Repository;
 
 /// See the head of the file.
@@ -48,12 +47,11 @@ impl Visit {
             .clone()
             .map_err(|fault| self.fault(&fault))?;
         let root = self.root.clone();
-        let looked = spawn_blocking(move || {
-            let links = Links::new(&repository, root);
-            look(&repository, &links)
+        let looked = repository.work(|repository| {
+            let links = Links::new(repository, root);
+            look(repository, &links)
         });
-        let looked = looked.await.unwrap_or(Err(Fault::Broken));
-        looked.map_err(|fault| self.fault(&fault))
+        looked.await.map_err(|fault| self.fault(&fault))
     }
 
     /// Lets a thread make the answer.
@@ -68,19 +66,26 @@ impl Visit {
         self.look(make).await
     }
 
-    /// Lets the browser follow something, of which it has what is before the byte `from` or before
-    /// the last event that it got (HTML Standard, 9.2.4).
-    pub(crate) fn follow(&self, topic: Topic, from: Option<u64>) -> Response {
+    /// Lets the browser follow something in the repository, or says why it can't.
+    pub(crate) fn follow(
+        &self,
+        follow: impl FnOnce(&Arc<Repository>) -> Result<Browser, Fault>,
+    ) -> Response {
         let repository = match &self.repository {
             Ok(repository) => repository,
             Err(fault) => return self.fault(fault),
         };
-        let last = self.headers.get("last-event-id");
-        let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
-        match follow(repository, topic, last.or(from).unwrap_or(0)) {
-            Ok(pieces) => stream("text/event-stream", pieces),
-            Err(fault) => Reply::plain(&fault).answer(&self.headers),
+        match follow(repository) {
+            Ok(browser) => events(browser.events()),
+            Err(fault) => self.fault(&fault),
         }
+    }
+
+    /// The number of the last event that the browser got (HTML Standard, 9.2.4); `None`: it comes
+    /// for the first time.
+    pub(crate) fn last_event(&self) -> Option<u64> {
+        let last = self.headers.get("last-event-id")?;
+        last.to_str().ok()?.parse().ok()
     }
 
     /// The answer that says why nothing can be shown.
@@ -101,9 +106,14 @@ impl Visit {
 
     /// Whether a person looks, and not a program.
     fn is_for_people(&self) -> bool {
-        !["/api/", "/badge/", "/metrics", "/healthz", "/feed.atom"]
-            .iter()
-            .any(|start| self.rest.starts_with(start))
+        let parts: Vec<&str> = self.rest.split('/').skip(1).collect();
+        !matches!(
+            parts.as_slice(),
+            ["api" | "badge", ..]
+                | ["metrics" | "healthz" | "feed.atom" | "events"]
+                | ["environment" | "application", _, "feed.atom"]
+                | ["deployment", _, "log" | "events"]
+        )
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn deployment(
         Comparison::First => Comparison::First,
         Comparison::NoRepository => Comparison::NoRepository,
     };
-    let log = log.map(LogEnd::read);
+    let log = log.map(|file| LogEnd::read(file, row.status.has_ended()));
 
     let application = &row.application;
     let content = html! {
@@ -74,8 +74,8 @@ pub(crate) fn deployment(
             }
             (changes(links, application, &comparison))
         }
-        @if !told.is_empty() {
-            section id="told" data-live { h2 { "Notifications" } (notifications(&told)) }
+        section id="told" data-live {
+            @if !told.is_empty() { h2 { "Notifications" } (notifications(&told)) }
         }
         section id="output" {
             h2 { "Output" }

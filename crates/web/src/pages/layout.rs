@@ -36,10 +36,12 @@ impl<'p> Page<'p> {
 
 /// A page of a repository.
 pub(super) fn reply(links: &Links, page: Page<'_>) -> Reply {
-    Reply::ok(TextKind::Html, render(links, page))
+    Reply::ok(TextKind::Html, render(links, page, false))
 }
 
-fn render(links: &Links, page: Page<'_>) -> String {
+/// `is_instead`: the page only says why another one can't be shown at the moment. The script loads
+/// that one when it can be.
+fn render(links: &Links, page: Page<'_>, is_instead: bool) -> String {
     let feed = page.feed.unwrap_or_else(|| links.to("feed.atom"));
     let Page {
         title,
@@ -61,7 +63,7 @@ fn render(links: &Links, page: Page<'_>) -> String {
                 link rel="alternate" type="application/atom+xml" title="Deployments" href=(feed);
                 script src=(links.to("script.js")) defer {}
             }
-            body data-root=(links.root) {
+            body data-root=(links.root) data-again[is_instead] {
                 a class="skip" href="#main" { "Skip to the content" }
                 header {
                     a class="home" href=(top) {
@@ -117,7 +119,8 @@ pub(crate) fn fault(links: &Links, fault: &Fault) -> Reply {
             p { a href=(links.to("")) { "All environments" } }
         },
     };
-    Reply::new(status, TextKind::Html, render(links, page))
+    let page = render(links, page, status.is_server_error());
+    Reply::new(status, TextKind::Html, page)
 }
 
 /// Text that stands for nothing to see.

@@ -37,11 +37,12 @@ pub(crate) fn list(all: &[Arc<Repository>], base_path: &str) -> Reply {
                 title { "Deploy repositories" }
                 link rel="stylesheet" href={ (base_path) "/style.css" };
                 link rel="icon" href={ (base_path) "/icon.svg" };
+                script src={ (base_path) "/script.js" } defer {}
             }
             body {
                 main id="main" {
                     h1 { "Deploy repositories" }
-                    ul class="queue" {
+                    ul id="list" class="queue" data-live {
                         @for (name, path, looked) in here {
                             li {
                                 a href={ (base_path) "/r/" (name) "/" } { (name) } " "

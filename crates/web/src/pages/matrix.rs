@@ -36,20 +36,19 @@ pub(crate) fn matrix(repository: &Repository, links: &Links, word: &str) -> Resu
             p class="tally" { (cells::tally(&overview.rows)) }
             (notices(&overview, &Filter::default()))
         }
-        @if overview.rows.is_empty() {
-            (nothing(match overview.names.wanted {
-                Some(_) => "Nothing is wanted or deployed yet.",
-                None => "Nothing is deployed yet. It is not known what is wanted.",
-            }))
-        } @else {
-            form class="filter" {
-                label for="filter" { "Show applications with this in their names: " }
-                input id="filter" name="q" type="search" value=(word) autocomplete="off";
-                button { "Show" }
-                span id="count" role="status" { (rows.len()) " shown" }
-            }
-            div id="matrix" class="scroll" role="region" aria-label="Matrix" tabindex="0"
-                data-live {
+        form class="filter" {
+            label for="filter" { "Show applications with this in their names: " }
+            input id="filter" name="q" type="search" value=(word) autocomplete="off";
+            button { "Show" }
+            span id="count" role="status" { (rows.len()) " shown" }
+        }
+        div id="matrix" class="scroll" role="region" aria-label="Matrix" tabindex="0" data-live {
+            @if overview.rows.is_empty() {
+                (nothing(match overview.names.wanted {
+                    Some(_) => "Nothing is wanted or deployed yet.",
+                    None => "Nothing is deployed yet. It is not known what is wanted.",
+                }))
+            } @else {
                 table class="matrix" {
                     (head(&overview, links, &environments))
                     tbody {
