@@ -5,6 +5,8 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
@@ -14,6 +16,7 @@ use super::order::{CURRENT, CheckoutOrder, RELEASES};
 use super::release_name::ReleaseName;
 use super::shared;
 use super::went_back::WentBack;
+use super::work::workers;
 use crate::config::{Link, REVISION_FILE};
 use crate::id::DeploymentId;
 use crate::sys::file::share_content;
@@ -187,12 +190,35 @@ impl<'o> Checkout<'o> {
         let mut layout = DefaultHasher::new();
         (subdirectory, shared, rules).hash(&mut layout);
 
+        let release = self.releases.folder(name.as_ref())?;
+        let (names, next) = (release.names()?, AtomicUsize::new(0));
         // A sum, because names come in any order.
-        let mut sum = layout.finish();
-        self.releases.folder(name.as_ref())?.walk(|path, status| {
-            sum = sum.wrapping_add(file_print(path, status));
-        })?;
-        Ok(sum)
+        let print = || -> io::Result<u64> {
+            let mut sum = 0_u64;
+            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                release.walk(name, |path, status| {
+                    sum = sum.wrapping_add(file_print(path, status));
+                })?;
+            }
+            Ok(sum)
+        };
+
+        thread::scope(|scope| {
+            let others = (1..workers()).filter_map(|_| {
+                let thread = thread::Builder::new().spawn_scoped(scope, print);
+                // Without it, the other threads have more to do.
+                thread.ok()
+            });
+            let others: Vec<_> = others.collect();
+            let mut sum = layout.finish().wrapping_add(print()?);
+            for other in others {
+                let print = other
+                    .join()
+                    .map_err(|_| io::Error::other("a thread failed"))?;
+                sum = sum.wrapping_add(print?);
+            }
+            Ok(sum)
+        })
     }
 
     /// The name of a release that is being written or removed. It is this deployment's alone: what

@@ -45,14 +45,18 @@ impl OpenFolder {
         Ok(())
     }
 
-    /// Shows everything below this folder with its path from here. A folder comes before what is in
-    /// it.
+    /// Shows something in this folder, and everything below it, with its path from here. A folder
+    /// comes before what is in it.
     ///
     /// # Errors
     /// Something can't be looked at.
-    pub fn walk(&self, mut visit: impl FnMut(&Path, &FileStatus)) -> io::Result<()> {
+    pub fn walk(&self, name: &OsStr, mut visit: impl FnMut(&Path, &FileStatus)) -> io::Result<()> {
         let mut path = PathBuf::new();
-        let mut levels = vec![TreeLevel::enter(self, OsString::from("."))?];
+        let mut levels = vec![TreeLevel {
+            folder: self.folder(OsStr::new("."))?,
+            name: OsString::from("."),
+            names: vec![name.to_owned()],
+        }];
 
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.names.pop() else {
@@ -138,8 +142,10 @@ mod tests {
         let folder = OpenFolder::create_all(base.path()).unwrap();
         let look = || {
             let mut seen = Vec::new();
-            let see = |path: &Path, status: &FileStatus| seen.push((path.to_owned(), *status));
-            folder.walk(see).unwrap();
+            for name in folder.names().unwrap() {
+                let see = |path: &Path, status: &FileStatus| seen.push((path.to_owned(), *status));
+                folder.walk(&name, see).unwrap();
+            }
             seen.sort_by(|one, other| one.0.cmp(&other.0));
             seen
         };
