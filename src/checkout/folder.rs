@@ -15,8 +15,8 @@ use super::manifest::file_print;
 use super::order::{CURRENT, CheckoutOrder, RELEASES};
 use super::release_name::ReleaseName;
 use super::shared;
+use super::threads::threads;
 use super::went_back::WentBack;
-use super::work::workers;
 use crate::config::{Link, REVISION_FILE};
 use crate::id::DeploymentId;
 use crate::sys::file::share_content;
@@ -204,7 +204,7 @@ impl<'o> Checkout<'o> {
         };
 
         thread::scope(|scope| {
-            let others = (1..workers()).filter_map(|_| {
+            let others = (1..threads()).filter_map(|_| {
                 let thread = thread::Builder::new().spawn_scoped(scope, print);
                 // Without it, the other threads have more to do.
                 thread.ok()

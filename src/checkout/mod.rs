@@ -31,6 +31,7 @@ mod shared;
 mod steps;
 mod stream;
 mod sync;
+mod threads;
 mod went_back;
 mod work;
 mod write;

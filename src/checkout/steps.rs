@@ -14,8 +14,9 @@ use super::order::{CheckoutOrder, RELEASES};
 use super::read::{BASE_CHANGED, ERROR, KNOWN, NEEDS_FILES};
 use super::release_name::ReleaseName;
 use super::sync::syncing;
+use super::threads::threads;
 use super::went_back::WentBack;
-use super::work::{Maker, workers};
+use super::work::Maker;
 use super::write::write_tree;
 use crate::config::Link;
 use crate::sys::folder::OpenFolder;
@@ -113,7 +114,7 @@ fn write_files(
         list: Mutex::new(list.map(ManifestWriter::new)),
     };
     let number = PlaceNumber::root(order);
-    syncing(root, || write_tree(input, root, number, &maker, workers()))?;
+    syncing(root, || write_tree(input, root, number, &maker, threads()))?;
 
     let list = maker.list.into_inner().ok().flatten();
     if list.is_none_or(|list| list.finish().is_err()) {

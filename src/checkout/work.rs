@@ -20,9 +20,6 @@ use super::manifest::{self, ListedFile, ManifestWriter};
 use crate::sys::file_status::FileStatus;
 use crate::sys::folder::OpenFolder;
 
-/// How many threads make files at most.
-const WORKERS_MAX: usize = 4;
-
 /// How many collected batches wait at most.
 const WAITING: usize = 2;
 
@@ -180,14 +177,6 @@ impl Maker<'_> {
     /// The error of a file.
     fn error(&self, file: &NewFile, error: std::io::Error) -> CheckoutError {
         at(self.path.join(&file.place.path).join(&file.name))(explain(error))
-    }
-}
-
-/// How many threads make files: one for each processor. With only one processor, there is none.
-pub(super) fn workers() -> usize {
-    match thread::available_parallelism() {
-        Ok(processors) if processors.get() > 1 => processors.get().min(WORKERS_MAX),
-        _ => 0,
     }
 }
 
