@@ -22,7 +22,10 @@ pub(super) fn judge(case: &Case<'_>) -> Answer {
 
 fn allowed(survey: &Survey, what: &str) -> Pass {
     if survey.is_whole {
-        return Pass::note(format!("{} files and folders", survey.entries));
+        return Pass::note(match survey.entries {
+            1 => "1 file or folder".to_owned(),
+            entries => format!("{entries} files and folders"),
+        });
     }
     Pass {
         warnings: vec![format!(
@@ -183,6 +186,13 @@ mod tests {
     #[test]
     fn revision_without_obstacles_is_allowed_and_so_is_one_that_is_not_checked_out() {
         assert_eq!(ask(with(&[])), "3 files and folders");
+        let one = Survey {
+            entries: 1,
+            files: 1,
+            obstacles: Vec::new(),
+            is_whole: true,
+        };
+        assert_eq!(ask(facts(Ok(one))), "1 file or folder");
         assert_eq!(ask(TargetFacts::default()), "");
     }
 
