@@ -122,6 +122,8 @@ fn kept_folder_belongs_to_the_group_of_the_hooks() {
     let hooks = world.path("deploy.git/hooks");
     chown(&hooks, None, Some(54_321)).unwrap();
     fs::set_permissions(&hooks, fs::Permissions::from_mode(0o750)).unwrap();
+    // An install was stopped when it had made the folder.
+    fs::create_dir(hooks.join("chained")).unwrap();
 
     world.install();
     let kept = fs::metadata(hooks.join("chained")).unwrap();

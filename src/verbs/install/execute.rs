@@ -112,17 +112,23 @@ fn configure(deploy: &DeployRepository, key: &'static str, value: &str) -> Resul
 /// refused.
 fn create_kept_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
-        Ok(()) => {
-            let above = folder.parent().unwrap_or(Path::new(".")).metadata()?;
-            match chown(folder, None, Some(above.gid())) {
-                Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
-                _ => {}
-            }
-            fs::set_permissions(folder, above.permissions())
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        // One that is empty may be from an install that was stopped right after it was made.
+        Err(_) if !is_empty_folder(folder)? => return Ok(()),
+        _ => {}
     }
+    let above = folder.parent().unwrap_or(Path::new(".")).metadata()?;
+    match chown(folder, None, Some(above.gid())) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+        _ => {}
+    }
+    fs::set_permissions(folder, above.permissions())
+}
+
+/// Whether it is a folder itself, and no link to one, with nothing in it.
+fn is_empty_folder(path: &Path) -> io::Result<bool> {
+    let is_folder = path.symlink_metadata()?.is_dir();
+    Ok(is_folder && fs::read_dir(path)?.next().is_none())
 }
 
 fn link_beside(folder: &Path, name: &OsStr) -> Result<(), Error> {
