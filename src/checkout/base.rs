@@ -5,138 +5,104 @@
 //! file under two names, and whoever writes to it changes both releases.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::file_key::FileKey;
 use super::folder::Checkout;
-use super::manifest::{self, ListedFile, ManifestWriter, file_print};
+use super::manifest::{self, Manifest, ManifestItem, file_print};
+use super::order::CheckoutOrder;
 use super::release_name::ReleaseName;
 use crate::config::Link;
 use crate::sys::file::share_content;
 use crate::sys::file_status::FileStatus;
 use crate::sys::folder::OpenFolder;
 
-/// A smaller file is sent: to share it saves nothing, since it needs a block of its own anyway.
-const SHARED_MIN: u64 = 4096;
-
-/// How many files can be taken from one release.
-const FILES_MAX: usize = 1_000_000;
+/// A smaller file is copied: to share it saves nothing, since it needs a block of its own anyway.
+const SHARED_MIN: usize = 4096;
 
 /// How many files of a kept release are looked at before others are removed.
 const KEPT_MAX: usize = 200_000;
 
 /// A release with the files that can be taken from it.
-pub(super) struct BaseRelease {
+pub(super) struct BaseRelease<'o> {
     pub(super) name: ReleaseName,
     pub(super) folder: OpenFolder,
-    link: Link,
-    /// In the order of their keys.
-    files: Vec<KnownFile>,
+    order: &'o CheckoutOrder,
+    /// The number of the status that each file of its list has.
+    statuses: Vec<AtomicU64>,
     /// What has to be added to the fingerprint of the release, because its files have more names.
     print_change: AtomicU64,
 }
 
-struct KnownFile {
-    key: FileKey,
-    status: AtomicU64,
-}
-
-/// Why a file can't be taken, though it could be when the list was compared.
-pub(super) struct Changed;
-
-impl BaseRelease {
+impl<'o> BaseRelease<'o> {
     /// Looks for a release of which the new one can take files: the current one, or another good
     /// one. `None`: there is none with a list of its files.
-    pub(super) fn open(checkout: &Checkout<'_>, link: Link, new: &ReleaseName) -> Option<Self> {
+    pub(super) fn open(checkout: &Checkout<'o>, new: &ReleaseName) -> Option<(Self, Manifest)> {
         let candidates = checkout.good_releases().into_iter();
         let mut others = candidates.filter(|name| name != new);
         others.find_map(|name| {
             let folder = checkout.release(&name).ok()?;
-            let list = checkout.manifest(&name).ok()?;
-            let mut files = Vec::new();
-            each(list, &folder, |path, name, file, status| {
-                // What all releases share belongs to the application, and is nobody else's file.
-                if checkout.shares(&path.join(name)) {
-                    return Ok(());
-                }
-                let status = status.filter(|status| manifest::number(status) == file.status);
-                let size = status.and_then(|status| status.file_size());
-                if files.len() < FILES_MAX
-                    && size.is_some_and(|size| link == Link::Hard || size >= SHARED_MIN)
-                {
-                    files.push(KnownFile {
-                        key: file.key,
-                        status: AtomicU64::new(file.status),
-                    });
-                }
-                Ok(())
-            })
-            .ok()?;
-            files.sort_by_key(|file| file.key);
-            Some(Self {
+            let (list, statuses) = checkout.manifest(&name).ok()?;
+            let statuses = statuses.into_iter();
+            let base = Self {
                 name,
                 folder,
-                link,
-                files,
+                order: checkout.order,
+                statuses: statuses.map(AtomicU64::new).collect(),
                 print_change: AtomicU64::new(0),
-            })
+            };
+            Some((base, list))
         })
     }
 
-    /// The files that can be taken.
-    pub(super) fn keys(&self) -> impl Iterator<Item = FileKey> {
-        self.files.iter().map(|file| file.key)
-    }
-
     /// Takes a file into a folder of the new release. `path` is the path of the folder in both.
-    /// Returns the status of the new file.
+    /// Returns the status of the new file; `None`: it can't be taken, and its place is free.
     ///
     /// # Errors
-    /// The file of the base is not what it was, or the new one can't be made.
+    /// What was made in its place can't be removed.
     pub(super) fn take(
         &self,
         (from, to): (&OpenFolder, &OpenFolder),
         path: &Path,
         name: &OsStr,
-        (key, is_executable): (FileKey, bool),
-    ) -> Result<FileStatus, Changed> {
-        let at = self.files.binary_search_by_key(&key, |file| file.key);
-        let known = at.map_err(|_| Changed)?;
-        let known = self.files.get(known).ok_or(Changed)?;
-        let taken = match self.link {
-            Link::Hard => self.link_to((from, to), path, name, known),
-            Link::Reflink => clone((from, to), name, is_executable, known),
+        (number, is_executable): (usize, bool),
+    ) -> io::Result<Option<FileStatus>> {
+        let path = path.join(name);
+        let known = self.statuses.get(number);
+        // What all releases share belongs to the application, and is nobody else's file.
+        let Some(known) = known.filter(|_| !self.order.shares(&path)) else {
+            return Ok(None);
         };
-        taken.ok().flatten().ok_or(Changed)
+        match self.order.link {
+            Link::Hard => self.link((from, to), &path, name, known),
+            Link::Reflink => copy((from, to), name, is_executable, known),
+        }
     }
 
-    fn link_to(
+    fn link(
         &self,
         (from, to): (&OpenFolder, &OpenFolder),
         path: &Path,
         name: &OsStr,
-        known: &KnownFile,
+        known: &AtomicU64,
     ) -> io::Result<Option<FileStatus>> {
-        let before = from.status(name)?;
-        let Some(before) = before.filter(|status| known.is(status)) else {
+        let before = from.status(name).ok().flatten();
+        let Some(before) = before.filter(|status| is(status, known)) else {
             return Ok(None);
         };
-        from.link_into(name, to)?;
-        let after = to.status(name)?;
-        let Some(after) = after.filter(|after| before.differs_by_links_only(after)) else {
+        if from.link_into(name, to).is_err() {
             return Ok(None);
+        }
+        let after = to.status(name).ok().flatten();
+        let Some(after) = after.filter(|after| before.differs_by_links_only(after)) else {
+            return to.remove(name).map(|()| None);
         };
 
         // The link is the only thing that changed the time of the last change. So what is noted of
         // the base stays true.
-        known
-            .status
-            .store(manifest::number(&after), Ordering::Relaxed);
-        let path = path.join(name);
-        let change = file_print(&path, &after).wrapping_sub(file_print(&path, &before));
+        known.store(manifest::number(&after), Ordering::Relaxed);
+        let change = file_print(path, &after).wrapping_sub(file_print(path, &before));
         self.print_change.fetch_add(change, Ordering::Relaxed);
         Ok(Some(after))
     }
@@ -146,22 +112,46 @@ impl BaseRelease {
     /// # Errors
     /// It can't be written. What is noted is not true then, and the files are written anew.
     pub(super) fn note_links(self, checkout: &mut Checkout<'_>) -> io::Result<()> {
-        if self.link != Link::Hard {
+        if self.order.link != Link::Hard {
             return Ok(());
         }
         checkout.change_fingerprint(&self.name, self.print_change.into_inner())?;
-        let list = checkout.manifest(&self.name)?;
-        let mut new = ManifestWriter::new(checkout.begin_manifest(&self.name)?);
-        manifest::read(list, |folder, name, file| {
-            let known = self
-                .files
-                .binary_search_by_key(&file.key, |known| known.key);
-            let known = known.ok().and_then(|at| self.files.get(at));
-            let status = known.map_or(file.status, |known| known.status.load(Ordering::Relaxed));
-            new.add(folder, name, ListedFile { status, ..file })
-        })?;
-        new.finish()?;
-        checkout.complete_manifest(&self.name)
+        let statuses = self.statuses.into_iter().map(AtomicU64::into_inner);
+        checkout.renew_manifest(&self.name, &statuses.collect::<Vec<_>>())
+    }
+}
+
+fn is(status: &FileStatus, known: &AtomicU64) -> bool {
+    known.load(Ordering::Relaxed) == manifest::number(status)
+}
+
+/// Makes a file with the content of another one, which it shares where that saves something.
+fn copy(
+    (from, to): (&OpenFolder, &OpenFolder),
+    name: &OsStr,
+    is_executable: bool,
+    known: &AtomicU64,
+) -> io::Result<Option<FileStatus>> {
+    let Ok(file) = from.file(name) else {
+        return Ok(None);
+    };
+    let Ok(new) = to.new_file(name, is_executable) else {
+        return Ok(None);
+    };
+    let fill = || -> io::Result<Option<FileStatus>> {
+        let mut content = Vec::with_capacity(SHARED_MIN);
+        (&file).take(SHARED_MIN as u64).read_to_end(&mut content)?;
+        match content.len() < SHARED_MIN {
+            true => (&new).write_all(&content)?,
+            false => share_content(&file, &new)?,
+        }
+        // It is looked at afterwards: what was written to it before that is seen.
+        let is_known = is(&FileStatus::of(&file)?, known);
+        is_known.then(|| FileStatus::of(&new)).transpose()
+    };
+    match fill() {
+        Ok(Some(status)) => Ok(Some(status)),
+        _ => to.remove(name).map(|()| None),
     }
 }
 
@@ -181,18 +171,15 @@ impl KeptLinks {
         }
         let name = checkout.good_releases().into_iter().next()?;
         let release = checkout.release(&name).ok()?;
-        let mut files = Vec::new();
-        each(
-            checkout.manifest(&name).ok()?,
-            &release,
-            |_, _, file, status| {
-                if files.len() >= KEPT_MAX {
-                    return Err(io::ErrorKind::FileTooLarge.into());
-                }
-                files.push(status.filter(|status| manifest::number(status) == file.status));
-                Ok(())
-            },
-        )
+        let (list, statuses) = checkout.manifest(&name).ok()?;
+        if statuses.len() > KEPT_MAX {
+            return None;
+        }
+        let mut files = Vec::with_capacity(statuses.len());
+        each(list, &release, |_, status| {
+            let known = statuses.get(files.len()).copied();
+            files.push(status.filter(|status| Some(manifest::number(status)) == known));
+        })
         .ok()?;
         Some(Self {
             name,
@@ -208,63 +195,54 @@ impl KeptLinks {
     pub(super) fn note(self, checkout: &mut Checkout<'_>) -> io::Result<()> {
         let mut change = 0_u64;
         let mut before = self.files.into_iter();
-        let list = checkout.manifest(&self.name)?;
-        let mut new = ManifestWriter::new(checkout.begin_manifest(&self.name)?);
-        each(list, &self.release, |folder, name, mut file, now| {
-            let before = before.next().flatten();
-            if let (Some(before), Some(now)) = (before, now)
+        let (list, known) = checkout.manifest(&self.name)?;
+        let mut statuses = Vec::with_capacity(known.len());
+        each(list, &self.release, |path, now| {
+            let mut number = known.get(statuses.len()).copied().unwrap_or_default();
+            if let (Some(before), Some(now)) = (before.next().flatten(), now)
                 && before.differs_by_links_only(&now)
             {
-                let path = folder.join(name);
                 change = change
-                    .wrapping_add(file_print(&path, &now))
-                    .wrapping_sub(file_print(&path, &before));
-                file.status = manifest::number(&now);
+                    .wrapping_add(file_print(path, &now))
+                    .wrapping_sub(file_print(path, &before));
+                number = manifest::number(&now);
             }
-            new.add(folder, name, file)
+            statuses.push(number);
         })?;
-        new.finish()?;
-        checkout.complete_manifest(&self.name)?;
+        checkout.renew_manifest(&self.name, &statuses)?;
         checkout.change_fingerprint(&self.name, change)
     }
 }
 
-impl KnownFile {
-    fn is(&self, status: &FileStatus) -> bool {
-        self.status.load(Ordering::Relaxed) == manifest::number(status)
-    }
-}
-
-/// Makes a file that shares the content of another one.
-fn clone(
-    (from, to): (&OpenFolder, &OpenFolder),
-    name: &OsStr,
-    is_executable: bool,
-    known: &KnownFile,
-) -> io::Result<Option<FileStatus>> {
-    let file = from.file(name)?;
-    let new = to.new_file(name, is_executable)?;
-    share_content(&file, &new)?;
-    // It is looked at afterwards: what was written to it before that is seen.
-    if !known.is(&FileStatus::of(&file)?) {
-        return Ok(None);
-    }
-    FileStatus::of(&new).map(Some)
-}
-
-/// Shows each file of a list with the status that it has now; `None`: it can't be looked at.
+/// Shows the path of each file of a list with the status that it has now; `None`: it can't be
+/// looked at.
 fn each(
-    list: File,
+    mut list: Manifest,
     release: &OpenFolder,
-    mut show: impl FnMut(&Path, &OsStr, ListedFile, Option<FileStatus>) -> io::Result<()>,
+    mut show: impl FnMut(&Path, Option<FileStatus>),
 ) -> io::Result<()> {
-    let mut open: Option<(PathBuf, Option<OpenFolder>)> = None;
-    manifest::read(list, |path, name, file| {
-        if open.as_ref().is_none_or(|(known, _)| known != path) {
-            open = Some((path.to_owned(), release.below(path).ok()));
+    let mut path = PathBuf::new();
+    let mut open = vec![release.folder(OsStr::new(".")).ok()];
+    loop {
+        let here = open.last().and_then(Option::as_ref);
+        match list.next()? {
+            ManifestItem::Folder(name) => {
+                let inner = here.and_then(|here| here.folder(&name).ok());
+                open.push(inner);
+                path.push(name);
+            }
+            ManifestItem::Up => {
+                open.pop();
+                path.pop();
+            }
+            ManifestItem::File { name, .. } => {
+                let status = here.and_then(|here| here.status(&name).ok().flatten());
+                path.push(name);
+                show(&path, status);
+                path.pop();
+            }
+            ManifestItem::Link { .. } => {}
+            ManifestItem::End => return Ok(()),
         }
-        let folder = open.as_ref().and_then(|(_, folder)| folder.as_ref());
-        let status = folder.and_then(|folder| folder.status(name).ok().flatten());
-        show(path, name, file, status)
-    })
+    }
 }

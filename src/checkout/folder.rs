@@ -4,14 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::claim::{Claim, GoodRelease, LedBefore};
 use super::error::{CheckoutError, at};
 use super::lock::take_lock;
-use super::manifest::file_print;
+use super::manifest::{self, Manifest, ManifestWriter, file_print};
 use super::order::{CURRENT, CheckoutOrder, RELEASES};
 use super::release_name::ReleaseName;
 use super::shared;
@@ -87,12 +87,6 @@ impl<'o> Checkout<'o> {
             claim,
             _lock: lock,
         })
-    }
-
-    /// Whether a path of a release is one that all releases share, or below such a one.
-    pub(super) fn shares(&self, path: &Path) -> bool {
-        let mut shared = self.order.shared.iter();
-        shared.any(|shared| path.starts_with(shared.as_str()))
     }
 
     /// The path of something in the folder, for errors.
@@ -241,23 +235,35 @@ impl<'o> Checkout<'o> {
         self.releases.folder(name.as_ref())
     }
 
-    /// Opens the list of what was written into a release.
-    pub(super) fn manifest(&self, name: &ReleaseName) -> io::Result<File> {
-        self.folder
-            .folder(OsStr::new(MANIFESTS))?
-            .file(name.as_ref())
+    /// Opens the list of what was written into a release, and returns the number of the status of
+    /// each file, too.
+    pub(super) fn manifest(&self, name: &ReleaseName) -> io::Result<(Manifest, Vec<u64>)> {
+        let manifests = self.folder.folder(OsStr::new(MANIFESTS))?;
+        Manifest::open(manifests.file(name.as_ref())?, self.order)
     }
 
     /// Begins to write such a list.
-    pub(super) fn begin_manifest(&self, name: &ReleaseName) -> io::Result<File> {
+    pub(super) fn begin_manifest(&self, name: &ReleaseName) -> io::Result<ManifestWriter> {
+        ManifestWriter::begin(self.new_manifest(name)?, self.order)
+    }
+
+    fn new_manifest(&self, name: &ReleaseName) -> io::Result<File> {
         let manifests = self.folder.folder_or_new(OsStr::new(MANIFESTS))?;
         let unfinished = self.unfinished(name);
         manifests.remove(&unfinished)?;
         manifests.new_file(&unfinished, false)
     }
 
+    /// Changes the numbers in such a list.
+    pub(super) fn renew_manifest(&self, name: &ReleaseName, statuses: &[u64]) -> io::Result<()> {
+        let manifests = self.folder.folder(OsStr::new(MANIFESTS))?;
+        let old = manifests.file(name.as_ref())?;
+        manifest::renew(old, self.new_manifest(name)?, statuses)?;
+        self.complete_manifest(name)
+    }
+
     /// Puts a list that is completely written in its place.
-    pub(super) fn complete_manifest(&self, name: &ReleaseName) -> io::Result<()> {
+    fn complete_manifest(&self, name: &ReleaseName) -> io::Result<()> {
         let manifests = self.folder.folder(OsStr::new(MANIFESTS))?;
         manifests.rename(&self.unfinished(name), name.as_ref())
     }

@@ -18,7 +18,6 @@ mod base;
 mod claim;
 mod error;
 mod fetch;
-mod file_key;
 mod folder;
 mod kept;
 mod lock;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -177,6 +177,13 @@ impl CheckoutOrder {
     /// The line can't be read, or is no order.
     pub fn read(input: impl BufRead) -> io::Result<Self> {
         Ok(serde_json::from_slice(&read_line(input)?)?)
+    }
+
+    /// Whether a path of a release is one that all releases share, or below such a one.
+    #[must_use]
+    pub(super) fn shares(&self, path: &Path) -> bool {
+        let mut shared = self.shared.iter();
+        shared.any(|shared| path.starts_with(shared.as_str()))
     }
 
     /// The path of a release in the checkout's folder.

@@ -7,11 +7,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use super::error::CheckoutError;
-use super::file_key::{FileKey, PlaceNumber};
 use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND, StepOrder};
 use super::progress::Progress;
 use super::stream::send;
-use crate::git::{self, ExportItem, ExportReceiver, ReleaseTree};
+use super::work::NEEDED_MAX;
+use crate::git::{self, ExportItem, ReleaseTree};
 use crate::sys::file::widen_pipe;
 use crate::sys::poll::wait_until_readable;
 use crate::sys::user::User;
@@ -23,19 +23,19 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// How much is sent at once, in bytes.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest answer of the writer, in bytes.
-const ANSWER_MAX: u64 = 4096;
+/// The longest answer of the writer, in bytes: a path as long as `PATH_MAX`, in two digits for each
+/// byte, and some words.
+const ANSWER_MAX: u64 = 3 * 4096;
 
-/// How many files of another release are listed at most.
-const KNOWN_MAX: usize = 1_000_000;
+/// How the answer of a writer begins that waits for files. The id of the tree of which it has
+/// everything comes next; nothing: there is none.
+pub(super) const SEND: &str = "send";
 
-/// What the writer answers when it needs the files.
-pub(super) const NEEDS_FILES: &str = "export";
+/// How an answer begins that names a file which the writer could not take from the base. When all
+/// of them are named, it waits for them.
+pub(super) const NEEDS: &str = "needs ";
 
-/// How a line of the writer begins that lists files which it takes from another release.
-pub(super) const KNOWN: &str = "known ";
-
-/// What the writer answers when one of these files is not what it was.
+/// What the writer answers when the base is not what its list says.
 pub(super) const BASE_CHANGED: &str = "changed";
 
 /// How the answer of a writer begins that failed.
@@ -66,87 +66,78 @@ fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<Strin
     writer.send(|input| input.write_all(line.as_bytes()))?;
     writer.send(BufWriter::flush)?;
 
-    let mut known = Vec::new();
-    let mut answer = writer.answer()?;
-    while let Some(keys) = answer.strip_prefix(KNOWN) {
-        known.extend(keys.split(' ').filter_map(FileKey::parse));
-        if known.len() > KNOWN_MAX {
-            return Err(CheckoutError::Gone("writer", KNOWN.to_owned()));
-        }
-        answer = writer.answer()?;
-    }
-    if answer != NEEDS_FILES {
-        return writer.end(answer);
-    }
-    known.sort_unstable();
-    let progress = read(order, known, &mut writer, say)?;
-    progress.end(|time| writer.answers_within(time), say);
     let answer = writer.answer()?;
-    writer.end(answer)
-}
-
-/// Sends all files of the revision, except for those that the writer knows. Returns how far it is.
-fn read(
-    order: &CheckoutOrder,
-    known: Vec<FileKey>,
-    writer: &mut Writer,
-    say: &mut dyn FnMut(&str),
-) -> Result<Progress, CheckoutError> {
+    let Some(base) = answer.strip_prefix(SEND) else {
+        return writer.end(answer);
+    };
     let repository = order.repository.as_ref();
     let repository = git::open_application(repository.ok_or(CheckoutError::NoRepository)?)?;
     let subdirectory = order.subdirectory.as_deref();
-    let tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
-    let mut sender = Sender {
-        writer,
-        known,
-        place: PlaceNumber::root(order),
-        above: Vec::new(),
-        progress: Progress::of(tree.files),
-        say,
-    };
-    tree.export(&mut sender)?;
-    sender.writer.send(BufWriter::flush)?;
-    Ok(sender.progress)
+    let mut tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
+
+    let base = Some(from_hex(base.trim_start())).filter(|base| !base.is_empty());
+    let mut progress = Progress::of(tree.files);
+    tree.export(base.as_deref(), |item| {
+        writer.send(|input| send(item, input))?;
+        let (files, bytes) = size(item);
+        progress.add(files, bytes, say);
+        Ok::<(), CheckoutError>(())
+    })?;
+    writer.send(BufWriter::flush)?;
+    progress.end(|time| writer.answers_within(time), say);
+
+    let answer = send_needed(&mut tree, &mut writer)?;
+    writer.end(answer)
 }
 
-/// Sends what is in a tree to the writer.
-struct Sender<'s> {
-    writer: &'s mut Writer,
-    /// In their order.
-    known: Vec<FileKey>,
-    place: PlaceNumber,
-    above: Vec<PlaceNumber>,
-    progress: Progress,
-    say: &'s mut dyn FnMut(&str),
-}
-
-impl ExportReceiver for Sender<'_> {
-    type Error = CheckoutError;
-
-    fn knows(&self, name: &[u8], is_executable: bool, id: &[u8]) -> bool {
-        let key = || self.place.file(name, is_executable, id);
-        !self.known.is_empty() && self.known.binary_search(&key()).is_ok()
+/// Sends the files that the writer could not take from the base, if there are any. Returns what it
+/// says then.
+fn send_needed(tree: &mut ReleaseTree<'_>, writer: &mut Writer) -> Result<String, CheckoutError> {
+    let mut needed = Vec::new();
+    let mut answer = writer.answer()?;
+    while let Some(path) = answer.strip_prefix(NEEDS) {
+        needed.push(from_hex(path));
+        if needed.len() > NEEDED_MAX {
+            return Err(CheckoutError::Gone("writer", NEEDS.to_owned()));
+        }
+        answer = writer.answer()?;
+    }
+    if answer != SEND {
+        return Ok(answer);
     }
 
-    fn take(&mut self, item: ExportItem<'_>) -> Result<(), CheckoutError> {
-        let (files, bytes) = match item {
-            ExportItem::Folder { name } => {
-                self.above.push(self.place);
-                self.place = self.place.inside(name);
-                (0, 0)
-            }
-            ExportItem::Up => {
-                self.place = self.above.pop().unwrap_or(self.place);
-                (0, 0)
-            }
-            ExportItem::File { content, .. } => (1, content.len()),
-            ExportItem::Piece(content) => (0, content.len()),
-            ExportItem::Known { .. } | ExportItem::Link { .. } => (1, 0),
-            ExportItem::End => (0, 0),
-        };
-        self.writer.send(|input| send(item, input))?;
-        self.progress.add(files, bytes as u64, self.say);
-        Ok(())
+    for path in needed {
+        let is_sent = tree.export_file(&path, |item| writer.send(|input| send(item, input)))?;
+        if !is_sent {
+            // The list of the base has something that the tree has not.
+            return Err(CheckoutError::BaseChanged);
+        }
+    }
+    writer.send(BufWriter::flush)?;
+    writer.answer()
+}
+
+/// How many files and bytes an item has.
+fn size(item: ExportItem<'_>) -> (u64, u64) {
+    match item {
+        ExportItem::SameFolder { inside, .. } => (inside.files, 0),
+        ExportItem::File { content, .. } => (1, content.len() as u64),
+        ExportItem::Piece(content) => (0, content.len() as u64),
+        ExportItem::SameFile { .. } | ExportItem::Link { .. } => (1, 0),
+        ExportItem::Root { .. }
+        | ExportItem::Folder { .. }
+        | ExportItem::ChangedFolder { .. }
+        | ExportItem::Up
+        | ExportItem::End => (0, 0),
+    }
+}
+
+/// The bytes that some digits stand for. If they are none, nothing is found by that name.
+fn from_hex(digits: &str) -> Vec<u8> {
+    let mut bytes = vec![0; digits.len() / 2];
+    match faster_hex::hex_decode(digits.as_bytes(), &mut bytes) {
+        Ok(()) => bytes,
+        Err(_) => Vec::new(),
     }
 }
 

@@ -3,28 +3,25 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead};
-use std::sync::Mutex;
+use std::os::unix::ffi::OsStrExt as _;
+
+use faster_hex::hex_string;
 
 use super::base::{BaseRelease, KeptLinks};
 use super::error::{CheckoutError, at};
-use super::file_key::PlaceNumber;
 use super::folder::{Checkout, ReleaseChoice};
-use super::manifest::ManifestWriter;
+use super::manifest::{Manifest, ManifestWriter};
 use super::order::{CheckoutOrder, RELEASES};
-use super::read::{BASE_CHANGED, ERROR, KNOWN, NEEDS_FILES};
+use super::read::{BASE_CHANGED, ERROR, NEEDS, SEND};
 use super::release_name::ReleaseName;
 use super::sync::syncing;
 use super::threads::threads;
 use super::went_back::WentBack;
-use super::work::Maker;
-use super::write::write_tree;
-use crate::config::Link;
+use super::work::{Maker, NeededFile};
+use super::write::{write_needed, write_tree};
 use crate::sys::folder::OpenFolder;
 use crate::sys::surroundings::set_umask;
 use crate::text;
-
-/// How long a line is that lists files, before the next one begins, in bytes.
-const LISTED: usize = 3500;
 
 /// Writes the release of an order, where it needs to be written: first the order is read, and then
 /// the files of the release, if the answer asks for them. Each of the answers is one line; the last
@@ -65,16 +62,29 @@ fn write_release(
     };
 
     let link = checkout.link();
-    let base = link
-        .filter(|_| !order.is_alone)
-        .and_then(|link| BaseRelease::open(&checkout, link, &name));
-    let answered = base.as_ref().map_or(Ok(()), |base| list(base, answer));
-    answered
-        .and_then(|()| answer(NEEDS_FILES))
-        .map_err(|error| CheckoutError::Gone("reader", error.to_string()))?;
+    let base = link.filter(|_| !order.is_alone);
+    let base = base.and_then(|_| BaseRelease::open(&checkout, &name));
+    let (base, base_list) = base.unzip();
+    let tree = base_list.as_ref().map(|list| hex_string(&list.tree));
+    answer(&format!("{SEND} {}", tree.unwrap_or_default())).map_err(gone)?;
 
     let root = checkout.begin(&name)?;
-    let written = write_files(order, &mut checkout, (&name, &root), link, base, input)
+    // Without a list, the next release takes nothing from this one.
+    let list = link.and_then(|_| checkout.begin_manifest(&name).ok());
+    let lists = (list, base_list);
+    let written = write_files(
+        &checkout,
+        (&name, &root),
+        base.as_ref(),
+        lists,
+        input,
+        answer,
+    );
+    if let Some(base) = base {
+        // What is not noted is only written anew.
+        let _ = base.note_links(&mut checkout);
+    }
+    let written = written
         .and_then(|()| checkout.add_own_files(&name, &root))
         .and_then(|()| checkout.complete(&name, &root));
     if let Err(error) = written {
@@ -84,47 +94,48 @@ fn write_release(
     Ok(format!("exported {name}"))
 }
 
-/// Tells the reader which files are taken from another release.
-fn list(base: &BaseRelease, answer: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
-    let mut line = KNOWN.to_owned();
-    for key in base.keys() {
-        line.push_str(&format!("{key} "));
-        if line.len() > LISTED {
-            answer(&line)?;
-            KNOWN.clone_into(&mut line);
-        }
-    }
-    answer(&line)
-}
-
-/// Writes the files of a release, and the list of them.
+/// Writes the files of a release, and the list of them. Then it asks for those that could not be
+/// taken from the base.
 fn write_files(
-    order: &CheckoutOrder,
-    checkout: &mut Checkout<'_>,
+    checkout: &Checkout<'_>,
     (name, root): (&ReleaseName, &OpenFolder),
-    link: Option<Link>,
-    base: Option<BaseRelease>,
+    base: Option<&BaseRelease<'_>>,
+    lists: (Option<ManifestWriter>, Option<Manifest>),
     input: &mut impl BufRead,
+    answer: &mut dyn FnMut(&str) -> io::Result<()>,
 ) -> Result<(), CheckoutError> {
-    // Without a list, the next release takes nothing from this one.
-    let list = link.and_then(|_| checkout.begin_manifest(name).ok());
-    let maker = Maker {
-        path: &checkout.release_path(name),
-        base: base.as_ref(),
-        list: Mutex::new(list.map(ManifestWriter::new)),
-    };
-    let number = PlaceNumber::root(order);
-    syncing(root, || write_tree(input, root, number, &maker, threads()))?;
+    let path = checkout.release_path(name);
+    let maker = Maker::new(&path, base, lists.0.is_some());
+    let list = syncing(root, || {
+        let list = write_tree(input, root, &maker, lists, threads())?;
+        let needed = maker.needed();
+        if !needed.is_empty() {
+            ask(&needed, answer).map_err(gone)?;
+            write_needed(input, root, &maker, needed, threads())?;
+        }
+        Ok::<Option<ManifestWriter>, CheckoutError>(list)
+    })?;
 
-    let list = maker.list.into_inner().ok().flatten();
-    if list.is_none_or(|list| list.finish().is_err()) {
+    if list.is_none_or(|list| list.finish(&maker.statuses()).is_err()) {
         checkout.drop_manifest(name);
     }
-    if let Some(base) = base {
-        // What is not noted is only written anew.
-        let _ = base.note_links(checkout);
-    }
     Ok(())
+}
+
+/// Asks the reader for files.
+fn ask(needed: &[NeededFile], answer: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    for file in needed {
+        let path = file.folder.join(&file.name);
+        answer(&format!(
+            "{NEEDS}{}",
+            hex_string(path.as_os_str().as_bytes())
+        ))?;
+    }
+    answer(SEND)
+}
+
+fn gone(error: io::Error) -> CheckoutError {
+    CheckoutError::Gone("reader", error.to_string())
 }
 
 /// Makes the release of an order the current one.

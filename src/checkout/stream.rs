@@ -1,32 +1,37 @@
 //! The files of a release on their way from the process that reads them to the one that writes.
 //!
-//! Each item is a letter, the length of its name in 2 bytes, the length of its content in 8 bytes,
-//! the name, the id of the content for a file, and the content.
+//! Each item is a letter, the length of its name in 2 bytes, a number in 8 bytes, the name, and the
+//! content. The number is the length of the content; for a folder that is the same in the base, it
+//! is how many files and folders are below it.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use crate::git::ExportItem;
+
+/// How long the target of a link may be, in bytes (`PATH_MAX`, symlink(2)).
+const TARGET_MAX: u64 = 4096;
 
 /// The beginning of an item. Its content comes next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) kind: HeadKind,
+    /// One part of a path; the id of the tree for [`HeadKind::Root`].
     pub(super) name: Vec<u8>,
-    /// The id of a file's content; empty for everything else.
-    pub(super) id: Vec<u8>,
-    /// In bytes.
-    pub(super) content: u64,
+    pub(super) number: u64,
 }
 
 /// What an item is; see [`ExportItem`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadKind {
+    Root,
     Folder,
+    ChangedFolder,
+    SameFolder,
     Up,
     File,
     Executable,
-    KnownFile,
-    KnownExecutable,
+    SameFile,
+    SameExecutable,
     Link,
     End,
 }
@@ -34,21 +39,25 @@ pub(super) enum HeadKind {
 impl HeadKind {
     /// Whether it is a file that may be executed.
     pub(super) fn is_executable(self) -> bool {
-        matches!(self, Self::Executable | Self::KnownExecutable)
+        matches!(self, Self::Executable | Self::SameExecutable)
     }
 
-    fn has_id(self) -> bool {
-        !matches!(self, Self::Folder | Self::Up | Self::Link | Self::End)
+    /// Whether its name is one of something in a folder.
+    fn has_name(self) -> bool {
+        !matches!(self, Self::Root | Self::Up | Self::End)
     }
 }
 
-const LETTERS: [(HeadKind, u8); 8] = [
+const LETTERS: [(HeadKind, u8); 11] = [
+    (HeadKind::Root, b'r'),
     (HeadKind::Folder, b'd'),
+    (HeadKind::ChangedFolder, b'c'),
+    (HeadKind::SameFolder, b's'),
     (HeadKind::Up, b'u'),
     (HeadKind::File, b'f'),
     (HeadKind::Executable, b'x'),
-    (HeadKind::KnownFile, b'k'),
-    (HeadKind::KnownExecutable, b'y'),
+    (HeadKind::SameFile, b'k'),
+    (HeadKind::SameExecutable, b'y'),
     (HeadKind::Link, b'l'),
     (HeadKind::End, b'e'),
 ];
@@ -59,32 +68,33 @@ const LETTERS: [(HeadKind, u8); 8] = [
 /// The receiver is gone, or the name is too long.
 pub(super) fn send(item: ExportItem<'_>, out: &mut impl Write) -> io::Result<()> {
     let nothing: &[u8] = &[];
-    let (kind, name, id, size, content) = match item {
+    let (kind, name, number, content) = match item {
         ExportItem::Piece(content) => return out.write_all(content),
-        ExportItem::Folder { name } => (HeadKind::Folder, name, nothing, 0, nothing),
-        ExportItem::Up => (HeadKind::Up, nothing, nothing, 0, nothing),
+        ExportItem::Root { tree } => (HeadKind::Root, tree, 0, nothing),
+        ExportItem::Folder { name } => (HeadKind::Folder, name, 0, nothing),
+        ExportItem::ChangedFolder { name } => (HeadKind::ChangedFolder, name, 0, nothing),
+        ExportItem::SameFolder { name, inside } => {
+            (HeadKind::SameFolder, name, inside.entries, nothing)
+        }
+        ExportItem::Up => (HeadKind::Up, nothing, 0, nothing),
         ExportItem::File {
             name,
             is_executable,
-            id,
             size,
             content,
         } => match is_executable {
-            true => (HeadKind::Executable, name, id, size, content),
-            false => (HeadKind::File, name, id, size, content),
+            true => (HeadKind::Executable, name, size, content),
+            false => (HeadKind::File, name, size, content),
         },
-        ExportItem::Known {
+        ExportItem::SameFile {
             name,
             is_executable,
-            id,
         } => match is_executable {
-            true => (HeadKind::KnownExecutable, name, id, 0, nothing),
-            false => (HeadKind::KnownFile, name, id, 0, nothing),
+            true => (HeadKind::SameExecutable, name, 0, nothing),
+            false => (HeadKind::SameFile, name, 0, nothing),
         },
-        ExportItem::Link { name, target } => {
-            (HeadKind::Link, name, nothing, target.len() as u64, target)
-        }
-        ExportItem::End => (HeadKind::End, nothing, nothing, 0, nothing),
+        ExportItem::Link { name, target } => (HeadKind::Link, name, target.len() as u64, target),
+        ExportItem::End => (HeadKind::End, nothing, 0, nothing),
     };
 
     let letter = LETTERS.iter().find(|(known, _)| *known == kind);
@@ -92,12 +102,8 @@ pub(super) fn send(item: ExportItem<'_>, out: &mut impl Write) -> io::Result<()>
     let length = u16::try_from(name.len()).map_err(io::Error::other)?;
     out.write_all(&[letter])?;
     out.write_all(&length.to_le_bytes())?;
-    out.write_all(&size.to_le_bytes())?;
+    out.write_all(&number.to_le_bytes())?;
     out.write_all(name)?;
-    if kind.has_id() {
-        out.write_all(&[u8::try_from(id.len()).map_err(io::Error::other)?])?;
-        out.write_all(id)?;
-    }
     out.write_all(content)
 }
 
@@ -108,25 +114,41 @@ pub(super) fn send(item: ExportItem<'_>, out: &mut impl Write) -> io::Result<()>
 pub(super) fn receive(input: &mut impl BufRead) -> io::Result<Head> {
     let mut start = [0; 11];
     input.read_exact(&mut start)?;
-    let [letter, name_0, name_1, content @ ..] = start;
+    let [letter, name_0, name_1, number @ ..] = start;
 
     let known = LETTERS.iter().find(|(_, known)| *known == letter);
-    let (kind, _) = known.ok_or(io::ErrorKind::InvalidData)?;
+    let (kind, _) = *known.ok_or(io::ErrorKind::InvalidData)?;
     let mut name = vec![0; usize::from(u16::from_le_bytes([name_0, name_1]))];
     input.read_exact(&mut name)?;
-    let mut id = Vec::new();
-    if kind.has_id() {
-        let mut length = [0];
-        input.read_exact(&mut length)?;
-        id.resize(usize::from(length[0]), 0);
-        input.read_exact(&mut id)?;
+    if kind.has_name() && !is_one_part(&name) {
+        return Err(io::ErrorKind::InvalidData.into());
     }
     Ok(Head {
-        kind: *kind,
+        kind,
         name,
-        id,
-        content: u64::from_le_bytes(content),
+        number: u64::from_le_bytes(number),
     })
+}
+
+/// Whether a name is one part of a path, and no way up.
+fn is_one_part(name: &[u8]) -> bool {
+    !name.is_empty() && name != b"." && name != b".." && !name.contains(&b'/')
+}
+
+/// Reads where a symbolic link leads. `length` is the number of the item.
+///
+/// # Errors
+/// The sender is gone, or no link can lead there.
+pub(super) fn receive_target(input: &mut impl BufRead, length: u64) -> io::Result<Vec<u8>> {
+    if length > TARGET_MAX {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut target = Vec::new();
+    input.take(length).read_to_end(&mut target)?;
+    if (target.len() as u64) < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(target)
 }
 
 /// Copies the content of an item.
@@ -159,6 +181,7 @@ pub(super) fn copy(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git::Inside;
 
     #[test]
     fn items_arrive_as_they_were_sent() {
@@ -166,29 +189,49 @@ mod tests {
         let file = |is_executable| ExportItem::File {
             name: b"a\n\xff",
             is_executable,
-            id: &[3; 20],
             size: content.len() as u64,
             content: &content,
         };
-        let known = |is_executable| ExportItem::Known {
-            name: b"known",
+        let same = |is_executable| ExportItem::SameFile {
+            name: b"same",
             is_executable,
-            id: &[4; 32],
         };
         let link = ExportItem::Link {
             name: b"l",
             target: b"../x",
         };
-        let folder = ExportItem::Folder { name: b"folder" };
-        let sent: [(ExportItem<'_>, HeadKind, &[u8], &[u8]); 8] = [
-            (folder, HeadKind::Folder, b"folder", b""),
-            (file(false), HeadKind::File, b"a\n\xff", &content),
-            (file(true), HeadKind::Executable, b"a\n\xff", &content),
-            (known(false), HeadKind::KnownFile, b"known", b""),
-            (known(true), HeadKind::KnownExecutable, b"known", b""),
-            (link, HeadKind::Link, b"l", b"../x"),
-            (ExportItem::Up, HeadKind::Up, b"", b""),
-            (ExportItem::End, HeadKind::End, b"", b""),
+        let inside = Inside {
+            entries: 3,
+            files: 2,
+        };
+        let name: &[u8] = b"folder";
+        let sent: [(ExportItem<'_>, HeadKind, &[u8], u64); 11] = [
+            (
+                ExportItem::Root { tree: b"/\xff" },
+                HeadKind::Root,
+                b"/\xff",
+                0,
+            ),
+            (ExportItem::Folder { name }, HeadKind::Folder, name, 0),
+            (
+                ExportItem::ChangedFolder { name },
+                HeadKind::ChangedFolder,
+                name,
+                0,
+            ),
+            (
+                ExportItem::SameFolder { name, inside },
+                HeadKind::SameFolder,
+                name,
+                3,
+            ),
+            (file(false), HeadKind::File, b"a\n\xff", 100_000),
+            (file(true), HeadKind::Executable, b"a\n\xff", 100_000),
+            (same(false), HeadKind::SameFile, b"same", 0),
+            (same(true), HeadKind::SameExecutable, b"same", 0),
+            (link, HeadKind::Link, b"l", 4),
+            (ExportItem::Up, HeadKind::Up, b"", 0),
+            (ExportItem::End, HeadKind::End, b"", 0),
         ];
         let mut pipe = Vec::new();
         for (item, ..) in &sent {
@@ -196,23 +239,43 @@ mod tests {
         }
 
         let mut input = io::BufReader::with_capacity(1000, pipe.as_slice());
-        for (item, kind, name, content) in sent {
+        for (item, kind, name, number) in sent {
             let head = receive(&mut input).unwrap();
-            assert_eq!((head.kind, head.name.as_slice()), (kind, name), "{item:?}");
-            assert_eq!(
-                head.id.len(),
-                match item {
-                    ExportItem::File { id, .. } | ExportItem::Known { id, .. } => id.len(),
-                    _ => 0,
+            let received = (head.kind, head.name.as_slice(), head.number);
+            assert_eq!(received, (kind, name, number), "{item:?}");
+            match kind {
+                HeadKind::Link => {
+                    assert_eq!(receive_target(&mut input, number).unwrap(), b"../x");
                 }
-            );
-            let mut received = Vec::new();
-            copy(&mut input, head.content, &mut received)
-                .unwrap()
-                .unwrap();
-            assert_eq!(received, content);
+                HeadKind::File | HeadKind::Executable => {
+                    let mut received = Vec::new();
+                    copy(&mut input, number, &mut received).unwrap().unwrap();
+                    assert_eq!(received, content);
+                }
+                _ => {}
+            }
         }
         receive(&mut input).unwrap_err();
+    }
+
+    #[test]
+    fn name_that_leads_out_of_its_folder_is_an_error() {
+        for name in ["", ".", "..", "a/b", "/"] {
+            let name = name.as_bytes();
+            for item in [
+                ExportItem::Folder { name },
+                ExportItem::Link { name, target: b"x" },
+                ExportItem::SameFile {
+                    name,
+                    is_executable: false,
+                },
+            ] {
+                let mut pipe = Vec::new();
+                send(item, &mut pipe).unwrap();
+                let error = receive(&mut pipe.as_slice()).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{item:?}");
+            }
+        }
     }
 
     #[test]
@@ -220,7 +283,6 @@ mod tests {
         let file = ExportItem::File {
             name: b"large",
             is_executable: false,
-            id: &[3; 20],
             size: 6,
             content: b"",
         };
@@ -231,7 +293,7 @@ mod tests {
         let mut input = pipe.as_slice();
         let head = receive(&mut input).unwrap();
         let mut received = Vec::new();
-        copy(&mut input, head.content, &mut received)
+        copy(&mut input, head.number, &mut received)
             .unwrap()
             .unwrap();
         assert_eq!(received, b"abcdef");
@@ -243,15 +305,14 @@ mod tests {
         let file = ExportItem::File {
             name: b"file",
             is_executable: false,
-            id: &[3; 20],
             size: 7,
             content: b"content",
         };
         send(file, &mut pipe).unwrap();
         for length in 0..pipe.len() {
             let mut input = &pipe[..length];
-            let result = receive(&mut input)
-                .and_then(|head| copy(&mut input, head.content, &mut Vec::new()));
+            let result =
+                receive(&mut input).and_then(|head| copy(&mut input, head.number, &mut Vec::new()));
             assert!(result.is_err(), "{length} bytes");
         }
         receive(&mut [b'?'; 11].as_slice()).unwrap_err();

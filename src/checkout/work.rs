@@ -15,8 +15,7 @@ use std::thread;
 
 use super::base::BaseRelease;
 use super::error::{CheckoutError, at, explain};
-use super::file_key::{FileKey, PlaceNumber};
-use super::manifest::{self, ListedFile, ManifestWriter};
+use super::manifest;
 use crate::sys::file_status::FileStatus;
 use crate::sys::folder::OpenFolder;
 
@@ -32,6 +31,10 @@ const BATCH_FOLDERS: usize = 16;
 /// wait for each other.
 const FOLDER_FILES: usize = 32;
 
+/// How many files have to be sent at most that could not be taken from the base. If it is more,
+/// everything is exported without it.
+pub(super) const NEEDED_MAX: usize = 10_000;
+
 /// A folder of a release.
 pub(super) struct ReleaseFolder {
     pub(super) folder: OpenFolder,
@@ -39,7 +42,6 @@ pub(super) struct ReleaseFolder {
     pub(super) base: Option<OpenFolder>,
     /// Its path in the release.
     pub(super) path: PathBuf,
-    pub(super) number: PlaceNumber,
 }
 
 /// A file that is to be made.
@@ -47,9 +49,25 @@ pub(super) struct NewFile {
     pub(super) place: Arc<ReleaseFolder>,
     pub(super) name: OsString,
     pub(super) is_executable: bool,
-    pub(super) key: FileKey,
-    /// Where its content is in the batch; `None`: it is taken from the base.
-    pub(super) content: Option<Range<usize>>,
+    /// Which file of the release it is; the first one is 0.
+    pub(super) number: usize,
+    pub(super) source: FileSource,
+}
+
+/// Where the content of a file comes from.
+pub(super) enum FileSource {
+    /// It is in the batch.
+    Here(Range<usize>),
+    /// It is that of the file with this number in the list of the base.
+    Base(usize),
+}
+
+/// A file that could not be taken from the base, so that it has to be sent.
+pub(super) struct NeededFile {
+    /// The path of its folder in the release.
+    pub(super) folder: PathBuf,
+    pub(super) name: OsString,
+    pub(super) number: usize,
 }
 
 /// Files that are made one after the other.
@@ -85,25 +103,36 @@ impl Batch {
 pub(super) struct Maker<'w> {
     /// Where the release will be, for errors.
     pub(super) path: &'w Path,
-    pub(super) base: Option<&'w BaseRelease>,
-    /// The list of its files; `None`: there is none, or it could not be written.
-    pub(super) list: Mutex<Option<ManifestWriter>>,
+    pub(super) base: Option<&'w BaseRelease<'w>>,
+    /// The number of the status of each file; `None`: nobody needs them.
+    statuses: Option<Mutex<Vec<u64>>>,
+    /// What could not be taken from the base.
+    needed: Mutex<Vec<NeededFile>>,
 }
 
-impl Maker<'_> {
+impl<'w> Maker<'w> {
+    pub(super) fn new(path: &'w Path, base: Option<&'w BaseRelease<'w>>, is_listed: bool) -> Self {
+        Self {
+            path,
+            base,
+            statuses: is_listed.then(Mutex::default),
+            needed: Mutex::default(),
+        }
+    }
+
     /// Makes the files of a batch.
     fn make(&self, batch: &Batch) -> Result<(), CheckoutError> {
         let mut made = Vec::with_capacity(batch.files.len());
         for file in &batch.files {
-            let status = match &file.content {
-                Some(content) => {
+            let status = match &file.source {
+                FileSource::Here(content) => {
                     let content = batch.content.get(content.clone()).ok_or_else(|| {
                         let path = self.path.join(&file.place.path).join(&file.name);
                         at(path)(io::ErrorKind::InvalidData.into())
                     })?;
                     self.write(file, |new| new.write_all(content))?
                 }
-                None => Some(self.take(file)?),
+                FileSource::Base(known) => self.take(file, *known)?,
             };
             made.push(status);
         }
@@ -120,7 +149,8 @@ impl Maker<'_> {
         let make = || {
             let mut new = file.place.folder.new_file(&file.name, file.is_executable)?;
             fill(&mut new)?;
-            self.is_listed().then(|| FileStatus::of(&new)).transpose()
+            let is_listed = self.statuses.is_some();
+            is_listed.then(|| FileStatus::of(&new)).transpose()
         };
         make().map_err(|error| self.error(file, error))
     }
@@ -139,39 +169,54 @@ impl Maker<'_> {
         Ok(())
     }
 
-    fn take(&self, file: &NewFile) -> Result<FileStatus, CheckoutError> {
+    /// Takes a file from the base. What can't be taken is noted.
+    fn take(&self, file: &NewFile, known: usize) -> Result<Option<FileStatus>, CheckoutError> {
         let NewFile { place, name, .. } = file;
-        let (Some(base), Some(from)) = (self.base, &place.base) else {
-            return Err(CheckoutError::BaseChanged);
-        };
-        let folders = (from, &place.folder);
-        base.take(folders, &place.path, name, (file.key, file.is_executable))
-            .map_err(|_| CheckoutError::BaseChanged)
-    }
-
-    fn is_listed(&self) -> bool {
-        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.is_some()
-    }
-
-    /// Adds files to the list.
-    fn note<'f>(&self, files: impl Iterator<Item = (&'f NewFile, Option<FileStatus>)>) {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = list.as_mut() else {
-            return;
-        };
-        for (file, status) in files {
-            let Some(status) = status else { continue };
-            let written = ListedFile {
-                key: file.key,
-                status: manifest::number(&status),
-            };
-            if writer.add(&file.place.path, &file.name, written).is_err() {
-                // The release is as good without it.
-                *list = None;
-                return;
+        if let (Some(base), Some(from)) = (self.base, &place.base) {
+            let folders = (from, &place.folder);
+            let taken = base.take(folders, &place.path, name, (known, file.is_executable));
+            if let Some(status) = taken.map_err(|error| self.error(file, error))? {
+                return Ok(Some(status));
             }
         }
+
+        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        if needed.len() >= NEEDED_MAX {
+            return Err(CheckoutError::BaseChanged);
+        }
+        needed.push(NeededFile {
+            folder: place.path.clone(),
+            name: name.clone(),
+            number: file.number,
+        });
+        Ok(None)
+    }
+
+    /// Notes the statuses of files.
+    fn note<'f>(&self, files: impl Iterator<Item = (&'f NewFile, Option<FileStatus>)>) {
+        let Some(statuses) = &self.statuses else {
+            return;
+        };
+        let mut statuses = statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        for (file, status) in files {
+            let Some(status) = status else { continue };
+            if statuses.len() <= file.number {
+                statuses.resize(file.number + 1, 0);
+            }
+            statuses[file.number] = manifest::number(&status);
+        }
+    }
+
+    /// What has to be sent, because it could not be taken from the base.
+    pub(super) fn needed(&self) -> Vec<NeededFile> {
+        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut needed)
+    }
+
+    /// The number of the status of each file, for the list of the release.
+    pub(super) fn statuses(self) -> Vec<u64> {
+        let statuses = self.statuses.map(Mutex::into_inner);
+        statuses.map_or_else(Vec::new, |all| all.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The error of a file.

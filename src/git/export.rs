@@ -4,6 +4,7 @@
 //! changes what was reviewed. What git would leave out in silence is refused: a submodule, and the
 //! content of a file that Git LFS keeps elsewhere.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use gix::hash::ObjectId;
@@ -14,6 +15,7 @@ use super::error::Error;
 use super::repository::Repository;
 use super::special_files::{is_lfs_pointer, is_link_target};
 use super::survey::{ExportRules, Surveyor, TreeItem, find_root, join, tree_items};
+use super::totals::Inside;
 use crate::id::Revision;
 use crate::policy::{ExportObstacle, ObstacleKind};
 use crate::sys::clock::Deadline;
@@ -33,12 +35,32 @@ const RESIDENT_MAX: u64 = 40 * 1024 * 1024;
 const LOOK_EACH: u32 = 128;
 
 /// One step on the way through a tree. A name is one part of a path.
+///
+/// The base is another tree, of which the receiver has everything already. What is the same there
+/// comes in the same order as in the base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportItem<'a> {
-    /// A folder begins. What comes next is in it.
+    /// What comes next is in this tree.
+    Root {
+        /// The id of the tree.
+        tree: &'a [u8],
+    },
+    /// A folder begins that the base has not. What comes next is in it.
     Folder {
         /// Its name.
         name: &'a [u8],
+    },
+    /// A folder begins that the base has, too, with other things in it.
+    ChangedFolder {
+        /// Its name.
+        name: &'a [u8],
+    },
+    /// A folder that is the same in the base, with everything below it, which is not shown.
+    SameFolder {
+        /// Its name.
+        name: &'a [u8],
+        /// What is below it.
+        inside: Inside,
     },
     /// The folder that began last is complete.
     Up,
@@ -48,8 +70,6 @@ pub enum ExportItem<'a> {
         name: &'a [u8],
         /// Whether it may be executed.
         is_executable: bool,
-        /// The id of its content.
-        id: &'a [u8],
         /// How long its content is, in bytes.
         size: u64,
         /// The beginning of its content. What is missing comes next.
@@ -57,14 +77,12 @@ pub enum ExportItem<'a> {
     },
     /// What comes next of the content of the last file.
     Piece(&'a [u8]),
-    /// A file that the receiver has already.
-    Known {
+    /// A file that is the same in the base.
+    SameFile {
         /// Its name.
         name: &'a [u8],
         /// Whether it may be executed.
         is_executable: bool,
-        /// The id of its content.
-        id: &'a [u8],
     },
     /// A symbolic link.
     Link {
@@ -77,21 +95,6 @@ pub enum ExportItem<'a> {
     End,
 }
 
-/// Who gets what is in a tree.
-pub trait ExportReceiver {
-    /// Why it can't take something.
-    type Error: From<Error>;
-
-    /// Whether it has a file already, so that the content is not read. `id` is that of the content.
-    fn knows(&self, name: &[u8], is_executable: bool, id: &[u8]) -> bool;
-
-    /// Takes the next item.
-    ///
-    /// # Errors
-    /// It can't.
-    fn take(&mut self, item: ExportItem<'_>) -> Result<(), Self::Error>;
-}
-
 /// The tree of a revision that can be exported.
 pub struct ReleaseTree<'r> {
     repository: &'r Repository,
@@ -99,6 +102,8 @@ pub struct ReleaseTree<'r> {
     /// Where the tree is in the revision; empty: it is all of it.
     place: Vec<u8>,
     rules: ExportRules,
+    surveyor: Surveyor,
+    contents: FileContents<'r>,
     /// How many files it has. A symbolic link and a submodule count as one.
     pub files: u64,
 }
@@ -107,6 +112,8 @@ pub struct ReleaseTree<'r> {
 struct ShownFolder {
     name: Vec<u8>,
     left: Vec<TreeItem>,
+    /// What is left of the same folder in the base; `None`: it has none.
+    base: Option<Vec<TreeItem>>,
 }
 
 impl<'r> ReleaseTree<'r> {
@@ -134,82 +141,144 @@ impl<'r> ReleaseTree<'r> {
                 tree: root.tree,
                 place: subdirectory.unwrap_or_default().as_bytes().to_vec(),
                 rules,
+                surveyor,
+                contents: FileContents::open(repository),
                 files: survey.files,
             }),
         }
     }
 
-    /// Shows everything in the tree.
+    /// Shows everything in the tree, except for what is the same in the tree `base`. A base that
+    /// can't be read is none: then more is shown.
     ///
     /// # Errors
-    /// An object can't be read, a file passes a limit or breaks the rules, or the receiver fails.
-    pub fn export<R: ExportReceiver>(&self, receiver: &mut R) -> Result<(), R::Error> {
+    /// An object can't be read, a file passes a limit or breaks the rules, or `show` fails.
+    pub fn export<E: From<Error>>(
+        &mut self,
+        base: Option<&[u8]>,
+        mut show: impl FnMut(ExportItem<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let repository = self.repository;
-        let mut files = FileContents::open(repository);
-        let mut open = vec![ShownFolder::new(repository, self.place.clone(), self.tree)?];
+        let tree = self.tree;
+        show(ExportItem::Root {
+            tree: tree.as_slice(),
+        })?;
+
+        let base = base.and_then(|id| ObjectId::try_from(id).ok());
+        let place = self.place.clone();
+        let mut open = vec![ShownFolder::new(repository, place, tree, base)?];
         while let Some(folder) = open.last_mut() {
             let Some(item) = folder.left.pop() else {
                 open.pop();
                 if !open.is_empty() {
-                    receiver.take(ExportItem::Up)?;
+                    show(ExportItem::Up)?;
                 }
                 continue;
             };
 
+            let same_name = folder.in_base(&item);
+            let is_same = same_name
+                .as_ref()
+                .is_some_and(|old| old.kind == item.kind && old.id == item.id);
             let name = item.name.as_slice();
             match item.kind {
                 EntryKind::Tree => {
-                    receiver.take(ExportItem::Folder { name })?;
-                    let inner = ShownFolder::new(repository, item.name, item.id)?;
+                    let inside = self.surveyor.inside(item.id, self.rules);
+                    if let Some(inside) = inside.filter(|_| is_same) {
+                        show(ExportItem::SameFolder { name, inside })?;
+                        continue;
+                    }
+                    let old = same_name.map(|old| old.id);
+                    let inner = ShownFolder::new(repository, name.to_vec(), item.id, old)?;
+                    show(match inner.base {
+                        Some(_) => ExportItem::ChangedFolder { name },
+                        None => ExportItem::Folder { name },
+                    })?;
                     open.push(inner);
                 }
                 EntryKind::Commit => {
-                    receiver.take(ExportItem::Folder { name })?;
-                    receiver.take(ExportItem::Up)?;
+                    show(ExportItem::Folder { name })?;
+                    show(ExportItem::Up)?;
                 }
                 EntryKind::Link => {
-                    let target = files.read(&item.id)?;
+                    let target = self.contents.read(&item.id)?;
                     let target = target.filter(|target| is_link_target(target));
                     let Some(target) = target else {
                         return Err(wrong(repository, &open, name, ObstacleKind::LinkTarget).into());
                     };
-                    receiver.take(ExportItem::Link { name, target })?;
+                    show(ExportItem::Link { name, target })?;
                 }
-                kind => {
-                    let is_executable = kind == EntryKind::BlobExecutable;
-                    let id = item.id.as_slice();
-                    if receiver.knows(name, is_executable, id) {
-                        receiver.take(ExportItem::Known {
-                            name,
-                            is_executable,
-                            id,
-                        })?;
-                        continue;
-                    }
-
-                    let whole = files.read(&item.id)?;
-                    if !self.rules.lfs_pointers && whole.is_some_and(is_lfs_pointer) {
-                        return Err(wrong(repository, &open, name, ObstacleKind::LfsPointer).into());
-                    }
-                    let size = whole.map(|content| content.len() as u64);
-                    let size = size.map_or_else(|| repository.size(&item.id), Ok)?;
-                    let is_whole = whole.is_some();
-                    receiver.take(ExportItem::File {
-                        name,
-                        is_executable,
-                        id,
-                        size,
-                        content: whole.unwrap_or_default(),
-                    })?;
-                    files.count(size)?;
-                    if !is_whole {
-                        let show = |piece: &[u8]| receiver.take(ExportItem::Piece(piece));
-                        repository.stream_blob(&item.id, size, show)?;
+                kind if is_same => show(ExportItem::SameFile {
+                    name,
+                    is_executable: kind == EntryKind::BlobExecutable,
+                })?,
+                _ => {
+                    if let Err(kind) = self.show_file(&item, &mut show)? {
+                        return Err(wrong(repository, &open, name, kind).into());
                     }
                 }
             }
         }
-        receiver.take(ExportItem::End)
+        show(ExportItem::End)
+    }
+
+    /// Shows one file, whose path begins in the tree. `false`: the tree has no such file.
+    ///
+    /// # Errors
+    /// As for [`ReleaseTree::export`].
+    pub fn export_file<E: From<Error>>(
+        &mut self,
+        path: &[u8],
+        mut show: impl FnMut(ExportItem<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let mut tree = self.tree;
+        let mut parts = path.split(|byte| *byte == b'/').peekable();
+        while let Some(part) = parts.next() {
+            let items = tree_items(self.repository, tree)?;
+            let item = items.into_iter().find(|item| item.name == part);
+            match item {
+                Some(item) if item.kind == EntryKind::Tree => tree = item.id,
+                Some(item) if item.is_file() && parts.peek().is_none() => {
+                    let shown = self.show_file(&item, &mut show)?;
+                    let is_wrong = |kind| {
+                        let path = join([self.place.as_slice(), path].into_iter());
+                        error(self.repository, &ExportObstacle { path, kind })
+                    };
+                    return Ok(shown.map(|()| true).map_err(is_wrong)?);
+                }
+                _ => break,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Shows a file. The inner error: it is one that a release may not have.
+    fn show_file<E: From<Error>>(
+        &mut self,
+        item: &TreeItem,
+        show: &mut impl FnMut(ExportItem<'_>) -> Result<(), E>,
+    ) -> Result<Result<(), ObstacleKind>, E> {
+        let repository = self.repository;
+        let whole = self.contents.read(&item.id)?;
+        if !self.rules.lfs_pointers && whole.is_some_and(is_lfs_pointer) {
+            return Ok(Err(ObstacleKind::LfsPointer));
+        }
+
+        let size = whole.map(|content| content.len() as u64);
+        let size = size.map_or_else(|| repository.size(&item.id), Ok)?;
+        let is_whole = whole.is_some();
+        show(ExportItem::File {
+            name: &item.name,
+            is_executable: item.kind == EntryKind::BlobExecutable,
+            size,
+            content: whole.unwrap_or_default(),
+        })?;
+        self.contents.count(size)?;
+        if !is_whole {
+            let piece = |piece: &[u8]| show(ExportItem::Piece(piece));
+            repository.stream_blob(&item.id, size, piece)?;
+        }
+        Ok(Ok(()))
     }
 }
 
@@ -263,10 +332,33 @@ impl<'r> FileContents<'r> {
 }
 
 impl ShownFolder {
-    fn new(repository: &Repository, name: Vec<u8>, tree: ObjectId) -> Result<Self, Error> {
+    fn new(
+        repository: &Repository,
+        name: Vec<u8>,
+        tree: ObjectId,
+        base: Option<ObjectId>,
+    ) -> Result<Self, Error> {
         let mut left = tree_items(repository, tree)?;
         left.reverse();
-        Ok(Self { name, left })
+        let base = base.and_then(|base| tree_items(repository, base).ok());
+        let base = base.map(|mut base| {
+            base.reverse();
+            base
+        });
+        Ok(Self { name, left, base })
+    }
+
+    /// What has the name of an item in the base, and is a folder as this is, or none as this.
+    /// Everything before it was passed over then: the items come in their order.
+    fn in_base(&mut self, item: &TreeItem) -> Option<TreeItem> {
+        let base = self.base.as_mut()?;
+        loop {
+            match base.last()?.order(item) {
+                Ordering::Less => base.pop(),
+                Ordering::Equal => return base.pop(),
+                Ordering::Greater => return None,
+            };
+        }
     }
 }
 

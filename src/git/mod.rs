@@ -60,7 +60,7 @@ mod tree;
 pub use append::NewCommit;
 pub use commits::{commit_dates, commits_between, newest_commits};
 pub use error::Error;
-pub use export::{ExportItem, ExportReceiver, ReleaseTree};
+pub use export::{ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use kept_changes::DeepScan;
 pub use mirror::{FetchError, FetchFailure, FetchProgress, Mirror, tidy_mirrors};
@@ -76,4 +76,5 @@ pub use settings::{
 pub use signature::CommitSignature;
 pub use survey::{ExportRules, Surveyor};
 pub use symbolic::RefTargets;
+pub use totals::Inside;
 pub use trailers::{Bound, DeclaredNeed, Gained};

@@ -8,6 +8,7 @@
 //! Git LFS, the small ones. A pointer that no such file announces is only found when the release
 //! is exported.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use gix::bstr::BStr;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Error;
 use super::repository::Repository;
 use super::special_files::{ATTRIBUTES, PATH_MAX};
-use super::totals::Totals;
+use super::totals::{Inside, Totals};
 use crate::id::Revision;
 use crate::policy::{ExportObstacle, ObstacleKind, Survey};
 use crate::sys::clock::Deadline;
@@ -59,6 +60,26 @@ pub(super) struct TreeItem {
     pub(super) name: Vec<u8>,
     pub(super) kind: EntryKind,
     pub(super) id: ObjectId,
+}
+
+impl TreeItem {
+    /// Whether it is a file with a content of its own.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.kind, EntryKind::Blob | EntryKind::BlobExecutable)
+    }
+
+    /// Which of two items comes first in a tree. The name of a folder counts as if it ended with a
+    /// slash (git's `base_name_compare`).
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let [this, other] = [self, other].map(|item| {
+            let end: &[u8] = match item.kind {
+                EntryKind::Tree => b"/",
+                _ => b"",
+            };
+            item.name.iter().chain(end)
+        });
+        this.cmp(other)
+    }
 }
 
 /// What decides what is found in a folder.
@@ -129,6 +150,19 @@ impl Surveyor {
             obstacle.path = join(parts.into_iter());
         }
         Ok(survey)
+    }
+
+    /// How much is below a folder that a survey came by; `None`: none did.
+    pub(super) fn inside(&self, tree: ObjectId, rules: ExportRules) -> Option<Inside> {
+        // Whether Git LFS may keep files of it decides how it was looked at, and not what it has.
+        let known = [false, true].iter().find_map(|may_use_lfs| {
+            self.known.get(&FolderKey {
+                tree,
+                may_use_lfs: *may_use_lfs,
+                rules,
+            })
+        });
+        known.map(Totals::inside)
     }
 
     /// Looks at everything in a folder and below it. The paths begin in this folder.
@@ -306,7 +340,7 @@ fn open_folder(
             continue;
         }
         totals.add(name);
-        let is_read = item.kind == EntryKind::Link || is_file(&item) && may_use_lfs;
+        let is_read = item.kind == EntryKind::Link || item.is_file() && may_use_lfs;
         if is_read && end.is_over() {
             opened.is_whole = false;
         } else if let Some(kind) = content_obstacle(repository, &item, may_use_lfs, folder.rules)? {
@@ -317,14 +351,10 @@ fn open_folder(
     Ok(Some(opened))
 }
 
-fn is_file(item: &TreeItem) -> bool {
-    matches!(item.kind, EntryKind::Blob | EntryKind::BlobExecutable)
-}
-
 /// Whether the attributes in a folder say that Git LFS may keep files in and below it.
 fn names_lfs(repository: &Repository, items: &[TreeItem]) -> Result<bool, Error> {
     for item in items {
-        if is_file(item) && item.name == ATTRIBUTES && repository.may_use_lfs(&item.id)? {
+        if item.is_file() && item.name == ATTRIBUTES && repository.may_use_lfs(&item.id)? {
             return Ok(true);
         }
     }

@@ -5,6 +5,15 @@ use std::rc::Rc;
 
 use crate::policy::{ExportObstacle, ObstacleKind, Survey};
 
+/// How much is below a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inside {
+    /// How many files and folders. A symbolic link counts as a file.
+    pub entries: u64,
+    /// How many of them are files. A submodule counts as one.
+    pub files: u64,
+}
+
 /// The way to something in a folder: the name of an entry, and the way from there.
 struct Way {
     name: Vec<u8>,
@@ -56,6 +65,14 @@ impl Totals {
         }
     }
 
+    /// How much there is.
+    pub(super) fn inside(&self) -> Inside {
+        Inside {
+            entries: self.entries,
+            files: self.entries.saturating_sub(self.folders),
+        }
+    }
+
     /// Adds what is wrong with an entry.
     pub(super) fn add_obstacle(&mut self, kind: ObstacleKind, name: &[u8]) {
         self.add_way(kind, name, None);
@@ -72,10 +89,11 @@ impl Totals {
 
     /// What is known of a revision of which this is the whole tree.
     pub(super) fn survey(self, is_whole: bool) -> Survey {
+        let Inside { entries, files } = self.inside();
         let obstacles = self.obstacles.into_iter();
         Survey {
-            entries: self.entries,
-            files: self.entries.saturating_sub(self.folders),
+            entries,
+            files,
             obstacles: obstacles
                 .map(|(kind, way)| ExportObstacle {
                     path: way.path(),

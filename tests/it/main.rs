@@ -91,6 +91,7 @@ mod late_pusher;
 mod layers;
 mod left_running;
 mod limits;
+mod linked_trees;
 mod links;
 mod listeners;
 mod long_steps;
