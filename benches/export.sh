@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Measures how long a deployment with `checkout` takes, against `git checkout -f` of the same files:
-# the first deployment, which exports all files; and the next one, for which 1 % of the files
-# differ, with `link` as it is by default and with `link = "hard"`. All of them take turns, each in
-# a folder that is new, and the ratios of the medians are printed. Beside them stands the least that
-# they can cost: threads that only make or link such files, and the sync. `export` is the phase of
-# that name alone. Then it looks at the peak memory (VmHWM) of every process that takes part in an
-# export. It needs git, python3 and a C compiler. FOLDER is where the releases are written, so that
-# another file system can be measured.
+# the first deployment, which exports all files; and the two next ones, for which 1 % of the files
+# differ, all of them in two of 200 folders, or one in each folder; with `link` as it is by default
+# and with `link = "hard"`. All of them take turns, each in a folder that is new, and the ratios of
+# the medians are printed. Beside them stands the least that they can cost: threads that only make
+# or link such files, and the sync. `export` is the phase of that name alone. Then it looks at the
+# peak memory (VmHWM) of every process that takes part in an export. It needs git, python3 and a C
+# compiler. FOLDER is where the releases are written, so that another file system can be measured.
 #
 #   benches/export.sh [BINARY] [FILES] [ROUNDS] [FOLDER]
 set -euo pipefail
@@ -31,15 +31,15 @@ def run(*words, **more):
 
 
 def application():
-    """Two commits, of which the second one changes 1 % of the files."""
+    """Three commits, of which the second and the third one change 1 % of the files."""
     run("git", "init", "-q", "--bare", "-b", "main", "app.git")
     lines = (f"line {n} of a file that is about four thousand bytes long\n" for n in range(70))
     body = "".join(lines).encode()
     stream = []
-    for commit in range(2):
+    for commit, step in enumerate((1, 100, 101)):
         head = b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nc\n"
         stream.append(head % (1500000000 + commit))
-        for n in range(0, files, 100 if commit else 1):
+        for n in range(0, files, step):
             text = b"%d %d\n" % (n, commit) + body[:(n * 37) % 4000]
             path = b"dir%03d/sub%d/file%05d.txt" % (n % 200, n % 10, n)
             stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path, len(text), text))
@@ -49,7 +49,7 @@ def application():
 
 
 def record(name, link):
-    """A deploy repository whose runner has both commits to deploy."""
+    """A deploy repository whose runner has these commits to deploy."""
     run("git", "init", "-q", "--bare", "-b", "main", name)
     (here / name / "deploy-by-code.toml").write_text(
         f'[defaults]\nrepository = "{here}/app.git"\nallowed_refs = ["refs/heads/main"]\n{link}'
@@ -104,7 +104,8 @@ def watch(peaks):
 
 watched = False
 syncfs = ctypes.CDLL(None).syncfs
-old, new = application()
+revisions = dict(zip(("all files", "1 % differs", "1 % everywhere"), application()))
+old = revisions["all files"]
 names = {"reflink": "", "hard": 'link = "hard"\n'}
 for name in names:
     record(name, names[name])
@@ -140,7 +141,7 @@ for round in range(rounds + 1):
         srv = here / f"srv-{name}"
         if srv.exists():
             srv.rename(here / f"old-{name}-{round}")
-        for what, revision in (("all files", old), ("1 % differs", new)):
+        for what, revision in revisions.items():
             whole, export, _ = deploy(name, revision)
             note(f"{name}: {what}", whole)
             note(f"{name}: {what}, export", export)
@@ -152,14 +153,15 @@ for what, seconds in median.items():
     durable = seconds / median["git checkout -f; sync"]
     print(f"  {what:<29} {seconds * 1000:>6.0f} ms {ratio:>6.2f} x {durable:>6.2f} x synced")
 for name in names:
-    for what in ("", ", export"):
-        ratio = median[f"{name}: 1 % differs{what}"] / median[f"{name}: all files{what}"]
-        print(f"  1 % differs, {name + what:<24} {ratio:>10.2f} x all files")
+    for part in list(revisions)[1:]:
+        for what in ("", ", export"):
+            ratio = median[f"{name}: {part}{what}"] / median[f"{name}: all files{what}"]
+            print(f"  {name + ': ' + part + what:<34} {ratio:>10.2f} x all files")
 
 watched = True
 for name in names:
     (here / f"srv-{name}").rename(here / f"old-{name}-watched")
-    for what, revision in (("all files", old), ("1 % differs", new)):
+    for what, revision in revisions.items():
         peaks = deploy(name, revision)[2]
         steps = (f"{step} {peak / 1024:.0f}" for step, peak in sorted(peaks.items()))
         print(f"  {name}: {what}, MiB: " + ", ".join(steps))
