@@ -4,17 +4,16 @@
 //! changes what was reviewed. What git would leave out in silence is refused: a submodule, and the
 //! content of a file that Git LFS keeps elsewhere.
 
-use std::cmp::Ordering;
 use std::time::Duration;
 
-use gix::hash::ObjectId;
-use gix::objs::Kind;
-use gix::objs::tree::EntryKind;
+use gix::hash::{self, ObjectId};
+use gix::objs::tree::{EntryKind, EntryRef};
+use gix::objs::{Kind, TreeRefIter};
 
 use super::error::Error;
 use super::repository::Repository;
 use super::special_files::{is_lfs_pointer, is_link_target};
-use super::survey::{ExportRules, Surveyor, TreeItem, find_root, join, tree_items};
+use super::survey::{ExportRules, Surveyor, find_root, is_file, join};
 use super::totals::Inside;
 use crate::id::Revision;
 use crate::policy::{ExportObstacle, ObstacleKind};
@@ -111,9 +110,24 @@ pub struct ReleaseTree<'r> {
 /// A folder on the way down, and what is still to be shown of it.
 struct ShownFolder {
     name: Vec<u8>,
-    left: Vec<TreeItem>,
+    left: OpenTree,
     /// What is left of the same folder in the base; `None`: it has none.
-    base: Option<Vec<TreeItem>>,
+    base: Option<OpenTree>,
+}
+
+/// A tree of which one entry is read after the other. Neither their names nor their number is
+/// checked.
+struct OpenTree {
+    data: Vec<u8>,
+    at: usize,
+    kind: hash::Kind,
+}
+
+/// An entry of a tree, owned.
+struct TreeItem {
+    name: Vec<u8>,
+    kind: EntryKind,
+    id: ObjectId,
 }
 
 impl<'r> ReleaseTree<'r> {
@@ -168,7 +182,7 @@ impl<'r> ReleaseTree<'r> {
         let place = self.place.clone();
         let mut open = vec![ShownFolder::new(repository, place, tree, base)?];
         while let Some(folder) = open.last_mut() {
-            let Some(item) = folder.left.pop() else {
+            let Some((item, same_name)) = folder.next(repository)? else {
                 open.pop();
                 if !open.is_empty() {
                     show(ExportItem::Up)?;
@@ -176,7 +190,6 @@ impl<'r> ReleaseTree<'r> {
                 continue;
             };
 
-            let same_name = folder.in_base(&item);
             let is_same = same_name
                 .as_ref()
                 .is_some_and(|old| old.kind == item.kind && old.id == item.id);
@@ -234,11 +247,16 @@ impl<'r> ReleaseTree<'r> {
         let mut tree = self.tree;
         let mut parts = path.split(|byte| *byte == b'/').peekable();
         while let Some(part) = parts.next() {
-            let items = tree_items(self.repository, tree)?;
-            let item = items.into_iter().find(|item| item.name == part);
+            let mut items = OpenTree::read(self.repository, tree)?;
+            let item = loop {
+                match items.next(self.repository)? {
+                    Some(item) if item.name != part => {}
+                    item => break item,
+                }
+            };
             match item {
                 Some(item) if item.kind == EntryKind::Tree => tree = item.id,
-                Some(item) if item.is_file() && parts.peek().is_none() => {
+                Some(item) if is_file(item.kind) && parts.peek().is_none() => {
                     let shown = self.show_file(&item, &mut show)?;
                     let is_wrong = |kind| {
                         let path = join([self.place.as_slice(), path].into_iter());
@@ -338,26 +356,78 @@ impl ShownFolder {
         tree: ObjectId,
         base: Option<ObjectId>,
     ) -> Result<Self, Error> {
-        let mut left = tree_items(repository, tree)?;
-        left.reverse();
-        let base = base.and_then(|base| tree_items(repository, base).ok());
-        let base = base.map(|mut base| {
-            base.reverse();
-            base
-        });
-        Ok(Self { name, left, base })
+        Ok(Self {
+            name,
+            left: OpenTree::read(repository, tree)?,
+            base: base.and_then(|base| OpenTree::read(repository, base).ok()),
+        })
     }
 
-    /// What has the name of an item in the base, and is a folder as this is, or none as this.
-    /// Everything before it was passed over then: the items come in their order.
-    fn in_base(&mut self, item: &TreeItem) -> Option<TreeItem> {
-        let base = self.base.as_mut()?;
-        loop {
-            match base.last()?.order(item) {
-                Ordering::Less => base.pop(),
-                Ordering::Equal => return base.pop(),
-                Ordering::Greater => return None,
-            };
+    /// What comes next, and what has the same name in the base, if both are folders or none is.
+    /// What the base has before that is passed over: the entries come in the order of trees.
+    fn next(
+        &mut self,
+        repository: &Repository,
+    ) -> Result<Option<(TreeItem, Option<TreeItem>)>, Error> {
+        let Some((entry, next)) = self.left.peek(repository)? else {
+            return Ok(None);
+        };
+        let mut same_name = None;
+        while let Some(base) = self.base.as_mut()
+            && let Ok(Some((old, next))) = base.peek(repository)
+        {
+            let order = old.cmp(&entry);
+            same_name = order.is_eq().then(|| TreeItem::from(&old));
+            if order.is_gt() {
+                break;
+            }
+            base.at = next;
+            if order.is_eq() {
+                break;
+            }
+        }
+        let item = TreeItem::from(&entry);
+        self.left.at = next;
+        Ok(Some((item, same_name)))
+    }
+}
+
+impl OpenTree {
+    fn read(repository: &Repository, tree: ObjectId) -> Result<Self, Error> {
+        let mut data = Vec::new();
+        repository.find(&tree, Kind::Tree, &mut data)?;
+        Ok(Self {
+            data,
+            at: 0,
+            kind: tree.kind(),
+        })
+    }
+
+    /// The entry that comes next, and where the one after it is.
+    fn peek(&self, repository: &Repository) -> Result<Option<(EntryRef<'_>, usize)>, Error> {
+        let left = self.data.get(self.at..).unwrap_or_default();
+        let mut entries = TreeRefIter::from_bytes(left, self.kind);
+        let entry = entries.next().transpose();
+        let entry = entry.map_err(|error| repository.error(error))?;
+        Ok(entry.map(|entry| (entry, self.at + entries.offset_to_next_entry(left))))
+    }
+
+    fn next(&mut self, repository: &Repository) -> Result<Option<TreeItem>, Error> {
+        let Some((entry, next)) = self.peek(repository)? else {
+            return Ok(None);
+        };
+        let item = TreeItem::from(&entry);
+        self.at = next;
+        Ok(Some(item))
+    }
+}
+
+impl From<&EntryRef<'_>> for TreeItem {
+    fn from(entry: &EntryRef<'_>) -> Self {
+        Self {
+            name: entry.filename.to_vec(),
+            kind: entry.mode.kind(),
+            id: entry.oid.to_owned(),
         }
     }
 }

@@ -8,12 +8,11 @@
 //! Git LFS, the small ones. A pointer that no such file announces is only found when the release
 //! is exported.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use gix::bstr::BStr;
 use gix::hash::ObjectId;
-use gix::objs::tree::EntryKind;
+use gix::objs::TreeRefIter;
+use gix::objs::tree::{EntryKind, EntryRef};
 use gix::validate::path::component;
 
 use serde::{Deserialize, Serialize};
@@ -53,33 +52,6 @@ pub struct ExportRules {
     pub lfs_pointers: bool,
     /// Submodules become empty folders.
     pub empty_submodules: bool,
-}
-
-/// An entry of a tree, owned.
-pub(super) struct TreeItem {
-    pub(super) name: Vec<u8>,
-    pub(super) kind: EntryKind,
-    pub(super) id: ObjectId,
-}
-
-impl TreeItem {
-    /// Whether it is a file with a content of its own.
-    pub(super) fn is_file(&self) -> bool {
-        matches!(self.kind, EntryKind::Blob | EntryKind::BlobExecutable)
-    }
-
-    /// Which of two items comes first in a tree. The name of a folder counts as if it ended with a
-    /// slash (git's `base_name_compare`).
-    pub(super) fn order(&self, other: &Self) -> Ordering {
-        let [this, other] = [self, other].map(|item| {
-            let end: &[u8] = match item.kind {
-                EntryKind::Tree => b"/",
-                _ => b"",
-            };
-            item.name.iter().chain(end)
-        });
-        this.cmp(other)
-    }
 }
 
 /// What decides what is found in a folder.
@@ -236,20 +208,27 @@ pub(super) fn find_root(
         if repository.size(&root.tree)? > FOLDER_MAX {
             return obstacle(&path, ObstacleKind::TooLarge(folder_limit()));
         }
-        let items = tree_items(repository, root.tree)?;
-        root.may_use_lfs |= !rules.lfs_pointers && names_lfs(repository, &items)?;
+        let mut buffer = Vec::new();
+        let entries = repository.entries(Some(&root.tree), &mut buffer)?;
+        root.may_use_lfs |= !rules.lfs_pointers && names_lfs(repository, entries)?;
 
         path.push(part.as_bytes());
-        let mut named = items.iter().filter(|item| item.name == part.as_bytes());
-        let Some(item) = named.next() else {
+        let mut named = None;
+        for entry in entries {
+            let entry = entry.map_err(|error| repository.error(error))?;
+            if entry.filename != part {
+                continue;
+            }
+            if named.replace(entry).is_some() {
+                return obstacle(&path, ObstacleKind::Twice);
+            }
+        }
+        let Some(entry) = named else {
             return obstacle(&path, ObstacleKind::NoFolder(None));
         };
-        if named.next().is_some() {
-            return obstacle(&path, ObstacleKind::Twice);
-        }
-        let found = match item.kind {
+        let found = match entry.mode.kind() {
             EntryKind::Tree => {
-                root.tree = item.id;
+                root.tree = entry.oid.to_owned();
                 continue;
             }
             EntryKind::Commit => "a submodule",
@@ -308,9 +287,10 @@ fn open_folder(
     if repository.size(&folder.tree)? > FOLDER_MAX {
         return Ok(None);
     }
-    let items = tree_items(repository, folder.tree)?;
+    let mut buffer = Vec::new();
+    let entries = repository.entries(Some(&folder.tree), &mut buffer)?;
     let may_use_lfs =
-        folder.may_use_lfs || !folder.rules.lfs_pointers && names_lfs(repository, &items)?;
+        folder.may_use_lfs || !folder.rules.lfs_pointers && names_lfs(repository, entries)?;
 
     let mut opened = LookedAt {
         name,
@@ -320,30 +300,32 @@ fn open_folder(
         is_whole: true,
     };
     let mut names = HashSet::new();
-    for item in items {
-        let name = item.name.as_slice();
+    for entry in entries {
+        let entry = entry.map_err(|error| repository.error(error))?;
+        let name: &[u8] = entry.filename;
         let totals = &mut opened.totals;
-        if let Some(why) = why_not_allowed(&item) {
+        if let Some(why) = why_not_allowed(&entry) {
             totals.add_obstacle(ObstacleKind::Name(why), name);
         }
-        if !names.insert(name.to_vec()) {
+        if !names.insert(name) {
             totals.add_obstacle(ObstacleKind::Twice, name);
         }
 
-        if item.kind == EntryKind::Tree {
+        if entry.mode.is_tree() {
             let inner = FolderKey {
-                tree: item.id,
+                tree: entry.oid.to_owned(),
                 may_use_lfs,
                 ..folder
             };
-            opened.left.push((item.name, inner));
+            opened.left.push((name.to_vec(), inner));
             continue;
         }
         totals.add(name);
-        let is_read = item.kind == EntryKind::Link || item.is_file() && may_use_lfs;
+        let is_read = entry.mode.is_link() || is_file(entry.mode.kind()) && may_use_lfs;
         if is_read && end.is_over() {
             opened.is_whole = false;
-        } else if let Some(kind) = content_obstacle(repository, &item, may_use_lfs, folder.rules)? {
+        } else if let Some(kind) = content_obstacle(repository, &entry, may_use_lfs, folder.rules)?
+        {
             totals.add_obstacle(kind, name);
         }
     }
@@ -352,61 +334,51 @@ fn open_folder(
 }
 
 /// Whether the attributes in a folder say that Git LFS may keep files in and below it.
-fn names_lfs(repository: &Repository, items: &[TreeItem]) -> Result<bool, Error> {
-    for item in items {
-        if item.is_file() && item.name == ATTRIBUTES && repository.may_use_lfs(&item.id)? {
+fn names_lfs(repository: &Repository, entries: TreeRefIter<'_>) -> Result<bool, Error> {
+    for entry in entries {
+        let entry = entry.map_err(|error| repository.error(error))?;
+        if is_file(entry.mode.kind())
+            && entry.filename == ATTRIBUTES
+            && repository.may_use_lfs(entry.oid)?
+        {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// Whether something in a tree is a file with a content of its own.
+pub(super) fn is_file(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable)
+}
+
 /// Why something may not have its name, if it may not.
-fn why_not_allowed(item: &TreeItem) -> Option<String> {
-    let mode = (item.kind == EntryKind::Link).then_some(component::Mode::Symlink);
-    let name: &BStr = item.name.as_slice().into();
-    let checked = gix::validate::path::component(name, mode, VALIDATE);
+fn why_not_allowed(entry: &EntryRef<'_>) -> Option<String> {
+    let mode = entry.mode.is_link().then_some(component::Mode::Symlink);
+    let checked = gix::validate::path::component(entry.filename, mode, VALIDATE);
     checked.err().map(|error| error.to_string())
 }
 
 /// What is wrong with what something stands for, if anything is.
 fn content_obstacle(
     repository: &Repository,
-    item: &TreeItem,
+    entry: &EntryRef<'_>,
     may_use_lfs: bool,
     rules: ExportRules,
 ) -> Result<Option<ObstacleKind>, Error> {
-    let (is_wrong, kind) = match item.kind {
+    let (is_wrong, kind) = match entry.mode.kind() {
         EntryKind::Commit => (!rules.empty_submodules, ObstacleKind::Submodule),
         EntryKind::Link => (
-            !repository.has_link_target(&item.id)?,
+            !repository.has_link_target(entry.oid)?,
             ObstacleKind::LinkTarget,
         ),
         EntryKind::Blob | EntryKind::BlobExecutable => (
-            may_use_lfs && repository.has_lfs_pointer(&item.id)?,
+            may_use_lfs && repository.has_lfs_pointer(entry.oid)?,
             ObstacleKind::LfsPointer,
         ),
         EntryKind::Tree => return Ok(None),
     };
     Ok(is_wrong.then_some(kind))
-}
-
-/// The entries of a tree, in its order. Neither their names nor their number is checked.
-///
-/// # Errors
-/// The tree can't be read.
-pub(super) fn tree_items(repository: &Repository, tree: ObjectId) -> Result<Vec<TreeItem>, Error> {
-    let mut buffer = Vec::new();
-    let entries = repository.entries(Some(&tree), &mut buffer)?;
-    let items = entries.map(|entry| {
-        let entry = entry.map_err(|error| repository.error(error))?;
-        Ok(TreeItem {
-            name: entry.filename.to_vec(),
-            kind: entry.mode.kind(),
-            id: entry.oid.to_owned(),
-        })
-    });
-    items.collect()
 }
 
 #[cfg(test)]
