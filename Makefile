@@ -81,8 +81,7 @@ test-deb: deb ## try the Debian package in fresh machines, also booted with syst
 
 test: ## run every test; as root on Debian it first installs the packages that they need
 	scripts/test-packages.sh
-	$(timed) 'compiling the programs' $(CARGO) build --locked
-	$(timed) 'compiling the tests' $(CARGO) test --locked --no-run
+	$(timed) 'compiling programs and tests' $(CARGO) build --locked --bins --tests
 	$(timed) tests env RUST_TEST_THREADS=$(test_threads) $(CARGO) test --locked
 
 torture: ## let every system call fail, and kill at each: hours; a sample is part of test
