@@ -63,14 +63,16 @@ demo-web: demo ## the same, and then show it on a page until Ctrl-C
 
 # The package is the same bit for bit wherever it is built: no path of this machine gets into it,
 # and its times are those of its changelog.
-deb: all ## build the Debian package, in target/debian; installs a missing cargo-deb
-	@$(CARGO) deb --version >/dev/null 2>&1 || \
-		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
+deb: all deb-tools ## build the Debian package, in target/debian; installs a missing cargo-deb
 	$(timed) 'program for manual pages' $(build) --package manpages -- $(thin) -C opt-level=0
 	strip --remove-section=.comment '$(binary)' '$(notifier)' '$(page)'
 	rm -rf '$(pages)'
 	'$(target)/release/manpages' '$(pages)'
 	$(timed) packing $(package_flags) $(CARGO) deb --no-build --locked
+
+deb-tools: need-compilers ## install what the package is built with: cargo-deb
+	@$(CARGO) deb --version >/dev/null 2>&1 || \
+		scripts/timed.sh 'cargo-deb' $(cargo_install) --version $(cargo_deb) cargo-deb
 
 lint-deb: deb ## check the Debian package with lintian
 	$(timed) lintian lintian --allow-root --pedantic --display-info --display-experimental \
@@ -172,5 +174,5 @@ need-compilers:
 	@command -v cc >/dev/null || { \
 		echo 'there is no C compiler (cc): install the packages gcc and libc6-dev' >&2; exit 1; }
 
-.PHONY: all demo demo-web deb lint-deb test-deb test bench bench-instructions order lint lint-tools \
-	oldest fmt install clean help need-compilers
+.PHONY: all demo demo-web deb deb-tools lint-deb test-deb test bench bench-instructions order lint \
+	lint-tools oldest fmt install clean help need-compilers
