@@ -155,7 +155,7 @@ fn copy(
     }
 }
 
-/// What is true of the current release before others that share files with it are removed.
+/// What is true of a release before others that share files with it are removed.
 pub(super) struct KeptLinks {
     name: ReleaseName,
     release: OpenFolder,
@@ -164,12 +164,11 @@ pub(super) struct KeptLinks {
 }
 
 impl KeptLinks {
-    /// Looks at the current release. `None`: it shares no file, or there is no need to know.
-    pub(super) fn before(checkout: &Checkout<'_>) -> Option<Self> {
+    /// Looks at a release. `None`: it shares no file, or there is no need to know.
+    pub(super) fn before(checkout: &Checkout<'_>, name: ReleaseName) -> Option<Self> {
         if checkout.link() != Some(Link::Hard) {
             return None;
         }
-        let name = checkout.good_releases().into_iter().next()?;
         let release = checkout.release(&name).ok()?;
         let (list, statuses) = checkout.manifest(&name).ok()?;
         if statuses.len() > KEPT_MAX {

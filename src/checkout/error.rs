@@ -83,8 +83,8 @@ pub enum CheckoutError {
     /// The process that writes can't be started.
     #[error("the writer of the export can't be started: {0}")]
     Start(#[source] io::Error),
-    /// A file was changed that was to be taken from another release.
-    #[error("a file of another release was changed while it was to be taken from there")]
+    /// The list of the release from which files are taken is not what the repository says.
+    #[error("the list of the files of another release does not agree with its revision")]
     BaseChanged,
     /// What the process that writes has said.
     #[error("{0}")]

@@ -4,8 +4,9 @@
 //! those that nobody has touched since then. The list begins with its version and the number of the
 //! rights that files have. Then everything comes that is in the release, as it comes from the
 //! reader (see `stream`), but no content. Then there is the number of the status of each file, in
-//! the same order, and how many these are; each number has 8 bytes. A list that is damaged, or that
-//! another version wrote, says nothing, and then all files are written anew.
+//! the same order, and how many these are; and at the end the CRC-32 of all that. Each number has 8
+//! bytes. A list that is damaged, or that another version wrote, says nothing, and then all files
+//! are written anew.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,6 +16,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::check_sum::{Summed, sum_of};
 use super::order::CheckoutOrder;
 use super::stream::{HeadKind, receive, receive_target, send};
 use crate::git::ExportItem;
@@ -53,7 +55,7 @@ fn rights(order: &CheckoutOrder) -> [u8; 8] {
 }
 
 /// A list that is being written.
-pub(super) struct ManifestWriter(BufWriter<File>);
+pub(super) struct ManifestWriter(Summed<BufWriter<File>>);
 
 impl ManifestWriter {
     /// Begins the list of a release for an order.
@@ -61,7 +63,7 @@ impl ManifestWriter {
     /// # Errors
     /// It can't be written.
     pub(super) fn begin(file: File, order: &CheckoutOrder) -> io::Result<Self> {
-        let mut out = BufWriter::new(file);
+        let mut out = Summed::new(BufWriter::new(file), SIZE_MAX);
         out.write_all(VERSION)?;
         out.write_all(&rights(order))?;
         Ok(Self(out))
@@ -70,7 +72,7 @@ impl ManifestWriter {
     /// Adds what comes next in the release. Of a file, the name counts.
     ///
     /// # Errors
-    /// It can't be written.
+    /// It can't be written, or the list has become too long.
     pub(super) fn add(&mut self, item: ExportItem<'_>) -> io::Result<()> {
         send(item, &mut self.0)
     }
@@ -79,17 +81,10 @@ impl ManifestWriter {
     /// the file system.
     ///
     /// # Errors
-    /// It can't be written.
-    pub(super) fn finish(mut self, statuses: &[u64]) -> io::Result<()> {
-        end(&mut self.0, statuses)
+    /// As for [`ManifestWriter::add`].
+    pub(super) fn finish(self, statuses: &[u64]) -> io::Result<()> {
+        end(self.0, statuses)
     }
-}
-
-fn end(out: &mut BufWriter<File>, statuses: &[u64]) -> io::Result<()> {
-    for number in statuses.iter().copied().chain([statuses.len() as u64]) {
-        out.write_all(&number.to_le_bytes())?;
-    }
-    out.flush()
 }
 
 /// Writes a list again, with other numbers.
@@ -102,14 +97,24 @@ pub(super) fn renew(old: File, new: File, statuses: &[u64]) -> io::Result<()> {
         .len()
         .checked_sub(tail(statuses.len() as u64));
     let items = items.ok_or(io::ErrorKind::InvalidData)?;
-    let mut out = BufWriter::new(new);
+    let mut out = Summed::new(BufWriter::new(new), SIZE_MAX);
     io::copy(&mut old.take(items), &mut out)?;
-    end(&mut out, statuses)
+    end(out, statuses)
 }
 
-/// How long the numbers of so many files are, in bytes.
+/// How long everything is that comes after the items, in bytes.
 fn tail(files: u64) -> u64 {
-    NUMBER.saturating_mul(files.saturating_add(1))
+    NUMBER.saturating_mul(files.saturating_add(2))
+}
+
+/// Ends a list.
+fn end(mut out: Summed<BufWriter<File>>, statuses: &[u64]) -> io::Result<()> {
+    for number in statuses.iter().copied().chain([statuses.len() as u64]) {
+        out.write_all(&number.to_le_bytes())?;
+    }
+    let (mut out, sum) = out.into_parts();
+    out.write_all(&u64::from(sum).to_le_bytes())?;
+    out.flush()
 }
 
 /// What comes next in a list. A name is one part of a path.
@@ -134,8 +139,8 @@ pub(super) enum ManifestItem {
 /// A list that is read from its beginning.
 pub(super) struct Manifest {
     input: BufReader<io::Take<File>>,
-    /// The id of the tree that was written.
-    pub(super) tree: Vec<u8>,
+    /// The id of the tree that was written, in hexadecimal digits.
+    pub(super) tree: String,
     /// How many files it has, and how many of them were read.
     all: usize,
     files: usize,
@@ -153,10 +158,15 @@ impl Manifest {
         if !whole.is_file() || whole.len() > SIZE_MAX {
             return Err(damaged());
         }
-        let mut count = [0; 8];
-        let last = whole.len().checked_sub(NUMBER).ok_or_else(damaged)?;
-        file.read_exact_at(&mut count, last)?;
+        let summed = whole.len().checked_sub(NUMBER).ok_or_else(damaged)?;
+        let sum = u64::from(sum_of(&mut file, summed)?);
+        if sum != u64::from_le_bytes(array(&mut file)?) {
+            return Err(damaged());
+        }
 
+        let mut count = [0; 8];
+        let place = whole.len().checked_sub(tail(0)).ok_or_else(damaged)?;
+        file.read_exact_at(&mut count, place)?;
         let files = Some(u64::from_le_bytes(count)).filter(|files| *files <= FILES_MAX);
         let files = files.ok_or_else(damaged)?;
         let items = whole.len().checked_sub(tail(files)).ok_or_else(damaged)?;
@@ -171,12 +181,14 @@ impl Manifest {
             return Err(damaged());
         }
         let root = receive(&mut input)?;
-        if root.kind != HeadKind::Root {
+        let tree = String::from_utf8(root.name).map_err(|_| damaged())?;
+        let is_id = tree.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if root.kind != HeadKind::Root || !is_id {
             return Err(damaged());
         }
         let list = Self {
             input,
-            tree: root.name,
+            tree,
             all: statuses.len(),
             files: 0,
         };
@@ -297,6 +309,8 @@ mod tests {
         serde_json::from_value(order).unwrap()
     }
 
+    const TREE: &str = "0123456789abcdef0123456789abcdef01234567";
+
     /// Writes a list with three files.
     fn write(path: &Path) {
         let file = |name| ExportItem::SameFile {
@@ -305,7 +319,7 @@ mod tests {
         };
         let mut list = ManifestWriter::begin(File::create(path).unwrap(), &order(false)).unwrap();
         let items = [
-            ExportItem::Root { tree: &[7; 20] },
+            ExportItem::Root { tree: TREE },
             file(b"a\n"),
             ExportItem::Folder { name: b"f" },
             ExportItem::Folder { name: b"empty" },
@@ -332,7 +346,7 @@ mod tests {
     /// Everything in a list, and the numbers of its files.
     fn read(path: &Path) -> io::Result<(Vec<String>, Vec<u64>)> {
         let (mut list, statuses) = open(path)?;
-        assert_eq!(list.tree, [7; 20]);
+        assert_eq!(list.tree, TREE);
         let mut found = Vec::new();
         loop {
             found.push(match list.next()? {
@@ -352,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn list_is_read_as_it_was_written_and_never_in_part() {
+    fn list_is_read_as_it_was_written_and_never_if_it_is_damaged() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("list");
         write(&path);
@@ -387,6 +401,11 @@ mod tests {
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
             read(&path).unwrap_err();
+
+            let mut other = whole.clone();
+            other[length] ^= 1;
+            std::fs::write(&path, &other).unwrap();
+            assert!(open(&path).is_err(), "another byte at {length}");
         }
         std::fs::write(&path, "?".repeat(100_000)).unwrap();
         read(&path).unwrap_err();

@@ -15,6 +15,7 @@
 //! change is noticed before the release is used again.
 
 mod base;
+mod check_sum;
 mod claim;
 mod error;
 mod fetch;

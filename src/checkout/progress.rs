@@ -40,9 +40,14 @@ impl Progress {
         }
     }
 
+    /// Takes back so many files, which have to be sent after all.
+    pub(super) fn again(&mut self, files: u64) {
+        self.files = self.files.saturating_sub(files);
+    }
+
     /// Says that everything was sent and only the disk is waited for, if `is_written` does not come
     /// until the next line is due.
-    pub(super) fn end(self, is_written: impl FnOnce(Duration) -> bool, say: &mut dyn FnMut(&str)) {
+    pub(super) fn end(&self, is_written: impl FnOnce(Duration) -> bool, say: &mut dyn FnMut(&str)) {
         if !is_written(self.next.left()) {
             let line = line(self.files, self.all, self.bytes);
             say(&format!("{line}; waiting for the disk"));

@@ -10,8 +10,7 @@ use super::error::CheckoutError;
 use super::order::{CheckoutOrder, CheckoutStep, STEP_COMMAND, StepOrder};
 use super::progress::Progress;
 use super::stream::send;
-use super::work::NEEDED_MAX;
-use crate::git::{self, ExportItem, ReleaseTree};
+use crate::git::{self, BaseTree, ExportItem, ReleaseTree};
 use crate::sys::file::widen_pipe;
 use crate::sys::poll::wait_until_readable;
 use crate::sys::user::User;
@@ -23,16 +22,15 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// How much is sent at once, in bytes.
 const CHUNK: usize = 256 * 1024;
 
-/// The longest answer of the writer, in bytes: a path as long as `PATH_MAX`, in two digits for each
-/// byte, and some words.
-const ANSWER_MAX: u64 = 3 * 4096;
+/// The longest answer of the writer, in bytes.
+const ANSWER_MAX: u64 = 4096;
 
-/// How the answer of a writer begins that waits for files. The id of the tree of which it has
-/// everything comes next; nothing: there is none.
+/// How the answer of a writer begins that waits for files. The revision of a release of which it
+/// has everything comes next, and the id of its tree; nothing: there is none.
 pub(super) const SEND: &str = "send";
 
-/// How an answer begins that names a file which the writer could not take from the base. When all
-/// of them are named, it waits for them.
+/// How an answer begins that names files which the writer could not take from the base, by their
+/// numbers. When all of them are named, it waits for them.
 pub(super) const NEEDS: &str = "needs ";
 
 /// What the writer answers when the base is not what its list says.
@@ -75,46 +73,56 @@ fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<Strin
     let subdirectory = order.subdirectory.as_deref();
     let mut tree = ReleaseTree::open(&repository, &order.revision, subdirectory, order.rules)?;
 
-    let base = Some(from_hex(base.trim_start())).filter(|base| !base.is_empty());
+    let base = base_of(order, base, &tree);
     let mut progress = Progress::of(tree.files);
-    tree.export(base.as_deref(), |item| {
-        writer.send(|input| send(item, input))?;
-        let (files, bytes) = size(item);
-        progress.add(files, bytes, say);
-        Ok::<(), CheckoutError>(())
-    })?;
+    tree.export(base, |item| send_one(item, &mut writer, &mut progress, say))?;
     writer.send(BufWriter::flush)?;
     progress.end(|time| writer.answers_within(time), say);
 
-    let answer = send_needed(&mut tree, &mut writer)?;
-    writer.end(answer)
-}
-
-/// Sends the files that the writer could not take from the base, if there are any. Returns what it
-/// says then.
-fn send_needed(tree: &mut ReleaseTree<'_>, writer: &mut Writer) -> Result<String, CheckoutError> {
     let mut needed = Vec::new();
     let mut answer = writer.answer()?;
-    while let Some(path) = answer.strip_prefix(NEEDS) {
-        needed.push(from_hex(path));
-        if needed.len() > NEEDED_MAX {
+    while let Some(numbers) = answer.strip_prefix(NEEDS) {
+        needed.extend(
+            numbers
+                .split(' ')
+                .filter_map(|number| number.parse::<u64>().ok()),
+        );
+        if needed.len() as u64 > tree.files {
             return Err(CheckoutError::Gone("writer", NEEDS.to_owned()));
         }
         answer = writer.answer()?;
     }
-    if answer != SEND {
-        return Ok(answer);
+    if answer == SEND {
+        progress.again(needed.len() as u64);
+        tree.export_some(&needed, |item| {
+            send_one(item, &mut writer, &mut progress, say)
+        })?;
+        writer.send(BufWriter::flush)?;
+        progress.end(|time| writer.answers_within(time), say);
+        answer = writer.answer()?;
     }
+    writer.end(answer)
+}
 
-    for path in needed {
-        let is_sent = tree.export_file(&path, |item| writer.send(|input| send(item, input)))?;
-        if !is_sent {
-            // The list of the base has something that the tree has not.
-            return Err(CheckoutError::BaseChanged);
-        }
-    }
-    writer.send(BufWriter::flush)?;
-    writer.answer()
+/// The tree of which the writer says that it has everything: the revision of a release, and the id
+/// of its tree. It is only believed of a revision that was deployed: the writer's user is not to
+/// find out what else is in the repository.
+fn base_of(order: &CheckoutOrder, said: &str, tree: &ReleaseTree<'_>) -> Option<BaseTree> {
+    let (revision, id) = said.trim_start().split_once(' ')?;
+    let mut succeeded = order.succeeded.iter().map(|(revision, _)| revision);
+    tree.base(succeeded.find(|known| known.as_str() == revision)?, id)
+}
+
+fn send_one(
+    item: ExportItem<'_>,
+    writer: &mut Writer,
+    progress: &mut Progress,
+    say: &mut dyn FnMut(&str),
+) -> Result<(), CheckoutError> {
+    writer.send(|input| send(item, input))?;
+    let (files, bytes) = size(item);
+    progress.add(files, bytes, say);
+    Ok(())
 }
 
 /// How many files and bytes an item has.
@@ -129,15 +137,6 @@ fn size(item: ExportItem<'_>) -> (u64, u64) {
         | ExportItem::ChangedFolder { .. }
         | ExportItem::Up
         | ExportItem::End => (0, 0),
-    }
-}
-
-/// The bytes that some digits stand for. If they are none, nothing is found by that name.
-fn from_hex(digits: &str) -> Vec<u8> {
-    let mut bytes = vec![0; digits.len() / 2];
-    match faster_hex::hex_decode(digits.as_bytes(), &mut bytes) {
-        Ok(()) => bytes,
-        Err(_) => Vec::new(),
     }
 }
 

@@ -3,9 +3,6 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufRead};
-use std::os::unix::ffi::OsStrExt as _;
-
-use faster_hex::hex_string;
 
 use super::base::{BaseRelease, KeptLinks};
 use super::error::{CheckoutError, at};
@@ -17,11 +14,14 @@ use super::release_name::ReleaseName;
 use super::sync::syncing;
 use super::threads::threads;
 use super::went_back::WentBack;
-use super::work::{Maker, NeededFile};
+use super::work::Maker;
 use super::write::{write_needed, write_tree};
 use crate::sys::folder::OpenFolder;
 use crate::sys::surroundings::set_umask;
 use crate::text;
+
+/// How many files one line asks for.
+const ASKED: usize = 256;
 
 /// Writes the release of an order, where it needs to be written: first the order is read, and then
 /// the files of the release, if the answer asks for them. Each of the answers is one line; the last
@@ -65,8 +65,10 @@ fn write_release(
     let base = link.filter(|_| !order.is_alone);
     let base = base.and_then(|_| BaseRelease::open(&checkout, &name));
     let (base, base_list) = base.unzip();
-    let tree = base_list.as_ref().map(|list| hex_string(&list.tree));
-    answer(&format!("{SEND} {}", tree.unwrap_or_default())).map_err(gone)?;
+    let base_name = base.as_ref().map(|base| base.name.clone());
+    let known = base_name.as_ref().zip(base_list.as_ref());
+    let known = known.map(|(name, list)| format!(" {} {}", name.revision(), list.tree));
+    answer(&format!("{SEND}{}", known.unwrap_or_default())).map_err(gone)?;
 
     let root = checkout.begin(&name)?;
     // Without a list, the next release takes nothing from this one.
@@ -88,7 +90,12 @@ fn write_release(
         .and_then(|()| checkout.add_own_files(&name, &root))
         .and_then(|()| checkout.complete(&name, &root));
     if let Err(error) = written {
+        let links = base_name.and_then(|base| KeptLinks::before(&checkout, base));
         checkout.give_up(&name);
+        if let Some(links) = links {
+            // The files of the base have fewer names again.
+            let _ = links.note(&mut checkout);
+        }
         return Err(error);
     }
     Ok(format!("exported {name}"))
@@ -123,13 +130,10 @@ fn write_files(
 }
 
 /// Asks the reader for files.
-fn ask(needed: &[NeededFile], answer: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
-    for file in needed {
-        let path = file.folder.join(&file.name);
-        answer(&format!(
-            "{NEEDS}{}",
-            hex_string(path.as_os_str().as_bytes())
-        ))?;
+fn ask(needed: &[usize], answer: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    for some in needed.chunks(ASKED) {
+        let numbers: Vec<String> = some.iter().map(usize::to_string).collect();
+        answer(&format!("{NEEDS}{}", numbers.join(" ")))?;
     }
     answer(SEND)
 }
@@ -180,7 +184,10 @@ pub fn prune(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<(), Che
             let others = checkout.others(&kept)?;
             let links = match others.is_empty() {
                 true => None,
-                false => KeptLinks::before(&checkout),
+                false => {
+                    let current = checkout.good_releases().into_iter().next();
+                    current.and_then(|current| KeptLinks::before(&checkout, current))
+                }
             };
             let pruned = checkout.prune(&kept, &others);
             if let Some(links) = links {

@@ -70,7 +70,7 @@ pub(super) fn send(item: ExportItem<'_>, out: &mut impl Write) -> io::Result<()>
     let nothing: &[u8] = &[];
     let (kind, name, number, content) = match item {
         ExportItem::Piece(content) => return out.write_all(content),
-        ExportItem::Root { tree } => (HeadKind::Root, tree, 0, nothing),
+        ExportItem::Root { tree } => (HeadKind::Root, tree.as_bytes(), 0, nothing),
         ExportItem::Folder { name } => (HeadKind::Folder, name, 0, nothing),
         ExportItem::ChangedFolder { name } => (HeadKind::ChangedFolder, name, 0, nothing),
         ExportItem::SameFolder { name, inside } => {
@@ -203,15 +203,11 @@ mod tests {
         let inside = Inside {
             entries: 3,
             files: 2,
+            contents: 1,
         };
         let name: &[u8] = b"folder";
         let sent: [(ExportItem<'_>, HeadKind, &[u8], u64); 11] = [
-            (
-                ExportItem::Root { tree: b"/\xff" },
-                HeadKind::Root,
-                b"/\xff",
-                0,
-            ),
+            (ExportItem::Root { tree: "0f" }, HeadKind::Root, b"0f", 0),
             (ExportItem::Folder { name }, HeadKind::Folder, name, 0),
             (
                 ExportItem::ChangedFolder { name },

@@ -31,10 +31,6 @@ const BATCH_FOLDERS: usize = 16;
 /// wait for each other.
 const FOLDER_FILES: usize = 32;
 
-/// How many files have to be sent at most that could not be taken from the base. If it is more,
-/// everything is exported without it.
-pub(super) const NEEDED_MAX: usize = 10_000;
-
 /// A folder of a release.
 pub(super) struct ReleaseFolder {
     pub(super) folder: OpenFolder,
@@ -60,14 +56,6 @@ pub(super) enum FileSource {
     Here(Range<usize>),
     /// It is that of the file with this number in the list of the base.
     Base(usize),
-}
-
-/// A file that could not be taken from the base, so that it has to be sent.
-pub(super) struct NeededFile {
-    /// The path of its folder in the release.
-    pub(super) folder: PathBuf,
-    pub(super) name: OsString,
-    pub(super) number: usize,
 }
 
 /// Files that are made one after the other.
@@ -106,8 +94,8 @@ pub(super) struct Maker<'w> {
     pub(super) base: Option<&'w BaseRelease<'w>>,
     /// The number of the status of each file; `None`: nobody needs them.
     statuses: Option<Mutex<Vec<u64>>>,
-    /// What could not be taken from the base.
-    needed: Mutex<Vec<NeededFile>>,
+    /// The numbers of the files that could not be taken from the base.
+    needed: Mutex<Vec<usize>>,
 }
 
 impl<'w> Maker<'w> {
@@ -181,14 +169,7 @@ impl<'w> Maker<'w> {
         }
 
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        if needed.len() >= NEEDED_MAX {
-            return Err(CheckoutError::BaseChanged);
-        }
-        needed.push(NeededFile {
-            folder: place.path.clone(),
-            name: name.clone(),
-            number: file.number,
-        });
+        needed.push(file.number);
         Ok(None)
     }
 
@@ -207,10 +188,13 @@ impl<'w> Maker<'w> {
         }
     }
 
-    /// What has to be sent, because it could not be taken from the base.
-    pub(super) fn needed(&self) -> Vec<NeededFile> {
+    /// The numbers of the files that have to be sent, because they could not be taken from the
+    /// base. They are in order.
+    pub(super) fn needed(&self) -> Vec<usize> {
         let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut needed)
+        let mut needed = std::mem::take(&mut *needed);
+        needed.sort_unstable();
+        needed
     }
 
     /// The number of the status of each file, for the list of the release.

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::error::{CheckoutError, at, explain};
 use super::manifest::{Manifest, ManifestItem, ManifestWriter};
 use super::stream::{Head, HeadKind, copy, receive, receive_target};
-use super::work::{
-    Batch, Feeder, FileSource, Maker, NeededFile, NewFile, ReleaseFolder, with_workers,
-};
+use super::work::{Batch, Feeder, FileSource, Maker, NewFile, ReleaseFolder, with_workers};
 use crate::git::ExportItem;
 use crate::sys::folder::OpenFolder;
 
@@ -31,28 +29,24 @@ pub(super) fn write_tree(
     (list, base): (Option<ManifestWriter>, Option<Manifest>),
     workers: usize,
 ) -> Result<Option<ManifestWriter>, CheckoutError> {
-    let dot = OsStr::new(".");
-    let root = ReleaseFolder {
-        folder: root.folder(dot).map_err(at(maker.path))?,
-        base: maker.base.and_then(|base| base.folder.folder(dot).ok()),
-        path: PathBuf::new(),
-    };
+    let is_in_base = base.is_some();
     let mut writer = TreeWriter {
         maker,
         open: vec![OpenedFolder {
-            folder: Arc::new(root),
-            is_in_base: base.is_some(),
+            folder: open_root(root, maker)?,
+            is_in_base,
         }],
         batch: Batch::default(),
         list,
         base,
         files: 0,
+        needed: None,
     };
     with_workers(workers, maker, |feeder| writer.receive_all(input, feeder))?;
     Ok(writer.list)
 }
 
-/// Writes the files that could not be taken from the base, in this order, as they arrive.
+/// Writes the files that could not be taken from the base, as they arrive. Their folders are there.
 ///
 /// # Errors
 /// As for [`write_tree`].
@@ -60,35 +54,36 @@ pub(super) fn write_needed(
     input: &mut impl BufRead,
     root: &OpenFolder,
     maker: &Maker<'_>,
-    needed: Vec<NeededFile>,
+    needed: Vec<usize>,
     workers: usize,
 ) -> Result<(), CheckoutError> {
-    with_workers(workers, maker, |feeder| {
-        let mut batch = Batch::default();
-        let mut last: Option<Arc<ReleaseFolder>> = None;
-        for file in needed {
-            let place = match last.filter(|last| last.path == file.folder) {
-                Some(place) => place,
-                None => Arc::new(ReleaseFolder {
-                    folder: root
-                        .below(&file.folder)
-                        .map_err(at(maker.path.join(&file.folder)))?,
-                    base: None,
-                    path: file.folder,
-                }),
-            };
-            let head = receive(input).map_err(gone)?;
-            if OsStr::from_bytes(&head.name) != file.name {
-                return Err(gone(io::ErrorKind::InvalidData.into()));
-            }
-            receive_file(input, &head, &place, file.number, maker, &mut batch)?;
-            if batch.is_full() {
-                feeder.feed(std::mem::take(&mut batch))?;
-            }
-            last = Some(place);
-        }
-        feeder.feed(batch)
-    })
+    let mut writer = TreeWriter {
+        maker,
+        open: vec![OpenedFolder {
+            folder: open_root(root, maker)?,
+            is_in_base: false,
+        }],
+        batch: Batch::default(),
+        list: None,
+        base: None,
+        files: 0,
+        needed: Some(needed.into_iter()),
+    };
+    with_workers(workers, maker, |feeder| writer.receive_all(input, feeder))?;
+    match writer.needed.and_then(|mut left| left.next()) {
+        None => Ok(()),
+        // The list of the base had more than the tree has.
+        Some(_) => Err(CheckoutError::BaseChanged),
+    }
+}
+
+fn open_root(root: &OpenFolder, maker: &Maker<'_>) -> Result<Arc<ReleaseFolder>, CheckoutError> {
+    let dot = OsStr::new(".");
+    Ok(Arc::new(ReleaseFolder {
+        folder: root.folder(dot).map_err(at(maker.path))?,
+        base: maker.base.and_then(|base| base.folder.folder(dot).ok()),
+        path: PathBuf::new(),
+    }))
 }
 
 /// A folder on the way down.
@@ -108,6 +103,8 @@ struct TreeWriter<'w> {
     base: Option<Manifest>,
     /// How many files there were.
     files: usize,
+    /// The numbers of the files that still come, where only some come and the folders are there.
+    needed: Option<std::vec::IntoIter<usize>>,
 }
 
 impl TreeWriter<'_> {
@@ -120,7 +117,11 @@ impl TreeWriter<'_> {
             let head = receive(input).map_err(gone)?;
             let name = head.name.as_slice();
             match head.kind {
-                HeadKind::Root => self.note(ExportItem::Root { tree: name }),
+                HeadKind::Root => {
+                    let tree = std::str::from_utf8(name);
+                    let tree = tree.map_err(|error| gone(io::Error::other(error)))?;
+                    self.note(ExportItem::Root { tree });
+                }
                 HeadKind::End if self.open.len() == 1 => {
                     self.note(ExportItem::End);
                     return feeder.feed(std::mem::take(&mut self.batch));
@@ -151,7 +152,10 @@ impl TreeWriter<'_> {
                 }
                 HeadKind::File | HeadKind::Executable => {
                     let place = Arc::clone(&self.place()?.folder);
-                    let number = self.count_file(name, head.kind.is_executable());
+                    let number = match &mut self.needed {
+                        Some(numbers) => numbers.next().ok_or(CheckoutError::BaseChanged)?,
+                        None => self.count_file(name, head.kind.is_executable()),
+                    };
                     receive_file(input, &head, &place, number, self.maker, &mut self.batch)?;
                 }
             }
@@ -216,12 +220,15 @@ impl TreeWriter<'_> {
         last.ok_or_else(|| gone(io::ErrorKind::InvalidData.into()))
     }
 
-    /// Makes a folder and enters it.
+    /// Makes a folder, or finds it where only some files come, and enters it.
     fn folder(&mut self, name: &[u8], is_in_base: bool) -> Result<(), CheckoutError> {
         self.note(ExportItem::Folder { name });
         let place = &self.place()?.folder;
         let name = OsStr::from_bytes(name);
-        let folder = place.folder.new_folder(name);
+        let folder = match self.needed {
+            Some(_) => place.folder.folder(name),
+            None => place.folder.new_folder(name),
+        };
         let base = place.base.as_ref().filter(|_| is_in_base);
         let inner = ReleaseFolder {
             folder: folder.map_err(|error| self.error(place, name, error))?,

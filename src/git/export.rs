@@ -13,7 +13,7 @@ use gix::objs::{Kind, TreeRefIter};
 use super::error::Error;
 use super::repository::Repository;
 use super::special_files::{is_lfs_pointer, is_link_target};
-use super::survey::{ExportRules, Surveyor, find_root, is_file, join};
+use super::survey::{ExportRules, Surveyor, find_root, join};
 use super::totals::Inside;
 use crate::id::Revision;
 use crate::policy::{ExportObstacle, ObstacleKind};
@@ -41,8 +41,8 @@ const LOOK_EACH: u32 = 128;
 pub enum ExportItem<'a> {
     /// What comes next is in this tree.
     Root {
-        /// The id of the tree.
-        tree: &'a [u8],
+        /// Its id, in hexadecimal digits.
+        tree: &'a str,
     },
     /// A folder begins that the base has not. What comes next is in it.
     Folder {
@@ -98,14 +98,19 @@ pub enum ExportItem<'a> {
 pub struct ReleaseTree<'r> {
     repository: &'r Repository,
     tree: ObjectId,
-    /// Where the tree is in the revision; empty: it is all of it.
-    place: Vec<u8>,
+    /// Where the tree is in the revision; `None`: it is all of it.
+    subdirectory: Option<String>,
     rules: ExportRules,
-    surveyor: Surveyor,
+    /// How much is below each folder, in the order of their ids.
+    folders: Vec<(ObjectId, Inside)>,
     contents: FileContents<'r>,
     /// How many files it has. A symbolic link and a submodule count as one.
     pub files: u64,
 }
+
+/// A tree of which the receiver of another one has everything already.
+#[derive(Debug, Clone, Copy)]
+pub struct BaseTree(ObjectId);
 
 /// A folder on the way down, and what is still to be shown of it.
 struct ShownFolder {
@@ -153,34 +158,41 @@ impl<'r> ReleaseTree<'r> {
             None => Ok(Self {
                 repository,
                 tree: root.tree,
-                place: subdirectory.unwrap_or_default().as_bytes().to_vec(),
+                subdirectory: subdirectory.map(str::to_owned),
                 rules,
-                surveyor,
+                folders: surveyor.into_folders(),
                 contents: FileContents::open(repository),
                 files: survey.files,
             }),
         }
     }
 
-    /// Shows everything in the tree, except for what is the same in the tree `base`. A base that
-    /// can't be read is none: then more is shown.
+    /// The tree that a release of another revision was made of. `None`: it can't be found out, or
+    /// its id is another one than `expected`.
+    #[must_use]
+    pub fn base(&self, revision: &Revision, expected: &str) -> Option<BaseTree> {
+        let subdirectory = self.subdirectory.as_deref();
+        let root = find_root(self.repository, revision, subdirectory, self.rules).ok()?;
+        let tree = root.ok()?.tree;
+        (tree == expected).then_some(BaseTree(tree))
+    }
+
+    /// Shows everything in the tree, except for what is the same in the base. What can't be read of
+    /// the base is shown.
     ///
     /// # Errors
     /// An object can't be read, a file passes a limit or breaks the rules, or `show` fails.
     pub fn export<E: From<Error>>(
         &mut self,
-        base: Option<&[u8]>,
+        base: Option<BaseTree>,
         mut show: impl FnMut(ExportItem<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let repository = self.repository;
-        let tree = self.tree;
         show(ExportItem::Root {
-            tree: tree.as_slice(),
+            tree: &self.tree.to_string(),
         })?;
 
-        let base = base.and_then(|id| ObjectId::try_from(id).ok());
-        let place = self.place.clone();
-        let mut open = vec![ShownFolder::new(repository, place, tree, base)?];
+        let mut open = self.open_root(base)?;
         while let Some(folder) = open.last_mut() {
             let Some((item, same_name)) = folder.next(repository)? else {
                 open.pop();
@@ -196,7 +208,7 @@ impl<'r> ReleaseTree<'r> {
             let name = item.name.as_slice();
             match item.kind {
                 EntryKind::Tree => {
-                    let inside = self.surveyor.inside(item.id, self.rules);
+                    let inside = self.inside(item.id);
                     if let Some(inside) = inside.filter(|_| is_same) {
                         show(ExportItem::SameFolder { name, inside })?;
                         continue;
@@ -235,39 +247,71 @@ impl<'r> ReleaseTree<'r> {
         show(ExportItem::End)
     }
 
-    /// Shows one file, whose path begins in the tree. `false`: the tree has no such file.
+    /// Shows some files, each in its folder. They are named by their numbers, in order: the first
+    /// file of the tree with a content of its own has the number 0, as it would be shown.
     ///
     /// # Errors
     /// As for [`ReleaseTree::export`].
-    pub fn export_file<E: From<Error>>(
+    pub fn export_some<E: From<Error>>(
         &mut self,
-        path: &[u8],
+        numbers: &[u64],
         mut show: impl FnMut(ExportItem<'_>) -> Result<(), E>,
-    ) -> Result<bool, E> {
-        let mut tree = self.tree;
-        let mut parts = path.split(|byte| *byte == b'/').peekable();
-        while let Some(part) = parts.next() {
-            let mut items = OpenTree::read(self.repository, tree)?;
-            let item = loop {
-                match items.next(self.repository)? {
-                    Some(item) if item.name != part => {}
-                    item => break item,
+    ) -> Result<(), E> {
+        let repository = self.repository;
+        let mut wanted = numbers.iter().copied().peekable();
+        let mut number = 0_u64;
+        let mut open = self.open_root(None)?;
+        while let Some(folder) = open.last_mut() {
+            let Some((item, _)) = folder.next(repository)? else {
+                open.pop();
+                if !open.is_empty() {
+                    show(ExportItem::Up)?;
                 }
+                continue;
             };
-            match item {
-                Some(item) if item.kind == EntryKind::Tree => tree = item.id,
-                Some(item) if is_file(item.kind) && parts.peek().is_none() => {
-                    let shown = self.show_file(&item, &mut show)?;
-                    let is_wrong = |kind| {
-                        let path = join([self.place.as_slice(), path].into_iter());
-                        error(self.repository, &ExportObstacle { path, kind })
-                    };
-                    return Ok(shown.map(|()| true).map_err(is_wrong)?);
+
+            let name = item.name.as_slice();
+            match item.kind {
+                EntryKind::Tree => {
+                    let after = self.inside(item.id).map(|inside| number + inside.contents);
+                    if let Some(after) = after.filter(|after| {
+                        let next = wanted.peek();
+                        next.is_none_or(|next| next >= after)
+                    }) {
+                        number = after;
+                        continue;
+                    }
+                    show(ExportItem::Folder { name })?;
+                    let inner = ShownFolder::new(repository, name.to_vec(), item.id, None)?;
+                    open.push(inner);
                 }
-                _ => break,
+                EntryKind::Commit | EntryKind::Link => {}
+                EntryKind::Blob | EntryKind::BlobExecutable => {
+                    if wanted.next_if_eq(&number).is_some()
+                        && let Err(kind) = self.show_file(&item, &mut show)?
+                    {
+                        return Err(wrong(repository, &open, name, kind).into());
+                    }
+                    number += 1;
+                }
             }
         }
-        Ok(false)
+        show(ExportItem::End)
+    }
+
+    fn open_root(&self, base: Option<BaseTree>) -> Result<Vec<ShownFolder>, Error> {
+        let place = self.subdirectory.as_deref().unwrap_or_default();
+        let base = base.map(|base| base.0);
+        let root = ShownFolder::new(self.repository, place.into(), self.tree, base)?;
+        Ok(vec![root])
+    }
+
+    /// How much is below a folder.
+    fn inside(&self, tree: ObjectId) -> Option<Inside> {
+        let at = self.folders.binary_search_by_key(&tree, |(tree, _)| *tree);
+        at.ok()
+            .and_then(|at| self.folders.get(at))
+            .map(|(_, inside)| *inside)
     }
 
     /// Shows a file. The inner error: it is one that a release may not have.
@@ -410,15 +454,6 @@ impl OpenTree {
         let entry = entries.next().transpose();
         let entry = entry.map_err(|error| repository.error(error))?;
         Ok(entry.map(|entry| (entry, self.at + entries.offset_to_next_entry(left))))
-    }
-
-    fn next(&mut self, repository: &Repository) -> Result<Option<TreeItem>, Error> {
-        let Some((entry, next)) = self.peek(repository)? else {
-            return Ok(None);
-        };
-        let item = TreeItem::from(&entry);
-        self.at = next;
-        Ok(Some(item))
     }
 }
 

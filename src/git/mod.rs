@@ -60,7 +60,7 @@ mod tree;
 pub use append::NewCommit;
 pub use commits::{commit_dates, commits_between, newest_commits};
 pub use error::Error;
-pub use export::{ExportItem, ReleaseTree};
+pub use export::{BaseTree, ExportItem, ReleaseTree};
 pub use history::{Provenance, deploy_commits, first_parents};
 pub use kept_changes::DeepScan;
 pub use mirror::{FetchError, FetchFailure, FetchProgress, Mirror, tidy_mirrors};

@@ -124,17 +124,14 @@ impl Surveyor {
         Ok(survey)
     }
 
-    /// How much is below a folder that a survey came by; `None`: none did.
-    pub(super) fn inside(&self, tree: ObjectId, rules: ExportRules) -> Option<Inside> {
-        // Whether Git LFS may keep files of it decides how it was looked at, and not what it has.
-        let known = [false, true].iter().find_map(|may_use_lfs| {
-            self.known.get(&FolderKey {
-                tree,
-                may_use_lfs: *may_use_lfs,
-                rules,
-            })
-        });
-        known.map(Totals::inside)
+    /// How much is below each folder that was looked at, in the order of their ids.
+    pub(super) fn into_folders(self) -> Vec<(ObjectId, Inside)> {
+        let known = self.known.into_iter();
+        let mut folders: Vec<_> = known
+            .map(|(folder, totals)| (folder.tree, totals.inside()))
+            .collect();
+        folders.sort_unstable_by_key(|(tree, _)| *tree);
+        folders
     }
 
     /// Looks at everything in a folder and below it. The paths begin in this folder.
@@ -321,7 +318,9 @@ fn open_folder(
             continue;
         }
         totals.add(name);
-        let is_read = entry.mode.is_link() || is_file(entry.mode.kind()) && may_use_lfs;
+        let is_file = is_file(entry.mode.kind());
+        totals.contents += u64::from(is_file);
+        let is_read = entry.mode.is_link() || is_file && may_use_lfs;
         if is_read && end.is_over() {
             opened.is_whole = false;
         } else if let Some(kind) = content_obstacle(repository, &entry, may_use_lfs, folder.rules)?
@@ -348,7 +347,7 @@ fn names_lfs(repository: &Repository, entries: TreeRefIter<'_>) -> Result<bool, 
 }
 
 /// Whether something in a tree is a file with a content of its own.
-pub(super) fn is_file(kind: EntryKind) -> bool {
+fn is_file(kind: EntryKind) -> bool {
     matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable)
 }
 

@@ -12,6 +12,8 @@ pub struct Inside {
     pub entries: u64,
     /// How many of them are files. A submodule counts as one.
     pub files: u64,
+    /// How many of these have a content of their own: no symbolic link and no submodule has.
+    pub contents: u64,
 }
 
 /// The way to something in a folder: the name of an entry, and the way from there.
@@ -35,6 +37,8 @@ pub(super) struct Totals {
     pub(super) entries: u64,
     /// How many of them are folders.
     folders: u64,
+    /// How many of them are files with a content of their own.
+    pub(super) contents: u64,
     /// How deep its folders are; 0: there is none in it.
     pub(super) depth: usize,
     /// The length of the longest path from here.
@@ -58,6 +62,7 @@ impl Totals {
             .folders
             .saturating_add(inside.folders)
             .saturating_add(1);
+        self.contents = self.contents.saturating_add(inside.contents);
         self.depth = self.depth.max(inside.depth + 1);
         self.path = self.path.max(name.len() + 1 + inside.path);
         for (kind, way) in &inside.obstacles {
@@ -70,6 +75,7 @@ impl Totals {
         Inside {
             entries: self.entries,
             files: self.entries.saturating_sub(self.folders),
+            contents: self.contents,
         }
     }
 
@@ -89,7 +95,7 @@ impl Totals {
 
     /// What is known of a revision of which this is the whole tree.
     pub(super) fn survey(self, is_whole: bool) -> Survey {
-        let Inside { entries, files } = self.inside();
+        let Inside { entries, files, .. } = self.inside();
         let obstacles = self.obstacles.into_iter();
         Survey {
             entries,

@@ -88,7 +88,9 @@ struct Releases<'w> {
     world: &'w World,
     folder: PathBuf,
     link: &'static str,
-    made: u32,
+    shared: Vec<&'static str>,
+    /// The revisions that have a release, the newest first.
+    made: Vec<String>,
 }
 
 impl<'w> Releases<'w> {
@@ -97,14 +99,21 @@ impl<'w> Releases<'w> {
             world,
             folder: world.path(folder),
             link,
-            made: 0,
+            shared: Vec::new(),
+            made: Vec::new(),
         }
     }
 
     /// Makes the release of a revision, so that the next one can take files from it.
     fn make(&mut self, revision: &str) -> Run {
-        self.made += 1;
-        let mut order = order(self.world, &self.folder, self.made, revision);
+        let id = u32::try_from(self.made.len()).unwrap() + 1;
+        let mut order = order(self.world, &self.folder, id, revision);
+        let ids = (1..id).rev();
+        let succeeded: Vec<_> = self.made.iter().zip(ids).collect();
+        let shared = self.shared.iter();
+        let shared = shared.map(|path| serde_json::json!({ "path": path, "is_folder": false }));
+        order["shared"] = shared.collect();
+        order["succeeded"] = serde_json::json!(succeeded);
         order["link"] = self.link.into();
         order["release"] = revision.into();
         order["rules"]["empty_submodules"] = true.into();
@@ -116,6 +125,7 @@ impl<'w> Releases<'w> {
         let exported = step("export");
         if exported.code == Some(0) {
             step("make-current").ok();
+            self.made.insert(0, revision.to_owned());
         }
         exported
     }
@@ -266,45 +276,55 @@ fn what_was_touched_in_a_folder_that_did_not_change_is_written_anew() {
 #[test]
 fn list_that_lacks_a_file_leaves_out_none() {
     let world = world("");
-    let [(one, all), (two, wanted)] = two(&world);
-    let mut less = all;
-    less.remove("same/deep/c");
-    let less = import(&world, &less);
+    let [(one, _), (two, wanted)] = two(&world);
     let mut releases = Releases::new(&world, "links", "Hard");
-    releases.make(&less).ok();
+    releases.make(&one).ok();
 
-    // The list says that it is one of another tree.
-    let tree = |revision: &str| {
-        let tree = world.git_in(
-            "apps/a.git",
-            &["rev-parse", &format!("{revision}^{{tree}}")],
-        );
-        let digits = (0..tree.len()).step_by(2);
-        digits
-            .map(|at| u8::from_str_radix(&tree[at..at + 2], 16).unwrap())
-            .collect::<Vec<_>>()
-    };
-    let list = releases.list(&less);
+    // One file less, and one number less. Everything else is as this program writes it.
+    let list = releases.list(&one);
     let mut bytes = fs::read(&list).unwrap();
-    let id = tree(&less);
-    let at = bytes
-        .windows(id.len())
-        .position(|bytes| bytes == id)
-        .unwrap();
-    bytes[at..at + id.len()].copy_from_slice(&tree(&one));
+    let item = [b"k\x01\0".as_slice(), &[0; 8], b"c"].concat();
+    let at = bytes.windows(item.len()).position(|bytes| *bytes == *item);
+    let at = at.unwrap();
+    bytes.drain(at..at + item.len());
+    let (files, number) = (5, 3);
+    let numbers = bytes.len() - 8 * (files + 2);
+    bytes.drain(numbers + 8 * number..numbers + 8 * (number + 1));
+    bytes.truncate(bytes.len() - 16);
+    bytes.extend((files as u64 - 1).to_le_bytes());
+    bytes.extend(u64::from(crc32fast::hash(&bytes)).to_le_bytes());
     fs::write(&list, bytes).unwrap();
 
     releases.make(&two).ok().says("exported ");
     assert_eq!(found(&releases.release(&two)), wanted);
+    let inode = |revision: &str| releases.inode(revision, "same/a");
+    assert_ne!(inode(&one), inode(&two), "nothing is taken by such a list");
 }
 
 #[test]
-fn release_in_which_everything_was_touched_is_no_base() {
+fn nothing_is_taken_from_a_revision_that_was_not_deployed() {
     let world = world("");
-    let names: Vec<String> = (0..10_001).map(|n| format!("folder/{n}")).collect();
+    let [(one, _), (two, wanted)] = two(&world);
+    let mut releases = Releases::new(&world, "links", "Hard");
+    releases.make(&one).ok();
+    releases.made.clear();
+    releases.make(&two).ok();
+    assert_eq!(found(&releases.release(&two)), wanted);
+    let inode = |revision: &str| releases.inode(revision, "same/a");
+    assert_ne!(inode(&one), inode(&two));
+}
+
+/// Sending what was touched costs as much as sending everything, and no more: each folder is read
+/// once, however many of its files are sent.
+#[test]
+fn release_in_which_everything_was_touched_is_sent() {
+    let world = world("");
+    let names: Vec<String> = (0..12_000)
+        .map(|n| format!("folder/{}/{n}", n % 2))
+        .collect();
     let files = |changes| {
         let names = names.iter().map(|name| (name.as_str(), 'f', "x"));
-        content(names.chain([("changes", 'f', changes)]))
+        content(names.chain([("changes", 'f', changes), ("other/a", 'f', "a")]))
     };
     let [one, two] = ["one", "two"].map(|changes| import(&world, &files(changes)));
     let mut releases = Releases::new(&world, "links", "Hard");
@@ -316,8 +336,40 @@ fn release_in_which_everything_was_touched_is_no_base() {
 
     releases.make(&two).ok().says("exported ");
     assert_eq!(found(&releases.release(&two)), files("two"));
-    let inode = |revision: &str| releases.inode(revision, "folder/7");
-    assert_ne!(inode(&one), inode(&two));
+    for (path, is_same) in [("folder/0/8", false), ("other/a", true)] {
+        let inode = |revision: &str| releases.inode(revision, path);
+        assert_eq!(inode(&one) == inode(&two), is_same, "{path}");
+    }
+}
+
+#[test]
+fn export_that_fails_leaves_the_release_that_it_took_files_from_as_good_as_before() {
+    let world = world("");
+    let [(one, _), (two, _)] = two(&world);
+    let mut releases = Releases::new(&world, "links", "Hard");
+    releases.make(&one).ok();
+    let list = |releases: &Releases<'_>| fs::read(releases.list(&one)).unwrap();
+    let claim =
+        |releases: &Releases<'_>| fs::read(releases.folder.join(".deploy-by-code")).unwrap();
+    let inode = |releases: &Releases<'_>| {
+        let status = fs::metadata(releases.release(&one).join("same/a")).unwrap();
+        (status.ino(), status.ctime(), status.ctime_nsec())
+    };
+    let before = (list(&releases), claim(&releases), inode(&releases));
+
+    // The file that is shared is missing, which is found when the others are there.
+    releases.shared = vec!["config"];
+    let failed = releases.make(&two);
+    failed.says("config is missing");
+    let after = (list(&releases), claim(&releases), inode(&releases));
+    assert_ne!(before.2, after.2, "the control: it was linked");
+    assert_ne!(before.0, after.0);
+    assert_ne!(before.1, after.1);
+
+    releases.shared.clear();
+    releases.make(&two).ok();
+    let file = |revision: &str| releases.inode(revision, "same/a");
+    assert_eq!(file(&one), file(&two), "its list is true");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 const JOB: &str = r#"
 note "$DEPLOY_PHASE"
 cmp -s first last && [ -e data/kept ] || note "half a release"
+if [ "$DEPLOY_PHASE" = activate ]; then echo "$DEPLOY_ID" >>same/touched; fi
 if [ "$DEPLOY_PHASE" = command ]; then echo "$DEPLOY_ID" >>data/log; fi
 if [ "$DEPLOY_PHASE" = activate ] && [ -e "$W/unsafe" ]; then
     cd "$W/srv"
@@ -55,6 +57,7 @@ impl Releases {
              activate = [\"/bin/sh\", \"{job}\"]\n\
              verify = [\"/bin/sh\", \"{job}\"]\n\
              verify_retries = 0\n\
+             link = \"hard\"\n\
              shared = [\"data\"]\n"
         ));
         world.job(JOB);
@@ -146,10 +149,16 @@ impl Releases {
             let led_to = self.current();
             let read = |name: &str| fs::read(folder.join(&led_to).join(name));
             let (first, last) = (read("first"), read("last"));
-            let is_whole = matches!((&first, &last), (Ok(first), Ok(last)) if first == last);
+            let same = ["same/deep/file", "same/deep/run", "same/touched"].map(read);
+            let is_same = |text: &io::Result<Vec<u8>>| {
+                text.as_ref().is_ok_and(|text| text.starts_with(b"same"))
+            };
+            let is_whole = matches!((&first, &last), (Ok(first), Ok(last)) if first == last)
+                && same.iter().all(is_same);
             // A release that it does not lead to any more may be removed.
             if !is_whole && self.current() == led_to {
-                return Some(format!("current led to {led_to:?}: {first:?}, {last:?}"));
+                let found = format!("{first:?}, {last:?}, {same:?}");
+                return Some(format!("current led to {led_to:?}: {found}"));
             }
             std::thread::sleep(Duration::from_micros(500));
         }
@@ -243,8 +252,9 @@ fn phases_with(row: &Value, status: &str) -> Vec<String> {
     with.map(|phase| phase["phase"].to_string()).collect()
 }
 
-/// Gives the application a history, each commit of which has two files that are the same, and
-/// something at the path that is shared.
+/// Gives the application a history, each commit of which has two files that are the same, something
+/// at the path that is shared, and a folder that never changes, so that each release takes it from
+/// the one before.
 fn import(world: &World) -> Vec<String> {
     let mut stream = String::new();
     for n in 1..=COMMITS {
@@ -253,7 +263,11 @@ fn import(world: &World) -> Vec<String> {
             "commit refs/heads/main\n\
              committer Ada Lovelace <ada@example.org> {} +0000\ndata 3\nc{n:02}\n\
              M 644 inline first\ndata 3\nf{n:02}\nM 644 inline last\ndata 3\nf{n:02}\n\
-             M 644 inline data/kept\ndata 3\nk{n:02}\n",
+             M 644 inline data/kept\ndata 3\nk{n:02}\n\
+             M 644 inline same/deep/file\ndata 4\nsame\n\
+             M 755 inline same/deep/run\ndata 4\nsame\n\
+             M 120000 inline same/link\ndata 4\ndeep\n\
+             M 644 inline same/touched\ndata 5\nsame\n\n",
             1_767_000_000 + n
         );
     }
