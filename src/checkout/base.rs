@@ -132,7 +132,7 @@ fn copy(
     is_executable: bool,
     known: &AtomicU64,
 ) -> io::Result<Option<FileStatus>> {
-    let Ok(file) = from.file(name) else {
+    let Ok(file) = from.own_file(name) else {
         return Ok(None);
     };
     let Ok(new) = to.new_file(name, is_executable) else {

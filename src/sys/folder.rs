@@ -200,6 +200,15 @@ impl OpenFolder {
         self.open(name, OFlag::O_RDONLY)
     }
 
+    /// The same for a file of this process's user, without noting in the file that it was read.
+    /// That would be something to write for each file (`O_NOATIME`, open(2)).
+    ///
+    /// # Errors
+    /// As for [`OpenFolder::file`], or the file is another user's.
+    pub fn own_file(&self, name: &OsStr) -> io::Result<File> {
+        self.open(name, OFlag::O_RDONLY | OFlag::O_NOATIME)
+    }
+
     /// Where a symbolic link in this folder leads.
     ///
     /// # Errors

@@ -401,6 +401,13 @@ fn small_file_is_copied_where_content_can_be_shared() {
         let mut releases = Releases::new(&world, "srv/links", "Reflink");
         releases.make(&one).ok();
 
+        let small = releases.release(&one).join("same/a");
+        let read_at = || {
+            let status = fs::metadata(&small).unwrap();
+            (status.atime(), status.atime_nsec())
+        };
+        let before = read_at();
+
         // It can't be read from the repository any more.
         for path in ["same/a", "same/deep/b"] {
             let object = world.git_in("apps/a.git", &["rev-parse", &format!("{two}:{path}")]);
@@ -409,6 +416,11 @@ fn small_file_is_copied_where_content_can_be_shared() {
             fs::remove_file(loose).unwrap();
         }
         releases.make(&two).ok().says("exported ");
+        assert_eq!(
+            read_at(),
+            before,
+            "{kind}: nothing is written to what is read"
+        );
         assert_eq!(found(&releases.release(&two)), wanted, "{kind}");
         let inode = |revision: &str| releases.inode(revision, "same/a");
         assert_ne!(inode(&one), inode(&two), "{kind}");
