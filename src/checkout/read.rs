@@ -82,13 +82,11 @@ fn export_once(order: &CheckoutOrder, say: &mut dyn FnMut(&str)) -> Result<Strin
     let mut needed = Vec::new();
     let mut answer = writer.answer()?;
     while let Some(numbers) = answer.strip_prefix(NEEDS) {
-        needed.extend(
-            numbers
-                .split(' ')
-                .filter_map(|number| number.parse::<u64>().ok()),
-        );
-        if needed.len() as u64 > tree.files {
-            return Err(CheckoutError::Gone("writer", NEEDS.to_owned()));
+        for number in numbers.split(' ') {
+            let number = number.parse::<u64>().ok();
+            let number = number.filter(|_| (needed.len() as u64) < tree.files);
+            let unknown = || CheckoutError::Gone("writer", text::escape(&answer, 100));
+            needed.push(number.ok_or_else(unknown)?);
         }
         answer = writer.answer()?;
     }

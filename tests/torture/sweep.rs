@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ struct Pending<'t> {
 /// Tries the points of all targets. Returns one row for each target.
 pub fn sweep(targets: &[Target], extent: Extent) -> Vec<Row> {
     let begin = Instant::now();
-    let mut pending: Vec<Pending<'_>> = targets.iter().map(pending).collect();
+    let mut pending = all_pending(targets);
     if let Extent::Sample { seed, .. } = extent {
         for (index, pending) in pending.iter_mut().enumerate() {
             shuffle(&mut pending.points, seed + index as u64);
@@ -40,10 +41,8 @@ pub fn sweep(targets: &[Target], extent: Extent) -> Vec<Row> {
     }
 
     let turns = Mutex::new((0_usize, pending));
-    // Most of the time, a point waits for something.
-    let threads = 2 * thread::available_parallelism().map_or(2, usize::from);
     thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads() {
             scope.spawn(|| {
                 let mut workers: Vec<Option<(Worker, u32)>> =
                     targets.iter().map(|_| None).collect();
@@ -59,6 +58,35 @@ pub fn sweep(targets: &[Target], extent: Extent) -> Vec<Row> {
 
     let (_, pending) = turns.into_inner().unwrap();
     pending.into_iter().map(|pending| pending.row).collect()
+}
+
+/// Most of the time, a point waits for something.
+fn threads() -> usize {
+    2 * thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Finds out the points of all targets.
+fn all_pending(targets: &[Target]) -> Vec<Pending<'_>> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads() {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(target) = targets.get(index) else {
+                        return;
+                    };
+                    let pending = pending(target);
+                    found.lock().unwrap().push((index, pending));
+                }
+            });
+        }
+    });
+
+    let mut found = found.into_inner().unwrap();
+    found.sort_by_key(|(index, _)| *index);
+    found.into_iter().map(|(_, pending)| pending).collect()
 }
 
 /// Finds out the points of a target by a run of it without a fault.
@@ -97,7 +125,7 @@ fn pending(target: &Target) -> Pending<'_> {
 }
 
 /// The next point: the targets take turns, so that a sample has about as many of each. When the
-/// time of a sample is over, only controls get more points.
+/// time of a sample is over, only controls get more points, and targets that had none yet.
 fn next(
     turns: &Mutex<(usize, Vec<Pending<'_>>)>,
     extent: Extent,
@@ -110,8 +138,12 @@ fn next(
         let index = (*turn + step) % pending.len();
         // A control has shown what it is for after a few points. Until then it goes on, however
         // slow the machine is.
-        let is_control = pending[index].target.must_find().is_some();
-        if is_control && pending[index].row.is_as_promised() || is_over && !is_control {
+        let row = &pending[index].row;
+        let has_enough = match pending[index].target.must_find() {
+            Some(_) => row.is_as_promised(),
+            None => is_over && row.tried > 0,
+        };
+        if has_enough {
             continue;
         }
         if let Some(fault) = pending[index].points.pop() {
