@@ -29,18 +29,10 @@ pub(super) fn write_tree(
     (list, base): (Option<ManifestWriter>, Option<Manifest>),
     workers: usize,
 ) -> Result<Option<ManifestWriter>, CheckoutError> {
-    let is_in_base = base.is_some();
     let mut writer = TreeWriter {
-        maker,
-        open: vec![OpenedFolder {
-            folder: open_root(root, maker)?,
-            is_in_base,
-        }],
-        batch: Batch::default(),
         list,
         base,
-        files: 0,
-        needed: None,
+        ..TreeWriter::open(root, maker)?
     };
     with_workers(workers, maker, |feeder| writer.receive_all(input, feeder))?;
     Ok(writer.list)
@@ -58,16 +50,8 @@ pub(super) fn write_needed(
     workers: usize,
 ) -> Result<(), CheckoutError> {
     let mut writer = TreeWriter {
-        maker,
-        open: vec![OpenedFolder {
-            folder: open_root(root, maker)?,
-            is_in_base: false,
-        }],
-        batch: Batch::default(),
-        list: None,
-        base: None,
-        files: 0,
         needed: Some(needed.into_iter()),
+        ..TreeWriter::open(root, maker)?
     };
     with_workers(workers, maker, |feeder| writer.receive_all(input, feeder))?;
     match writer.needed.and_then(|mut left| left.next()) {
@@ -77,19 +61,10 @@ pub(super) fn write_needed(
     }
 }
 
-fn open_root(root: &OpenFolder, maker: &Maker<'_>) -> Result<Arc<ReleaseFolder>, CheckoutError> {
-    let dot = OsStr::new(".");
-    Ok(Arc::new(ReleaseFolder {
-        folder: root.folder(dot).map_err(at(maker.path))?,
-        base: maker.base.and_then(|base| base.folder.folder(dot).ok()),
-        path: PathBuf::new(),
-    }))
-}
-
 /// A folder on the way down.
 struct OpenedFolder {
     folder: Arc<ReleaseFolder>,
-    /// Whether the list of the base is in the same folder.
+    /// Whether the list of the base entered the same folder, and has to leave it.
     is_in_base: bool,
 }
 
@@ -107,7 +82,28 @@ struct TreeWriter<'w> {
     needed: Option<std::vec::IntoIter<usize>>,
 }
 
-impl TreeWriter<'_> {
+impl<'w> TreeWriter<'w> {
+    fn open(root: &OpenFolder, maker: &'w Maker<'w>) -> Result<Self, CheckoutError> {
+        let dot = OsStr::new(".");
+        let root = ReleaseFolder {
+            folder: root.folder(dot).map_err(at(maker.path))?,
+            base: maker.base.and_then(|base| base.folder.folder(dot).ok()),
+            path: PathBuf::new(),
+        };
+        Ok(Self {
+            maker,
+            open: vec![OpenedFolder {
+                folder: Arc::new(root),
+                is_in_base: false,
+            }],
+            batch: Batch::default(),
+            list: None,
+            base: None,
+            files: 0,
+            needed: None,
+        })
+    }
+
     fn receive_all(
         &mut self,
         input: &mut impl BufRead,
@@ -144,7 +140,7 @@ impl TreeWriter<'_> {
                 HeadKind::SameFile | HeadKind::SameExecutable => {
                     let is_executable = head.kind.is_executable();
                     let known = self.base()?.file(name, is_executable).map_err(changed)?;
-                    self.file_of_base(OsString::from_vec(head.name), is_executable, known);
+                    self.file_of_base(OsString::from_vec(head.name), is_executable, known)?;
                 }
                 HeadKind::Link => {
                     let target = receive_target(input, head.number).map_err(gone)?;
@@ -195,7 +191,7 @@ impl TreeWriter<'_> {
                     name,
                     is_executable,
                     number,
-                } => self.file_of_base(name, is_executable, number),
+                } => self.file_of_base(name, is_executable, number)?,
                 ManifestItem::Link { name, target } => {
                     self.link(name.as_bytes(), &target).map_err(changed)?;
                 }
@@ -259,17 +255,22 @@ impl TreeWriter<'_> {
         made.map_err(|error| self.error(place, name, error))
     }
 
-    fn file_of_base(&mut self, name: OsString, is_executable: bool, known: usize) {
+    fn file_of_base(
+        &mut self,
+        name: OsString,
+        is_executable: bool,
+        known: usize,
+    ) -> Result<(), CheckoutError> {
+        let place = Arc::clone(&self.place()?.folder);
         let number = self.count_file(name.as_bytes(), is_executable);
-        if let Some(place) = self.open.last() {
-            self.batch.push(NewFile {
-                place: Arc::clone(&place.folder),
-                name,
-                is_executable,
-                number,
-                source: FileSource::Base(known),
-            });
-        }
+        self.batch.push(NewFile {
+            place,
+            name,
+            is_executable,
+            number,
+            source: FileSource::Base(known),
+        });
+        Ok(())
     }
 
     fn count_file(&mut self, name: &[u8], is_executable: bool) -> usize {
@@ -305,9 +306,6 @@ fn receive_file(
     maker: &Maker<'_>,
     batch: &mut Batch,
 ) -> Result<(), CheckoutError> {
-    if !matches!(head.kind, HeadKind::File | HeadKind::Executable) {
-        return Err(gone(io::ErrorKind::InvalidData.into()));
-    }
     let start = batch.content.len();
     let mut file = NewFile {
         place: Arc::clone(place),
